@@ -1,0 +1,198 @@
+"""What theory and simulation both return: overlaps step by step, and the error of the ridge fit.
+
+Theory and simulation fill the *same* types, so that a comparison is a join of two tables of one shape.
+Standard errors are those of the mean over replicates; theory leaves them ``None``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[np.float64]
+
+
+def plain(value: Any) -> Any:
+    """``value`` with arrays as lists and NumPy scalars as Python numbers: ready for JSON (NaN and inf: null)."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+@dataclass(frozen=True)
+class StepOverlaps:
+    """The state of the first layer after ``step`` giant steps, neuron by neuron or group by group.
+
+    With G entries (neurons at fixed width; groups of equal readout for many neurons) and r directions:
+
+    ``readout`` (G,)    ã of the entry
+    ``weight``  (G,)    fraction of the neurons that it stands for (sums to 1)
+    ``M``       (G, r)  mean of ⟨w_i, w*_m⟩ over the entry's neurons
+    ``Q``       (G, G)  mean of ⟨w_i, w_j⟩ over *different* neurons of the two entries; at fixed width ⟨w_i, w_j⟩
+    ``norm2``   (G,)    mean of ‖w_i‖²
+    ``risk``            E[(f* − f)²] of the network as trained so far, without label noise
+    ``M_cov``   (G, r, r) covariance of M_i over the neurons of an entry, where it has a law (leap ≥ 2); else None
+    """
+
+    step: int
+    readout: Array
+    weight: Array
+    M: Array
+    Q: Array
+    norm2: Array
+    risk: float
+    M_cov: Array | None = None
+    quantiles: dict[str, Any] | None = None
+    M_sem: Array | None = None
+    Q_sem: Array | None = None
+    norm2_sem: Array | None = None
+    risk_sem: float | None = None
+
+    @property
+    def cosines(self) -> Array:
+        """Cosine of each entry's mean overlap with each direction: M_im / ‖w_i‖, shape (G, r)."""
+        cosines: Array = self.M / np.sqrt(self.norm2)[:, None]
+        return cosines
+
+    def to_dict(self) -> dict[str, Any]:
+        """The step as design.md's JSON: ``step, risk, neurons [{readout, weight, M, norm2}]``."""
+        neurons: list[dict[str, Any]] = []
+        for g in range(len(self.readout)):
+            row: dict[str, Any] = {
+                "readout": self.readout[g],
+                "weight": self.weight[g],
+                "M": self.M[g],
+                "norm2": self.norm2[g],
+            }
+            if self.M_sem is not None:
+                row["M_sem"] = self.M_sem[g]
+            if self.norm2_sem is not None:
+                row["norm2_sem"] = self.norm2_sem[g]
+            if self.M_cov is not None:
+                row["M_cov"] = self.M_cov[g]
+            if self.quantiles is not None:
+                row["quantiles"] = {k: v[g] for k, v in self.quantiles.items()}
+            neurons.append(row)
+        out: dict[str, Any] = {"step": self.step, "risk": self.risk, "neurons": neurons}
+        if self.risk_sem is not None:
+            out["risk_sem"] = self.risk_sem
+        result: dict[str, Any] = plain(out)
+        return result
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Overlaps at steps 0..T, from theory or from simulation (then ``replicates``, ``d`` and ``p`` are set).
+
+    ``samples`` (simulation only): per step an array (replicates, p, r) of the cosines of single neurons, for clouds.
+    """
+
+    regime: str
+    steps: tuple[StepOverlaps, ...]
+    validity: str = "exact"
+    validity_note: str = ""
+    warnings: tuple[str, ...] = ()
+    replicates: int | None = None
+    d: int | None = None
+    p: int | None = None
+    n: int | None = None
+    solution: Any = None
+    samples: tuple[Array, ...] | None = field(default=None, repr=False)
+
+    def __getitem__(self, step: int) -> StepOverlaps:
+        return self.steps[step]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table as design.md's JSON of ``giantstep overlaps``."""
+        return {
+            "regime": self.regime,
+            "validity": self.validity,
+            "validity_note": self.validity_note,
+            "warnings": list(self.warnings),
+            "replicates": self.replicates,
+            "d": self.d,
+            "p": self.p,
+            "n": self.n,
+            "steps": [s.to_dict() for s in self.steps],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a step and entry: step, readout, weight, M_1..M_r, norm2, risk (and standard errors)."""
+        import pandas as pd
+
+        rows: list[dict[str, Any]] = []
+        for s in self.steps:
+            for g in range(len(s.readout)):
+                row: dict[str, Any] = {"step": s.step, "readout": s.readout[g], "weight": s.weight[g]}
+                for m in range(s.M.shape[1]):
+                    row[f"M_{m + 1}"] = s.M[g, m]
+                    if s.M_sem is not None:
+                        row[f"M_{m + 1}_sem"] = s.M_sem[g, m]
+                row["norm2"] = s.norm2[g]
+                if s.norm2_sem is not None:
+                    row["norm2_sem"] = s.norm2_sem[g]
+                row["risk"] = s.risk
+                if s.risk_sem is not None:
+                    row["risk_sem"] = s.risk_sem
+                rows.append(row)
+        return pd.DataFrame(rows)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Overlaps M against the step, one line a direction and entry; returns the Axes."""
+        from asymptotics.figures import plot_overlaps
+
+        return plot_overlaps(self, ax=ax)
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Errors of the ridge fit of the second layer at one point (step, alpha, beta, lambda).
+
+    ``test_error`` = E[(y − f)²] (label noise included), ``excess_risk`` = test_error − Δ, ``train_error`` =
+    (1/n2) Σ (y − f)² without the penalty. Never halved.
+    """
+
+    test_error: float
+    train_error: float
+    excess_risk: float
+    step: int = 0
+    alpha: float | None = None
+    beta: float | None = None
+    lam: float | None = None
+    n: int | None = None
+    n2: int | None = None
+    p: int | None = None
+    d: int | None = None
+    plateau: float | None = None
+    solver: str = ""
+    validity: str = "exact"
+    validity_note: str = ""
+    test_error_sem: float | None = None
+    train_error_sem: float | None = None
+    replicates: int | None = None
+    order_parameters: dict[str, Any] | None = field(default=None, repr=False)
+    solution: Any = field(default=None, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that design.md's ``giantstep curve`` names, as plain numbers."""
+        keys = (
+            "step alpha beta lam n n2 p d test_error train_error excess_risk plateau solver validity "
+            "validity_note test_error_sem train_error_sem replicates"
+        ).split()
+        out = {("lambda" if k == "lam" else k): getattr(self, k) for k in keys}
+        result: dict[str, Any] = plain(out)
+        return result
