@@ -1,0 +1,55 @@
+"""What the theory predicts for a network trained with giant steps, and the simulations that check it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asymptotics.experiment import Experiment, Network, Ridge, Simulation, Training
+    from asymptotics.generalisation.errors import risk
+    from asymptotics.generalisation.stairway import plateaus
+    from asymptotics.learning.laws import overlaps
+    from asymptotics.simulation.runner import simulate
+    from asymptotics.validation import validate
+
+_HOME = {
+    "Experiment": "asymptotics.experiment",
+    "Network": "asymptotics.experiment",
+    "Ridge": "asymptotics.experiment",
+    "Simulation": "asymptotics.experiment",
+    "Training": "asymptotics.experiment",
+    "overlaps": "asymptotics.learning.laws",
+    "plateaus": "asymptotics.generalisation.stairway",
+    "risk": "asymptotics.generalisation.errors",
+    "simulate": "asymptotics.simulation.runner",
+    "validate": "asymptotics.validation",
+}
+
+__all__ = [
+    "Experiment",
+    "Network",
+    "Ridge",
+    "Simulation",
+    "Training",
+    "overlaps",
+    "plateaus",
+    "risk",
+    "simulate",
+    "validate",
+]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it is first used: the command line must not pay for what it does not need."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'asymptotics' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Errors of the ridge fit: random features, learned features, plateaus."""

@@ -1,0 +1,1 @@
+"""Engines that compute the heat-smoothed target: polynomial, closed forms, certified balls, sampled."""
