@@ -1,0 +1,180 @@
+"""What each setting may be: one rule a key, used by the dataclasses and by the experiment file alike.
+
+A rule turns a value into its canonical form or refuses it; the sentence that refuses names the key, what was
+given and what is allowed. Nothing here knows what a setting is for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+
+class Refused(Exception):
+    """A value breaks its rule; the text, if any, says more than the rule's ``allowed``."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``convert`` returns the canonical value or raises ``Refused``; a ``grid`` key takes one or a list."""
+
+    convert: Callable[[Any], Any]
+    allowed: str
+    grid: bool = False
+
+
+def show(value: Any) -> str:
+    """``value`` as one short line for an error message."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def integer(minimum: int) -> Callable[[Any], int]:
+    """A whole number of at least ``minimum`` (a bool or a float is not one)."""
+
+    def convert(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, Integral) or not minimum <= int(value) < 2**63:
+            raise Refused
+        return int(value)
+
+    return convert
+
+
+def number(minimum: float, *, open_end: bool = False, infinite: bool = False) -> Callable[[Any], float]:
+    """A real number ≥ ``minimum`` (> if ``open_end``); NaN never, +inf only if ``infinite``."""
+
+    def convert(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise Refused
+        try:
+            x = float(value)
+        except OverflowError:
+            raise Refused from None
+        if math.isnan(x) or (math.isinf(x) and not infinite) or x < minimum or (open_end and x == minimum):
+            raise Refused
+        return x
+
+    return convert
+
+
+def choice(*names: str) -> Callable[[Any], str]:
+    """One of ``names``; a near miss gets a suggestion."""
+
+    def convert(value: Any) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        raise Refused(suggestion(value, names) if isinstance(value, str) else "")
+
+    return convert
+
+
+def suggestion(given: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(given.lower(), list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def memory_bytes(value: Any) -> int:
+    """Bytes of ``"1 GB"``, ``"512 MiB"`` or an integer: kB, MB, GB, TB are powers of 1000, KiB... of 1024."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0:
+        return int(value)
+    match = (
+        re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)B\s*", value) if isinstance(value, str) else None
+    )
+    if match is None or len(match[1]) > 15:
+        raise Refused
+    power = " KMGT".index(match[2].upper() or " ")
+    if match[3] and not power:
+        raise Refused
+    amount = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+    if amount <= 0:
+        raise Refused
+    return amount
+
+
+def readout_law(value: Any) -> str | tuple[tuple[float, float], ...]:
+    """``"rademacher"``, ``"gaussian"``, or atoms (value, weight): values downwards, weights that sum to 1."""
+    if isinstance(value, str):
+        return choice("rademacher", "gaussian")(value)
+    if not isinstance(value, (list, tuple)) or not value:
+        raise Refused
+    total: dict[float, float] = {}
+    for atom in value:
+        if not isinstance(atom, (list, tuple)) or len(atom) != 2:
+            raise Refused(": every atom is a pair [value, weight]")
+        try:
+            a, weight = number(-math.inf)(atom[0]), number(0.0, open_end=True)(atom[1])
+        except Refused:
+            raise Refused(": a value is a finite number, a weight a number greater than 0") from None
+        total[a + 0.0] = total.get(a + 0.0, 0.0) + weight
+    mass = math.fsum(total.values())
+    if abs(mass - 1.0) > 1e-6:
+        raise Refused(f": the weights sum to {mass:g}, not to 1")
+    return tuple((a, total[a] / mass) for a in sorted(total, reverse=True))
+
+
+def width(value: Any) -> int | str:
+    """``"infinite"`` (many neurons) or a number of neurons."""
+    return value if isinstance(value, str) and value == "infinite" else integer(1)(value)
+
+
+def removed_orders(value: Any) -> tuple[int, ...]:
+    """(), (0,) or (0, 1): the orders of the labels that are removed batch by batch (1 needs 0)."""
+    if not isinstance(value, (list, tuple)):
+        raise Refused
+    orders = tuple(sorted(integer(0)(k) for k in value))
+    if orders not in ((), (0,), (0, 1)):
+        raise Refused
+    return orders
+
+
+def activation(value: Any) -> Any:
+    """A name or an expression in x (checked by parsing it), or a callable."""
+    if isinstance(value, str):
+        from hermite.errors import InputError
+
+        if not value.strip():
+            raise Refused
+        try:
+            from asymptotics.activations import get_activation
+        except ImportError:  # until the module lands
+            return value
+        try:
+            get_activation(value)
+        except InputError as error:
+            raise Refused(": " + "; ".join(error.problems)) from None
+        return value
+    if not callable(value):
+        raise Refused
+    return value
+
+
+def optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``None`` or what ``convert`` takes."""
+    return lambda value: None if value is None else convert(value)
+
+
+def text(value: Any) -> str:
+    """A string with something in it."""
+    if not isinstance(value, str) or not value.strip():
+        raise Refused
+    return value
+
+
+def check(
+    table: str, rules: Mapping[str, Rule], values: Mapping[str, Any], problems: list[str]
+) -> dict[str, Any]:
+    """The canonical ``values`` of one table of settings; a sentence a breach is added to ``problems``."""
+    good: dict[str, Any] = {}
+    for key, value in values.items():
+        rule = rules[key]
+        try:
+            good[key] = rule.convert(value)
+        except Refused as why:
+            problems.append(f"{table}.{key} must be {rule.allowed}, not {show(value)}{why}.")
+    return good
