@@ -1,0 +1,170 @@
+"""Constructors that flatten n-ary nodes and fold rational constants; no term is cancelled or reordered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import isqrt
+
+from hermite.constants import bounded, rational_power
+from hermite.nodes import (
+    ONE,
+    ZERO,
+    Call,
+    Expression,
+    Hermite,
+    Number,
+    Power,
+    Product,
+    Sum,
+    children,
+    is_constant,
+    postorder,
+    with_children,
+)
+
+
+def add(terms: Iterable[Expression]) -> Expression:
+    """The sum, nested sums flattened, rational numbers folded into one last term.
+
+    Raises :class:`hermite.constants.TooLarge` if a folded number has more than 400 digits.
+    """
+    constant, rest = Fraction(0), []
+    for term in terms:
+        for part in term.terms if isinstance(term, Sum) else (term,):
+            if isinstance(part, Number):
+                constant = bounded(constant + part.value)
+            else:
+                rest.append(part)
+    if constant or not rest:
+        rest.append(Number(constant))
+    return rest[0] if len(rest) == 1 else Sum(tuple(rest))
+
+
+def multiply(factors: Iterable[Expression]) -> Expression:
+    """The product, nested products flattened, rational numbers folded into one first factor.
+
+    Raises :class:`hermite.constants.TooLarge` if a folded number has more than 400 digits.
+    """
+    constant, rest = Fraction(1), []
+    for factor in factors:
+        for part in factor.factors if isinstance(factor, Product) else (factor,):
+            if isinstance(part, Number):
+                constant = bounded(constant * part.value)
+            else:
+                rest.append(part)
+    if not constant:
+        return ZERO
+    if constant != 1 or not rest:
+        rest.insert(0, Number(constant))
+    return rest[0] if len(rest) == 1 else Product(tuple(rest))
+
+
+def power(base: Expression, exponent: int) -> Expression:
+    """``base`` to an integer power; a negative one is for non-zero constants only (the caller proves it)."""
+    if exponent == 1:
+        return base
+    if isinstance(base, Number):
+        value = rational_power(base.value, abs(exponent))
+        return Number(value if exponent >= 0 else 1 / value)
+    return ONE if exponent == 0 else Power(base, exponent)
+
+
+def negate(e: Expression) -> Expression:
+    """-e."""
+    return multiply((Number(Fraction(-1)), e))
+
+
+def call(name: str, arguments: tuple[Expression, ...]) -> Expression:
+    """A function; those that take rationals to rationals are folded, sqrt(u^2) is abs(u)."""
+    u = arguments[0]
+    if name == "sqrt" and not is_constant(u):
+        root = square_root(u)
+        if root is None:
+            raise ValueError("sqrt of something that is neither a constant nor a square")
+        return call("abs", (root,))
+    if all(isinstance(a, Number) for a in arguments):
+        values = [a.value for a in arguments if isinstance(a, Number)]
+        folded = _fold(name, values)
+        if folded is not None:
+            return Number(folded)
+    return Call(name, arguments)
+
+
+def _fold(name: str, x: list[Fraction]) -> Fraction | None:
+    """The rational value of a function at rationals, where it is plainly rational."""
+    sign = (x[0] > 0) - (x[0] < 0)
+    match name:
+        case "max":
+            return max(x)
+        case "min":
+            return min(x)
+        case "relu":
+            return max(x[0], Fraction(0))
+        case "abs":
+            return abs(x[0])
+        case "sign":
+            return Fraction(sign)
+        case "heaviside":
+            return Fraction(1 + sign, 2)
+        case "sqrt" if sign >= 0:
+            top, bottom = isqrt(x[0].numerator), isqrt(x[0].denominator)
+            return Fraction(top, bottom) if Fraction(top, bottom) ** 2 == x[0] else None
+        case "exp" | "cos" if sign == 0:
+            return Fraction(1)
+        case "sin" | "tanh" | "erf" if sign == 0:
+            return Fraction(0)
+        case "logistic" if sign == 0:
+            return Fraction(1, 2)
+        case _:
+            return None
+
+
+def square_root(e: Expression) -> Expression | None:
+    """Some u with u^2 = e, if ``e`` is written as a square: even powers, products of squares, 4*u^2."""
+    parts: list[Expression] = []
+    for factor in e.factors if isinstance(e, Product) else (e,):
+        if isinstance(factor, Power) and factor.exponent % 2 == 0 and not is_constant(factor):
+            parts.append(power(factor.base, factor.exponent // 2))
+        elif isinstance(factor, Number) and factor.value >= 0:
+            parts.append(call("sqrt", (factor,)))
+        elif e_repeated(e, factor):
+            return factor
+        else:
+            return None
+    return multiply(parts)
+
+
+def e_repeated(e: Expression, factor: Expression) -> bool:
+    """Whether ``e`` is written factor*factor."""
+    return isinstance(e, Product) and e.factors == (factor, factor)
+
+
+def rebuild(e: Expression, below: tuple[Expression, ...]) -> Expression:
+    """The node ``e`` over new sub-expressions, flattened and folded."""
+    match e:
+        case Sum():
+            return add(below)
+        case Product():
+            return multiply(below)
+        case Power():
+            return power(below[0], e.exponent)
+        case Hermite():
+            return Hermite(e.order, below[0])
+        case Call():
+            return call(e.name, below)
+        case _:
+            return with_children(e, below)
+
+
+def substitute(e: Expression, values: dict[int, Expression]) -> Expression:
+    """``e`` with variable number i replaced by ``values[i]``; the others stay."""
+    from hermite.nodes import Variable
+
+    new: dict[Expression, Expression] = {}
+    for node in postorder(e):
+        if isinstance(node, Variable):
+            new[node] = values.get(node.index, node)
+        else:
+            new[node] = rebuild(node, tuple(new[child] for child in children(node)))
+    return new[e]

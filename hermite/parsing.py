@@ -1,0 +1,403 @@
+"""The expression language: text to an exact tree, by a tokenizer and a precedence parser on an explicit stack.
+
+    sum      = term {("+" | "-") term}
+    term     = signed {("*" | "/") signed}
+    signed   = {"+" | "-"} power
+    power    = atom [("^" | "**") signed]            (to the right; -z1^2 is -(z1^2))
+    atom     = number | "pi" | variable | function "(" sum {"," sum} ")" | "(" sum ")"
+
+Nothing is ever evaluated as code, and the work that an expression stands for is bounded before it is done
+(:mod:`hermite.limits`). Every error is an :class:`InputError` that names the column, in ASCII.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NoReturn
+
+from hermite.building import add, call, multiply, negate, power
+from hermite.constants import TooLarge, check_size, sign_of
+from hermite.errors import InputError
+from hermite.limits import (
+    MAX_BYTES,
+    MAX_DEGREE,
+    MAX_NESTING,
+    MAX_TERMS,
+    MAX_VARIABLES,
+    TooMuch,
+    check_work,
+)
+from hermite.nodes import (
+    NARY,
+    ZERO,
+    Expression,
+    Hermite,
+    Number,
+    Pi,
+    Power,
+    Product,
+    Variable,
+    is_constant,
+)
+from hermite.tokens import Token, fail, read_number, tokenize
+
+#: Names of the language and the call they stand for.
+FUNCTION_NAMES = {
+    "relu": "relu", "abs": "abs", "sign": "sign", "Heaviside": "heaviside", "heaviside": "heaviside",
+    "max": "max", "min": "min", "exp": "exp", "sin": "sin", "cos": "cos", "tanh": "tanh", "erf": "erf",
+    "logistic": "logistic", "sigmoid": "logistic", "softplus": "softplus", "sqrt": "sqrt", "He": "He",
+}  # fmt: skip
+_HERMITE = re.compile(r"He([0-9]+)")
+_DEFAULT_VARIABLE = re.compile(r"z([0-9]+)")
+_OPERAND = "a number, a variable, a function or '('"
+
+
+def parse(text: str, *, activation: bool = False, variables: Sequence[str] | None = None) -> Expression:
+    """The exact tree of ``text``.
+
+    Variables are z1, z2, ..., z20; with ``activation`` the only one is x; ``variables`` lists other names.
+    Nothing that names a variable is dropped, so that z1 + z3 - z3 and z1 + 0*z3 both name z3.
+    Raises :class:`InputError` for anything that is not in the language or above its limits.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"expression must be text, not {type(text).__name__}")
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise InputError(f"expression is longer than the limit of {MAX_BYTES} bytes")
+    names = ("x",) if activation else check_names(variables) if variables is not None else None
+    if not text.strip(" \t\r\n"):
+        raise InputError("expression is empty; expected for example z1 + z1*z2")
+    return _Parser(text, names).run()
+
+
+def check_names(variables: Sequence[str]) -> tuple[str, ...]:
+    """``variables`` as a tuple of distinct, usable names; raises :class:`InputError`."""
+    names = tuple(variables) if not isinstance(variables, str) else (variables,)
+    if not 1 <= len(names) <= MAX_VARIABLES:
+        raise InputError(f"variables must be 1 to {MAX_VARIABLES} names, not {len(names)}")
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", name):
+            raise InputError(f"variables must be ASCII names such as x or z1, not {name!a}")
+        if name in FUNCTION_NAMES or name == "pi" or _HERMITE.fullmatch(name):
+            raise InputError(f"variables must not be named like a function or constant, as {name} is")
+    if len(set(names)) < len(names):
+        raise InputError("variables must be distinct names")
+    return names
+
+
+@dataclass(slots=True)
+class _Frame:
+    """What is open between a parenthesis and the place read: a sum, its current product and powers."""
+
+    column: int
+    function: str | None = None
+    arguments: list[Expression] = field(default_factory=list)
+    terms: list[Expression] = field(default_factory=list)
+    factors: list[Expression] = field(default_factory=list)
+    sign: int = 1
+    power_sign: int = 1
+    divide_at: int = 0
+    powers: list[tuple[int, Expression, int]] = field(default_factory=list)
+
+
+class _Parser:
+    """One pass over the tokens; ``stack`` holds a frame for each open parenthesis."""
+
+    def __init__(self, text: str, names: tuple[str, ...] | None) -> None:
+        self.names = names
+        self.tokens = tokenize(text)
+        self.token = next(self.tokens)
+        self.frame = _Frame(1)
+        self.stack: list[_Frame] = []
+        self.terms = 0
+
+    def run(self) -> Expression:
+        """Alternate between operands and operators until the text ends."""
+        while True:
+            atom = self.operand()
+            if atom is None:
+                continue
+            result = self.operators(atom)
+            if result is not None:
+                return result
+
+    def advance(self) -> Token:
+        """The current token; the next one becomes current."""
+        token = self.token
+        if token.kind != "end":
+            self.token = next(self.tokens)
+        return token
+
+    def operand(self) -> Expression | None:
+        """An atom, or None after a sign or an opening parenthesis."""
+        token = self.advance()
+        frame = self.frame
+        if token.text in ("+", "-"):
+            if token.text == "-":
+                frame.power_sign = -frame.power_sign
+            return None
+        if token.kind == "number":
+            return Number(read_number(token))
+        if token.kind == "name":
+            return self.name(token)
+        if token.text == "(":
+            self.open(token.column, None)
+            return None
+        found = token.shown()
+        if token.text == ")" and not self.stack:
+            fail(token.column, f"expected {_OPERAND}, found ')' without a '(' before it")
+        fail(token.column, f"expected {_OPERAND}, found {found}")
+
+    def open(self, column: int, function: str | None) -> None:
+        """Enter a parenthesis."""
+        if len(self.stack) >= MAX_NESTING:
+            fail(column, f"nested deeper than the limit of {MAX_NESTING} parentheses")
+        self.stack.append(self.frame)
+        self.frame = _Frame(column, function)
+
+    def name(self, token: Token) -> Expression | None:
+        """A variable, pi, or the head of a function call."""
+        name = token.text
+        index = self.variable_index(token)
+        if index is not None:
+            if self.token.text == "(":
+                fail(
+                    self.token.column,
+                    f"expected an operator, found '(' ({name} is a variable: write {name}*(...))",
+                )
+            return Variable(index)
+        if name == "pi":
+            return Pi()
+        if name in FUNCTION_NAMES or _HERMITE.fullmatch(name):
+            if self.token.text != "(":
+                fail(
+                    self.token.column,
+                    f"expected '(' after the function {_short(name)}, found {self.token.shown()}",
+                )
+            if name not in FUNCTION_NAMES:
+                self.hermite_order(
+                    Fraction(int(name[2:])) if len(name) < 12 else Fraction(10**9), token.column
+                )
+            self.open(self.advance().column, name)
+            return None
+        self.unknown(token)
+
+    def variable_index(self, token: Token) -> int | None:
+        """0-based index if the token names a variable."""
+        name = token.text
+        if self.names is not None:
+            return self.names.index(name) if name in self.names else None
+        match = _DEFAULT_VARIABLE.fullmatch(name)
+        if match is None:
+            return None
+        digits = match[1]
+        if digits.startswith("0"):
+            fail(token.column, f"expected a variable z1 to z{MAX_VARIABLES}, found {token.shown()}")
+        if len(digits) > 3 or int(digits) > MAX_VARIABLES:
+            fail(token.column, f"variable {_short(name)} is above the limit of {MAX_VARIABLES} variables")
+        return int(digits) - 1
+
+    def unknown(self, token: Token) -> NoReturn:
+        """The error for a name that means nothing, with the closest one that does."""
+        from difflib import get_close_matches
+
+        known = list(self.names or (f"z{i}" for i in range(1, MAX_VARIABLES + 1)))
+        name = token.text[:40]
+        close = get_close_matches(name, [*FUNCTION_NAMES, "pi", *known], 1, 0.6)
+        if not close:
+            close = [k for k in [*FUNCTION_NAMES, *known] if k.lower() == name.lower()]
+        variables = f"variables are {_list(known) if self.names else 'z1, z2, ...'}"
+        hint = f"did you mean {close[0]}?" if close else variables
+        if name == "e":
+            hint = "write exp(1)"
+        fail(token.column, f"unknown name {token.shown()} ({hint})")
+
+    def operators(self, atom: Expression) -> Expression | None:
+        """Use a complete atom and what follows it; the tree at the end of the text, else None."""
+        while True:
+            token, frame = self.token, self.frame
+            if token.text in ("^", "**"):
+                self.advance()
+                frame.powers.append((frame.power_sign, atom, token.column))
+                frame.power_sign = 1
+                return None
+            self.close_power(atom)
+            if token.text in ("*", "/"):
+                self.advance()
+                frame.divide_at = token.column if token.text == "/" else 0
+                return None
+            self.close_term(token.column)
+            if token.text in ("+", "-"):
+                self.advance()
+                frame.sign = 1 if token.text == "+" else -1
+                return None
+            if token.text == "," and frame.function is not None:
+                self.advance()
+                frame.arguments.append(self.close_sum())
+                return None
+            if token.text == ")" and self.stack:
+                self.advance()
+                atom = self.close_parenthesis()
+                continue
+            if token.kind == "end" and not self.stack:
+                return self.finish()
+            self.misplaced(token)
+
+    def misplaced(self, token: Token) -> NoReturn:
+        """The error where an operator should stand."""
+        hint = ""
+        if token.kind in ("name", "number") or token.text == "(":
+            product = f"*{token.text if len(token.text) < 30 else '...'}"
+            hint = f" (write the product with *, for example 2{product if token.kind == 'name' else '*z1'})"
+        if token.kind == "end":
+            fail(token.column, f"expected ')' for the '(' at column {self.frame.column}, found the end")
+        if token.text == ")":
+            fail(token.column, "expected an operator or the end, found ')' without a '(' before it")
+        if token.text == ",":
+            fail(token.column, "expected an operator, found ',' outside the arguments of a function")
+        wanted = "an operator or ')'" if self.stack else "an operator (+ - * / ^) or the end"
+        fail(token.column, f"expected {wanted}, found {token.shown()}{hint}")
+
+    def close_power(self, atom: Expression) -> None:
+        """Fold a chain a^b^c from the right, then multiply or divide the current product by it."""
+        frame = self.frame
+        sign = frame.power_sign
+        while frame.powers:
+            exponent = negate(atom) if sign < 0 else atom
+            sign, base, column = frame.powers.pop()
+            atom = self.power(base, exponent, column)
+        if sign < 0:
+            frame.sign = -frame.sign
+        frame.power_sign = 1
+        if frame.divide_at:
+            atom = self.inverse(atom, frame.divide_at)
+            frame.divide_at = 0
+        frame.factors.append(atom)
+
+    def close_term(self, column: int) -> None:
+        """The current product becomes a term of the current sum."""
+        frame = self.frame
+        self.terms += 1
+        if self.terms > 4 * MAX_TERMS:
+            fail(column, f"more than {4 * MAX_TERMS} terms as written")
+        factors = frame.factors
+        if frame.sign < 0:
+            factors = [Number(Fraction(-1)), *factors]
+        term = factors[0] if len(factors) == 1 else self.within_digits(multiply, factors, column)
+        if term == ZERO and any(not is_constant(f) for f in factors):
+            term = Product((ZERO, *(f for f in factors if not is_constant(f))))
+        frame.terms.append(term)
+        frame.factors, frame.sign = [], 1
+
+    def close_sum(self) -> Expression:
+        """The current sum, complete."""
+        frame = self.frame
+        terms, frame.terms = frame.terms, []
+        return terms[0] if len(terms) == 1 else self.within_digits(add, terms, frame.column)
+
+    @staticmethod
+    def within_digits(build: object, parts: list[Expression], column: int) -> Expression:
+        """``build(parts)``, refused where a folded rational number is too long."""
+        try:
+            return build(parts)  # type: ignore[operator,no-any-return]
+        except TooLarge as error:
+            fail(column, f"{error}; the limit is 400 digits")
+
+    def close_parenthesis(self) -> Expression:
+        """The value of a parenthesis or function call, and back to the frame around it."""
+        frame = self.frame
+        value = self.close_sum()
+        self.frame = self.stack.pop()
+        if frame.function is None:
+            return value
+        return self.call(frame.function, (*frame.arguments, value), frame.column)
+
+    def call(self, name: str, arguments: tuple[Expression, ...], column: int) -> Expression:
+        """A function at its arguments."""
+        if name == "He":
+            if len(arguments) != 2:
+                fail(column, f"He takes two arguments He(k, u), not {len(arguments)}")
+            order = arguments[0]
+            if not isinstance(order, Number):
+                fail(column, "the order k of He(k, u) must be an integer constant")
+            return Hermite(self.hermite_order(order.value, column), arguments[1])
+        several = name in NARY
+        if several and len(arguments) < 2:
+            fail(column, f"{name} takes two or more arguments")
+        if not several and len(arguments) != 1:
+            fail(column, f"{_short(name)} takes one argument, not {len(arguments)}")
+        if name not in FUNCTION_NAMES:
+            return Hermite(int(name[2:]), arguments[0])
+        if name == "sqrt" and is_constant(arguments[0]) and (sign_of(arguments[0]) or 0) < 0:
+            fail(column, "sqrt of a negative constant")
+        if name == "sqrt" and is_constant(arguments[0]) and sign_of(arguments[0]) is None:
+            fail(column, "sqrt of a constant that cannot be proved to be non-negative")
+        try:
+            result = call(FUNCTION_NAMES[name], arguments)
+            if is_constant(result):
+                check_size(result)
+        except TooLarge as error:
+            fail(column, f"{error}; constants must stay below 10^400")
+        except ValueError:
+            fail(column, "sqrt takes non-negative constants and squares such as sqrt(u^2) only")
+        return result
+
+    def hermite_order(self, order: Fraction, column: int) -> int:
+        """A Hermite order within the limits."""
+        if order.denominator != 1 or order < 0:
+            fail(column, "the order k of He(k, u) must be a non-negative integer")
+        if order > MAX_DEGREE:
+            fail(column, f"Hermite order above the limit of degree {MAX_DEGREE}")
+        return int(order)
+
+    def power(self, base: Expression, exponent: Expression, column: int) -> Expression:
+        """base^exponent for a non-negative integer constant exponent."""
+        if not isinstance(exponent, Number) or exponent.value.denominator != 1 or exponent.value < 0:
+            fail(column, "an exponent must be a non-negative integer constant")
+        n = int(exponent.value)
+        if not isinstance(base, Number) and n > MAX_DEGREE:
+            fail(column, f"an exponent above the limit of degree {MAX_DEGREE}")
+        if n == 0 and not is_constant(base):
+            return Power(base, 0)
+        try:
+            result = power(base, n)
+            if is_constant(result):
+                check_size(result)
+        except TooLarge as error:
+            fail(column, f"{error}; the limit is 400 digits")
+        return result
+
+    def inverse(self, divisor: Expression, column: int) -> Expression:
+        """1/divisor for a constant that is proved to be non-zero."""
+        if not is_constant(divisor):
+            fail(column, "division by something that is not constant (only non-zero constants can divide)")
+        sign = sign_of(divisor)
+        if sign == 0:
+            fail(column, "division by zero")
+        if sign is None:
+            fail(column, "division by a constant that cannot be proved to be non-zero")
+        try:
+            result = power(divisor, -1)
+            check_size(result)
+        except TooLarge as error:
+            fail(column, f"{error}; constants must stay below 10^400")
+        return result
+
+    def finish(self) -> Expression:
+        """The whole tree, once the work that it stands for is within the limits."""
+        tree = self.close_sum()
+        try:
+            check_work(tree)
+        except TooMuch as error:
+            raise InputError(f"expression is too large: {error}") from None
+        return tree
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 30 else name[:27] + "..."
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(_short(name) for name in names)

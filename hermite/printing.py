@@ -1,0 +1,94 @@
+"""An expression as text that parses back to an equal expression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hermite.nodes import (
+    Call,
+    Expression,
+    Hermite,
+    Number,
+    Pi,
+    Power,
+    Product,
+    Sum,
+    Variable,
+    children,
+    postorder,
+)
+
+_SUM, _PRODUCT, _POWER, _ATOM = range(4)
+
+
+def to_text(e: Expression, variables: Sequence[str] | None = None) -> str:
+    """``e`` in the expression language; ``variables`` are the names to print (default z1, z2, ...)."""
+    texts: dict[Expression, tuple[str, int]] = {}
+    for node in postorder(e):
+        texts[node] = _print(node, [texts[child] for child in children(node)], variables)
+    return texts[e][0]
+
+
+def _print(e: Expression, below: list[tuple[str, int]], variables: Sequence[str] | None) -> tuple[str, int]:
+    """Text of one node and how tightly it binds."""
+    match e:
+        case Number():
+            return str(e.value), _ATOM if e.value >= 0 and e.value.denominator == 1 else _PRODUCT
+        case Pi():
+            return "pi", _ATOM
+        case Variable():
+            return (variables[e.index] if variables else f"z{e.index + 1}"), _ATOM
+        case Sum():
+            return _join_terms([_wrap(part, _PRODUCT) for part in below]), _SUM
+        case Product():
+            return _print_product(e, below)
+        case Power():
+            base = _wrap(below[0], _ATOM)
+            if e.exponent < 0:
+                power = base if e.exponent == -1 else f"{base}^{-e.exponent}"
+                return f"1/{power}", _PRODUCT
+            return f"{base}^{e.exponent}", _POWER
+        case Hermite():
+            return f"He{e.order}({below[0][0]})", _ATOM
+        case Call():
+            return f"{_SPELLING.get(e.name, e.name)}({', '.join(text for text, _ in below)})", _ATOM
+        case _:
+            raise TypeError(f"not an expression node: {type(e).__name__}")
+
+
+_SPELLING = {"heaviside": "Heaviside"}
+
+
+def _wrap(part: tuple[str, int], tightness: int) -> str:
+    """Parentheses where a part binds less tightly than its place asks."""
+    text, level = part
+    return text if level >= tightness else f"({text})"
+
+
+def _join_terms(terms: list[str]) -> str:
+    """Terms with + and -; a term that starts with a minus sign lends it to the sum."""
+    first, *rest = terms
+    return first + "".join(f" - {text[1:]}" if text.startswith("-") else f" + {text}" for text in rest)
+
+
+def _print_product(e: Product, below: list[tuple[str, int]]) -> tuple[str, int]:
+    """Factors with * and /; a leading -1 is a minus sign."""
+    sign, parts = "", list(zip(e.factors, below, strict=True))
+    first = e.factors[0]
+    if isinstance(first, Number) and first.value < 0 and len(parts) > 1:
+        sign = "-"
+        parts = parts[1:] if first.value == -1 else [(first, (str(-first.value), _PRODUCT)), *parts[1:]]
+    out = ""
+    for factor, part in parts:
+        if isinstance(factor, Power) and factor.exponent < 0:
+            text = part[0] if not out else part[0][1:]
+        else:
+            text = _wrap(part, _POWER if out else _PRODUCT)
+            text = f"*{text}" if out else text
+        out += text
+    return sign + out, _PRODUCT
+
+
+def to_latex(e: Expression, variables: Sequence[str]) -> str:
+    """``e`` as LaTeX."""
+    return to_text(e, variables)

@@ -1,0 +1,195 @@
+"""A multi-index target f(z) = g(<w_1, z>, ..., <w_r, z>) with label noise, z standard Gaussian in d dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from hermite.errors import InputError
+from hermite.limits import MAX_VARIABLES
+from hermite.nodes import Expression, is_polynomial, variables_of
+from hermite.parsing import check_names, parse
+from hermite.printing import to_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Gram = tuple[tuple[Fraction, ...], ...]
+
+
+class Target:
+    """f as a function of r named variables u_i = <w_i, z>, and the variance of additive Gaussian label noise.
+
+    ``expression`` is text of the expression language (or a tree); the variables are z1..zr, where r is the
+    highest index named, or those listed in ``variables``. ``gram`` is the matrix G_ij = <w_i, w_j> of rationals
+    (default: the identity). Calling the target maps x of shape (N, r), coordinates in an orthonormal basis, to
+    f of shape (N,): u = x L^T with L the lower Cholesky factor of G.
+
+    Targets are immutable; equality and hash are by content. Raises :class:`InputError` if the text is not in
+    the language or E f^2 is not proved finite.
+
+    >>> Target("z1 + z1*z2").r
+    2
+    """
+
+    text: str
+    tree: Expression | None
+    variables: tuple[str, ...]
+    r: int
+    gram: Gram | None
+    noise: float
+
+    def __init__(
+        self,
+        expression: str | Expression,
+        variables: Sequence[str] | None = None,
+        gram: Any = None,
+        noise: float = 0.0,
+    ) -> None:
+        from hermite.growth import check_finite_variance
+
+        names = None if variables is None else check_names(variables)
+        text = expression.strip() if isinstance(expression, str) else None
+        if isinstance(expression, Expression):
+            text = to_text(expression, names)
+        tree = parse(text if text is not None else expression, variables=names)  # type: ignore[arg-type]
+        r = len(names) if names else max(variables_of(tree), default=0) + 1
+        matrix = None if gram is None else read_gram(gram, r)
+        check_finite_variance(tree, r, matrix)
+        self._set(
+            text=text,
+            tree=tree,
+            variables=names or tuple(f"z{i + 1}" for i in range(r)),
+            r=r,
+            gram=matrix,
+            noise=read_noise(noise),
+            _callable=None,
+        )
+
+    @classmethod
+    def from_function(cls, g: Callable[[NDArray[Any]], NDArray[Any]], r: int, noise: float = 0.0) -> Target:
+        """A numerical target: ``g`` maps arrays (N, r) of standard Gaussian coordinates to values (N,)."""
+        if not callable(g):
+            raise InputError(f"g must be a function of an array (N, r), not {type(g).__name__}")
+        if isinstance(r, bool) or not isinstance(r, int) or not 1 <= r <= MAX_VARIABLES:
+            raise InputError(f"r must be an integer from 1 to {MAX_VARIABLES}, not {r!r}")
+        self = cls.__new__(cls)
+        self._set(
+            text=getattr(g, "__name__", type(g).__name__),
+            tree=None,
+            variables=tuple(f"z{i + 1}" for i in range(r)),
+            r=r,
+            gram=None,
+            noise=read_noise(noise),
+            _callable=g,
+        )
+        return self
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Target cannot be changed (attribute {name})")
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether the target was given as an expression."""
+        return self.tree is not None
+
+    @property
+    def is_polynomial(self) -> bool:
+        """Whether the target is written as a polynomial with rational coefficients."""
+        return self.tree is not None and is_polynomial(self.tree)
+
+    @cached_property
+    def cholesky(self) -> NDArray[Any]:
+        """Lower triangular (r, r) L with L L^T = gram; row i holds w_i in the orthonormal coordinates."""
+        import numpy as np
+
+        if self.gram is None:
+            return np.eye(self.r)
+        return np.linalg.cholesky(np.array([[float(entry) for entry in row] for row in self.gram]))
+
+    @cached_property
+    def function(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        """f as a function of x (N, r) in orthonormal coordinates, with values (N,)."""
+        from hermite.evaluation import compile_numpy
+
+        if self.tree is None:
+            return self._checked_function()
+        evaluate = compile_numpy(self.tree)
+        if self.gram is None:
+            return evaluate
+        return lambda x: evaluate(x @ self.cholesky.T.astype(x.dtype if x.dtype.kind == "f" else float))
+
+    def _checked_function(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        """The user's callable, its values checked for shape."""
+        import numpy as np
+
+        g = self._callable  # type: ignore[attr-defined]
+
+        def function(x: NDArray[Any]) -> NDArray[Any]:
+            values = np.asarray(g(x))
+            if values.shape != x.shape[:-1]:
+                raise InputError(
+                    f"g must map an array of shape {x.shape} to shape {x.shape[:-1]}, not {values.shape}"
+                )
+            return values
+
+        return function
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        """f at x of shape (N, r), orthonormal coordinates; float32 stays float32."""
+        import numpy as np
+
+        x = np.asarray(x)
+        if x.shape[-1:] != (self.r,):
+            raise InputError(f"x must have shape (N, {self.r}), not {x.shape}")
+        return self.function(x)
+
+    def _content(self) -> tuple[Any, ...]:
+        return (self.tree, self.variables, self.gram, self.noise, self._callable)  # type: ignore[attr-defined]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Target) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.tree is None:
+            return Target.from_function, (self._callable, self.r, self.noise)  # type: ignore[attr-defined]
+        return Target, (self.text, self.variables, self.gram, self.noise)
+
+    def __repr__(self) -> str:
+        text = self.text if len(self.text) <= 200 else self.text[:197] + "..."
+        extra = f", gram={[[str(x) for x in row] for row in self.gram]}" if self.gram is not None else ""
+        noise = f", noise={self.noise}" if self.noise else ""
+        return f"Target({text!r}{extra}{noise})"
+
+    def _repr_latex_(self) -> str | None:
+        from hermite.printing import to_latex
+
+        return None if self.tree is None else f"$f^*(z) = {to_latex(self.tree, self.variables)}$"
+
+
+def read_noise(noise: object) -> float:
+    """The noise variance as a float; raises :class:`InputError` unless finite and non-negative."""
+    try:
+        value = float(noise)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value) or value < 0 or isinstance(noise, (bool, str)):
+        raise InputError(f"noise must be a finite variance >= 0, not {noise!a}")
+    return value
+
+
+def read_gram(gram: Any, r: int) -> Gram:
+    """An exact symmetric positive definite (r, r) matrix; raises :class:`InputError` otherwise."""
+    from hermite.gram import exact_matrix
+
+    return exact_matrix(gram, r)
