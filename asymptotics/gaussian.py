@@ -1,0 +1,101 @@
+"""Gaussian expectations: rules for the line, tensor rules for a few dimensions, quasi-Monte Carlo for many.
+
+All rules are for the standard normal law: E g(ζ) ≈ Σ_k weight_k g(node_k), weights summing to 1.
+Kinked functions need their kinks as breakpoints: with 95 nodes, plain Gauss–Hermite misses E[sign(x) x] by 7e-3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+#: Beyond this many standard deviations the normal density is below 1e-32.
+REACH = 12.0
+
+
+@lru_cache(maxsize=64)
+def legendre(order: int) -> tuple[Array, Array]:
+    """Gauss–Legendre nodes and weights on [0, 1] (weights sum to 1)."""
+    x, w = np.polynomial.legendre.leggauss(order)
+    nodes, weights = (x + 1) / 2, w / 2
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights
+
+
+def piecewise_rule(
+    breakpoints: Sequence[float] = (), panel: float = 1.0, order: int = 20
+) -> tuple[Array, Array]:
+    """Nodes and weights for the standard normal law, Gauss–Legendre on panels between ``breakpoints``.
+
+    Exact to rounding for functions that are analytic between the breakpoints and of polynomial growth.
+    """
+    inside = [b for b in breakpoints if -REACH < b < REACH]
+    edges = np.unique(
+        np.concatenate([np.arange(-REACH, REACH + panel / 2, panel), np.asarray(inside, float)])
+    )
+    x, w = legendre(order)
+    width = np.diff(edges)
+    nodes = (edges[:-1, None] + width[:, None] * x).ravel()
+    weights = (width[:, None] * w).ravel() * np.exp(-0.5 * nodes**2) / math.sqrt(2 * math.pi)
+    return nodes, weights / weights.sum()
+
+
+def trapezoid_rule(step: float, reach: float = 8.4) -> tuple[Array, Array]:
+    """The trapezoid rule, spectrally accurate for functions that are analytic in a strip."""
+    half = math.ceil(reach / step)
+    nodes = step * np.arange(-half, half + 1)
+    weights = np.exp(-0.5 * nodes**2)
+    return nodes, weights / weights.sum()
+
+
+@lru_cache(maxsize=256)
+def hermite_rule(order: int) -> tuple[Array, Array]:
+    """Gauss–Hermite nodes (order,) and weights (order,) for the standard normal law."""
+    x, w = (np.asarray(part, float) for part in np.polynomial.hermite_e.hermegauss(order))
+    w = w / w.sum()
+    x.flags.writeable = w.flags.writeable = False
+    return x, w
+
+
+def tensor_rule(orders: Sequence[int]) -> tuple[Array, Array]:
+    """Product of Gauss–Hermite rules: nodes (N, k) and weights (N,), N = Π orders; k = 0 gives one node."""
+    if not orders:
+        return np.zeros((1, 0)), np.ones(1)
+    rules = [hermite_rule(n) for n in orders]
+    grids = np.meshgrid(*[x for x, _ in rules], indexing="ij")
+    nodes = np.stack([g.ravel() for g in grids], axis=1)
+    weights = np.ones(1)
+    for _, w in rules:
+        weights = np.multiply.outer(weights, w).ravel()
+    return nodes, weights
+
+
+def sobol_normal(dim: int, log2_size: int, seed: int) -> Array:
+    """2^log2_size scrambled Sobol points mapped to standard normals, shape (N, dim); float64.
+
+    Independent seeds give independent scrambles, hence an unbiased estimate and an honest error.
+    """
+    from scipy.special import ndtri
+    from scipy.stats import qmc
+
+    u = qmc.Sobol(dim, scramble=True, seed=np.random.default_rng(seed)).random_base2(log2_size)
+    # The scrambled points lie on a grid that contains 0; half a cell keeps the quantile finite.
+    points: Array = ndtri(np.clip(u, 2.0**-33, 1 - 2.0**-33))
+    return points
+
+
+def hermite_values(x: Array, order: int) -> Array:
+    """Orthonormal Hermite polynomials He_k(x)/√k!, k = 0..order, shape (order + 1, *x.shape)."""
+    out = np.empty((order + 1, *x.shape))
+    out[0] = 1.0
+    if order:
+        out[1] = x
+    for k in range(1, order):
+        out[k + 1] = (x * out[k] - math.sqrt(k) * out[k - 1]) / math.sqrt(k + 1)
+    return out

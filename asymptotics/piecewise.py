@@ -1,0 +1,219 @@
+"""Piecewise polynomial functions of one Gaussian variable: exact truncated moments.
+
+On the pieces between ``kinks`` κ_1 < … < κ_K the function is a polynomial. With h = m + sζ, ζ ~ N(0, 1),
+
+    E[q(h) ζ^j 1(a < h < b)] = Σ_i q^(i)(m) s^i/i! J_{i+j},    J_k = E[ζ^k 1(α < ζ < β)],
+    J_k = (k−1) J_{k−2} − [β^{k−1} φ(β) − α^{k−1} φ(α)],
+
+α = (a − m)/s, β = (b − m)/s. relu, |x|, sign, max(x, x/10), relu(x − 0.7)² and polynomials are of this kind.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from hermite.expressions import Expression
+
+Array = npt.NDArray[np.float64]
+Polynomial = tuple[float, ...]  # coefficients, constant first
+
+_FAR = 38.0  # φ(38) = 0 in floats
+_PIECEWISE = frozenset({"relu", "abs", "sign", "heaviside", "max", "min", "sqrt"})
+
+
+@dataclass(frozen=True)
+class PiecewisePolynomial:
+    """``pieces[i]`` holds between ``kinks[i-1]`` and ``kinks[i]``; one more piece than kinks."""
+
+    kinks: tuple[float, ...]
+    pieces: tuple[Polynomial, ...]
+
+    @property
+    def degree(self) -> int:
+        return max(len(piece) for piece in self.pieces) - 1
+
+    @property
+    def is_polynomial(self) -> bool:
+        return all(piece == self.pieces[0] for piece in self.pieces)
+
+    def derivative(self) -> PiecewisePolynomial:
+        """The derivative between the kinks (no Dirac mass at a jump)."""
+        pieces = tuple(_plain(np.polynomial.polynomial.polyder(piece)) for piece in self.pieces)
+        return PiecewisePolynomial(self.kinks, pieces)
+
+    def square(self) -> PiecewisePolynomial:
+        pieces = tuple(_plain(np.polynomial.polynomial.polymul(piece, piece)) for piece in self.pieces)
+        return PiecewisePolynomial(self.kinks, pieces)
+
+    def expectation(self, mean: Array, scale: Array, power: int = 0) -> Array:
+        """E[q(mean + scale ζ) ζ^power] for arrays that broadcast; scale > 0."""
+        mean, scale = np.broadcast_arrays(np.asarray(mean, float), np.asarray(scale, float))
+        total = np.zeros(mean.shape)
+        if self.is_polynomial:
+            return _moments_of(self.pieces[0], mean, scale, _full_moments(self.degree + power, mean), power)
+        edges = [-np.inf, *self.kinks, np.inf]
+        scaled = [np.clip((edge - mean) / scale, -_FAR, _FAR) for edge in edges]
+        for piece, low, high in zip(self.pieces, scaled[:-1], scaled[1:], strict=True):
+            if any(piece):
+                total = total + _moments_of(
+                    piece, mean, scale, _truncated_moments(len(piece) - 1 + power, low, high), power
+                )
+        return total
+
+
+def _moments_of(piece: Polynomial, mean: Array, scale: Array, moments: list[Array], power: int) -> Array:
+    """Σ_i q^(i)(mean) scale^i/i! J_{i+power}."""
+    total = np.zeros(mean.shape)
+    coefficients = np.asarray(piece)
+    factor = np.ones(mean.shape)
+    for i in range(len(piece)):
+        taylor = np.polynomial.polynomial.polyval(mean, coefficients) / math.factorial(i)
+        total = total + taylor * factor * moments[i + power]
+        coefficients = np.polynomial.polynomial.polyder(coefficients)
+        factor = factor * scale
+    return total
+
+
+def _full_moments(order: int, like: Array) -> list[Array]:
+    """E ζ^k, k = 0..order, as arrays of the shape of ``like``."""
+    values = [1.0, 0.0]
+    for k in range(2, order + 1):
+        values.append((k - 1) * values[k - 2])
+    return [np.full(like.shape, v) for v in values[: order + 1]]
+
+
+def _truncated_moments(order: int, low: Array, high: Array) -> list[Array]:
+    """J_k = E[ζ^k 1(low < ζ < high)], k = 0..order."""
+    from scipy.special import ndtr
+
+    # Both tails from the nearer side: differences of ndtr near 1 would lose all digits.
+    flip = low > 0
+    j0 = np.where(flip, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
+    phi_low, phi_high = normal_density(low), normal_density(high)
+    moments = [j0, phi_low - phi_high]
+    for k in range(2, order + 1):
+        moments.append((k - 1) * moments[k - 2] - (high ** (k - 1) * phi_high - low ** (k - 1) * phi_low))
+    return moments[: order + 1]
+
+
+def normal_density(x: Array) -> Array:
+    """φ(x)."""
+    density: Array = np.exp(-0.5 * np.square(x)) / math.sqrt(2 * math.pi)
+    return density
+
+
+def _plain(coefficients: npt.ArrayLike) -> Polynomial:
+    return tuple(float(c) for c in np.atleast_1d(np.asarray(coefficients, float)))
+
+
+def kinks_of(tree: Expression, reach: float = 40.0) -> tuple[float, ...]:
+    """Where an argument of relu, abs, sign, max, … changes its sign, by bisection on a fine grid (sorted)."""
+    from hermite.building import add, negate
+    from hermite.expressions import Call, compile_numpy, is_constant, postorder
+
+    arguments: list[Expression] = []
+    for node in postorder(tree):
+        if not isinstance(node, Call) or is_constant(node):
+            continue
+        if node.name in ("relu", "abs", "sign", "heaviside"):
+            arguments.append(node.arguments[0])
+        elif node.name in ("max", "min"):
+            a = node.arguments
+            arguments += [add((a[i], negate(a[j]))) for i in range(len(a)) for j in range(i)]
+    found: set[float] = set()
+    # An even number of cells: 0 is a grid point, and is found exactly.
+    grid = np.linspace(-reach, reach, 16001)
+    for argument in arguments:
+        if is_constant(argument):
+            continue
+        function = compile_numpy(argument)
+        values = function(grid[:, None])
+        found.update(grid[np.flatnonzero(values == 0)].tolist() if np.count_nonzero(values == 0) < 50 else [])
+        change = np.flatnonzero(values[:-1] * values[1:] < 0)
+        low, high = grid[change], grid[change + 1]
+        sign = np.sign(values[change])
+        for _ in range(60):
+            middle = (low + high) / 2
+            same = np.sign(function(middle[:, None])) == sign
+            low, high = np.where(same, middle, low), np.where(same, high, middle)
+        # Adjacent floats remain: take the one at which the argument is smaller.
+        better = np.abs(function(low[:, None])) < np.abs(function(high[:, None]))
+        found.update(np.where(better, low, high).tolist())
+    merged: list[float] = []
+    for kink in sorted(found):
+        if not merged or kink - merged[-1] > 1e-9:
+            merged.append(kink)
+    return tuple(merged)
+
+
+def from_tree(tree: Expression, kinks: tuple[float, ...]) -> PiecewisePolynomial | None:
+    """The pieces of ``tree`` between ``kinks``, or None if it is not piecewise polynomial."""
+    from hermite.expressions import Call, is_constant, postorder
+
+    for node in postorder(tree):
+        if isinstance(node, Call) and not is_constant(node) and node.name not in _PIECEWISE:
+            return None
+    edges = [kinks[0] - 1.0 if kinks else 0.0, *kinks, kinks[-1] + 1.0 if kinks else 0.0]
+    middles = [(a + b) / 2 for a, b in pairwise(edges)]
+    return PiecewisePolynomial(kinks, tuple(_piece_at(tree, x) for x in middles))
+
+
+def _piece_at(tree: Expression, x: float) -> Polynomial:
+    """The polynomial that ``tree`` equals around ``x``."""
+    from hermite.evaluation import constant_value
+    from hermite.expressions import Call, Hermite, Power, Product, Sum, Variable, is_constant, postorder
+
+    poly = np.polynomial.polynomial
+    value: npt.NDArray[Any]
+    values: dict[Expression, npt.NDArray[Any]] = {}
+    for node in postorder(tree):
+        match node:
+            case _ if is_constant(node):
+                value = np.array([constant_value(node)])
+            case Variable():
+                value = np.array([0.0, 1.0])
+            case Sum():
+                value = values[node.terms[0]]
+                for term in node.terms[1:]:
+                    value = poly.polyadd(value, values[term])
+            case Product():
+                value = values[node.factors[0]]
+                for factor in node.factors[1:]:
+                    value = poly.polymul(value, values[factor])
+            case Power():
+                value = poly.polypow(values[node.base], node.exponent)
+            case Hermite():
+                lower, value = np.zeros(1), np.ones(1)
+                for k in range(node.order):
+                    lower, value = value, poly.polysub(poly.polymul(values[node.argument], value), k * lower)
+            case Call():
+                value = _call_at(node.name, [values[a] for a in node.arguments], x)
+            case _:
+                raise TypeError(f"not an expression node: {type(node).__name__}")
+        values[node] = value
+    return _plain(poly.polytrim(values[tree]))
+
+
+def _call_at(name: str, arguments: list[Array], x: float) -> Array:
+    at = [float(np.polynomial.polynomial.polyval(x, a)) for a in arguments]
+    first = arguments[0]
+    match name:
+        case "relu":
+            return first if at[0] > 0 else np.zeros(1)
+        case "abs":
+            return first if at[0] > 0 else -first
+        case "sign":
+            return np.array([float(np.sign(at[0]))])
+        case "heaviside":
+            return np.array([(float(np.sign(at[0])) + 1) / 2])
+        case "max":
+            return arguments[int(np.argmax(at))]
+        case _:
+            return arguments[int(np.argmin(at))]
