@@ -1,0 +1,237 @@
+"""The ``giantstep`` command: parsing and printing only.
+
+Exit codes: 0 done, 1 validation disagrees, 2 bad input, 3 a solver did not converge, 130 interrupted.
+Nothing heavy is imported before it is needed: ``giantstep leap`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+INPUT_ERROR, NOT_CONVERGED, INTERNAL_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 3, 70, 130, 141
+
+
+class ExpressionCommand(click.Command):
+    """A command whose EXPR may begin with a minus sign: ``giantstep leap -z1^2`` needs no ``--``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name: p for p in self.get_params(ctx) for name in (*p.opts, *p.secondary_opts)}
+        head: list[str] = []
+        expressions: list[str] = []
+        pending = False
+        for i, arg in enumerate(args):
+            if arg == "--":
+                return super().parse_args(ctx, [*head, "--", *expressions, *args[i + 1 :]])
+            option = options.get(arg)
+            if not pending and option is None and arg.startswith("-") and not arg.startswith("--"):
+                expressions.append(arg)
+                continue
+            head.append(arg)
+            pending = not pending and isinstance(option, click.Option) and not option.is_flag
+        return super().parse_args(ctx, [*head, "--", *expressions] if expressions else head)
+
+
+def example(*lines: str) -> str:
+    """The end of a help text: commands that run as they stand."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def emit(result: Any, as_json: bool, text: Callable[[], str]) -> None:
+    """Print one JSON document, or the text."""
+    say(json.dumps(finite(result), indent=2, allow_nan=False) if as_json else text())
+
+
+def finite(value: Any) -> Any:
+    """``value`` with NaN and infinities as null, which is what JSON has."""
+    if isinstance(value, dict):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def say(text: str) -> None:
+    """Print on standard output; a reader that has left ends the command as SIGPIPE would."""
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stdout()
+        raise click.exceptions.Exit(BROKEN_PIPE) from None
+
+
+def note(message: str) -> None:
+    """Progress and warnings: always on standard error."""
+    click.echo(f"giantstep: {message}", err=True)
+
+
+def notes(messages: Iterable[str]) -> None:
+    """Every warning once."""
+    for message in dict.fromkeys(messages):
+        note(f"warning: {message}")
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+ACTIVATION = click.option(
+    "--activation", metavar="NAME", help='A name or an expression in x: "relu(x - 1/2)".'
+)
+FILE = click.argument("file", metavar="FILE.toml")
+OUT = click.option("--out", metavar="DIR", help="Write CSV, JSON, PNG and PDF into this folder.")
+SIMULATE = click.option(
+    "--simulate", "with_simulation", is_flag=True, help="Simulate the real network as well."
+)
+
+
+@click.group(
+    context_settings={"help_option_names": ["--help"]}, no_args_is_help=False, invoke_without_command=True
+)
+@click.option("--version", is_flag=True, help="Print the version.")
+@click.pass_context
+def cli(ctx: click.Context, version: bool) -> None:
+    """What two-layer networks learn in a few giant gradient steps: exact, predicted, simulated."""
+    if version:
+        from asymptotics import __version__
+
+        say(f"giantstep {__version__}")
+        ctx.exit()
+    if ctx.invoked_subcommand is None:
+        say(ctx.get_help())
+
+
+@cli.command(
+    cls=ExpressionCommand,
+    epilog=example(
+        'giantstep leap "z1 + z1*z2"', 'giantstep leap "He3(z1) + z1*z2" --activation relu --json'
+    ),
+)
+@click.argument("expr", metavar="EXPR")
+@click.option(
+    "--batch-exponent", type=float, default=1.0, show_default=True, help="n of order d^L samples a step."
+)
+@ACTIVATION
+@click.option("--gram", metavar="FILE", help="Gram matrix of the directions: JSON, or rows of rationals.")
+@JSON
+def leap(expr: str, batch_exponent: float, activation: str | None, gram: str | None, as_json: bool) -> None:
+    """Leap index, staircase and hard directions of a target EXPR in z1, z2, ..."""
+    from hermite import Target
+    from hermite import leap as query
+
+    exponent = int(batch_exponent) if batch_exponent.is_integer() else batch_exponent
+    target = Target(expr, gram=None if gram is None else read_gram(gram))
+    report = query(target, batch_exponent=exponent, activation=activation)
+    emit(report.to_dict(), as_json, lambda: repr(report))
+
+
+@cli.command(cls=ExpressionCommand, epilog=example('giantstep expand "relu(z1) - z2^2" --order 3'))
+@click.argument("expr", metavar="EXPR")
+@click.option(
+    "--order", type=click.IntRange(0), help="The largest order; default: the degree of a polynomial."
+)
+@click.option("--latex", is_flag=True, help="Print the expansion as LaTeX.")
+@JSON
+def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
+    """Hermite expansion of a target: coefficients E[f He_a1(z1) He_a2(z2) ...], energy of each order."""
+    from asymptotics.printing import expansion_text
+    from hermite import Target
+    from hermite import expand as expansion
+
+    if latex and as_json:
+        raise click.UsageError("--latex and --json exclude each other.")
+    result = expansion(Target(expr), order)
+    emit(
+        result.to_dict(), as_json, lambda: str(result.latex()) if latex else expansion_text(result.to_dict())
+    )
+
+
+@cli.command(cls=ExpressionCommand, epilog=example('giantstep plateaus "z1 + z1*z2 + z1*z2*z3"'))
+@click.argument("expr", metavar="EXPR")
+@click.option("--steps", type=click.IntRange(0), help="Giant steps; default: until nothing changes.")
+@click.option("--kappa", type=click.IntRange(0), help="Largest exponent of n, p = d^kappa; default: up to 4.")
+@ACTIVATION
+@JSON
+def plateaus(expr: str, steps: int | None, kappa: int | None, activation: str | None, as_json: bool) -> None:
+    """The stairway: the test error that no second layer gets below, by steps and by batch size."""
+    from asymptotics import plateaus as stairway
+    from asymptotics.printing import plateaus_text
+    from hermite import Target
+
+    rows = stairway(Target(expr), steps=steps, kappa=kappa, activation=activation)
+    emit(rows, as_json, lambda: plateaus_text(rows))
+
+
+def read_gram(path: str) -> Any:
+    """A square matrix from a file: JSON, or one row a line, entries separated by blanks or commas."""
+    from hermite.errors import InputError
+
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"The Gram file {path!r} is not UTF-8 text.") from None
+    except OSError as error:
+        raise InputError(f"Cannot read the Gram file {path!r}: {error.strerror or error}.") from None
+    if text.lstrip().startswith(("[", "{", '"')):
+        try:
+            # Decimals stay text, so that 0.1 is the rational 1/10.
+            return json.loads(text, parse_float=str)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"The Gram file {path!r} is not valid JSON: {error}.") from None
+    return [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
+
+
+def main() -> None:
+    """The entry point: runs the command and turns every expected failure into a sentence and an exit code."""
+    if hasattr(sys.stdout, "reconfigure"):
+        # A terminal that cannot show a letter gets its escape, never a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    warnings.showwarning = lambda message, *_args, **_kwargs: note(f"warning: {message}")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """The exit code of ``giantstep`` with these arguments; says what went wrong on standard error."""
+    from hermite.errors import ConvergenceError, InputError
+
+    try:
+        code = cli.main(args=args, prog_name="giantstep", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except InputError as error:
+        for problem in error.problems:
+            note(problem)
+        return INPUT_ERROR
+    except ConvergenceError as error:
+        note(str(error))
+        return NOT_CONVERGED
+    except (click.Abort, KeyboardInterrupt):
+        note("interrupted.")
+        return INTERRUPTED
+    except OSError as error:
+        silence_stdout()
+        where = f"{error.filename!r}: " if error.filename else ""
+        note(f"{where}{error.strerror or error}.")
+        return INPUT_ERROR
+    except MemoryError:
+        note("not enough memory for this request; make d, the width or the number of samples smaller.")
+        return INPUT_ERROR
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        note("this is a bug in giantstep; please report it with the lines above.")
+        return INTERNAL_ERROR
+
+
+def silence_stdout() -> None:
+    """Nobody reads on: keep the interpreter from complaining when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
