@@ -1,4 +1,8 @@
-"""Expressions as vectorised functions of arrays: z of shape (..., r) to values of shape (...)."""
+"""Expressions as vectorised functions of arrays: z of shape (..., r) to values of shape (...).
+
+Each distinct sub-expression is evaluated once. Under NumPy the rows go through in blocks, so that memory stays
+bounded, and the monomials of a long sum are evaluated together from one table of powers.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hermite.constants import TooLarge
+from hermite.constants import ball
 from hermite.errors import InputError
 from hermite.nodes import (
     Call,
@@ -17,6 +21,7 @@ from hermite.nodes import (
     Product,
     Sum,
     Variable,
+    children,
     is_constant,
     postorder,
 )
@@ -24,46 +29,44 @@ from hermite.nodes import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: Sums of at least this many monomials are evaluated from a table of powers.
+_LONG_SUM = 16
+#: Numbers held at once by one block of rows, roughly.
+_BLOCK = 1 << 20
+
 
 def compile_numpy(e: Expression) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """A function of NumPy arrays z of shape (..., r), returning e(z) of shape (...) in the same precision.
 
-    Sub-expressions that occur twice are evaluated once. Raises :class:`InputError` if a constant does not fit
-    a float.
+    Raises :class:`InputError` if a constant does not fit a float.
     """
     import numpy as np
 
-    evaluate = compile_array(e, np)
+    plan, constants, width = _plan(e, long_sums=True)
+    rows = max(64, min(1 << 16, _BLOCK // width))
 
     def function(z: NDArray[Any]) -> NDArray[Any]:
         z = np.asarray(z)
         if z.dtype.kind != "f":
             z = z.astype(np.float64)
+        flat = z.reshape(-1, z.shape[-1])
+        out = np.empty(len(flat), z.dtype)
         with np.errstate(over="ignore", under="ignore"):
-            return np.asarray(evaluate(z))
+            for start in range(0, len(flat), rows):
+                out[start : start + rows] = _run(plan, constants, e, flat[start : start + rows], np)
+        return out.reshape(z.shape[:-1])
 
     return function
 
 
 def compile_array(e: Expression, xp: Any) -> Callable[[Any], Any]:
-    """:func:`compile_numpy` for arrays of the array-API namespace ``xp`` (NumPy, torch, array_api_strict)."""
-    plan = [node for node in postorder(e) if not is_constant(node)]
-    constants = {node: constant_value(node) for node in postorder(e) if is_constant(node)}
-
-    def function(z: Any) -> Any:
-        values: dict[Expression, Any] = dict(constants)
-        for node in plan:
-            values[node] = _value(node, values, z, xp)
-        result = values[e]
-        return xp.zeros_like(z[..., 0]) + result if e in constants else result
-
-    return function
+    """:func:`compile_numpy` for arrays of an array-API namespace ``xp`` (torch, array_api_strict)."""
+    plan, constants, _ = _plan(e, long_sums=False)
+    return lambda z: _run(plan, constants, e, z, xp)
 
 
 def constant_value(e: Expression) -> float:
     """The float of a constant expression; raises :class:`InputError` if it overflows."""
-    from hermite.constants import ball
-
     try:
         value = float(e.value) if isinstance(e, Number) else float(ball(e).mid())
     except OverflowError:
@@ -71,6 +74,43 @@ def constant_value(e: Expression) -> float:
     if not math.isfinite(value):
         raise InputError("the expression holds a constant that does not fit a 64-bit float (about 1.8e308)")
     return value
+
+
+def _plan(e: Expression, *, long_sums: bool) -> tuple[list[Any], dict[Expression, float], int]:
+    """What to evaluate in turn (nodes, or :class:`_Monomials` for a sum), the constants, numbers per row."""
+    fused: dict[Expression, _Monomials] = {}
+    if long_sums:
+        for node in postorder(e):
+            if isinstance(node, Sum) and (monomials := _Monomials.of(node)) is not None:
+                fused[node] = monomials
+    needed = _needed(e, fused)
+    order = [node for node in postorder(e) if node in needed]
+    constants = {node: constant_value(node) for node in order if is_constant(node)}
+    plan = [(node, fused.get(node)) for node in order if node not in constants]
+    return plan, constants, len(plan) + 2 * sum(len(m.coefficients) for m in fused.values()) + 1
+
+
+def _needed(e: Expression, fused: dict[Expression, _Monomials]) -> set[Expression]:
+    """Nodes that must be evaluated one by one: not those inside a constant or a fused monomial."""
+    needed: set[Expression] = set()
+    stack = [e]
+    while stack:
+        node = stack.pop()
+        if node in needed:
+            continue
+        needed.add(node)
+        if node in fused:
+            stack.extend(fused[node].others)
+        elif not is_constant(node):
+            stack.extend(children(node))
+    return needed
+
+
+def _run(plan: list[Any], constants: dict[Expression, float], e: Expression, z: Any, xp: Any) -> Any:
+    values: dict[Expression, Any] = dict(constants)
+    for node, monomials in plan:
+        values[node] = _value(node, values, z, xp) if monomials is None else monomials.evaluate(values, z)
+    return xp.zeros_like(z[..., 0]) + values[e] if e in constants else values[e]
 
 
 def _value(node: Expression, values: dict[Expression, Any], z: Any, xp: Any) -> Any:
@@ -93,15 +133,69 @@ def _value(node: Expression, values: dict[Expression, Any], z: Any, xp: Any) -> 
         case Hermite():
             return hermite(values[node.argument], node.order, xp)
         case Call():
-            x = [values[a] for a in node.arguments]
-            return call_function(node.name, [_as_array(a, z, xp) for a in x], xp)
+            zero = xp.zeros_like(z[..., 0])
+            return call_function(node.name, [zero + values[a] for a in node.arguments], xp)
         case _:
             raise TypeError(f"not an expression node: {type(node).__name__}")
 
 
-def _as_array(x: Any, z: Any, xp: Any) -> Any:
-    """A constant argument as an array that broadcasts with the others."""
-    return xp.zeros_like(z[..., 0]) + x if isinstance(x, float) else x
+class _Monomials:
+    """The monomials of a long sum: value sum_t c_t prod_j z_j^n_tj, plus the ``others`` added one by one."""
+
+    def __init__(self, terms: list[tuple[float, dict[int, int]]], others: list[Expression]) -> None:
+        import numpy as np
+
+        self.coefficients = np.array([c for c, _ in terms])
+        self.others = others
+        #: (variable, rows of the monomials that hold it, its exponent in each)
+        self.columns: list[tuple[int, Any, Any]] = []
+        for j in sorted({j for _, exponents in terms for j in exponents}):
+            where = [t for t, (_, exponents) in enumerate(terms) if j in exponents]
+            self.columns.append((j, np.array(where), np.array([terms[t][1][j] for t in where])))
+
+    @classmethod
+    def of(cls, e: Sum) -> _Monomials | None:
+        """The monomials among the terms of ``e``, or None if there are few."""
+        terms, others = [], []
+        for term in e.terms:
+            monomial = _as_monomial(term)
+            if monomial is None:
+                others.append(term)
+            else:
+                terms.append(monomial)
+        return cls(terms, others) if len(terms) >= _LONG_SUM else None
+
+    def evaluate(self, values: dict[Expression, Any], z: NDArray[Any]) -> NDArray[Any]:
+        """Values of shape (N,) at z of shape (N, r)."""
+        import numpy as np
+
+        table = np.ones((len(self.coefficients), len(z)), z.dtype)
+        for j, where, exponents in self.columns:
+            powers = np.empty((int(exponents.max()) + 1, len(z)), z.dtype)
+            powers[0] = 1.0
+            for n in range(1, len(powers)):
+                powers[n] = powers[n // 2] * powers[n - n // 2]
+            table[where] *= powers[exponents]
+        total: NDArray[Any] = self.coefficients.astype(z.dtype) @ table
+        for term in self.others:
+            total = total + values[term]
+        return total
+
+
+def _as_monomial(e: Expression) -> tuple[float, dict[int, int]] | None:
+    """(coefficient, exponents) if ``e`` is a constant times powers of variables."""
+    coefficient = 1.0
+    exponents: dict[int, int] = {}
+    for factor in e.factors if isinstance(e, Product) else (e,):
+        if is_constant(factor):
+            coefficient *= constant_value(factor)
+            continue
+        base, n = (factor.base, factor.exponent) if isinstance(factor, Power) else (factor, 1)
+        if not isinstance(base, Variable):
+            return None
+        if n:
+            exponents[base.index] = exponents.get(base.index, 0) + n
+    return coefficient, exponents
 
 
 def integer_power(x: Any, n: int, xp: Any) -> Any:
@@ -134,13 +228,14 @@ def call_function(name: str, x: list[Any], xp: Any) -> Any:
                 u = choose(u, other)
             return u
         case "relu":
-            return xp.where(u > 0, u, xp.zeros_like(u))
+            return xp.where(u < 0, xp.zeros_like(u), u)
         case "heaviside":
             return (xp.sign(u) + 1.0) * 0.5
         case "logistic":
-            return 0.5 * xp.tanh(0.5 * u) + 0.5
+            small = xp.exp(-xp.abs(u))
+            return xp.where(u < 0, small, xp.ones_like(u)) / (1.0 + small)
         case "softplus":
-            return xp.where(u > 0, u, xp.zeros_like(u)) + xp.log1p(xp.exp(-xp.abs(u)))
+            return xp.where(u < 0, xp.zeros_like(u), u) + xp.log1p(xp.exp(-xp.abs(u)))
         case "erf":
             return _erf(u, xp)
         case _:
@@ -148,7 +243,7 @@ def call_function(name: str, x: list[Any], xp: Any) -> Any:
 
 
 def _erf(u: Any, xp: Any) -> Any:
-    """erf of the namespace if it has one, else of SciPy."""
+    """erf of the namespace if it has one (torch), else SciPy's."""
     native = getattr(xp, "erf", None)
     if native is not None:
         return native(u)
@@ -156,6 +251,3 @@ def _erf(u: Any, xp: Any) -> Any:
     from scipy.special import erf
 
     return erf(u) if xp is np else xp.asarray(erf(np.asarray(u)))
-
-
-__all__ = ["TooLarge", "compile_array", "compile_numpy", "constant_value"]

@@ -14,7 +14,7 @@ Matrix = tuple[tuple[Fraction, ...], ...]
 
 
 def exact_entry(value: Any, place: str) -> Fraction:
-    """A rational from an integer, a Fraction, text such as "1/2", or a float read as the decimal it prints as."""
+    """A rational from an integer, a Fraction, text such as "1/2", or a float (its shortest decimal)."""
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
     if isinstance(value, Fraction):

@@ -1,4 +1,4 @@
-"""The nodes of an expression: an exact, immutable, hashable tree in the variables z1, z2, ... (index 0, 1, ...).
+"""The nodes of an expression: an exact, immutable, hashable tree in the variables z1, z2, ... (index 0, 1).
 
 Sums and products are n-ary. Nothing here recurses, so that neither 10,000 terms nor 200 nested parentheses
 meet Python's recursion limit: every function walks :func:`postorder`, children before parents, and each
@@ -194,7 +194,7 @@ def is_constant(e: Expression) -> bool:
 
 
 def is_polynomial(e: Expression) -> bool:
-    """Whether ``e`` is written as a polynomial with rational coefficients (pi and sqrt(2) are not rational)."""
+    """Whether ``e`` is written as a polynomial with rational coefficients (pi and sqrt(2) are not)."""
     return not any(
         isinstance(node, (Pi, Call)) or (isinstance(node, Power) and node.exponent < 0)
         for node in postorder(e)

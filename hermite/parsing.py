@@ -1,4 +1,4 @@
-"""The expression language: text to an exact tree, by a tokenizer and a precedence parser on an explicit stack.
+"""The expression language: text to an exact tree, by a tokenizer and a precedence parser on its own stack.
 
     sum      = term {("+" | "-") term}
     term     = signed {("*" | "/") signed}
@@ -13,10 +13,9 @@ Nothing is ever evaluated as code, and the work that an expression stands for is
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NoReturn
 
 from hermite.building import add, call, multiply, negate, power
 from hermite.constants import TooLarge, check_size, sign_of
@@ -42,7 +41,7 @@ from hermite.nodes import (
     Variable,
     is_constant,
 )
-from hermite.tokens import Token, fail, read_number, tokenize
+from hermite.tokens import Token, error_at, read_number, tokenize
 
 #: Names of the language and the call they stand for.
 FUNCTION_NAMES = {
@@ -108,7 +107,7 @@ class _Parser:
     def __init__(self, text: str, names: tuple[str, ...] | None) -> None:
         self.names = names
         self.tokens = tokenize(text)
-        self.token = next(self.tokens)
+        self.token = self.previous = next(self.tokens)
         self.frame = _Frame(1)
         self.stack: list[_Frame] = []
         self.terms = 0
@@ -125,7 +124,7 @@ class _Parser:
 
     def advance(self) -> Token:
         """The current token; the next one becomes current."""
-        token = self.token
+        token = self.previous = self.token
         if token.kind != "end":
             self.token = next(self.tokens)
         return token
@@ -147,13 +146,13 @@ class _Parser:
             return None
         found = token.shown()
         if token.text == ")" and not self.stack:
-            fail(token.column, f"expected {_OPERAND}, found ')' without a '(' before it")
-        fail(token.column, f"expected {_OPERAND}, found {found}")
+            raise error_at(token.column, f"expected {_OPERAND}, found ')' without a '(' before it")
+        raise error_at(token.column, f"expected {_OPERAND}, found {found}")
 
     def open(self, column: int, function: str | None) -> None:
         """Enter a parenthesis."""
         if len(self.stack) >= MAX_NESTING:
-            fail(column, f"nested deeper than the limit of {MAX_NESTING} parentheses")
+            raise error_at(column, f"nested deeper than the limit of {MAX_NESTING} parentheses")
         self.stack.append(self.frame)
         self.frame = _Frame(column, function)
 
@@ -163,7 +162,7 @@ class _Parser:
         index = self.variable_index(token)
         if index is not None:
             if self.token.text == "(":
-                fail(
+                raise error_at(
                     self.token.column,
                     f"expected an operator, found '(' ({name} is a variable: write {name}*(...))",
                 )
@@ -172,7 +171,7 @@ class _Parser:
             return Pi()
         if name in FUNCTION_NAMES or _HERMITE.fullmatch(name):
             if self.token.text != "(":
-                fail(
+                raise error_at(
                     self.token.column,
                     f"expected '(' after the function {_short(name)}, found {self.token.shown()}",
                 )
@@ -182,7 +181,7 @@ class _Parser:
                 )
             self.open(self.advance().column, name)
             return None
-        self.unknown(token)
+        raise self.unknown(token)
 
     def variable_index(self, token: Token) -> int | None:
         """0-based index if the token names a variable."""
@@ -194,12 +193,14 @@ class _Parser:
             return None
         digits = match[1]
         if digits.startswith("0"):
-            fail(token.column, f"expected a variable z1 to z{MAX_VARIABLES}, found {token.shown()}")
+            raise error_at(token.column, f"expected a variable z1 to z{MAX_VARIABLES}, found {token.shown()}")
         if len(digits) > 3 or int(digits) > MAX_VARIABLES:
-            fail(token.column, f"variable {_short(name)} is above the limit of {MAX_VARIABLES} variables")
+            raise error_at(
+                token.column, f"variable {_short(name)} is above the limit of {MAX_VARIABLES} variables"
+            )
         return int(digits) - 1
 
-    def unknown(self, token: Token) -> NoReturn:
+    def unknown(self, token: Token) -> InputError:
         """The error for a name that means nothing, with the closest one that does."""
         from difflib import get_close_matches
 
@@ -212,7 +213,7 @@ class _Parser:
         hint = f"did you mean {close[0]}?" if close else variables
         if name == "e":
             hint = "write exp(1)"
-        fail(token.column, f"unknown name {token.shown()} ({hint})")
+        return error_at(token.column, f"unknown name {token.shown()} ({hint})")
 
     def operators(self, atom: Expression) -> Expression | None:
         """Use a complete atom and what follows it; the tree at the end of the text, else None."""
@@ -243,22 +244,28 @@ class _Parser:
                 continue
             if token.kind == "end" and not self.stack:
                 return self.finish()
-            self.misplaced(token)
+            raise self.misplaced(token)
 
-    def misplaced(self, token: Token) -> NoReturn:
+    def misplaced(self, token: Token) -> InputError:
         """The error where an operator should stand."""
         hint = ""
         if token.kind in ("name", "number") or token.text == "(":
-            product = f"*{token.text if len(token.text) < 30 else '...'}"
-            hint = f" (write the product with *, for example 2{product if token.kind == 'name' else '*z1'})"
+            right = "(...)" if token.text == "(" else _short(token.text)
+            hint = f" (write {_short(self.previous.text)}*{right} for a product)"
         if token.kind == "end":
-            fail(token.column, f"expected ')' for the '(' at column {self.frame.column}, found the end")
+            return error_at(
+                token.column, f"expected ')' for the '(' at column {self.frame.column}, found the end"
+            )
         if token.text == ")":
-            fail(token.column, "expected an operator or the end, found ')' without a '(' before it")
+            return error_at(
+                token.column, "expected an operator or the end, found ')' without a '(' before it"
+            )
         if token.text == ",":
-            fail(token.column, "expected an operator, found ',' outside the arguments of a function")
+            return error_at(
+                token.column, "expected an operator, found ',' outside the arguments of a function"
+            )
         wanted = "an operator or ')'" if self.stack else "an operator (+ - * / ^) or the end"
-        fail(token.column, f"expected {wanted}, found {token.shown()}{hint}")
+        return error_at(token.column, f"expected {wanted}, found {token.shown()}{hint}")
 
     def close_power(self, atom: Expression) -> None:
         """Fold a chain a^b^c from the right, then multiply or divide the current product by it."""
@@ -281,7 +288,7 @@ class _Parser:
         frame = self.frame
         self.terms += 1
         if self.terms > 4 * MAX_TERMS:
-            fail(column, f"more than {4 * MAX_TERMS} terms as written")
+            raise error_at(column, f"more than {4 * MAX_TERMS} terms as written")
         factors = frame.factors
         if frame.sign < 0:
             factors = [Number(Fraction(-1)), *factors]
@@ -298,12 +305,14 @@ class _Parser:
         return terms[0] if len(terms) == 1 else self.within_digits(add, terms, frame.column)
 
     @staticmethod
-    def within_digits(build: object, parts: list[Expression], column: int) -> Expression:
+    def within_digits(
+        build: Callable[[list[Expression]], Expression], parts: list[Expression], column: int
+    ) -> Expression:
         """``build(parts)``, refused where a folded rational number is too long."""
         try:
-            return build(parts)  # type: ignore[operator,no-any-return]
+            return build(parts)
         except TooLarge as error:
-            fail(column, f"{error}; the limit is 400 digits")
+            raise error_at(column, f"{error}; the limit is 400 digits")
 
     def close_parenthesis(self) -> Expression:
         """The value of a parenthesis or function call, and back to the frame around it."""
@@ -318,47 +327,47 @@ class _Parser:
         """A function at its arguments."""
         if name == "He":
             if len(arguments) != 2:
-                fail(column, f"He takes two arguments He(k, u), not {len(arguments)}")
+                raise error_at(column, f"He takes two arguments He(k, u), not {len(arguments)}")
             order = arguments[0]
             if not isinstance(order, Number):
-                fail(column, "the order k of He(k, u) must be an integer constant")
+                raise error_at(column, "the order k of He(k, u) must be an integer constant")
             return Hermite(self.hermite_order(order.value, column), arguments[1])
         several = name in NARY
         if several and len(arguments) < 2:
-            fail(column, f"{name} takes two or more arguments")
+            raise error_at(column, f"{name} takes two or more arguments")
         if not several and len(arguments) != 1:
-            fail(column, f"{_short(name)} takes one argument, not {len(arguments)}")
+            raise error_at(column, f"{_short(name)} takes one argument, not {len(arguments)}")
         if name not in FUNCTION_NAMES:
             return Hermite(int(name[2:]), arguments[0])
         if name == "sqrt" and is_constant(arguments[0]) and (sign_of(arguments[0]) or 0) < 0:
-            fail(column, "sqrt of a negative constant")
+            raise error_at(column, "sqrt of a negative constant")
         if name == "sqrt" and is_constant(arguments[0]) and sign_of(arguments[0]) is None:
-            fail(column, "sqrt of a constant that cannot be proved to be non-negative")
+            raise error_at(column, "sqrt of a constant that cannot be proved to be non-negative")
         try:
             result = call(FUNCTION_NAMES[name], arguments)
             if is_constant(result):
                 check_size(result)
         except TooLarge as error:
-            fail(column, f"{error}; constants must stay below 10^400")
+            raise error_at(column, f"{error}; constants must stay below 10^400")
         except ValueError:
-            fail(column, "sqrt takes non-negative constants and squares such as sqrt(u^2) only")
+            raise error_at(column, "sqrt takes non-negative constants and squares such as sqrt(u^2) only")
         return result
 
     def hermite_order(self, order: Fraction, column: int) -> int:
         """A Hermite order within the limits."""
         if order.denominator != 1 or order < 0:
-            fail(column, "the order k of He(k, u) must be a non-negative integer")
+            raise error_at(column, "the order k of He(k, u) must be a non-negative integer")
         if order > MAX_DEGREE:
-            fail(column, f"Hermite order above the limit of degree {MAX_DEGREE}")
+            raise error_at(column, f"Hermite order above the limit of degree {MAX_DEGREE}")
         return int(order)
 
     def power(self, base: Expression, exponent: Expression, column: int) -> Expression:
         """base^exponent for a non-negative integer constant exponent."""
         if not isinstance(exponent, Number) or exponent.value.denominator != 1 or exponent.value < 0:
-            fail(column, "an exponent must be a non-negative integer constant")
+            raise error_at(column, "an exponent must be a non-negative integer constant")
         n = int(exponent.value)
         if not isinstance(base, Number) and n > MAX_DEGREE:
-            fail(column, f"an exponent above the limit of degree {MAX_DEGREE}")
+            raise error_at(column, f"an exponent above the limit of degree {MAX_DEGREE}")
         if n == 0 and not is_constant(base):
             return Power(base, 0)
         try:
@@ -366,23 +375,25 @@ class _Parser:
             if is_constant(result):
                 check_size(result)
         except TooLarge as error:
-            fail(column, f"{error}; the limit is 400 digits")
+            raise error_at(column, f"{error}; the limit is 400 digits")
         return result
 
     def inverse(self, divisor: Expression, column: int) -> Expression:
         """1/divisor for a constant that is proved to be non-zero."""
         if not is_constant(divisor):
-            fail(column, "division by something that is not constant (only non-zero constants can divide)")
+            raise error_at(
+                column, "division by something that is not constant (only non-zero constants can divide)"
+            )
         sign = sign_of(divisor)
         if sign == 0:
-            fail(column, "division by zero")
+            raise error_at(column, "division by zero")
         if sign is None:
-            fail(column, "division by a constant that cannot be proved to be non-zero")
+            raise error_at(column, "division by a constant that cannot be proved to be non-zero")
         try:
             result = power(divisor, -1)
             check_size(result)
         except TooLarge as error:
-            fail(column, f"{error}; constants must stay below 10^400")
+            raise error_at(column, f"{error}; constants must stay below 10^400")
         return result
 
     def finish(self) -> Expression:

@@ -1,4 +1,4 @@
-"""A multi-index target f(z) = g(<w_1, z>, ..., <w_r, z>) with label noise, z standard Gaussian in d dimensions."""
+"""A multi-index target f(z) = g(<w_1, z>, ..., <w_r, z>) with label noise, z standard Gaussian."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Target:
     """f as a function of r named variables u_i = <w_i, z>, and the variance of additive Gaussian label noise.
 
     ``expression`` is text of the expression language (or a tree); the variables are z1..zr, where r is the
-    highest index named, or those listed in ``variables``. ``gram`` is the matrix G_ij = <w_i, w_j> of rationals
-    (default: the identity). Calling the target maps x of shape (N, r), coordinates in an orthonormal basis, to
-    f of shape (N,): u = x L^T with L the lower Cholesky factor of G.
+    highest index named, or those listed in ``variables``. ``gram`` is the matrix G_ij = <w_i, w_j>, exact
+    rationals (default: the identity). Calling the target maps x of shape (N, r), coordinates in an
+    orthonormal basis, to f of shape (N,): u = x L^T with L the lower Cholesky factor of G.
 
     Targets are immutable; equality and hash are by content. Raises :class:`InputError` if the text is not in
     the language or E f^2 is not proved finite.
@@ -41,6 +41,7 @@ class Target:
     r: int
     gram: Gram | None
     noise: float
+    _callable: Callable[[NDArray[Any]], NDArray[Any]] | None
 
     def __init__(
         self,
@@ -130,7 +131,8 @@ class Target:
         """The user's callable, its values checked for shape."""
         import numpy as np
 
-        g = self._callable  # type: ignore[attr-defined]
+        g = self._callable
+        assert g is not None
 
         def function(x: NDArray[Any]) -> NDArray[Any]:
             values = np.asarray(g(x))
@@ -152,7 +154,7 @@ class Target:
         return self.function(x)
 
     def _content(self) -> tuple[Any, ...]:
-        return (self.tree, self.variables, self.gram, self.noise, self._callable)  # type: ignore[attr-defined]
+        return (self.tree, self.variables, self.gram, self.noise, self._callable)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Target) and self._content() == other._content()
@@ -162,7 +164,7 @@ class Target:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.tree is None:
-            return Target.from_function, (self._callable, self.r, self.noise)  # type: ignore[attr-defined]
+            return Target.from_function, (self._callable, self.r, self.noise)
         return Target, (self.text, self.variables, self.gram, self.noise)
 
     def __repr__(self) -> str:

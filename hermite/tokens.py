@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NoReturn
 
 from hermite.constants import MAX_DIGITS
 from hermite.errors import InputError
@@ -55,9 +54,9 @@ class Token:
         return f"'{self.text if len(self.text) <= 30 else self.text[:27] + '...'}'"
 
 
-def fail(column: int, message: str) -> NoReturn:
-    """Raise the error of the expression language at a column."""
-    raise InputError(f"expression, column {column}: {message}")
+def error_at(column: int, message: str) -> InputError:
+    """The error of the expression language at a column."""
+    return InputError(f"expression, column {column}: {message}")
 
 
 def tokenize(text: str) -> Iterator[Token]:
@@ -70,18 +69,18 @@ def tokenize(text: str) -> Iterator[Token]:
     space = _SPACE.match(text, place)
     place = space.end() if space else place
     if place < len(text):
-        _bad_character(text[place], place + 1)
+        raise _bad_character(text[place], place + 1)
     yield Token("end", "", len(text) + 1)
 
 
-def _bad_character(character: str, column: int) -> NoReturn:
+def _bad_character(character: str, column: int) -> InputError:
     """The error for a character that starts no token."""
     hint = _HINTS.get(character, "")
     shown = repr(character) if character.isascii() else f"U+{ord(character):04X}"
     if not character.isascii():
         hint = f"only ASCII is allowed{'; ' + hint if hint else ''}"
     expected = "expected a number, a name, an operator or a parenthesis"
-    fail(column, f"{expected}, found {shown}{' (' + hint + ')' if hint else ''}")
+    return error_at(column, f"{expected}, found {shown}{' (' + hint + ')' if hint else ''}")
 
 
 def read_number(token: Token) -> Fraction:
@@ -95,4 +94,4 @@ def read_number(token: Token) -> Fraction:
             return Fraction(0)
         if abs(shift) < MAX_DIGITS and len(digits) + shift <= MAX_DIGITS:
             return Fraction(int(digits) * 10 ** max(shift, 0), 10 ** max(-shift, 0))
-    fail(token.column, f"a number of more than {MAX_DIGITS} digits; the limit is {MAX_DIGITS}")
+    raise error_at(token.column, f"a number of more than {MAX_DIGITS} digits; the limit is {MAX_DIGITS}")
