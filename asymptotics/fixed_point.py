@@ -1,0 +1,254 @@
+"""One fixed-point solver for the whole library: x = g(x), with an honest residual.
+
+The residual is that of the *undamped* map, over all order parameters, scaled block by block:
+
+    residual(x) = max over blocks b of  max_{i in b} |g_i(x) − x_i| / max_{i in b} (|g_i(x)|, |x_i|).
+
+Three methods: ``plain`` iteration, ``anderson`` mixing (Anderson 1965; Walker & Ni 2011), and ``newton`` with a
+numerical Jacobian, whose iterates decrease monotonically when g is monotone and concave and the start lies above
+the fixed point (Ortega & Rheinboldt 1970, §13.3). ``auto`` runs Anderson first and Newton from its own safe start
+after it, because Anderson alone may stall near a singular point or leave the physical region.
+Every loop is bounded; a solver that did not converge raises ``ConvergenceError`` unless ``throw=False``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from hermite.errors import ConvergenceError, InputError
+
+Array = npt.NDArray[np.float64]
+Map = Callable[[Array], Array]
+Check = Callable[[Array], bool]
+
+METHODS = ("auto", "plain", "anderson", "newton")
+
+
+class Status(Enum):
+    """Why a solver stopped; the value is a sentence that says what to do."""
+
+    CONVERGED = "Converged."
+    BUDGET = (
+        "The fixed point was not reached within the evaluations allowed: increase max_evaluations, choose a larger "
+        "regularisation, or move away from the interpolation threshold (alpha = beta)."
+    )
+    STALLED = (
+        "The residual stopped decreasing above the tolerance: loosen tol, choose a larger regularisation, or move "
+        "away from the interpolation threshold (alpha = beta)."
+    )
+    UNPHYSICAL = (
+        "The iteration left the physical region: start from a safe point, or follow the solution down from a larger "
+        "regularisation."
+    )
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a solver stopped: ``value`` x, its undamped scaled ``residual``, and the ``iterations`` (map evaluations)."""
+
+    status: Status
+    residual: float
+    iterations: int
+    method: str
+    value: Array = field(repr=False)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the residual is within the tolerance at a physical point."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def message(self) -> str:
+        """What happened, and what to do about it."""
+        return self.status.value
+
+
+@dataclass
+class _Counter:
+    """Counts the evaluations of ``g`` and knows how to scale its residual."""
+
+    g: Map
+    blocks: tuple[slice, ...]
+    limit: int
+    calls: int = 0
+
+    def __call__(self, x: Array) -> Array:
+        self.calls += 1
+        return self.g(x)
+
+    @property
+    def spent(self) -> bool:
+        return self.calls >= self.limit
+
+    def residual(self, x: Array, gx: Array) -> float:
+        if not np.all(np.isfinite(gx)):
+            return float("inf")
+        worst = 0.0
+        for block in self.blocks:
+            scale = max(np.abs(gx[block]).max(initial=0.0), np.abs(x[block]).max(initial=0.0))
+            gap = np.abs(gx[block] - x[block]).max(initial=0.0)
+            if gap > 0.0:
+                worst = max(worst, float(gap / scale))
+        return worst
+
+
+def solve(
+    g: Map,
+    start: npt.ArrayLike,
+    *,
+    method: str = "auto",
+    physical: Check | None = None,
+    newton_start: npt.ArrayLike | None = None,
+    blocks: Sequence[slice] | None = None,
+    tol: float = 1e-12,
+    max_evaluations: int = 5000,
+    anderson_steps: int = 80,
+    throw: bool = True,
+) -> Solution:
+    """Solve x = g(x) from ``start`` (m,).
+
+    ``physical``        tells whether a point is admissible (an inadmissible candidate is replaced by a plain step);
+    ``newton_start``    a point above the solution for the monotone Newton phase (default: ``start``);
+    ``blocks``          slices of x that are scaled together in the residual (default: all of x);
+    ``anderson_steps``  how long ``auto`` tries Anderson before Newton.
+
+    Raises ``InputError`` for an unknown method and ``ConvergenceError`` (with ``.solution``) if the residual stays
+    above ``tol``, unless ``throw`` is false.
+
+    >>> import numpy as np
+    >>> round(float(solve(np.cos, [1.0]).value[0]), 9)
+    0.739085133
+    """
+    if method not in METHODS:
+        raise InputError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}.")
+    x = np.atleast_1d(np.asarray(start, dtype=float))
+    counter = _Counter(g, tuple(blocks) if blocks is not None else (slice(None),), max_evaluations)
+    check = physical if physical is not None else _always
+    if method == "plain":
+        solution = _plain(counter, x, check, tol)
+    elif method == "anderson":
+        solution = _anderson(counter, x, check, tol, max_evaluations)
+    elif method == "newton":
+        solution = _newton(counter, x, check, tol)
+    else:
+        solution = _anderson(counter, x, check, tol, anderson_steps)
+        if not solution.converged:
+            above = x if newton_start is None else np.atleast_1d(np.asarray(newton_start, dtype=float))
+            solution = _newton(counter, above, check, tol)
+    if throw and not solution.converged:
+        raise ConvergenceError(
+            f"{solution.message} (residual {solution.residual:.2e} after {solution.iterations} evaluations)", solution
+        )
+    return solution
+
+
+def continuation(family: Callable[[float], Map], parameters: Iterable[float], start: npt.ArrayLike) -> Array:
+    """Follow the fixed point of ``family(t)`` along ``parameters``, each solution starting the next.
+
+    Returns the point at the last parameter; an intermediate failure is passed over (the best point starts the next),
+    since only the solve that follows the continuation is answered for.
+    """
+    x = np.atleast_1d(np.asarray(start, dtype=float))
+    for parameter in parameters:
+        x = solve(family(parameter), x, throw=False, tol=1e-6).value
+    return x
+
+
+def _always(_: Array) -> bool:
+    return True
+
+
+def _solution(counter: _Counter, x: Array, gx: Array, check: Check, tol: float, method: str, why: Status) -> Solution:
+    residual = counter.residual(x, gx)
+    status = why
+    if residual <= tol:
+        status = Status.CONVERGED if check(gx) else Status.UNPHYSICAL
+        x = gx
+    return Solution(status, residual, counter.calls, method, x)
+
+
+def _plain(counter: _Counter, x: Array, check: Check, tol: float) -> Solution:
+    """x ← g(x) until the residual is below ``tol`` or the budget is spent."""
+    gx = counter(x)
+    while counter.residual(x, gx) > tol and not counter.spent and np.all(np.isfinite(gx)):
+        x, gx = gx, counter(gx)
+    return _solution(counter, x, gx, check, tol, "plain", Status.BUDGET)
+
+
+def _anderson(counter: _Counter, x: Array, check: Check, tol: float, steps: int, depth: int = 6) -> Solution:
+    """Anderson mixing: x ← Σ θ_j g(x_j) with θ the least-squares combination (Σ θ = 1) of the last residuals.
+
+    An unphysical candidate is replaced by a plain step and clears the memory.
+    """
+    gx = counter(x)
+    images: list[Array] = []
+    gaps: list[Array] = []
+    for _ in range(steps):
+        if counter.residual(x, gx) <= tol or counter.spent or not np.all(np.isfinite(gx)):
+            break
+        images.append(gx)
+        gaps.append(gx - x)
+        images, gaps = images[-depth - 1 :], gaps[-depth - 1 :]
+        candidate = gx
+        if len(gaps) > 1:
+            differences = np.stack([gaps[-1] - gap for gap in gaps[:-1]], axis=1)
+            shifts = np.stack([images[-1] - image for image in images[:-1]], axis=1)
+            theta = np.linalg.lstsq(differences, gaps[-1], rcond=1e-14)[0]
+            candidate = gx - shifts @ theta
+        if not (np.all(np.isfinite(candidate)) and check(candidate)):
+            candidate, images, gaps = gx, [], []
+        x = candidate
+        gx = counter(x)
+    return _solution(counter, x, gx, check, tol, "anderson", Status.BUDGET)
+
+
+def _newton(counter: _Counter, x: Array, check: Check, tol: float, steps: int = 200) -> Solution:
+    """Newton for g(x) − x with forward differences; the step is halved while it leaves the physical region.
+
+    Stops as stalled when the residual is small but no longer decreases: rounding has been reached.
+    """
+    gx = counter(x)
+    best_x, best_gx, best = x, gx, counter.residual(x, gx)
+    since_best = 0
+    why = Status.BUDGET
+    for _ in range(steps):
+        if best <= tol or counter.spent or not np.all(np.isfinite(gx)):
+            break
+        jacobian = _jacobian(counter, x, gx)
+        try:
+            step = np.linalg.solve(np.eye(len(x)) - jacobian, gx - x)
+        except np.linalg.LinAlgError:
+            step = gx - x
+        fraction = 1.0
+        while not check(x + fraction * step) and fraction > 1e-6:
+            fraction *= 0.5
+        x = x + fraction * step if fraction > 1e-6 else gx
+        gx = counter(x)
+        residual = counter.residual(x, gx)
+        since_best = 0 if residual < best else since_best + 1
+        if residual < best:
+            best_x, best_gx, best = x, gx, residual
+        if since_best >= 8:
+            why = Status.STALLED
+            break
+    return _solution(counter, best_x, best_gx, check, tol, "newton", why)
+
+
+def _jacobian(counter: _Counter, x: Array, gx: Array) -> Array:
+    """Forward differences of g at x, (m, m); the increment is relative to each component's block."""
+    jacobian = np.empty((len(x), len(x)))
+    size = np.empty(len(x))
+    for block in counter.blocks:
+        size[block] = np.abs(x[block]).max(initial=0.0)
+    size[size == 0.0] = 1.0
+    for i in range(len(x)):
+        h = 1e-7 * max(abs(x[i]), 1e-3 * size[i])
+        moved = x.copy()
+        moved[i] += h
+        jacobian[:, i] = (counter(moved) - gx) / (moved[i] - x[i])
+    return jacobian

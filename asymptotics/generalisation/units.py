@@ -1,0 +1,388 @@
+r"""Ridge on spiked random features, conditional on the spikes: the equations in their general form.
+
+Model (leave-one-out / conditional Gaussian equivalence; related work: arXiv:2402.04980, 2305.18270, 2410.18938).
+Inputs z ~ N(0, I_d); the projections κ ∈ R^k on k spike directions are kept exactly, everything orthogonal to them is
+replaced by its Gaussian equivalent. Neurons come in *units* of B neurons (B = 1: independent rows; B = 2: the pairs of
+a symmetric initialisation), the neurons of a unit belong to groups g = 1..A of equal coordinates on the spikes.
+
+With F_g = σ(⟨c_g, κ⟩ + √s_g x), x ~ N(0, 1):   μ0 = E F,  μ1 = E F x,  Ms = Cov(F, F') − ρ μ1 μ1'  (within a unit).
+
+Everything is written with T, W, D, e and X scaled by powers of β so that β = ∞ (kernel ridge) is the value 1/β = 0.
+The pair (om, el) = (1, λ) for β ≤ α and (λ, 1) for β > α makes λ = 0 regular on both sides of interpolation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.fixed_point import Map, Solution, continuation, solve
+from hermite.errors import InputError
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the equations need of features and target; independent of α, β and λ, hence reused along a curve.
+
+    K nodes for κ, k spikes, A groups, U units of B neurons, r target directions orthogonal to the spikes (θ).
+
+    ``weights`` (K,), ``kappa`` (K, k)   rule for κ ~ N(0, I_k), weights summing to 1
+    ``mu0``, ``mu1`` (K, A)              conditional moments of the groups
+    ``spread`` (K, U, B, B)              Ms, the conditional covariance that is neither mean nor linear
+    ``count`` (U,)                       ν_u: units of this type per neuron (Σ ν_u B = 1 without amplitudes)
+    ``members`` (U, B)                   the groups of a unit's neurons
+    ``rho`` (U, B, B)                    correlations of the neurons' components orthogonal to the spikes
+    ``v`` (U, B, B, k + r, k + r)        d × covariance of those (unit-norm) components along (spikes, θ)
+    ``f0`` (K,), ``f1`` (K, r), ``fs2`` (K,)  target: conditional mean, linear part along θ, remaining variance + noise
+    """
+
+    weights: Array
+    kappa: Array
+    mu0: Array
+    mu1: Array
+    spread: Array
+    count: Array
+    members: npt.NDArray[np.int_]
+    rho: Array
+    v: Array
+    f0: Array
+    f1: Array
+    fs2: Array
+
+    @property
+    def groups(self) -> int:
+        """A, the number of groups."""
+        return self.mu0.shape[1]
+
+    @cached_property
+    def fractions(self) -> Array:
+        """π_g (A,): neurons of group g per neuron of the network."""
+        out = np.zeros(self.groups)
+        np.add.at(out, self.members, self.count[:, None])
+        return out
+
+    @cached_property
+    def scatter(self) -> Array:
+        """(A², U B²): Y = Σ_u ρ_u ∘ Z_u added at the rows and columns of the unit's groups, on flattened arrays."""
+        a, (u, b) = self.groups, self.members.shape
+        out = np.zeros((a, a, u, b, b))
+        for unit in range(u):
+            for i in range(b):
+                for j in range(b):
+                    out[self.members[unit, i], self.members[unit, j], unit, i, j] = self.rho[unit, i, j]
+        return out.reshape(a * a, -1)
+
+    @cached_property
+    def features(self) -> Array:
+        """(K, A² + U B²): [μ1 μ1ᵀ | Ms], the two quadratic forms that enter V and eps."""
+        pairs = self.mu1[:, :, None] * self.mu1[:, None, :]
+        nodes = len(self.weights)
+        return np.concatenate([pairs.reshape(nodes, -1), self.spread.reshape(nodes, -1)], axis=1)
+
+    @cached_property
+    def linear(self) -> Array:
+        """(K, A k): μ1_g κ_i, index g k + i."""
+        return (self.mu1[:, :, None] * self.kappa[:, None, :]).reshape(len(self.weights), -1)
+
+    @cached_property
+    def scale(self) -> float:
+        """E of the mean second moment of the features: the unit in which λ is large or small."""
+        second = self.mu0**2 + self.mu1**2
+        spread = np.einsum("kubb,u->k", self.spread, self.count)
+        return float(self.weights @ (second @ self.fractions + spread))
+
+
+@dataclass(frozen=True)
+class Susceptibilities:
+    """The solved nonlinear sector: ``iv`` = 1/(om + V(κ)) (K,), ``inverse`` = N⁻¹ (U, B, B), L, T, W (A, A).
+
+    T and W are β T and W/β of the usual normalisation; ``V1`` = W.
+    """
+
+    om: float
+    iv: Array
+    inverse: Array
+    L: Array
+    T: Array
+    W: Array
+    solution: Solution
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of the ridge fit; ``norm2`` = ‖a‖²/d, ``means`` = t (A,), ``spikes`` = B (A, k + r)."""
+
+    test: float
+    train: float
+    norm2: float
+    means: Array
+    alignment: Array
+    sus: Susceptibilities
+
+
+def solve_units(
+    units: Units, alpha: float, beta: float, lam: float, *, d: int | None = None, throw: bool = True
+) -> Errors:
+    """Errors of ridge regression at n = α d samples and p = β d neurons (β = ∞: kernel ridge), penalty λ‖a‖².
+
+    ``d``: include the O(1/d) terms carried by the group means of the readout. ``InputError`` at λ = 0 where the
+    estimator or its error does not exist; ``ConvergenceError`` unless ``throw`` is false.
+    """
+    refuse_singular(units, alpha, beta, lam)
+    sus = susceptibilities(units, alpha, beta, lam, throw=throw)
+    conjugate, alignment, means, eps0 = first_moments(units, sus, alpha, d)
+    error, norm2 = second_moments(units, sus, alpha, beta, conjugate, means, eps0, d)
+    test = float(units.weights @ error)
+    train = float(units.weights @ (error * (sus.om * sus.iv) ** 2))
+    return Errors(test, train, norm2, means, alignment, sus)
+
+
+def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None:
+    """``InputError`` where λ = 0 has no finite answer: at interpolation, or for features without a nonlinear part."""
+    if lam > 0:
+        return
+    effective = beta * float(np.sum(units.count)) if np.all(np.abs(units.rho) == 1.0) else beta
+    if np.isclose(alpha, effective, rtol=1e-9, atol=0.0):
+        raise InputError(
+            f"lambda = 0 at alpha = {alpha:g} equal to the number of distinct features per dimension: the test error "
+            "is infinite at interpolation; choose lambda > 0 or another ratio."
+        )
+    if float(np.max(np.abs(units.spread), initial=0.0)) <= 1e-13 * units.scale:
+        raise InputError("lambda = 0 with a linear activation: the features are degenerate; choose lambda > 0.")
+
+
+# Susceptibilities -----------------------------------------------------------------------------------------------
+
+
+def susceptibilities(units: Units, alpha: float, beta: float, lam: float, *, throw: bool = True) -> Susceptibilities:
+    """Fixed point of (V1, N⁻¹): V = μ1ᵀ V1 μ1 + Σ ν tr(Ms N⁻¹), N = el + (α E[Ms/(om+V)] + ρ∘T)/β, V1 = W."""
+    om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
+    system = _System(units, alpha, 1.0 / beta, om)
+    safe = el if el > 0 else 1e-2 * units.scale
+    above = system.start(safe)
+    start = above
+    if el == 0:
+        start = continuation(system.map_at, [safe, 1e-1 * safe, 1e-2 * safe], above)
+        above = start
+    solution = solve(
+        system.map_at(el),
+        start,
+        physical=system.physical,
+        newton_start=above,
+        blocks=system.blocks,
+        throw=throw,
+    )
+    _, inverse = system.unpack(solution.value)
+    iv = system.iv(solution.value)
+    L, T, W = system.responses(iv, inverse)
+    return Susceptibilities(om, iv, inverse, L, T, W, solution)
+
+
+class _System:
+    """The map of the susceptibilities on the packed upper triangles of V1 (A, A) and N⁻¹ (U, B, B)."""
+
+    def __init__(self, units: Units, alpha: float, inverse_beta: float, om: float) -> None:
+        self.units, self.alpha, self.inverse_beta, self.om = units, alpha, inverse_beta, om
+        a, (u, b) = units.groups, units.members.shape
+        self.rows, self.cols = np.triu_indices(a)
+        self.inner_rows, self.inner_cols = np.triu_indices(b)
+        self.size = len(self.rows)
+        self.blocks = (slice(0, self.size), slice(self.size, None))
+        double = np.where(self.rows == self.cols, 1.0, 2.0)
+        inner_double = np.where(self.inner_rows == self.inner_cols, 1.0, 2.0)
+        pairs = units.mu1[:, self.rows] * units.mu1[:, self.cols]
+        spread = units.spread[:, :, self.inner_rows, self.inner_cols]
+        self.forms = np.concatenate([pairs, spread.reshape(len(pairs), -1)], axis=1)
+        self.factors = np.concatenate([double, (units.count[:, None] * inner_double).ravel()])
+        self.eye_a, self.eye_b, self.u = np.eye(a), np.eye(b), u
+
+    def start(self, el: float) -> Array:
+        """The safe start above the solution: V1 = diag(π)/el, N = el."""
+        top = np.diag(self.units.fractions / el)[self.rows, self.cols]
+        low = np.tile(self.eye_b[self.inner_rows, self.inner_cols] / el, self.u)
+        return np.concatenate([top, low])
+
+    def unpack(self, x: Array) -> tuple[Array, Array]:
+        """V1 (A, A) and N⁻¹ (U, B, B)."""
+        return self._fill(x[: self.size]), self._fill_inner(x[self.size :])
+
+    def _fill(self, x: Array) -> Array:
+        out = np.empty_like(self.eye_a)
+        out[self.rows, self.cols] = x
+        out[self.cols, self.rows] = x
+        return out
+
+    def _fill_inner(self, x: Array) -> Array:
+        values = x.reshape(self.u, -1)
+        out = np.empty((self.u, *self.eye_b.shape))
+        out[:, self.inner_rows, self.inner_cols] = values
+        out[:, self.inner_cols, self.inner_rows] = values
+        return out
+
+    def variance(self, x: Array) -> Array:
+        """V(κ) (K,)."""
+        variance: Array = self.forms @ (self.factors * x)
+        return variance
+
+    def iv(self, x: Array) -> Array:
+        """1/(om + V(κ)) (K,)."""
+        return 1.0 / (self.om + self.variance(x))
+
+    def physical(self, x: Array) -> bool:
+        """N⁻¹ > 0 on the diagonal and V(κ) > 0."""
+        inner = x[self.size :].reshape(self.u, -1)[:, self.inner_rows == self.inner_cols]
+        return bool(np.all(inner > 0) and np.all(self.variance(x) > 0))
+
+    def responses(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array]:
+        """L = (I + Vh D)⁻¹, T = L Vh, W = D L, with Vh = α E[μ1 μ1ᵀ iv] and D = Σ scat(ν ρ∘N⁻¹)."""
+        units = self.units
+        hat = self._fill(self.forms[:, : self.size].T @ (self.alpha * units.weights * iv))
+        weighted = units.count[:, None, None] * inverse
+        D = (units.scatter @ weighted.ravel()).reshape(self.eye_a.shape)
+        L = np.linalg.inv(self.eye_a + hat @ D)
+        return L, L @ hat, D @ L
+
+    def map_at(self, el: float) -> Map:
+        """x ↦ (V1, N⁻¹) at this penalty."""
+        units = self.units
+
+        def step(x: Array) -> Array:
+            iv = self.iv(x)
+            _, T, W = self.responses(iv, self._fill_inner(x[self.size :]))
+            own = self._fill_inner(self.forms[:, self.size :].T @ (self.alpha * units.weights * iv))
+            within = T[units.members[:, :, None], units.members[:, None, :]]
+            N = el * self.eye_b + self.inverse_beta * (own + units.rho * within)
+            inverse = np.linalg.inv(N)
+            return np.concatenate([W[self.rows, self.cols], inverse[:, self.inner_rows, self.inner_cols].ravel()])
+
+        return step
+
+
+# First moments --------------------------------------------------------------------------------------------------
+
+
+def first_moments(
+    units: Units, sus: Susceptibilities, alpha: float, d: int | None
+) -> tuple[Array, Array, Array, Array]:
+    """The linear sector: conjugate field e (A, k+r), alignment B (A, k+r), means t (A,), and eps0(κ) (K,).
+
+    Solves (I + VE DE) e + Ct t = mh and G t + Ctᵀ DE e = g0; t is the solution of least Σ t_g²/π_g.
+    """
+    a, k, r = units.groups, units.kappa.shape[1], units.f1.shape[1]
+    size = k + r
+    w = alpha * units.weights * sus.iv
+    DE = _alignment_response(units, sus, size)
+    VE = np.zeros((a, size, a, size))
+    VE[:, :k, :, :k] = (units.linear.T @ (w[:, None] * units.linear)).reshape(a, k, a, k)
+    hat = units.mu1.T @ (w[:, None] * units.mu1)
+    for m in range(r):
+        VE[:, k + m, :, k + m] = hat
+    VE = VE.reshape(a * size, a * size)
+    mh = np.zeros((a, size))
+    mh[:, :k] = (units.linear.T @ (w * units.f0)).reshape(a, k)
+    mh[:, k:] = units.mu1.T @ (w[:, None] * units.f1)
+    Ct = np.zeros((a, size, a))
+    Ct[:, :k] = (units.linear.T @ (w[:, None] * units.mu0)).reshape(a, k, a)
+    Ct = Ct.reshape(a * size, a)
+    G = units.mu0.T @ (w[:, None] * units.mu0)
+    g0 = units.mu0.T @ (w * units.f0)
+    if d is not None:
+        G = G + np.linalg.inv(_mean_response(units, sus)) / d
+    root = np.sqrt(units.fractions)
+    reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
+    Gp = root[:, None] * _pseudo_inverse(root[:, None] * G * root, 1e-12 * reference) * root
+    mixed = Ct @ Gp
+    e = np.linalg.solve(np.eye(a * size) + VE @ DE - mixed @ Ct.T @ DE, mh.ravel() - mixed @ g0)
+    B = DE @ e
+    t = Gp @ (g0 - Ct.T @ B)
+    alignment = B.reshape(a, size)
+    mean_gap = units.f0 - units.mu0 @ t - units.linear @ alignment[:, :k].ravel()
+    linear_gap = units.f1 - units.mu1 @ alignment[:, k:]
+    eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=1) + units.fs2
+    return e.reshape(a, size), alignment, t, eps0
+
+
+def _alignment_response(units: Units, sus: Susceptibilities, size: int) -> Array:
+    """DE (A(k+r), A(k+r)): Σ_u ν_u (N_u⁻¹)_{bb'} v_u[b, b'] at the groups of b and b'."""
+    a = units.groups
+    out = np.zeros((a, a, size, size))
+    values = (units.count[:, None, None] * sus.inverse)[..., None, None] * units.v
+    np.add.at(out, (units.members[:, :, None], units.members[:, None, :]), values)
+    return out.transpose(0, 2, 1, 3).reshape(a * size, a * size)
+
+
+def _mean_response(units: Units, sus: Susceptibilities) -> Array:
+    """Kt (A, A) = Σ_u scat(ν_u N_u⁻¹): how the group means of the readout respond."""
+    out = np.zeros((units.groups, units.groups))
+    values = units.count[:, None, None] * sus.inverse
+    np.add.at(out, (units.members[:, :, None], units.members[:, None, :]), values)
+    return out
+
+
+def _pseudo_inverse(matrix: Array, cutoff: float) -> Array:
+    """Moore–Penrose inverse of a symmetric matrix without the eigenvalues below ``cutoff`` (absolute)."""
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    inverse = np.where(values > cutoff, 1.0 / np.where(values > cutoff, values, 1.0), 0.0)
+    out: Array = (vectors * inverse) @ vectors.T
+    return out
+
+
+# Second moments -------------------------------------------------------------------------------------------------
+
+
+def second_moments(
+    units: Units,
+    sus: Susceptibilities,
+    alpha: float,
+    beta: float,
+    conjugate: Array,
+    means: Array,
+    eps0: Array,
+    d: int | None,
+) -> tuple[Array, float]:
+    """Conditional test error eps(κ) (K,) and ‖a‖²/d, from the linear system for (Q1⊥, Qs).
+
+    With H = α E[φ φᵀ iv²] over φ = (μ1 μ1ᵀ, Ms):  q = H (Q1⊥, Qs) + α E[φ iv² eps0],
+    X = qs + ρ∘(L q1 Lᵀ + T Y T/β)[u] + v e e,  Qs = ν N⁻¹ X N⁻¹/β,  Q1⊥ = W q1 W + Lᵀ Y L,  Y = Σ scat(ρ∘Qs).
+    """
+    a, (u, b) = units.groups, units.members.shape
+    first, total = a * a, units.features.shape[1]
+    w2 = alpha * units.weights * sus.iv**2
+    H = units.features.T @ (w2[:, None] * units.features)
+    h0 = units.features.T @ (w2 * eps0)
+    own = units.count[:, None, None, None, None] * np.einsum("uij,ukl->uikjl", sus.inverse, sus.inverse)
+    NN = np.zeros((u, b * b, u, b * b))
+    NN[np.arange(u), :, np.arange(u), :] = own.reshape(u, b * b, b * b)
+    NN = NN.reshape(u * b * b, -1)
+    S = units.scatter
+    LL, TT, WW = np.kron(sus.L, sus.L), np.kron(sus.T, sus.T), np.kron(sus.W, sus.W)
+    # Unknowns (Q1⊥, Z) with Z = β Qs = ν N⁻¹ X N⁻¹, finite at β = ∞.
+    from_q = np.zeros((total, total))
+    from_q[:first, :first] = WW
+    from_q[first:, first:] = NN
+    from_q[first:, :first] = NN @ S.T @ LL
+    from_z = np.zeros((total, total))
+    from_z[:first, first:] = np.kron(sus.L.T, sus.L.T) @ S / beta
+    from_z[first:, first:] = NN @ S.T @ TT @ S / beta
+    error_of = np.concatenate([np.ones(first), np.full(total - first, 1.0 / beta)])
+    source = from_q @ h0
+    source[first:] += NN @ _source(units, sus, conjugate, means, d).ravel()
+    unknown = np.linalg.solve(np.eye(total) - from_q @ (H * error_of) - from_z, source)
+    eps = eps0 + units.features @ (error_of * unknown)
+    norm2 = float(np.einsum("ubb->", unknown[first:].reshape(u, b, b)))
+    return eps, norm2
+
+
+def _source(units: Units, sus: Susceptibilities, conjugate: Array, means: Array, d: int | None) -> Array:
+    """The part of X (U, B, B) that the mean fields carry: Σ v e e' and, at finite d, the variance of the group means."""
+    e = conjugate[units.members]
+    out: Array = np.einsum("ubcef,ube,ucf->ubc", units.v, e, e)
+    if d is not None:
+        h = np.linalg.solve(_mean_response(units, sus), means)[units.members]
+        out = out + h[:, :, None] * h[:, None, :] / d
+    return out
