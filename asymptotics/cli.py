@@ -11,13 +11,13 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-INPUT_ERROR, NOT_CONVERGED, INTERNAL_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 3, 70, 130, 141
+DISAGREES, INPUT_ERROR, NOT_CONVERGED, INTERNAL_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 70, 130, 141
 
 
 class ExpressionCommand(click.Command):
@@ -47,7 +47,12 @@ def example(*lines: str) -> str:
 
 def emit(result: Any, as_json: bool, text: Callable[[], str]) -> None:
     """Print one JSON document, or the text."""
-    say(json.dumps(finite(result), indent=2, allow_nan=False) if as_json else text())
+    say(document_text(result) if as_json else text())
+
+
+def document_text(document: Any) -> str:
+    """One JSON document."""
+    return json.dumps(finite(document), indent=2, allow_nan=False)
 
 
 def finite(value: Any) -> Any:
@@ -168,6 +173,98 @@ def plateaus(expr: str, steps: int | None, kappa: int | None, activation: str | 
     emit(rows, as_json, lambda: plateaus_text(rows))
 
 
+@cli.command(epilog=example("giantstep init > experiment.toml", "giantstep overlaps experiment.toml"))
+@FILE
+@SIMULATE
+@OUT
+@JSON
+def overlaps(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
+    """Overlaps of the neurons with the target's directions after each giant step."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import overlaps_text
+    from asymptotics.trajectories import runs, to_csv
+
+    found = runs(Experiment.load(file), with_simulation, note)
+    for run in found:
+        notes(run.warnings)
+    documents = [run.to_dict() for run in found]
+    # One training is the usual case and is its own document; a grid is a list of such.
+    document = documents[0] if len(documents) == 1 else {"runs": documents}
+    if out is not None:
+        from asymptotics.figures import plot_overlaps, save
+
+        images: dict[str, bytes] = {}
+        for i, run in enumerate(found):
+            stem = "overlaps" if len(found) == 1 else f"overlaps-{i + 1}"
+            drawn = save(lambda figure: plot_overlaps(run.theory, figure.add_subplot(), run.measured))  # noqa: B023
+            images |= {f"{stem}.{kind}": content for kind, content in drawn.items()}
+        write(out, {"overlaps.csv": to_csv(documents), "overlaps.json": document_text(document), **images})
+    emit(document, as_json, lambda: "\n\n".join(map(overlaps_text, documents)))
+
+
+@cli.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep curve experiment.toml --out results")
+)
+@FILE
+@SIMULATE
+@OUT
+@JSON
+def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
+    """Test and train error of the ridge fit at every point of the sweep."""
+    from asymptotics.curves import curve_rows, to_csv
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import curve_text
+
+    rows = curve_rows(Experiment.load(file), with_simulation, note)
+    document = {"rows": rows}
+    if out is not None:
+        from asymptotics.figures import plot_curve, save
+
+        drawn = save(lambda figure: plot_curve(rows, figure.add_subplot()))
+        images = {f"curve.{kind}": content for kind, content in drawn.items()}
+        write(out, {"curve.csv": to_csv(rows), "curve.json": document_text(document), **images})
+    emit(document, as_json, lambda: curve_text(rows))
+
+
+@cli.command(epilog=example("giantstep init > experiment.toml", "giantstep validate experiment.toml"))
+@FILE
+@JSON
+def validate(file: str, as_json: bool) -> int:
+    """Theory against simulation: z-scores and a verdict (exit code 1 if they disagree)."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import validation_text
+    from asymptotics.validation import validate as judge
+
+    report = judge(Experiment.load(file), note)
+    emit(report.to_dict(), as_json, lambda: validation_text(report.to_dict()))
+    return 0 if report.agrees else DISAGREES
+
+
+@cli.command(epilog=example("giantstep init > experiment.toml"))
+def init() -> None:
+    """Print an example experiment file that runs."""
+    say((Path(__file__).with_name("example.toml")).read_text(encoding="utf-8").rstrip("\n"))
+
+
+@cli.command(epilog=example("giantstep demo"))
+@click.option(
+    "--out", metavar="DIR", default="giantstep-demo", show_default=True, help="Folder of the figure."
+)
+def demo(out: str) -> None:
+    """A small full run, theory and simulation, in under two minutes; writes a figure."""
+    from asymptotics.demo import run_demo
+
+    images = run_demo(say, note)
+    write(out, {f"demo.{kind}": content for kind, content in images.items()})
+
+
+def write(folder: str, files: Mapping[str, bytes | str]) -> None:
+    """Write results and say where they are (on standard error)."""
+    from asymptotics.writing import write_files
+
+    note("wrote " + ", ".join(map(str, write_files(folder, files))))
+
+
 def read_gram(path: str) -> Any:
     """A square matrix from a file: JSON, or one row a line, entries separated by blanks or commas."""
     from hermite.errors import InputError
@@ -204,7 +301,9 @@ def run(args: list[str]) -> int:
         code = cli.main(args=args, prog_name="giantstep", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        hint = f" (see '{context.command_path} --help')" if context else ""
+        note(error.format_message().replace("\n", " ") + hint)
         return error.exit_code
     except InputError as error:
         for problem in error.problems:

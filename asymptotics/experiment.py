@@ -224,7 +224,7 @@ class Training:
 
     def n(self, d: int) -> int:
         """Samples of one giant step, round(alpha d^batch_exponent), at least 1."""
-        return max(1, round(self.alpha * float(d) ** float(self.batch_exponent)))
+        return max(1, round(self.alpha * math.pow(d, self.batch_exponent)))
 
     def learning_rate(self, d: int) -> float:
         """eta d^((batch_exponent − 1)/2), the factor of the update rule."""
@@ -309,7 +309,7 @@ class Experiment:
     """A target, a network, and the points of the sweep: every training × every ridge × every simulation.
 
     ``trainings``, ``ridges`` and ``simulations`` are the expanded grids, in the order of the file;
-    ``has_simulation`` tells whether the file had a [simulation] table.
+    ``has_ridge`` tells whether the file has a [ridge] table (if not, ``validate`` compares overlaps).
     """
 
     target: Target
@@ -317,7 +317,7 @@ class Experiment:
     trainings: tuple[Training, ...] = (Training(),)
     ridges: tuple[Ridge, ...] = (Ridge(),)
     simulations: tuple[Simulation, ...] = (Simulation(),)
-    has_simulation: bool = False
+    has_ridge: bool = True
 
     def __post_init__(self) -> None:
         sizes = {("simulation", s.d) for s in self.simulations} | {("ridge", r.d) for r in self.ridges}
@@ -379,7 +379,7 @@ class Experiment:
             trainings=_expand(Training, grids["training"]),
             ridges=_expand(Ridge, grids["ridge"]),
             simulations=_expand(Simulation, grids["simulation"]),
-            has_simulation="simulation" in data,
+            has_ridge="ridge" in data,
         )
 
     @property

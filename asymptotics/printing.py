@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -88,3 +89,107 @@ def plateaus_text(result: Mapping[str, Any]) -> str:
         body = [[r["step"], *(r["plateaus_activation"] or [None] * kappas)] for r in rows]
         lines += ["", "with this activation:", table(["step", *header[3:]], body)]
     return "\n".join(lines)
+
+
+def measured(value: float | None, sem: float | None) -> str:
+    """A mean ± its standard error."""
+    if value is None:
+        return "-"
+    return number(value) if sem is None else f"{value:.4g} ± {sem:.1g}"
+
+
+def overlaps_text(document: Mapping[str, Any]) -> str:
+    """The table of ``giantstep overlaps``: at most eight entries a step."""
+    simulated = document["steps"][0]["simulation"] is not None
+    header = ["step", "readout", "weight", "M", "norm2", "risk"] + [
+        "M simulated",
+        "risk simulated",
+    ] * simulated
+    rows: list[list[Any]] = []
+    for step in document["steps"]:
+        for g, entry in enumerate(step["neurons"][:8]):
+            row = [
+                step["step"],
+                entry["readout"],
+                entry["weight"],
+                vector(entry["M"]),
+                entry["norm2"],
+                step["risk"],
+            ]
+            if simulated:
+                found = step["simulation"]
+                row += [vector(found["neurons"][g]["M"], found["neurons"][g].get("M_sem"))]
+                row += [measured(found["risk"], found["risk_sem"])]
+            rows.append(row)
+    head = f"alpha = {document['alpha']:g}, eta = {document['eta']:g}, regime: {document['regime']}"
+    lines = [head, table(header, rows)]
+    if len(document["steps"][0]["neurons"]) > 8:
+        lines.append("(the first eight entries of each step; --json prints all)")
+    if document["validity_note"]:
+        lines.append(f"{document['validity']}: {document['validity_note']}")
+    return "\n".join(lines)
+
+
+def vector(values: Sequence[float], errors: Sequence[float] | None = None) -> str:
+    """A short row of numbers, with standard errors if there are any."""
+    pairs = zip(values, errors or itertools.repeat(None, len(values)), strict=True)
+    return "(" + ", ".join(f"{v:.4f}" if e is None else f"{v:.4f} ± {e:.1g}" for v, e in pairs) + ")"
+
+
+def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of ``giantstep curve``."""
+    keys = [
+        "step",
+        "alpha_train",
+        "eta",
+        "alpha",
+        "beta",
+        "lambda",
+        "d",
+        "test_error",
+        "train_error",
+        "solver",
+    ]
+    simulated = any(row["simulation"] for row in rows)
+    body = []
+    for row in rows:
+        line = [row[key] for key in keys]
+        if simulated:
+            s = row["simulation"] or dict.fromkeys(
+                ["test_error", "test_error_sem", "train_error", "train_error_sem"]
+            )
+            line += [measured(s[key], s[f"{key}_sem"]) for key in ("test_error", "train_error")]
+        body.append(line)
+    lines = [table([*keys, *(["test simulated", "train simulated"] if simulated else [])], body)]
+    lines += dict.fromkeys(f"{r['validity']}: {r['validity_note']}" for r in rows if r["validity_note"])
+    return "\n".join(lines)
+
+
+def validation_text(report: Mapping[str, Any]) -> str:
+    """The table and the verdict of ``giantstep validate``."""
+    keys = [
+        "quantity",
+        "step",
+        "alpha_train",
+        "eta",
+        "alpha",
+        "beta",
+        "lambda",
+        "d",
+        "theory",
+        "theory_limit",
+    ]
+    shown = [key for key in keys if any(key in row for row in report["rows"])]
+    body = [
+        [*(row.get(key) for key in shown), measured(row["simulation"], row["sem"]), row["z"]]
+        for row in report["rows"]
+    ]
+    return "\n".join(
+        [
+            table([*shown, "simulation", "z"], body),
+            "",
+            f"verdict: theory and simulation {report['verdict'].removesuffix('s')} "
+            f"({report['points']} points, rms z {report['rms_z']:.2f}, max |z| {report['max_abs_z']:.2f}, "
+            f"p-value {report['p_value']:.2g})",
+        ]
+    )

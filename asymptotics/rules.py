@@ -136,14 +136,11 @@ def removed_orders(value: Any) -> tuple[int, ...]:
 def activation(value: Any) -> Any:
     """A name or an expression in x (checked by parsing it), or a callable."""
     if isinstance(value, str):
+        from asymptotics.activations import get_activation
         from hermite.errors import InputError
 
         if not value.strip():
             raise Refused
-        try:
-            from asymptotics.activations import get_activation
-        except ImportError:  # until the module lands
-            return value
         try:
             get_activation(value)
         except InputError as error:

@@ -1,0 +1,162 @@
+"""Learning curves: the theory and, if asked, the simulation of a whole experiment, joined in one tidy table.
+
+One row a point (step, training alpha, eta, ridge alpha, beta, lambda, d). At step 0 nothing was trained, so
+the training's alpha and eta are null there and their grids collapse. A theory beside a simulation is taken at
+the simulation's d, with the actual ratios n/d, n2/d, p/d, unless [ridge] names a d of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from asymptotics.experiment import Experiment, Ridge, Simulation, Training, Unit
+from asymptotics.results import Risk, plain
+from hermite.errors import InputError
+
+Row = dict[str, Any]
+Progress = Callable[[str], None]
+
+COLUMNS = (
+    "step",
+    "batch_exponent",
+    "alpha_train",
+    "eta",
+    "alpha",
+    "beta",
+    "lambda",
+    "n",
+    "n2",
+    "p",
+    "d",
+    "test_error",
+    "train_error",
+    "excess_risk",
+    "plateau",
+    "solver",
+    "validity",
+    "validity_note",
+)
+SIMULATED = ("test_error", "test_error_sem", "train_error", "train_error_sem", "replicates", "d")
+
+
+def silent(_message: str) -> None:
+    """Progress that nobody reads."""
+
+
+def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progress = silent) -> list[Row]:
+    """The rows of ``giantstep curve``; each has a ``simulation`` (null unless ``simulate``).
+
+    Raises ``InputError`` where no solver covers a point; beside a simulation the point is then kept with null
+    theory and the reason as its ``validity_note``.
+    """
+    if not simulate:
+        return [
+            _row(training, ridge, theory(experiment, training, ridge))
+            for training, ridge in _points(experiment)
+        ]
+    rows = []
+    units = list(experiment.units())
+    for i, unit in enumerate(units):
+        progress(f"simulating unit {i + 1} of {len(units)} (d = {unit.simulation.d})")
+        simulated = simulated_risks(experiment, unit)
+        for (training, ridge), measured in simulated.items():
+            try:
+                predicted = theory(experiment, training, beside(ridge, unit.simulation))
+            except InputError as error:
+                progress("no theory: " + " ".join(error.problems))
+                predicted = _no_theory(measured, " ".join(error.problems))
+            rows.append(_row(training, ridge, predicted, measured))
+    return list({_key(row): row for row in rows}.values())
+
+
+def theory(experiment: Experiment, training: Training, ridge: Ridge) -> Risk:
+    """The predicted errors at one point."""
+    from asymptotics.generalisation.errors import risk
+
+    predicted: Risk = risk(experiment.target, experiment.network, training, ridge)
+    return predicted
+
+
+def beside(ridge: Ridge, simulation: Simulation) -> Ridge:
+    """``ridge`` for a theory that stands beside ``simulation``: at its d, unless the ridge has one."""
+    return ridge if ridge.d is not None else replace(ridge, d=simulation.d)
+
+
+def simulated_risks(experiment: Experiment, unit: Unit) -> dict[tuple[Training, Ridge], Risk]:
+    """The measured errors of one unit, by (training, ridge): every step and lambda of the experiment."""
+    from asymptotics.simulation.runner import simulate
+
+    found: dict[tuple[Training, Ridge], Risk] = {}
+    for lam in unit.lambdas:
+        ridge = replace(unit.ridge, lam=lam)
+        result = simulate(experiment.target, experiment.network, unit.training, ridge, unit.simulation)
+        for measured in result.risks:
+            if measured.step in unit.steps:
+                found[replace(unit.training, steps=measured.step), ridge] = measured
+    return found
+
+
+def _points(experiment: Experiment) -> Iterator[tuple[Training, Ridge]]:
+    """The cells of the experiment, step 0 once for each ridge."""
+    seen = set()
+    for training, ridge in experiment.cells():
+        key = (0 if training.steps == 0 else training, ridge)
+        if key not in seen:
+            seen.add(key)
+            yield training, ridge
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells one point from another."""
+    d = row["simulation"]["d"] if row["simulation"] else row["d"]
+    return (*(row[k] for k in ("step", "alpha_train", "eta", "alpha", "beta", "lambda")), d)
+
+
+def _no_theory(measured: Risk, reason: str) -> Risk:
+    nan = float("nan")
+    return replace(
+        measured,
+        test_error=nan,
+        train_error=nan,
+        excess_risk=nan,
+        plateau=None,
+        solver="none",
+        validity="none",
+        validity_note=reason,
+    )
+
+
+def _row(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | None = None) -> Row:
+    """One row of the table, plain numbers only (NaN and infinity: null)."""
+    trained = training.steps > 0
+    row: Row = {
+        "step": training.steps,
+        "batch_exponent": training.batch_exponent,
+        "alpha_train": training.alpha if trained else None,
+        "eta": training.eta if trained else None,
+        "alpha": ridge.alpha,
+        "beta": ridge.beta,
+        "lambda": ridge.lam,
+        "n": predicted.n if trained else None,
+    }
+    row |= {key: getattr(predicted, key) for key in COLUMNS[len(row) :]}
+    row["simulation"] = None if measured is None else {key: getattr(measured, key) for key in SIMULATED}
+    result: Row = plain(row)
+    # Kernel ridge (beta = inf) has no number in JSON; the text says it.
+    result["beta"] = "inf" if ridge.beta == float("inf") else ridge.beta
+    return result
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table as CSV: the columns of the JSON, those of ``simulation`` prefixed; null is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*COLUMNS, *(f"simulation_{key}" for key in SIMULATED)])
+    for row in rows:
+        simulation = row["simulation"] or dict.fromkeys(SIMULATED)
+        writer.writerow([*(row[key] for key in COLUMNS), *(simulation[key] for key in SIMULATED)])
+    return stream.getvalue()

@@ -1,0 +1,114 @@
+"""A small full run on z1 + z1*z2: exact indices, the stairway, theory and simulation, one figure.
+
+It takes well under two minutes on two cores. The figure of the README is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from asymptotics.curves import Row, curve_rows
+from asymptotics.experiment import Experiment
+from asymptotics.printing import number, plateaus_text, table
+from asymptotics.trajectories import Run, runs
+from hermite import Target
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Say = Callable[[str], None]
+
+TEXT = "z1 + z1*z2"
+
+OVERLAPS = """
+[target]
+expression = "z1 + z1*z2"
+
+[training]
+steps = 1
+alpha = 4.0
+eta = 1.0
+
+[simulation]
+d = 400
+width = 400
+replicates = 8
+"""
+
+CURVE = """
+[target]
+expression = "z1 + z1*z2"
+noise = 0.1
+
+[training]
+steps = 0
+
+[ridge]
+alpha = [0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0]
+beta = 1.5
+lambda = 0.1
+
+[simulation]
+d = 200
+replicates = 10
+test_samples = 20000
+"""
+
+
+def run_demo(say: Say, note: Say) -> dict[str, bytes]:
+    """Run the demonstration, saying results through ``say``; returns the figure as ``{"png": …, "pdf": …}``."""
+    from asymptotics import plateaus
+    from asymptotics.figures import save
+    from hermite import leap
+
+    target = Target(TEXT)
+    say(f"1. What is in {TEXT}: directions, leap index, staircase\n")
+    say(repr(leap(target, activation="relu")))
+    say("\n2. The stairway: no second layer gets below these errors\n")
+    say(plateaus_text(plateaus(target)))
+    say("\n3. Overlaps after one giant step, n = 4 d samples: theory and simulation\n")
+    run = runs(Experiment.from_toml(OVERLAPS), simulate=True, progress=note)[0]
+    say(overlap_table(run))
+    say("\n4. Test error of the ridge fit at initialisation: theory and simulation\n")
+    rows = curve_rows(Experiment.from_toml(CURVE), simulate=True, progress=note)
+    say(error_table(rows))
+    return save(lambda figure: draw(figure, run, rows), size=(8.2, 3.4))
+
+
+def overlap_table(run: Run) -> str:
+    """M of every group after the last step, predicted and measured, with z-scores."""
+    assert run.measured is not None
+    theory, measured = run.theory.steps[-1], run.measured.steps[-1]
+    assert measured.M_sem is not None
+    body = []
+    for g in range(len(theory.readout)):
+        for m in range(theory.M.shape[1]):
+            mean, sem = float(measured.M[g, m]), float(measured.M_sem[g, m])
+            body.append([theory.readout[g], f"z{m + 1}", *_compared(float(theory.M[g, m]), mean, sem)])
+    return table(["readout", "direction", "theory", "simulation ± s.e.", "z"], body)
+
+
+def error_table(rows: list[Row]) -> str:
+    """Test errors at every alpha, predicted and measured, with z-scores."""
+    body = []
+    for row in rows:
+        found = row["simulation"]
+        compared = _compared(row["test_error"], found["test_error"], found["test_error_sem"])
+        body.append([row["alpha"], row["n2"], row["p"], *compared])
+    return table(["alpha", "n2", "p", "theory", "simulation ± s.e.", "z"], body)
+
+
+def _compared(theory: float, mean: float, sem: float) -> list[Any]:
+    return [f"{theory:.4f}", f"{mean:.4f} ± {number(sem, 2)}", f"{(mean - theory) / sem:+.1f}"]
+
+
+def draw(figure: Figure, run: Run, rows: list[Row]) -> None:
+    """Overlaps on the left, the learning curve on the right."""
+    from asymptotics.figures import plot_curve, plot_overlaps
+
+    left, right = figure.subplots(1, 2)
+    plot_overlaps(run.theory, left, simulation=run.measured)
+    left.set_title(f"$f^\\star$ = {TEXT.replace('*', ' ')}: one giant step")
+    plot_curve(rows, right)
+    right.set_title("ridge fit at initialisation")

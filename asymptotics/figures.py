@@ -1,0 +1,213 @@
+"""Figures: the theory as lines, the simulation as points with standard-error bars, one style sheet.
+
+Every ``plot_*`` draws into the Axes it is given (without one, into a new pyplot figure) and returns them.
+Files are made from ``Figure`` objects inside ``style()``: neither pyplot nor any global setting is touched.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from asymptotics.results import Overlaps
+
+STYLE = Path(__file__).with_name("giantstep.mplstyle")
+
+SYMBOLS = {
+    "alpha": r"$\alpha$",
+    "lambda": r"$\lambda$",
+    "alpha_train": r"$\alpha_{\mathrm{train}}$",
+    "eta": r"$\eta$",
+    "beta": r"$\beta$",
+    "d": r"$d$",
+    "step": r"$t$",
+}
+AXIS_LABELS = {
+    "alpha": r"samples of the ridge fit, $\alpha = n_2/d$",
+    "lambda": r"ridge penalty $\lambda$",
+    "alpha_train": r"batch of a giant step, $\alpha_{\mathrm{train}} = n/d^{\ell}$",
+    "eta": r"learning rate $\eta$",
+    "beta": r"width $\beta = p/d$",
+    "d": r"input dimension $d$",
+    "step": r"giant steps $t$",
+}
+LOG_AXES = ("alpha", "lambda", "alpha_train", "beta", "d")
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """giantstep's style sheet, for the time of a ``with`` block."""
+    import matplotlib.style
+
+    with matplotlib.style.context(STYLE):
+        yield
+
+
+def _axes(ax: Any) -> Any:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots()[1]
+
+
+def save(draw: Callable[[Figure], object], size: tuple[float, float] | None = None) -> dict[str, bytes]:
+    """What ``draw`` draws on a new figure, as ``{"png": bytes, "pdf": bytes}``; equal input gives equal
+    bytes.
+    """
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=size)
+        draw(figure)
+        files = {}
+        for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+            stream = io.BytesIO()
+            figure.savefig(stream, format=kind, metadata=metadata)
+            files[kind] = stream.getvalue()
+    return files
+
+
+def _cycle() -> list[dict[str, Any]]:
+    """Colour, line style and marker of each group, from the style sheet (the same whatever style is
+    active).
+    """
+    import matplotlib
+
+    return list(matplotlib.rc_params_from_file(STYLE, use_default_template=False)["axes.prop_cycle"])
+
+
+def plot_curve(
+    rows: Sequence[Mapping[str, Any]], ax: Axes | None = None, quantity: str = "test_error"
+) -> Axes:
+    """``quantity`` of the rows of a curve against the setting that varies most; one line a setting of the
+    others.
+
+    Lines are the theory, points the simulation ± its standard error, thin dotted levels the plateaus.
+    """
+    ax = _axes(ax)
+    varying = {key: sorted({row[key] for row in rows if row[key] is not None}) for key in SYMBOLS}
+    x = max(SYMBOLS, key=lambda key: len(varying[key]))
+    others = [key for key in SYMBOLS if key != x and len(varying[key]) > 1]
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row[x] is not None:
+            groups.setdefault(tuple(row[key] for key in others), []).append(row)
+    cycle = _cycle()
+    for i, (values, members) in enumerate(groups.items()):
+        look = cycle[i % len(cycle)]
+        label = ", ".join(
+            f"{SYMBOLS[k]} = {v:g}"
+            for k, v in zip(others, values, strict=True)
+            if isinstance(v, (int, float))
+        )
+        _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label)
+    ax.set_xlabel(AXIS_LABELS[x])
+    kind = quantity.replace("_", " ")
+    ax.set_ylabel(rf"{kind} $\mathbb{{E}}\,(y - f)^2$" if quantity == "test_error" else kind)
+    if x in LOG_AXES and min(varying[x]) > 0 and max(varying[x]) >= 8 * min(varying[x]):
+        ax.set_xscale("log")
+    ax.set_ylim(bottom=0)
+    _legend(ax, simulated=any(row.get("simulation") for row in rows))
+    return ax
+
+
+def _draw_group(
+    ax: Any, rows: Sequence[Mapping[str, Any]], x: str, quantity: str, look: Mapping[str, Any], label: str
+) -> None:
+    predicted = [(row[x], row[quantity]) for row in rows if row[quantity] is not None]
+    simulated = [(row[x], row["simulation"]) for row in rows if row.get("simulation")]
+    if predicted:
+        ax.plot(
+            *zip(*predicted, strict=True),
+            color=look["color"],
+            linestyle=look["linestyle"],
+            marker="" if len(predicted) > 1 else "_",
+            label=label or "theory",
+        )
+    if simulated:
+        ax.errorbar(
+            [point for point, _ in simulated],
+            [s[quantity] for _, s in simulated],
+            yerr=[s[f"{quantity}_sem"] or 0.0 for _, s in simulated],
+            color=look["color"],
+            marker=look["marker"],
+            markerfacecolor="white",
+            linestyle="none",
+            label=None if predicted else label,
+            zorder=3,
+        )
+    for plateau in {row["plateau"] for row in rows if row.get("plateau")} if quantity == "test_error" else ():
+        ax.axhline(plateau, color=look["color"], linestyle=":", linewidth=0.8)
+
+
+def _legend(ax: Any, simulated: bool) -> None:
+    """A legend whose title says what lines and points are."""
+    title = "line: theory" + ("; points: simulation ± s.e." if simulated else "")
+    ax.legend(title=title, alignment="left")
+
+
+def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overlaps | None = None) -> Axes:
+    """M = ⟨w, w*_m⟩ against the step, a line for each direction m and entry (the first four readouts).
+
+    ``simulation``: measured overlaps of the same entries, drawn as points ± their standard error.
+    """
+    ax = _axes(ax)
+    cycle = _cycle()
+    first = overlaps.steps[0]
+    entries = range(min(4, len(first.readout)))
+    steps = [s.step for s in overlaps.steps]
+    count = 0
+    for m in range(first.M.shape[1]):
+        for g in entries:
+            look = cycle[count % len(cycle)]
+            count += 1
+            label = rf"$w^\star_{{{m + 1}}}$, $\tilde{{a}} = {first.readout[g]:.3g}$"
+            values = [s.M[g, m] for s in overlaps.steps]
+            ax.plot(steps, values, color=look["color"], linestyle=look["linestyle"], marker="", label=label)
+            if simulation is not None:
+                ax.errorbar(
+                    [s.step for s in simulation.steps],
+                    [s.M[g, m] for s in simulation.steps],
+                    yerr=[0.0 if s.M_sem is None else s.M_sem[g, m] for s in simulation.steps],
+                    color=look["color"],
+                    marker=look["marker"],
+                    markerfacecolor="white",
+                    linestyle="none",
+                    zorder=3,
+                )
+    ax.set_xticks(steps)
+    ax.set_xlabel(AXIS_LABELS["step"])
+    ax.set_ylabel(r"overlap $M = \langle w, w^\star_m\rangle$")
+    _legend(ax, simulated=simulation is not None)
+    return ax
+
+
+def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Axes:
+    """z-scores of a validation, in the order of its rows, one marker a quantity, with the band |z| ≤ 2."""
+    ax = _axes(ax)
+    cycle = _cycle()
+    ax.axhspan(-2, 2, color="0.92", linewidth=0, zorder=0)
+    ax.axhline(0, color="0.5", linewidth=0.8)
+    for i, quantity in enumerate(dict.fromkeys(row["quantity"] for row in rows)):
+        look = cycle[i % len(cycle)]
+        points = [(j, row["z"]) for j, row in enumerate(rows) if row["quantity"] == quantity]
+        ax.plot(
+            *zip(*points, strict=True),
+            color=look["color"],
+            marker=look["marker"],
+            markerfacecolor="white",
+            linestyle="none",
+            label=quantity.replace("_", " "),
+        )
+    ax.set_xlabel("point")
+    ax.set_ylabel(r"$z$ = (simulation $-$ theory) / s.e.")
+    ax.legend()
+    return ax

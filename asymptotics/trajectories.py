@@ -1,0 +1,104 @@
+"""Overlaps over the steps: theory and, if asked, simulation of a whole experiment, side by side.
+
+One run a point (training alpha, eta; with a simulation also its d), each to the largest number of steps.
+Beside a simulation the theory is taken at the simulation's d where the law has a finite-d form.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asymptotics.experiment import Experiment, Simulation, Training
+from asymptotics.results import Overlaps
+
+
+@dataclass(frozen=True)
+class Run:
+    """The overlaps of one training at steps 0..T, predicted and (if simulated) measured."""
+
+    training: Training
+    theory: Overlaps
+    measured: Overlaps | None = None
+    simulation: Simulation | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the law and the simulation warn about."""
+        return self.theory.warnings + (self.measured.warnings if self.measured else ())
+
+    def to_dict(self) -> dict[str, Any]:
+        """``regime, steps [{step, risk, neurons, simulation}]`` and the training's settings."""
+        result = self.theory.to_dict()
+        head = {"alpha": self.training.alpha, "eta": self.training.eta}
+        head["batch_exponent"] = self.training.batch_exponent
+        for i, step in enumerate(result["steps"]):
+            step["simulation"] = None if self.measured is None else self._simulated(i)
+        return head | result
+
+    def _simulated(self, i: int) -> dict[str, Any]:
+        assert self.measured is not None
+        measured = self.measured.to_dict()
+        step = measured["steps"][i]
+        keys = ("neurons", "risk", "risk_sem")
+        return {key: step.get(key) for key in keys} | {key: measured[key] for key in ("replicates", "d", "p")}
+
+
+def runs(experiment: Experiment, simulate: bool, progress: Callable[[str], None]) -> list[Run]:
+    """Every run of the experiment; raises ``InputError`` where no law covers it."""
+    if not simulate:
+        return [Run(training, predict(experiment, training)) for training in experiment.longest]
+    points = [(training, s) for training in experiment.longest for s in experiment.simulations]
+    found = []
+    for i, (training, simulation) in enumerate(points):
+        progress(f"simulating run {i + 1} of {len(points)} (d = {simulation.d})")
+        predicted = predict(experiment, training, simulation)
+        found.append(Run(training, predicted, measure(experiment, training, simulation), simulation))
+    return found
+
+
+def predict(experiment: Experiment, training: Training, simulation: Simulation | None = None) -> Overlaps:
+    """The law; beside ``simulation`` at its d."""
+    from asymptotics.learning.laws import overlaps
+
+    predicted: Overlaps = overlaps(experiment.target, experiment.network, training)
+    return predicted
+
+
+def measure(experiment: Experiment, training: Training, simulation: Simulation) -> Overlaps:
+    """The same overlaps of the real network."""
+    from asymptotics.simulation.runner import simulate
+
+    measured: Overlaps = simulate(experiment.target, experiment.network, training, None, simulation).overlaps
+    return measured
+
+
+def to_csv(documents: Sequence[Mapping[str, Any]]) -> str:
+    """One row a run, step and entry; the columns of ``simulation`` carry its name; null is empty."""
+    r = len(documents[0]["steps"][0]["neurons"][0]["M"])
+    overlap = [f"M_{m + 1}" for m in range(r)]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    names = [*overlap, "norm2", *(f"{name}_sem" for name in overlap), "norm2_sem", "risk", "risk_sem"]
+    writer.writerow(
+        ["alpha", "eta", "batch_exponent", "step", "readout", "weight"]
+        + [*overlap, "norm2", "risk"]
+        + [f"simulation_{name}" for name in [*names, "replicates", "d", "p"]]
+    )
+    for document in documents:
+        head = [document[key] for key in ("alpha", "eta", "batch_exponent")]
+        for step in document["steps"]:
+            simulation = step["simulation"]
+            for g, entry in enumerate(step["neurons"]):
+                row = [*head, step["step"], entry["readout"], entry["weight"]]
+                row += [*entry["M"], entry["norm2"], step["risk"]]
+                if simulation is not None:
+                    measured = simulation["neurons"][g]
+                    row += [*measured["M"], measured["norm2"]]
+                    row += [*measured.get("M_sem", [None] * r), measured.get("norm2_sem")]
+                    row += [simulation[key] for key in ("risk", "risk_sem", "replicates", "d", "p")]
+                writer.writerow(row)
+    return stream.getvalue()
