@@ -57,7 +57,7 @@ test_samples = 20000
 
 
 def run_demo(say: Say, note: Say) -> dict[str, bytes]:
-    """Run the demonstration, saying results through ``say``; returns the figure as ``{"png": …, "pdf": …}``."""
+    """Run the demonstration, saying results through ``say``; returns the figure as PNG and PDF."""
     from asymptotics import plateaus
     from asymptotics.figures import save
     from hermite import leap
