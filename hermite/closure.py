@@ -1,0 +1,220 @@
+"""Which subspaces are closed: conditional Hermite tensors, closures and staircases.
+
+For a learned space U, T_k^U(x) = E[f(z) He_k(z_⊥) | z_U = x]. With h(μ) = E f(z + μ), averaging T_k^U over x gives
+∇_⊥^k h on U, and Gaussian smoothing is injective, so both have the same span: everything below is linear algebra on
+derivatives of h (Dandi et al. 2024, arXiv:2305.18270; subspace conditioning for n = Θ(d) per step). U is *closed at
+level ℓ* if T_k^U = 0 for 1 ≤ k ≤ ℓ, and the smallest closed space does not depend on the order of additions.
+
+Coordinates: a polynomial in u_i = ⟨w_i,z⟩ has h(u); the vector Σ v_i w_i moves u by G v. A gradient (∂h/∂u_i)_i is
+itself a vector of coefficients of the w_i, so that only evaluation points and derivative directions need G.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations_with_replacement
+from typing import Any
+
+from hermite.subspaces import Row, Span, lower, rational, vanishes
+
+Gram = Sequence[Sequence[Fraction]]
+
+
+@dataclass(frozen=True)
+class Heat:
+    """h as a table {α: c_α/α!}: complete, or (``truncated``) up to total degree ``order``."""
+
+    r: int
+    terms: dict[tuple[int, ...], Any]
+    order: int
+    truncated: bool = False
+    gram: Gram | None = None
+
+    def derivative(self, covector: Row) -> Heat:
+        """Σ_i covector_i ∂h/∂u_i."""
+        out: dict[tuple[int, ...], Any] = {}
+        for alpha, c in self.terms.items():
+            for i, a in enumerate(alpha):
+                if a and not vanishes(covector[i]):
+                    key = (*alpha[:i], a - 1, *alpha[i + 1 :])
+                    value = c * covector[i] * a
+                    old = out.get(key)
+                    out[key] = value if old is None else old + value
+        return Heat(self.r, out, max(self.order - 1, 0), self.truncated, self.gram)
+
+    def gradient_at(self, point: Row) -> Row:
+        """(∂h/∂u_i)_i at u = ``point``."""
+        top = max((max(alpha) for alpha in self.terms), default=0)
+        powers: list[list[Any]] = []
+        for x in point:
+            row = [rational(1)]
+            for _ in range(top):
+                row.append(row[-1] * x)
+            powers.append(row)
+        support = [not vanishes(x) for x in point]
+        total: list[Any] = [rational(0)] * self.r
+        for alpha, c in self.terms.items():
+            # A factor u_j^a at u_j = 0 leaves only the derivative in u_j itself, and only for a = 1.
+            dead = [j for j, a in enumerate(alpha) if a and not support[j]]
+            if len(dead) > 1:
+                continue
+            for i in dead or [j for j, a in enumerate(alpha) if a]:
+                if dead and alpha[i] != 1:
+                    continue
+                value = c * alpha[i]
+                for j, a in enumerate(alpha):
+                    b = a - (i == j)
+                    if b:
+                        value = value * powers[j][b]
+                total[i] = total[i] + value
+        return tuple(total)
+
+
+def gradient_rows(heat: Heat, order: int | None = None) -> Iterator[Row]:
+    """Coefficient vectors of ∇h: their span is V* (all orders), or span(C_k) for one ``order`` k.
+
+    span(C_k) is the orthogonal complement of {v : ∂_v ⟨C_k, μ^⊗k⟩ = 0}.
+    """
+    zero = rational(0)
+    rows: dict[tuple[int, ...], list[Any]] = {}
+    for alpha, c in heat.terms.items():
+        if order is not None and sum(alpha) != order:
+            continue
+        for i, a in enumerate(alpha):
+            if a:
+                key = (*alpha[:i], a - 1, *alpha[i + 1 :])
+                rows.setdefault(key, [zero] * heat.r)[i] = c * a
+    return (tuple(row) for row in rows.values())
+
+
+def tensor_span(heat: Heat, order: int | None = None, limit: int | None = None) -> Span:
+    """span(C_k) for k = ``order``, or the relevant space V* of all orders; stops growing at dimension ``limit``."""
+    span = Span(heat.r)
+    for row in gradient_rows(heat, order):
+        span.add(row)
+        if span.dim == limit:
+            break
+    return span
+
+
+def conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
+    """U + span_x col T_k^U(x): what order k adds to the learned space U inside ``goal`` = V*."""
+    if learned.dim == 0:
+        return tensor_span(heat, k, goal.dim)
+    if heat.gram is None and learned.is_coordinate():
+        return _coordinate_span(heat, learned, k, goal)
+    return _general_span(heat, learned, k, goal)
+
+
+def _coordinate_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
+    """Order k given coordinate axes: rows are read off the table, nothing is substituted."""
+    outside = [i for i in range(heat.r) if i not in learned.pivots]
+    zero = rational(0)
+    rows: dict[tuple[int, ...], list[Any]] = {}
+    for alpha, c in heat.terms.items():
+        if sum(alpha[i] for i in outside) != k:
+            continue
+        for i in outside:
+            if alpha[i]:
+                key = (*alpha[:i], alpha[i] - 1, *alpha[i + 1 :])
+                rows.setdefault(key, [zero] * heat.r)[i] = c * alpha[i]
+    span = learned.copy()
+    for row in rows.values():
+        span.add(tuple(row))
+        if span.dim == goal.dim:
+            break
+    return span
+
+
+def _general_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
+    """Order k given any U: gradients of ∂_N^β h (|β| = k − 1, N a basis of U⊥) on a unisolvent lattice of U.
+
+    A polynomial of degree D in dim U variables that vanishes on {s : s_i ≥ 0 integers, Σ s_i ≤ D} is zero, so that
+    the lattice both finds every direction and proves that there is no other.
+    """
+    span = learned.copy()
+    normals = [_covector(row, heat.gram) for row in learned.complement(heat.gram).rows]
+    basis = [_covector(row, heat.gram) for row in learned.rows]
+    for beta in combinations_with_replacement(normals, k - 1):
+        form = heat
+        for covector in beta:
+            form = form.derivative(covector)
+        degree = max((sum(alpha) for alpha in form.terms), default=0) - 1
+        for s in _lattice(len(basis), degree):
+            point = tuple(
+                sum((b[i] * t for b, t in zip(basis, s, strict=True)), start=rational(0))
+                for i in range(heat.r)
+            )
+            span.add(form.gradient_at(point))
+            if span.dim == goal.dim:
+                return span
+    return span
+
+
+def _covector(row: Row, gram: Gram | None) -> Row:
+    return row if gram is None else lower(row, gram)
+
+
+def _lattice(k: int, degree: int) -> Iterator[tuple[int, ...]]:
+    """Points of N^k with coordinate sum at most ``degree``, richest first: a full space is found at once."""
+    if degree < 0:
+        return
+    for total in range(degree, -1, -1):
+        yield from _compositions(k, total)
+
+
+def _compositions(k: int, total: int) -> Iterator[tuple[int, ...]]:
+    if k == 1:
+        yield (total,)
+        return
+    for first in range(total // k, total + 1):
+        for rest in _compositions(k - 1, total - first):
+            yield (first, *rest)
+    for first in range(total // k):
+        for rest in _compositions(k - 1, total - first):
+            yield (first, *rest)
+
+
+def closure_steps(heat: Heat, level: int, goal: Span) -> list[Span]:
+    """U_0 = {0} ⊂ U_1 ⊂ …: all orders 1..``level`` at every step, until nothing is added."""
+    return _climb(heat, goal, level, leading=False)
+
+
+def leading_steps(heat: Heat, level: int, goal: Span) -> list[Span]:
+    """The staircase of one step size: at each step only the smallest order k ≤ ``level`` that adds anything."""
+    return _climb(heat, goal, level, leading=True)
+
+
+def _climb(heat: Heat, goal: Span, level: int, *, leading: bool) -> list[Span]:
+    spaces = [Span(heat.r)]
+    while spaces[-1].dim < goal.dim:
+        learned = spaces[-1]
+        grown = learned
+        for k in range(1, min(level, heat.order) + 1):
+            grown = grown + conditional_span(heat, learned, k, goal)
+            if grown.dim == goal.dim or (leading and grown.dim > learned.dim):
+                break
+        if grown.dim == learned.dim:
+            break
+        spaces.append(grown)
+    return spaces
+
+
+def coordinate_leap(heat: Heat) -> int | None:
+    """Leap complexity in the given coordinates (Abbe, Boix-Adsera, Misiakiewicz 2023, arXiv:2302.11055).
+
+    min over orderings of the non-zero multi-indices of the largest number Σ_j α_j over coordinates not seen before;
+    taking the cheapest next is optimal for such a bottleneck.
+    """
+    left = [alpha for alpha, c in heat.terms.items() if any(alpha) and not vanishes(c)]
+    seen = [False] * heat.r
+    leap = 0
+    while left:
+        cost, best = min((sum(a for j, a in enumerate(alpha) if not seen[j]), alpha) for alpha in left)
+        leap = max(leap, cost)
+        for j, a in enumerate(best):
+            seen[j] = seen[j] or a > 0
+        left = [alpha for alpha in left if any(a and not seen[j] for j, a in enumerate(alpha))]
+    return leap or None
