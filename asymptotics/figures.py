@@ -114,6 +114,10 @@ def plot_curve(
     ax.set_ylabel(rf"{kind} $\mathbb{{E}}\,(y - f)^2$" if quantity == "test_error" else kind)
     if x in LOG_AXES and min(varying[x]) > 0 and max(varying[x]) >= 8 * min(varying[x]):
         ax.set_xscale("log")
+    if len(varying[x]) <= 8:
+        # The values themselves read better than powers of ten.
+        ax.set_xticks(varying[x], [f"{v:g}" for v in varying[x]])
+        ax.set_xticks([], minor=True)
     ax.set_ylim(bottom=0)
     _legend(ax, simulated=any(row.get("simulation") for row in rows))
     return ax
@@ -141,7 +145,7 @@ def _draw_group(
             marker=look["marker"],
             markerfacecolor="white",
             linestyle="none",
-            label=None if predicted else label,
+            label=None if predicted else label or "simulation",
             zorder=3,
         )
     for plateau in {row["plateau"] for row in rows if row.get("plateau")} if quantity == "test_error" else ():
@@ -150,8 +154,8 @@ def _draw_group(
 
 def _legend(ax: Any, simulated: bool) -> None:
     """A legend whose title says what lines and points are."""
-    title = "line: theory" + ("; points: simulation ± s.e." if simulated else "")
-    ax.legend(title=title, alignment="left")
+    title = "lines: theory" + ("; points: simulation ± s.e." if simulated else "")
+    ax.legend(title=title, alignment="left", ncols=1 + (len(ax.get_legend_handles_labels()[1]) > 3))
 
 
 def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overlaps | None = None) -> Axes:
@@ -184,6 +188,9 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
                     zorder=3,
                 )
     ax.set_xticks(steps)
+    # Room for the legend above the curves.
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.4 * (high - low))
     ax.set_xlabel(AXIS_LABELS["step"])
     ax.set_ylabel(r"overlap $M = \langle w, w^\star_m\rangle$")
     _legend(ax, simulated=simulation is not None)
@@ -207,7 +214,10 @@ def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
             linestyle="none",
             label=quantity.replace("_", " "),
         )
-    ax.set_xlabel("point")
+    top = 1.4 * max(2.0, *(abs(row["z"]) for row in rows))
+    ax.set_ylim(-top, top)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlabel("point, in the order of the table")
     ax.set_ylabel(r"$z$ = (simulation $-$ theory) / s.e.")
-    ax.legend()
+    ax.legend(ncols=2)
     return ax

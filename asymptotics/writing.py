@@ -43,8 +43,8 @@ def write_files(folder: str | Path, files: Mapping[str, bytes | str]) -> list[Pa
 
 def _make_folder(folder: Path) -> list[Path]:
     """Make ``folder`` and its missing parents; returns those made, innermost first."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise InputError(f"Cannot write into {str(folder)!r}: a file of that name is in the way.") from None
