@@ -1,0 +1,100 @@
+"""Conditional moments of the features given the spikes, and the rule for the spikes.
+
+A neuron of group g sees h = m_g + √s_g x with m_g = ⟨c_g, κ⟩ + b_g and x ~ N(0, 1) independent of κ ~ N(0, I_k):
+a bias only moves the mean. Two neurons of a pair see x, x' with correlation ρ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.activations import Activation
+from asymptotics.gaussian import legendre, piecewise_rule, tensor_rule, trapezoid_rule
+
+Array = npt.NDArray[np.float64]
+
+_REACH = 9.0
+
+
+def spike_rule(k: int, slope: float = 1.0, breaks: Sequence[float] = ()) -> tuple[Array, Array]:
+    """Nodes (K, k) and weights (K,) for κ ~ N(0, I_k).
+
+    The trapezoid rule converges faster than Gauss–Hermite here; ``slope`` = max |c_g|/√s_g is how sharply the
+    moments vary with κ, ``breaks`` (k = 1) are points where they are not smooth.
+    """
+    if k == 0:
+        return np.zeros((1, 0)), np.ones(1)
+    if k == 1 and breaks:
+        nodes, weights = piecewise_rule(breaks, panel=min(1.0, 1.5 / max(slope, 1.0)), order=16)
+        return nodes[:, None], weights
+    if k <= 2:
+        step = (0.2 if k == 1 else 0.4) * min(1.0, 2.5 / max(slope, 1.0))
+        x, w = trapezoid_rule(step)
+        if k == 1:
+            return x[:, None], w
+        grid = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
+        weights = np.outer(w, w).ravel()
+        keep = weights > 1e-20
+        return grid[keep], weights[keep] / weights[keep].sum()
+    return tensor_rule([max(8, 24 - 4 * k)] * k)
+
+
+def group_moments(sigma: Activation, mean: Array, norm2: Array) -> tuple[Array, Array, Array]:
+    """μ0 = E F, μ1 = E[F x] and μ*² = E F² − μ0² − μ1² ≥ 0, each (K, A), from ``mean`` (K, A), ``norm2`` s (A,)."""
+    mu0, mu1, second = sigma.conditional_moments(mean, np.broadcast_to(norm2, mean.shape))
+    rest = second - mu0**2 - mu1**2
+    # What is left by cancellation of the two large terms is rounding, not a nonlinear part.
+    rest[rest < 1e-13 * second] = 0.0
+    return mu0, mu1, rest
+
+
+def product_moment(sigma: Activation, mean: Array, norm2: Array, rho: float) -> Array:
+    """E[F F'] (K,) for two neurons with ``mean`` (K, 2), ``norm2`` (2,) and correlation ``rho`` of x, x'.
+
+    Integrates F times the conditional mean of F' over x, split at the kinks of both factors.
+    """
+    m, s = mean, np.sqrt(norm2)
+    rest = float(np.sqrt(max(0.0, 1.0 - rho**2)))
+    nodes, weights = _row_rule(sigma, m, s, rho, rest)
+    first = sigma(m[:, :1] + s[0] * nodes)
+    shifted = m[:, 1:] + s[1] * rho * nodes
+    second = sigma(shifted) if rest < 1e-8 else sigma.mean(shifted, s[1] * rest)
+    result: Array = np.sum(weights * first * second, axis=1)
+    return result
+
+
+def _row_rule(sigma: Activation, mean: Array, s: Array, rho: float, rest: float) -> tuple[Array, Array]:
+    """Nodes and weights for x ~ N(0, 1), (1 or K, points): one row a κ, split at the kinks (blurred by ``rest``)."""
+    if not sigma.kinks:
+        x, w = trapezoid_rule(0.15 / max(1.0, float(s.max())))
+        return x[None, :], w[None, :]
+    kinks = np.asarray(sigma.kinks)
+    cuts = [(kinks - mean[:, :1]) / s[0]]
+    if abs(rho) > 0.1:
+        centre = (kinks - mean[:, 1:]) / (s[1] * rho)
+        width = rest / abs(rho)
+        spread = [0.0] if width < 1e-8 else [j * width for j in (-8, -4, -2, 0, 2, 4, 8) if width < 0.5 or j == 0]
+        cuts += [centre + shift for shift in spread]
+    grid = np.broadcast_to(np.arange(-_REACH, _REACH + 0.5, 1.0), (len(mean), int(2 * _REACH) + 1))
+    edges = np.sort(np.clip(np.concatenate([grid, *cuts], axis=1), -_REACH, _REACH), axis=1)
+    x, w = legendre(14)
+    size = np.diff(edges, axis=1)
+    nodes = (edges[:, :-1, None] + size[:, :, None] * x).reshape(len(mean), -1)
+    weights = (size[:, :, None] * w).reshape(len(mean), -1) * np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.pi)
+    return nodes, weights
+
+
+def coincidences(sigma: Activation, coordinates: Array, biases: Array, s: Array) -> list[float]:
+    """κ (k = 1) where a kink of one neuron meets a kink of its partner of equal or opposite x (ρ = ±1)."""
+    found: list[float] = []
+    for a in sigma.kinks:
+        for b in sigma.kinks:
+            for sign in (1.0, -1.0):
+                slope = coordinates[0] / s[0] - sign * coordinates[1] / s[1]
+                offset = (a - biases[0]) / s[0] - sign * (b - biases[1]) / s[1]
+                if abs(slope) > 1e-12:
+                    found.append(float(offset / slope))
+    return found

@@ -1,0 +1,144 @@
+"""Spiked random features: from coordinates of the neurons to the units whose equations are solved.
+
+A neuron of group g is w = Σ_j c_gj u_j + √s_g f with f of unit norm, isotropic: orthogonal to the spikes
+(``spike_comp`` false) or with its natural O(1/√d) components on them (true: what a real network has). The two differ
+at leading order. The neurons of a pair have residuals f, f' of correlation ρ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.activations import Activation
+from asymptotics.generalisation.moments import coincidences, group_moments, product_moment, spike_rule
+from asymptotics.generalisation.target_moments import conditional_moments, spike_breaks
+from asymptotics.generalisation.units import Units
+from hermite.errors import InputError
+from hermite.target import Target
+
+Array = npt.NDArray[np.float64]
+
+
+def spiked_units(
+    f: Target,
+    sigma: Activation,
+    coordinates: npt.ArrayLike,
+    norm2: npt.ArrayLike,
+    *,
+    fractions: npt.ArrayLike | None = None,
+    overlap: npt.ArrayLike | None = None,
+    biases: npt.ArrayLike | None = None,
+    amplitudes: npt.ArrayLike | None = None,
+    pairs: Sequence[tuple[int, int]] | None = None,
+    rho: npt.ArrayLike | None = None,
+    spike_comp: bool = True,
+    v: npt.ArrayLike | None = None,
+) -> Units:
+    """The units of spiked random features.
+
+    ``coordinates`` c (A, k), ``norm2`` s (A,), ``fractions`` π (A,) (default equal), ``overlap`` Γ (r, k) of the
+    target's directions with the spikes, ``biases`` (A,), ``amplitudes`` (A,) factors of the features;
+    ``pairs``: groups of the two neurons of each unit, with correlations ``rho`` (U,); default: independent rows.
+    ``v`` (U, B, B, k + r, k + r): covariance × d of the residuals along spikes and θ (default isotropic).
+    Raises ``InputError`` on inconsistent shapes.
+    """
+    s = np.atleast_1d(np.asarray(norm2, float))
+    groups = len(s)
+    c = np.asarray(coordinates, float).reshape(groups, -1)
+    k = c.shape[1]
+    gamma = np.zeros((f.r, 0)) if overlap is None else np.asarray(overlap, float).reshape(f.r, k)
+    _check(s, gamma, k)
+    shift = np.zeros(groups) if biases is None else np.asarray(biases, float)
+    scale = np.ones(groups) if amplitudes is None else np.asarray(amplitudes, float)
+    share = np.full(groups, 1.0 / groups) if fractions is None else np.asarray(fractions, float)
+    if pairs is None:
+        members = np.arange(groups)[:, None]
+        correlation = np.ones((groups, 1, 1))
+    else:
+        members = np.asarray(pairs, int)
+        correlation = _pair_matrices(np.asarray(rho, float))
+    breaks = spike_breaks(f, gamma) + _pair_breaks(sigma, c, shift, np.sqrt(s), members, correlation)
+    slope = float(np.max(np.linalg.norm(c, axis=1) / np.sqrt(s), initial=1.0))
+    kappa, weights = spike_rule(k, slope, breaks)
+    mean = kappa @ c.T + shift
+    mu0, mu1, rest = group_moments(sigma, mean, s)
+    f0, f1, fs2 = conditional_moments(f, kappa, gamma)
+    return Units(
+        weights=weights,
+        kappa=kappa,
+        mu0=mu0 * scale,
+        mu1=mu1 * scale,
+        spread=_spread(sigma, mean, s, mu0, mu1, rest, members, correlation) * _products(scale, members),
+        count=share[members[:, 0]],
+        members=members,
+        rho=correlation,
+        v=isotropic(correlation, k, f.r, spike_comp) if v is None else np.asarray(v, float),
+        f0=f0,
+        f1=f1,
+        fs2=fs2,
+    )
+
+
+def isotropic(rho: Array, k: int, r: int, spike_comp: bool) -> Array:
+    """v (U, B, B, k + r, k + r) of isotropic residuals: ρ times the identity, without the spikes if told so."""
+    directions = np.eye(k + r)
+    if not spike_comp:
+        directions[:k, :k] = 0.0
+    return rho[..., None, None] * directions
+
+
+def _check(s: Array, gamma: Array, k: int) -> None:
+    problems: list[str] = []
+    if not np.all(s > 0):
+        problems.append(f"norm2 must be positive for every group, not {s.tolist()}.")
+    if k and float(np.linalg.norm(gamma, 2)) > 1 + 1e-9:
+        problems.append("overlap must have singular values of at most 1: directions and spikes are orthonormal.")
+    if problems:
+        raise InputError(problems)
+
+
+def _pair_matrices(rho: Array) -> Array:
+    out = np.ones((len(rho), 2, 2))
+    out[:, 0, 1] = out[:, 1, 0] = rho
+    return out
+
+
+def _products(scale: Array, members: npt.NDArray[np.int_]) -> Array:
+    amplitude = scale[members]
+    return amplitude[:, :, None] * amplitude[:, None, :]
+
+
+def _pair_breaks(
+    sigma: Activation, c: Array, shift: Array, s: Array, members: npt.NDArray[np.int_], rho: Array
+) -> list[float]:
+    """Breakpoints of the spike rule: at ρ = ±1 the spread of a kinked activation is not smooth."""
+    if members.shape[1] == 1 or c.shape[1] != 1:
+        return []
+    found: set[float] = set()
+    for unit, pair in enumerate(members):
+        if 1.0 - abs(rho[unit, 0, 1]) < 1e-8:
+            found.update(coincidences(sigma, c[pair, 0], shift[pair], s[pair]))
+    return sorted(found)
+
+
+def _spread(
+    sigma: Activation, mean: Array, s: Array, mu0: Array, mu1: Array, rest: Array, members: Any, rho: Array
+) -> Array:
+    """Ms (K, U, B, B): μ*² on the diagonal, E[F F'] − μ0 μ0' − ρ μ1 μ1' within a pair."""
+    units, size = members.shape
+    out = np.empty((len(mean), units, size, size))
+    for unit in range(units):
+        for i in range(size):
+            out[:, unit, i, i] = rest[:, members[unit, i]]
+        if size == 2:
+            a, b = members[unit]
+            r = float(rho[unit, 0, 1])
+            both = product_moment(sigma, mean[:, [a, b]], s[[a, b]], r)
+            cross = both - mu0[:, a] * mu0[:, b] - r * mu1[:, a] * mu1[:, b]
+            bound = np.sqrt(rest[:, a] * rest[:, b])
+            out[:, unit, 0, 1] = out[:, unit, 1, 0] = np.clip(cross, -bound, bound)
+    return out
