@@ -1,7 +1,7 @@
 """Gaussian expectations: rules for the line, tensor rules for a few dimensions, quasi-Monte Carlo for many.
 
 All rules are for the standard normal law: E g(ζ) ≈ Σ_k weight_k g(node_k), weights summing to 1.
-Kinked functions need their kinks as breakpoints: with 95 nodes, plain Gauss–Hermite misses E[sign(x) x] by 7e-3.
+Kinked functions need their kinks as breakpoints: plain Gauss–Hermite with 95 nodes misses E[sign(x) x] by 7e-3.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -99,3 +100,49 @@ def hermite_values(x: Array, order: int) -> Array:
     for k in range(1, order):
         out[k + 1] = (x * out[k] - math.sqrt(k) * out[k - 1]) / math.sqrt(k + 1)
     return out
+
+
+@lru_cache(maxsize=256)
+def split_hermite_rule(breakpoints: tuple[float, ...], order: int) -> tuple[Array, Array]:
+    """Gauss rules of ``order`` nodes for the normal law on each interval between ``breakpoints``, joined.
+
+    Without breakpoints this is Gauss–Hermite; with them, functions that are analytic on each interval are
+    integrated as well as Gauss–Hermite integrates analytic ones.
+    """
+    if not breakpoints:
+        return hermite_rule(order)
+    nodes: list[Array] = []
+    weights: list[Array] = []
+    edges = [-REACH, *breakpoints, REACH]
+    for low, high in pairwise(edges):
+        if high - low > 1e-12:
+            x, w = _gauss_between(max(low, -REACH), min(high, REACH), order)
+            nodes.append(x)
+            weights.append(w)
+    total = np.concatenate(weights)
+    return np.concatenate(nodes), total / total.sum()
+
+
+def _gauss_between(low: float, high: float, order: int) -> tuple[Array, Array]:
+    """The Gauss rule of the normal density on [low, high], by Lanczos on a fine composite rule."""
+    x, w = legendre(24)
+    edges = np.linspace(low, high, max(2, math.ceil((high - low) / 0.75) + 1))
+    width = np.diff(edges)
+    grid = (edges[:-1, None] + width[:, None] * x).ravel()
+    mass = (width[:, None] * w).ravel() * np.exp(-0.5 * grid**2) / math.sqrt(2 * math.pi)
+    total = mass.sum()
+    diagonal, off = np.zeros(order), np.zeros(order - 1)
+    basis = np.zeros((order, len(grid)))
+    basis[0] = np.sqrt(mass / total)
+    for k in range(order):
+        diagonal[k] = basis[k] @ (grid * basis[k])
+        if k + 1 < order:
+            new = grid * basis[k]
+            # Full orthogonalisation, twice: plain Lanczos loses the basis after some twenty steps.
+            for _ in range(2):
+                new = new - basis[: k + 1].T @ (basis[: k + 1] @ new)
+            off[k] = np.linalg.norm(new)
+            basis[k + 1] = new / off[k]
+    jacobi = np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1)
+    values, vectors = np.linalg.eigh(jacobi)
+    return values, total * vectors[0] ** 2

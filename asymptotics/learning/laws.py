@@ -1,0 +1,227 @@
+"""``overlaps``: what giant steps do to the first layer, step by step; picks the law that applies.
+
+Many neurons: the mean field (:mod:`mean_field`) at n = alpha d, the one-step law (:mod:`one_step`) at other batch
+exponents. Fixed width: the recursion of overlaps (:mod:`recursion`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.gaussian import hermite_rule
+from asymptotics.learning.features import LearnedFeatures
+from asymptotics.learning.low_orders import check_orders, low_orders, without_orders
+from asymptotics.learning.mean_field import MeanField, checked_mean_field, initial_groups
+from asymptotics.learning.one_step import OneStepLaw, one_step_law, overlap_below_threshold
+from asymptotics.results import Overlaps, StepOverlaps
+from hermite.errors import InputError
+from hermite.target import Target
+
+if TYPE_CHECKING:
+    from asymptotics.experiment import Network, Training
+
+Array = npt.NDArray[np.float64]
+
+_READOUT_NODES = {0: 32, 1: 32, 2: 16}
+_BIAS_NODES = 8
+_MAX_ORDER = 20
+
+
+def start_of(f: Target, network: Network, steps: int) -> MeanField:
+    """Groups of neurons at initialisation: atoms (or Gauss–Hermite nodes) of ã, each with every node of the bias."""
+    values, weights = network.readout_atoms(_READOUT_NODES.get(steps, 12))
+    bias, bias_weight = np.zeros(1), np.ones(1)
+    if network.bias > 0:
+        x, bias_weight = hermite_rule(_BIAS_NODES)
+        bias = network.bias * x
+    return initial_groups(values, weights, bias, bias_weight, f.r, symmetric=network.is_symmetric)
+
+
+def information_exponent(f: Target, removed: tuple[int, ...]) -> int | None:
+    """The first k ≥ 1 with C_k ≠ 0 that is not removed; None for a constant or above order 20."""
+    from itertools import combinations_with_replacement
+
+    from hermite.expansion import expand
+
+    for k in range(1, _MAX_ORDER + 1):
+        if k in removed:
+            continue
+        expansion = expand(f, order=k)
+        for index in combinations_with_replacement(range(f.r), k):
+            alpha = tuple(index.count(i) for i in range(f.r))
+            if expansion.is_zero(alpha) is False:
+                return k
+    return None
+
+
+def learned_path(
+    f: Target, network: Network, training: Training, accuracy: float = 1e-6
+) -> tuple[tuple[MeanField, ...], tuple[float, ...], float | None, OneStepLaw | None, list[str]]:
+    """Many neurons: (states, risks at steps 0..T, last change of the cubature, one-step law if used, warnings)."""
+    check_orders(training.remove_orders)
+    activation = network.get_activation()
+    start = start_of(f, network, training.steps)
+    warnings = [activation.note] if activation.note else []
+    removed, exponent = tuple(training.remove_orders), float(training.batch_exponent)
+    if exponent == 1 and 1 not in removed:
+        labels = without_orders(f, removed)
+        warnings += _warnings_at_exponent_one(labels, network)
+        path = checked_mean_field(
+            labels, activation, start, training.steps, training.eta, training.alpha, accuracy
+        )
+        return path.states, path.risks, path.change, None, warnings
+    order = _order_learned(f, removed, exponent, training)
+    law = one_step_law(
+        f,
+        activation,
+        start,
+        training.eta,
+        training.alpha,
+        order,
+        removed=removed,
+        exponent=exponent,
+    )
+    if order is not None and not np.any(law.gain) and training.eta > 0:
+        warnings.append(
+            f"the activation has c_{order} = 0, so that the step of order {order} has no signal: M stays 0"
+        )
+    first = checked_mean_field(law.target, activation, start, 0, 0.0, training.alpha, accuracy)
+    if training.steps == 0:
+        return first.states, first.risks, first.change, None, warnings
+    if training.steps == 1:
+        return (start, law.state()), (first.risks[0], law.risk()), None, law, warnings
+    path = checked_mean_field(
+        law.target, activation, start, training.steps, training.eta, training.alpha, accuracy, drift=False
+    )
+    return path.states, path.risks, path.change, None, warnings
+
+
+def _order_learned(f: Target, removed: tuple[int, ...], exponent: float, training: Training) -> int | None:
+    """ℓ if the batch exponent equals the information exponent ℓ, None if it is below; raises if above."""
+    order = information_exponent(f, removed)
+    if 1 in removed and exponent <= 1:
+        raise InputError(
+            f"training.remove_orders = [0, 1] needs batch_exponent > 1, not {exponent:g}: a batch of n = alpha d samples "
+            "cannot remove its own linear part; give a larger batch_exponent, or use simulate"
+        )
+    if exponent > 1 and training.steps > 1:
+        raise InputError(
+            f"training.steps = {training.steps} with batch_exponent = {exponent:g}: no law is known for several steps "
+            "on more than alpha d samples; simulation only (use simulate)"
+        )
+    if order is not None and exponent > order:
+        raise InputError(
+            f"training.batch_exponent = {exponent:g} is larger than the order {order} of the labels' lowest Hermite "
+            f"term, so that no limit exists: use batch_exponent = {order}"
+            + (" or remove_orders = [0, 1]" if order == 1 else "")
+            + "; the finite-d means stay available at fixed width with d given"
+        )
+    return order if order is not None and exponent == order else None
+
+
+def _warnings_at_exponent_one(labels: Target, network: Network) -> list[str]:
+    """What a user of n = alpha d should know: no linear part, or an activation that does not see it."""
+    out: list[str] = []
+    linear = low_orders(labels).linear
+    if not np.any(np.abs(linear) > 1e-9):
+        out.append(
+            "the labels have no linear part (C_1 = 0): n = alpha d samples a step learn nothing, M is 0 in the limit "
+            "and of order d^(-1/2) at finite d"
+        )
+    activation = network.get_activation()
+    if network.bias == 0 and abs(float(activation.slope_coefficients(0)[0])) < 1e-12:
+        out.append("the activation has c_1 = 0: the first step has no signal, M stays 0 after it")
+    return out
+
+
+def learned_features(
+    f: Target, network: Network, training: Training, *, accuracy: float = 1e-6
+) -> tuple[LearnedFeatures, ...]:
+    """The features at steps 0..T for the ridge fit (many neurons, d → ∞)."""
+    states, *_ = learned_path(f, network, training, accuracy)
+    return tuple(state.features(step) for step, state in enumerate(states))
+
+
+def overlaps(
+    f: Target, network: Network, training: Training, *, accuracy: float = 1e-4, d: int | None = None
+) -> Overlaps:
+    """Predicted overlaps at steps 0..T (``training.steps``).
+
+    ``network.width`` "infinite": one entry a group of equal readout (and bias), p → ∞ after d → ∞; a whole number:
+    one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given. ``accuracy`` is absolute, on the
+    entries of M and Q; where it is not met, ``validity_note`` says what was reached.
+    ``risk`` is E[(f* − f)²] with f* the labels that training sees (orders removed, if any).
+    Raises :class:`InputError` for settings that have no law, naming what to change.
+    """
+    if not (np.isfinite(accuracy) and accuracy > 0):
+        raise InputError(f"accuracy must be a positive number, not {accuracy!r}")
+    if d is not None and d < f.r:
+        raise InputError(f"d must be at least the number of directions of the target, {f.r}, not {d}")
+    if isinstance(network.width, int):
+        from asymptotics.learning.recursion import fixed_width
+
+        return fixed_width(f, network, training, accuracy=accuracy, d=d)
+    return _many_neurons(f, network, training, accuracy, d)
+
+
+def _many_neurons(
+    f: Target, network: Network, training: Training, accuracy: float, d: int | None
+) -> Overlaps:
+    states, risks, change, law, warnings = learned_path(f, network, training, accuracy)
+    steps = [
+        _step_of(state, risk, step) for step, (state, risk) in enumerate(zip(states, risks, strict=True))
+    ]
+    notes = ["d → ∞, then p → ∞; corrections O(d^-1/2) and O(1/p)"]
+    if law is not None:
+        steps[1] = _step_of_law(law, risks[1])
+    if d is not None:
+        notes.append("many neurons: finite-d terms are not included (give a width for them)")
+        exponent = float(training.batch_exponent)
+        if law is not None and law.order is None:
+            order = information_exponent(f, tuple(training.remove_orders))
+            if order is not None:
+                size = overlap_below_threshold(law, d, order, exponent, training.eta)
+                notes.append(f"nothing is learned; rms cosine with the target at d = {d}: {np.max(size):.3g}")
+    if law is not None and law.order is None:
+        warnings.append(
+            "the batch exponent is below the order of the labels: nothing is learned, M is 0 in the limit"
+        )
+    validity = "exact"
+    if change is not None and change > accuracy:
+        validity = "approximate"
+        notes.append(f"the cubature reached {change:.1e}, not the accuracy {accuracy:.1e}")
+    return Overlaps(
+        regime="many neurons",
+        steps=tuple(steps),
+        validity=validity,
+        validity_note="; ".join(notes),
+        warnings=tuple(warnings),
+        d=None,
+        p=None,
+        solution={"change": change, "accuracy": accuracy},
+    )
+
+
+def _step_of(state: MeanField, risk: float, step: int) -> StepOverlaps:
+    return StepOverlaps(
+        step=step,
+        readout=state.readout,
+        weight=state.weight,
+        M=state.M,
+        Q=state.gram,
+        norm2=state.norm2,
+        risk=risk,
+    )
+
+
+def _step_of_law(law: OneStepLaw, risk: float) -> StepOverlaps:
+    entry = StepOverlaps(
+        step=1, readout=law.readout, weight=law.weight, M=law.M, Q=law.Q, norm2=law.norm2, risk=risk
+    )
+    if law.deterministic:
+        return entry
+    return replace(entry, M_cov=law.M_cov, quantiles=law.quantiles())

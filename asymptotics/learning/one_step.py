@@ -1,0 +1,297 @@
+"""The first layer after one giant step on n = alpha d^ℓ samples, at rate η d^((ℓ−1)/2), d → ∞, then p → ∞.
+
+ℓ is the information exponent of the labels (C_1 = … = C_{ℓ−1} = 0). A neuron of readout ã started at
+w^0 = W*ᵀ x/√d + …, x ~ N(0, I_r). With c_k = E[σ He_k], C_k = E[∇^k f*], f_0 the initial output, c_2 the
+coefficient of σ and y2 = E[(f* − f_0)²] + Δ,
+
+    M(x) = η ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)]                 signal; the same for all x if ℓ = 1
+    keep = 1 + η ã c_2 (C_0 − f_0)                      for ℓ = 1; for ℓ ≥ 2 it diverges unless C_0 = f_0 or c_2 = 0
+    common = η ã c_1 √(y2/alpha)                        batch noise along one direction shared by all neurons
+    residual² = keep² + (η ã)²/alpha y2 (E σ'² − c_1²)   a neuron's own direction
+    Q_ii = |M|² + common² + residual²,   Q_ij = M_i·M_j + common_i common_j   (i, j not twins).
+
+Labels stripped of orders 0 and 1 (:mod:`asymptotics.learning.low_orders`): y2 becomes E[(f* − C_0 − ⟨C_1, z⟩)²] + Δ,
+C_0 = 0, and the common noise η ã c_1 |C_1|/√alpha: it comes from (I − ZᵀZ/n) B alone.
+With n = alpha d^k, k < ℓ, M = 0: see :func:`overlap_below_threshold` for its size at finite d.
+Source: the one-step analysis of arXiv:2305.18270, with every term of order one kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.activations import Activation
+from asymptotics.gaussian import sobol_normal, tensor_rule
+from asymptotics.learning.low_orders import low_orders, without_orders
+from asymptotics.learning.mean_field import MeanField, network_risk, reduced
+from asymptotics.target_rule import target_rule
+from hermite.errors import InputError
+from hermite.target import Target
+
+if TYPE_CHECKING:
+    from asymptotics.learning.features import LearnedFeatures
+
+Array = npt.NDArray[np.float64]
+
+#: Gauss–Hermite nodes an axis for the random start x, by the number of directions.
+_START_NODES = {1: 16, 2: 8, 3: 6, 4: 4}
+_SAMPLE = 15
+
+
+@dataclass(frozen=True)
+class OneStepLaw:
+    """The law of one neuron after one step, group by group; arrays (G,) unless said otherwise.
+
+    ``order`` ℓ of the signal (None: nothing is learned), ``gain`` η ã c_ℓ/(ℓ−1)!, ``tensor`` C_ℓ of shape (r,)*ℓ,
+    ``keep``, ``common``, ``residual2`` as in the module docstring, ``own_slope`` E σ'² − c_1² of the group.
+    """
+
+    target: Target
+    activation: Activation
+    order: int | None
+    readout: Array
+    bias: Array
+    weight: Array
+    gain: Array
+    tensor: Array
+    keep: Array
+    common: Array
+    residual2: Array
+    pair_covariance: Array | None
+    partner: npt.NDArray[np.intp] | None
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether all neurons of a group have the same overlap."""
+        return self.order in (None, 1)
+
+    def direction(self, x: Array) -> Array:
+        """C_ℓ[x^(ℓ−1)] for starts x (N, r), shape (N, r)."""
+        if self.order is None:
+            return np.zeros_like(x)
+        out = np.broadcast_to(self.tensor, (len(x), *self.tensor.shape))
+        for _ in range(self.order - 1):
+            out = np.einsum("n...j,nj->n...", out, x)
+        return out
+
+    def overlap(self, x: Array) -> Array:
+        """M of every group for starts x (N, r), shape (G, N, r)."""
+        overlap: Array = self.gain[:, None, None] * self.direction(x)
+        return overlap
+
+    @cached_property
+    def _moments(self) -> tuple[Array, Array]:
+        """Mean (r,) and covariance (r, r) of C_ℓ[x^(ℓ−1)], by a Gauss–Hermite rule that is exact for it."""
+        x, w = tensor_rule([self.order or 1] * self.target.r)
+        values = self.direction(x)
+        mean = w @ values
+        centred = values - mean
+        return mean, (centred * w[:, None]).T @ centred
+
+    @property
+    def M(self) -> Array:
+        """Mean overlap of a group, shape (G, r)."""
+        return np.outer(self.gain, self._moments[0])
+
+    @property
+    def M_cov(self) -> Array:
+        """Covariance of the overlap over the neurons of a group, shape (G, r, r)."""
+        return np.square(self.gain)[:, None, None] * self._moments[1]
+
+    @property
+    def norm2(self) -> Array:
+        """Mean of ‖w_i‖² over a group."""
+        mean, covariance = self._moments
+        signal = self.gain**2 * (mean @ mean + np.trace(covariance))
+        return signal + self.common**2 + self.residual2
+
+    @property
+    def Q(self) -> Array:
+        """Mean of ⟨w_i, w_j⟩ over different neurons (not twins) of groups g and h, shape (G, G)."""
+        M = self.M
+        Q: Array = M @ M.T + np.outer(self.common, self.common)
+        return Q
+
+    def samples(self, log2_size: int = _SAMPLE, seed: int = 0) -> dict[str, Array]:
+        """Values at 2^log2_size quasi-random starts: M (G, N, r), norm_M, cosine_subspace, norm2 (G, N), cosine."""
+        x = sobol_normal(self.target.r, log2_size, seed)
+        M = self.overlap(x)
+        size2 = np.sum(M**2, axis=2)
+        norm2 = size2 + (self.common**2 + self.residual2)[:, None]
+        return {
+            "M": M,
+            "norm_M": np.sqrt(size2),
+            "norm2": norm2,
+            "cosine_subspace": np.sqrt(size2 / norm2),
+            "cosine": M / np.sqrt(norm2)[:, :, None],
+        }
+
+    def quantiles(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:
+        """Quantiles over the neurons of each group of M, |M|, ‖w‖² and the cosines with V* and each direction.
+
+        Keys as in :meth:`samples` with arrays (G, len(levels)) or (G, len(levels), r), and ``levels`` once a group.
+        """
+        rows = self.samples(4 if self.deterministic else _SAMPLE)
+        out: dict[str, Any] = {"levels": np.tile(np.asarray(levels), (len(self.readout), 1))}
+        for name, values in rows.items():
+            out[name] = np.moveaxis(np.quantile(values, levels, axis=1), 0, 1)
+        return out
+
+    def distribution(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Array]:
+        """Mean and quantiles over *all* neurons (groups mixed by weight): {name: (1 + len(levels), ...)}."""
+        out: dict[str, Array] = {}
+        for name, values in self.samples(4 if self.deterministic else _SAMPLE).items():
+            N = values.shape[1]
+            flat = values.reshape(-1, *values.shape[2:])
+            weight = np.repeat(self.weight / N, N)
+            columns = flat.reshape(len(flat), -1)
+            rows = [weight @ columns]
+            order = np.argsort(columns, axis=0)
+            for level in levels:
+                picked = []
+                for c in range(columns.shape[1]):
+                    place = np.searchsorted(np.cumsum(weight[order[:, c]]), level * (1 - 1e-12))
+                    picked.append(columns[order[min(int(place), len(flat) - 1), c], c])
+                rows.append(np.array(picked))
+            out[name] = np.array(rows).reshape(1 + len(levels), *flat.shape[1:])
+        return out
+
+    def state(self) -> MeanField:
+        """The law as groups of neurons: for ℓ ≥ 2 a group for every (ã, b) and every node of the start x."""
+        nodes = 1 if self.deterministic else _START_NODES.get(self.target.r, 3)
+        x, w = tensor_rule([nodes] * self.target.r)
+        G, N = len(self.readout), len(x)
+        noise, own = reduced(np.repeat(self.common, N)[:, None])
+        partner = rho = None
+        if self.partner is not None and self.pair_covariance is not None:
+            # Twins start from the same x.
+            partner = np.repeat(self.partner * N, N) + np.tile(np.arange(N), G)
+            rho = np.repeat(self.pair_covariance, N)
+        return MeanField(
+            readout=np.repeat(self.readout, N),
+            bias=np.repeat(self.bias, N),
+            weight=np.repeat(self.weight, N) * np.tile(w, G),
+            M=self.overlap(x).reshape(G * N, self.target.r),
+            noise=noise,
+            scale=np.sqrt(np.repeat(self.residual2, N) + own),
+            partner=partner,
+            rho=rho,
+        )
+
+    def features(self) -> LearnedFeatures:
+        """The features for the ridge fit (groups as in :meth:`state`)."""
+        return self.state().features(1)
+
+    def risk(self, refine: float = 0.6) -> float:
+        """E[(f* − f)²] of the network after the step, for the labels that it was trained on."""
+        return network_risk(self.target, self.activation, self.state(), refine)
+
+
+def hermite_tensor(f: Target, order: int) -> Array:
+    """C_order = E ∇^order f* in orthonormal coordinates, shape (r,)*order, by cubature."""
+    x, w = target_rule(f)
+    low = np.ones((len(x), *(1,) * 0))
+    # He_{k+1}[x] = x ⊗ He_k − Σ (contractions): built entry by entry as products of one-variable polynomials.
+    tensor = np.zeros((f.r,) * order)
+    table = np.ones((order + 1, *x.shape))
+    for k in range(order):
+        table[k + 1] = x * table[k] - (k * table[k - 1] if k else 0.0)
+    values = w * f(x)
+    for index in np.ndindex(*tensor.shape):
+        product = low
+        for axis in range(f.r):
+            count = index.count(axis)
+            if count:
+                product = product * table[count][:, axis]
+        tensor[index] = float(values @ product)
+    return tensor
+
+
+def one_step_law(
+    f: Target,
+    activation: Activation,
+    start: MeanField,
+    eta: float,
+    alpha: float,
+    order: int | None,
+    *,
+    removed: tuple[int, ...] = (),
+    exponent: float = 1.0,
+) -> OneStepLaw:
+    """The law after one step from ``start`` (its groups and twins), for raw labels ``f`` minus ``removed`` orders.
+
+    ``order``: ℓ, the information exponent of what remains, if n = alpha d^ℓ; None if n is below it (nothing learned).
+    Raises :class:`InputError` where keep diverges (exponent > 1, (C_0 − f_0) c_2 ≠ 0).
+    """
+    labels = without_orders(f, removed)
+    raw, low = low_orders(f), low_orders(labels)
+    a, b = start.readout, start.bias
+    biases, back = np.unique(b, return_inverse=True)
+    top = max(order or 1, 2)
+    slopes = np.array([activation.slope_coefficients(top - 1, bias=float(x)) for x in biases])[back]
+    c1, c2 = slopes[:, 0], slopes[:, 1]
+    slope2 = activation.slope_squares(b, np.ones_like(b))
+    f0 = float(start.weight * a @ activation.mean(b, np.ones_like(b)))
+    f0 = f0 if abs(f0) > 1e-13 else 0.0
+    pull = low.constant - f0
+    if exponent > 1 and abs(pull) * float(np.max(np.abs(c2))) > 1e-12:
+        raise InputError(
+            f"training.batch_exponent = {exponent:g} with labels of mean {low.constant:.6g} and an activation with "
+            "c_2 ≠ 0: the term eta d^((l-1)/2) C_0 c_2 diverges; centre the labels with remove_orders = [0]"
+        )
+    y2 = low.energy - 2 * f0 * low.constant + f0**2 + f.noise
+    shared = float(raw.linear @ raw.linear) if 1 in removed else y2
+    keep = 1 + eta * a * c2 * pull if exponent == 1 else np.ones_like(a)
+    strength = (eta * a) ** 2 / alpha * y2
+    own = slope2 - c1**2
+    tensor = hermite_tensor(labels, order) if order else np.zeros(f.r)
+    gain = eta * a * (slopes[:, order - 1] / math.factorial(order - 1) if order else np.zeros_like(a))
+    covariance = None
+    if start.partner is not None:
+        h = start.partner
+        covariance = keep * keep[h] + eta**2 * a * a[h] / alpha * y2 * own
+    values = (gain, keep, strength)
+    if not all(np.all(np.isfinite(v)) and np.all(np.abs(v) < 1e150) for v in values):
+        raise InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
+    return OneStepLaw(
+        target=labels,
+        activation=activation,
+        order=order,
+        readout=a,
+        bias=b,
+        weight=start.weight,
+        gain=gain,
+        tensor=tensor,
+        keep=keep,
+        common=eta * a * c1 * math.sqrt(shared / alpha),
+        residual2=keep**2 + strength * own,
+        pair_covariance=covariance,
+        partner=start.partner,
+    )
+
+
+def overlap_below_threshold(law: OneStepLaw, d: int, order: int, exponent: float, eta: float) -> Array:
+    """Size of the cosine with V* at finite d when n = alpha d^exponent, exponent < ``order`` = ℓ: shape (G,).
+
+    rms of the signal η d^((k−1)/2) ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)] d^(−(ℓ−1)/2), plus the start x/√d and the batch noise on
+    the r directions, over ‖w‖: O(d^(−(ℓ−k)/2)) + O(d^(−1/2)).
+    """
+    slopes = law.activation.slope_coefficients(order - 1)
+    tensor = hermite_tensor(law.target, order)
+    x, w = tensor_rule([order] * law.target.r)
+    values = np.broadcast_to(tensor, (len(x), *tensor.shape))
+    for _ in range(order - 1):
+        values = np.einsum("n...j,nj->n...", values, x)
+    power = float(w @ np.sum(values**2, axis=1))
+    scale = eta * law.readout * slopes[order - 1] / math.factorial(order - 1)
+    signal = scale**2 * power * float(d) ** (exponent - order)
+    noise = (law.common**2 + law.residual2) * law.target.r / d
+    cosine: Array = np.sqrt((signal + noise) / (law.common**2 + law.residual2))
+    return cosine
