@@ -138,7 +138,7 @@ class Span:
 
     def floats(self) -> list[list[float]]:
         """The rows of :meth:`strings` as floats."""
-        return [[_to_float(x) / _to_float(self._rows[p][p]) for x in self._rows[p]] for p in self.pivots]
+        return [[to_float(x) / to_float(self._rows[p][p]) for x in self._rows[p]] for p in self.pivots]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Span) and self.dim == other.dim and self.includes(other)
@@ -192,6 +192,6 @@ def _ratio_text(x: Any, lead: Any) -> str:
     return f"({x})/({lead})"
 
 
-def _to_float(x: Any) -> float:
+def to_float(x: Any) -> float:
     numerator = getattr(x, "p", None)
     return float(x) if numerator is None else int(x.p) / int(x.q)

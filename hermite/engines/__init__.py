@@ -1,1 +1,28 @@
-"""Engines that compute the heat-smoothed target: polynomial, closed forms, certified balls, sampled."""
+"""Engines that compute the heat-smoothed target h(μ) = E f(z + μ): exact, closed form, certified, sampled.
+
+``engine_for`` picks the strongest one. Every engine offers ``heat_series(K)`` = {α: c_α/α!} up to total degree K (an
+absent entry is *proved* zero), ``degree`` (None: infinite), ``exactness`` and ``reason``; infinite ones also
+``direction_span()`` (an upper bound of the relevant space) and ``proves_closed(U, level)``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hermite.target import Target
+
+
+def engine_for(target: Target) -> Any:
+    """The engine that answers for ``target``; imported only when it is needed."""
+    if target.is_polynomial:
+        from hermite.engines.polynomial import PolynomialEngine
+
+        return PolynomialEngine(target)
+    if target.is_symbolic:
+        from hermite.engines.analytic import AnalyticEngine
+
+        return AnalyticEngine(target)
+    from hermite.engines.sampled import SampledEngine
+
+    return SampledEngine(target)

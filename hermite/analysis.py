@@ -1,0 +1,213 @@
+"""Every index of a symbolic target, from its heat-smoothed form h and, for infinite expansions, proofs of closure.
+
+A truncated h proves that a space *grows* (a non-zero coefficient); that it is *closed* is proved by finitely many exact
+zeros (U = {0}), by U = V*, by terms that split over U and U⊥, or by a symmetry that fixes only U; else it is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hermite.closure import (
+    Heat,
+    closure_steps,
+    coordinate_leap,
+    leading_steps,
+    tensor_span,
+)
+from hermite.engines import engine_for
+from hermite.subspaces import Span, rational, to_float, vanishes
+
+if TYPE_CHECKING:
+    from hermite.target import Target
+
+#: Orders of an infinite expansion that are looked at before a question is called undecided.
+SEARCH_ORDER = 24
+
+
+class Engine(Protocol):
+    """What the analysis asks of an engine (see :mod:`hermite.engines`)."""
+
+    exactness: str
+    reason: str
+
+    @property
+    def degree(self) -> int | None: ...
+
+    def heat_series(self, order: int) -> dict[tuple[int, ...], Any]: ...
+
+
+def analyse(f: Target, level: int) -> dict[str, Any]:
+    """All fields of a :class:`hermite.report.LeapReport` but the names; ``level`` is the batch exponent ℓ."""
+    engine = engine_for(f)
+    if engine.degree is None:
+        return _infinite(f, engine, level)
+    heat = Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram)
+    return _Indices(f, heat, tensor_span(heat), level).fields(engine.exactness, "")
+
+
+class _Indices:
+    """The indices of one target from h and its relevant space; ``proved`` says whether U is closed at a level."""
+
+    def __init__(self, f: Target, heat: Heat, relevant: Span, level: int, closed: Any = None) -> None:
+        self.f, self.heat, self.relevant, self.level = f, heat, relevant, level
+        self.closed = closed
+        self.doubts: list[str] = []
+
+    def check(self, space: Span, level: int) -> bool:
+        """Whether ``space`` is proved closed at ``level``; else the doubt is kept for the report."""
+        if self.closed is None or space.dim in (0, self.relevant.dim) or self.closed(space, level):
+            return True
+        self.doubts.append(
+            f"a space of dimension {space.dim} is closed at level {level} up to order {self.heat.order}, not proved beyond"
+        )
+        return False
+
+    def fields(self, exactness: str, reason: str) -> dict[str, Any]:
+        heat, relevant = self.heat, self.relevant
+        spans = self._spans_by_order()
+        index = next((k for k, span in enumerate(spans, start=1) if span.dim), None)
+        leap_span = spans[index - 1] if index else Span(heat.r)
+        levels = self._levels()
+        steps = closure_steps(heat, self.level, relevant)
+        complete: bool | None = steps[-1].dim == relevant.dim
+        if not self.check(steps[-1], self.level):
+            complete = None
+        gram = self.f.gram
+        out = {
+            "relevant_dim": relevant.dim,
+            "relevant_subspace": relevant.strings(),
+            "information_exponent": index,
+            "leap_index": index,
+            "leap_span": leap_span.strings(),
+            "per_coordinate_leap": self._coordinate_leaps(spans),
+            "flag_dims": self._flags(spans),
+            "staircase": {
+                "dims": tuple(space.dim for space in steps),
+                "subspaces": tuple(space.strings() for space in steps),
+                "leading_dims": tuple(s.dim for s in leading_steps(heat, self.level, relevant)),
+                "complete": complete,
+                "coordinates": tuple(space.floats() for space in steps),
+            },
+            "hard_directions": orthogonal_part(relevant, steps[-1], gram).strings(),
+            "beyond_one_step": orthogonal_part(relevant, leap_span, gram).strings(),
+            "isotropic_leap": len(levels) if levels and levels[-1] == relevant.dim else None,
+            "closure_dims_by_level": tuple(levels),
+            "leap_coordinates": coordinate_leap(heat) if gram is None else None,
+            "warnings": self._warnings(index),
+        }
+        doubts = [reason, *dict.fromkeys(self.doubts)]
+        out["reason"] = "; ".join(doubt for doubt in doubts if doubt)
+        out["exactness"] = "undecided" if self.doubts else exactness
+        return out
+
+    def _spans_by_order(self) -> list[Span]:
+        """span(C_k), k = 1, 2, …, up to the order at which together they fill the relevant space."""
+        spans: list[Span] = []
+        total = Span(self.heat.r)
+        for k in range(1, self.heat.order + 1):
+            if total.dim == self.relevant.dim:
+                break
+            spans.append(tensor_span(self.heat, k, self.relevant.dim))
+            total = total + spans[-1]
+        return spans
+
+    def _flags(self, spans: Sequence[Span]) -> tuple[int, ...]:
+        total, dims = Span(self.heat.r), []
+        for span in spans:
+            total = total + span
+            dims.append(total.dim)
+        return tuple(dims)
+
+    def _coordinate_leaps(self, spans: Sequence[Span]) -> tuple[int | None, ...]:
+        """Of each direction w_i the first order k whose tensor, contracted once with w_i, does not vanish."""
+        leaps: list[int | None] = []
+        for i in range(self.heat.r):
+            unit = tuple(rational(int(i == j)) for j in range(self.heat.r))
+            covector = unit if self.f.gram is None else tuple(rational(g) for g in self.f.gram[i])
+            leaps.append(
+                next(
+                    (
+                        k
+                        for k, span in enumerate(spans, start=1)
+                        if any(not vanishes(_pair(covector, row)) for row in span.rows)
+                    ),
+                    None,
+                )
+            )
+        return tuple(leaps)
+
+    def _levels(self) -> list[int]:
+        """Dimension of the closure at level 1, 2, … until it is the relevant space."""
+        dims: list[int] = []
+        if self.relevant.dim == 0:
+            return dims
+        for level in range(1, self.heat.order + 1):
+            last = closure_steps(self.heat, level, self.relevant)[-1]
+            self.check(last, level)
+            dims.append(last.dim)
+            if last.dim == self.relevant.dim:
+                break
+        return dims
+
+    def _warnings(self, index: int | None) -> list[str]:
+        """Inert variables, and a leading coefficient so small that at any usual d the next order wins."""
+        warnings = []
+        names = self.f.variables
+        inert = [
+            names[i]
+            for i in range(self.heat.r)
+            if self.f.gram is None and all(vanishes(row[i]) for row in self.relevant.rows)
+        ]
+        if inert and self.relevant.dim:
+            warnings.append(f"inert: {', '.join(inert)} does not matter to the target")
+        if index is None:
+            return [*warnings, "the target is constant: there is nothing to learn"]
+        sizes = {
+            k: math_norm([c for alpha, c in self.heat.terms.items() if sum(alpha) == k])
+            for k in range(1, self.heat.order + 1)
+        }
+        later = [(k, size) for k, size in sizes.items() if k > index and size > 0]
+        first = sizes[index]
+        for k, size in later:
+            crossing = (size / first) ** (2.0 / (k - index))
+            if crossing > 1e6:
+                warnings.append(
+                    f"the order-{index} coefficient has norm {first:.2g}: below d of about {crossing:.1g} order {k} is larger"
+                )
+                break
+        return warnings
+
+
+def math_norm(coefficients: Sequence[Any]) -> float:
+    """Euclidean norm of exact scalars as a float: a size to speak of, never a verdict."""
+    return float(sum(to_float(c) ** 2 for c in coefficients)) ** 0.5
+
+
+def orthogonal_part(space: Span, part: Span, gram: Any) -> Span:
+    """The vectors of ``space`` that are orthogonal to ``part``, in the metric of the directions."""
+    if part.dim == 0:
+        return space
+    return space.intersection(part.complement(gram))
+
+
+def _pair(covector: Sequence[Any], row: Sequence[Any]) -> Any:
+    return sum((x * y for x, y in zip(covector, row, strict=True)), start=rational(0))
+
+
+def _infinite(f: Target, engine: Any, level: int) -> dict[str, Any]:
+    """An infinite expansion: raise the order until the relevant space is found, then prove what is closed."""
+    bound: Span = engine.direction_span()
+    for order in count(max(4, level + 1), 4):
+        heat = Heat(f.r, engine.heat_series(order), order, truncated=True, gram=f.gram)
+        relevant = tensor_span(heat)
+        if relevant.dim == bound.dim or order >= SEARCH_ORDER:
+            break
+    indices = _Indices(f, heat, relevant, level, closed=engine.proves_closed)
+    if relevant.dim < bound.dim:
+        indices.doubts.append(
+            f"the relevant space has at least dimension {relevant.dim} and at most {bound.dim}"
+        )
+    return indices.fields(engine.exactness, engine.reason)

@@ -1,0 +1,243 @@
+"""leap(): information exponent, leap index, staircase and hard directions of a target, each with how it is known.
+
+Definitions (orders start at 1; C_k(f) = E[∇^k f]; V* = the span of all C_k, the relevant space):
+
+* information exponent = leap index = min{k ≥ 1 : C_k ≠ 0} (arXiv:2003.10409; arXiv:2305.18270);
+* the leap of a coordinate i is min{k : C_k(e_i, ·, …, ·) ≠ 0}; the flag is dim span(C_1, …, C_k);
+* staircase at n = Θ(d^ℓ) a step: U_{t+1} = U_t + span over x of the conditional tensors of orders 1..ℓ; ``leading_dims``
+  adds only the smallest order present (one step size);
+* the isotropic leap is min{ℓ : the closure at level ℓ is V*}: the leap in the worst orthonormal basis (arXiv:2302.11055).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from hermite.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hermite.target import Target
+
+Vectors = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """Learned spaces over steps of n = Θ(d^ℓ): ``dims[t]`` = dim U_t, ``subspaces[t]`` its reduced row-echelon basis.
+
+    ``leading_dims``: dimensions if each step adds only the lowest order present. ``complete``: whether the last
+    space is the relevant space; null where that is undecided.
+    """
+
+    batch_exponent: float
+    dims: tuple[int, ...]
+    subspaces: tuple[Vectors, ...]
+    leading_dims: tuple[int, ...]
+    complete: bool | None
+    r: int = 1
+    coordinates: tuple[list[list[float]], ...] = ()
+    cholesky: Callable[[], NDArray[np.float64]] | None = None
+
+    @cached_property
+    def bases(self) -> tuple[NDArray[np.float64], ...]:
+        """Orthonormal rows (dim U_t, r) of each space in the orthonormal coordinates of the target."""
+        import numpy as np
+
+        frame = np.eye(self.r) if self.cholesky is None else self.cholesky()
+        matrices = [np.asarray(rows, dtype=float).reshape(len(rows), self.r) for rows in self.coordinates]
+        return tuple(np.linalg.qr((matrix @ frame).T)[0].T for matrix in matrices)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "batch_exponent": self.batch_exponent,
+            "dims": list(self.dims),
+            "subspaces": list(self.subspaces),
+            "leading_dims": list(self.leading_dims),
+            "complete": self.complete,
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class LeapReport:
+    """What a learner of correlations can find in a target, and when; every field as in ``giantstep leap --json``.
+
+    Subspaces are lists of rows, exact strings in reduced row-echelon form (coefficients of the named directions, also
+    with a Gram matrix, which changes only what is orthogonal). ``None`` where an index does not exist (a constant).
+    ``exactness``: "exact", "certified" (ball arithmetic), "numerical" (a callable) or "undecided" (see ``reason``).
+    """
+
+    target: str
+    variables: tuple[str, ...]
+    relevant_dim: int
+    relevant_subspace: Vectors
+    information_exponent: int | None
+    leap_index: int | None
+    leap_span: Vectors
+    per_coordinate_leap: tuple[int | None, ...]
+    flag_dims: tuple[int, ...]
+    staircase: Staircase
+    hard_directions: Vectors
+    beyond_one_step: Vectors
+    isotropic_leap: int | None
+    closure_dims_by_level: tuple[int, ...]
+    leap_coordinates: int | None
+    exactness: str
+    reason: str
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, equal to the command's JSON."""
+        out: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Staircase):
+                value = value.to_dict()
+            out[f.name] = list(value) if isinstance(value, tuple) else value
+        return out
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(question, answer) pairs for a reader."""
+        names = self.variables
+        stairs = self.staircase
+        climb = " → ".join(str(dim) for dim in stairs.dims)
+        complete = {True: "complete", False: "stops short", None: "undecided whether complete"}[
+            stairs.complete
+        ]
+        spaces = [pretty(space, names) for space in stairs.subspaces[1:]]
+        level = f"n = Θ(d^{stairs.batch_exponent:g})" if stairs.batch_exponent != 1 else "n = Θ(d)"
+        pairs = [
+            ("relevant space", f"{pretty(self.relevant_subspace, names)} (dimension {self.relevant_dim})"),
+            ("information exponent", _index(self.information_exponent)),
+            ("leap index", _index(self.leap_index)),
+            ("one giant step at the leap learns", pretty(self.leap_span, names)),
+            ("beyond one step", pretty(self.beyond_one_step, names)),
+            (
+                "leap of each coordinate",
+                ", ".join(f"{n}: {_index(k)}" for n, k in zip(names, self.per_coordinate_leap, strict=True)),
+            ),
+            (f"staircase at {level} a step", f"dimensions {climb} ({complete})"),
+        ]
+        pairs += [(f"  after step {t}", space) for t, space in enumerate(spaces, start=1)]
+        pairs += [
+            (f"hard directions at {level}", pretty(self.hard_directions, names)),
+            ("isotropic leap", _index(self.isotropic_leap)),
+            ("leap in these coordinates", _index(self.leap_coordinates)),
+            ("how this is known", self.exactness + (f": {self.reason}" if self.reason else "")),
+        ]
+        return pairs
+
+    def __repr__(self) -> str:
+        pairs = self.lines()
+        width = max(len(name) for name, _ in pairs)
+        text = [f"leap report of {self.target}"]
+        text += [f"  {name:<{width}}  {value}" for name, value in pairs]
+        text += [f"  warning: {warning}" for warning in self.warnings]
+        return "\n".join(text)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(value)}</td></tr>"
+            for name, value in self.lines() + [("warning", w) for w in self.warnings]
+        )
+        return f"<table><caption>{escape(self.target)}</caption>{rows}</table>"
+
+
+def leap(
+    f: Target,
+    batch_exponent: float = 1,
+    activation: Any = None,
+    readout: Any = None,
+    bias: float = 0.0,
+) -> LeapReport:
+    """Leap index, staircase and hard directions of ``f``: exact for polynomials, proved or undecided otherwise.
+
+    Parameters
+    ----------
+    f
+        The target; a callable target is answered numerically and says so.
+    batch_exponent
+        ℓ of n = Θ(d^ℓ) samples a giant step; a real number is read as its integer part, which decides what is learned.
+    activation, readout, bias
+        Optional student: warnings say where its vanishing c_k, its parity or its few readout values stop the climb.
+
+    Raises ``InputError`` for a negative or non-finite batch exponent or an unreadable activation.
+
+    >>> from hermite import Target, leap
+    >>> report = leap(Target("z1 + z1*z2 + z1*z2*z3"))
+    >>> report.leap_index, report.staircase.dims, report.isotropic_leap
+    (1, (0, 1, 2, 3), 1)
+    >>> leap(Target("z1 + z2 + z1*z2")).hard_directions
+    [['1', '-1']]
+    """
+    level = _level(batch_exponent)
+    if f.is_symbolic:
+        from hermite.analysis import analyse
+    else:
+        from hermite.numerical import analyse
+    fields_of_report = analyse(f, level)
+    warnings = list(fields_of_report.pop("warnings"))
+    if level != batch_exponent:
+        warnings.insert(0, f"batch exponent {batch_exponent:g} learns what its integer part {level} learns")
+    stairs = fields_of_report.pop("staircase")
+    report = LeapReport(
+        target=f.text,
+        variables=f.variables,
+        staircase=Staircase(
+            batch_exponent=batch_exponent,
+            r=f.r,
+            cholesky=None if f.gram is None else (lambda: f.cholesky),
+            **stairs,
+        ),
+        warnings=(),
+        **fields_of_report,
+    )
+    if activation is not None:
+        from hermite.student import student_warnings
+
+        warnings += student_warnings(f, report, activation, readout, bias)
+    object.__setattr__(report, "warnings", tuple(warnings))
+    return report
+
+
+def _level(batch_exponent: Any) -> int:
+    good = isinstance(batch_exponent, (int, float)) and not isinstance(batch_exponent, bool)
+    if not good or not math.isfinite(batch_exponent) or not 0 <= batch_exponent <= 200:
+        raise InputError(f"batch_exponent must be a number from 0 to 200, not {batch_exponent!r}")
+    return int(batch_exponent)
+
+
+def _index(k: int | None) -> str:
+    return "none" if k is None else str(k)
+
+
+def pretty(rows: Vectors, names: tuple[str, ...]) -> str:
+    """A subspace as span{…} of its basis vectors, written with the names of the directions."""
+    if not rows:
+        return "{0}"
+    return "span{" + ", ".join(_vector(row, names) for row in rows) + "}"
+
+
+def _vector(row: list[str], names: tuple[str, ...]) -> str:
+    parts = []
+    for x, name in zip(row, names, strict=True):
+        if x == "0":
+            continue
+        size = x.lstrip("-")
+        term = (
+            name
+            if size == "1"
+            else (f"({size})*{name}" if any(c in size for c in "+- ") else f"{size}*{name}")
+        )
+        sign = "-" if x.startswith("-") else "+"
+        parts.append(f" {sign} {term}" if parts else (f"-{term}" if sign == "-" else term))
+    return "".join(parts)
