@@ -58,7 +58,7 @@ def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progres
             _row(training, ridge, theory(experiment, training, ridge))
             for training, ridge in _points(experiment)
         ]
-    rows = []
+    rows: dict[tuple[Any, ...], Row] = {}
     units = list(experiment.units())
     for i, unit in enumerate(units):
         progress(f"simulating unit {i + 1} of {len(units)} (d = {unit.simulation.d})")
@@ -69,16 +69,16 @@ def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progres
             except InputError as error:
                 progress("no theory: " + " ".join(error.problems))
                 predicted = _no_theory(measured, " ".join(error.problems))
-            rows.append(_row(training, ridge, predicted, measured))
-    return list({_key(row): row for row in rows}.values())
+            row = _row(training, ridge, predicted, measured)
+            rows.setdefault(_key(row), row)
+    return list(rows.values())
 
 
 def theory(experiment: Experiment, training: Training, ridge: Ridge) -> Risk:
     """The predicted errors at one point."""
     from asymptotics.generalisation.errors import risk
 
-    predicted: Risk = risk(experiment.target, experiment.network, training, ridge)
-    return predicted
+    return risk(experiment.target, experiment.network, training, ridge)
 
 
 def beside(ridge: Ridge, simulation: Simulation) -> Ridge:

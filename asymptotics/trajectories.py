@@ -64,8 +64,8 @@ def predict(experiment: Experiment, training: Training, simulation: Simulation |
     """The law; beside ``simulation`` at its d."""
     from asymptotics.learning.laws import overlaps
 
-    predicted: Overlaps = overlaps(experiment.target, experiment.network, training)
-    return predicted
+    d = None if simulation is None else simulation.d
+    return overlaps(experiment.target, experiment.network, training, d=d)
 
 
 def measure(experiment: Experiment, training: Training, simulation: Simulation) -> Overlaps:

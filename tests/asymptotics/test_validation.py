@@ -1,0 +1,163 @@
+"""The verdict: right theories agree, wrong ones do not, and the error rates are those that are stated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asymptotics import Experiment
+from asymptotics.validation import LEVEL, holm, judge, validate
+from hermite.errors import InputError
+
+
+def rows(gaps: Any, replicates: int = 10, sem: float = 1.0, **extra: Any) -> list[dict[str, Any]]:
+    return [
+        {"quantity": "test_error", "theory": 5.0, "simulation": 5.0 + g, "sem": sem, "replicates": replicates}
+        | extra
+        for g in gaps
+    ]
+
+
+def test_holm_on_a_worked_example() -> None:
+    p = np.array([0.01, 0.04, 0.03, 0.005])
+    assert holm(p, 0.05).tolist() == [True, False, False, True]
+    assert not holm(np.array([0.5]), 0.05).any()
+    assert holm(np.array([0.0, 0.0]), 0.05).all()
+
+
+def test_small_gaps_agree_and_large_ones_do_not() -> None:
+    report = judge(rows([0.5, -1.0, 1.5]))
+    assert report.agrees
+    assert report.points == 3
+    assert report.max_abs_z == 1.5
+    assert report.rms_z == pytest.approx(np.sqrt(3.5 / 3))
+    report = judge(rows([0.5, -1.0, 9.0]))
+    assert report.verdict == "disagrees"
+    assert [row["rejected"] for row in report.rows] == [False, False, True]
+
+
+def test_few_replicates_have_heavier_tails() -> None:
+    assert judge(rows([4.0], replicates=100)).verdict == "disagrees"
+    assert judge(rows([4.0], replicates=3)).verdict == "agrees"
+
+
+def test_the_theorys_own_error_counts() -> None:
+    assert judge(rows([9.0])).verdict == "disagrees"
+    assert judge(rows([9.0], theory_error=8.0)).max_abs_z == pytest.approx(9 / np.hypot(1, 8))
+
+
+def test_what_is_fixed_by_construction_does_not_vary_but_may_be_wrong() -> None:
+    assert judge(rows([1e-7], sem=0.0)).agrees
+    assert not judge(rows([0.1], sem=0.0)).agrees
+
+
+def test_a_true_theory_is_refused_at_most_at_the_stated_rate() -> None:
+    """Over 2000 experiments of 20 points and 5 replicates, half of them with fully correlated points."""
+    rng = np.random.default_rng(1)
+    samples = rng.standard_normal((2000, 20, 5))
+    samples[1000:] = samples[1000:, :1]
+    gaps, sems = samples.mean(axis=2), samples.std(axis=2, ddof=1) / np.sqrt(5)
+    refused = []
+    for gap, sem in zip(gaps, sems, strict=True):
+        made = [r | {"sem": float(s)} for r, s in zip(rows(gap, replicates=5), sem, strict=True)]
+        refused.append(not judge(made).agrees)
+    for half in (refused[:1000], refused[1000:]):
+        assert np.mean(half) <= LEVEL + 3 * np.sqrt(LEVEL / 1000)
+
+
+def test_the_p_value_of_independent_points_is_uniform() -> None:
+    rng = np.random.default_rng(2)
+    samples = rng.standard_normal((600, 12, 4))
+    gaps, sems = samples.mean(axis=2), samples.std(axis=2, ddof=1) / 2
+    found = [
+        judge([r | {"sem": float(s)} for r, s in zip(rows(g, 4), sem, strict=True)]).p_value
+        for g, sem in zip(gaps, sems, strict=True)
+    ]
+    from scipy.stats import kstest
+
+    assert kstest(found, "uniform").pvalue > 1e-4
+
+
+def test_nothing_to_compare_is_an_error() -> None:
+    with pytest.raises(InputError, match="no point"):
+        judge([])
+    with pytest.raises(InputError, match="no finite"):
+        judge(rows([float("nan")]))
+
+
+def test_a_verdict_needs_three_replicates() -> None:
+    text = '[target]\nexpression = "z1"\n[simulation]\nd = 16\nreplicates = 2\n'
+    with pytest.raises(InputError, match="at least 3"):
+        validate(Experiment.from_toml(text))
+
+
+def test_a_report_is_a_table() -> None:
+    report = judge(rows([0.5, 1.0]))
+    assert list(report.to_dict()) == ["verdict", "points", "rms_z", "max_abs_z", "p_value", "rows"]
+    assert len(report.to_frame()) == 2
+    assert "agrees" in repr(report)
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    assert report.plot(ax) is ax
+
+
+CURVE = """
+[target]
+expression = "z1 + He2(z1)/2"
+noise = 0.1
+[training]
+steps = 0
+[ridge]
+alpha = [1.0, 2.0]
+lambda = 0.1
+[simulation]
+d = 60
+replicates = 30
+test_samples = 4000
+"""
+
+
+def test_the_ridge_theory_agrees_with_the_network() -> None:
+    report = validate(Experiment.from_toml(CURVE))
+    assert report.agrees, report.rows
+    assert report.points == 4
+    assert {row["quantity"] for row in report.rows} == {"test_error", "train_error"}
+    assert all(
+        row["theory_limit"] is not None and row["theory_limit"] != row["theory"] for row in report.rows
+    )
+
+
+def test_a_wrong_theory_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: the theory of twice the samples."""
+    from dataclasses import replace
+
+    from asymptotics import validation
+    from asymptotics.curves import theory
+
+    monkeypatch.setattr(
+        validation,
+        "theory",
+        lambda e, training, ridge: theory(e, training, replace(ridge, alpha=2 * ridge.alpha)),
+    )
+    assert validate(Experiment.from_toml(CURVE)).verdict == "disagrees"
+
+
+OVERLAPS = """
+[target]
+expression = "z1 + He2(z1)/2"
+[training]
+steps = 1
+[simulation]
+d = 400
+width = 100
+replicates = 6
+"""
+
+
+def test_without_a_ridge_table_overlaps_are_compared() -> None:
+    report = validate(Experiment.from_toml(OVERLAPS))
+    assert {row["quantity"] for row in report.rows} >= {"risk", "M[1,1]", "norm2[2]"}
+    assert all(row["step"] == 1 for row in report.rows)
