@@ -1,7 +1,8 @@
 """Gaussian expectations: rules for the line, tensor rules for a few dimensions, quasi-Monte Carlo for many.
 
 All rules are for the standard normal law: E g(ζ) ≈ Σ_k weight_k g(node_k), weights summing to 1.
-Kinked functions need their kinks as breakpoints: plain Gauss–Hermite with 95 nodes misses E[sign(x) x] by 7e-3.
+Kinked functions need their kinks as breakpoints: plain Gauss–Hermite with 95 nodes misses E[sign(x) x] by
+7e-3.
 """
 
 from __future__ import annotations
@@ -58,8 +59,9 @@ def trapezoid_rule(step: float, reach: float = 8.4) -> tuple[Array, Array]:
 @lru_cache(maxsize=256)
 def hermite_rule(order: int) -> tuple[Array, Array]:
     """Gauss–Hermite nodes (order,) and weights (order,) for the standard normal law."""
-    x, w = (np.asarray(part, float) for part in np.polynomial.hermite_e.hermegauss(order))
-    w = w / w.sum()
+    nodes, weights = np.polynomial.hermite_e.hermegauss(order)
+    x: Array = np.asarray(nodes, np.float64)
+    w: Array = np.asarray(weights / weights.sum(), np.float64)
     x.flags.writeable = w.flags.writeable = False
     return x, w
 

@@ -3,9 +3,11 @@
 (h_1, h_2) is Gaussian with means m_1, m_2, standard deviations s_1, s_2 and correlation ρ (|ρ| = 1 allowed).
 Three ways, each accurate where it is used:
 
-* continuous piecewise linear σ = α + βx + Σ_k a_k relu(x − κ_k): closed form in the bivariate normal probability
+* continuous piecewise linear σ = α + βx + Σ_k a_k relu(x − κ_k): closed form in the bivariate normal
+probability
   P(h_1 > κ, h_2 > κ') (Owen's T function) and truncated bivariate moments (Rosenbaum 1961);
-* polynomials and functions without kinks: Mehler's series Σ_k ρ^k F_k G_k with F_k = E[F(m + sζ) He_k(ζ)]/√k!;
+* polynomials and functions without kinks: Mehler's series Σ_k ρ^k F_k G_k with F_k = E[F(m + sζ)
+He_k(ζ)]/√k!;
 * other functions with kinks: quadrature over h_1, with the conditional moment of h_2 inside.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -124,7 +127,7 @@ def _ramps(activation: Activation) -> _Ramps | None:
     for kink, left, right in zip(pieces.kinks, full[:-1], full[1:], strict=True):
         if abs(left[0] + left[1] * kink - right[0] - right[1] * kink) > 1e-12 * (1 + abs(right[0])):
             return None
-    jumps = tuple(right[1] - left[1] for left, right in zip(full[:-1], full[1:], strict=True))
+    jumps = tuple(right[1] - left[1] for left, right in pairwise(full))
     return _Ramps(full[0][0], full[0][1], pieces.kinks, jumps)
 
 
@@ -251,7 +254,9 @@ def _split_moments(
     *,
     only_slopes: bool = False,
 ) -> tuple[Array, Array, Array, Array]:
-    """(E[σσ], E[σ'σ'], E[σ''_1 σ_2], E[σ_1 σ''_2]) by quadrature over h_1; the last three by Stein's lemma."""
+    """(E[σσ], E[σ'σ'], E[σ''_1 σ_2], E[σ_1 σ''_2]) by quadrature over h_1; the last three by Stein's
+    lemma.
+    """
     out = [np.zeros(m1.shape) for _ in range(4)]
     rest = np.sqrt(np.clip(1 - rho**2, 0, None))
     x, w = legendre(12)

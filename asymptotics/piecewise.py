@@ -171,7 +171,7 @@ def _piece_at(tree: Expression, x: float) -> Polynomial:
     from hermite.expressions import Call, Hermite, Power, Product, Sum, Variable, is_constant, postorder
 
     poly = np.polynomial.polynomial
-    value: npt.NDArray[Any]
+    value: Any
     values: dict[Expression, npt.NDArray[Any]] = {}
     for node in postorder(tree):
         match node:

@@ -1,7 +1,10 @@
-"""What training leaves behind for the ridge fit: spikes, groups of neurons on them, and an isotropic remainder.
+"""What training leaves behind for the ridge fit: spikes, groups of neurons on them, and an isotropic
+remainder.
 
-A neuron of group g is w = Σ_j c_gj u_j + w_perp with orthonormal spikes u_1..u_k, w_perp orthogonal to them and of
-squared norm ``residual_norm2``; the target's directions are w*_m = Σ_j Γ_mj u_j + (a part orthogonal to the spikes).
+A neuron of group g is w = Σ_j c_gj u_j + w_perp with orthonormal spikes u_1..u_k, w_perp orthogonal to them
+and of
+squared norm ``residual_norm2``; the target's directions are w*_m = Σ_j Γ_mj u_j + (a part orthogonal to the
+spikes).
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ class LearnedFeatures:
     ``coordinates`` (G, k)      c_gj, components on the spikes; k = rank
     ``gamma`` (r, k)            Γ_mj = ⟨w*_m, u_j⟩
     ``residual_norm2`` (G,)     ‖w_perp‖², a squared norm
-    ``partner`` (G,) or None    group of the neuron's twin (symmetric initialisation), which has the opposite readout
+    ``partner`` (G,) or None    group of the neuron's twin (symmetric initialisation), which has the
+                                opposite readout
     ``pair_correlation`` (G,) or None   cosine between the w_perp of twins (else independent directions)
     ``residual_covariance``     room for what is known of the remainder beyond its norm, by name
     """
@@ -61,7 +65,8 @@ class LearnedFeatures:
 def spikes_of(components: Array, r: int, tolerance: float = 1e-10) -> tuple[Array, Array]:
     """(coordinates (G, k), gamma (r, k)) of groups with ``components`` (G, kdim) on orthonormal axes.
 
-    The first r axes are the target's directions. The spikes are an orthonormal basis of the span of the groups:
+    The first r axes are the target's directions. The spikes are an orthonormal basis of the span of the
+    groups:
     k = rank, singular values below ``tolerance`` times the largest (or below 1e-12) dropped.
     """
     _, values, axes = np.linalg.svd(components, full_matrices=False)

@@ -1,6 +1,7 @@
 """``overlaps``: what giant steps do to the first layer, step by step; picks the law that applies.
 
-Many neurons: the mean field (:mod:`mean_field`) at n = alpha d, the one-step law (:mod:`one_step`) at other batch
+Many neurons: the mean field (:mod:`mean_field`) at n = alpha d, the one-step law (:mod:`one_step`) at other
+batch
 exponents. Fixed width: the recursion of overlaps (:mod:`recursion`).
 """
 
@@ -32,7 +33,9 @@ _MAX_ORDER = 20
 
 
 def start_of(f: Target, network: Network, steps: int) -> MeanField:
-    """Groups of neurons at initialisation: atoms (or Gauss–Hermite nodes) of ã, each with every node of the bias."""
+    """Groups of neurons at initialisation: atoms (or Gauss–Hermite nodes) of ã, each with every node of the
+    bias.
+    """
     values, weights = network.readout_atoms(_READOUT_NODES.get(steps, 12))
     bias, bias_weight = np.zeros(1), np.ones(1)
     if network.bias > 0:
@@ -61,7 +64,9 @@ def information_exponent(f: Target, removed: tuple[int, ...]) -> int | None:
 def learned_path(
     f: Target, network: Network, training: Training, accuracy: float = 1e-6
 ) -> tuple[tuple[MeanField, ...], tuple[float, ...], float | None, OneStepLaw | None, list[str]]:
-    """Many neurons: (states, risks at steps 0..T, last change of the cubature, one-step law if used, warnings)."""
+    """Many neurons: (states, risks at steps 0..T, last change of the cubature, one-step law if used,
+    warnings).
+    """
     check_orders(training.remove_orders)
     activation = network.get_activation()
     start = start_of(f, network, training.steps)
@@ -105,17 +110,20 @@ def _order_learned(f: Target, removed: tuple[int, ...], exponent: float, trainin
     order = information_exponent(f, removed)
     if 1 in removed and exponent <= 1:
         raise InputError(
-            f"training.remove_orders = [0, 1] needs batch_exponent > 1, not {exponent:g}: a batch of n = alpha d samples "
+            f"training.remove_orders = [0, 1] needs batch_exponent > 1, not {exponent:g}: a batch of n = "
+            f"alpha d samples "
             "cannot remove its own linear part; give a larger batch_exponent, or use simulate"
         )
     if exponent > 1 and training.steps > 1:
         raise InputError(
-            f"training.steps = {training.steps} with batch_exponent = {exponent:g}: no law is known for several steps "
+            f"training.steps = {training.steps} with batch_exponent = {exponent:g}: no law is known for "
+            f"several steps "
             "on more than alpha d samples; simulation only (use simulate)"
         )
     if order is not None and exponent > order:
         raise InputError(
-            f"training.batch_exponent = {exponent:g} is larger than the order {order} of the labels' lowest Hermite "
+            f"training.batch_exponent = {exponent:g} is larger than the order {order} of the labels' "
+            f"lowest Hermite "
             f"term, so that no limit exists: use batch_exponent = {order}"
             + (" or remove_orders = [0, 1]" if order == 1 else "")
             + "; the finite-d means stay available at fixed width with d given"
@@ -129,7 +137,8 @@ def _warnings_at_exponent_one(labels: Target, network: Network) -> list[str]:
     linear = low_orders(labels).linear
     if not np.any(np.abs(linear) > 1e-9):
         out.append(
-            "the labels have no linear part (C_1 = 0): n = alpha d samples a step learn nothing, M is 0 in the limit "
+            "the labels have no linear part (C_1 = 0): n = alpha d samples a step learn nothing, M is 0 "
+            "in the limit "
             "and of order d^(-1/2) at finite d"
         )
     activation = network.get_activation()
@@ -151,8 +160,10 @@ def overlaps(
 ) -> Overlaps:
     """Predicted overlaps at steps 0..T (``training.steps``).
 
-    ``network.width`` "infinite": one entry a group of equal readout (and bias), p → ∞ after d → ∞; a whole number:
-    one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given. ``accuracy`` is absolute, on the
+    ``network.width`` "infinite": one entry a group of equal readout (and bias), p → ∞ after d → ∞; a whole
+                                number:
+    one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given. ``accuracy`` is
+    absolute, on the
     entries of M and Q; where it is not met, ``validity_note`` says what was reached.
     ``risk`` is E[(f* − f)²] with f* the labels that training sees (orders removed, if any).
     Raises :class:`InputError` for settings that have no law, naming what to change.

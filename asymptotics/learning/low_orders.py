@@ -1,9 +1,12 @@
 """The labels that training sees after Hermite orders 0 and 1 have been removed batch by batch.
 
 The rule (that of the published single-step experiments of arXiv:2305.18270): on the batch itself m = mean(y),
-B = (1/n) Zᵀ (y − m), y ← y − m − Z B for orders (0, 1); y ← y − m for (0,). With n ≫ d samples m → C_0 and B → C_1,
-so that in the limit the network learns from f* − C_0 − ⟨C_1, z⟩. B is not a least-squares fit: the linear part is
-removed up to (I − Zᵀ Z/n) B, of the same order √(d/n) as the batch noise, which changes the common noise of the
+B = (1/n) Zᵀ (y − m), y ← y − m − Z B for orders (0, 1); y ← y − m for (0,). With n ≫ d samples m → C_0 and
+B → C_1,
+so that in the limit the network learns from f* − C_0 − ⟨C_1, z⟩. B is not a least-squares fit: the linear
+part is
+removed up to (I − Zᵀ Z/n) B, of the same order √(d/n) as the batch noise, which changes the common noise of
+the
 neurons (see :mod:`asymptotics.learning.one_step`). With n = alpha d the linear part cannot be removed.
 """
 
@@ -74,6 +77,7 @@ def check_orders(orders: Sequence[int]) -> None:
     """Raise :class:`InputError` unless ``orders`` is (), (0,) or (0, 1)."""
     if tuple(orders) not in ((), (0,), (0, 1)):
         raise InputError(
-            f"training.remove_orders must be [], [0] or [0, 1], not {list(orders)}: order 1 is removed after order 0, "
+            f"training.remove_orders must be [], [0] or [0, 1], not {list(orders)}: order 1 is removed "
+            f"after order 0, "
             "and orders of 2 and more cannot be removed from a batch by this rule"
         )

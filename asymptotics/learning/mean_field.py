@@ -7,7 +7,8 @@ Neurons fall into groups g of equal readout ã_g (and bias b_g), of weight π_g.
 e_k a few orthonormal directions of batch noise common to all neurons, ω its own direction, uniform and
 orthogonal to everything else. With x ~ N(0, I) on the axes (w*, e), μ_g = (M_g, N_g)·x + b_g and ζ ~ N(0, 1),
 
-    f(x) = Σ_g π_g ã_g E_ζ σ(μ_g + s_g ζ),   δ = f*(x) − f(x),   S1_g = E_ζ σ'(μ_g + s_g ζ),   S2_g = E_ζ σ''(..),
+    f(x) = Σ_g π_g ã_g E_ζ σ(μ_g + s_g ζ),   δ = f*(x) − f(x),   S1_g = E_ζ σ'(μ_g + s_g ζ),   S2_g = E_ζ
+    σ''(..),
     v_gk = E[δ S1_g x_k],   β_g = E[δ S2_g],
     K_gh = E[(δ² + Δ) S1_g S1_h],   D_g = E[(δ² + Δ) E_ζ σ'(μ_g + s_g ζ)²],
 
@@ -16,11 +17,13 @@ one step of rate η on n = alpha d samples gives
     (M, N)_g ← (M, N)_g + η ã_g v_g,   N gains columns B η/√alpha with B Bᵀ = (ã ãᵀ) ∘ K,
     s_g² ← s_g² (1 + η ã_g β_g)² + (η ã_g)²/alpha (D_g − K_gg).
 
-Twins (symmetric initialisation) have correlated ω: their covariance ρ = s_g s_h ⟨ω_g, ω_h⟩ starts at 1 and follows
+Twins (symmetric initialisation) have correlated ω: their covariance ρ = s_g s_h ⟨ω_g, ω_h⟩ starts at 1 and
+follows
 ρ ← ρ (1 + η ã_g β_g)(1 + η ã_h β_h) + η² ã_g ã_h/alpha (E[(δ² + Δ) E σ'_g σ'_h] − K_gh).
 
 The common noise is kept in reduced form: rotated so that it has no more columns than its rank.
-Source: the p → ∞ limit of the overlap recursion of arXiv:2305.18270 (giant steps) in the form of arXiv:2106.05418.
+Source: the p → ∞ limit of the overlap recursion of arXiv:2305.18270 (giant steps) in the form of
+arXiv:2106.05418.
 """
 
 from __future__ import annotations
@@ -49,7 +52,9 @@ _CHUNK = 1 << 21
 
 @dataclass(frozen=True)
 class MeanField:
-    """State of the groups: ``M`` (G, r), ``noise`` (G, m), ``scale`` s (G,), twins' covariance ``rho`` (G,)."""
+    """State of the groups: ``M`` (G, r), ``noise`` (G, m), ``scale`` s (G,), twins' covariance ``rho``
+    (G,).
+    """
 
     readout: Array
     bias: Array
@@ -77,7 +82,9 @@ class MeanField:
         return self.components @ self.components.T
 
     def features(self, step: int) -> LearnedFeatures:
-        """The same state for the ridge fit: orthonormal spikes, squared residual norms, correlations of twins."""
+        """The same state for the ridge fit: orthonormal spikes, squared residual norms, correlations of
+        twins.
+        """
         coordinates, gamma = spikes_of(self.components, self.M.shape[1])
         correlation = None
         if self.rho is not None and self.partner is not None:
@@ -217,7 +224,9 @@ def averages(f: Target, activation: Activation, state: MeanField, refine: float 
 
 
 def advance(state: MeanField, mean: Averages, eta: float, alpha: float, *, drift: bool = True) -> MeanField:
-    """The state after one step. ``drift=False`` keeps the batch noise only (n = alpha d^k with k below the leap)."""
+    """The state after one step. ``drift=False`` keeps the batch noise only (n = alpha d^k with k below the
+    leap).
+    """
     r = state.M.shape[1]
     a, old = state.readout, state.components
     pull = float(drift)
@@ -237,7 +246,9 @@ def advance(state: MeanField, mean: Averages, eta: float, alpha: float, *, drift
 
 
 def _root(matrix: Array, tolerance: float = 1e-9) -> Array:
-    """B with B Bᵀ = matrix (positive semidefinite), columns of relative weight below ``tolerance`` dropped."""
+    """B with B Bᵀ = matrix (positive semidefinite), columns of relative weight below ``tolerance``
+    dropped.
+    """
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     keep = values > max(tolerance * float(values.max(initial=0.0)), 1e-300)
     root: Array = vectors[:, keep] * np.sqrt(values[keep])
@@ -245,7 +256,9 @@ def _root(matrix: Array, tolerance: float = 1e-9) -> Array:
 
 
 def reduced(noise: Array) -> tuple[Array, Array]:
-    """``noise`` (G, m) rotated to as few columns as its rank, and the (negligible) variance left out, (G,)."""
+    """``noise`` (G, m) rotated to as few columns as its rank, and the (negligible) variance left out,
+    (G,).
+    """
     if not noise.shape[1]:
         return noise, np.zeros(len(noise))
     left, values, _ = np.linalg.svd(noise, full_matrices=False)
@@ -256,7 +269,9 @@ def reduced(noise: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class MeanFieldPath:
-    """States and risks at steps 0..T; ``change`` is the largest change of M and ‖w‖² under a finer cubature."""
+    """States and risks at steps 0..T; ``change`` is the largest change of M and ‖w‖² under a finer
+    cubature.
+    """
 
     states: tuple[MeanField, ...]
     risks: tuple[float, ...]
@@ -274,7 +289,9 @@ def mean_field(
     refine: float = 1.0,
     drift: bool = True,
 ) -> MeanFieldPath:
-    """Iterate ``steps`` giant steps; raises :class:`InputError` if eta is so large that the numbers overflow."""
+    """Iterate ``steps`` giant steps; raises :class:`InputError` if eta is so large that the numbers
+    overflow.
+    """
     states, risks = [start], []
     for _ in range(steps):
         mean = _guarded(f, activation, states[-1], refine, eta)

@@ -5,12 +5,14 @@ w^0 = W*ᵀ x/√d + …, x ~ N(0, I_r). With c_k = E[σ He_k], C_k = E[∇^k f*
 coefficient of σ and y2 = E[(f* − f_0)²] + Δ,
 
     M(x) = η ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)]                 signal; the same for all x if ℓ = 1
-    keep = 1 + η ã c_2 (C_0 − f_0)                      for ℓ = 1; for ℓ ≥ 2 it diverges unless C_0 = f_0 or c_2 = 0
+    keep = 1 + η ã c_2 (C_0 − f_0)                      for ℓ = 1; for ℓ ≥ 2 it diverges unless C_0 = f_0 or
+    c_2 = 0
     common = η ã c_1 √(y2/alpha)                        batch noise along one direction shared by all neurons
     residual² = keep² + (η ã)²/alpha y2 (E σ'² − c_1²)   a neuron's own direction
     Q_ii = |M|² + common² + residual²,   Q_ij = M_i·M_j + common_i common_j   (i, j not twins).
 
-Labels stripped of orders 0 and 1 (:mod:`asymptotics.learning.low_orders`): y2 becomes E[(f* − C_0 − ⟨C_1, z⟩)²] + Δ,
+Labels stripped of orders 0 and 1 (:mod:`asymptotics.learning.low_orders`): y2 becomes E[(f* − C_0 − ⟨C_1,
+z⟩)²] + Δ,
 C_0 = 0, and the common noise η ã c_1 |C_1|/√alpha: it comes from (I − ZᵀZ/n) B alone.
 With n = alpha d^k, k < ℓ, M = 0: see :func:`overlap_below_threshold` for its size at finite d.
 Source: the one-step analysis of arXiv:2305.18270, with every term of order one kept.
@@ -49,7 +51,8 @@ _SAMPLE = 15
 class OneStepLaw:
     """The law of one neuron after one step, group by group; arrays (G,) unless said otherwise.
 
-    ``order`` ℓ of the signal (None: nothing is learned), ``gain`` η ã c_ℓ/(ℓ−1)!, ``tensor`` C_ℓ of shape (r,)*ℓ,
+    ``order`` ℓ of the signal (None: nothing is learned), ``gain`` η ã c_ℓ/(ℓ−1)!, ``tensor`` C_ℓ of shape
+                                (r,)*ℓ,
     ``keep``, ``common``, ``residual2`` as in the module docstring, ``own_slope`` E σ'² − c_1² of the group.
     """
 
@@ -103,7 +106,8 @@ class OneStepLaw:
     @property
     def M_cov(self) -> Array:
         """Covariance of the overlap over the neurons of a group, shape (G, r, r)."""
-        return np.square(self.gain)[:, None, None] * self._moments[1]
+        covariance: Array = np.square(self.gain)[:, None, None] * self._moments[1]
+        return covariance
 
     @property
     def norm2(self) -> Array:
@@ -120,7 +124,9 @@ class OneStepLaw:
         return Q
 
     def samples(self, log2_size: int = _SAMPLE, seed: int = 0) -> dict[str, Array]:
-        """Values at 2^log2_size quasi-random starts: M (G, N, r), norm_M, cosine_subspace, norm2 (G, N), cosine."""
+        """Values at 2^log2_size quasi-random starts: M (G, N, r), norm_M, cosine_subspace, norm2 (G, N),
+        cosine.
+        """
         x = sobol_normal(self.target.r, log2_size, seed)
         M = self.overlap(x)
         size2 = np.sum(M**2, axis=2)
@@ -134,9 +140,11 @@ class OneStepLaw:
         }
 
     def quantiles(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:
-        """Quantiles over the neurons of each group of M, |M|, ‖w‖² and the cosines with V* and each direction.
+        """Quantiles over the neurons of each group of M, |M|, ‖w‖² and the cosines with V* and each
+        direction.
 
-        Keys as in :meth:`samples` with arrays (G, len(levels)) or (G, len(levels), r), and ``levels`` once a group.
+        Keys as in :meth:`samples` with arrays (G, len(levels)) or (G, len(levels), r), and ``levels`` once
+        a group.
         """
         rows = self.samples(4 if self.deterministic else _SAMPLE)
         out: dict[str, Any] = {"levels": np.tile(np.asarray(levels), (len(self.readout), 1))}
@@ -225,9 +233,11 @@ def one_step_law(
     removed: tuple[int, ...] = (),
     exponent: float = 1.0,
 ) -> OneStepLaw:
-    """The law after one step from ``start`` (its groups and twins), for raw labels ``f`` minus ``removed`` orders.
+    """The law after one step from ``start`` (its groups and twins), for raw labels ``f`` minus ``removed``
+    orders.
 
-    ``order``: ℓ, the information exponent of what remains, if n = alpha d^ℓ; None if n is below it (nothing learned).
+    ``order``: ℓ, the information exponent of what remains, if n = alpha d^ℓ; None if n is below it (nothing
+                                learned).
     Raises :class:`InputError` where keep diverges (exponent > 1, (C_0 − f_0) c_2 ≠ 0).
     """
     labels = without_orders(f, removed)
@@ -243,7 +253,8 @@ def one_step_law(
     pull = low.constant - f0
     if exponent > 1 and abs(pull) * float(np.max(np.abs(c2))) > 1e-12:
         raise InputError(
-            f"training.batch_exponent = {exponent:g} with labels of mean {low.constant:.6g} and an activation with "
+            f"training.batch_exponent = {exponent:g} with labels of mean {low.constant:.6g} and an "
+            f"activation with "
             "c_2 ≠ 0: the term eta d^((l-1)/2) C_0 c_2 diverges; centre the labels with remove_orders = [0]"
         )
     y2 = low.energy - 2 * f0 * low.constant + f0**2 + f.noise
@@ -280,7 +291,8 @@ def one_step_law(
 def overlap_below_threshold(law: OneStepLaw, d: int, order: int, exponent: float, eta: float) -> Array:
     """Size of the cosine with V* at finite d when n = alpha d^exponent, exponent < ``order`` = ℓ: shape (G,).
 
-    rms of the signal η d^((k−1)/2) ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)] d^(−(ℓ−1)/2), plus the start x/√d and the batch noise on
+    rms of the signal η d^((k−1)/2) ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)] d^(−(ℓ−1)/2), plus the start x/√d and the
+    batch noise on
     the r directions, over ‖w‖: O(d^(−(ℓ−k)/2)) + O(d^(−1/2)).
     """
     slopes = law.activation.slope_coefficients(order - 1)
