@@ -199,6 +199,8 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
 
 def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Axes:
     """z-scores of a validation, in the order of its rows, one marker a quantity, with the band |z| ≤ 2."""
+    from matplotlib.ticker import MaxNLocator
+
     ax = _axes(ax)
     cycle = _cycle()
     ax.axhspan(-2, 2, color="0.92", linewidth=0, zorder=0)
@@ -216,7 +218,7 @@ def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
         )
     top = 1.4 * max(2.0, *(abs(row["z"]) for row in rows))
     ax.set_ylim(-top, top)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("point, in the order of the table")
     ax.set_ylabel(r"$z$ = (simulation $-$ theory) / s.e.")
     ax.legend(ncols=2)
