@@ -1,0 +1,300 @@
+"""The command: exit codes, what goes to which stream, examples that run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from asymptotics.cli import cli, finite, read_gram, run
+from hermite.errors import ConvergenceError, InputError
+
+BIN = Path(sys.executable).parent
+GIANTSTEP = str(BIN / "giantstep")
+
+COMMANDS = sorted(cli.commands)
+
+
+def shell(line: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"} | settings
+    return subprocess.run(
+        ["bash", "-c", line],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def answer(args: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code = run(args)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+EXAMPLE = """
+[target]
+expression = "z1 + He2(z1)/2"
+[training]
+steps = [0, 1]
+[ridge]
+alpha = [1.0, 2.0]
+lambda = 0.1
+[simulation]
+d = 40
+width = 40
+replicates = 3
+test_samples = 1000
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> str:
+    path = tmp_path / "experiment.toml"
+    path.write_text(EXAMPLE)
+    return str(path)
+
+
+def test_a_leap_query_answers_at_once() -> None:
+    """Cold start, best of three: below 0.6 s of wall time."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([GIANTSTEP, "leap", "z1 + z1*z2", "--json"], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.6
+
+
+def test_a_leap_query_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from asymptotics.cli import run; assert run(['leap', 'z1 + z1*z2', '--json']) == 0; "
+        "assert not {'numpy', 'scipy', 'sympy', 'matplotlib', 'pandas', 'rich'} & set(sys.modules), sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_leap_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = answer(["leap", "z1 + z1*z2", "--json"], capsys)
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert (report["leap_index"], report["staircase"]["dims"]) == (1, [0, 1, 2])
+
+
+@pytest.mark.parametrize("args", [["-z1 + z2"], ["--", "-z1 + z2"], ["--json", "-z1"], ["-z1^2", "--json"]])
+def test_an_expression_may_begin_with_a_minus(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(["leap", *args], capsys)
+    assert code == 0
+    assert "z1" in out
+
+
+def test_an_option_may_follow_a_negative_value(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = answer(["leap", "z1", "--batch-exponent", "-1"], capsys)
+    assert (code, out) == (2, "")
+    assert "batch" in err
+
+
+def test_gram_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "g.json").write_text('[["1", "1/2"], ["1/2", 1.0]]')
+    (tmp_path / "g.txt").write_text("1, 1/2\n1/2 1\n\n")
+    assert read_gram(str(tmp_path / "g.txt")) == [["1", "1/2"], ["1/2", "1"]]
+    answers = {
+        answer(["leap", "z1 + z2", "--gram", str(tmp_path / name), "--json"], capsys)[:2]
+        for name in ("g.json", "g.txt")
+    }
+    assert len(answers) == 1
+    assert {code for code, _ in answers} == {0}
+    (tmp_path / "bad.json").write_text("[[1, ")
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    for name in ("bad.json", "bytes", "missing", "."):
+        code, out, err = answer(["leap", "z1", "--gram", str(tmp_path / name)], capsys)
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1
+
+
+def test_expand_as_json_text_and_latex(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(["expand", "z1*z2 + 1", "--order", "2", "--json"], capsys)
+    document = json.loads(out)
+    assert code == 0
+    assert document["coefficients"]["1,1"] == {"exact": "1", "value": 1.0}
+    assert "total energy" in answer(["expand", "z1*z2 + 1"], capsys)[1]
+    code, out, _ = answer(["expand", "z1*z2 + 1", "--latex"], capsys)
+    assert code == 0
+    assert "He" in out
+    assert answer(["expand", "z1", "--latex", "--json"], capsys)[0] == 2
+
+
+def test_plateaus_as_json_and_text(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(["plateaus", "z1 + z1*z2", "--json"], capsys)
+    rows = json.loads(out)["rows"]
+    assert code == 0
+    assert [row["dim"] for row in rows] == [0, 1, 2]
+    assert rows[0]["plateaus"] == [2.0, 1.0, 0.0]
+    assert "kappa=2" in answer(["plateaus", "z1 + z1*z2", "--activation", "relu"], capsys)[1]
+
+
+@pytest.mark.parametrize("command", ["overlaps", "curve", "validate"])
+def test_an_experiment_runs_and_prints_one_document(
+    command: str, experiment: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = answer([command, experiment, "--json"], capsys)
+    assert code in ((0, 1) if command == "validate" else (0,))
+    document = json.loads(out)
+    assert ("steps" if command == "overlaps" else "rows") in document
+    code, out, _ = answer([command, experiment], capsys)
+    assert "nan" not in out
+
+
+def test_files_of_a_curve_and_of_overlaps(
+    experiment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("curve", "overlaps"):
+        out = tmp_path / "out" / command
+        code, printed, err = answer([command, experiment, "--simulate", "--out", str(out), "--json"], capsys)
+        assert code == 0
+        assert sorted(os.listdir(out)) == [f"{command}.{kind}" for kind in ("csv", "json", "pdf", "png")]
+        assert json.loads((out / f"{command}.json").read_text()) == json.loads(printed)
+        assert "wrote" in err
+
+
+def test_an_experiment_from_standard_input(tmp_path: Path) -> None:
+    result = shell("giantstep init | giantstep curve - --json", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len(json.loads(result.stdout)["rows"]) == 6
+
+
+def test_exit_code_1_when_validation_disagrees(
+    experiment: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from asymptotics import validation
+    from asymptotics.curves import theory
+
+    def wrong(e, training, ridge):  # type: ignore[no-untyped-def]
+        predicted = theory(e, training, ridge)
+        return replace(predicted, test_error=10 + predicted.test_error)
+
+    monkeypatch.setattr(validation, "theory", wrong)
+    code, out, _ = answer(["validate", experiment, "--json"], capsys)
+    assert code == 1
+    assert json.loads(out)["verdict"] == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        (["leap", "z1 +"], "column"),
+        (["leap"], "Missing argument"),
+        (["leap", "z1", "z2"], "extra argument"),
+        (["leap", "z1", "--jsn"], "--json"),
+        (["lepa", "z1"], "No such command"),
+        (["expand", "z1", "--order", "two"], "order"),
+        (["expand", "exp(z1^2)"], "finite"),
+        (["curve", "missing.toml"], "Cannot read"),
+        (["curve", "/"], "Cannot read"),
+    ],
+)
+def test_bad_input_is_one_sentence_on_stderr(
+    args: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = answer(args, capsys)
+    assert (code, out) == (2, "")
+    assert part in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_every_problem_of_a_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('[target]\nexpression = "z1"\n[ridge]\nalpha = -1\nlamda = 1\n')
+    code, out, err = answer(["curve", str(path)], capsys)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 2
+    assert "did you mean 'lambda'?" in err
+
+
+def test_output_that_cannot_be_written(
+    experiment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("")
+    code, out, err = answer(["curve", experiment, "--out", str(tmp_path / "taken"), "--json"], capsys)
+    assert (code, out) == (2, "")
+    assert "in the way" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_and_a_broken_pipe_are_no_tracebacks(tmp_path: Path) -> None:
+    result = shell('giantstep leap "z1 + z1*z2" > /dev/full', tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    result = shell(
+        'set -o pipefail; giantstep leap "z1 + z1*z2" --json | true; echo "${PIPESTATUS[0]}"', tmp_path
+    )
+    assert result.stdout.strip() in ("0", "141")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "part"),
+    [
+        (ConvergenceError("no fixed point"), 3, "no fixed point"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (InputError(["one.", "two."]), 2, "two."),
+        (OSError(28, "No space left on device", "x"), 2, "No space left"),
+        (MemoryError(), 2, "memory"),
+        (ZeroDivisionError(), 70, "bug"),
+    ],
+)
+def test_exit_codes(
+    error: BaseException,
+    code: int,
+    part: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setitem(cli.commands, "init", click.Command("init", callback=fail))
+    monkeypatch.setattr("asymptotics.cli.silence_stdout", lambda: None)
+    found, out, err = answer(["init"], capsys)
+    assert (found, out) == (code, "")
+    assert part in err
+
+
+def test_version_and_bare_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(["--version"], capsys) == (0, "giantstep 0.1.0\n", "")
+    code, out, _ = answer([], capsys)
+    assert code == 0
+    assert all(name in out for name in COMMANDS)
+
+
+def test_a_terminal_that_cannot_show_greek(tmp_path: Path) -> None:
+    result = shell(
+        'giantstep leap "z1 + z1*z2"', tmp_path, PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0"
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "demo"])
+def test_the_examples_of_the_help_run(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer([name, "--help"], capsys)
+    assert code == 0
+    lines = re.findall(r"^ +(giantstep .*)$", out.split("Example:")[1], flags=re.MULTILINE)
+    assert lines
+    for line in lines:
+        result = shell(line, tmp_path)
+        assert result.returncode == 0, (line, result.stderr)
+
+
+def test_infinities_become_null() -> None:
+    assert finite({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}
