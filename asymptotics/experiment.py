@@ -205,6 +205,13 @@ def _largest_remainder(weights: Array, total: int) -> npt.NDArray[np.intp]:
     return count
 
 
+def _count(ratio: float, d: int, exponent: float, name: str) -> int:
+    """round(ratio d^exponent), at least 1; refused where no machine could hold that many."""
+    if math.log(ratio) + exponent * math.log(d) > math.log(2.0**62):
+        raise InputError(f"{name} must be below 2^62, not {ratio:g} * {d}^{exponent:g}.")
+    return max(1, round(ratio * math.pow(d, exponent)))
+
+
 @dataclass(frozen=True)
 class Training:
     """``steps`` giant steps on n = alpha d^batch_exponent fresh samples each, at dimensionless rate ``eta``.
@@ -224,7 +231,7 @@ class Training:
 
     def n(self, d: int) -> int:
         """Samples of one giant step, round(alpha d^batch_exponent), at least 1."""
-        return max(1, round(self.alpha * math.pow(d, self.batch_exponent)))
+        return _count(self.alpha, d, self.batch_exponent, "training.alpha d^batch_exponent")
 
     def learning_rate(self, d: int) -> float:
         """eta d^((batch_exponent − 1)/2), the factor of the update rule."""
@@ -257,13 +264,13 @@ class Ridge:
 
     def n2(self, d: int) -> int:
         """Samples of the fit, round(alpha d), at least 1."""
-        return max(1, round(self.alpha * d))
+        return _count(self.alpha, d, 1.0, "ridge.alpha d")
 
     def p(self, d: int, symmetric: bool = True) -> int:
         """Neurons, round(beta d), at least 1; made even (upwards) if symmetric."""
         if math.isinf(self.beta):
             raise InputError("ridge.beta must be finite where a number of neurons is needed, not inf.")
-        p = max(1, round(self.beta * d))
+        p = _count(self.beta, d, 1.0, "ridge.beta d")
         return p + (p % 2 if symmetric else 0)
 
 

@@ -229,6 +229,10 @@ def test_rounding_of_the_sizes() -> None:
     with pytest.raises(InputError, match="finite"):
         Ridge(beta=math.inf).p(50)
     assert Training(eta=2.0, batch_exponent=2).learning_rate(100) == pytest.approx(20.0)
+    assert Training(alpha=1e-9).n(100) == 1
+    for absurd in (lambda: Training(batch_exponent=1e9).n(100), lambda: Ridge(alpha=1e308).n2(100)):
+        with pytest.raises(InputError, match="below"):
+            absurd()
 
 
 def test_several_steps_at_large_batches_are_for_the_simulation_only() -> None:
