@@ -1,0 +1,267 @@
+"""Exact constants with a zero test that has three answers.
+
+A :class:`Scalar` is a finite sum of rational multiples of monomials in atoms: powers of √π, square roots of primes, e^q,
+and opaque constants known by a ball of any radius (erf(1/2), a certified integral). A sum whose monomials all cancel is
+*proved* zero; one whose ball (up to 2048 bits) excludes zero is proved non-zero; anything else stays undecided, because
+nobody knows, for instance, whether e and π are algebraically independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import flint
+
+_PRECISIONS = (256, 512, 2048)
+
+
+@dataclass(frozen=True, order=True)
+class Atom:
+    """A constant that is not rational; equal names are equal constants.
+
+    ``enclose`` returns a ball (``flint.arb``) at the working precision; ``symbol`` a SymPy object.
+    """
+
+    name: str
+    enclose: Callable[[], Any] = field(compare=False, repr=False)
+    symbol: Callable[[], Any] = field(compare=False, repr=False)
+
+
+#: ((atom, exponent), …), sorted by name; e^q is kept as ("exp", q).
+Key = tuple[tuple[Atom, int], ...]
+
+
+def _sympy() -> Any:
+    import sympy
+
+    return sympy
+
+
+SQRT_PI = Atom("sqrt(pi)", lambda: flint.arb.pi().sqrt(), lambda: _sympy().sqrt(_sympy().pi))
+
+
+@lru_cache(maxsize=1024)
+def _root_atom(p: int) -> Atom:
+    return Atom(f"sqrt({p})", lambda: flint.arb(p).sqrt(), lambda: _sympy().sqrt(p))
+
+
+@lru_cache(maxsize=4096)
+def _exp_atom(p: int, q: int) -> Atom:
+    text = f"exp({p})" if q == 1 else f"exp({p}/{q})"
+    return Atom(text, lambda: flint.arb(flint.fmpq(p, q)).exp(), lambda: _sympy().exp(_sympy().Rational(p, q)))
+
+
+class Scalar:
+    """An exact constant Σ q_i m_i; immutable, closed under +, −, * and under division by single monomials."""
+
+    __slots__ = ("_terms", "_zero")
+
+    def __init__(self, terms: dict[tuple[Fraction, Key], Any] | None = None) -> None:
+        #: (exponent q of e^q, other atoms) → rational coefficient, none of them zero.
+        self._terms = {key: c for key, c in (terms or {}).items() if c != 0}
+        self._zero: bool | None | str = "unknown"
+
+    @classmethod
+    def of(cls, value: Any) -> Scalar:
+        """A rational (int, ``Fraction``, ``flint.fmpq``) as a Scalar."""
+        if isinstance(value, Scalar):
+            return value
+        return cls({(Fraction(0), ()): _fmpq(value)})
+
+    @classmethod
+    def atom(cls, atom: Atom, exponent: int = 1) -> Scalar:
+        return cls({(Fraction(0), ((atom, exponent),)): flint.fmpq(1)})
+
+    @classmethod
+    def exp(cls, q: Fraction) -> Scalar:
+        """e^q for rational q."""
+        return cls({(Fraction(q), ()): flint.fmpq(1)})
+
+    @classmethod
+    def sqrt(cls, q: Fraction | int) -> Scalar:
+        """√q for rational q ≥ 0, through its square-free part."""
+        q = Fraction(q)
+        if q == 0:
+            return cls.of(0)
+        outside, primes = Fraction(1, q.denominator), []
+        for p, k in flint.fmpz(q.numerator * q.denominator).factor():
+            outside *= Fraction(int(p) ** (k // 2))
+            if k % 2:
+                primes.append(int(p))
+        key = tuple(sorted((_root_atom(p), 1) for p in primes))
+        return cls({(Fraction(0), key): _fmpq(outside)})
+
+    @classmethod
+    def sqrt_pi(cls, exponent: int = 1) -> Scalar:
+        """π^(exponent/2)."""
+        return cls.atom(SQRT_PI, exponent) if exponent else cls.of(1)
+
+    def __add__(self, other: Any) -> Scalar:
+        terms = dict(self._terms)
+        for key, c in Scalar.of(other)._terms.items():
+            terms[key] = terms[key] + c if key in terms else c
+        return Scalar(terms)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Scalar:
+        return Scalar({key: -c for key, c in self._terms.items()})
+
+    def __sub__(self, other: Any) -> Scalar:
+        return self + (-Scalar.of(other))
+
+    def __rsub__(self, other: Any) -> Scalar:
+        return Scalar.of(other) + (-self)
+
+    def __mul__(self, other: Any) -> Scalar:
+        terms: dict[tuple[Fraction, Key], Any] = {}
+        right = Scalar.of(other)._terms.items()
+        for (q, key), c in self._terms.items():
+            for (s, other_key), d in right:
+                merged, factor = _merge(key, other_key)
+                place = (q + s, merged)
+                value = c * d * factor
+                terms[place] = terms[place] + value if place in terms else value
+        return Scalar(terms)
+
+    __rmul__ = __mul__
+
+    def __pow__(self, k: int) -> Scalar:
+        result = Scalar.of(1)
+        for _ in range(k):
+            result = result * self
+        return result
+
+    def inverse(self) -> Scalar | None:
+        """1/self where self is a single monomial, else None: sums have no inverse of this form."""
+        if len(self._terms) != 1:
+            return None
+        ((q, key), c) = next(iter(self._terms.items()))
+        result = Scalar({(-q, ()): 1 / c})
+        for atom, k in key:
+            result = result * (
+                Scalar({(Fraction(0), ((atom, 1),)): flint.fmpq(1, _radicand(atom))})
+                if _is_root(atom)
+                else Scalar.atom(atom, -k)
+            )
+        return result
+
+    def __truediv__(self, other: Any) -> Scalar:
+        inverse = Scalar.of(other).inverse()
+        if inverse is None:
+            raise ZeroDivisionError("a Scalar can only be divided by a single non-zero monomial")
+        return self * inverse
+
+    def is_zero(self) -> bool | None:
+        """True: proved by formal cancellation; False: a ball excludes zero; None: undecided."""
+        if self._zero == "unknown":
+            self._zero = True if not self._terms else (False if self._is_positive_monomial() else self._by_balls())
+        return None if self._zero is None else bool(self._zero)
+
+    def _is_positive_monomial(self) -> bool:
+        return len(self._terms) == 1 and all(atom is SQRT_PI or _is_root(atom) for atom, _ in next(iter(self._terms))[1])
+
+    def _by_balls(self) -> bool | None:
+        return False if any(not self.ball(p).contains(0) for p in _PRECISIONS) else None
+
+    def ball(self, precision: int = 256) -> Any:
+        """A ball (``flint.arb``) that contains the constant."""
+        with flint.ctx.workprec(precision):
+            total = flint.arb(0)
+            for (q, key), c in self._terms.items():
+                value = flint.arb(c)
+                if q:
+                    value *= _exp_atom(q.numerator, q.denominator).enclose()
+                for atom, k in key:
+                    value *= atom.enclose() ** k
+                total += value
+            return total
+
+    @property
+    def is_rational(self) -> bool:
+        return all(q == 0 and not key for q, key in self._terms)
+
+    def __float__(self) -> float:
+        return float(self.ball(128).mid())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (Scalar, int, Fraction, flint.fmpq)) and self._terms == Scalar.of(other)._terms
+
+    def __hash__(self) -> int:
+        return hash(frozenset((key, str(c)) for key, c in self._terms.items()))
+
+    def __str__(self) -> str:
+        if not self._terms:
+            return "0"
+        text = " + ".join(_term_text(q, key, c) for (q, key), c in sorted(self._terms.items(), key=_order))
+        return text.replace("+ -", "- ")
+
+    def __repr__(self) -> str:
+        return f"Scalar({self})"
+
+    def to_sympy(self) -> Any:
+        """The constant as a SymPy expression."""
+        sympy = _sympy()
+        total = sympy.Integer(0)
+        for (q, key), c in self._terms.items():
+            value = sympy.Rational(int(c.p), int(c.q)) * sympy.exp(sympy.Rational(q.numerator, q.denominator))
+            for atom, k in key:
+                value *= atom.symbol() ** k
+            total += value
+        return total
+
+
+def _fmpq(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return flint.fmpq(value.numerator, value.denominator)
+    return flint.fmpq(value)
+
+
+def _is_root(atom: Atom) -> bool:
+    return atom.name.startswith("sqrt(") and atom.name[5:-1].isdigit()
+
+
+def _radicand(atom: Atom) -> int:
+    return int(atom.name[5:-1])
+
+
+def _merge(a: Key, b: Key) -> tuple[Key, Any]:
+    """Product of two monomials: exponents add, and √p·√p leaves the rational p."""
+    if not a or not b:
+        return a or b, flint.fmpq(1)
+    powers = dict(a)
+    for atom, k in b:
+        powers[atom] = powers.get(atom, 0) + k
+    factor = flint.fmpq(1)
+    for atom, k in list(powers.items()):
+        if _is_root(atom) and k == 2:
+            factor *= _radicand(atom)
+            k = 0
+        if k == 0:
+            del powers[atom]
+    return tuple(sorted(powers.items())), factor
+
+
+def _order(item: tuple[tuple[Fraction, Key], Any]) -> tuple[Any, ...]:
+    (q, key), _ = item
+    return (q, [(atom.name, k) for atom, k in key])
+
+
+def _term_text(q: Fraction, key: Key, c: Any) -> str:
+    factors = [atom.name if k == 1 else f"{atom.name}^{k}" for atom, k in key if k > 0]
+    below = [atom.name if k == -1 else f"{atom.name}^{-k}" for atom, k in key if k < 0]
+    if q:
+        factors.append(_exp_atom(q.numerator, q.denominator).name)
+    top, bottom = abs(int(c.p)), int(c.q)
+    if top != 1 or not factors:
+        factors.insert(0, str(top))
+    if bottom != 1:
+        below.insert(0, str(bottom))
+    text = "*".join(factors)
+    if below:
+        text += f"/{below[0]}" if len(below) == 1 else f"/({'*'.join(below)})"
+    return f"-{text}" if c < 0 else text
