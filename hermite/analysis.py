@@ -18,7 +18,7 @@ from hermite.closure import (
     tensor_span,
 )
 from hermite.engines import engine_for
-from hermite.subspaces import Span, rational, to_float, vanishes
+from hermite.subspaces import Span, Undecided, rational, to_float, vanishes
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -43,7 +43,10 @@ def analyse(f: Target, level: int) -> dict[str, Any]:
     """All fields of a :class:`hermite.report.LeapReport` but the names; ``level`` is the batch exponent ℓ."""
     engine = engine_for(f)
     if engine.degree is None:
-        return _infinite(f, engine, level)
+        try:
+            return _infinite(f, engine, level)
+        except Undecided as doubt:
+            return undecided(f, str(doubt))
     heat = Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram)
     return _Indices(f, heat, tensor_span(heat), level).fields(engine.exactness, "")
 
@@ -166,7 +169,7 @@ class _Indices:
         if index is None:
             return [*warnings, "the target is constant: there is nothing to learn"]
         sizes = {
-            k: math_norm([c for alpha, c in self.heat.terms.items() if sum(alpha) == k])
+            k: coefficient_norm([c for alpha, c in self.heat.terms.items() if sum(alpha) == k])
             for k in range(1, self.heat.order + 1)
         }
         later = [(k, size) for k, size in sizes.items() if k > index and size > 0]
@@ -181,7 +184,15 @@ class _Indices:
         return warnings
 
 
-def math_norm(coefficients: Sequence[Any]) -> float:
+def undecided(f: Target, reason: str) -> dict[str, Any]:
+    """The fields of a target of which nothing is proved: lower bounds, and the reason."""
+    empty = Heat(f.r, {}, 0, truncated=True, gram=f.gram)
+    fields = _Indices(f, empty, Span(f.r), 1).fields("undecided", reason)
+    fields["staircase"]["complete"] = None
+    return fields | {"warnings": []}
+
+
+def coefficient_norm(coefficients: Sequence[Any]) -> float:
     """Euclidean norm of exact scalars as a float: a size to speak of, never a verdict."""
     return float(sum(to_float(c) ** 2 for c in coefficients)) ** 0.5
 
@@ -199,6 +210,8 @@ def _pair(covector: Sequence[Any], row: Sequence[Any]) -> Any:
 
 def _infinite(f: Target, engine: Any, level: int) -> dict[str, Any]:
     """An infinite expansion: raise the order until the relevant space is found, then prove what is closed."""
+    if not engine.decided:
+        return undecided(f, engine.reason)
     bound: Span = engine.direction_span()
     for order in count(max(4, level + 1), 4):
         heat = Heat(f.r, engine.heat_series(order), order, truncated=True, gram=f.gram)

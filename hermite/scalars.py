@@ -52,7 +52,9 @@ def _root_atom(p: int) -> Atom:
 @lru_cache(maxsize=4096)
 def _exp_atom(p: int, q: int) -> Atom:
     text = f"exp({p})" if q == 1 else f"exp({p}/{q})"
-    return Atom(text, lambda: flint.arb(flint.fmpq(p, q)).exp(), lambda: _sympy().exp(_sympy().Rational(p, q)))
+    return Atom(
+        text, lambda: flint.arb(flint.fmpq(p, q)).exp(), lambda: _sympy().exp(_sympy().Rational(p, q))
+    )
 
 
 class Scalar:
@@ -159,11 +161,15 @@ class Scalar:
     def is_zero(self) -> bool | None:
         """True: proved by formal cancellation; False: a ball excludes zero; None: undecided."""
         if self._zero == "unknown":
-            self._zero = True if not self._terms else (False if self._is_positive_monomial() else self._by_balls())
+            self._zero = (
+                True if not self._terms else (False if self._is_positive_monomial() else self._by_balls())
+            )
         return None if self._zero is None else bool(self._zero)
 
     def _is_positive_monomial(self) -> bool:
-        return len(self._terms) == 1 and all(atom is SQRT_PI or _is_root(atom) for atom, _ in next(iter(self._terms))[1])
+        return len(self._terms) == 1 and all(
+            atom is SQRT_PI or _is_root(atom) for atom, _ in next(iter(self._terms))[1]
+        )
 
     def _by_balls(self) -> bool | None:
         return False if any(not self.ball(p).contains(0) for p in _PRECISIONS) else None
@@ -189,7 +195,9 @@ class Scalar:
         return float(self.ball(128).mid())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, (Scalar, int, Fraction, flint.fmpq)) and self._terms == Scalar.of(other)._terms
+        return (
+            isinstance(other, (Scalar, int, Fraction, flint.fmpq)) and self._terms == Scalar.of(other)._terms
+        )
 
     def __hash__(self) -> int:
         return hash(frozenset((key, str(c)) for key, c in self._terms.items()))

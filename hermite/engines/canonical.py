@@ -225,7 +225,9 @@ def _add_sparse(a: Any, b: Any) -> Any:
     total = dict(a)
     for key, c in b:
         total[key] = total[key] + c if key in total else c
-    return tuple(sorted(((key, c) for key, c in total.items() if c.is_zero() is not True), key=lambda x: x[0]))
+    return tuple(
+        sorted(((key, c) for key, c in total.items() if c.is_zero() is not True), key=lambda x: x[0])
+    )
 
 
 def linear(form: Form, r: int) -> tuple[Vector, Scalar, Scalar]:
@@ -342,7 +344,9 @@ def _sign_of_product(u: Form, r: int) -> Form:
                     factor = Ridge("sign", axis, Scalar.of(1), Scalar.of(0))
                     result = multiply(result, {Monomial((0,) * r, ((factor, 1),)): Scalar.of(1)})
             return result
-    if any(key.ridges or key.tilt or key.quadratic for key in u) or not all(c.is_rational for c in u.values()):
+    if any(key.ridges or key.tilt or key.quadratic for key in u) or not all(
+        c.is_rational for c in u.values()
+    ):
         raise Unsupported("the sign of a composite expression")
     context = flint.fmpq_mpoly_ctx.get([f"z{i + 1}" for i in range(r)], "lex")
     constant, factors = context.from_dict({key.powers: _only(c) for key, c in u.items()}).factor()
@@ -371,7 +375,9 @@ def _definite_sign(factor: Any, r: int) -> int:
     coefficients = [flint.fmpq(0)] * (int(factor.total_degree()) + 1)
     for key, c in factor.to_dict().items():
         coefficients[int(key[used[0]])] = c
-    for root, _ in (flint.fmpq_poly(coefficients) * flint.fmpq_poly(coefficients).denom()).numer().complex_roots():
+    for root, _ in (
+        (flint.fmpq_poly(coefficients) * flint.fmpq_poly(coefficients).denom()).numer().complex_roots()
+    ):
         if root.imag.contains(0):
             raise Unsupported("the sign of a polynomial with irrational roots")
     return 1 if coefficients[-1] > 0 else -1

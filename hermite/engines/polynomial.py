@@ -26,7 +26,7 @@ class PolynomialEngine:
         import flint
 
         assert target.tree is not None
-        self.r = target.r
+        self.r, self.gram = target.r, target.gram
         self.context = flint.fmpq_mpoly_ctx.get([f"u{i + 1}" for i in range(target.r)], "lex")
         self.polynomial = to_mpoly(target.tree, self.context)
         self.h = smooth(self.polynomial, self.context, target.gram)
@@ -42,6 +42,11 @@ class PolynomialEngine:
             tuple(int(a) for a in alpha): c for alpha, c in self.h.to_dict().items() if sum(alpha) <= order
         }
         return terms
+
+    def total_energy(self) -> Any:
+        """E f² = (exp(Δ/2) f²)(0), exactly."""
+        square = smooth(self.polynomial * self.polynomial, self.context, self.gram)
+        return square[(0,) * self.r]
 
 
 def to_mpoly(tree: Expression, context: Any) -> Any:

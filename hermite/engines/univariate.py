@@ -1,0 +1,266 @@
+"""Hermite coefficients of functions of one Gaussian variable: E[u(t) He_n(t/s)], t ~ N(0, s²).
+
+u(t) = t^m Π sign(t + θ_j) Π g(c t + e) exp(a t + b t²), g among tanh, erf, sin, cos, log 2cosh(·/2). Closed forms:
+
+* signs only (piecewise polynomials): partial moments T_q(x0) = E[x^q 1{x > x0}], T_0 = (1 − erf(x0/√2))/2,
+  T_1 = φ(x0), T_q = x0^(q−1) φ(x0) + (q − 1) T_(q−2);
+* exp, sin, cos: E[x^q e^{αx − βx²}] = e^{α²v/2} √v E_{N(αv, v)}[x^q], v = 1/(1 + 2β), with complex α;
+* one erf: E[erf(cx + e) He_j] = E[g^(j−1)], g the Gaussian derivative, and erf(e/√(1 + 2c²)) for j = 0.
+
+The rest is an opaque constant known by a certified integral (:mod:`hermite.engines.certified`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from typing import Any
+
+import flint
+
+from hermite.engines.canonical import _inverse, opaque_function, scalar_exp, scalar_sqrt, sign_of
+from hermite.scalars import Scalar
+
+#: (name, scale, offset, power) of a factor name(scale·t + offset)^power.
+Factor = tuple[str, Scalar, Scalar, int]
+ZERO, ONE = Scalar.of(0), Scalar.of(1)
+
+
+@dataclass(frozen=True)
+class Univariate:
+    """t^power Π sign(t + θ) Π factors · exp(tilt t + quadratic t²) with t ~ N(0, variance)."""
+
+    power: int
+    thresholds: tuple[Scalar, ...]
+    factors: tuple[Factor, ...]
+    tilt: Scalar
+    quadratic: Scalar
+    variance: Fraction
+
+    @property
+    def parity(self) -> str | None:
+        """ "even", "odd" or None: a proof that every other coefficient is zero."""
+        if self.tilt.is_zero() is not True or any(e.is_zero() is not True for _, _, e, _ in self.factors):
+            return None
+        shifts = [theta for theta in self.thresholds if theta.is_zero() is not True]
+        if any(-theta not in shifts for theta in shifts):
+            return None
+        odd = self.power + len(self.thresholds) - len(shifts)
+        odd += sum(k for name, _, _, k in self.factors if name in ("tanh", "erf", "sin"))
+        return "odd" if odd % 2 else "even"
+
+    def coefficient(self, n: int) -> Scalar:
+        """E[u(t) He_n(t/s)]; a zero by parity is exact."""
+        parity = self.parity
+        if (parity == "even" and n % 2) or (parity == "odd" and n % 2 == 0):
+            return ZERO
+        return self._cached(n)
+
+    @cached_property
+    def _table(self) -> dict[int, Scalar]:
+        return {}
+
+    def _cached(self, n: int) -> Scalar:
+        if n not in self._table:
+            self._table[n] = self._closed_form(n)
+        return self._table[n]
+
+    @cached_property
+    def s(self) -> Scalar:
+        return Scalar.sqrt(self.variance)
+
+    def _closed_form(self, n: int) -> Scalar:
+        weight = self.s**self.power
+        row = _times_power(hermite_row(n), self.power)
+        names = {name for name, *_ in self.factors}
+        smooth = self.tilt.is_zero() is True and self.quadratic.is_zero() is True
+        if not self.factors and smooth:
+            return weight * self._piecewise(row)
+        if not self.thresholds and names <= {"sin", "cos"} and self._precision is not None:
+            return weight * self._waves(row)
+        single = len(self.factors) == 1 and self.factors[0][3] == 1 and names == {"erf"}
+        if single and not self.thresholds and smooth:
+            value = self._error_function(row)
+            if value is not None:
+                return weight * value
+        from hermite.engines.certified import integral
+
+        return integral(self, n)
+
+    def _piecewise(self, row: list[int]) -> Scalar:
+        """Σ row_q E[x^q Π sign(s x + θ_j)]: the product starts at (−1)^J and flips at every breakpoint."""
+        breaks = sorted((-theta * _inverse(self.s) for theta in self.thresholds), key=_Ordered)
+        total = Scalar.of((-1) ** len(breaks)) * _combine(row, _full_moments(len(row)))
+        for j, x0 in enumerate(breaks, start=1):
+            jump = 2 * (-1) ** (len(breaks) - j)
+            total = total + Scalar.of(jump) * _combine(row, _tail_moments(x0, len(row)))
+        return total
+
+    @cached_property
+    def _precision(self) -> Scalar | None:
+        """1/v = 1 − 2 quadratic s², or None if it has no inverse in closed form."""
+        value = ONE - self.quadratic * Scalar.of(2 * self.variance)
+        return value if value.inverse() is not None and scalar_sqrt(value) is not None else None
+
+    def _waves(self, row: list[int]) -> Scalar:
+        """exp and trigonometric factors: products of cosines as sums of cosines, then complex Gaussian moments."""
+        waves: list[tuple[Fraction, Scalar, Scalar, int]] = [(Fraction(1), ZERO, ZERO, 0)]
+        for name, scale, offset, k in self.factors:
+            quarter = -1 if name == "sin" else 0
+            for _ in range(k):
+                waves = [
+                    (c / 2, w + sign * scale, phase + sign * offset, turns + sign * quarter)
+                    for c, w, phase, turns in waves
+                    for sign in (1, -1)
+                ]
+        assert self._precision is not None
+        v = _inverse(self._precision)
+        root = scalar_sqrt(v)
+        assert root is not None
+        total = ZERO
+        alpha = self.tilt * self.s
+        for c, w, phase, turns in waves:
+            omega = w * self.s
+            decay = scalar_exp((alpha * alpha - omega * omega) * v * Fraction(1, 2))
+            angle = phase + alpha * omega * v
+            cosine, sine = _turned(angle, turns)
+            real, imaginary = _complex_moments(alpha * v, omega * v, v, row)
+            total = total + Scalar.of(c) * decay * root * (cosine * real - sine * imaginary)
+        return total
+
+    def _error_function(self, row: list[int]) -> Scalar | None:
+        """x^m He_n in the Hermite basis, then Stein's lemma on erf(c x + e)."""
+        _, scale, e, _ = self.factors[0]
+        c = scale * self.s
+        spread = ONE + c * c * 2
+        root = scalar_sqrt(spread)
+        if root is None or root.inverse() is None or spread.inverse() is None:
+            return None
+        gauss = Univariate(0, (), (), c * e * -2, -(c * c), Fraction(1))
+        front = c * 2 * Scalar.sqrt_pi(-1) * scalar_exp(-(e * e))
+        total = ZERO
+        for j, h in enumerate(_to_hermite(row)):
+            if h == 0:
+                continue
+            if j == 0:
+                value = ZERO if e.is_zero() is True else opaque_function("erf", e * _inverse(root))
+            else:
+                value = front * gauss.coefficient(j - 1)
+            total = total + Scalar.of(h) * value
+        return total
+
+
+class _Ordered:
+    """Order of real constants by their balls; equal ones are formally equal."""
+
+    def __init__(self, x: Scalar) -> None:
+        self.x = x
+
+    def __lt__(self, other: _Ordered) -> bool:
+        return sign_of(self.x - other.x) < 0
+
+
+@lru_cache(maxsize=512)
+def _hermite_coefficients(n: int) -> tuple[int, ...]:
+    low, high = (1,), (0, 1)
+    if n == 0:
+        return low
+    for k in range(1, n):
+        new = [0, *high]
+        for q, c in enumerate(low):
+            new[q] -= k * c
+        low, high = high, tuple(new)
+    return high
+
+
+def hermite_row(n: int) -> list[int]:
+    """Coefficients of He_n(x) in 1, x, x², …"""
+    return list(_hermite_coefficients(n))
+
+
+def _times_power(row: list[int], m: int) -> list[int]:
+    return [0] * m + row
+
+
+def _to_hermite(row: list[int]) -> list[Fraction]:
+    """Coefficients of a polynomial in He_0, He_1, …: x^q = Σ_j q!/(j! (q−2j)! 2^j) He_{q−2j}."""
+    out = [Fraction(0)] * len(row)
+    for q, c in enumerate(row):
+        weight = Fraction(c)
+        for j in range(q // 2 + 1):
+            out[q - 2 * j] += weight
+            weight = weight * (q - 2 * j) * (q - 2 * j - 1) / (2 * (j + 1))
+    return out
+
+
+def _combine(row: list[int], moments: list[Scalar]) -> Scalar:
+    return sum((Scalar.of(c) * moments[q] for q, c in enumerate(row) if c), ZERO)
+
+
+def _full_moments(count: int) -> list[Scalar]:
+    values = [1, 0]
+    for q in range(2, count):
+        values.append((q - 1) * values[q - 2])
+    return [Scalar.of(value) for value in values]
+
+
+def _tail_moments(x0: Scalar, count: int) -> list[Scalar]:
+    """T_q(x0) = E[x^q 1{x > x0}], q < ``count``."""
+    half, root2 = Scalar.of(Fraction(1, 2)), Scalar.sqrt(2)
+    density = scalar_exp(x0 * x0 * Fraction(-1, 2)) * Scalar.sqrt(Fraction(1, 2)) * Scalar.sqrt_pi(-1)
+    below = ZERO if x0.is_zero() is True else opaque_function("erf", x0 * root2 * half)
+    moments = [half - half * below, density]
+    power = x0
+    for q in range(2, max(count, 2)):
+        moments.append(power * density + Scalar.of(q - 1) * moments[q - 2])
+        power = power * x0
+    return moments
+
+
+def _turned(angle: Scalar, turns: int) -> tuple[Scalar, Scalar]:
+    """(cos, sin) of angle + turns·π/2; whole quarter turns of π in the angle are exact too."""
+    if angle.is_zero() is not True:
+        quarters = angle * Scalar.sqrt_pi(-2) * 2
+        if quarters.is_rational:
+            from hermite.engines.canonical import as_fraction
+
+            value = as_fraction(quarters)
+            if value.denominator == 1:
+                angle, turns = ZERO, turns + int(value)
+    if angle.is_zero() is True:
+        cosine, sine = ONE, ZERO
+    elif sign_of(angle) < 0:
+        cosine, sine = opaque_function("cos", -angle), -opaque_function("sin", -angle)
+    else:
+        cosine, sine = opaque_function("cos", angle), opaque_function("sin", angle)
+    for _ in range(turns % 4):
+        cosine, sine = -sine, cosine
+    return cosine, sine
+
+
+def _complex_moments(a: Scalar, b: Scalar, v: Scalar, row: list[int]) -> tuple[Scalar, Scalar]:
+    """Σ row_q E[X^q] with X ~ N(a + ib, v): M_q = (a + ib) M_(q−1) + (q − 1) v M_(q−2)."""
+    moments = [(ONE, ZERO), (a, b)]
+    for q in range(2, len(row)):
+        x, y = moments[q - 1]
+        p, r = moments[q - 2]
+        moments.append((a * x - b * y + v * p * (q - 1), a * y + b * x + v * r * (q - 1)))
+    real = sum((moments[q][0] * c for q, c in enumerate(row) if c), ZERO)
+    imaginary = sum((moments[q][1] * c for q, c in enumerate(row) if c), ZERO)
+    return real, imaginary
+
+
+def precision_bits() -> int:
+    """Working precision of the ball arithmetic."""
+    return int(flint.ctx.prec)
+
+
+def describe(u: Univariate, n: int) -> str:
+    """The name under which E[u He_n] is known: equal names are equal constants."""
+    parts: list[Any] = [f"t^{u.power}"] if u.power else []
+    parts += [f"sign(t + {theta})" for theta in u.thresholds]
+    parts += [f"{name}({c}*t + {e})^{k}" for name, c, e, k in u.factors]
+    if u.tilt.is_zero() is not True or u.quadratic.is_zero() is not True:
+        parts.append(f"exp({u.tilt}*t + {u.quadratic}*t^2)")
+    return f"E[{' '.join(parts)} He{n}; var {u.variance}]"

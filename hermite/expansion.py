@@ -1,0 +1,295 @@
+"""HermiteExpansion: f = Σ_k ⟨C_k, He_k(z)⟩/k! with C_k = E[∇^k f] and c_α = E[f Π He_{α_i}(z_i)], no 1/k!.
+
+The energy of order k is ‖C_k‖²/k! = Σ_{|α|=k} c_α²/α!. With a Gram matrix of the named directions, ``coefficient(α)`` is
+E[∂^α f] in those variables (C_k = Σ coefficient ⊗ w's) and energies use the Gram metric.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import factorial
+from typing import TYPE_CHECKING, Any
+
+from hermite.engines import engine_for
+from hermite.errors import InputError
+from hermite.subspaces import rational, to_float
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hermite.target import Target
+
+Index = tuple[int, ...]
+MAX_ORDER = 200
+
+
+def expand(f: Target, order: int | None = None) -> HermiteExpansion:
+    """The Hermite expansion of ``f`` up to total degree ``order`` (default: the degree of a polynomial, else 4).
+
+    Exact for polynomials and closed forms, certified balls for tanh, logistic and softplus, numerical for callables,
+    "undecided" (with the reason) where no engine applies.
+
+    Raises ``InputError`` if the order is not a whole number from 0 to 200.
+
+    >>> from hermite import Target, expand
+    >>> e = expand(Target("z1 + z1*z2"))
+    >>> e.coefficient((1, 1)), e.energy(2), e.total_energy
+    (1, 1, 2)
+    """
+    good = order is None or (
+        isinstance(order, int) and not isinstance(order, bool) and 0 <= order <= MAX_ORDER
+    )
+    if not good:
+        raise InputError(f"order must be a whole number from 0 to {MAX_ORDER}, not {order!r}")
+    engine = engine_for(f)
+    if order is None:
+        order = 4 if engine.degree is None else engine.degree
+    return HermiteExpansion(f, order, engine)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HermiteExpansion:
+    """Hermite coefficients of a target up to ``order``; see the module for conventions."""
+
+    target: Target
+    order: int
+    engine: Any = field(repr=False)
+
+    @property
+    def exactness(self) -> str:
+        """ "exact", "certified", "numerical" or "undecided"."""
+        return str(self.engine.exactness)
+
+    @property
+    def reason(self) -> str:
+        return str(self.engine.reason)
+
+    @cached_property
+    def series(self) -> dict[Index, Any]:
+        """{α: c_α} with exact scalars, zeros left out; complete up to ``order``."""
+        return {alpha: c * _factorial(alpha) for alpha, c in self.engine.heat_series(self.order).items()}
+
+    def scalar(self, alpha: Index) -> Any:
+        """c_α as the engine knows it: ``flint.fmpq``, a ``Scalar`` or a float."""
+        alpha = self._checked(alpha)
+        return self.series.get(alpha, rational(0))
+
+    def coefficient(self, alpha: Index) -> Any:
+        """c_α as a SymPy object; certified ones are floats of 50 digits inside their ball."""
+        return to_sympy(self.scalar(alpha))
+
+    def value(self, alpha: Index) -> float:
+        """c_α as a float."""
+        return to_float(self.scalar(alpha))
+
+    def ball(self, alpha: Index, precision: int = 256) -> Any:
+        """A ``flint.arb`` that contains c_α (symbolic targets only)."""
+        import flint
+
+        c = self.scalar(alpha)
+        return c.ball(precision) if hasattr(c, "ball") else flint.arb(c)
+
+    def is_zero(self, alpha: Index) -> bool | None:
+        """Whether c_α = 0: proved either way, or None (undecided)."""
+        c = self.scalar(alpha)
+        if isinstance(c, float):
+            return None
+        answer = c.is_zero() if hasattr(c, "ball") else bool(c == 0)
+        return None if answer is None else bool(answer)
+
+    def coefficients(self, order: int | None = None) -> dict[Index, Any]:
+        """{α: c_α} of the coefficients not proved zero, by rising order, as SymPy objects."""
+        return {alpha: to_sympy(c) for alpha, c in self._sorted(order)}
+
+    def tensor(self, k: int) -> NDArray[np.float64]:
+        """C_k = E[∇^k f] as a float array (r, …, r) with k axes, in the orthonormal coordinates of the target."""
+        import numpy as np
+
+        self._known()
+        if not 0 <= k <= self.order:
+            raise InputError(f"the tensor order must be from 0 to {self.order}, not {k!r}")
+        r = self.target.r
+        tensor = np.zeros((r,) * k)
+        for alpha, c in self.series.items():
+            if sum(alpha) != k:
+                continue
+            places = [i for i, a in enumerate(alpha) for _ in range(a)]
+            for index in _arrangements(tuple(places)):
+                tensor[index] = to_float(c)
+        if self.target.gram is not None:
+            for axis in range(k):
+                tensor = np.moveaxis(np.tensordot(self.target.cholesky, tensor, axes=(0, axis)), 0, axis)
+        return tensor
+
+    def energy_scalar(self, k: int) -> Any:
+        """‖C_k‖²/k! as an exact scalar."""
+        self._known()
+        terms = [(alpha, c) for alpha, c in self.series.items() if sum(alpha) == k]
+        if self.target.gram is None:
+            return sum((c * c / _factorial(alpha) for alpha, c in terms), start=rational(0))
+        return _metric_energy(terms, k, self.target.gram)
+
+    def energy(self, k: int) -> Any:
+        """Energy of order k, ‖C_k‖²/k! = Σ_{|α|=k} c_α²/α!, as a SymPy object."""
+        return to_sympy(self.energy_scalar(k))
+
+    @property
+    def energies(self) -> list[float]:
+        """Energies of the orders 0..``order`` as floats."""
+        return [to_float(self.energy_scalar(k)) for k in range(self.order + 1)]
+
+    @cached_property
+    def total_scalar(self) -> Any:
+        """E f² as an exact scalar, or None where it has no closed form."""
+        self._known()
+        return self.engine.total_energy()
+
+    @property
+    def total_energy(self) -> Any:
+        """E f² as a SymPy object (None where unknown); equals Σ_k energy(k) by Parseval."""
+        return None if self.total_scalar is None else to_sympy(self.total_scalar)
+
+    @property
+    def residual_energy(self) -> Any:
+        """E f² − Σ_{k ≤ order} energy(k): what the expansion leaves out."""
+        rest = self._residual()
+        return None if rest is None else to_sympy(rest)
+
+    def _residual(self) -> Any:
+        if self.total_scalar is None:
+            return None
+        return self.total_scalar - sum(
+            (self.energy_scalar(k) for k in range(self.order + 1)), start=rational(0)
+        )
+
+    def latex(self) -> str:
+        """The expansion Σ c_α/α! Π He_{α_i} as LaTeX."""
+        import sympy
+
+        names = self.target.variables
+        parts = []
+        for alpha, c in self._sorted(None):
+            weight = sympy.latex(to_sympy(c) / _factorial(alpha))
+            basis = "".join(_latex_factor(a, name) for a, name in zip(alpha, names, strict=True) if a)
+            if basis and weight in ("1", "-1"):
+                weight = weight[:-1]
+            parts.append(f"{weight}{' ' if weight and basis else ''}{basis}")
+        text = " + ".join(parts).replace("+ -", "- ") or "0"
+        return (
+            text
+            if self.engine.degree is not None and self.order >= self.engine.degree
+            else text + r" + \cdots"
+        )
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+    def __repr__(self) -> str:
+        text = ", ".join(f"{alpha}: {c}" for alpha, c in list(self.coefficients().items())[:8])
+        return f"HermiteExpansion({self.target.text!r}, order={self.order}, {self.exactness}, {{{text}}})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of ``giantstep expand``."""
+        known = self.exactness != "undecided"
+        total = self.total_scalar if known else None
+        rest = self._residual() if known else None
+        return {
+            "target": self.target.text,
+            "variables": list(self.target.variables),
+            "order": self.order,
+            "coefficients": {
+                ",".join(map(str, alpha)): {"exact": exact_text(c), "value": to_float(c)}
+                for alpha, c in self._sorted(None)
+            },
+            "energies": self.energies if known else [],
+            "total_energy": None if total is None else to_float(total),
+            "residual_energy": None if rest is None else to_float(rest),
+            "exactness": self.exactness,
+            "reason": self.reason,
+        }
+
+    def _sorted(self, order: int | None) -> list[tuple[Index, Any]]:
+        top = self.order if order is None else order
+        return sorted(
+            ((a, c) for a, c in self.series.items() if sum(a) <= top),
+            key=lambda item: (sum(item[0]), [-x for x in item[0]]),
+        )
+
+    def _known(self) -> None:
+        if self.exactness == "undecided":
+            raise InputError(f"the expansion of {self.target.text!r} is undecided: {self.reason}")
+
+    def _checked(self, alpha: Index) -> Index:
+        self._known()
+        alpha = tuple(alpha)
+        good = len(alpha) == self.target.r and all(isinstance(a, int) and a >= 0 for a in alpha)
+        if not good or sum(alpha) > self.order:
+            raise InputError(
+                f"alpha must hold {self.target.r} whole numbers of sum at most {self.order}, not {alpha!r}"
+            )
+        return alpha
+
+
+def to_sympy(c: Any) -> Any:
+    """An exact scalar as a SymPy object."""
+    import sympy
+
+    if hasattr(c, "to_sympy"):
+        return c.to_sympy()
+    if isinstance(c, float):
+        return sympy.Float(c)
+    return sympy.Rational(int(c.p), int(c.q))
+
+
+def exact_text(c: Any) -> str:
+    """An exact scalar as text; one known by a certified integral as 25 digits of its ball."""
+    text = str(c)
+    return str(c.ball(256).mid().str(25, radius=False)) if "E[" in text else text
+
+
+def _factorial(alpha: Index) -> int:
+    result = 1
+    for a in alpha:
+        result *= factorial(a)
+    return result
+
+
+def _arrangements(places: tuple[int, ...]) -> set[Index]:
+    from itertools import permutations
+
+    return set(permutations(places))
+
+
+def _metric_energy(terms: list[tuple[Index, Any]], k: int, gram: Any) -> Any:
+    """⟨C_k, C_k⟩/k! in the metric: lower one tensor form index by index, P ↦ Σ_α c_α (G·)^α."""
+    total: dict[Index, Any] = {}
+    r = len(gram)
+    for alpha, c in terms:
+        # Σ over the k legs of one copy: leg i becomes Σ_j G_ij e_j.
+        partial: dict[Index, Any] = {(0,) * r: c * factorial(k) / _factorial(alpha)}
+        for i, a in enumerate(alpha):
+            for _ in range(a):
+                grown: dict[Index, Any] = {}
+                for beta, x in partial.items():
+                    for j in range(r):
+                        if gram[i][j]:
+                            key = (*beta[:j], beta[j] + 1, *beta[j + 1 :])
+                            value = x * rational(gram[i][j])
+                            grown[key] = grown[key] + value if key in grown else value
+                partial = grown
+        for beta, x in partial.items():
+            total[beta] = total[beta] + x if beta in total else x
+    # The number of arrangements of β is already in the sum over legs; contract with c_β.
+    table = dict(terms)
+    energy = sum((table[beta] * x for beta, x in total.items() if beta in table), start=rational(0))
+    return energy / factorial(k)
+
+
+def _latex_factor(a: int, name: str) -> str:
+    label = f"{name[0]}_{{{name[1:]}}}" if name[1:].isdigit() else name
+    return label + " " if a == 1 else rf"\mathrm{{He}}_{{{a}}}({label})"
+
+
+__all__ = ["HermiteExpansion", "expand"]
