@@ -166,11 +166,10 @@ def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
 def plateaus(expr: str, steps: int | None, kappa: int | None, activation: str | None, as_json: bool) -> None:
     """The stairway: the test error that no second layer gets below, by steps and by batch size."""
     from asymptotics import plateaus as stairway
-    from asymptotics.printing import plateaus_text
     from hermite import Target
 
-    rows = stairway(Target(expr), steps=steps, kappa=kappa, activation=activation)
-    emit(rows, as_json, lambda: plateaus_text(rows))
+    result = stairway(Target(expr), steps=steps, kappa=kappa, activation=activation)
+    emit(result.to_dict(), as_json, lambda: repr(result))
 
 
 @cli.command(epilog=example("giantstep init > experiment.toml", "giantstep overlaps experiment.toml"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from asymptotics.curves import Row, curve_rows
 from asymptotics.experiment import Experiment
-from asymptotics.printing import number, plateaus_text, table
+from asymptotics.printing import number, table
 from asymptotics.trajectories import Run, runs
 from hermite import Target
 
@@ -66,7 +66,7 @@ def run_demo(say: Say, note: Say) -> dict[str, bytes]:
     say(f"1. What is in {TEXT}: directions, leap index, staircase\n")
     say(repr(leap(target, activation="relu")))
     say("\n2. The stairway: no second layer gets below these errors\n")
-    say(plateaus_text(plateaus(target)))
+    say(repr(plateaus(target)))
     say("\n3. Overlaps after one giant step, n = 4 d samples: theory and simulation\n")
     run = runs(Experiment.from_toml(OVERLAPS), simulate=True, progress=note)[0]
     say(overlap_table(run))

@@ -47,48 +47,18 @@ def _rich_table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
 
 def expansion_text(expansion: Mapping[str, Any]) -> str:
     """The coefficients and the energies of ``giantstep expand``."""
+    if expansion["exactness"] == "undecided":
+        return f"undecided: {expansion['reason']}"
     coefficients = [[f"({k})", c["exact"], c["value"]] for k, c in expansion["coefficients"].items()]
-    energies = [[k, _exact(e), _value(e)] for k, e in enumerate(expansion["energies"])]
-    return "\n".join(
-        [
-            table(["order of He", "coefficient", "value"], coefficients),
-            "",
-            table(["k", "energy", "value"], energies),
-            "",
-            f"total energy E f^2   {_both(expansion['total_energy'])}",
-            f"above these orders   {_both(expansion['residual_energy'])}",
-        ]
-    )
-
-
-def _exact(entry: Any) -> Any:
-    return entry["exact"] if isinstance(entry, Mapping) else entry
-
-
-def _value(entry: Any) -> Any:
-    return entry["value"] if isinstance(entry, Mapping) else entry
-
-
-def _both(entry: Any) -> str:
-    exact, value = number(_exact(entry)), number(_value(entry))
-    return exact if exact == value else f"{exact} = {value}"
-
-
-def subspace(rows: Sequence[Sequence[Any]]) -> str:
-    """A subspace by its reduced basis: span{(1, 0)}."""
-    return "{0}" if not rows else "span{" + ", ".join(f"({', '.join(map(str, row))})" for row in rows) + "}"
-
-
-def plateaus_text(result: Mapping[str, Any]) -> str:
-    """The stairway table of ``giantstep plateaus``."""
-    rows = result["rows"]
-    kappas = len(rows[0]["plateaus"])
-    header = ["step", "dim", "learned subspace", *(f"kappa={k}" for k in range(kappas))]
-    lines = [table(header, [[r["step"], r["dim"], subspace(r["subspace"]), *r["plateaus"]] for r in rows])]
-    if any(r.get("plateaus_activation") for r in rows):
-        body = [[r["step"], *(r["plateaus_activation"] or [None] * kappas)] for r in rows]
-        lines += ["", "with this activation:", table(["step", *header[3:]], body)]
-    return "\n".join(lines)
+    energies = [[k, energy] for k, energy in enumerate(expansion["energies"])]
+    parts = [
+        table(["order of He", "coefficient", "value"], coefficients),
+        table(["k", "energy"], energies),
+        f"total energy E f^2  {number(expansion['total_energy'])}\n"
+        f"above order {expansion['order']:<8}{number(expansion['residual_energy'])}",
+        f"how this is known: {expansion['exactness']}",
+    ]
+    return "\n\n".join(parts)
 
 
 def measured(value: float | None, sem: float | None) -> str:

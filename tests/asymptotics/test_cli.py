@@ -138,7 +138,7 @@ def test_plateaus_as_json_and_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert [row["dim"] for row in rows] == [0, 1, 2]
     assert rows[0]["plateaus"] == [2.0, 1.0, 0.0]
-    assert "kappa=2" in answer(["plateaus", "z1 + z1*z2", "--activation", "relu"], capsys)[1]
+    assert "κ = 2" in answer(["plateaus", "z1 + z1*z2", "--activation", "relu"], capsys)[1]
 
 
 @pytest.mark.parametrize("command", ["overlaps", "curve", "validate"])

@@ -18,7 +18,7 @@ def test_the_demonstration_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
     files = demo.run_demo(said.append, notes.append)
     text = "\n".join(said)
-    for part in ("leap index", "kappa=1", "simulation ± s.e.", "direction", "alpha"):
+    for part in ("leap index", "κ = 1", "simulation ± s.e.", "direction", "alpha"):
         assert part in text
     assert files["png"].startswith(b"\x89PNG")
     assert files["pdf"].startswith(b"%PDF")
