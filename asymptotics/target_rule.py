@@ -73,6 +73,18 @@ def kink_frame(f: Target) -> KinkFrame:
     return KinkFrame(full, (*points, *((),) * (f.r - len(axes))), True)
 
 
+def kink_planes(f: Target) -> list[tuple[Array, float]] | None:
+    """(n, b), |n| = 1, of every hyperplane n·x + b = 0 (orthonormal coordinates) where ``f`` may have a kink.
+
+    None if a kink lies on no plane, or for a plain callable.
+    """
+    planes = None if f.tree is None else _kink_planes(f.tree, f.r)
+    if planes is None:
+        return None
+    turned = [(f.cholesky.T @ normal, offset) for normal, offset in planes]
+    return [(n / np.linalg.norm(n), float(b / np.linalg.norm(n))) for n, b in turned if np.linalg.norm(n) > 0]
+
+
 def _kink_planes(tree: Expression, r: int) -> list[tuple[Array, float]] | None:
     """(n, b) of every hyperplane n·u + b = 0 on which ``tree`` may have a kink; None if one is not a
     plane.

@@ -55,7 +55,13 @@ def risk(
     units = _units_after_one(f, network, replace_alpha(training, ridge.d), level)
     errors = solve_units(units, alpha, beta, ridge.lam, d=ridge.d, throw=throw)
     return _result(
-        f, network, training, ridge, errors, f"conditional Gaussian equivalence, level {level}", *_validity(level)
+        f,
+        network,
+        training,
+        ridge,
+        errors,
+        f"conditional Gaussian equivalence, level {level}",
+        *_validity(level),
     )
 
 
@@ -78,7 +84,9 @@ def _refuse(f: Target, network: Network, training: Training, ridge: Ridge) -> No
     problems: list[str] = []
     steps = training.steps
     if ridge.regime == "fixed-width":
-        problems.append('ridge.regime = "fixed-width" is not available: use "auto", "proportional" or "finite".')
+        problems.append(
+            'ridge.regime = "fixed-width" is not available: use "auto", "proportional" or "finite".'
+        )
     if steps > 1:
         problems.append(f"The ridge theory covers 0 and 1 giant steps, not {steps}; simulate instead.")
     if steps >= 1:
@@ -92,7 +100,9 @@ def _refuse(f: Target, network: Network, training: Training, ridge: Ridge) -> No
                 f"not {training.batch_exponent:g}; simulate instead."
             )
         if 1 in training.remove_orders:
-            problems.append("The ridge theory after a giant step covers remove_orders [] and [0], not [0, 1].")
+            problems.append(
+                "The ridge theory after a giant step covers remove_orders [] and [0], not [0, 1]."
+            )
         if ridge.level not in ("auto", "iso", "E"):
             problems.append(f'ridge.level after one step is "auto", "E" or "iso", not {ridge.level!r}.')
         if ridge.d is None and (network.readout == "gaussian" or network.bias > 0):
@@ -117,7 +127,10 @@ def _ratios(network: Network, ridge: Ridge) -> tuple[float, float]:
 def _validity(level: str) -> tuple[str, str]:
     if level == "iso":
         return "approximate", "The residual of the weights is taken as isotropic."
-    return "leading order", "The bulk of the residual of the weights is taken as isotropic (exact on the learned block)."
+    return (
+        "leading order",
+        "The bulk of the residual of the weights is taken as isotropic (exact on the learned block).",
+    )
 
 
 # Set-up, kept along a curve ------------------------------------------------------------------------------------
@@ -146,7 +159,9 @@ def _units_after_one(f: Target, network: Network, training: Training, level: str
     else:
         # A readout law with a mean gives the network a constant initial output, which the gradient subtracts.
         output = sigma.mean(groups.bias, np.ones_like(groups.bias))
-        labels = labels.shifted(float(np.sum(_readouts(network) * output)) if not network.is_symmetric else 0.0)
+        labels = labels.shifted(
+            float(np.sum(_readouts(network) * output)) if not network.is_symmetric else 0.0
+        )
     return first_step_units(f, sigma, groups, labels, level)
 
 

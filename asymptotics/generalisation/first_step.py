@@ -64,7 +64,10 @@ class Labels:
 
         moved = np.array(
             [
-                [sum(comb(a, j) * (-offset) ** (a - j) * self.e[j, b] for j in range(a + 1)) for b in range(3)]
+                [
+                    sum(comb(a, j) * (-offset) ** (a - j) * self.e[j, b] for j in range(a + 1))
+                    for b in range(3)
+                ]
                 for a in range(5)
             ]
         )
@@ -153,7 +156,12 @@ def _blocks(labels: Labels) -> tuple[Array, Array, Array]:
     ww_2 = e[2, 2]
     ww_q = e[1, 2] ** 2 + i * e[2, 2]
     vw_q = i**2 * e[3, 1] + i * e[1, 2] * e[2, 1] + i * c1 * e[2, 2] + c1 * e[1, 2] ** 2 + i * e[2, 1] * c0
-    vv_q = i * vv_2 + c0 * i * (i * e[3, 0] + c1 * e[2, 1]) + vw * (i * e[2, 1] + c1 * e[1, 2]) + (vv - c1 * vw) * c0
+    vv_q = (
+        i * vv_2
+        + c0 * i * (i * e[3, 0] + c1 * e[2, 1])
+        + vw * (i * e[2, 1] + c1 * e[1, 2])
+        + (vv - c1 * vw) * c0
+    )
     gamma, size = labels.overlap, labels.size
     if size == 0 or abs(gamma) >= 1:
         return np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 2))

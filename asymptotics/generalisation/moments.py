@@ -76,7 +76,9 @@ def _row_rule(sigma: Activation, mean: Array, s: Array, rho: float, rest: float)
     if abs(rho) > 0.1:
         centre = (kinks - mean[:, 1:]) / (s[1] * rho)
         width = rest / abs(rho)
-        spread = [0.0] if width < 1e-8 else [j * width for j in (-8, -4, -2, 0, 2, 4, 8) if width < 0.5 or j == 0]
+        spread = (
+            [0.0] if width < 1e-8 else [j * width for j in (-8, -4, -2, 0, 2, 4, 8) if width < 0.5 or j == 0]
+        )
         cuts += [centre + shift for shift in spread]
     grid = np.broadcast_to(np.arange(-_REACH, _REACH + 0.5, 1.0), (len(mean), int(2 * _REACH) + 1))
     edges = np.sort(np.clip(np.concatenate([grid, *cuts], axis=1), -_REACH, _REACH), axis=1)

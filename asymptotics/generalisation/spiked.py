@@ -96,7 +96,9 @@ def _check(s: Array, gamma: Array, k: int) -> None:
     if not np.all(s > 0):
         problems.append(f"norm2 must be positive for every group, not {s.tolist()}.")
     if k and float(np.linalg.norm(gamma, 2)) > 1 + 1e-9:
-        problems.append("overlap must have singular values of at most 1: directions and spikes are orthonormal.")
+        problems.append(
+            "overlap must have singular values of at most 1: directions and spikes are orthonormal."
+        )
     if problems:
         raise InputError(problems)
 

@@ -58,8 +58,8 @@ def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array,
     One direction: split at the kinks of f*. Several: tensor rule over τ (no kinks allowed for).
     """
     if overlap.shape[1] == 0:
-        mean, linear, second = moments_at_start(f)
-        rest = max(0.0, second - mean**2 - float(linear @ linear)) + f.noise
+        mean, linear, energy = moments_at_start(f)
+        rest = max(0.0, energy - mean**2 - float(linear @ linear)) + f.noise
         return np.full(len(kappa), mean), np.tile(linear, (len(kappa), 1)), np.full(len(kappa), rest)
     root = root_of_rest(overlap)
     centre = kappa @ overlap.T

@@ -57,7 +57,7 @@ class Units:
     @property
     def groups(self) -> int:
         """A, the number of groups."""
-        return self.mu0.shape[1]
+        return int(self.mu0.shape[1])
 
     @cached_property
     def fractions(self) -> Array:
@@ -153,13 +153,17 @@ def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None
             "is infinite at interpolation; choose lambda > 0 or another ratio."
         )
     if float(np.max(np.abs(units.spread), initial=0.0)) <= 1e-13 * units.scale:
-        raise InputError("lambda = 0 with a linear activation: the features are degenerate; choose lambda > 0.")
+        raise InputError(
+            "lambda = 0 with a linear activation: the features are degenerate; choose lambda > 0."
+        )
 
 
 # Susceptibilities -----------------------------------------------------------------------------------------------
 
 
-def susceptibilities(units: Units, alpha: float, beta: float, lam: float, *, throw: bool = True) -> Susceptibilities:
+def susceptibilities(
+    units: Units, alpha: float, beta: float, lam: float, *, throw: bool = True
+) -> Susceptibilities:
     """Fixed point of (V1, N⁻¹): V = μ1ᵀ V1 μ1 + Σ ν tr(Ms N⁻¹), N = el + (α E[Ms/(om+V)] + ρ∘T)/β, V1 = W."""
     om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
     system = _System(units, alpha, 1.0 / beta, om)
@@ -244,7 +248,7 @@ class _System:
         hat = self._fill(self.forms[:, : self.size].T @ (self.alpha * units.weights * iv))
         weighted = units.count[:, None, None] * inverse
         D = (units.scatter @ weighted.ravel()).reshape(self.eye_a.shape)
-        L = np.linalg.inv(self.eye_a + hat @ D)
+        L: Array = np.asarray(np.linalg.inv(self.eye_a + hat @ D), dtype=np.float64)
         return L, L @ hat, D @ L
 
     def map_at(self, el: float) -> Map:
@@ -258,7 +262,9 @@ class _System:
             within = T[units.members[:, :, None], units.members[:, None, :]]
             N = el * self.eye_b + self.inverse_beta * (own + units.rho * within)
             inverse = np.linalg.inv(N)
-            return np.concatenate([W[self.rows, self.cols], inverse[:, self.inner_rows, self.inner_cols].ravel()])
+            return np.concatenate(
+                [W[self.rows, self.cols], inverse[:, self.inner_rows, self.inner_cols].ravel()]
+            )
 
         return step
 
@@ -297,7 +303,7 @@ def first_moments(
     reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
     Gp = root[:, None] * _pseudo_inverse(root[:, None] * G * root, 1e-12 * reference) * root
     mixed = Ct @ Gp
-    e = np.linalg.solve(np.eye(a * size) + VE @ DE - mixed @ Ct.T @ DE, mh.ravel() - mixed @ g0)
+    e: Array = np.linalg.solve(np.eye(a * size) + VE @ DE - mixed @ Ct.T @ DE, mh.ravel() - mixed @ g0)
     B = DE @ e
     t = Gp @ (g0 - Ct.T @ B)
     alignment = B.reshape(a, size)

@@ -1,0 +1,145 @@
+r"""Plateaus of polynomial targets, as exact fractions for any rational subspace.
+
+In an orthogonal but *not normalised* basis b_1..b_r whose first vectors span U, the heat-smoothed target
+h(μ) = E f(z + μ), μ = Σ t_i b_i, is h = Σ_α (d_α/α!) t^α, and the energy of α is d_α² / (α! Π |b_i|^{2 α_i}): rational.
+Nothing is rotated by a square root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import comb, factorial
+from typing import Any
+
+from asymptotics.generalisation.visibility import Visible
+from hermite.engines.polynomial import PolynomialEngine
+from hermite.errors import InputError
+from hermite.subspaces import Row, Span, lower, rational
+from hermite.target import Target
+
+_TERMS = 500_000
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """f in a basis adapted to U: ``terms`` α → d_α/α!, ``basis`` rows b_i, ``norms`` |b_i|², ``dim`` of U."""
+
+    terms: dict[tuple[int, ...], Any]
+    basis: tuple[Row, ...]
+    norms: tuple[Any, ...]
+    dim: int
+
+    def energies(self) -> Iterator[tuple[int, int, Fraction]]:
+        """(degree, degree outside U, energy) of every term."""
+        for alpha, c in self.terms.items():
+            energy = c * c
+            for a, norm in zip(alpha, self.norms, strict=True):
+                if a:
+                    energy = energy * factorial(a) / norm**a
+            yield sum(alpha), sum(alpha[self.dim :]), Fraction(int(energy.p), int(energy.q))
+
+
+class PolynomialFloors:
+    """The stairway of a polynomial target: what each subspace leaves, and which subspace comes next."""
+
+    exactness = "exact"
+    error = 0.0
+
+    def __init__(self, f: Target) -> None:
+        self.f = f
+        self.engine = PolynomialEngine(f)
+        self.degree = self.engine.degree
+
+    def start(self) -> Span:
+        """U_0 = {0}."""
+        return Span(self.f.r)
+
+    def strings(self, learned: Span) -> list[list[str]]:
+        """The subspace as exact strings."""
+        return learned.strings()
+
+    def dim(self, learned: Span) -> int:
+        """Its dimension."""
+        return learned.dim
+
+    def floors(self, learned: Span, kappa: int, visible: Visible) -> list[Fraction]:
+        """For κ = 0..``kappa``: Σ f_α² over |α_⊥| > κ or |α| out of reach of the activation."""
+        out = [Fraction(0)] * (kappa + 1)
+        for degree, outside, energy in adapt(self.f, self.engine, learned).energies():
+            reached = outside if visible(degree) else kappa + 1
+            for k in range(min(reached, kappa + 1)):
+                out[k] += energy
+        return out
+
+    def next(self, learned: Span, visible: Visible) -> Span:
+        """U + span over x of E[f z_⊥ | z_U = x], restricted to what the activation sees."""
+        parts = adapt(self.f, self.engine, learned)
+        rows: dict[tuple[int, ...], dict[int, Any]] = {}
+        for alpha, c in parts.terms.items():
+            if sum(alpha[parts.dim :]) == 1 and visible(sum(alpha)):
+                i = alpha.index(1, parts.dim)
+                rows.setdefault(alpha[: parts.dim], {})[i] = c / parts.norms[i]
+        grown = learned.copy()
+        for row in rows.values():
+            vector = [rational(0)] * self.f.r
+            for i, c in row.items():
+                vector = [x + c * b for x, b in zip(vector, parts.basis[i], strict=True)]
+            grown.add(vector)
+        return grown
+
+
+def adapt(f: Target, engine: PolynomialEngine, learned: Span) -> Adapted:
+    """The target in an orthogonal basis whose first vectors span ``learned``.
+
+    Raises ``InputError`` where the rotated polynomial would have more than 500,000 terms.
+    """
+    basis, norms = orthogonal_basis(f, learned)
+    if f.gram is None and learned.is_coordinate():
+        order = [*learned.pivots, *(i for i in range(f.r) if i not in learned.pivots)]
+        terms = {tuple(int(alpha[i]) for i in order): c for alpha, c in engine.h.to_dict().items()}
+        unit = tuple(tuple(rational(int(i == j)) for j in range(f.r)) for i in order)
+        return Adapted(terms, unit, (rational(1),) * f.r, learned.dim)
+    if comb(engine.degree + f.r, f.r) > _TERMS:
+        raise InputError(
+            f"The stairway of a polynomial of degree {engine.degree} in {f.r} variables along general directions "
+            f"would need more than {_TERMS:,} terms; choose coordinates along the learned directions."
+        )
+    covectors = [b if f.gram is None else lower(b, f.gram) for b in basis]
+    gens = engine.context.gens()
+    images = []
+    for i in range(f.r):
+        image = engine.context.constant(0)
+        for t, covector in zip(gens, covectors, strict=True):
+            image = image + t * covector[i]
+        images.append(image)
+    turned = engine.h.compose(*images)
+    terms = {tuple(int(a) for a in alpha): c for alpha, c in turned.to_dict().items()}
+    return Adapted(terms, tuple(basis), tuple(norms), learned.dim)
+
+
+def orthogonal_basis(f: Target, learned: Span) -> tuple[list[Row], list[Any]]:
+    """Gram–Schmidt without square roots: rows b_i (first those of ``learned``) and |b_i|²."""
+    candidates = [*learned.rows, *(tuple(rational(int(i == j)) for j in range(f.r)) for i in range(f.r))]
+    basis: list[Row] = []
+    norms: list[Any] = []
+    for row in candidates:
+        current = row
+        for b, norm in zip(basis, norms, strict=True):
+            factor = _inner(f, current, b) / norm
+            if factor != 0:
+                current = tuple(x - factor * y for x, y in zip(current, b, strict=True))
+        norm = _inner(f, current, current)
+        if norm != 0:
+            basis.append(current)
+            norms.append(norm)
+    return basis, norms
+
+
+def _inner(f: Target, a: Row, b: Row) -> Any:
+    other = b if f.gram is None else lower(b, f.gram)
+    total = rational(0)
+    for x, y in zip(a, other, strict=True):
+        total = total + x * y
+    return total

@@ -1,0 +1,202 @@
+"""The stairway: the test error that no second layer gets below, by giant steps and by batch size.
+
+After learning a subspace U the ridge fit with n, p of order d^{κ + δ} (0 < δ < 1) resolves every function of z_U and
+polynomials of degree up to κ outside it; what is left is the plateau
+
+    floor(U, κ) = Σ_{α : |α_⊥| > κ} f_α²,       f_α orthonormal Hermite coefficients, α = (α_U, α_⊥),
+
+(arXiv:2305.18270 for U, arXiv:2006.13409 and 2101.10588 for the staircase in κ). Each giant step at n = O(d) adds
+to U the span over x of E[f z_⊥ | z_U = x]. Without biases an activation may miss degrees altogether (relu: the odd ones
+from 3 on): ``plateaus_activation`` restricts both the floor and the recursion to what it sees.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from asymptotics.generalisation.exact_floors import PolynomialFloors
+from asymptotics.generalisation.visibility import Visible, visible_degrees
+from hermite.errors import InputError
+from hermite.target import Target
+
+_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Plateaus:
+    """One step of the stairway: the learned subspace and the floors at κ = 0, 1, … (``exact``: as fractions)."""
+
+    step: int
+    dim: int
+    subspace: list[list[str]]
+    plateaus: list[float]
+    exact: list[str] | None = None
+    dim_activation: int | None = None
+    subspace_activation: list[list[str]] | None = None
+    plateaus_activation: list[float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as design.md's JSON, with the activation's own subspace."""
+        return {
+            "step": self.step,
+            "dim": self.dim,
+            "subspace": self.subspace,
+            "plateaus": self.plateaus,
+            "plateaus_exact": self.exact,
+            "plateaus_activation": self.plateaus_activation,
+            "dim_activation": self.dim_activation,
+            "subspace_activation": self.subspace_activation,
+        }
+
+
+@dataclass(frozen=True)
+class PlateauTable:
+    """The stairway of a target: ``rows`` by step, ``error`` the estimated error of numerical values (0: exact)."""
+
+    target: str
+    activation: str | None
+    rows: tuple[Plateaus, ...]
+    exactness: str
+    error: float
+
+    def __getitem__(self, step: int) -> Plateaus:
+        return self.rows[step]
+
+    def __iter__(self) -> Iterator[Plateaus]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table as the JSON of ``giantstep plateaus``."""
+        return {
+            "target": self.target,
+            "activation": self.activation,
+            "exactness": self.exactness,
+            "error": self.error,
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+    def to_frame(self) -> Any:
+        """One row a step and κ: step, dim, kappa, plateau (and plateau_activation)."""
+        import pandas as pd
+
+        records = []
+        for row in self.rows:
+            for kappa, value in enumerate(row.plateaus):
+                record = {"step": row.step, "dim": row.dim, "kappa": kappa, "plateau": value}
+                if row.plateaus_activation is not None:
+                    record["plateau_activation"] = row.plateaus_activation[kappa]
+                records.append(record)
+        return pd.DataFrame(records)
+
+    def _lines(self) -> list[list[str]]:
+        kappas = len(self.rows[0].plateaus)
+        header = ["step", "learned subspace", *(f"κ = {k}" for k in range(kappas))]
+        lines = [header]
+        for row in self.rows:
+            subspace = "{0}" if not row.subspace else " ".join(f"({', '.join(v)})" for v in row.subspace)
+            values = row.exact or [f"{v:.6g}" for v in row.plateaus]
+            lines.append([str(row.step), subspace, *values])
+            if row.plateaus_activation is not None:
+                dim = f"dim {row.dim_activation} with {self.activation}"
+                lines.append(["", dim, *(f"{v:.6g}" for v in row.plateaus_activation)])
+        return lines
+
+    def __repr__(self) -> str:
+        lines = self._lines()
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        return "\n".join(
+            "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
+        )
+
+    def _repr_html_(self) -> str:
+        head, *body = self._lines()
+        cells = "".join(f"<th>{html.escape(c)}</th>" for c in head)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in line) + "</tr>" for line in body
+        )
+        return f"<table><tr>{cells}</tr>{rows}</table>"
+
+
+def plateaus(
+    f: Target | str, steps: int | None = None, kappa: int | None = None, activation: Any = None
+) -> PlateauTable:
+    """The stairway of ``f`` for ``steps`` 0..steps (default: until nothing changes) and κ = 0..``kappa``.
+
+    ``kappa`` defaults to min(degree, 4). ``activation`` (a name, expression or callable; no biases) adds the floors
+    that it can reach. Polynomials are exact, other targets numerical with a stated error.
+    Raises ``InputError`` for negative settings or a target too large to rotate.
+
+    >>> print(plateaus("z1 + z1*z2"))
+    step  learned subspace  κ = 0  κ = 1  κ = 2
+    0     {0}               2      1      0
+    1     (1, 0)            1      0      0
+    2     (1, 0) (0, 1)     0      0      0
+    """
+    target = Target(f) if isinstance(f, str) else f
+    problems = [
+        f"{name} must be a whole number of at least 0, not {value!r}."
+        for name, value in (("steps", steps), ("kappa", kappa))
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0)
+    ]
+    if problems:
+        raise InputError(problems)
+    floors = _floors_of(target)
+    top = kappa if kappa is not None else (4 if floors.degree is None else min(floors.degree, 4))
+    generic = _climb(floors, Visible(), steps)
+    name, seen, restricted = None, None, None
+    if activation is not None:
+        from asymptotics.activations import get_activation
+
+        sigma = get_activation(activation)
+        name, seen = sigma.name, visible_degrees(sigma)
+        restricted = _climb(floors, seen, steps)
+    length = max(len(generic), len(restricted or ()))
+    rows = [_row(floors, step, generic, restricted, seen, top) for step in range(length)]
+    return PlateauTable(target.text, name, tuple(rows), floors.exactness, floors.error)
+
+
+def _floors_of(f: Target) -> Any:
+    if f.is_polynomial:
+        return PolynomialFloors(f)
+    from asymptotics.generalisation.numerical_floors import NumericalFloors
+
+    return NumericalFloors(f)
+
+
+def _climb(floors: Any, visible: Visible, steps: int | None) -> list[Any]:
+    """U_0, U_1, … until ``steps``, or until nothing changes."""
+    spaces = [floors.start()]
+    for _ in range(_STEPS if steps is None else steps):
+        grown = floors.next(spaces[-1], visible)
+        if floors.dim(grown) == floors.dim(spaces[-1]):
+            if steps is None:
+                break
+            grown = spaces[-1]
+        spaces.append(grown)
+    return spaces
+
+
+def _row(
+    floors: Any, step: int, generic: list[Any], restricted: list[Any] | None, seen: Visible | None, kappa: int
+) -> Plateaus:
+    space = generic[min(step, len(generic) - 1)]
+    values = floors.floors(space, kappa, Visible())
+    row: dict[str, Any] = {
+        "step": step,
+        "dim": floors.dim(space),
+        "subspace": floors.strings(space),
+        "plateaus": [float(v) for v in values],
+        "exact": [str(v) for v in values] if floors.exactness == "exact" else None,
+    }
+    if restricted is not None and seen is not None:
+        reached = restricted[min(step, len(restricted) - 1)]
+        row["dim_activation"] = floors.dim(reached)
+        row["subspace_activation"] = floors.strings(reached)
+        row["plateaus_activation"] = [float(v) for v in floors.floors(reached, kappa, seen)]
+    return Plateaus(**row)
