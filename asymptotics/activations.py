@@ -134,7 +134,6 @@ class Activation:
         """Whether c_k = 0: proved from the expression where possible, else None for a value below 1e-10."""
         if self.tree is not None:
             from hermite.expansion import expand
-
             from hermite.target import Target
 
             zero: bool | None = expand(Target(self.tree), order=k).is_zero((k,))
@@ -262,21 +261,25 @@ def _quadrature(function: Function, kinks: tuple[float, ...], m: Array, s: Array
     for start in range(0, len(flat_m), rows):
         a, b = flat_m[start : start + rows, None], flat_s[start : start + rows, None]
         if kinks:
-            nodes, weights = _split_rule(kinks, a, b)
+            nodes, weights = split_rule(kinks, a, b)
             out[start : start + rows] = np.sum(function(a + b * nodes) * weights * nodes**power, axis=1)
         else:
             out[start : start + rows] = function(a + b * nodes) @ weights
     return out.reshape(m.shape)
 
 
-def _split_rule(kinks: tuple[float, ...], m: Array, s: Array) -> tuple[Array, Array]:
-    """Gauss–Legendre nodes and weights (N, points) for ζ, split at the kinks of each row; m, s (N, 1)."""
-    x, w = legendre(16)
+def split_rule(
+    kinks: tuple[float, ...], m: Array, s: Array, panels: int = _PANELS, order: int = 16
+) -> tuple[Array, Array]:
+    """Gauss–Legendre nodes and weights (N, points) for ζ, split at the kinks of m + sζ row by row; m, s (N,
+    1).
+    """
+    x, w = legendre(order)
     cuts = np.clip((np.asarray(kinks) - m) / np.maximum(s, 1e-150), -_REACH, _REACH)
     edge = np.full_like(m, _REACH)
     cuts = np.concatenate([-edge, cuts, edge], axis=1)
-    fine = cuts[:, :-1, None] + np.diff(cuts, axis=1)[:, :, None] * (np.arange(_PANELS) / _PANELS)
-    width = np.repeat(np.diff(cuts, axis=1)[:, :, None] / _PANELS, _PANELS, axis=2)
+    fine = cuts[:, :-1, None] + np.diff(cuts, axis=1)[:, :, None] * (np.arange(panels) / panels)
+    width = np.repeat(np.diff(cuts, axis=1)[:, :, None] / panels, panels, axis=2)
     nodes = (fine[..., None] + width[..., None] * x).reshape(len(m), -1)
     weights = (width[..., None] * w).reshape(len(m), -1) * normal_density(nodes)
     return nodes, weights

@@ -8,7 +8,7 @@ Kinked functions need their kinks as breakpoints: plain Gauss–Hermite with 95 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -52,7 +52,7 @@ def trapezoid_rule(step: float, reach: float = 8.4) -> tuple[Array, Array]:
     """The trapezoid rule, spectrally accurate for functions that are analytic in a strip."""
     half = math.ceil(reach / step)
     nodes = step * np.arange(-half, half + 1)
-    weights = np.exp(-0.5 * nodes**2)
+    weights: Array = np.exp(-0.5 * nodes**2)
     return nodes, weights / weights.sum()
 
 
@@ -79,18 +79,25 @@ def tensor_rule(orders: Sequence[int]) -> tuple[Array, Array]:
     return nodes, weights
 
 
-def sobol_normal(dim: int, log2_size: int, seed: int) -> Array:
-    """2^log2_size scrambled Sobol points mapped to standard normals, shape (N, dim); float64.
+def sobol_chunks(dim: int, log2_size: int, seed: int, rows: int = 1 << 16) -> Iterator[Array]:
+    """2^log2_size scrambled Sobol points mapped to standard normals, in chunks (at most ``rows``, dim).
 
-    Independent seeds give independent scrambles, hence an unbiased estimate and an honest error.
+    Independent seeds give independent scrambles, hence unbiased estimates and an honest error.
     """
     from scipy.special import ndtri
     from scipy.stats import qmc
 
-    u = qmc.Sobol(dim, scramble=True, seed=np.random.default_rng(seed)).random_base2(log2_size)
-    # The scrambled points lie on a grid that contains 0; half a cell keeps the quantile finite.
-    points: Array = ndtri(np.clip(u, 2.0**-33, 1 - 2.0**-33))
-    return points
+    engine = qmc.Sobol(dim, scramble=True, seed=np.random.default_rng(seed))
+    size = 1 << log2_size
+    step = min(size, 1 << max(0, rows.bit_length() - 1))
+    for _ in range(0, size, step):
+        # The points lie on a grid that contains 0; half a cell keeps the quantile finite.
+        yield ndtri(np.clip(engine.random(step), 2.0**-33, 1 - 2.0**-33))
+
+
+def sobol_normal(dim: int, log2_size: int, seed: int) -> Array:
+    """All points of :func:`sobol_chunks` at once, shape (2^log2_size, dim)."""
+    return np.concatenate(list(sobol_chunks(dim, log2_size, seed)))
 
 
 def hermite_values(x: Array, order: int) -> Array:

@@ -93,6 +93,8 @@ def slope_product(
     shape = arrays[0].shape
     a, b, c, d, correlation = (x.ravel() for x in arrays)
     ramps = _ramps(activation)
+    if activation.gauss_error is not None:
+        return _erf_slopes(*activation.gauss_error, a, b, c, d, correlation).reshape(shape)
     if ramps is not None:
         return _ramp_slopes(ramps, a, b, c, d, correlation)[0].reshape(shape)
     if activation.kinks:
@@ -107,6 +109,45 @@ def slope_product(
         powers = correlation[part, None] ** np.arange(order + 1)
         out[part] = np.einsum("nk,nk,nk->n", first, second, powers)
     return out.reshape(shape)
+
+
+def weighted_slope_products(activation: Activation, m: Array, s: Array, rho: Array, weight: Array) -> Array:
+    """Σ_x weight(x) E[σ'(h_i) σ'(h_j) | x], shape (p, p): means m (p, N), spreads s (p,), correlations rho
+    (p, p).
+
+    Without kinks, one Mehler series a neuron and node serves all pairs.
+    """
+    p = len(s)
+    i, j = np.triu_indices(p)
+    out = np.zeros((p, p))
+    if activation.kinks or activation.gauss_error is not None:
+        product = slope_product(activation, m[i], s[i, None], m[j], s[j, None], rho[i, j][:, None])
+        out[i, j] = out[j, i] = product @ weight
+        return out
+    off = np.abs(rho[~np.eye(p, dtype=bool)])
+    order = max(_mehler_order(activation, float(off.max(initial=0.0))), 8)
+    rows = max(1, _CHUNK // (p * (order + 1)))
+    for start in range(0, m.shape[1], rows):
+        part = m[:, start : start + rows]
+        F = _mehler_coefficients(activation.slope, part.ravel(), np.repeat(s, part.shape[1]), order)
+        F = F.reshape(p, -1, order + 1)
+        power = np.ones((p, p))
+        for k in range(order + 1):
+            out += power * ((F[:, :, k] * weight[start : start + rows]) @ F[:, :, k].T)
+            power = power * rho
+    # The series is slow where a neuron meets itself; that entry is a moment of one neuron.
+    np.fill_diagonal(out, activation.slope_squares(m, s[:, None]) @ weight)
+    return out
+
+
+def _erf_slopes(kappa: float, shift: float, m1: Array, s1: Array, m2: Array, s2: Array, rho: Array) -> Array:
+    """E[σ'(h_1) σ'(h_2)] of erf(κx + b): the Gaussian integral of exp(−u_1² − u_2²)."""
+    u1, u2 = kappa * m1 + shift, kappa * m2 + shift
+    a, c, b = 1 + 2 * (kappa * s1) ** 2, 2 * kappa**2 * rho * s1 * s2, 1 + 2 * (kappa * s2) ** 2
+    determinant = a * b - c**2
+    exponent = -(b * u1**2 - 2 * c * u1 * u2 + a * u2**2) / determinant
+    product: Array = 4 * kappa**2 / math.pi / np.sqrt(determinant) * np.exp(exponent)
+    return product
 
 
 def _correlation(covariance: Array, scale: Array) -> Array:

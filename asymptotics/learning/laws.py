@@ -14,8 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.gaussian import hermite_rule
+from asymptotics.learning.exponents import (
+    check_steps,
+    information_exponent,
+    order_learned,
+    warnings_at_exponent_one,
+)
 from asymptotics.learning.features import LearnedFeatures
-from asymptotics.learning.low_orders import check_orders, low_orders, without_orders
+from asymptotics.learning.low_orders import check_orders, without_orders
 from asymptotics.learning.mean_field import MeanField, checked_mean_field, initial_groups
 from asymptotics.learning.one_step import OneStepLaw, one_step_law, overlap_below_threshold
 from asymptotics.results import Overlaps, StepOverlaps
@@ -29,7 +35,6 @@ Array = npt.NDArray[np.float64]
 
 _READOUT_NODES = {0: 32, 1: 32, 2: 16}
 _BIAS_NODES = 8
-_MAX_ORDER = 20
 
 
 def start_of(f: Target, network: Network, steps: int) -> MeanField:
@@ -42,23 +47,6 @@ def start_of(f: Target, network: Network, steps: int) -> MeanField:
         x, bias_weight = hermite_rule(_BIAS_NODES)
         bias = network.bias * x
     return initial_groups(values, weights, bias, bias_weight, f.r, symmetric=network.is_symmetric)
-
-
-def information_exponent(f: Target, removed: tuple[int, ...]) -> int | None:
-    """The first k ≥ 1 with C_k ≠ 0 that is not removed; None for a constant or above order 20."""
-    from itertools import combinations_with_replacement
-
-    from hermite.expansion import expand
-
-    for k in range(1, _MAX_ORDER + 1):
-        if k in removed:
-            continue
-        expansion = expand(f, order=k)
-        for index in combinations_with_replacement(range(f.r), k):
-            alpha = tuple(index.count(i) for i in range(f.r))
-            if expansion.is_zero(alpha) is False:
-                return k
-    return None
 
 
 def learned_path(
@@ -74,12 +62,13 @@ def learned_path(
     removed, exponent = tuple(training.remove_orders), float(training.batch_exponent)
     if exponent == 1 and 1 not in removed:
         labels = without_orders(f, removed)
-        warnings += _warnings_at_exponent_one(labels, network)
+        warnings += warnings_at_exponent_one(labels, network)
         path = checked_mean_field(
             labels, activation, start, training.steps, training.eta, training.alpha, accuracy
         )
         return path.states, path.risks, path.change, None, warnings
-    order = _order_learned(f, removed, exponent, training)
+    check_steps(exponent, training)
+    order = order_learned(f, removed, exponent)
     law = one_step_law(
         f,
         activation,
@@ -103,48 +92,6 @@ def learned_path(
         law.target, activation, start, training.steps, training.eta, training.alpha, accuracy, drift=False
     )
     return path.states, path.risks, path.change, None, warnings
-
-
-def _order_learned(f: Target, removed: tuple[int, ...], exponent: float, training: Training) -> int | None:
-    """ℓ if the batch exponent equals the information exponent ℓ, None if it is below; raises if above."""
-    order = information_exponent(f, removed)
-    if 1 in removed and exponent <= 1:
-        raise InputError(
-            f"training.remove_orders = [0, 1] needs batch_exponent > 1, not {exponent:g}: a batch of n = "
-            f"alpha d samples "
-            "cannot remove its own linear part; give a larger batch_exponent, or use simulate"
-        )
-    if exponent > 1 and training.steps > 1:
-        raise InputError(
-            f"training.steps = {training.steps} with batch_exponent = {exponent:g}: no law is known for "
-            f"several steps "
-            "on more than alpha d samples; simulation only (use simulate)"
-        )
-    if order is not None and exponent > order:
-        raise InputError(
-            f"training.batch_exponent = {exponent:g} is larger than the order {order} of the labels' "
-            f"lowest Hermite "
-            f"term, so that no limit exists: use batch_exponent = {order}"
-            + (" or remove_orders = [0, 1]" if order == 1 else "")
-            + "; the finite-d means stay available at fixed width with d given"
-        )
-    return order if order is not None and exponent == order else None
-
-
-def _warnings_at_exponent_one(labels: Target, network: Network) -> list[str]:
-    """What a user of n = alpha d should know: no linear part, or an activation that does not see it."""
-    out: list[str] = []
-    linear = low_orders(labels).linear
-    if not np.any(np.abs(linear) > 1e-9):
-        out.append(
-            "the labels have no linear part (C_1 = 0): n = alpha d samples a step learn nothing, M is 0 "
-            "in the limit "
-            "and of order d^(-1/2) at finite d"
-        )
-    activation = network.get_activation()
-    if network.bias == 0 and abs(float(activation.slope_coefficients(0)[0])) < 1e-12:
-        out.append("the activation has c_1 = 0: the first step has no signal, M stays 0 after it")
-    return out
 
 
 def learned_features(
@@ -173,7 +120,7 @@ def overlaps(
     if d is not None and d < f.r:
         raise InputError(f"d must be at least the number of directions of the target, {f.r}, not {d}")
     if isinstance(network.width, int):
-        from asymptotics.learning.recursion import fixed_width
+        from asymptotics.learning.fixed_width import fixed_width
 
         return fixed_width(f, network, training, accuracy=accuracy, d=d)
     return _many_neurons(f, network, training, accuracy, d)

@@ -90,7 +90,7 @@ class OneStepLaw:
         return overlap
 
     @cached_property
-    def _moments(self) -> tuple[Array, Array]:
+    def start_moments(self) -> tuple[Array, Array]:
         """Mean (r,) and covariance (r, r) of C_ℓ[x^(ℓ−1)], by a Gauss–Hermite rule that is exact for it."""
         x, w = tensor_rule([self.order or 1] * self.target.r)
         values = self.direction(x)
@@ -101,20 +101,21 @@ class OneStepLaw:
     @property
     def M(self) -> Array:
         """Mean overlap of a group, shape (G, r)."""
-        return np.outer(self.gain, self._moments[0])
+        return np.outer(self.gain, self.start_moments[0])
 
     @property
     def M_cov(self) -> Array:
         """Covariance of the overlap over the neurons of a group, shape (G, r, r)."""
-        covariance: Array = np.square(self.gain)[:, None, None] * self._moments[1]
+        covariance: Array = np.square(self.gain)[:, None, None] * self.start_moments[1]
         return covariance
 
     @property
     def norm2(self) -> Array:
         """Mean of ‖w_i‖² over a group."""
-        mean, covariance = self._moments
+        mean, covariance = self.start_moments
         signal = self.gain**2 * (mean @ mean + np.trace(covariance))
-        return signal + self.common**2 + self.residual2
+        norm2: Array = signal + self.common**2 + self.residual2
+        return norm2
 
     @property
     def Q(self) -> Array:

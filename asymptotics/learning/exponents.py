@@ -1,0 +1,95 @@
+"""Which law applies: the batch exponent against the lowest Hermite order that the labels contain.
+
+Exponent k (n = alpha d^k), information exponent ℓ of what is left of the labels: k = ℓ has a law, k < ℓ
+learns
+nothing, k > ℓ has no limit.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asymptotics.learning.low_orders import low_orders
+from asymptotics.learning.one_step import hermite_tensor
+from hermite.errors import InputError
+from hermite.target import Target
+
+if TYPE_CHECKING:
+    from asymptotics.experiment import Network, Training
+
+_MAX_ORDER = 20
+
+
+def information_exponent(f: Target, removed: tuple[int, ...] = ()) -> int | None:
+    """The first k ≥ 1 with C_k ≠ 0 that is not removed; None for a constant or above order 20.
+
+    Exact for expressions; a plain callable counts a tensor below 1e-8 of the target's size as zero.
+    """
+    for k in range(1, _MAX_ORDER + 1):
+        if k not in removed and _has_order(f, k):
+            return k
+    return None
+
+
+def _has_order(f: Target, k: int) -> bool:
+    if f.tree is None:
+        size = np.sqrt(low_orders(f).energy)
+        return bool(np.max(np.abs(hermite_tensor(f, k))) > 1e-8 * size)
+    from hermite.expansion import expand
+
+    expansion = expand(f, order=k)
+    indices = combinations_with_replacement(range(f.r), k)
+    return any(expansion.is_zero(tuple(index.count(i) for i in range(f.r))) is False for index in indices)
+
+
+def check_steps(exponent: float, training: Training) -> None:
+    """Raise :class:`InputError` for several steps on more than alpha d samples: only a simulation answers."""
+    if exponent > 1 and training.steps > 1:
+        raise InputError(
+            f"training.steps = {training.steps} with batch_exponent = {exponent:g}: no law is known for "
+            f"several "
+            "steps on more than alpha d samples; simulation only (use simulate)"
+        )
+
+
+def order_learned(f: Target, removed: tuple[int, ...], exponent: float) -> int | None:
+    """ℓ if the batch exponent equals the information exponent ℓ, None if it is below.
+
+    Raises :class:`InputError` if it is above, or if a batch of n = alpha d samples is to remove its linear
+    part.
+    """
+    order = information_exponent(f, removed)
+    if 1 in removed and exponent <= 1:
+        raise InputError(
+            f"training.remove_orders = [0, 1] needs batch_exponent > 1, not {exponent:g}: a batch of n = "
+            f"alpha d "
+            "samples cannot remove its own linear part; give a larger batch_exponent, or use simulate"
+        )
+    if order is not None and exponent > order:
+        advice = f"use batch_exponent = {order}" + (" or remove_orders = [0, 1]" if order == 1 else "")
+        raise InputError(
+            f"training.batch_exponent = {exponent:g} is larger than the order {order} of the labels' lowest "
+            f"Hermite term, so that no limit exists: {advice}; the finite-d means stay available at "
+            f"fixed width "
+            "with d given"
+        )
+    return order if order is not None and exponent == order else None
+
+
+def warnings_at_exponent_one(labels: Target, network: Network) -> list[str]:
+    """What a user of n = alpha d should know: no linear part, or an activation that does not see it."""
+    out: list[str] = []
+    linear = low_orders(labels).linear
+    if not np.any(np.abs(linear) > 1e-9):
+        out.append(
+            "the labels have no linear part (C_1 = 0): n = alpha d samples a step learn nothing, M is 0 "
+            "in the limit "
+            "and of order d^(-1/2) at finite d"
+        )
+    activation = network.get_activation()
+    if network.bias == 0 and abs(float(activation.slope_coefficients(0)[0])) < 1e-12:
+        out.append("the activation has c_1 = 0: the first step has no signal, M stays 0 after it")
+    return out

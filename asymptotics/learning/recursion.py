@@ -1,0 +1,245 @@
+"""Fixed width p: the deterministic recursion of the overlaps M = W W*ᵀ (p, r) and Q = W Wᵀ (p, p).
+
+Fresh samples n = alpha d at every step, d → ∞. With δ = f* − f and fields h = (l*, l) ~ N(0, Ω),
+
+    v_i = E[δ σ'_i h] = (v*_i, vW_i),   K_ij = E[(δ² + Δ) σ'_i σ'_j],
+    M ← M + η diag(ã) v*,
+    Q ← Q + η (diag(ã) vW + vWᵀ diag(ã)) + η² (ã ãᵀ) ∘ (v Ω⁺ vᵀ + K/alpha).
+
+At finite (n, d) the conditional mean of one step replaces the last bracket by
+(1 − 1/n) v Ω⁺ vᵀ + (1/n)(K^z + (d − rank Ω) K), K^z_ij = E[(δ² + Δ) σ'_i σ'_j hᵀ Ω⁺ h].
+
+The means v are closed (no sampling): with R = Q − M Mᵀ, s_i = √R_ii, μ_i(x) = M_i·x + b_i, x ~ N(0, I_r),
+T1_i = E[f*(x) E_ζσ'(μ_i + s_i ζ) x], T2_i = E[f*(x) E_ζσ''(μ_i + s_i ζ)], A_ij = E[σ'_i σ'_j] ã_j/p and
+β_i = (1/p) Σ_j ã_j E[σ''_i σ_j],
+
+    v* = T1 − A M − diag(β) M,   vW = v* Mᵀ + Z R,   v Ω⁺ vᵀ = v* v*ᵀ + Z R Zᵀ,   Z = diag(T2 − β) − A,
+
+so that Ω, singular for symmetric networks, is never inverted. Only K is sampled, and it enters Q alone.
+Source: the overlap recursion of arXiv:2305.18270 with all terms of order one; closed averages as in Saad
+and Solla
+(Phys. Rev. E 52, 4225).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.activations import Activation
+from asymptotics.learning.noise_kernel import Student, exact_part, kernel_by_cubature, kernel_by_sampling
+from asymptotics.pairs import gram_moments
+from asymptotics.target_rule import target_rule
+from hermite.errors import InputError
+from hermite.target import Target
+
+Array = npt.NDArray[np.float64]
+
+#: Independent scrambles behind an error estimate, and the sizes tried.
+_SCRAMBLES = 4
+_FIRST_SIZE, _LAST_SIZE = 13, 20
+
+
+@dataclass(frozen=True)
+class Rates:
+    """η, alpha and, for the conditional mean at finite size, the samples n and the dimension d of a step."""
+
+    eta: float
+    alpha: float
+    n: int | None = None
+    d: int | None = None
+
+
+@dataclass(frozen=True)
+class Means:
+    """v* (p, r), vW (p, p), v Ω⁺ vᵀ (p, p), E[σ'_i σ'_j] (p, p), the rank of Ω, and the risk E[(f* − f)²]."""
+
+    target: Array
+    network: Array
+    square: Array
+    slopes: Array
+    rank: int
+    risk: float
+
+
+def closed_means(f: Target, activation: Activation, student: Student, refine: float = 1.0) -> Means:
+    """The averages that need no sampling."""
+    p, r = student.M.shape
+    a, M = student.readout, student.M
+    R = student.remainder
+    s = np.sqrt(np.maximum(np.diag(R), 1e-16))[:, None]
+    x, w = target_rule(f, refine)
+    values = f(x)
+    weighted = w * values
+    mu = M @ x.T + student.bias[:, None]
+    T1 = (activation.S1(mu, s) * weighted) @ x
+    T2 = activation.S2(mu, s) @ weighted
+    moments = gram_moments(activation, student.bias, student.Q)
+    A = moments.slopes * a / p
+    beta = moments.curvature @ a / p
+    Z = np.diag(T2 - beta) - A
+    target = T1 - A @ M - beta[:, None] * M
+    cross = float(a @ (activation.mean(mu, s) @ weighted)) / p
+    return Means(
+        target=target,
+        network=target @ M.T + Z @ R,
+        square=target @ target.T + Z @ R @ Z.T,
+        slopes=moments.slopes,
+        rank=r + student.root().shape[1],
+        risk=float(w @ values**2) - 2 * cross + float(a @ moments.second @ a) / p**2,
+    )
+
+
+def advance(
+    student: Student,
+    means: Means,
+    kernel: tuple[Array, Array],
+    noise: float,
+    radius: Array | None,
+    rates: Rates,
+) -> Student:
+    """The state after a step; ``kernel`` = (K, K^z) without label noise, ``radius`` E[σ'_i σ'_j |u|²]
+    (finite d).
+    """
+    a = student.readout
+    K = kernel[0] + noise * means.slopes
+    if rates.n is None or rates.d is None:
+        bracket = means.square + K / rates.alpha
+    else:
+        KZ = kernel[1] + (noise * radius if radius is not None else 0.0)
+        bracket = (1 - 1 / rates.n) * means.square + (KZ + (rates.d - means.rank) * K) / rates.n
+    cross = a[:, None] * means.network
+    M = student.M + rates.eta * a[:, None] * means.target
+    Q = student.Q + rates.eta * (cross + cross.T) + rates.eta**2 * np.outer(a, a) * bracket
+    if not (np.all(np.isfinite(M)) and np.all(np.isfinite(Q))):
+        raise _overflow(rates.eta)
+    return Student(a, student.bias, M, (Q + Q.T) / 2)
+
+
+def _overflow(eta: float) -> InputError:
+    return InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
+
+
+@dataclass(frozen=True)
+class Path:
+    """Students and risks at steps 0..T; ``error`` is the standard error (or change) of the entries of M and
+    Q.
+    """
+
+    students: tuple[Student, ...]
+    risks: tuple[float, ...]
+    error: float
+
+
+def recursion(
+    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, accuracy: float = 1e-4
+) -> Path:
+    """Iterate ``steps`` giant steps from ``start``.
+
+    Up to two neurons, and r ≤ 3: cubature, refined once to see the error. More: ``_SCRAMBLES`` independent
+    trajectories on scrambled Sobol points, doubled until the standard error of their mean is below
+    ``accuracy`` on
+    every entry, or 2^20 points each; ``error`` says what was reached.
+    Raises :class:`InputError` if eta is so large that the numbers overflow.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            if len(start.readout) <= 2 and f.r <= 3:
+                return _by_cubature(f, activation, start, steps, rates, accuracy)
+            return _by_sampling(f, activation, start, steps, rates, accuracy)
+        except (OverflowError, np.linalg.LinAlgError):
+            raise _overflow(rates.eta) from None
+
+
+def _by_cubature(
+    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, accuracy: float
+) -> Path:
+    paths: list[Path] = []
+    for refine in (0.6, 1.0, 1.5):
+        students, risks = [start], []
+        for _ in range(steps):
+            means = closed_means(f, activation, students[-1], refine)
+            finite = rates.d is not None
+            kernel = kernel_by_cubature(f, activation, students[-1], refine=refine, with_radius=finite)
+            radius = _radius(activation, students[-1], f.r) if finite and f.noise else None
+            risks.append(means.risk)
+            students.append(advance(students[-1], means, kernel, f.noise, radius, rates))
+        risks.append(closed_means(f, activation, students[-1], refine).risk)
+        paths.append(Path(tuple(students), tuple(risks), np.inf))
+        if len(paths) > 1:
+            error = max(_distance(a, b) for a, b in zip(*(q.students for q in paths[-2:]), strict=True))
+            paths[-1] = Path(paths[-1].students, paths[-1].risks, error)
+            if error < min(accuracy, 1e-6) or not steps:
+                break
+    return paths[-1]
+
+
+def _distance(one: Student, two: Student) -> float:
+    return max(float(np.max(np.abs(one.M - two.M))), float(np.max(np.abs(one.Q - two.Q))))
+
+
+def _by_sampling(
+    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, accuracy: float
+) -> Path:
+    best: Path | None = None
+    size = _FIRST_SIZE
+    while best is None or (best.error >= accuracy and size < _LAST_SIZE):
+        if best is not None:
+            # The error falls like N^-0.8.
+            more = math.ceil(1.25 * math.log2(best.error / accuracy) + 0.3)
+            size = min(_LAST_SIZE, size + max(1, more))
+        runs = [
+            _trajectory(f, activation, start, steps, rates, size, 7919 * (k + 1)) for k in range(_SCRAMBLES)
+        ]
+        students, errors = [], [0.0]
+        for states in zip(*(run.students for run in runs), strict=True):
+            M, Q = np.array([q.M for q in states]), np.array([q.Q for q in states])
+            students.append(Student(start.readout, start.bias, M.mean(axis=0), Q.mean(axis=0)))
+            errors += [
+                float(np.max(part.std(axis=0, ddof=1), initial=0.0)) / np.sqrt(_SCRAMBLES) for part in (M, Q)
+            ]
+        risks = tuple(float(np.mean(r)) for r in zip(*(run.risks for run in runs), strict=True))
+        best = Path(tuple(students), risks, float(max(errors)))
+    return best
+
+
+def _trajectory(
+    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, size: int, seed: int
+) -> Path:
+    students, risks = [start], []
+    finite = rates.d is not None
+    for _ in range(steps):
+        student = students[-1]
+        means = closed_means(f, activation, student)
+        exact = exact_part(f, activation, student)
+        kernel = kernel_by_sampling(f, activation, student, size, seed, exact, with_radius=finite)
+        radius = _radius(activation, student, f.r) if finite and f.noise else None
+        risks.append(means.risk)
+        students.append(advance(student, means, kernel, f.noise, radius, rates))
+    risks.append(closed_means(f, activation, students[-1]).risk)
+    return Path(tuple(students), tuple(risks), 0.0)
+
+
+def _radius(activation: Activation, student: Student, r: int) -> Array:
+    """E[σ'_i σ'_j |u|²] with |u|² = hᵀ Ω⁺ h: enters Q at relative order 1/d, so that 2^12 points are
+    enough.
+    """
+    from asymptotics.gaussian import sobol_normal
+
+    root = student.root()
+    u = sobol_normal(r + root.shape[1], 12, 1)
+    slopes = activation.derivative(u[:, :r] @ student.M.T + u[:, r:] @ root.T + student.bias)
+    radius: Array = (slopes * np.sum(u**2, axis=1)[:, None]).T @ slopes / len(u)
+    return radius
+
+
+def initial_student(readout: Array, bias: Array, r: int, *, symmetric: bool) -> Student:
+    """The limit start: M = 0, Q = I, and twins i and p−1−i with the same weights if symmetric."""
+    p = len(readout)
+    Q = np.eye(p)
+    if symmetric:
+        Q = Q + np.eye(p)[::-1]
+    return Student(readout, bias, np.zeros((p, r)), Q)
