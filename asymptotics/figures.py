@@ -119,7 +119,8 @@ def plot_curve(
         ax.set_xticks(varying[x], [f"{v:g}" for v in varying[x]])
         ax.set_xticks([], minor=True)
     ax.set_ylim(bottom=0)
-    _legend(ax, simulated=any(row.get("simulation") for row in rows))
+    plateaus = quantity == "test_error" and any(row.get("plateau") for row in rows)
+    _legend(ax, any(row.get("simulation") for row in rows), "; dotted: plateau" * plateaus)
     return ax
 
 
@@ -148,13 +149,16 @@ def _draw_group(
             label=None if predicted else label or "simulation",
             zorder=3,
         )
-    for plateau in {row["plateau"] for row in rows if row.get("plateau")} if quantity == "test_error" else ():
-        ax.axhline(plateau, color=look["color"], linestyle=":", linewidth=0.8)
+    if quantity == "test_error":
+        # The plateau bounds the excess risk; on this axis the label noise comes on top.
+        known = (row for row in rows if row.get("plateau") and row["test_error"] is not None)
+        for level in {round(row["plateau"] + row["test_error"] - row["excess_risk"], 12) for row in known}:
+            ax.axhline(level, color=look["color"], linestyle=":", linewidth=0.8)
 
 
-def _legend(ax: Any, simulated: bool) -> None:
+def _legend(ax: Any, simulated: bool, more: str = "") -> None:
     """A legend whose title says what lines and points are."""
-    title = "lines: theory" + ("; points: simulation ± s.e." if simulated else "")
+    title = "lines: theory" + ("; points: simulation ± s.e." if simulated else "") + more
     ax.legend(title=title, alignment="left", ncols=1 + (len(ax.get_legend_handles_labels()[1]) > 3))
 
 
