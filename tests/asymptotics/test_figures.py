@@ -85,7 +85,7 @@ def test_plateaus_are_levels_with_the_noise_on_top() -> None:
         row(a, t, plateau=0.5 - 0.2 * t, excess_risk=1.0 / a + t - 0.1) for t in (0, 1) for a in (1.0, 2.0)
     ]
     ax = plot_curve(rows, axes())
-    levels = [line.get_ydata()[0] for line in ax.get_lines() if line.get_xdata() == [0, 1]]
+    levels = [line.get_ydata()[0] for line in ax.get_lines() if list(line.get_xdata()) == [0, 1]]
     assert levels == pytest.approx([0.6, 0.4])
     assert "plateau" in ax.get_legend().get_title().get_text()
 
