@@ -92,14 +92,19 @@ def simulated_risks(experiment: Experiment, unit: Unit) -> dict[tuple[Training, 
     """The measured errors of one unit, by (training, ridge): every step and lambda of the experiment."""
     from asymptotics.simulation.runner import simulate
 
-    found: dict[tuple[Training, Ridge], Risk] = {}
-    for lam in unit.lambdas:
-        ridge = replace(unit.ridge, lam=lam)
-        result = simulate(experiment.target, experiment.network, unit.training, ridge, unit.simulation)
-        for measured in result.risks:
-            if measured.step in unit.steps:
-                found[replace(unit.training, steps=measured.step), ridge] = measured
-    return found
+    result = simulate(
+        experiment.target,
+        experiment.network,
+        unit.training,
+        unit.ridge,
+        unit.simulation,
+        steps=unit.steps,
+        lambdas=unit.lambdas,
+    )
+    return {
+        (replace(unit.training, steps=measured.step), replace(unit.ridge, lam=measured.lam)): measured
+        for measured in result.risks
+    }
 
 
 def _points(experiment: Experiment) -> Iterator[tuple[Training, Ridge]]:

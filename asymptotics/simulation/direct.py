@@ -1,0 +1,149 @@
+"""The real network in full: p neurons in d dimensions, batches streamed in chunks.
+
+The target's directions are the first r coordinate axes (the law of everything measured does not depend on them).
+Products run in ``dtype`` (float32 unless asked otherwise), their sums over chunks in double precision; the batch never
+exists as a whole, so that peak memory is the budget, whatever n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.activations import Activation
+from asymptotics.simulation.seeds import BLOCK, generator, normal_chunks
+from asymptotics.simulation.state import Fields, labels, output
+from hermite.errors import InputError
+from hermite.target import Target
+
+Array = npt.NDArray[Any]
+
+#: Streams of one replicate: 0 weights, 1 biases, then pairs (samples, label noise) from FIRST_BATCH on.
+WEIGHTS, BIASES, FIRST_BATCH = 0, 1, 2
+
+
+class DirectNetwork:
+    """A first layer W (p, d), rows uniform on the unit sphere at the start, and its training."""
+
+    def __init__(
+        self,
+        target: Target,
+        activation: Activation,
+        readout: Array,
+        d: int,
+        *,
+        symmetric: bool,
+        bias: float,
+        entropy: int,
+        replicate: int,
+        memory: int,
+        dtype: str,
+        remove_orders: tuple[int, ...] = (),
+    ) -> None:
+        self.target, self.activation, self.remove_orders = target, activation, remove_orders
+        self.readout = np.asarray(readout, dtype=np.float64)
+        self.d, self.p, self.dtype = d, len(readout), np.dtype(dtype)
+        self.entropy, self.replicate = entropy, replicate
+        self.rows = chunk_rows(d, self.p, memory, self.dtype.itemsize)
+        distinct = self.p // 2 if symmetric else self.p
+        weights = generator(entropy, replicate, WEIGHTS).standard_normal((distinct, d))
+        weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+        biases = bias * generator(entropy, replicate, BIASES).standard_normal(distinct) if bias else None
+        self.mirrored = symmetric
+        self.weights = weights.astype(self.dtype)
+        self.biases = None if biases is None else biases.astype(self.dtype)
+
+    def _unfold(self) -> None:
+        """Leave the mirrored form: after a step partners differ."""
+        if self.mirrored:
+            self.weights = np.concatenate([self.weights, self.weights[::-1]])
+            if self.biases is not None:
+                self.biases = np.concatenate([self.biases, self.biases[::-1]])
+            self.mirrored = False
+
+    def _samples(self, stream: int, n: int) -> Iterator[tuple[Array, Array]]:
+        """(z, neuron fields) of fresh samples; while partners are equal, the fields of the first half only."""
+        for z in normal_chunks(
+            self.entropy, (self.replicate, FIRST_BATCH + 2 * stream), n, self.d, self.rows, self.dtype
+        ):
+            neurons = z @ self.weights.T
+            if self.biases is not None:
+                neurons += self.biases
+            yield z, neurons
+
+    def fields(self, stream: int, n: int) -> Iterator[Fields]:
+        """``n`` fresh samples in chunks, with the fields of all p neurons."""
+        for z, neurons in self._samples(stream, n):
+            full = np.concatenate([neurons, neurons[:, ::-1]], axis=1) if self.mirrored else neurons
+            yield Fields(z[:, : self.target.r], full, z)
+
+    def noise(self, stream: int) -> np.random.Generator:
+        """The generator of the label noise of a batch."""
+        return generator(self.entropy, self.replicate, FIRST_BATCH + 2 * stream + 1)
+
+    def low_orders(self, stream: int, n: int) -> tuple[float, Array]:
+        """m = mean(y) and B = (1/n) Zᵀ(y − m) of the batch, as far as ``remove_orders`` asks; else zeros."""
+        if not self.remove_orders:
+            return 0.0, np.zeros(self.d)
+        rng = self.noise(stream)
+        total, weighted, first = 0.0, np.zeros(self.d), np.zeros(self.d)
+        for z in normal_chunks(
+            self.entropy, (self.replicate, FIRST_BATCH + 2 * stream), n, self.d, self.rows, self.dtype
+        ):
+            y = labels(self.target, z[:, : self.target.r], rng)
+            total += float(y.sum())
+            weighted += y.astype(self.dtype) @ z
+            first += z.sum(axis=0, dtype=np.float64)
+        mean = total / n
+        slope = (weighted - mean * first) / n if 1 in self.remove_orders else np.zeros(self.d)
+        return mean, slope
+
+    def giant_step(self, stream: int, n: int, rate: float) -> None:
+        """w_i += rate ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z, all neurons at once.
+
+        Raises ``InputError`` if the step overflows.
+        """
+        mean, slope = self.low_orders(stream, n)
+        rng = self.noise(stream)
+        gradient = np.zeros(self.weights.shape)
+        for z, neurons in self._samples(stream, n):
+            delta = labels(self.target, z[:, : self.target.r], rng) - mean
+            if 1 in self.remove_orders:
+                delta = delta - z @ slope.astype(self.dtype)
+            if not self.mirrored:
+                delta = delta - output(self.activation, neurons, self.readout)
+            slopes = self.activation.derivative(neurons)
+            slopes *= delta.astype(self.dtype)[:, None]
+            gradient += slopes.T @ z
+        if self.mirrored:
+            gradient = np.concatenate([gradient, gradient[::-1]])
+            self._unfold()
+        moved = self.weights + (rate / n) * self.readout[:, None] * gradient
+        if not np.isfinite(moved).all() or np.abs(moved).max() > 1e15:
+            raise InputError(
+                "the giant step overflows: eta (or the batch exponent) is too large for this network."
+            )
+        self.weights = moved.astype(self.dtype)
+
+    def overlaps(self) -> tuple[Array, Array]:
+        """M = W W*ᵀ (p, r) and Q = W Wᵀ (p, p)."""
+        w = np.concatenate([self.weights, self.weights[::-1]]) if self.mirrored else self.weights
+        w = w.astype(np.float64)
+        return w[:, : self.target.r].copy(), w @ w.T
+
+
+def chunk_rows(d: int, p: int, memory: int, itemsize: int) -> int:
+    """Rows of a chunk so that weights, gradient and four arrays a chunk fit the memory budget.
+
+    Raises ``InputError`` if not even one block of rows fits.
+    """
+    fixed = p * d * (2 * itemsize + 16) + p * p * 16
+    row = itemsize * (d + 4 * p) + 64
+    rows = int((memory - fixed) // row)
+    if rows < BLOCK:
+        needed = (fixed + BLOCK * row) / 1e9
+        raise InputError(f"simulation.memory must be at least {needed:.2g} GB for d = {d} and p = {p}.")
+    return min(rows, 8192)

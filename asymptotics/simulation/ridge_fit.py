@@ -1,0 +1,96 @@
+"""Ridge on the second layer of a simulated network: one eigendecomposition serves a whole grid of penalties.
+
+a = argmin Σ_μ (y_μ − Σ_i a_i σ(⟨w_i,z_μ⟩)/√p)² + λ‖a‖² through the smaller Gram matrix (p × p or n2 × n2); λ = 0 is the
+minimum-norm limit λ → 0+. The test error E[(f* − f)²] + Δ adds the noise variance exactly instead of drawing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.activations import Activation
+from asymptotics.simulation.state import labels
+from hermite.target import Target
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Errors along the grid of penalties, shapes (L,): test with the label noise, train without the penalty."""
+
+    test_error: Array
+    train_error: Array
+
+
+def solve_ridge(gram: Array, moment: Array, lambdas: Sequence[float]) -> Array:
+    """(gram + λ)^(-1) moment for every λ, shape (size, L); λ = 0 on the range of ``gram`` only."""
+    values, vectors = np.linalg.eigh(gram)
+    floor = max(float(values[-1]), 0.0) * len(values) * np.finfo(np.float32).eps
+    projected = vectors.T @ moment
+    columns = []
+    for lam in lambdas:
+        shifted = values + lam
+        inverse = np.where(
+            shifted > (floor if lam == 0 else 0.0), 1.0 / np.where(shifted > 0, shifted, 1.0), 0.0
+        )
+        columns.append(vectors @ (inverse * projected))
+    return np.stack(columns, axis=1)
+
+
+def fit_and_test(
+    network: Any,
+    target: Target,
+    activation: Activation,
+    lambdas: Sequence[float],
+    *,
+    n2: int,
+    n_test: int,
+    streams: tuple[int, int],
+) -> Fit:
+    """Fit the readout on ``n2`` fresh samples and measure it on ``n_test`` others (streams: training, test)."""
+    p = len(network.readout)
+    mean, slope = network.low_orders(streams[0], n2)
+    rng = network.noise(streams[0])
+    dual = n2 < p
+    stored: list[Array] = []
+    ys: list[Array] = []
+    gram, moment, square = np.zeros((p, p) if not dual else (0, 0)), np.zeros(p), 0.0
+    for chunk in network.fields(streams[0], n2):
+        x = activation(chunk.neurons)
+        x *= 1.0 / np.sqrt(p)
+        y = labels(target, chunk.target, rng) - mean
+        if chunk.z is not None and slope.any():
+            y = y - chunk.z @ slope.astype(x.dtype)
+        if dual:
+            stored.append(x)
+            ys.append(y)
+        else:
+            gram += x.T @ x
+            moment += x.T @ y.astype(x.dtype)
+            square += float(y @ y)
+    if dual:
+        x, y = np.concatenate(stored).astype(np.float64), np.concatenate(ys)
+        weights = solve_ridge(x @ x.T, y, lambdas)
+        readouts = x.T @ weights
+        residuals = y[:, None] - x @ readouts
+        train = np.mean(residuals**2, axis=0)
+    else:
+        readouts = solve_ridge(gram, moment, lambdas)
+        train = (
+            square - 2 * moment @ readouts + np.einsum("il,ij,jl->l", readouts, gram, readouts, optimize=True)
+        ) / n2
+    total = np.zeros(len(lambdas))
+    for chunk in network.fields(streams[1], n_test):
+        x = activation(chunk.neurons)
+        gap = labels(target, chunk.target, None)[:, None] - mean
+        if chunk.z is not None and slope.any():
+            gap = gap - (chunk.z @ slope.astype(x.dtype))[:, None]
+        gap = gap - (x @ (readouts / np.sqrt(p)).astype(x.dtype)).astype(np.float64)
+        total += np.sum(gap**2, axis=0)
+    return Fit(total / n_test + target.noise, np.maximum(train, 0.0))

@@ -1,0 +1,328 @@
+"""simulate(): replicates of a simulated network, as the same ``Overlaps`` and ``Risk`` that theory returns.
+
+Means over replicates with the standard error of the mean (over runs, never over neurons; ``None`` for one replicate).
+Within a replicate all steps and penalties share one trajectory and its draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.experiment import Network, Ridge, Simulation, Training
+from asymptotics.results import Overlaps, Risk, StepOverlaps, plain
+from asymptotics.simulation.direct import DirectNetwork
+from asymptotics.simulation.reduced import ReducedNetwork
+from asymptotics.simulation.ridge_fit import Fit, fit_and_test
+from asymptotics.simulation.seeds import unit_entropy
+from asymptotics.simulation.state import population_risk
+from hermite.errors import InputError
+
+if TYPE_CHECKING:
+    from hermite.target import Target
+
+Array = npt.NDArray[Any]
+Progress = Callable[[str], None]
+
+#: Streams of a replicate: the training batch of step t is stream t; the rest of step t starts at _STEP (t + 1).
+_STEP = 1000
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """Overlaps (without a ridge) or risks (with one), means over ``replicates`` finished runs.
+
+    ``interrupted``: Ctrl-C ended the work early; what is here rests on the replicates that were finished.
+    """
+
+    overlaps: Overlaps | None
+    risks: tuple[Risk, ...]
+    replicates: int
+    interrupted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: ``overlaps`` (or null), ``risks``, ``replicates``, ``interrupted``."""
+        out: dict[str, Any] = plain(
+            {
+                "overlaps": None if self.overlaps is None else self.overlaps.to_dict(),
+                "risks": [risk.to_dict() for risk in self.risks],
+                "replicates": self.replicates,
+                "interrupted": self.interrupted,
+            }
+        )
+        return out
+
+
+def simulate(
+    f: Target,
+    network: Network | None = None,
+    training: Training | None = None,
+    ridge: Ridge | None = None,
+    simulation: Simulation | None = None,
+    *,
+    steps: Sequence[int] | None = None,
+    lambdas: Sequence[float] | None = None,
+    progress: Progress | None = None,
+) -> SimulationResult:
+    """Simulate the real network: overlaps at steps 0..T, or (with ``ridge``) its ridge fit after ``steps``.
+
+    Parameters
+    ----------
+    f, network, training, simulation
+        The experiment; ``training=None`` stays at initialisation. Without ``ridge`` the width is ``network.width``, or
+        ``simulation.width`` where that is infinite; with ``ridge`` it is round(beta d), and n2 = round(alpha d).
+    steps, lambdas
+        Steps after which the readout is fitted (default 0..T) and penalties (default ``ridge.lam``), all on one
+        trajectory.
+
+    Raises ``InputError`` for sizes that make no network, a memory budget that is too small, or an overflow; Ctrl-C keeps
+    finished replicates (see ``SimulationResult.interrupted``) and is raised again if there is none.
+    """
+    network, simulation = network or Network(), simulation or Simulation()
+    training = training or Training(steps=0)
+    if simulation.backend != "numpy":
+        raise InputError('simulation.backend = "torch" is not available yet: use "numpy".')
+    job = _Job(
+        f,
+        network,
+        training,
+        ridge,
+        simulation,
+        tuple(steps or range(training.steps + 1)),
+        tuple(lambdas or ()),
+    )
+    records: list[Any] = []
+    interrupted = False
+    with _threads(simulation.threads):
+        try:
+            for replicate in range(simulation.replicates):
+                if progress is not None:
+                    progress(f"replicate {replicate + 1} of {simulation.replicates}")
+                records.append(job.run(replicate))
+        except KeyboardInterrupt:
+            if not records:
+                raise
+            interrupted = True
+    return job.summary(records, interrupted)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """BLAS threads of this unit of work: equal threads give bit-identical results on one machine."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=count, user_api="blas"):
+        yield
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One unit of work and how its replicates are summarised."""
+
+    f: Target
+    network: Network
+    training: Training
+    ridge: Ridge | None
+    simulation: Simulation
+    steps: tuple[int, ...]
+    lambdas: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        d, width = self.simulation.d, self.width
+        if d < self.f.r:
+            raise InputError(
+                f"simulation.d must be at least the number of target directions {self.f.r}, not {d}."
+            )
+        if self.network.is_symmetric and width % 2:
+            raise InputError(f"the width must be even with symmetric initialisation, not {width}.")
+        if self.ridge is not None and not self.lambdas:
+            object.__setattr__(self, "lambdas", (self.ridge.lam,))
+
+    @property
+    def width(self) -> int:
+        """Neurons of the simulated network."""
+        if self.ridge is not None:
+            return self.ridge.p(self.simulation.d, self.network.is_symmetric)
+        return int(self.simulation.width if self.network.width == "infinite" else self.network.width)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What keys the draws: everything but the steps, the penalties and how the work is organised."""
+        ridge = None if self.ridge is None else [self.ridge.alpha, self.ridge.beta]
+        t, s, net = self.training, self.simulation, self.network
+        return {
+            "target": [self.f.text, list(self.f.variables), str(self.f.gram), self.f.noise],
+            "network": [str(net.activation), str(net.readout), net.bias, net.initialisation, self.width],
+            "training": [t.alpha, t.eta, t.batch_exponent, list(t.remove_orders)],
+            "ridge": ridge,
+            "simulation": [s.method, s.d],
+        }
+
+    def run(self, replicate: int) -> list[Any]:
+        """The trajectory of one replicate: per step a ``Fit``, or (M, Q, risk)."""
+        s, net, t = self.simulation, self.network, self.training
+        kind = DirectNetwork if s.method == "direct" else ReducedNetwork
+        activation = net.get_activation()
+        student = kind(
+            self.f,
+            activation,
+            net.finite_readout(self.width),
+            s.d,
+            symmetric=net.is_symmetric,
+            bias=net.bias,
+            entropy=unit_entropy(s.seed, self.content),
+            replicate=replicate,
+            memory=s.memory,
+            dtype=s.dtype,
+            remove_orders=t.remove_orders,
+        )
+        found: list[Any] = []
+        last = max(self.steps) if self.ridge is not None else t.steps
+        for step in range(last + 1):
+            if step:
+                student.giant_step(step, t.n(s.d), t.learning_rate(s.d))
+            first = _STEP * (step + 1)
+            if self.ridge is None:
+                risk = population_risk(student, self.f, activation, first, s.test_samples)
+                found.append((*student.overlaps(), risk))
+            elif step in self.steps:
+                found.append(
+                    fit_and_test(
+                        student,
+                        self.f,
+                        activation,
+                        self.lambdas,
+                        n2=self.ridge.n2(s.d),
+                        n_test=s.test_samples,
+                        streams=(first, first + 1),
+                    )
+                )
+        return found
+
+    def summary(self, records: list[list[Any]], interrupted: bool) -> SimulationResult:
+        """Means and standard errors over the finished replicates."""
+        if self.ridge is None:
+            return SimulationResult(self._overlaps(records), (), len(records), interrupted)
+        return SimulationResult(None, tuple(self._risks(records)), len(records), interrupted)
+
+    def _risks(self, records: list[list[Fit]]) -> Iterator[Risk]:
+        assert self.ridge is not None
+        d = self.simulation.d
+        for i, step in enumerate(sorted(self.steps)):
+            test = np.stack([record[i].test_error for record in records])
+            train = np.stack([record[i].train_error for record in records])
+            for j, lam in enumerate(self.lambdas):
+                mean, sem = mean_and_error(test[:, j])
+                train_mean, train_sem = mean_and_error(train[:, j])
+                yield Risk(
+                    test_error=float(mean),
+                    train_error=float(train_mean),
+                    excess_risk=float(mean) - self.f.noise,
+                    step=step,
+                    alpha=self.ridge.alpha,
+                    beta=self.ridge.beta,
+                    lam=lam,
+                    n=self.training.n(d) if step else None,
+                    n2=self.ridge.n2(d),
+                    p=self.width,
+                    d=d,
+                    solver=f"{self.simulation.method} simulation",
+                    validity="simulation",
+                    test_error_sem=None if sem is None else float(sem),
+                    train_error_sem=None if train_sem is None else float(train_sem),
+                    replicates=len(records),
+                )
+
+    def _overlaps(self, records: list[list[tuple[Array, Array, float]]]) -> Overlaps:
+        readout = self.network.finite_readout(self.width)
+        grouped = self.network.width == "infinite"
+        groups = readout_groups(readout) if grouped else [np.array([i]) for i in range(len(readout))]
+        steps = [
+            _step(t, [record[t] for record in records], readout, groups, grouped)
+            for t in range(len(records[0]))
+        ]
+        d = self.simulation.d
+        return Overlaps(
+            regime=f"{self.simulation.method} simulation",
+            steps=tuple(steps),
+            validity="simulation",
+            replicates=len(records),
+            d=d,
+            p=self.width,
+            n=self.training.n(d),
+            samples=tuple(_cosines([record[t] for record in records]) for t in range(len(records[0]))),
+        )
+
+
+def readout_groups(readout: Array) -> list[Array]:
+    """Neurons of equal ã, values downwards."""
+    return [np.flatnonzero(readout == value) for value in np.unique(readout)[::-1]]
+
+
+def mean_and_error(values: Array) -> tuple[Array, Array | None]:
+    """Mean over the first axis (replicates) and its standard error; ``None`` for one replicate."""
+    mean = values.mean(axis=0)
+    return mean, None if len(values) < 2 else values.std(axis=0, ddof=1) / np.sqrt(len(values))
+
+
+def _step(
+    step: int, runs: list[tuple[Array, Array, float]], readout: Array, groups: list[Array], grouped: bool
+) -> StepOverlaps:
+    m = np.stack([np.stack([run[0][g].mean(axis=0) for g in groups]) for run in runs])
+    norm2 = np.stack([np.array([np.diag(run[1])[g].mean() for g in groups]) for run in runs])
+    q = np.stack([group_gram(run[1], groups) if grouped else run[1] for run in runs])
+    risks, risk_sem = mean_and_error(np.array([run[2] for run in runs]))
+    averages = [mean_and_error(x) for x in (m, q, norm2)]
+    spread = None
+    if grouped:
+        spread = np.mean(
+            [
+                [
+                    np.atleast_2d(np.cov(run[0][g].T)) if len(g) > 1 else np.zeros((m.shape[2],) * 2)
+                    for g in groups
+                ]
+                for run in runs
+            ],
+            axis=0,
+        )
+    return StepOverlaps(
+        step=step,
+        readout=np.array([readout[g[0]] for g in groups]),
+        weight=np.array([len(g) / len(readout) for g in groups]),
+        M=averages[0][0],
+        Q=averages[1][0],
+        norm2=averages[2][0],
+        risk=float(risks),
+        M_cov=spread,
+        M_sem=averages[0][1],
+        Q_sem=averages[1][1],
+        norm2_sem=averages[2][1],
+        risk_sem=None if risk_sem is None else float(risk_sem),
+    )
+
+
+def group_gram(gram: Array, groups: list[Array]) -> Array:
+    """Mean of ⟨w_i, w_j⟩ over different neurons of two groups; partners (i, p−1−i) are left out too."""
+    p = len(gram)
+    mask = np.ones((p, p))
+    index = np.arange(p)
+    mask[index, index] = mask[index, p - 1 - index] = 0.0
+    member = np.zeros((len(groups), p))
+    for g, neurons in enumerate(groups):
+        member[g, neurons] = 1.0
+    count = member @ mask @ member.T
+    total = member @ (mask * gram) @ member.T
+    return np.asarray(total / np.where(count > 0, count, np.nan))
+
+
+def _cosines(runs: list[tuple[Array, Array, float]], limit: int = 4096) -> Array:
+    """cos(w_i, w*_k) of single neurons, (replicates, p, r), at most ``limit`` neurons a run."""
+    return np.stack([run[0][:limit] / np.sqrt(np.diag(run[1])[:limit, None]) for run in runs])
+
+
+__all__ = ["SimulationResult", "mean_and_error", "simulate"]

@@ -1,0 +1,53 @@
+"""Seeds: what a unit of work draws depends on its content and its replicate, on nothing else.
+
+A unit is keyed by (seed, content of the unit, replicate): the canonical JSON of the content is hashed (SHA-256) into the
+entropy of a ``numpy.random.SeedSequence``. Within it every batch has a stream of its own, and every block of ``BLOCK``
+rows of a batch a substream, so that neither the order of the work nor the size of its chunks changes a draw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+#: Rows of a batch that share a substream; chunks are whole numbers of blocks.
+BLOCK = 256
+
+
+def unit_entropy(seed: int, content: Any) -> int:
+    """256 bits from (seed, content); ``content`` is anything that JSON can write.
+
+    >>> unit_entropy(0, {"a": 1, "b": 2}) == unit_entropy(0, {"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps([seed, content], sort_keys=True, separators=(",", ":"), allow_nan=False, default=str)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+
+
+def generator(entropy: int, *key: int) -> np.random.Generator:
+    """The generator of one purpose within a unit, e.g. (replicate, stream, block)."""
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(entropy, spawn_key=key)))
+
+
+def normal_chunks(
+    entropy: int, key: tuple[int, ...], n: int, width: int, rows: int, dtype: npt.DTypeLike
+) -> Iterator[npt.NDArray[Any]]:
+    """n rows of ``width`` standard normals in chunks of at most ``rows`` rows; a chunk is overwritten by the next.
+
+    Equal rows for any ``rows``: each block of ``BLOCK`` rows has its own substream.
+    """
+    rows = max(BLOCK, rows // BLOCK * BLOCK)
+    buffer = np.empty((min(rows, n), width), dtype=dtype)
+    for start in range(0, n, rows):
+        count = min(rows, n - start)
+        for first in range(0, count, BLOCK):
+            block = buffer[first : min(first + BLOCK, count)]
+            generator(entropy, *key, (start + first) // BLOCK).standard_normal(
+                out=block, dtype=buffer.dtype.type
+            )
+        yield buffer[:count]

@@ -1,0 +1,69 @@
+"""What a simulated network is asked for, whichever way it is simulated: fields of fresh samples, overlaps, a step.
+
+A *field chunk* holds, for m fresh samples, the target's fields ⟨w*_k,z⟩ (m, r), the neurons' fields ⟨w_i,z⟩ (m, p) and,
+in a direct simulation, the samples themselves (m, d).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.activations import Activation
+from hermite.target import Target
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Fields of m samples; ``z`` only where the samples exist."""
+
+    target: Array
+    neurons: Array
+    z: Array | None = None
+
+
+class Network(Protocol):
+    """A simulated first layer."""
+
+    readout: Array
+
+    def fields(self, stream: int, n: int) -> Iterator[Fields]:
+        """``n`` fresh samples in chunks; equal streams give equal samples."""
+        ...
+
+    def giant_step(self, stream: int, n: int, rate: float) -> None:
+        """w_i += rate ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z on a fresh batch, all neurons at once."""
+        ...
+
+    def overlaps(self) -> tuple[Array, Array]:
+        """M (p, r) and Q (p, p)."""
+        ...
+
+
+def labels(target: Target, fields: Array, rng: np.random.Generator | None) -> Array:
+    """y = f*(z) + √Δ ξ for target fields (m, r), in double precision; without ``rng`` no noise."""
+    y: Array = np.asarray(target(np.ascontiguousarray(fields, dtype=np.float64)), dtype=np.float64)
+    if rng is not None and target.noise > 0:
+        y = y + np.sqrt(target.noise) * rng.standard_normal(len(y))
+    return y
+
+
+def output(activation: Activation, neurons: Array, readout: Array) -> Array:
+    """f(z) = (1/p) Σ_i ã_i σ(field_i), shape (m,)."""
+    values: Array = activation(neurons) @ (readout / len(readout)).astype(neurons.dtype)
+    return values.astype(np.float64)
+
+
+def population_risk(network: Network, target: Target, activation: Activation, stream: int, n: int) -> float:
+    """E[(f* − f)²] of the network as it stands, over ``n`` fresh samples, without label noise."""
+    total = 0.0
+    for chunk in network.fields(stream, n):
+        gap = labels(target, chunk.target, None) - output(activation, chunk.neurons, network.readout)
+        total += float(gap @ gap)
+    return total / n
