@@ -44,6 +44,8 @@ Function = Callable[[Any], Any]
 _CHUNK = 1 << 22
 _REACH = 9.0
 _PANELS = 8
+#: From this many means on, at one standard deviation, a moment is tabulated once and interpolated.
+_TABLE_ABOVE = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +196,14 @@ class Activation:
                 return closed
         if self.pieces is not None:
             return self._polynomial(kind).expectation(mean, np.maximum(scale, 1e-150), power)
-        return _quadrature(self._integrand(kind), self.kinks, mean, scale, power)
+        integrand = self._integrand(kind)
+        if mean.ndim == 2 and mean.shape[1] >= _TABLE_ABOVE and np.all(scale == scale[:, :1]):
+            rows = [
+                _tabulated(integrand, self.kinks, row, float(s), power)
+                for row, s in zip(mean, scale[:, 0], strict=True)
+            ]
+            return np.array(rows)
+        return _quadrature(integrand, self.kinks, mean, scale, power)
 
     def _polynomial(self, kind: str) -> PiecewisePolynomial:
         return self._polynomials[kind]
@@ -244,6 +253,21 @@ def _erf_moment(m: Array, s: Array, kind: str, power: int, kappa: float, shift: 
         squared: Array = 4 * kappa**2 / (np.pi * np.sqrt(wide)) * np.exp(-2 * u**2 / wide)
         return squared
     return None
+
+
+def _tabulated(function: Function, kinks: tuple[float, ...], m: Array, s: float, power: int) -> Array:
+    """:func:`_quadrature` at many means ``m`` (N,): quintic splines through a table, accurate to 1e-10."""
+    from scipy.interpolate import make_interp_spline
+
+    low, high = float(m.min()), float(m.max())
+    step = min(max(s, 0.3) if not kinks else s, 1.0) / 16
+    points = max(12, math.ceil((high - low) / step) + 1)
+    if points >= len(m) // 2:
+        return _quadrature(function, kinks, m, np.full_like(m, s), power)
+    grid = np.linspace(low, high, points)
+    table = _quadrature(function, kinks, grid, np.full_like(grid, s), power)
+    values: Array = make_interp_spline(grid, table, k=5)(m)
+    return values
 
 
 def _quadrature(function: Function, kinks: tuple[float, ...], m: Array, s: Array, power: int) -> Array:

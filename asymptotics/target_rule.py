@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 #: Gauss–Hermite nodes an axis, by the number of axes.
-NODES = {1: 64, 2: 40, 3: 20, 4: 14, 5: 10}
+NODES = {1: 64, 2: 40, 3: 20, 4: 14, 5: 10, 6: 8, 7: 6, 8: 5, 9: 4, 10: 3, 11: 3}
 _KINKED = frozenset({"relu", "abs", "sign", "heaviside", "max", "min"})
 
 
@@ -128,17 +128,18 @@ def _affine(e: Expression, r: int) -> tuple[Array, float] | None:
     return function(np.eye(r)) - offset, offset
 
 
-def target_rule(f: Target, refine: float = 1.0, largest: int = 300_000) -> tuple[Array, Array]:
+def target_rule(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> tuple[Array, Array]:
     """Nodes (N, r) and weights (N,) for averages over the target's directions.
 
-    ``refine`` multiplies the nodes an axis (compare two values to see the error). Above five axes, where a
-    tensor rule would exceed ``largest`` nodes, or where the kinks are not on orthogonal planes and r > 2:
-    2^18 scrambled Sobol points.
+    ``refine`` multiplies the nodes an axis (compare two values to see the error). Above 11 axes, where a tensor
+    rule would exceed ``largest`` nodes, and where kinks leave no rule: scrambled Sobol points, another set for
+    every ``refine``.
     """
     frame = kink_frame(f)
-    if f.r in NODES and (frame.exact or f.r <= 2):
+    smooth = frame.exact and not any(frame.kinks)
+    if f.r in NODES and (smooth or (frame.exact and f.r <= 5) or f.r <= 2):
         base = NODES[f.r] if frame.exact else {1: 2000, 2: 400}[f.r]
-        order = round(base * refine)
+        order = max(2, round(base * refine))
         if not frame.exact:
             rules = [_uniform_rule(order)] * f.r
         else:
@@ -153,7 +154,7 @@ def target_rule(f: Target, refine: float = 1.0, largest: int = 300_000) -> tuple
             keep = weights > 0
             nodes = np.stack([g.ravel() for g in grids], axis=1)[keep] @ frame.axes
             return nodes, weights[keep] / weights[keep].sum()
-    nodes = sobol_normal(f.r, 17 + round(refine), 20260)
+    nodes = sobol_normal(f.r, 17 + round(refine), 20260 + round(100 * refine))
     return nodes, np.full(len(nodes), 1 / len(nodes))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asymptotics.learning.low_orders import low_orders
-from asymptotics.learning.one_step import hermite_tensor
+from asymptotics.learning.one_step import OneStepLaw, hermite_tensor
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -93,3 +93,14 @@ def warnings_at_exponent_one(labels: Target, network: Network) -> list[str]:
     if network.bias == 0 and abs(float(activation.slope_coefficients(0)[0])) < 1e-12:
         out.append("the activation has c_1 = 0: the first step has no signal, M stays 0 after it")
     return out
+
+
+def warnings_of_law(law: OneStepLaw, training: Training) -> list[str]:
+    """Why the one-step law learns nothing, where it does not."""
+    if law.order is None:
+        return [
+            "the batch exponent is below the order of the labels: nothing is learned, M is 0 in the limit"
+        ]
+    if training.eta > 0 and not np.any(law.gain):
+        return [f"the activation has c_{law.order} = 0: a step of order {law.order} has no signal, M stays 0"]
+    return []

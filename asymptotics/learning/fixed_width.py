@@ -18,7 +18,12 @@ import numpy.typing as npt
 
 from asymptotics.activations import Activation
 from asymptotics.gaussian import sobol_normal
-from asymptotics.learning.exponents import check_steps, order_learned, warnings_at_exponent_one
+from asymptotics.learning.exponents import (
+    check_steps,
+    order_learned,
+    warnings_at_exponent_one,
+    warnings_of_law,
+)
 from asymptotics.learning.low_orders import check_orders, without_orders
 from asymptotics.learning.mean_field import MeanField
 from asymptotics.learning.noise_kernel import Student
@@ -276,10 +281,7 @@ def _one_step(
             quantiles=quantiles,
         )
     )
-    if order is None:
-        warnings.append(
-            "the batch exponent is below the order of the labels: nothing is learned, M is 0 in the limit"
-        )
+    warnings += warnings_of_law(laws[0], training)
     return Overlaps(
         regime="fixed width",
         steps=tuple(steps),

@@ -19,6 +19,7 @@ from asymptotics.learning.exponents import (
     information_exponent,
     order_learned,
     warnings_at_exponent_one,
+    warnings_of_law,
 )
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.low_orders import check_orders, without_orders
@@ -79,10 +80,7 @@ def learned_path(
         removed=removed,
         exponent=exponent,
     )
-    if order is not None and not np.any(law.gain) and training.eta > 0:
-        warnings.append(
-            f"the activation has c_{order} = 0, so that the step of order {order} has no signal: M stays 0"
-        )
+    warnings += warnings_of_law(law, training)
     first = checked_mean_field(law.target, activation, start, 0, 0.0, training.alpha, accuracy)
     if training.steps == 0:
         return first.states, first.risks, first.change, None, warnings
@@ -144,10 +142,6 @@ def _many_neurons(
             if order is not None:
                 size = overlap_below_threshold(law, d, order, exponent, training.eta)
                 notes.append(f"nothing is learned; rms cosine with the target at d = {d}: {np.max(size):.3g}")
-    if law is not None and law.order is None:
-        warnings.append(
-            "the batch exponent is below the order of the labels: nothing is learned, M is 0 in the limit"
-        )
     validity = "exact"
     if change is not None and change > accuracy:
         validity = "approximate"

@@ -161,7 +161,7 @@ def _fields(f: Target, state: MeanField, refine: float) -> Iterator[tuple[Array,
                 np.repeat(b, len(e)) * np.tile(u, len(b)),
             )
         return
-    points = sobol_normal(r + m, 18 + round(refine), 20261)
+    points = sobol_normal(r + m, 18 + round(refine), 20261 + round(100 * refine))
     for start in range(0, len(points), rows):
         part = points[start : start + rows]
         yield part, np.full(len(part), 1 / len(points))
@@ -232,6 +232,8 @@ def advance(state: MeanField, mean: Averages, eta: float, alpha: float, *, drift
     pull = float(drift)
     moved = old + pull * eta * a[:, None] * mean.v
     spread = eta / np.sqrt(alpha) * _root(np.outer(a, a) * mean.K)
+    if not np.all(np.isfinite(spread)):
+        raise InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
     noise, own = reduced(np.concatenate([moved[:, r:], spread], axis=1))
     factor = 1 + pull * eta * a * mean.beta
     variance = state.scale**2 * factor**2 + (eta * a) ** 2 / alpha * (mean.D - np.diag(mean.K)) + own
@@ -240,7 +242,7 @@ def advance(state: MeanField, mean: Averages, eta: float, alpha: float, *, drift
         h = state.partner
         pairs = np.arange(len(h))
         rho = rho * factor * factor[h] + eta**2 / alpha * a * a[h] * (mean.twins - mean.K[pairs, h])
-    if not (np.all(np.isfinite(moved)) and np.all(np.isfinite(variance))):
+    if not (np.all(np.isfinite(moved)) and np.all(np.isfinite(variance)) and np.all(np.isfinite(noise))):
         raise InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
     return replace(state, M=moved[:, :r], noise=noise, scale=np.sqrt(np.maximum(variance, 0.0)), rho=rho)
 
@@ -296,7 +298,8 @@ def mean_field(
     for _ in range(steps):
         mean = _guarded(f, activation, states[-1], refine, eta)
         risks.append(mean.risk)
-        states.append(advance(states[-1], mean, eta, alpha, drift=drift))
+        with np.errstate(over="ignore", invalid="ignore"):
+            states.append(advance(states[-1], mean, np.float64(eta), alpha, drift=drift))
     risks.append(_guarded(f, activation, states[-1], refine, eta).risk)
     return MeanFieldPath(tuple(states), tuple(risks))
 

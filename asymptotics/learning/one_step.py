@@ -247,6 +247,7 @@ def one_step_law(
     biases, back = np.unique(b, return_inverse=True)
     top = max(order or 1, 2)
     slopes = np.array([activation.slope_coefficients(top - 1, bias=float(x)) for x in biases])[back]
+    slopes = np.where(np.abs(slopes) > 1e-12, slopes, 0.0)
     c1, c2 = slopes[:, 0], slopes[:, 1]
     slope2 = activation.slope_squares(b, np.ones_like(b))
     f0 = float(start.weight * a @ activation.mean(b, np.ones_like(b)))
