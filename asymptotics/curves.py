@@ -101,9 +101,12 @@ def simulated_risks(experiment: Experiment, unit: Unit) -> dict[tuple[Training, 
         steps=unit.steps,
         lambdas=unit.lambdas,
     )
+    if result.interrupted:
+        raise KeyboardInterrupt
     return {
         (replace(unit.training, steps=measured.step), replace(unit.ridge, lam=measured.lam)): measured
         for measured in result.risks
+        if measured.lam is not None
     }
 
 

@@ -180,7 +180,7 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
             label = rf"$w^\star_{{{m + 1}}}$, $\tilde{{a}} = {first.readout[g]:.3g}$"
             values = [s.M[g, m] for s in overlaps.steps]
             ax.plot(steps, values, color=look["color"], linestyle=look["linestyle"], marker="", label=label)
-            if simulation is not None:
+            if simulation is not None and g < len(simulation.steps[0].readout):
                 ax.errorbar(
                     [s.step for s in simulation.steps],
                     [s.M[g, m] for s in simulation.steps],

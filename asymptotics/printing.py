@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from asymptotics.trajectories import partner
+
 
 def number(value: Any, digits: int = 4) -> str:
     """A number in ``digits`` significant digits, ``-`` for None, anything else as it is."""
@@ -88,7 +90,8 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
             ]
             if simulated:
                 found = step["simulation"]
-                row += [vector(found["neurons"][g]["M"], found["neurons"][g].get("M_sem"))]
+                entry = partner(entry, g, found["neurons"])
+                row += [vector(entry["M"], entry.get("M_sem")) if entry else None]
                 row += [measured(found["risk"], found["risk_sem"])]
             rows.append(row)
     head = f"alpha = {document['alpha']:g}, eta = {document['eta']:g}, regime: {document['regime']}"

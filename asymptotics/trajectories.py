@@ -72,8 +72,19 @@ def measure(experiment: Experiment, training: Training, simulation: Simulation) 
     """The same overlaps of the real network."""
     from asymptotics.simulation.runner import simulate
 
-    measured: Overlaps = simulate(experiment.target, experiment.network, training, None, simulation).overlaps
-    return measured
+    result = simulate(experiment.target, experiment.network, training, None, simulation)
+    if result.interrupted or result.overlaps is None:
+        raise KeyboardInterrupt
+    return result.overlaps
+
+
+def partner(entry: Mapping[str, Any], g: int, neurons: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The measured counterpart of entry ``g``: of the same place and readout; empty if the groups differ.
+
+    They differ where the law stands on quadrature nodes (a Gaussian readout, random biases).
+    """
+    same = g < len(neurons) and abs(neurons[g]["readout"] - entry["readout"]) < 1e-9
+    return neurons[g] if same else {}
 
 
 def to_csv(documents: Sequence[Mapping[str, Any]]) -> str:
@@ -96,8 +107,8 @@ def to_csv(documents: Sequence[Mapping[str, Any]]) -> str:
                 row = [*head, step["step"], entry["readout"], entry["weight"]]
                 row += [*entry["M"], entry["norm2"], step["risk"]]
                 if simulation is not None:
-                    measured = simulation["neurons"][g]
-                    row += [*measured["M"], measured["norm2"]]
+                    measured = partner(entry, g, simulation["neurons"])
+                    row += [*measured.get("M", [None] * r), measured.get("norm2")]
                     row += [*measured.get("M_sem", [None] * r), measured.get("norm2_sem")]
                     row += [simulation[key] for key in ("risk", "risk_sem", "replicates", "d", "p")]
                 writer.writerow(row)

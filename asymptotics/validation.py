@@ -200,10 +200,13 @@ def _overlap_rows(experiment: Experiment, progress: Progress) -> Iterable[Row]:
                 "eta": run.training.eta,
                 "d": run.measured.d,
             }
-            predicted, measured = run.theory.steps[i], run.measured.steps[i]
-            limits = {} if limit is None else _quantities(limit.steps[i])
-            means, errors = _quantities(measured), _standard_errors(measured)
-            for quantity, value in _quantities(predicted).items():
+            many = experiment.network.width == "infinite"
+            limits = {} if limit is None else _quantities(limit.steps[i], many)
+            means = _quantities(run.measured.steps[i], many)
+            errors = _quantities(_standard_errors(run.measured.steps[i]), many)
+            for quantity, value in _quantities(run.theory.steps[i], many).items():
+                if quantity not in means:
+                    continue
                 comparison = {
                     "theory": value,
                     "theory_limit": limits.get(quantity),
@@ -215,21 +218,28 @@ def _overlap_rows(experiment: Experiment, progress: Progress) -> Iterable[Row]:
                 yield {"quantity": quantity} | point | comparison
 
 
-def _quantities(step: StepOverlaps) -> dict[str, float]:
-    """risk, and ``norm2[g]``, ``M[g,m]`` for every entry g and direction m, from 1."""
+def _quantities(step: StepOverlaps, many: bool) -> dict[str, float]:
+    """``risk``, ``norm2[…]`` and ``M_m[…]`` for every direction m, from 1.
+
+    […] is the neuron, from 1, at fixed width, and the readout for many neurons, where entries of one readout (nodes
+    of the bias) are averaged. Readouts on quadrature nodes have no counterpart in a simulation.
+    """
     named = {"risk": float(step.risk)}
-    for g in range(len(step.readout)):
-        named[f"norm2[{g + 1}]"] = float(step.norm2[g])
-        named |= {f"M[{g + 1},{m + 1}]": float(step.M[g, m]) for m in range(step.M.shape[1])}
+    keys = [f"ã={a:.6g}" for a in step.readout] if many else [f"{g + 1}" for g in range(len(step.readout))]
+    for key in dict.fromkeys(keys):
+        member = np.array([k == key for k in keys])
+        share = np.where(member, step.weight, 0.0) / np.sum(step.weight[member])
+        named[f"norm2[{key}]"] = float(share @ step.norm2)
+        named |= {f"M_{m + 1}[{key}]": float(share @ step.M[:, m]) for m in range(step.M.shape[1])}
     return named
 
 
-def _standard_errors(step: StepOverlaps) -> dict[str, float]:
-    """The standard errors of the same quantities."""
+def _standard_errors(step: StepOverlaps) -> StepOverlaps:
+    """The same entries with standard errors in the place of means."""
     assert step.risk_sem is not None
     assert step.norm2_sem is not None
     assert step.M_sem is not None
-    return _quantities(replace(step, risk=step.risk_sem, norm2=step.norm2_sem, M=step.M_sem))
+    return replace(step, risk=step.risk_sem, norm2=step.norm2_sem, M=step.M_sem)
 
 
 def _or_none(compute: Any) -> Any:

@@ -159,5 +159,5 @@ replicates = 6
 
 def test_without_a_ridge_table_overlaps_are_compared() -> None:
     report = validate(Experiment.from_toml(OVERLAPS))
-    assert {row["quantity"] for row in report.rows} >= {"risk", "M[1,1]", "norm2[2]"}
+    assert {row["quantity"] for row in report.rows} >= {"risk", "M_1[ã=1]", "norm2[ã=-1]"}
     assert all(row["step"] == 1 for row in report.rows)
