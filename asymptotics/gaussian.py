@@ -51,9 +51,10 @@ def piecewise_rule(
 def trapezoid_rule(step: float, reach: float = 8.4) -> tuple[Array, Array]:
     """The trapezoid rule, spectrally accurate for functions that are analytic in a strip."""
     half = math.ceil(reach / step)
-    nodes = step * np.arange(-half, half + 1)
+    nodes: Array = step * np.arange(-half, half + 1, dtype=np.float64)
     weights: Array = np.exp(-0.5 * nodes**2)
-    return nodes, weights / weights.sum()
+    weights /= weights.sum()
+    return nodes, weights
 
 
 @lru_cache(maxsize=256)

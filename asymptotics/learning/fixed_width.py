@@ -45,6 +45,7 @@ _DRAWS = 16
 class _Setting:
     """What all branches need: the labels, the network's parts and the size."""
 
+    target: Target
     labels: Target
     activation: Activation
     readout: Array
@@ -72,6 +73,7 @@ def fixed_width(
     removed, exponent = tuple(training.remove_orders), float(training.batch_exponent)
     activation = network.get_activation()
     setting = _Setting(
+        f,
         without_orders(f, removed),
         activation,
         network.finite_readout(p),
@@ -175,7 +177,7 @@ def _result(
                 M=M.mean(axis=0),
                 Q=Q,
                 norm2=np.diag(Q).copy(),
-                risk=float(np.mean([path.risks[step] for path in paths])),
+                risk=float(np.mean([_risk(path, step, setting) for path in paths])),
                 M_cov=np.einsum("bik,bil->ikl", centred, centred) / len(paths) if spread else None,
             )
         )
@@ -198,6 +200,13 @@ def _result(
         n=setting.rates.n,
         solution={"error": error, "accuracy": accuracy},
     )
+
+
+def _risk(path: Path, step: int, setting: _Setting) -> float:
+    """E[(f* − f)²] for the target itself, of which training may have seen a part only."""
+    if setting.labels is setting.target:
+        return path.risks[step]
+    return closed_means(setting.target, setting.activation, path.students[step]).risk
 
 
 def _where(setting: _Setting) -> str:
@@ -271,7 +280,7 @@ def _one_step(
             risk=float(
                 np.mean(
                     [
-                        closed_means(setting.labels, setting.activation, student).risk
+                        closed_means(setting.target, setting.activation, student).risk
                         for law in laws
                         for student in _students_of(law, True, 1 if law.deterministic else _DRAWS)
                     ]
@@ -336,5 +345,5 @@ def _start_entry(setting: _Setting, bias: Array, r: int) -> StepOverlaps:
         M=student.M,
         Q=student.Q,
         norm2=np.ones(p),
-        risk=closed_means(setting.labels, setting.activation, student).risk,
+        risk=closed_means(setting.target, setting.activation, student).risk,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.activations import Activation
 from asymptotics.gaussian import hermite_rule
 from asymptotics.learning.exponents import (
     check_steps,
@@ -23,7 +24,13 @@ from asymptotics.learning.exponents import (
 )
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.low_orders import check_orders, without_orders
-from asymptotics.learning.mean_field import MeanField, checked_mean_field, initial_groups
+from asymptotics.learning.mean_field import (
+    MeanField,
+    MeanFieldPath,
+    checked_mean_field,
+    initial_groups,
+    network_risk,
+)
 from asymptotics.learning.one_step import OneStepLaw, one_step_law, overlap_below_threshold
 from asymptotics.results import Overlaps, StepOverlaps
 from hermite.errors import InputError
@@ -67,7 +74,7 @@ def learned_path(
         path = checked_mean_field(
             labels, activation, start, training.steps, training.eta, training.alpha, accuracy
         )
-        return path.states, path.risks, path.change, None, warnings
+        return path.states, _risks(f, path, activation, removed), path.change, None, warnings
     check_steps(exponent, training)
     order = order_learned(f, removed, exponent)
     law = one_step_law(
@@ -83,13 +90,23 @@ def learned_path(
     warnings += warnings_of_law(law, training)
     first = checked_mean_field(law.target, activation, start, 0, 0.0, training.alpha, accuracy)
     if training.steps == 0:
-        return first.states, first.risks, first.change, None, warnings
+        return first.states, _risks(f, first, activation, removed), first.change, None, warnings
     if training.steps == 1:
-        return (start, law.state()), (first.risks[0], law.risk()), None, law, warnings
+        risks = tuple(network_risk(f, activation, state, 0.6) for state in (start, law.state()))
+        return (start, law.state()), risks, None, law, warnings
     path = checked_mean_field(
         law.target, activation, start, training.steps, training.eta, training.alpha, accuracy, drift=False
     )
-    return path.states, path.risks, path.change, None, warnings
+    return path.states, _risks(f, path, activation, removed), path.change, None, warnings
+
+
+def _risks(
+    f: Target, path: MeanFieldPath, activation: Activation, removed: tuple[int, ...]
+) -> tuple[float, ...]:
+    """E[(f* − f)²] at every step for the target itself, of which training may have seen a part only."""
+    if not removed:
+        return path.risks
+    return tuple(network_risk(f, activation, state) for state in path.states)
 
 
 def learned_features(
@@ -110,7 +127,7 @@ def overlaps(
     one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given. ``accuracy`` is
     absolute, on the
     entries of M and Q; where it is not met, ``validity_note`` says what was reached.
-    ``risk`` is E[(f* − f)²] with f* the labels that training sees (orders removed, if any).
+    ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it.
     Raises :class:`InputError` for settings that have no law, naming what to change.
     """
     if not (np.isfinite(accuracy) and accuracy > 0):

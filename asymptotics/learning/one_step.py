@@ -32,7 +32,7 @@ import numpy.typing as npt
 from asymptotics.activations import Activation
 from asymptotics.gaussian import sobol_normal, tensor_rule
 from asymptotics.learning.low_orders import low_orders, without_orders
-from asymptotics.learning.mean_field import MeanField, network_risk, reduced
+from asymptotics.learning.mean_field import MeanField, reduced
 from asymptotics.target_rule import target_rule
 from hermite.errors import InputError
 from hermite.target import Target
@@ -197,10 +197,6 @@ class OneStepLaw:
     def features(self) -> LearnedFeatures:
         """The features for the ridge fit (groups as in :meth:`state`)."""
         return self.state().features(1)
-
-    def risk(self, refine: float = 0.6) -> float:
-        """E[(f* − f)²] of the network after the step, for the labels that it was trained on."""
-        return network_risk(self.target, self.activation, self.state(), refine)
 
 
 def hermite_tensor(f: Target, order: int) -> Array:
