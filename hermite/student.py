@@ -1,0 +1,135 @@
+"""Where a student stops short of what the target offers: vanishing c_k, parity, few readout values.
+
+A step reads order k of the target through c_k(σ) = E[σ He_k]. Without biases the parity of σ acts at every step and for
+every weight: a linear part plus an even one (relu) sees the orders 1 and 2, 4, 6, …; an odd σ (tanh, erf) sees odd orders only;
+an even σ even ones. What is not seen is neither climbed nor fitted, whatever the number of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from hermite.closure import Heat, closure_steps, tensor_span
+from hermite.engines import engine_for
+from hermite.errors import InputError
+from hermite.target import Target
+
+if TYPE_CHECKING:
+    from hermite.report import LeapReport
+
+#: Orders of an infinite expansion that are looked at.
+_ORDER = 8
+
+
+def student_warnings(f: Target, report: LeapReport, activation: Any, readout: Any, bias: float) -> list[str]:
+    """Sentences on what this student does not climb or cannot fit; empty if nothing stands in its way.
+
+    ``activation`` is a name or an expression in x, ``readout`` "rademacher", "gaussian" or [(value, weight), …], ``bias`` the
+    standard deviation of random biases (any positive one lifts the parity). Raises ``InputError`` on bad input.
+    """
+    if not isinstance(activation, str):
+        raise InputError(f"activation must be a name or an expression in x, not {type(activation).__name__}")
+    if isinstance(bias, bool) or not isinstance(bias, (int, float)) or not 0 <= bias < float("inf"):
+        raise InputError(f"bias must be a finite number of at least 0, not {bias!r}")
+    sigma = _activation_target(activation)
+    warnings: list[str] = []
+    if not bias:
+        warnings += _coefficient_warning(report, activation, sigma)
+        warnings += _parity_warnings(f, report, activation, sigma)
+    return warnings + _readout_warnings(report, readout)
+
+
+def _activation_target(activation: str) -> Target:
+    """σ as a target of the one variable x; a bare name such as relu stands for relu(x)."""
+    text = activation.strip()
+    return Target(f"{text}(x)" if text.isidentifier() and text != "x" else text, variables=("x",))
+
+
+def _coefficient_warning(report: LeapReport, name: str, sigma: Target) -> list[str]:
+    """c_ℓ(σ) = 0 at the leap: the first step has nothing to read."""
+    if report.leap_index is None:
+        return []
+    k = report.leap_index
+    series = engine_for(sigma).heat_series(k)
+    if (k,) in series:
+        return []
+    return [f"{name} has c_{k} = 0: a giant step with n = Θ(d^{k}) learns nothing at the leap index {k}"]
+
+
+def _parity_warnings(f: Target, report: LeapReport, name: str, sigma: Target) -> list[str]:
+    found = visible_orders(sigma)
+    if found is None or not f.is_symbolic:
+        return []
+    sees, description = found
+    engine = engine_for(f)
+    order = engine.degree if engine.degree is not None else _ORDER
+    terms = engine.heat_series(order)
+    hidden = sorted({sum(alpha) for alpha in terms if sum(alpha) and not sees(sum(alpha))})
+    if not hidden:
+        return []
+    orders = ", ".join(map(str, hidden)) + ("" if engine.degree is not None else ", …")
+    warnings = [
+        f"{name} without biases is {description}: the part of the target of order {orders} cannot be fitted"
+    ]
+    seen = Heat(
+        f.r,
+        {alpha: c for alpha, c in terms.items() if sees(sum(alpha))},
+        order,
+        engine.degree is None,
+        f.gram,
+    )
+    level = int(report.staircase.batch_exponent)
+    climbed = closure_steps(seen, level, tensor_span(seen))[-1].dim
+    if climbed < report.staircase.dims[-1]:
+        warnings.append(
+            f"{name} without biases climbs {climbed} of the {report.staircase.dims[-1]} dimensions of the staircase"
+        )
+    return warnings
+
+
+def visible_orders(sigma: Target) -> tuple[Callable[[int], bool], str] | None:
+    """(k ↦ whether order k ≥ 1 is seen, what σ is), or None if σ has no parity; both are proved by rewriting."""
+    from hermite.engines.canonical import Unsupported, add, canonical, scaled
+    from hermite.nodes import Number, Product, Variable
+    from hermite.scalars import Scalar
+
+    assert sigma.tree is not None
+    try:
+        here = canonical(sigma.tree, 1)
+        from hermite.building import substitute
+
+        mirrored = canonical(substitute(sigma.tree, {0: Product((Number(Fraction(-1)), Variable(0)))}), 1)
+    except Unsupported:
+        return None
+    odd_part = add(here, scaled(mirrored, Scalar.of(-1)))
+    even_part = add(here, mirrored)
+    if not odd_part:
+        return (lambda k: k % 2 == 0), "even"
+    if not even_part:
+        return (lambda k: k % 2 == 1), "odd"
+    if all(sum(key.powers) == 1 and not (key.ridges or key.tilt or key.quadratic) for key in odd_part):
+        return (lambda k: k == 1 or k % 2 == 0), "linear plus even"
+    return None
+
+
+def _readout_warnings(report: LeapReport, readout: Any) -> list[str]:
+    """Rows of M depend on ã alone at leap 1: m distinct values span at most m dimensions."""
+    if readout is None or readout == "gaussian":
+        return []
+    if readout == "rademacher":
+        values = {1.0, -1.0}
+    else:
+        try:
+            values = {float(value) for value, _ in readout}
+        except (TypeError, ValueError):
+            raise InputError(
+                f'readout must be "rademacher", "gaussian" or a list of [value, weight], not {readout!r}'
+            ) from None
+    dim = report.staircase.dims[-1]
+    if report.leap_index != 1 or dim <= len(values):
+        return []
+    return [
+        f"{len(values)} distinct readout values span at most {len(values)} of the {dim} dimensions at a time"
+    ]
