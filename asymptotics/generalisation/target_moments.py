@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from asymptotics.gaussian import hermite_rule, legendre, piecewise_rule, trapezoid_rule
 from asymptotics.target_rule import kink_frame, target_rule
+from hermite.errors import InputError
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -32,12 +33,16 @@ def root_of_rest(overlap: Array) -> Array:
 
 @lru_cache(maxsize=64)
 def moments_at_start(f: Target) -> tuple[float, Array, float]:
-    """C_0 = E f*, C_1 = E ∇f* (r,) in orthonormal coordinates, and E f*²; exact for polynomials."""
-    if f.is_polynomial:
+    """C_0 = E f*, C_1 = E ∇f* (r,) in orthonormal coordinates, and E f*²; exact where the expansion decides."""
+    if f.tree is not None:
         from hermite.expansion import expand
 
-        expansion = expand(f, order=1)
-        return float(expansion.tensor(0)), np.asarray(expansion.tensor(1)), float(expansion.total_energy)
+        try:
+            expansion = expand(f, order=1)
+        except InputError:
+            pass  # undecided (tanh(z1*z2)): cubature below
+        else:
+            return float(expansion.tensor(0)), np.asarray(expansion.tensor(1)), float(expansion.total_energy)
     x, w = _rule(f)
     values = f(x)
     return float(w @ values), (w * values) @ x, float(w @ values**2)

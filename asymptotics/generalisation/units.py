@@ -303,7 +303,8 @@ def first_moments(
     reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
     Gp = root[:, None] * _pseudo_inverse(root[:, None] * G * root, 1e-12 * reference) * root
     mixed = Ct @ Gp
-    e: Array = np.linalg.solve(np.eye(a * size) + VE @ DE - mixed @ Ct.T @ DE, mh.ravel() - mixed @ g0)
+    system = np.eye(a * size) + VE @ DE - mixed @ Ct.T @ DE
+    e: Array = np.asarray(np.linalg.solve(system, mh.ravel() - mixed @ g0), np.float64)
     B = DE @ e
     t = Gp @ (g0 - Ct.T @ B)
     alignment = B.reshape(a, size)
