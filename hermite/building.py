@@ -17,6 +17,7 @@ from hermite.nodes import (
     Power,
     Product,
     Sum,
+    Variable,
     children,
     is_constant,
     postorder,
@@ -50,7 +51,7 @@ def multiply(factors: Iterable[Expression]) -> Expression:
     for factor in factors:
         for part in factor.factors if isinstance(factor, Product) else (factor,):
             if isinstance(part, Number):
-                constant = bounded(constant * part.value)
+                constant = bounded(constant * part.value) if part.value != 1 else constant
             else:
                 rest.append(part)
     if not constant:
@@ -82,7 +83,7 @@ def call(name: str, arguments: tuple[Expression, ...]) -> Expression:
         root = square_root(u)
         if root is None:
             raise ValueError("sqrt of something that is neither a constant nor a square")
-        return call("abs", (root,))
+        return root
     if all(isinstance(a, Number) for a in arguments):
         values = [a.value for a in arguments if isinstance(a, Number)]
         folded = _fold(name, values)
@@ -121,23 +122,18 @@ def _fold(name: str, x: list[Fraction]) -> Fraction | None:
 
 
 def square_root(e: Expression) -> Expression | None:
-    """Some u with u^2 = e, if ``e`` is written as a square: even powers, products of squares, 4*u^2."""
+    """The u >= 0 with u^2 = e, if ``e`` is written as a square: u^2, u*u, products of squares, 4*u^2."""
     parts: list[Expression] = []
     for factor in e.factors if isinstance(e, Product) else (e,):
         if isinstance(factor, Power) and factor.exponent % 2 == 0 and not is_constant(factor):
-            parts.append(power(factor.base, factor.exponent // 2))
+            parts.append(call("abs", (power(factor.base, factor.exponent // 2),)))
         elif isinstance(factor, Number) and factor.value >= 0:
             parts.append(call("sqrt", (factor,)))
-        elif e_repeated(e, factor):
-            return factor
+        elif isinstance(e, Product) and e.factors == (factor, factor):
+            return call("abs", (factor,))
         else:
             return None
     return multiply(parts)
-
-
-def e_repeated(e: Expression, factor: Expression) -> bool:
-    """Whether ``e`` is written factor*factor."""
-    return isinstance(e, Product) and e.factors == (factor, factor)
 
 
 def rebuild(e: Expression, below: tuple[Expression, ...]) -> Expression:
@@ -159,8 +155,6 @@ def rebuild(e: Expression, below: tuple[Expression, ...]) -> Expression:
 
 def substitute(e: Expression, values: dict[int, Expression]) -> Expression:
     """``e`` with variable number i replaced by ``values[i]``; the others stay."""
-    from hermite.nodes import Variable
-
     new: dict[Expression, Expression] = {}
     for node in postorder(e):
         if isinstance(node, Variable):

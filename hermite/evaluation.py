@@ -1,7 +1,7 @@
 """Expressions as vectorised functions of arrays: z of shape (..., r) to values of shape (...).
 
-Each distinct sub-expression is evaluated once. Under NumPy the rows go through in blocks, so that memory stays
-bounded, and the monomials of a long sum are evaluated together from one table of powers.
+Each distinct sub-expression is evaluated once. Under NumPy the rows go through in blocks, so that memory
+stays bounded, and the monomials of a long sum are evaluated together from one table of powers.
 """
 
 from __future__ import annotations
@@ -172,8 +172,8 @@ class _Monomials:
         table = np.ones((len(self.coefficients), len(z)), z.dtype)
         for j, where, exponents in self.columns:
             powers = np.empty((int(exponents.max()) + 1, len(z)), z.dtype)
-            powers[0] = 1.0
-            for n in range(1, len(powers)):
+            powers[0], powers[1] = 1.0, z[:, j]
+            for n in range(2, len(powers)):
                 powers[n] = powers[n // 2] * powers[n - n // 2]
             table[where] *= powers[exponents]
         total: NDArray[Any] = self.coefficients.astype(z.dtype) @ table

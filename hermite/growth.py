@@ -75,6 +75,8 @@ def check_finite_variance(e: Expression, r: int, gram: Matrix | None) -> None:
     expander = Expander()
     inside = _inside_exp(nodes)
     for node in nodes:
+        if node in inside:
+            expander.expand(node)
         bounds[node] = _sharpen(node, _bounds(node, bounds), expander if node in inside else None)
     growth = bounds[e].growth
     if growth is None:
@@ -148,9 +150,9 @@ def _sharpen(e: Expression, b: Bounds, expander: Expander | None) -> Bounds:
     """Add what the sign, the polynomial growth and an explicit expansion give."""
     upper, lower, growth, capped = b.upper, b.lower, b.growth, b.capped
     if expander is not None and isinstance(e, (Sum, Product, Power, Hermite)) and not is_constant(e):
-        polynomial = expander.expand(e)
-        if polynomial is not None:
-            exact = all(is_exact(node) for node in postorder(e))
+        polynomial = expander.done[e]
+        if polynomial is not None and (b.order is None or b.order > 1):
+            exact = e not in expander.inexact
             upper = _upper_of_polynomial(polynomial, exact) or upper
             lower = _upper_of_polynomial({m: -c for m, c in polynomial.items()}, exact) or lower
     if b.order is not None and b.order <= 1:

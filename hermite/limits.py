@@ -14,6 +14,10 @@ MAX_DEGREE = 200
 MAX_VARIABLES = 20
 MAX_TERMS = 20_000
 MAX_NESTING = 200
+#: Numbers and variables as written in a text.
+MAX_OPERANDS = 150_000
+#: Function calls as written.
+MAX_CALLS = 10_000
 MAX_BYTES = 1_000_000
 
 

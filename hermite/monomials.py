@@ -16,7 +16,6 @@ from hermite.nodes import (
     Variable,
     children,
     is_constant,
-    postorder,
 )
 
 #: ((variable, exponent), ...) with rising variables; () is the constant.
@@ -38,18 +37,20 @@ def is_exact(e: Expression) -> bool:
 
 
 class Expander:
-    """Expands sub-expressions, each once, within a budget of monomial products."""
+    """Expands sub-expressions within a budget of monomial products; give it children before parents."""
 
     def __init__(self, budget: int = 100_000) -> None:
         self.budget = budget
         self.done: dict[Expression, Polynomial | None] = {}
+        self.inexact: set[Expression] = set()
 
     def expand(self, e: Expression) -> Polynomial | None:
         """``e`` expanded, irrational constants to 128 bits; None if it is no polynomial or costs too much."""
-        for node in postorder(e):
-            if node not in self.done:
-                below = [self.done[child] for child in children(node)]
-                self.done[node] = self._node(node, below)
+        below = children(e)
+        if not is_exact(e) or any(child in self.inexact for child in below):
+            self.inexact.add(e)
+        if e not in self.done:
+            self.done[e] = self._node(e, [self.done[child] for child in below])
         return self.done[e]
 
     def _node(self, node: Expression, below: list[Polynomial | None]) -> Polynomial | None:

@@ -22,9 +22,11 @@ class Expression:
 
     def __post_init__(self) -> None:
         below = children(self)
-        mask = 1 << self.index if isinstance(self, Variable) else 0
+        mask = 0
         for child in below:
             mask |= child._mask
+        if isinstance(self, Variable):
+            mask = 1 << self.index
         object.__setattr__(self, "_mask", mask)
         object.__setattr__(self, "_hash", hash((type(self).__name__, self._content(), below)))
 

@@ -22,9 +22,10 @@ from hermite.constants import TooLarge, check_size, sign_of
 from hermite.errors import InputError
 from hermite.limits import (
     MAX_BYTES,
+    MAX_CALLS,
     MAX_DEGREE,
     MAX_NESTING,
-    MAX_TERMS,
+    MAX_OPERANDS,
     MAX_VARIABLES,
     TooMuch,
     check_work,
@@ -40,6 +41,7 @@ from hermite.nodes import (
     Product,
     Variable,
     is_constant,
+    postorder,
 )
 from hermite.tokens import Token, error_at, read_number, tokenize
 
@@ -49,6 +51,7 @@ FUNCTION_NAMES = {
     "max": "max", "min": "min", "exp": "exp", "sin": "sin", "cos": "cos", "tanh": "tanh", "erf": "erf",
     "logistic": "logistic", "sigmoid": "logistic", "softplus": "softplus", "sqrt": "sqrt", "He": "He",
 }  # fmt: skip
+_VARIABLES = [Variable(i) for i in range(MAX_VARIABLES)]
 _HERMITE = re.compile(r"He([0-9]+)")
 _DEFAULT_VARIABLE = re.compile(r"z([0-9]+)")
 _OPERAND = "a number, a variable, a function or '('"
@@ -110,7 +113,10 @@ class _Parser:
         self.token = self.previous = next(self.tokens)
         self.frame = _Frame(1)
         self.stack: list[_Frame] = []
-        self.terms = 0
+        self.operands = 0
+        self.constants = 0
+        self.calls = 0
+        self.numbers: dict[str, Number] = {}
 
     def run(self) -> Expression:
         """Alternate between operands and operators until the text ends."""
@@ -138,7 +144,8 @@ class _Parser:
                 frame.power_sign = -frame.power_sign
             return None
         if token.kind == "number":
-            return Number(read_number(token))
+            self.count_operand(token)
+            return self.number(token)
         if token.kind == "name":
             return self.name(token)
         if token.text == "(":
@@ -148,6 +155,19 @@ class _Parser:
         if token.text == ")" and not self.stack:
             raise error_at(token.column, f"expected {_OPERAND}, found ')' without a '(' before it")
         raise error_at(token.column, f"expected {_OPERAND}, found {found}")
+
+    def count_operand(self, token: Token) -> None:
+        """Stop where a text names more numbers and variables than the limit, so that the answer comes soon."""
+        self.operands += 1
+        if self.operands > MAX_OPERANDS:
+            raise error_at(token.column, f"more than {MAX_OPERANDS} numbers and variables as written")
+
+    def number(self, token: Token) -> Number:
+        """The node of a number; equal texts share one."""
+        node = self.numbers.get(token.text)
+        if node is None:
+            node = self.numbers[token.text] = Number(read_number(token))
+        return node
 
     def open(self, column: int, function: str | None) -> None:
         """Enter a parenthesis."""
@@ -166,7 +186,8 @@ class _Parser:
                     self.token.column,
                     f"expected an operator, found '(' ({name} is a variable: write {name}*(...))",
                 )
-            return Variable(index)
+            self.count_operand(token)
+            return _VARIABLES[index]
         if name == "pi":
             return Pi()
         if name in FUNCTION_NAMES or _HERMITE.fullmatch(name):
@@ -286,9 +307,6 @@ class _Parser:
     def close_term(self, column: int) -> None:
         """The current product becomes a term of the current sum."""
         frame = self.frame
-        self.terms += 1
-        if self.terms > 4 * MAX_TERMS:
-            raise error_at(column, f"more than {4 * MAX_TERMS} terms as written")
         factors = frame.factors
         if frame.sign < 0:
             factors = [Number(Fraction(-1)), *factors]
@@ -312,7 +330,7 @@ class _Parser:
         try:
             return build(parts)
         except TooLarge as error:
-            raise error_at(column, f"{error}; the limit is 400 digits")
+            raise error_at(column, f"{error}; the limit is 400 digits") from None
 
     def close_parenthesis(self) -> Expression:
         """The value of a parenthesis or function call, and back to the frame around it."""
@@ -325,6 +343,9 @@ class _Parser:
 
     def call(self, name: str, arguments: tuple[Expression, ...], column: int) -> Expression:
         """A function at its arguments."""
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise error_at(column, f"more than {MAX_CALLS} function calls as written")
         if name == "He":
             if len(arguments) != 2:
                 raise error_at(column, f"He takes two arguments He(k, u), not {len(arguments)}")
@@ -339,18 +360,21 @@ class _Parser:
             raise error_at(column, f"{_short(name)} takes one argument, not {len(arguments)}")
         if name not in FUNCTION_NAMES:
             return Hermite(int(name[2:]), arguments[0])
-        if name == "sqrt" and is_constant(arguments[0]) and (sign_of(arguments[0]) or 0) < 0:
-            raise error_at(column, "sqrt of a negative constant")
-        if name == "sqrt" and is_constant(arguments[0]) and sign_of(arguments[0]) is None:
-            raise error_at(column, "sqrt of a constant that cannot be proved to be non-negative")
+        if name == "sqrt" and is_constant(arguments[0]):
+            sign = self.sign(arguments[0], column)
+            if sign is None:
+                raise error_at(column, "sqrt of a constant that cannot be proved to be non-negative")
+            if sign < 0:
+                raise error_at(column, "sqrt of a negative constant")
         try:
             result = call(FUNCTION_NAMES[name], arguments)
-            if is_constant(result):
-                check_size(result)
+            self.check_constant(result, column)
         except TooLarge as error:
-            raise error_at(column, f"{error}; constants must stay below 10^400")
+            raise error_at(column, f"{error}; constants must stay below 10^400") from None
         except ValueError:
-            raise error_at(column, "sqrt takes non-negative constants and squares such as sqrt(u^2) only")
+            raise error_at(
+                column, "sqrt takes non-negative constants and squares such as sqrt(u^2) only"
+            ) from None
         return result
 
     def hermite_order(self, order: Fraction, column: int) -> int:
@@ -360,6 +384,23 @@ class _Parser:
         if order > MAX_DEGREE:
             raise error_at(column, f"Hermite order above the limit of degree {MAX_DEGREE}")
         return int(order)
+
+    def check_constant(self, e: Expression, column: int) -> None:
+        """Refuse an irrational constant that is not below 10^400; the total work on constants is bounded."""
+        if is_constant(e) and not isinstance(e, Number):
+            self.count_constants(e, column)
+            check_size(e)
+
+    def sign(self, e: Expression, column: int) -> int | None:
+        """Sign of a constant, None if it cannot be told from zero."""
+        self.count_constants(e, column)
+        return sign_of(e)
+
+    def count_constants(self, e: Expression, column: int) -> None:
+        """Stop where irrational constants nest so widely that checking each of them would take long."""
+        self.constants += len(postorder(e))
+        if self.constants > MAX_OPERANDS:
+            raise error_at(column, "too many irrational constants inside one another")
 
     def power(self, base: Expression, exponent: Expression, column: int) -> Expression:
         """base^exponent for a non-negative integer constant exponent."""
@@ -372,10 +413,9 @@ class _Parser:
             return Power(base, 0)
         try:
             result = power(base, n)
-            if is_constant(result):
-                check_size(result)
+            self.check_constant(result, column)
         except TooLarge as error:
-            raise error_at(column, f"{error}; the limit is 400 digits")
+            raise error_at(column, f"{error}; the limit is 400 digits") from None
         return result
 
     def inverse(self, divisor: Expression, column: int) -> Expression:
@@ -384,16 +424,16 @@ class _Parser:
             raise error_at(
                 column, "division by something that is not constant (only non-zero constants can divide)"
             )
-        sign = sign_of(divisor)
+        sign = self.sign(divisor, column)
         if sign == 0:
             raise error_at(column, "division by zero")
         if sign is None:
             raise error_at(column, "division by a constant that cannot be proved to be non-zero")
         try:
             result = power(divisor, -1)
-            check_size(result)
+            self.check_constant(result, column)
         except TooLarge as error:
-            raise error_at(column, f"{error}; constants must stay below 10^400")
+            raise error_at(column, f"{error}; constants must stay below 10^400") from None
         return result
 
     def finish(self) -> Expression:

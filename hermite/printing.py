@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from hermite.nodes import (
@@ -90,5 +91,63 @@ def _print_product(e: Product, below: list[tuple[str, int]]) -> tuple[str, int]:
 
 
 def to_latex(e: Expression, variables: Sequence[str]) -> str:
-    """``e`` as LaTeX."""
-    return to_text(e, variables)
+    """``e`` as LaTeX (without dollar signs)."""
+    done: dict[Expression, tuple[str, int]] = {}
+    names = [re.sub(r"^([A-Za-z]+)([0-9]+)$", r"\1_{\2}", name) for name in variables]
+    for node in postorder(e):
+        done[node] = _latex(node, [done[child] for child in children(node)], names)
+    return done[e][0]
+
+
+_LATEX_NAMES = {
+    "relu": r"\mathrm{relu}", "sign": r"\mathrm{sign}", "heaviside": r"\Theta", "max": r"\max", "min": r"\min",
+    "sin": r"\sin", "cos": r"\cos", "tanh": r"\tanh", "erf": r"\mathrm{erf}", "exp": r"\exp",
+    "logistic": r"\mathrm{logistic}", "softplus": r"\mathrm{softplus}",
+}  # fmt: skip
+
+
+def _latex(e: Expression, below: list[tuple[str, int]], names: list[str]) -> tuple[str, int]:
+    """LaTeX of one node and how tightly it binds."""
+    match e:
+        case Number():
+            top, bottom = abs(e.value.numerator), e.value.denominator
+            text = str(top) if bottom == 1 else rf"\frac{{{top}}}{{{bottom}}}"
+            return (text, _ATOM if bottom == 1 else _POWER) if e.value >= 0 else (f"-{text}", _PRODUCT)
+        case Pi():
+            return r"\pi", _ATOM
+        case Variable():
+            return names[e.index], _ATOM
+        case Sum():
+            return _join_terms([_wrap(part, _PRODUCT) for part in below]), _SUM
+        case Product():
+            return _latex_product(e, below)
+        case Power():
+            base = _wrap(below[0], _ATOM)
+            if e.exponent < 0:
+                bottom_text = below[0][0] if e.exponent == -1 else f"{base}^{{{-e.exponent}}}"
+                return rf"\frac{{1}}{{{bottom_text}}}", _POWER
+            return f"{base}^{{{e.exponent}}}", _POWER
+        case Hermite():
+            return rf"\mathrm{{He}}_{{{e.order}}}({below[0][0]})", _ATOM
+        case Call(name="sqrt"):
+            return rf"\sqrt{{{below[0][0]}}}", _ATOM
+        case Call(name="abs"):
+            return rf"\left|{below[0][0]}\right|", _ATOM
+        case Call():
+            return f"{_LATEX_NAMES[e.name]}({', '.join(text for text, _ in below)})", _ATOM
+        case _:
+            raise TypeError(f"not an expression node: {type(e).__name__}")
+
+
+def _latex_product(e: Product, below: list[tuple[str, int]]) -> tuple[str, int]:
+    """Factors side by side; a dot between two that start with a digit, a leading -1 as a minus sign."""
+    first = e.factors[0]
+    texts = [_wrap(below[0], _PRODUCT), *(_wrap(part, _POWER) for part in below[1:])]
+    if isinstance(first, Number) and first.value == -1 and len(texts) > 1:
+        texts = (
+            ["-" + texts[1], *texts[2:]] if not texts[1].startswith("-") else [f"-({texts[1]})", *texts[2:]]
+        )
+    out = texts[0]
+    for text in texts[1:]:
+        out += rf" \cdot {text}" if text[0].isdigit() else f" {text}"
+    return out, _PRODUCT

@@ -53,15 +53,13 @@ class Target:
         from hermite.growth import check_finite_variance
 
         names = None if variables is None else check_names(variables)
-        text = expression.strip() if isinstance(expression, str) else None
-        if isinstance(expression, Expression):
-            text = to_text(expression, names)
-        tree = parse(text if text is not None else expression, variables=names)  # type: ignore[arg-type]
+        text = to_text(expression, names) if isinstance(expression, Expression) else expression
+        tree = parse(text, variables=names)
         r = len(names) if names else max(variables_of(tree), default=0) + 1
         matrix = None if gram is None else read_gram(gram, r)
         check_finite_variance(tree, r, matrix)
         self._set(
-            text=text,
+            text=text.strip(),
             tree=tree,
             variables=names or tuple(f"z{i + 1}" for i in range(r)),
             r=r,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from hermite.constants import MAX_DIGITS
 from hermite.errors import InputError
@@ -39,8 +39,7 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """``kind`` is number, name, operator or end; ``column`` counts from 1."""
 
     kind: str
