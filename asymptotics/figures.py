@@ -135,7 +135,6 @@ def _draw_group(
             color=look["color"],
             linestyle=look["linestyle"],
             marker="" if len(predicted) > 1 else "_",
-            label=label or "theory",
         )
     if simulated:
         ax.errorbar(
@@ -146,14 +145,27 @@ def _draw_group(
             marker=look["marker"],
             markerfacecolor="white",
             linestyle="none",
-            label=None if predicted else label or "simulation",
             zorder=3,
         )
+    _key(ax, look, label or ("theory" if predicted else "simulation"), bool(predicted), bool(simulated))
     if quantity == "test_error":
         # The plateau bounds the excess risk; on this axis the label noise comes on top.
         known = (row for row in rows if row.get("plateau") and row["test_error"] is not None)
         for level in {round(row["plateau"] + row["test_error"] - row["excess_risk"], 12) for row in known}:
             ax.axhline(level, color=look["color"], linestyle=":", linewidth=0.8)
+
+
+def _key(ax: Any, look: Mapping[str, Any], label: str, line: bool, marker: bool) -> None:
+    """One entry of the legend: the line of the theory, the marker of the simulation, or both together."""
+    ax.plot(
+        [],
+        [],
+        color=look["color"],
+        linestyle=look["linestyle"] if line else "none",
+        marker=look["marker"] if marker else "",
+        markerfacecolor="white",
+        label=label,
+    )
 
 
 def _legend(ax: Any, simulated: bool, more: str = "") -> None:
@@ -179,7 +191,8 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
             count += 1
             label = rf"$w^\star_{{{m + 1}}}$, $\tilde{{a}} = {first.readout[g]:.3g}$"
             values = [s.M[g, m] for s in overlaps.steps]
-            ax.plot(steps, values, color=look["color"], linestyle=look["linestyle"], marker="", label=label)
+            ax.plot(steps, values, color=look["color"], linestyle=look["linestyle"], marker="")
+            _key(ax, look, label, True, simulation is not None)
             if simulation is not None and g < len(simulation.steps[0].readout):
                 ax.errorbar(
                     [s.step for s in simulation.steps],
