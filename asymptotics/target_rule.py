@@ -131,8 +131,10 @@ def _affine(e: Expression, r: int) -> tuple[Array, float] | None:
 def target_rule(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> tuple[Array, Array]:
     """Nodes (N, r) and weights (N,) for averages over the target's directions.
 
-    ``refine`` multiplies the nodes an axis (compare two values to see the error). Above 11 axes, where a tensor
-    rule would exceed ``largest`` nodes, and where kinks leave no rule: scrambled Sobol points, another set for
+    ``refine`` multiplies the nodes an axis (compare two values to see the error). Above 11 axes, where a
+                                tensor
+    rule would exceed ``largest`` nodes, and where kinks leave no rule: scrambled Sobol points, another set
+    for
     every ``refine``.
     """
     frame = kink_frame(f)

@@ -122,7 +122,8 @@ def overlaps(
 ) -> Overlaps:
     """Predicted overlaps at steps 0..T (``training.steps``).
 
-    ``network.width`` "infinite": one entry a group of equal readout (and bias), p → ∞ after d → ∞; a whole
+    ``network.width`` "infinite": one entry a group of equal readout (averaged over biases), p → ∞ after d →
+                                ∞; a whole
                                 number:
     one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given. ``accuracy`` is
     absolute, on the
@@ -175,22 +176,57 @@ def _many_neurons(
     )
 
 
+def _entries(readout: Array) -> list[npt.NDArray[np.intp]]:
+    """Groups of equal readout (which differ in their bias), in order of first appearance."""
+    found: dict[float, list[int]] = {}
+    for g, value in enumerate(readout.tolist()):
+        found.setdefault(value, []).append(g)
+    return [np.array(groups) for groups in found.values()]
+
+
 def _step_of(state: MeanField, risk: float, step: int) -> StepOverlaps:
-    return StepOverlaps(
-        step=step,
-        readout=state.readout,
-        weight=state.weight,
-        M=state.M,
-        Q=state.gram,
-        norm2=state.norm2,
-        risk=risk,
+    entries = _entries(state.readout)
+    return _merged(
+        entries, state.readout, state.weight, state.M, np.zeros(1), state.gram, state.norm2, risk, step
     )
 
 
 def _step_of_law(law: OneStepLaw, risk: float) -> StepOverlaps:
-    entry = StepOverlaps(
-        step=1, readout=law.readout, weight=law.weight, M=law.M, Q=law.Q, norm2=law.norm2, risk=risk
+    entries = _entries(law.readout)
+    spread = np.zeros(1) if law.deterministic else law.M_cov
+    entry = _merged(entries, law.readout, law.weight, law.M, spread, law.Q, law.norm2, risk, 1)
+    return entry if law.deterministic else replace(entry, quantiles=law.quantiles(groups=entries))
+
+
+def _merged(
+    entries: list[npt.NDArray[np.intp]],
+    readout: Array,
+    weight: Array,
+    M: Array,
+    spread: Array,
+    Q: Array,
+    norm2: Array,
+    risk: float,
+    step: int,
+) -> StepOverlaps:
+    """One entry a readout: means over its biases, and M_cov where the overlap varies within an entry."""
+    total = np.array([weight[e].sum() for e in entries])
+    share = np.zeros((len(entries), len(readout)))
+    for row, e in enumerate(entries):
+        share[row, e] = weight[e] / total[row]
+    mean = share @ M
+    covariance = None
+    if spread.ndim == 3 or any(len(e) > 1 for e in entries):
+        inner = spread if spread.ndim == 3 else np.zeros((len(readout), M.shape[1], M.shape[1]))
+        second = inner + M[:, :, None] * M[:, None, :]
+        covariance = np.einsum("eg,gkl->ekl", share, second) - mean[:, :, None] * mean[:, None, :]
+    return StepOverlaps(
+        step=step,
+        readout=np.array([readout[e[0]] for e in entries]),
+        weight=total,
+        M=mean,
+        Q=share @ Q @ share.T,
+        norm2=share @ norm2,
+        risk=risk,
+        M_cov=covariance,
     )
-    if law.deterministic:
-        return entry
-    return replace(entry, M_cov=law.M_cov, quantiles=law.quantiles())

@@ -140,37 +140,34 @@ class OneStepLaw:
             "cosine": M / np.sqrt(norm2)[:, :, None],
         }
 
-    def quantiles(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:
-        """Quantiles over the neurons of each group of M, |M|, ‖w‖² and the cosines with V* and each
-        direction.
+    def quantiles(
+        self,
+        levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95),
+        groups: Sequence[npt.NDArray[np.intp]] | None = None,
+    ) -> dict[str, Any]:
+        """Quantiles over the neurons of M, |M|, ‖w‖² and the cosines with V* and each direction.
 
-        Keys as in :meth:`samples` with arrays (G, len(levels)) or (G, len(levels), r), and ``levels`` once
-        a group.
+        One row for each of ``groups`` (sets of the law's groups, mixed by weight; default: each alone).
+        Keys as
+        in :meth:`samples`, arrays (rows, levels) or (rows, levels, r); ``levels`` once a row.
         """
-        rows = self.samples(4 if self.deterministic else _SAMPLE)
-        out: dict[str, Any] = {"levels": np.tile(np.asarray(levels), (len(self.readout), 1))}
-        for name, values in rows.items():
-            out[name] = np.moveaxis(np.quantile(values, levels, axis=1), 0, 1)
+        rows = groups if groups is not None else [np.array([g]) for g in range(len(self.readout))]
+        out: dict[str, Any] = {"levels": np.tile(np.asarray(levels), (len(rows), 1))}
+        for name, values in self.samples(4 if self.deterministic else _SAMPLE).items():
+            picked = [
+                weighted_quantiles(
+                    values[g].reshape(-1, *values.shape[2:]),
+                    np.repeat(self.weight[g], values.shape[1]),
+                    levels,
+                )
+                for g in rows
+            ]
+            out[name] = np.array(picked)
         return out
 
-    def distribution(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Array]:
-        """Mean and quantiles over *all* neurons (groups mixed by weight): {name: (1 + len(levels), ...)}."""
-        out: dict[str, Array] = {}
-        for name, values in self.samples(4 if self.deterministic else _SAMPLE).items():
-            N = values.shape[1]
-            flat = values.reshape(-1, *values.shape[2:])
-            weight = np.repeat(self.weight / N, N)
-            columns = flat.reshape(len(flat), -1)
-            rows = [weight @ columns]
-            order = np.argsort(columns, axis=0)
-            for level in levels:
-                picked = []
-                for c in range(columns.shape[1]):
-                    place = np.searchsorted(np.cumsum(weight[order[:, c]]), level * (1 - 1e-12))
-                    picked.append(columns[order[min(int(place), len(flat) - 1), c], c])
-                rows.append(np.array(picked))
-            out[name] = np.array(rows).reshape(1 + len(levels), *flat.shape[1:])
-        return out
+    def distribution(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:
+        """:meth:`quantiles` over *all* neurons, the groups mixed by weight: one row."""
+        return self.quantiles(levels, [np.arange(len(self.readout))])
 
     def state(self) -> MeanField:
         """The law as groups of neurons: for ℓ ≥ 2 a group for every (ã, b) and every node of the start x."""
@@ -197,6 +194,18 @@ class OneStepLaw:
     def features(self) -> LearnedFeatures:
         """The features for the ridge fit (groups as in :meth:`state`)."""
         return self.state().features(1)
+
+
+def weighted_quantiles(values: Array, weight: Array, levels: Sequence[float]) -> Array:
+    """Quantiles of ``values`` (N, ...) under weights (N,), shape (levels, ...)."""
+    columns = values.reshape(len(values), -1)
+    order = np.argsort(columns, axis=0)
+    mass = np.cumsum(weight[order], axis=0) / np.sum(weight)
+    out = np.empty((len(levels), columns.shape[1]))
+    for c in range(columns.shape[1]):
+        place = np.searchsorted(mass[:, c], np.asarray(levels) - 1e-12)
+        out[:, c] = columns[order[np.minimum(place, len(values) - 1), c], c]
+    return out.reshape(len(levels), *values.shape[1:])
 
 
 def hermite_tensor(f: Target, order: int) -> Array:
