@@ -6,6 +6,7 @@ zeros (U = {0}), by U = V*, by terms that split over U and U⊥, or by a symmetr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
@@ -194,7 +195,7 @@ def undecided(f: Target, reason: str) -> dict[str, Any]:
 
 def coefficient_norm(coefficients: Sequence[Any]) -> float:
     """Euclidean norm of exact scalars as a float: a size to speak of, never a verdict."""
-    return float(sum(to_float(c) ** 2 for c in coefficients)) ** 0.5
+    return math.hypot(*(to_float(c) for c in coefficients))
 
 
 def orthogonal_part(space: Span, part: Span, gram: Any) -> Span:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from hermite.constants import MAX_DIGITS, ball
+from hermite.errors import InputError
 from hermite.nodes import (
     Call,
     Expression,
@@ -22,12 +24,21 @@ from hermite.nodes import (
 Monomial = tuple[tuple[int, int], ...]
 Polynomial = dict[Monomial, Fraction]
 
+#: Binary exponents between which an irrational constant is used as it is.
+_SMALLEST, _LARGEST = 2000, 1400
+
 
 def approximate(e: Expression) -> Fraction:
-    """The midpoint of a 128-bit ball around a constant."""
-    from hermite.constants import ball
+    """The midpoint of a 128-bit ball around a constant, moved away from zero to 2^-2000 if it is nearer.
 
+    Raises :class:`InputError` for a constant above 10^400 (sums and products of constants may reach it).
+    """
     mantissa, exponent = ball(e).mid().man_exp()
+    top = int(exponent) + int(mantissa).bit_length()
+    if top > _LARGEST:
+        raise InputError(f"expression holds a constant that is not below 10^{MAX_DIGITS}")
+    if top < -_SMALLEST:
+        return Fraction(1 if mantissa > 0 else -1, 2**_SMALLEST)
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
@@ -37,7 +48,10 @@ def is_exact(e: Expression) -> bool:
 
 
 class Expander:
-    """Expands sub-expressions within a budget of monomial products; give it children before parents."""
+    """Expands sub-expressions within a budget; give it children before parents.
+
+    The budget counts products of coefficients, long ones by the square of their length (the cost of a gcd).
+    """
 
     def __init__(self, budget: int = 100_000) -> None:
         self.budget = budget
@@ -75,9 +89,13 @@ class Expander:
             case _:
                 return None
 
+    def _afford(self, operations: int, bits: int) -> bool:
+        """Spend the cost of some operations on rationals of a length; False once the budget is gone."""
+        self.budget -= operations * (1 + (bits // 512) ** 2)
+        return self.budget >= 0
+
     def _add(self, parts: list[Polynomial]) -> Polynomial | None:
-        self.budget -= sum(len(part) for part in parts)
-        if self.budget < 0:
+        if not self._afford(sum(len(part) for part in parts), sum(_bits(part) for part in parts)):
             return None
         total: Polynomial = {}
         for part in parts:
@@ -88,8 +106,7 @@ class Expander:
     def _multiply(self, factors: list[Polynomial]) -> Polynomial | None:
         result: Polynomial = {(): Fraction(1)}
         for factor in factors:
-            self.budget -= len(result) * len(factor)
-            if self.budget < 0:
+            if not self._afford(len(result) * len(factor), _bits(result) + _bits(factor)):
                 return None
             product: Polynomial = {}
             for a, x in result.items():
@@ -109,6 +126,11 @@ class Expander:
                 return None
             low, high = high, following
         return high
+
+
+def _bits(p: Polynomial) -> int:
+    """Length of the longest coefficient."""
+    return max((c.numerator.bit_length() + c.denominator.bit_length() for c in p.values()), default=0)
 
 
 def _times(a: Monomial, b: Monomial) -> Monomial:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
@@ -180,11 +181,8 @@ def leap(
     [['1', '-1']]
     """
     level = _level(batch_exponent)
-    if f.is_symbolic:
-        from hermite.analysis import analyse
-    else:
-        from hermite.numerical import analyse
-    fields_of_report = analyse(f, level)
+    home = import_module("hermite.analysis" if f.is_symbolic else "hermite.numerical")
+    fields_of_report: dict[str, Any] = home.analyse(f, level)
     warnings = list(fields_of_report.pop("warnings"))
     if level != batch_exponent:
         warnings.insert(0, f"batch exponent {batch_exponent:g} learns what its integer part {level} learns")
@@ -228,7 +226,7 @@ def pretty(rows: Vectors, names: tuple[str, ...]) -> str:
 
 
 def _vector(row: list[str], names: tuple[str, ...]) -> str:
-    parts = []
+    parts: list[str] = []
     for x, name in zip(row, names, strict=True):
         if x == "0":
             continue

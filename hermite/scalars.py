@@ -65,7 +65,7 @@ class Scalar:
     def __init__(self, terms: dict[tuple[Fraction, Key], Any] | None = None) -> None:
         #: (exponent q of e^q, other atoms) → rational coefficient, none of them zero.
         self._terms = {key: c for key, c in (terms or {}).items() if c != 0}
-        self._zero: bool | None | str = "unknown"
+        self._zero: bool | str | None = "unknown"
 
     @classmethod
     def of(cls, value: Any) -> Scalar:

@@ -163,7 +163,8 @@ class _Ordered:
 
 @lru_cache(maxsize=512)
 def _hermite_coefficients(n: int) -> tuple[int, ...]:
-    low, high = (1,), (0, 1)
+    low: tuple[int, ...] = (1,)
+    high: tuple[int, ...] = (0, 1)
     if n == 0:
         return low
     for k in range(1, n):
