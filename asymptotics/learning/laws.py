@@ -41,18 +41,16 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-_READOUT_NODES = {0: 32, 1: 32, 2: 16}
-_BIAS_NODES = 8
-
 
 def start_of(f: Target, network: Network, steps: int) -> MeanField:
     """Groups of neurons at initialisation: atoms (or Gauss–Hermite nodes) of ã, each with every node of the
     bias.
     """
-    values, weights = network.readout_atoms(_READOUT_NODES.get(steps, 12))
+    many = network.bias > 0
+    values, weights = network.readout_atoms((8 if many else 12) if steps > 1 else 16)
     bias, bias_weight = np.zeros(1), np.ones(1)
-    if network.bias > 0:
-        x, bias_weight = hermite_rule(_BIAS_NODES)
+    if many:
+        x, bias_weight = hermite_rule(5 if steps > 1 else 8)
         bias = network.bias * x
     return initial_groups(values, weights, bias, bias_weight, f.r, symmetric=network.is_symmetric)
 

@@ -37,7 +37,7 @@ import numpy.typing as npt
 from asymptotics.activations import Activation
 from asymptotics.gaussian import sobol_normal, tensor_rule
 from asymptotics.learning.features import LearnedFeatures, spikes_of
-from asymptotics.pairs import slope_product
+from asymptotics.pairs import gram_moments, slope_product
 from asymptotics.target_rule import target_rule
 from hermite.errors import InputError
 from hermite.target import Target
@@ -47,6 +47,8 @@ Array = npt.NDArray[np.float64]
 #: Amplitudes of common noise below this are counted as a neuron's own noise; the effect is of second order.
 _NEGLIGIBLE = 1e-6
 _MAX_NODES = 4_000_000
+#: Groups up to which the risk is summed over pairs of groups.
+_MAX_PAIRED = 60
 _CHUNK = 1 << 21
 
 
@@ -168,31 +170,36 @@ def _fields(f: Target, state: MeanField, refine: float) -> Iterator[tuple[Array,
 
 
 def network_risk(f: Target, activation: Activation, state: MeanField, refine: float = 1.0) -> float:
-    """E[(f* − f)²] of the network in ``state``, without label noise."""
-    r = state.M.shape[1]
+    """E[(f* − f)²] of the network in ``state``, without label noise.
+
+    E f*² − 2 Σ_g π_g ã_g E[f* σ_g] + Σ_gh π_g π_h ã_g ã_h E[σ_g σ_h], the last over different neurons: only
+    the
+    target's coordinates are integrated. Many groups (leap laws) are averaged over the fields instead.
+    """
+    G = len(state.readout)
     output = state.weight * state.readout
-    total = 0.0
-    for x, w in _fields(f, state, refine):
-        mu = state.components @ x.T + state.bias[:, None]
-        delta = f(x[:, :r]) - output @ activation.mean(mu, state.scale[:, None])
-        total += float(w @ delta**2)
-    return total
+    if G > _MAX_PAIRED:
+        return sum(float(w @ delta**2) for _, w, _, delta in _errors(f, activation, state, refine))
+    x, w = target_rule(f, refine)
+    values = f(x)
+    own = np.sqrt(state.norm2 - np.sum(state.M**2, axis=1))[:, None]
+    cross = activation.mean(state.M @ x.T + state.bias[:, None], own) @ (w * values)
+    # Two neurons of every group: the blocks off the diagonal hold pairs of different neurons.
+    gram, variance = state.gram, np.diag(state.scale**2)
+    Q = np.block([[gram + variance, gram], [gram, gram + variance]])
+    second = gram_moments(activation, np.tile(state.bias, 2), Q).second[:G, G:]
+    return float(w @ values**2 - 2 * output @ cross + output @ second @ output)
 
 
 def averages(f: Target, activation: Activation, state: MeanField, refine: float = 1.0) -> Averages:
     """All expectations that a step needs, and the risk E[(f* − f)²] of the present network."""
-    G, r = state.M.shape
+    G = len(state.readout)
     c = state.components
     v, beta = np.zeros((G, c.shape[1])), np.zeros(G)
     K, D = np.zeros((G, G)), np.zeros(G)
-    twins = None if state.partner is None else np.zeros(G)
     risk = 0.0
     s = state.scale[:, None]
-    output = (state.weight * state.readout)[None, :]
-    at_start = not np.any(c) and np.all(state.scale == 1)
-    for x, w in _fields(f, state, refine):
-        mu = c @ x.T + state.bias[:, None]
-        delta = f(x[:, :r]) - (output @ activation.mean(mu, s))[0]
+    for x, w, mu, delta in _errors(f, activation, state, refine):
         S1 = activation.S1(mu, s)
         first = w * delta
         power = w * (delta**2 + f.noise)
@@ -200,27 +207,37 @@ def averages(f: Target, activation: Activation, state: MeanField, refine: float 
         v += (S1 * first) @ x
         beta += activation.S2(mu, s) @ first
         K += (S1 * power) @ S1.T
-        slopes = activation.slope_squares(mu, s)
-        D += slopes @ power
-        if twins is not None and state.partner is not None and state.rho is not None:
-            if at_start:
-                twins += slopes @ power
-            else:
-                other = state.partner
-                half = np.flatnonzero(np.arange(G) <= other)
-                product = slope_product(
-                    activation,
-                    mu[half],
-                    s[half],
-                    mu[other[half]],
-                    s[other[half]],
-                    (np.clip(state.rho / (state.scale * state.scale[other]), -1, 1))[half, None],
-                )
-                part = product @ power
-                twins[half] += part
-                mirrored = half[other[half] != half]
-                twins[other[mirrored]] += part[other[half] != half]
-    return Averages(v=v, beta=beta, K=K, D=D, twins=twins, risk=risk)
+        D += activation.slope_squares(mu, s) @ power
+    return Averages(v=v, beta=beta, K=K, D=D, twins=_twins(f, activation, state, D, refine), risk=risk)
+
+
+def _errors(
+    f: Target, activation: Activation, state: MeanField, refine: float
+) -> Iterator[tuple[Array, Array, Array, Array]]:
+    """Chunks of nodes (N, r + m), weights (N,), means μ_g + b_g (G, N) and δ = f* − f (N,)."""
+    output = state.weight * state.readout
+    for x, w in _fields(f, state, refine):
+        mu = state.components @ x.T + state.bias[:, None]
+        yield x, w, mu, f(x[:, : f.r]) - output @ activation.mean(mu, state.scale[:, None])
+
+
+def _twins(f: Target, activation: Activation, state: MeanField, D: Array, refine: float) -> Array | None:
+    """E[(δ² + Δ) E σ'_g σ'_h] over twins g, h: costly, smooth, and only for the correlation of twins."""
+    if state.partner is None or state.rho is None:
+        return None
+    if not np.any(state.components) and np.all(state.scale == 1):
+        return D
+    G, other, s = len(D), state.partner, state.scale[:, None]
+    half = np.flatnonzero(np.arange(G) <= other)
+    rho = np.clip(state.rho / (state.scale * state.scale[other]), -1, 1)[half, None]
+    found = np.zeros(len(half))
+    for _, w, mu, delta in _errors(f, activation, state, 0.55 * refine):
+        product = slope_product(activation, mu[half], s[half], mu[other[half]], s[other[half]], rho)
+        found += product @ (w * (delta**2 + f.noise))
+    twins = np.empty(G)
+    twins[half] = found
+    twins[other[half]] = found
+    return twins
 
 
 def advance(state: MeanField, mean: Averages, eta: float, alpha: float, *, drift: bool = True) -> MeanField:
@@ -233,7 +250,7 @@ def advance(state: MeanField, mean: Averages, eta: float, alpha: float, *, drift
     moved = old + pull * eta * a[:, None] * mean.v
     spread = eta / np.sqrt(alpha) * _root(np.outer(a, a) * mean.K)
     if not np.all(np.isfinite(spread)):
-        raise InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
+        raise _overflow(eta)
     noise, own = reduced(np.concatenate([moved[:, r:], spread], axis=1))
     factor = 1 + pull * eta * a * mean.beta
     variance = state.scale**2 * factor**2 + (eta * a) ** 2 / alpha * (mean.D - np.diag(mean.K)) + own
@@ -243,8 +260,12 @@ def advance(state: MeanField, mean: Averages, eta: float, alpha: float, *, drift
         pairs = np.arange(len(h))
         rho = rho * factor * factor[h] + eta**2 / alpha * a * a[h] * (mean.twins - mean.K[pairs, h])
     if not (np.all(np.isfinite(moved)) and np.all(np.isfinite(variance)) and np.all(np.isfinite(noise))):
-        raise InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
+        raise _overflow(eta)
     return replace(state, M=moved[:, :r], noise=noise, scale=np.sqrt(np.maximum(variance, 0.0)), rho=rho)
+
+
+def _overflow(eta: float) -> InputError:
+    return InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
 
 
 def _root(matrix: Array, tolerance: float = 1e-9) -> Array:
@@ -300,7 +321,11 @@ def mean_field(
         risks.append(mean.risk)
         with np.errstate(over="ignore", invalid="ignore"):
             states.append(advance(states[-1], mean, np.float64(eta), alpha, drift=drift))
-    risks.append(_guarded(f, activation, states[-1], refine, eta).risk)
+    # The last state needs no averages for a further step.
+    with np.errstate(over="ignore", invalid="ignore"):
+        risks.append(network_risk(f, activation, states[-1], refine))
+    if not np.isfinite(risks[-1]):
+        raise _overflow(eta)
     return MeanFieldPath(tuple(states), tuple(risks))
 
 
@@ -311,7 +336,7 @@ def _guarded(f: Target, activation: Activation, state: MeanField, refine: float,
         except OverflowError:
             mean = None
     if mean is None or not np.isfinite(mean.risk + np.sum(mean.K) + np.sum(mean.D)):
-        raise InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
+        raise _overflow(eta)
     return mean
 
 
@@ -328,13 +353,19 @@ def checked_mean_field(
 ) -> MeanFieldPath:
     """:func:`mean_field` with the cubature refined until M and ‖w‖² change by less than ``accuracy``.
 
+    The change counts in units of ã and ã² for groups of |ã| > 1 (the far nodes of a Gaussian law).
     The path of the finest cubature comes back with the last change; the caller compares it with ``accuracy``.
     """
     best = mean_field(f, activation, start, steps, eta, alpha, refine=0.4, drift=drift)
     for refine in (0.6, 0.85, 1.2):
         fine = mean_field(f, activation, start, steps, eta, alpha, refine=refine, drift=drift)
+        size = np.maximum(1.0, np.abs(start.readout))
         change = max(
-            max(float(np.max(np.abs(a.M - b.M))), float(np.max(np.abs(a.norm2 - b.norm2))), abs(x - y))
+            max(
+                float(np.max(np.abs(a.M - b.M) / size[:, None])),
+                float(np.max(np.abs(a.norm2 - b.norm2) / size**2)),
+                abs(x - y),
+            )
             for a, b, x, y in zip(best.states, fine.states, best.risks, fine.risks, strict=True)
         )
         best = replace(fine, change=change)
