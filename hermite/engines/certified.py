@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import flint
@@ -47,7 +48,7 @@ def enclosure(u: Univariate, n: int, bits: int) -> Any:
             key=lambda x: float(x.mid()),
         )
         total = flint.acb(0)
-        for left, right in zip(points, points[1:], strict=False):
+        for left, right in pairwise(points):
             middle = (left + right) / 2
             total += flint.acb.integral(_integrand(u, n, s, middle), flint.acb(left), flint.acb(right))
         value = total.real / (2 * flint.arb.pi()).sqrt()

