@@ -400,7 +400,9 @@ def _jumps(function: Function, reach: float = _REACH) -> tuple[float, ...]:
         low, high = np.where(first, low, middle), np.where(first, middle, high)
     left, right = np.asarray(function(low), float), np.asarray(function(high), float)
     jump = np.abs(right - left) > 1e-2 * scale
-    low, high, left, right = low[jump], high[jump], left[jump], right[jump]
+    # A little wider: the whole of a smeared jump lies inside, also where two cells share it.
+    low, high = low[jump] - 4e-5, high[jump] + 4e-5
+    left, right = np.asarray(function(low), float), np.asarray(function(high), float)
     half = (left + right) / 2
     for _ in range(50):
         middle = (low + high) / 2

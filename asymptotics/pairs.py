@@ -301,7 +301,7 @@ def _split_moments(
     out = [np.zeros(m1.shape) for _ in range(4)]
     rest = np.sqrt(np.clip(1 - rho**2, 0, None))
     x, w = legendre(12)
-    edges_count = 7 + 8 * len(activation.kinks)
+    edges_count = 19 + 8 * len(activation.kinks)
     rows = max(1, _CHUNK // (edges_count * 12 * 64))
     for start in range(0, len(m1), rows):
         a, b, c, d, r, e = (v[start : start + rows, None] for v in (m1, s1, m2, s2, rho, rest))
@@ -334,7 +334,7 @@ def _graded_edges(
 ) -> Array:
     """Panel edges for u = (h_1 − m_1)/s_1, refined where the conditional moment of h_2 turns sharply."""
     size = np.where(np.abs(rho) < 1e-8, 1e-8, rho)
-    points = [np.broadcast_to(np.linspace(-9, 9, 7), (len(m1), 7))]
+    points = [np.broadcast_to(np.linspace(-9, 9, 19), (len(m1), 19))]
     for kappa in kinks:
         centre = (kappa - m2) / (size * s2)
         points.append((kappa - m1) / s1)
