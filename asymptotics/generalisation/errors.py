@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from asymptotics.experiment import Network, Ridge, Training
-from asymptotics.generalisation.first_step import Groups, first_step_units, labels_of
+from asymptotics.fixed_point import Solution
+from asymptotics.generalisation.first_step import first_step_units, labels_of
+from asymptotics.generalisation.harmonics import Features, TargetHarmonics, features, target_harmonics
+from asymptotics.generalisation.network_groups import BIAS_NODES, bias_nodes, readout_groups
+from asymptotics.generalisation.radial import radial_equivalent
+from asymptotics.generalisation.random_features import Spectrum, deterministic_equivalent, spectrum
 from asymptotics.generalisation.spiked import spiked_units
 from asymptotics.generalisation.units import Errors, Units, solve_units
 from asymptotics.results import Risk
 from hermite.errors import InputError
 from hermite.target import Target
-
-#: Nodes for laws that are not atomic: biases, and a Gaussian readout.
-BIAS_NODES = 16
-READOUT_NODES = 24
 
 
 def risk(
@@ -36,33 +39,29 @@ def risk(
     """Test and train error of ridge regression on the features of ``network`` after ``training``.
 
     ``training`` None or with 0 steps: random features at initialisation. One step: one target direction, n = α d.
-    ``ridge.d``: the theory at this d, with the actual ratios n2/d and p/d and its finite-d terms.
+    ``ridge.d``: the theory at this d, with the actual ratios n2/d and p/d and its finite-d terms; at 0 steps the theory
+    for all (n, p, d). ``plateau`` of the result is floor(U, κ = 1) + Δ: the test error as alpha and beta grow.
     Raises ``InputError`` where no theory is available and ``ConvergenceError`` (unless ``throw`` is false) where the
     fixed point was not reached.
     """
     network, training, ridge = network or Network(), training or Training(steps=0), ridge or Ridge()
-    if ridge.regime == "finite" or (ridge.regime == "auto" and training.steps == 0 and ridge.d is not None):
-        return _finite(f, network, training, ridge)
     _refuse(f, network, training, ridge)
+    if training.steps == 0 and ridge.regime == "finite":
+        return _finite_risk(f, network, ridge, throw)
+    if training.steps == 0 and ridge.regime == "auto" and _has_spectrum(f, network, ridge):
+        return _finite_risk(f, network, ridge, throw)
     alpha, beta = _ratios(network, ridge)
     if training.steps == 0:
         units = _units_at_start(f, network)
         # The two neurons of a pair are equal before any step: half as many features, lambda unchanged.
         distinct = beta / 2 if network.is_symmetric else beta
         errors = solve_units(units, alpha, distinct, ridge.lam, d=ridge.d, throw=throw)
-        return _result(f, network, training, ridge, errors, "random features", "exact", "")
+        return _conditional_result(f, network, training, ridge, errors, "random features", ("exact", ""))
     level = "E" if ridge.level == "auto" else ridge.level
-    units = _units_after_one(f, network, replace_alpha(training, ridge.d), level)
+    units = _units_after_one(f, network, _actual(training, ridge.d), level)
     errors = solve_units(units, alpha, beta, ridge.lam, d=ridge.d, throw=throw)
-    return _result(
-        f,
-        network,
-        training,
-        ridge,
-        errors,
-        f"conditional Gaussian equivalence, level {level}",
-        *_validity(level),
-    )
+    solver = f"conditional Gaussian equivalence, level {level}"
+    return _conditional_result(f, network, training, ridge, errors, solver, _validity(level))
 
 
 def risk_curve(
@@ -72,10 +71,8 @@ def risk_curve(
     return [risk(f, network, training, ridge, throw=throw) for ridge in ridges]
 
 
-def replace_alpha(training: Training, d: int | None) -> Training:
+def _actual(training: Training, d: int | None) -> Training:
     """``training`` with the sampling ratio n/d that rounding leaves at this d."""
-    from dataclasses import replace
-
     return training if d is None else replace(training, alpha=training.n(d) / d)
 
 
@@ -90,6 +87,10 @@ def _refuse(f: Target, network: Network, training: Training, ridge: Ridge) -> No
     if steps > 1:
         problems.append(f"The ridge theory covers 0 and 1 giant steps, not {steps}; simulate instead.")
     if steps >= 1:
+        if ridge.regime == "finite":
+            problems.append(
+                'ridge.regime = "finite" is for random features at initialisation (0 giant steps).'
+            )
         if f.r > 1:
             problems.append(
                 f"The ridge theory after a giant step covers one target direction, not {f.r}; simulate instead."
@@ -110,8 +111,6 @@ def _refuse(f: Target, network: Network, training: Training, ridge: Ridge) -> No
             problems.append(
                 f"After a giant step {what} needs ridge.d: neurons of rare or close parameters act through O(1/d) terms."
             )
-        if ridge.d is None and math.isinf(ridge.beta) and network.readout == "gaussian":
-            problems.append("ridge.beta = inf needs a readout of finitely many values.")
     if problems:
         raise InputError(problems)
 
@@ -138,7 +137,7 @@ def _validity(level: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=32)
 def _units_at_start(f: Target, network: Network) -> Units:
-    biases, weights = _bias_nodes(network, BIAS_NODES)
+    biases, weights = bias_nodes(network, BIAS_NODES)
     return spiked_units(
         f,
         network.get_activation(),
@@ -159,61 +158,101 @@ def _units_after_one(f: Target, network: Network, training: Training, level: str
     else:
         # A readout law with a mean gives the network a constant initial output, which the gradient subtracts.
         output = sigma.mean(groups.bias, np.ones_like(groups.bias))
-        labels = labels.shifted(
-            float(np.sum(_readouts(network) * output)) if not network.is_symmetric else 0.0
-        )
+        mean = 0.0 if network.is_symmetric else float((groups.readout * groups.fraction) @ output)
+        labels = labels.shifted(mean)
     return first_step_units(f, sigma, groups, labels, level)
 
 
-def _bias_nodes(network: Network, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss–Hermite nodes of the biases and their weights; a single 0 without biases."""
-    from asymptotics.gaussian import hermite_rule
-
-    if network.bias == 0:
-        return np.zeros(1), np.ones(1)
-    x, w = hermite_rule(nodes)
-    return network.bias * x, w
+# Finite n, p, d ------------------------------------------------------------------------------------------------
 
 
-def _atoms(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(ã, bias, weight) of the groups at initialisation, readout slowest."""
-    gaussian = network.readout == "gaussian"
-    many = gaussian and network.bias > 0
-    values, shares = network.readout_atoms(8 if many else READOUT_NODES)
-    biases, weights = _bias_nodes(network, 5 if many else max(5, BIAS_NODES // len(values)))
-    return (
-        np.repeat(values, len(biases)),
-        np.tile(biases, len(values)),
-        np.outer(shares, weights).ravel(),
+@lru_cache(maxsize=32)
+def _features_at(network: Network, d: int) -> tuple[Features, ...]:
+    biases, shares = bias_nodes(network, BIAS_NODES)
+    return (features(network.get_activation(), d, biases, shares),)
+
+
+@lru_cache(maxsize=32)
+def _spectrum_at(f: Target, network: Network, d: int) -> tuple[TargetHarmonics, Spectrum]:
+    target = target_harmonics(f, d)
+    return target, spectrum(_features_at(network, d)[0], target)
+
+
+def _has_spectrum(f: Target, network: Network, ridge: Ridge) -> bool:
+    """Whether the theory at finite d answers: ``ridge.d`` is given and the target has tensors of a manageable size."""
+    if ridge.d is None or (ridge.lam == 0 and network.bias > 0):
+        return False
+    try:
+        _spectrum_at(f, network, ridge.d)
+    except InputError:
+        return False
+    return True
+
+
+def _finite_risk(f: Target, network: Network, ridge: Ridge, throw: bool) -> Risk:
+    """Random features at initialisation for all (n, p, d); at λ = 0 without the fluctuations of |z|."""
+    if ridge.d is None:
+        raise InputError('ridge.regime = "finite" needs ridge.d, the input dimension.')
+    if ridge.lam == 0 and network.bias > 0:
+        raise InputError("lambda = 0 with random biases at finite d is not covered: choose lambda > 0.")
+    d, n = ridge.d, ridge.n2(ridge.d)
+    p = math.inf if math.isinf(ridge.beta) else float(ridge.p(d, network.is_symmetric))
+    distinct = p / 2 if network.is_symmetric else p
+    target, eigen = _spectrum_at(f, network, d)
+    pooled = deterministic_equivalent(eigen, n, distinct, ridge.lam, f.noise, throw=throw)
+    note = "The degrees of the target above the cut count as unlearnable." if target.missing > 0 else ""
+    found: dict[str, Any] = {"nu1": pooled.nu1, "nu2": pooled.nu2, "upsilon": pooled.upsilon, "D1": pooled.d1}
+    if ridge.lam == 0:
+        return _result(
+            f, network, Training(steps=0), ridge, pooled.excess + f.noise, pooled.train,
+            "random features, finite d", ("leading order", note), found, pooled.solution,
+        )  # fmt: skip
+    radial = radial_equivalent(
+        _features_at(network, d)[0], target, n, distinct, ridge.lam, f.noise, pooled, throw=throw
     )
-
-
-def _readouts(network: Network) -> np.ndarray:
-    """ã times weight of every group: a sum against it averages over the network's readout."""
-    values, _, weights = _atoms(network)
-    product: np.ndarray = values * weights
-    return product
-
-
-def readout_groups(network: Network, eta: float) -> Groups:
-    """The groups of a network before a giant step; symmetric: pairs (ã, −ã) that share their row and bias.
-
-    The two neurons of a pair with ã = 0 stay equal: they count as one feature of amplitude √2.
-    """
-    values, biases, weights = _atoms(network)
-    if not network.is_symmetric:
-        return Groups(eta * values, biases, weights, np.ones_like(weights), None)
-    if np.any(values == 0):
-        raise InputError(
-            "After a giant step a symmetric readout law with an atom at 0 is not covered; remove the atom or choose "
-            'initialisation = "independent".'
-        )
-    index = {(float(a), float(b)): i for i, (a, b) in enumerate(zip(values, biases, strict=True))}
-    pairs = tuple((i, index[-a, b]) for (a, b), i in index.items() if a > 0)
-    return Groups(eta * values, biases, weights, np.ones_like(weights), pairs)
+    found |= {"kappa": radial.kappa, "D": radial.thinning}
+    return _result(
+        f, network, Training(steps=0), ridge, radial.excess + f.noise, radial.train,
+        "random features, finite d, by radius", ("leading order", note), found, radial.solution,
+    )  # fmt: skip
 
 
 # Results --------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def _plateau(f: Target, network: Network, steps: int) -> float | None:
+    """floor(U_steps, κ = 1) + Δ for this activation: the test error of the fit as alpha and beta grow."""
+    from asymptotics.generalisation.stairway import plateaus
+
+    try:
+        row = plateaus(f, steps=steps, kappa=1, activation=None if network.bias else network.activation)[
+            steps
+        ]
+    except InputError:
+        return None
+    return f.noise + (row.plateaus if row.plateaus_activation is None else row.plateaus_activation)[1]
+
+
+def _conditional_result(
+    f: Target,
+    network: Network,
+    training: Training,
+    ridge: Ridge,
+    errors: Errors,
+    solver: str,
+    validity: tuple[str, str],
+) -> Risk:
+    found = {
+        "V1": errors.sus.W,
+        "N_inverse": errors.sus.inverse,
+        "t": errors.means,
+        "B": errors.alignment,
+        "readout_norm2_per_d": errors.norm2,
+    }
+    return _result(
+        f, network, training, ridge, errors.test, errors.train, solver, validity, found, errors.sus.solution
+    )
 
 
 def _result(
@@ -221,39 +260,31 @@ def _result(
     network: Network,
     training: Training,
     ridge: Ridge,
-    errors: Errors,
+    test: float,
+    train: float,
     solver: str,
-    validity: str,
-    note: str,
+    validity: tuple[str, str],
+    found: dict[str, Any],
+    solution: Solution,
 ) -> Risk:
     d = ridge.d
-    sizes = {} if d is None else {"n2": ridge.n2(d), "d": d}
-    if d is not None and training.steps > 0:
-        sizes["n"] = training.n(d)
-    if d is not None and not math.isinf(ridge.beta):
-        sizes["p"] = ridge.p(d, network.is_symmetric)
+    trained = training.steps > 0
     return Risk(
-        test_error=errors.test,
-        train_error=errors.train,
-        excess_risk=errors.test - f.noise,
+        test_error=test,
+        train_error=train,
+        excess_risk=test - f.noise,
         step=training.steps,
         alpha=ridge.alpha,
         beta=ridge.beta,
         lam=ridge.lam,
+        n=None if d is None or not trained else training.n(d),
+        n2=None if d is None else ridge.n2(d),
+        p=None if d is None or math.isinf(ridge.beta) else ridge.p(d, network.is_symmetric),
+        d=d,
+        plateau=_plateau(f, network, training.steps),
         solver=solver,
-        validity=validity,
-        validity_note=note,
-        order_parameters={
-            "V1": errors.sus.W,
-            "N_inverse": errors.sus.inverse,
-            "t": errors.means,
-            "B": errors.alignment,
-            "readout_norm2_per_d": errors.norm2,
-        },
-        solution=errors.sus.solution,
-        **sizes,
+        validity=validity[0],
+        validity_note=validity[1],
+        order_parameters=found,
+        solution=solution,
     )
-
-
-def _finite(f: Target, network: Network, training: Training, ridge: Ridge) -> Risk:
-    raise InputError('ridge.regime = "finite" is not available yet.')

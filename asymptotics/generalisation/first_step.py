@@ -29,15 +29,15 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Groups:
-    """Groups of neurons at initialisation: step ``a`` = eta ã, ``bias``, ``fraction``, ``amplitude``, each (A,).
+    """Groups of neurons at initialisation: ``readout`` ã, step ``a`` = eta ã, ``bias`` and ``fraction``, each (A,).
 
-    ``pairs`` holds the groups of the two neurons of a pair; None for independent rows.
+    ``pairs`` holds the groups of the two neurons of a pair (twice the same where ã = 0); None for independent rows.
     """
 
+    readout: Array
     a: Array
     bias: Array
     fraction: Array
-    amplitude: Array
     pairs: tuple[tuple[int, int], ...] | None
 
 
@@ -81,7 +81,7 @@ def labels_of(f: Target, alpha: float) -> Labels:
 
 def first_step_units(f: Target, sigma: Activation, groups: Groups, labels: Labels, level: str = "E") -> Units:
     """Units of the network after one giant step; ``level`` is "E" or "iso"."""
-    slopes, coordinates, norm2, rest, rho = _coordinates(sigma, groups, labels)
+    c2, coordinates, norm2, rest, rho = _coordinates(sigma, groups, labels)
     overlap = labels.overlap
     members = np.array(groups.pairs) if groups.pairs is not None else np.arange(len(groups.a))[:, None]
     correlation = np.ones((len(members), members.shape[1], members.shape[1]))
@@ -89,7 +89,7 @@ def first_step_units(f: Target, sigma: Activation, groups: Groups, labels: Label
         correlation[:, 0, 1] = correlation[:, 1, 0] = rho
     v = isotropic(correlation, 1, 1, True)
     if level == "E":
-        v = _exact_block(labels, groups.a, slopes, rest, norm2, members)
+        v = _exact_block(labels, groups.a, c2, rest, norm2, members)
     return spiked_units(
         f,
         sigma,
@@ -98,7 +98,6 @@ def first_step_units(f: Target, sigma: Activation, groups: Groups, labels: Label
         fractions=groups.fraction,
         overlap=[[overlap]],
         biases=groups.bias,
-        amplitudes=groups.amplitude,
         pairs=groups.pairs,
         rho=rho if groups.pairs is not None else None,
         v=v,

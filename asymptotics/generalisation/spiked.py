@@ -32,7 +32,6 @@ def spiked_units(
     fractions: npt.ArrayLike | None = None,
     overlap: npt.ArrayLike | None = None,
     biases: npt.ArrayLike | None = None,
-    amplitudes: npt.ArrayLike | None = None,
     pairs: Sequence[tuple[int, int]] | None = None,
     rho: npt.ArrayLike | None = None,
     spike_comp: bool = True,
@@ -41,8 +40,8 @@ def spiked_units(
     """The units of spiked random features.
 
     ``coordinates`` c (A, k), ``norm2`` s (A,), ``fractions`` π (A,) (default equal), ``overlap`` Γ (r, k) of the
-    target's directions with the spikes, ``biases`` (A,), ``amplitudes`` (A,) factors of the features;
-    ``pairs``: groups of the two neurons of each unit, with correlations ``rho`` (U,); default: independent rows.
+    target's directions with the spikes, ``biases`` (A,);
+    ``pairs``: groups of the two neurons of each unit (maybe the same), with correlations ``rho`` (U,); default: independent rows.
     ``v`` (U, B, B, k + r, k + r): covariance × d of the residuals along spikes and θ (default isotropic).
     Raises ``InputError`` on inconsistent shapes.
     """
@@ -53,7 +52,6 @@ def spiked_units(
     gamma = np.zeros((f.r, 0)) if overlap is None else np.asarray(overlap, float).reshape(f.r, k)
     _check(s, gamma, k)
     shift = np.zeros(groups) if biases is None else np.asarray(biases, float)
-    scale = np.ones(groups) if amplitudes is None else np.asarray(amplitudes, float)
     share = np.full(groups, 1.0 / groups) if fractions is None else np.asarray(fractions, float)
     if pairs is None:
         members = np.arange(groups)[:, None]
@@ -70,10 +68,11 @@ def spiked_units(
     return Units(
         weights=weights,
         kappa=kappa,
-        mu0=mu0 * scale,
-        mu1=mu1 * scale,
-        spread=_spread(sigma, mean, s, mu0, mu1, rest, members, correlation) * _products(scale, members),
-        count=share[members[:, 0]],
+        mu0=mu0,
+        mu1=mu1,
+        spread=_spread(sigma, mean, s, mu0, mu1, rest, members, correlation),
+        # A pair of two neurons of the same group uses up its fraction twice.
+        count=share[members[:, 0]] / np.where((members == members[:, :1]).sum(axis=1) == 2, 2.0, 1.0),
         members=members,
         rho=correlation,
         v=isotropic(correlation, k, f.r, spike_comp) if v is None else np.asarray(v, float),
@@ -107,11 +106,6 @@ def _pair_matrices(rho: Array) -> Array:
     out = np.ones((len(rho), 2, 2))
     out[:, 0, 1] = out[:, 1, 0] = rho
     return out
-
-
-def _products(scale: Array, members: npt.NDArray[np.int_]) -> Array:
-    amplitude = scale[members]
-    return amplitude[:, :, None] * amplitude[:, None, :]
 
 
 def _pair_breaks(

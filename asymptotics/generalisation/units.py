@@ -34,7 +34,7 @@ class Units:
     ``weights`` (K,), ``kappa`` (K, k)   rule for κ ~ N(0, I_k), weights summing to 1
     ``mu0``, ``mu1`` (K, A)              conditional moments of the groups
     ``spread`` (K, U, B, B)              Ms, the conditional covariance that is neither mean nor linear
-    ``count`` (U,)                       ν_u: units of this type per neuron (Σ ν_u B = 1 without amplitudes)
+    ``count`` (U,)                       ν_u: units of this type per neuron (Σ ν_u B = 1)
     ``members`` (U, B)                   the groups of a unit's neurons
     ``rho`` (U, B, B)                    correlations of the neurons' components orthogonal to the spikes
     ``v`` (U, B, B, k + r, k + r)        d × covariance of those (unit-norm) components along (spikes, θ)
@@ -83,6 +83,13 @@ class Units:
         pairs = self.mu1[:, :, None] * self.mu1[:, None, :]
         nodes = len(self.weights)
         return np.concatenate([pairs.reshape(nodes, -1), self.spread.reshape(nodes, -1)], axis=1)
+
+    @cached_property
+    def compressed(self) -> tuple[Array, Array]:
+        """``features`` = basis @ loading, basis (K, R) orthonormal: smooth functions of κ have a small rank R."""
+        basis, size, right = np.linalg.svd(self.features, full_matrices=False)
+        keep = size > 1e-15 * max(self.features.shape) * size[0]
+        return basis[:, keep], size[keep, None] * right[keep]
 
     @cached_property
     def linear(self) -> Array:
@@ -146,8 +153,10 @@ def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None
     """``InputError`` where λ = 0 has no finite answer: at interpolation, or for features without a nonlinear part."""
     if lam > 0:
         return
-    effective = beta * float(np.sum(units.count)) if np.all(np.abs(units.rho) == 1.0) else beta
-    if np.isclose(alpha, effective, rtol=1e-9, atol=0.0):
+    same = units.members[:, 0] == units.members[:, -1] if units.members.shape[1] == 2 else np.zeros(1, bool)
+    if np.any(same) and beta <= alpha:
+        raise InputError("lambda = 0 with equal neurons: their features are degenerate; choose lambda > 0.")
+    if np.isclose(alpha, beta, rtol=1e-9, atol=0.0):
         raise InputError(
             f"lambda = 0 at alpha = {alpha:g} equal to the number of distinct features per dimension: the test error "
             "is infinite at interpolation; choose lambda > 0 or another ratio."
@@ -352,37 +361,46 @@ def second_moments(
     eps0: Array,
     d: int | None,
 ) -> tuple[Array, float]:
-    """Conditional test error eps(κ) (K,) and ‖a‖²/d, from the linear system for (Q1⊥, Qs).
+    """Conditional test error eps(κ) (K,) and ‖a‖²/d.
 
-    With H = α E[φ φᵀ iv²] over φ = (μ1 μ1ᵀ, Ms):  q = H (Q1⊥, Qs) + α E[φ iv² eps0],
-    X = qs + ρ∘(L q1 Lᵀ + T Y T/β)[u] + v e e,  Qs = ν N⁻¹ X N⁻¹/β,  Q1⊥ = W q1 W + Lᵀ Y L,  Y = Σ scat(ρ∘Qs).
+    With φ = (μ1 μ1ᵀ, Ms), q = α E[φ iv² eps], X = qs + ρ∘(L q1 Lᵀ + T Y T/β)[u] + v e e, Z = ν N⁻¹ X N⁻¹ = β Qs,
+    Y = Σ scat(ρ∘Z) and Q1⊥ = W q1 W + Lᵀ Y L/β:  eps = eps0 + μ1ᵀ Q1⊥ μ1 + Σ tr(Ms Z)/β. Linear in eps, which differs
+    from eps0 by a combination of the few functions of κ in φ: that is the system solved.
     """
-    a, (u, b) = units.groups, units.members.shape
-    first, total = a * a, units.features.shape[1]
-    w2 = alpha * units.weights * sus.iv**2
-    H = units.features.T @ (w2[:, None] * units.features)
-    h0 = units.features.T @ (w2 * eps0)
+    first = units.groups**2
+    u, b = units.members.shape
+    S, phi, (basis, loading) = units.scatter, units.features, units.compressed
+    weighted = phi.T * (alpha * units.weights * sus.iv**2)
     own = units.count[:, None, None, None, None] * np.einsum("uij,ukl->uikjl", sus.inverse, sus.inverse)
     NN = np.zeros((u, b * b, u, b * b))
     NN[np.arange(u), :, np.arange(u), :] = own.reshape(u, b * b, b * b)
     NN = NN.reshape(u * b * b, -1)
-    S = units.scatter
-    LL, TT, WW = np.kron(sus.L, sus.L), np.kron(sus.T, sus.T), np.kron(sus.W, sus.W)
-    # Unknowns (Q1⊥, Z) with Z = β Qs = ν N⁻¹ X N⁻¹, finite at β = ∞.
-    from_q = np.zeros((total, total))
-    from_q[:first, :first] = WW
-    from_q[first:, first:] = NN
-    from_q[first:, :first] = NN @ S.T @ LL
-    from_z = np.zeros((total, total))
-    from_z[:first, first:] = np.kron(sus.L.T, sus.L.T) @ S / beta
-    from_z[first:, first:] = NN @ S.T @ TT @ S / beta
-    error_of = np.concatenate([np.ones(first), np.full(total - first, 1.0 / beta)])
-    source = from_q @ h0
-    source[first:] += NN @ _source(units, sus, conjugate, means, d).ravel()
-    unknown = np.linalg.solve(np.eye(total) - from_q @ (H * error_of) - from_z, source)
-    eps = eps0 + units.features @ (error_of * unknown)
-    norm2 = float(np.einsum("ubb->", unknown[first:].reshape(u, b, b)))
-    return eps, norm2
+    spreading = np.linalg.solve(np.eye(len(NN)) - NN @ (S.T @ _congruence(sus.T, S)) / beta, NN)
+    lifted = _congruence(sus.L.T, S)
+
+    def response(eps: Array, source: Array) -> tuple[Array, Array]:
+        """(Q1⊥, Z/β) and Z of the columns of ``eps`` and of the sources of X."""
+        q = weighted @ eps
+        Z = spreading @ (q[first:] + S.T @ _congruence(sus.L, q[:first]) + source)
+        Q = _congruence(sus.W, q[:first]) + lifted @ Z / beta
+        return np.concatenate([Q, Z / beta]), Z
+
+    source = _source(units, sus, conjugate, means, d).reshape(-1, 1)
+    slope, _ = response(basis, np.zeros_like(source))
+    offset, _ = response(eps0[:, None], source)
+    shift = np.linalg.solve(np.eye(basis.shape[1]) - loading @ slope, loading @ offset)
+    eps = eps0 + (basis @ shift)[:, 0]
+    _, Z = response(eps[:, None], source)
+    return eps, float(np.einsum("ubb->", Z.reshape(u, b, b)))
+
+
+def _congruence(matrix: Array, columns: Array) -> Array:
+    """M Y Mᵀ for every column of ``columns`` (A², C), a flattened (A, A) matrix Y."""
+    a = len(matrix)
+    left = np.tensordot(matrix, columns.reshape(a, a, -1), axes=(1, 0))
+    both = np.tensordot(matrix, left, axes=(1, 1))
+    out: Array = both.transpose(1, 0, 2).reshape(a * a, -1)
+    return out
 
 
 def _source(units: Units, sus: Susceptibilities, conjugate: Array, means: Array, d: int | None) -> Array:

@@ -55,15 +55,103 @@ def test_reference(case) -> None:
 C4 = [[1, 1], [1, -1], [-1, 1], [-1, -1]]
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(8)
 TABLE = {
-    "RF0": (dict(target=HE12H, sigma="relu", coordinates=[[]], norm2=[1], noise=0.1), (2, 1, 0.1), None, (1.49757926, 0.59229199), None),
-    "RF1": (dict(target=HE12H, sigma="relu", coordinates=[[]], norm2=[1], noise=0.1), (1, 2, 0.01), None, (1.89892140, 0.01241761), None),
-    "k1A1a": (dict(target=HE12F, sigma="relu", coordinates=[[1.0]], norm2=[1], gamma=0.7, noise=0.05, spike_comp=False), (2, 1, 0.1), 1000, (2.78975640, 1.03455080), (2.79000, 1.03459)),
-    "k1A1c": (dict(target=HE12F, sigma="relu", coordinates=[[1.0]], norm2=[1], gamma=0.7, noise=0.05), (2, 1, 0.1), 1000, (2.61318921, 0.96651409), (2.61323, 0.96651)),
-    "k1A2relu": (dict(target=HE12F, sigma="relu", coordinates=[[1.0], [-1.0]], norm2=[1, 1], gamma=0.8, noise=0.05, spike_comp=False), (2, 1, 0.1), 1000, (2.80468618, 1.01245614), (2.80571, 1.01282)),
-    "k1A2asym": (dict(target=HE12F, sigma="relu", coordinates=[[1.5], [-0.5]], norm2=[1, 1.6], fractions=[0.3, 0.7], gamma=0.8, noise=0.05), (2, 1, 0.1), 1000, (2.47643260, 0.86082181), (2.47923, 0.86190)),
-    "k2A4r2": (dict(target="z1 + z1*z2", sigma="tanh", coordinates=C4, norm2=[1] * 4, gamma=[[0.8, 0.1], [-0.2, 0.7]], noise=0.05, spike_comp=False), (2, 1.5, 0.05), 1000, (1.76118025, 0.57537566), (1.76153, 0.57548)),
-    "dgh8": (dict(target=MIX, sigma="relu", coordinates=NODES[:, None], norm2=1 + 0.2 * NODES**2, fractions=WEIGHTS / WEIGHTS.sum(), gamma=0.8, noise=0.01), (2, 1, 0.1), 1000, (0.81241317, 0.29658250), (0.82187, 0.29998)),
-}  # fmt: skip
+    "RF0": (
+        {"target": HE12H, "sigma": "relu", "coordinates": [[]], "norm2": [1], "noise": 0.1},
+        (2, 1, 0.1),
+        None,
+        (1.49757926, 0.59229199),
+        None,
+    ),
+    "RF1": (
+        {"target": HE12H, "sigma": "relu", "coordinates": [[]], "norm2": [1], "noise": 0.1},
+        (1, 2, 0.01),
+        None,
+        (1.89892140, 0.01241761),
+        None,
+    ),
+    "k1A1a": (
+        {
+            "target": HE12F,
+            "sigma": "relu",
+            "coordinates": [[1.0]],
+            "norm2": [1],
+            "gamma": 0.7,
+            "noise": 0.05,
+            "spike_comp": False,
+        },
+        (2, 1, 0.1),
+        1000,
+        (2.78975640, 1.03455080),
+        (2.79000, 1.03459),
+    ),
+    "k1A1c": (
+        {"target": HE12F, "sigma": "relu", "coordinates": [[1.0]], "norm2": [1], "gamma": 0.7, "noise": 0.05},
+        (2, 1, 0.1),
+        1000,
+        (2.61318921, 0.96651409),
+        (2.61323, 0.96651),
+    ),
+    "k1A2relu": (
+        {
+            "target": HE12F,
+            "sigma": "relu",
+            "coordinates": [[1.0], [-1.0]],
+            "norm2": [1, 1],
+            "gamma": 0.8,
+            "noise": 0.05,
+            "spike_comp": False,
+        },
+        (2, 1, 0.1),
+        1000,
+        (2.80468618, 1.01245614),
+        (2.80571, 1.01282),
+    ),
+    "k1A2asym": (
+        {
+            "target": HE12F,
+            "sigma": "relu",
+            "coordinates": [[1.5], [-0.5]],
+            "norm2": [1, 1.6],
+            "fractions": [0.3, 0.7],
+            "gamma": 0.8,
+            "noise": 0.05,
+        },
+        (2, 1, 0.1),
+        1000,
+        (2.47643260, 0.86082181),
+        (2.47923, 0.86190),
+    ),
+    "k2A4r2": (
+        {
+            "target": "z1 + z1*z2",
+            "sigma": "tanh",
+            "coordinates": C4,
+            "norm2": [1] * 4,
+            "gamma": [[0.8, 0.1], [-0.2, 0.7]],
+            "noise": 0.05,
+            "spike_comp": False,
+        },
+        (2, 1.5, 0.05),
+        1000,
+        (1.76118025, 0.57537566),
+        (1.76153, 0.57548),
+    ),
+    "dgh8": (
+        {
+            "target": MIX,
+            "sigma": "relu",
+            "coordinates": NODES[:, None],
+            "norm2": 1 + 0.2 * NODES**2,
+            "fractions": WEIGHTS / WEIGHTS.sum(),
+            "gamma": 0.8,
+            "noise": 0.01,
+        },
+        (2, 1, 0.1),
+        1000,
+        (0.81241317, 0.29658250),
+        (0.82187, 0.29998),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -143,7 +231,7 @@ def test_several_spikes_and_directions_envelope() -> None:
     assert envelope_gap(build(**TABLE["k2A4r2"][0]), 2, 1.5, 0.05) < 1e-7
 
 
-@pytest.mark.parametrize("alpha,beta", [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("alpha", "beta"), [(2, 1), (1, 2)])
 def test_equal_groups_merge(alpha, beta) -> None:
     one = build(MIX, "relu", [[1.0]], [1.0], 0.8, 0.02)
     two = build(MIX, "relu", [[1.0], [1.0]], [1.0, 1.0], 0.8, 0.02, fractions=[0.3, 0.7])
