@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.activations import Activation
+from asymptotics.simulation.backends import NUMPY, Backend
 from asymptotics.simulation.seeds import BLOCK, generator, normal_chunks
-from asymptotics.simulation.state import Fields, labels, output
+from asymptotics.simulation.state import Fields, labels
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -42,8 +43,10 @@ class DirectNetwork:
         memory: int,
         dtype: str,
         remove_orders: tuple[int, ...] = (),
+        backend: Backend = NUMPY,
     ) -> None:
-        self.target, self.activation, self.remove_orders = target, activation, remove_orders
+        self.target, self.remove_orders, self.backend = target, remove_orders, backend
+        self.sigma, self.slope = backend.functions(activation)
         self.readout = np.asarray(readout, dtype=np.float64)
         self.d, self.p, self.dtype = d, len(readout), np.dtype(dtype)
         self.entropy, self.replicate = entropy, replicate
@@ -53,32 +56,36 @@ class DirectNetwork:
         weights /= np.linalg.norm(weights, axis=1, keepdims=True)
         biases = bias * generator(entropy, replicate, BIASES).standard_normal(distinct) if bias else None
         self.mirrored = symmetric
-        self.weights = weights.astype(self.dtype)
-        self.biases = None if biases is None else biases.astype(self.dtype)
+        self.weights = backend.send(weights.astype(self.dtype))
+        self.biases = None if biases is None else backend.send(biases.astype(self.dtype))
+
+    def _twice(self, x: Any, axis: int = 0) -> Any:
+        """``x`` followed by its mirror image along an axis: all neurons from the first half."""
+        xp = self.backend.xp
+        return xp.concat([x, xp.flip(x, axis=axis)], axis=axis)
 
     def _unfold(self) -> None:
         """Leave the mirrored form: after a step partners differ."""
         if self.mirrored:
-            self.weights = np.concatenate([self.weights, self.weights[::-1]])
-            if self.biases is not None:
-                self.biases = np.concatenate([self.biases, self.biases[::-1]])
+            self.weights = self._twice(self.weights)
+            self.biases = None if self.biases is None else self._twice(self.biases)
             self.mirrored = False
 
-    def _samples(self, stream: int, n: int) -> Iterator[tuple[Array, Array]]:
-        """(z, neuron fields) of fresh samples; while partners are equal, the fields of the first half only."""
-        for z in normal_chunks(
-            self.entropy, (self.replicate, FIRST_BATCH + 2 * stream), n, self.d, self.rows, self.dtype
-        ):
+    def _samples(self, stream: int, n: int) -> Iterator[tuple[Array, Any, Any]]:
+        """(z on the host, z, neuron fields); while partners are equal, the fields of the first half only."""
+        key = (self.replicate, FIRST_BATCH + 2 * stream)
+        for host in normal_chunks(self.entropy, key, n, self.d, self.rows, self.dtype):
+            z = self.backend.send(host)
             neurons = z @ self.weights.T
             if self.biases is not None:
                 neurons += self.biases
-            yield z, neurons
+            yield host, z, neurons
 
     def fields(self, stream: int, n: int) -> Iterator[Fields]:
         """``n`` fresh samples in chunks, with the fields of all p neurons."""
-        for z, neurons in self._samples(stream, n):
-            full = np.concatenate([neurons, neurons[:, ::-1]], axis=1) if self.mirrored else neurons
-            yield Fields(z[:, : self.target.r], full, z)
+        for host, _, neurons in self._samples(stream, n):
+            full = self._twice(neurons, axis=1) if self.mirrored else neurons
+            yield Fields(host[:, : self.target.r], full, host)
 
     def noise(self, stream: int) -> np.random.Generator:
         """The generator of the label noise of a batch."""
@@ -108,30 +115,34 @@ class DirectNetwork:
         """
         mean, slope = self.low_orders(stream, n)
         rng = self.noise(stream)
-        gradient = np.zeros(self.weights.shape)
-        for z, neurons in self._samples(stream, n):
-            delta = labels(self.target, z[:, : self.target.r], rng) - mean
+        xp, send = self.backend.xp, self.backend.send
+        readout = send((self.readout / self.p).astype(self.dtype))
+        gradient = xp.zeros(self.weights.shape, dtype=xp.float64, device=self.weights.device)
+        for host, z, neurons in self._samples(stream, n):
+            delta = labels(self.target, host[:, : self.target.r], rng) - mean
             if 1 in self.remove_orders:
-                delta = delta - z @ slope.astype(self.dtype)
+                delta = delta - host @ slope.astype(self.dtype)
+            error = send(delta.astype(self.dtype))
             if not self.mirrored:
-                delta = delta - output(self.activation, neurons, self.readout)
-            slopes = self.activation.derivative(neurons)
-            slopes *= delta.astype(self.dtype)[:, None]
-            gradient += slopes.T @ z
+                error = error - self.sigma(neurons) @ readout
+            slopes = self.slope(neurons)
+            slopes *= error[:, None]
+            gradient += xp.astype(slopes.T @ z, xp.float64)
         if self.mirrored:
-            gradient = np.concatenate([gradient, gradient[::-1]])
+            gradient = self._twice(gradient)
             self._unfold()
-        moved = self.weights + (rate / n) * self.readout[:, None] * gradient
-        if not np.isfinite(moved).all() or np.abs(moved).max() > 1e15:
+        moved = xp.astype(self.weights, xp.float64) + send((rate / n) * self.readout[:, None]) * gradient
+        if not bool(xp.all(xp.isfinite(moved))) or float(xp.max(xp.abs(moved))) > 1e15:
             raise InputError(
                 "the giant step overflows: eta (or the batch exponent) is too large for this network."
             )
-        self.weights = moved.astype(self.dtype)
+        self.weights = xp.astype(moved, self.weights.dtype)
 
     def overlaps(self) -> tuple[Array, Array]:
         """M = W W*ᵀ (p, r) and Q = W Wᵀ (p, p)."""
-        w = np.concatenate([self.weights, self.weights[::-1]]) if self.mirrored else self.weights
-        w = w.astype(np.float64)
+        w = self.backend.fetch(self._twice(self.weights) if self.mirrored else self.weights).astype(
+            np.float64
+        )
         return w[:, : self.target.r].copy(), w @ w.T
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.activations import Activation
+from asymptotics.simulation.backends import NUMPY, Backend
 from asymptotics.simulation.direct import BIASES, FIRST_BATCH, WEIGHTS
 from asymptotics.simulation.seeds import BLOCK, generator, normal_chunks
 from asymptotics.simulation.state import Fields, labels, output
@@ -46,10 +47,14 @@ class ReducedNetwork:
         memory: int,
         dtype: str,
         remove_orders: tuple[int, ...] = (),
+        backend: Backend = NUMPY,
     ) -> None:
+        if backend is not NUMPY:
+            raise InputError('simulation.method = "reduced" runs on backend = "numpy" only.')
         if remove_orders:
             raise InputError('remove_orders needs the samples themselves: use method = "direct".')
-        self.target, self.activation = target, activation
+        self.target, self.backend = target, backend
+        self.sigma, self.slope = backend.functions(activation)
         self.readout = np.asarray(readout, dtype=np.float64)
         self.d, self.p, self.r, self.dtype = d, len(readout), target.r, np.dtype(dtype)
         if d < 2 * self.p + self.r:
@@ -126,11 +131,9 @@ class ReducedNetwork:
         vu = np.zeros((self.p, factor.shape[1]))
         scale = np.zeros((self.p, self.p))
         for u, chunk in self._draws(stream, n):
-            delta = labels(self.target, chunk.target, rng) - output(
-                self.activation, chunk.neurons, self.readout
-            )
-            s = self.activation.derivative(chunk.neurons)
-            s = s * delta.astype(self.dtype)[:, None]
+            delta = labels(self.target, chunk.target, rng) - output(self, chunk.neurons)
+            s = self.slope(chunk.neurons)
+            s *= delta.astype(self.dtype)[:, None]
             vu += s.T @ u
             scale += s.T @ s
         outer = rate * self.readout

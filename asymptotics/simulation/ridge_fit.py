@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.simulation.state import labels
+from asymptotics.simulation.state import Network, labels
 from hermite.target import Target
 
 Array = npt.NDArray[Any]
@@ -44,9 +43,8 @@ def solve_ridge(gram: Array, moment: Array, lambdas: Sequence[float]) -> Array:
 
 
 def fit_and_test(
-    network: Any,
+    network: Network,
     target: Target,
-    activation: Activation,
     lambdas: Sequence[float],
     *,
     n2: int,
@@ -55,6 +53,7 @@ def fit_and_test(
 ) -> Fit:
     """Fit the readout on ``n2`` fresh samples and measure it on ``n_test`` others (streams: training, test)."""
     p = len(network.readout)
+    xp, send, fetch = network.backend.xp, network.backend.send, network.backend.fetch
     mean, slope = network.low_orders(streams[0], n2)
     rng = network.noise(streams[0])
     dual = n2 < p
@@ -62,17 +61,16 @@ def fit_and_test(
     ys: list[Array] = []
     gram, moment, square = np.zeros((p, p) if not dual else (0, 0)), np.zeros(p), 0.0
     for chunk in network.fields(streams[0], n2):
-        x = activation(chunk.neurons)
-        x *= 1.0 / np.sqrt(p)
+        x = network.sigma(chunk.neurons)
         y = labels(target, chunk.target, rng) - mean
         if chunk.z is not None and slope.any():
-            y = y - chunk.z @ slope.astype(x.dtype)
+            y = y - chunk.z @ slope.astype(chunk.z.dtype)
         if dual:
-            stored.append(x)
+            stored.append(fetch(x) / np.sqrt(p))
             ys.append(y)
         else:
-            gram += x.T @ x
-            moment += x.T @ y.astype(x.dtype)
+            gram += fetch(x.T @ x) / p
+            moment += fetch(x.T @ xp.astype(send(y), x.dtype)) / np.sqrt(p)
             square += float(y @ y)
     if dual:
         x, y = np.concatenate(stored).astype(np.float64), np.concatenate(ys)
@@ -87,10 +85,10 @@ def fit_and_test(
         ) / n2
     total = np.zeros(len(lambdas))
     for chunk in network.fields(streams[1], n_test):
-        x = activation(chunk.neurons)
+        x = network.sigma(chunk.neurons)
         gap = labels(target, chunk.target, None)[:, None] - mean
         if chunk.z is not None and slope.any():
-            gap = gap - (chunk.z @ slope.astype(x.dtype))[:, None]
-        gap = gap - (x @ (readouts / np.sqrt(p)).astype(x.dtype)).astype(np.float64)
+            gap = gap - (chunk.z @ slope.astype(chunk.z.dtype))[:, None]
+        gap = gap - fetch(x @ xp.astype(send(readouts / np.sqrt(p)), x.dtype)).astype(np.float64)
         total += np.sum(gap**2, axis=0)
     return Fit(total / n_test + target.noise, np.maximum(train, 0.0))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from asymptotics.experiment import Network, Ridge, Simulation, Training
 from asymptotics.results import Overlaps, Risk, StepOverlaps, plain
+from asymptotics.simulation.backends import get_backend
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import Fit, fit_and_test
@@ -85,8 +86,6 @@ def simulate(
     """
     network, simulation = network or Network(), simulation or Simulation()
     training = training or Training(steps=0)
-    if simulation.backend != "numpy":
-        raise InputError('simulation.backend = "torch" is not available yet: use "numpy".')
     job = _Job(
         f,
         network,
@@ -167,10 +166,9 @@ class _Job:
         """The trajectory of one replicate: per step a ``Fit``, or (M, Q, risk)."""
         s, net, t = self.simulation, self.network, self.training
         kind = DirectNetwork if s.method == "direct" else ReducedNetwork
-        activation = net.get_activation()
         student = kind(
             self.f,
-            activation,
+            net.get_activation(),
             net.finite_readout(self.width),
             s.d,
             symmetric=net.is_symmetric,
@@ -180,6 +178,7 @@ class _Job:
             memory=s.memory,
             dtype=s.dtype,
             remove_orders=t.remove_orders,
+            backend=get_backend(s.backend, s.device),
         )
         found: list[Any] = []
         last = max(self.steps) if self.ridge is not None else t.steps
@@ -188,14 +187,13 @@ class _Job:
                 student.giant_step(step, t.n(s.d), t.learning_rate(s.d))
             first = _STEP * (step + 1)
             if self.ridge is None:
-                risk = population_risk(student, self.f, activation, first, s.test_samples)
+                risk = population_risk(student, self.f, first, s.test_samples)
                 found.append((*student.overlaps(), risk))
             elif step in self.steps:
                 found.append(
                     fit_and_test(
                         student,
                         self.f,
-                        activation,
                         self.lambdas,
                         n2=self.ridge.n2(s.d),
                         n_test=s.test_samples,

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
+from asymptotics.simulation.backends import Backend, Function
 from hermite.target import Target
 
 Array = npt.NDArray[Any]
@@ -21,10 +21,10 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Fields:
-    """Fields of m samples; ``z`` only where the samples exist."""
+    """Fields of m samples; ``neurons`` on the backend, ``z`` (on the host) only where the samples exist."""
 
     target: Array
-    neurons: Array
+    neurons: Any
     z: Array | None = None
 
 
@@ -32,6 +32,8 @@ class Network(Protocol):
     """A simulated first layer."""
 
     readout: Array
+    backend: Backend
+    sigma: Function
 
     def fields(self, stream: int, n: int) -> Iterator[Fields]:
         """``n`` fresh samples in chunks; equal streams give equal samples."""
@@ -45,6 +47,14 @@ class Network(Protocol):
         """M (p, r) and Q (p, p)."""
         ...
 
+    def noise(self, stream: int) -> np.random.Generator:
+        """The generator of the label noise of a batch."""
+        ...
+
+    def low_orders(self, stream: int, n: int) -> tuple[float, Array]:
+        """Mean and linear coefficients that ``remove_orders`` takes off the labels of a batch."""
+        ...
+
 
 def labels(target: Target, fields: Array, rng: np.random.Generator | None) -> Array:
     """y = f*(z) + √Δ ξ for target fields (m, r), in double precision; without ``rng`` no noise."""
@@ -54,16 +64,19 @@ def labels(target: Target, fields: Array, rng: np.random.Generator | None) -> Ar
     return y
 
 
-def output(activation: Activation, neurons: Array, readout: Array) -> Array:
-    """f(z) = (1/p) Σ_i ã_i σ(field_i), shape (m,)."""
-    values: Array = activation(neurons) @ (readout / len(readout)).astype(neurons.dtype)
-    return values.astype(np.float64)
+def output(network: Network, neurons: Any) -> Array:
+    """f(z) = (1/p) Σ_i ã_i σ(field_i), shape (m,), in double precision on the host."""
+    features = network.sigma(neurons)
+    readout = network.backend.send(network.readout / len(network.readout))
+    return network.backend.fetch(features @ network.backend.xp.astype(readout, features.dtype)).astype(
+        np.float64
+    )
 
 
-def population_risk(network: Network, target: Target, activation: Activation, stream: int, n: int) -> float:
+def population_risk(network: Network, target: Target, stream: int, n: int) -> float:
     """E[(f* − f)²] of the network as it stands, over ``n`` fresh samples, without label noise."""
     total = 0.0
     for chunk in network.fields(stream, n):
-        gap = labels(target, chunk.target, None) - output(activation, chunk.neurons, network.readout)
+        gap = labels(target, chunk.target, None) - output(network, chunk.neurons)
         total += float(gap @ gap)
     return total / n

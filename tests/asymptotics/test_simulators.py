@@ -144,7 +144,7 @@ class TestRidge:
         p, n_test = 20, 500
         rng = np.random.default_rng(0)
         student = network(symmetric=False, readout=rng.standard_normal(p))
-        fit = fit_and_test(student, F, RELU, [lam], n2=n2, n_test=n_test, streams=(7, 8))
+        fit = fit_and_test(student, F, [lam], n2=n2, n_test=n_test, streams=(7, 8))
         (train,), (test,) = list(student.fields(7, n2)), list(student.fields(8, n_test))
         x, y = RELU(train.neurons) / np.sqrt(p), labels(F, train.target, student.noise(7))
         penalty = np.sqrt(lam) * np.eye(p)

@@ -48,7 +48,7 @@ def entries(kind: Any, text: str, name: str, runs: int) -> Any:
             student.giant_step(step, N, 1.2)
             m, q = student.overlaps()
             row += [*m.ravel(), *q[np.triu_indices(4)]]
-        fit = fit_and_test(student, target, activation, [0.1], n2=80, n_test=400, streams=(2001, 2002))
+        fit = fit_and_test(student, target, [0.1], n2=80, n_test=400, streams=(2001, 2002))
         rows.append([*row, float(fit.test_error[0])])
     return np.array(rows)
 
