@@ -70,10 +70,9 @@ def radial_equivalent(
     problem = _problem(features, target, n, p)
     thinning = 1.0 if math.isinf(p) else start.nu1 / start.nu2
     # Each radius sees the pooled κ scaled by its own tail.
-    relative = (features.tail @ features.shares) / max(
-        float(features.weights @ features.tail @ features.shares), 1e-300
-    )
-    kappa = lam + max(n * start.nu1 - lam, 1e-3 * lam) * (relative if np.all(relative > 0) else 1.0)
+    tail = features.tail @ features.shares
+    relative = tail / (features.weights @ tail) if np.all(tail > 0) else np.ones(len(tail))
+    kappa = lam + max(n * start.nu1 - lam, 1e-3 * lam) * relative
     guess = np.log(np.concatenate([kappa, np.full(len(problem.wa), thinning)]))
 
     def family(value: float):  # type: ignore[no-untyped-def]
