@@ -59,27 +59,45 @@ def exact_matrix(gram: Any, r: int) -> Matrix:
 
 
 def is_positive_definite(matrix: Sequence[Sequence[Fraction]]) -> bool:
-    """Whether a symmetric rational matrix is positive definite: all pivots of LDL^T are positive, exactly."""
-    a = [list(row) for row in matrix]
+    """Whether a symmetric rational matrix is proved positive definite: the pivots of LDL^T are positive.
+
+    Exact, except that with very long entries (where exact pivots would take minutes) the pivots are balls of
+    up to 8192 bits and a pivot that they do not tell from zero counts as zero.
+    """
+    bits = max(x.numerator.bit_length() + x.denominator.bit_length() for row in matrix for x in row)
+    if bits * len(matrix) ** 2 <= _EXACT_BITS:
+        return _smallest_sign([list(row) for row in matrix], Fraction(0)) == 1
+    import flint
+
+    for precision in (512, 8192):
+        with flint.ctx.workprec(precision):
+            balls = [[flint.arb(flint.fmpq(x.numerator, x.denominator)) for x in row] for row in matrix]
+            sign = _smallest_sign(balls, flint.arb(0))
+        if sign is not None:
+            return sign == 1
+    return False
+
+
+#: Exact pivots are used up to this many bits an entry times the squared size of the matrix.
+_EXACT_BITS = 40_000
+
+
+def _smallest_sign(a: list[list[Any]], zero: Any) -> int | None:
+    """1 if all pivots of LDL^T are positive, -1 if one is not, None if a ball does not tell; ``a`` is used up."""
     for k in range(len(a)):
-        if a[k][k] <= 0:
-            return False
+        if a[k][k] <= zero:
+            return -1
+        if not a[k][k] > zero:
+            return None
         for i in range(k + 1, len(a)):
             factor = a[i][k] / a[k][k]
-            if factor:
+            if factor != zero:
                 a[i] = [x - factor * y for x, y in zip(a[i], a[k], strict=True)]
-    return True
+    return 1
 
 
-def inverse(matrix: Sequence[Sequence[Fraction]]) -> Matrix:
-    """Inverse of a positive definite rational matrix (Gauss-Jordan without pivoting)."""
-    r = len(matrix)
-    a = [list(row) + [Fraction(int(i == j)) for j in range(r)] for i, row in enumerate(matrix)]
-    for k in range(r):
-        pivot = a[k][k]
-        a[k] = [x / pivot for x in a[k]]
-        for i in range(r):
-            if i != k and a[i][k]:
-                factor = a[i][k]
-                a[i] = [x - factor * y for x, y in zip(a[i], a[k], strict=True)]
-    return tuple(tuple(row[r:]) for row in a)
+def congruent(g: Sequence[Sequence[Fraction]], q: Sequence[Sequence[Fraction]]) -> list[list[Fraction]]:
+    """G Q G for symmetric G and Q."""
+    r = range(len(g))
+    left = [[sum((g[i][k] * q[k][j] for k in r if q[k][j]), Fraction(0)) for j in r] for i in r]
+    return [[sum((left[i][k] * g[k][j] for k in r if left[i][k]), Fraction(0)) for j in r] for i in r]

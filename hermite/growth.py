@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
+from math import lcm, prod
 
 from hermite.errors import InputError
-from hermite.gram import Matrix, inverse, is_positive_definite
+from hermite.gram import Matrix, congruent, is_positive_definite
 from hermite.monomials import Expander, Monomial, Polynomial, approximate, is_exact
 from hermite.nodes import (
     Call,
@@ -43,6 +43,8 @@ _MOST_FORMS = 64
 _LARGE = Fraction(10**6)
 #: Irrational constants are used to 128 bits; strict inequalities must hold with this margin.
 _MARGIN = Fraction(1, 10**25)
+#: Bits of the common denominators of G and q beyond which G Q G is not computed (and nothing proved).
+_LONGEST_DENOMINATOR = 4000
 
 _BOUNDED = frozenset({"sign", "heaviside", "sin", "cos", "tanh", "erf", "logistic"})
 
@@ -82,9 +84,8 @@ def check_finite_variance(e: Expression, r: int, gram: Matrix | None) -> None:
     if growth is None:
         raise InputError("E f^2 could not be proved finite: an exp in the expression may grow too fast")
     margin = Fraction(0) if all(is_exact(node) for node in nodes) else _MARGIN
-    precision = inverse(gram) if gram is not None else _identity(r)
     for form in growth:
-        if form and not _decays(form, precision, margin):
+        if form and not _decays(form, r, gram, margin):
             raise InputError(
                 "E f^2 could not be proved finite: an exp in the expression outgrows the Gaussian density "
                 "(exp(c*z1^2) needs c < 1/4)"
@@ -100,19 +101,26 @@ def _inside_exp(nodes: list[Expression]) -> set[Expression]:
     return inside
 
 
-def _identity(r: int) -> Matrix:
-    return tuple(tuple(Fraction(int(i == j)) for j in range(r)) for i in range(r))
-
-
-def _decays(form: Form, precision: Matrix, margin: Fraction) -> bool:
-    """Whether u^T P u / 2 - 2 q(u) is positive definite."""
-    a = [[entry / 2 for entry in row] for row in precision]
+def _decays(form: Form, r: int, gram: Matrix | None, margin: Fraction) -> bool:
+    """Whether u^T G^{-1} u / 2 - 2 q(u) is positive definite; with G given, G/2 - 2 G Q G is tested instead."""
+    q = [[Fraction(0)] * r for _ in range(r)]
     for monomial, coefficient in form:
         indices = [i for i, exponent in monomial for _ in range(exponent)]
         if len(indices) == 2:
             i, j = indices
-            a[i][j] -= coefficient
-            a[j][i] -= coefficient
+            q[i][j] += coefficient / 2
+            q[j][i] += coefficient / 2
+    left = (
+        gram if gram is not None else tuple(tuple(Fraction(int(i == j)) for j in range(r)) for i in range(r))
+    )
+    if gram is not None:
+        denominators = [
+            lcm(*(x.denominator for row in matrix for x in row)).bit_length() for matrix in (gram, q)
+        ]
+        if sum(denominators) > _LONGEST_DENOMINATOR:
+            return False
+    twice = q if gram is None else congruent(gram, q)
+    a = [[x / 2 - 2 * y for x, y in zip(*rows, strict=True)] for rows in zip(left, twice, strict=True)]
     if margin:
         scale = margin * (1 + max(abs(x) for row in a for x in row))
         for i in range(len(a)):

@@ -33,12 +33,15 @@ def approximate(e: Expression) -> Fraction:
 
     Raises :class:`InputError` for a constant above 10^400 (sums and products of constants may reach it).
     """
-    mantissa, exponent = ball(e).mid().man_exp()
+    value = ball(e)
+    if value.is_zero():
+        return Fraction(0)
+    mantissa, exponent = value.mid().man_exp()
     top = int(exponent) + int(mantissa).bit_length()
     if top > _LARGEST:
         raise InputError(f"expression holds a constant that is not below 10^{MAX_DIGITS}")
-    if top < -_SMALLEST:
-        return Fraction(1 if mantissa > 0 else -1, 2**_SMALLEST)
+    if mantissa == 0 or top < -_SMALLEST:
+        return Fraction(-1 if mantissa < 0 else 1, 2**_SMALLEST)
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 

@@ -121,5 +121,7 @@ def test_a_megabyte_of_anything_is_answered_soon() -> None:
         answer((piece * 1_000_000)[:30_000] + "1")
     assert answer("z1" + " " * 1_000_000) is None
     assert answer("+".join(f"exp({i}/70000*z1)" for i in range(9_999))) is not None
+    assert answer("tanh(exp(He20(-1))^9 + exp(pi*z1))") is not None
+    answer("exp(-He20((pi*z1 + z2 + z3/7)^9))")
     assert answer("sqrt(2+" * 150 + "+".join(f"sqrt({i})" for i in range(5_000)) + ")" * 150) is None
     assert answer("exp(-(" + "+".join(f"(z{i % 20 + 1}-{i})^4" for i in range(300)) + "))") is not None
