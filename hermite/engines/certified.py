@@ -9,7 +9,7 @@ is at most C e^{N log(1+X) + AX − κX²} / (κ X).
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cmp_to_key, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -42,11 +42,9 @@ def enclosure(u: Univariate, n: int, bits: int) -> Any:
     with flint.ctx.workprec(bits + 32):
         s = u.s.ball(bits + 32)
         cut, tail = _tail(u, n, bits)
-        points = sorted(
-            {flint.arb(-cut), flint.arb(0), flint.arb(cut)}
-            | {-theta.ball(bits + 32) / s for theta in u.thresholds},
-            key=lambda x: float(x.mid()),
-        )
+        points = [flint.arb(-cut), flint.arb(0), flint.arb(cut)]
+        points += [-theta.ball(bits + 32) / s for theta in u.thresholds]
+        points.sort(key=cmp_to_key(lambda a, b: -1 if a < b else int(a > b)))
         total = flint.acb(0)
         for left, right in pairwise(points):
             middle = (left + right) / 2
@@ -60,9 +58,11 @@ def enclosure(u: Univariate, n: int, bits: int) -> Any:
 def _integrand(u: Univariate, n: int, s: Any, middle: Any) -> Any:
     """x ↦ u(s x) He_n(x) e^{−x²/2} on a piece on which every sign is constant."""
     bits = int(flint.ctx.prec)
-    sign = 1
+    sign = flint.arb(1)
     for theta in u.thresholds:
-        sign *= 1 if s * middle + theta.ball(bits) > 0 else -1
+        place = s * middle + theta.ball(bits)
+        # A piece too short to tell on which side of a breakpoint it lies has either sign.
+        sign *= flint.arb(0, 1) if place.contains(0) else place.sgn()
     factors = [(name, c.ball(bits), e.ball(bits), k) for name, c, e, k in u.factors]
     tilt, quadratic = u.tilt.ball(bits), u.quadratic.ball(bits)
     row = hermite_row(n)

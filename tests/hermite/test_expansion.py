@@ -59,6 +59,10 @@ UNIVARIATE = {
     "softplus(z1) * relu(z1)": (lambda x: mpmath.log1p(mpmath.exp(x)) * max(x, 0), [0]),
     "logistic(z1)^2": (lambda x: 1 / (1 + mpmath.exp(-x)) ** 2, []),
     "exp(z1/2) * relu(z1 + 1)": (lambda x: mpmath.exp(x / 2) * max(x + 1, 0), [-1]),
+    "relu(z1 - 1/3) * tanh(z1)": (
+        lambda x: max(x - mpmath.mpf(1) / 3, 0) * mpmath.tanh(x),
+        [mpmath.mpf(1) / 3],
+    ),
     "relu(z1^2 - 1)": (lambda x: max(x**2 - 1, 0), [-1, 1]),
 }
 
