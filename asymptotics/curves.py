@@ -11,13 +11,11 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from asymptotics.experiment import Experiment, Ridge, Simulation, Training, Unit
 from asymptotics.results import Risk, plain
 from hermite.errors import InputError
-from hermite.target import Target
 
 Row = dict[str, Any]
 Progress = Callable[[str], None]
@@ -57,7 +55,7 @@ def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progres
     """
     if not simulate:
         return [
-            _row(experiment, training, ridge, theory(experiment, training, ridge))
+            _row(training, ridge, theory(experiment, training, ridge))
             for training, ridge in _points(experiment)
         ]
     rows: dict[tuple[Any, ...], Row] = {}
@@ -71,7 +69,7 @@ def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progres
             except InputError as error:
                 progress("no theory: " + " ".join(error.problems))
                 predicted = _no_theory(measured, " ".join(error.problems))
-            row = _row(experiment, training, ridge, predicted, measured)
+            row = _row(training, ridge, predicted, measured)
             rows.setdefault(_key(row), row)
     return list(rows.values())
 
@@ -140,22 +138,7 @@ def _no_theory(measured: Risk, reason: str) -> Risk:
     )
 
 
-@lru_cache(maxsize=256)
-def plateau(target: Target, training: Training) -> float | None:
-    """What n, p = Θ(d) cannot fit after these steps, E[(f* − f)²] ≥ plateau (κ = 1); null where it is not known.
-
-    It bounds ``excess_risk`` from below in the limit d → ∞; known for steps on n = Θ(d) with the labels as they are.
-    """
-    from asymptotics import plateaus
-
-    if training.steps > 0 and (training.batch_exponent != 1 or training.remove_orders):
-        return None
-    return plateaus(target, steps=training.steps, kappa=1)[training.steps].plateaus[1]
-
-
-def _row(
-    experiment: Experiment, training: Training, ridge: Ridge, predicted: Risk, measured: Risk | None = None
-) -> Row:
+def _row(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | None = None) -> Row:
     """One row of the table, plain numbers only (NaN and infinity: null)."""
     trained = training.steps > 0
     row: Row = {
@@ -169,8 +152,6 @@ def _row(
         "n": predicted.n if trained else None,
     }
     row |= {key: getattr(predicted, key) for key in COLUMNS[len(row) :]}
-    if predicted.plateau is None:
-        row["plateau"] = plateau(experiment.target, training)
     row["simulation"] = None if measured is None else {key: getattr(measured, key) for key in SIMULATED}
     result: Row = plain(row)
     # Kernel ridge (beta = inf) has no number in JSON; the text says it.

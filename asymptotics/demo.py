@@ -47,7 +47,6 @@ noise = 0.1
 steps = 0
 
 [ridge]
-regime = "proportional"
 alpha = [0.5, 1.0, 2.0, 4.0, 8.0]
 beta = 1.5
 lambda = [0.1, 1.0]

@@ -149,9 +149,7 @@ def _draw_group(
         )
     _key(ax, look, label or ("theory" if predicted else "simulation"), bool(predicted), bool(simulated))
     if quantity == "test_error":
-        # The plateau bounds the excess risk; on this axis the label noise comes on top.
-        known = (row for row in rows if row.get("plateau") and row["test_error"] is not None)
-        for level in {round(row["plateau"] + row["test_error"] - row["excess_risk"], 12) for row in known}:
+        for level in dict.fromkeys(row["plateau"] for row in rows if row.get("plateau")):
             ax.axhline(level, color=look["color"], linestyle=":", linewidth=0.8)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -269,6 +270,25 @@ def test_exit_codes(
     found, out, err = answer(["init"], capsys)
     assert (found, out) == (code, "")
     assert part in err
+
+
+def test_an_interrupt_ends_the_command_with_130(tmp_path: Path) -> None:
+    (tmp_path / "long.toml").write_text(EXAMPLE.replace("replicates = 3", "replicates = 100000"))
+    process = subprocess.Popen(
+        [GIANTSTEP, "curve", "long.toml", "--simulate", "--out", "out"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "simulating" in process.stderr.readline()
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "interrupted" in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_version_and_bare_command(capsys: pytest.CaptureFixture[str]) -> None:

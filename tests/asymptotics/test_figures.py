@@ -30,7 +30,7 @@ def row(alpha: float, step: int = 0, simulated: bool = True, **settings: Any) ->
         "train_error": 0.1,
         "train_error_sem": 0.0,
     }
-    errors = {"test_error": error, "train_error": error / 2, "excess_risk": error, "plateau": None}
+    errors = {"test_error": error, "train_error": error / 2, "plateau": None}
     return point | errors | {"simulation": simulation if simulated else None} | settings
 
 
@@ -80,10 +80,8 @@ def test_a_curve_without_simulation_or_without_theory() -> None:
     assert len(ax.containers) == 1
 
 
-def test_plateaus_are_levels_with_the_noise_on_top() -> None:
-    rows = [
-        row(a, t, plateau=0.5 - 0.2 * t, excess_risk=1.0 / a + t - 0.1) for t in (0, 1) for a in (1.0, 2.0)
-    ]
+def test_plateaus_are_levels() -> None:
+    rows = [row(a, t, plateau=0.6 - 0.2 * t) for t in (0, 1) for a in (1.0, 2.0)]
     ax = plot_curve(rows, axes())
     levels = [line.get_ydata()[0] for line in ax.get_lines() if list(line.get_xdata()) == [0, 1]]
     assert levels == pytest.approx([0.6, 0.4])
