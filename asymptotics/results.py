@@ -6,7 +6,7 @@ Standard errors are those of the mean over replicates; theory leaves them ``None
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,10 +189,8 @@ class Risk:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that design.md's ``giantstep curve`` names, as plain numbers."""
-        keys = (
-            "step alpha beta lam n n2 p d test_error train_error excess_risk plateau solver validity "
-            "validity_note test_error_sem train_error_sem replicates"
-        ).split()
+        left_out = ("order_parameters", "solution")
+        keys = [f.name for f in fields(self) if f.name not in left_out]
         out = {("lambda" if k == "lam" else k): getattr(self, k) for k in keys}
         result: dict[str, Any] = plain(out)
         return result
