@@ -260,6 +260,9 @@ def _tabulated(function: Function, kinks: tuple[float, ...], m: Array, s: float,
     from scipy.interpolate import make_interp_spline
 
     low, high = float(m.min()), float(m.max())
+    if high - low < 1e-9:
+        value = _quadrature(function, kinks, np.array([(low + high) / 2]), np.array([s]), power)
+        return np.full(m.shape, value[0])
     step = min(max(s, 0.3) if not kinks else s, 1.0) / 16
     points = max(12, math.ceil((high - low) / step) + 1)
     if points >= len(m) // 2:
@@ -340,17 +343,44 @@ def _from_text(text: str) -> Activation:
 
 def from_expression(tree: Expression, name: str) -> Activation:
     """The activation of an expression in one variable."""
-    value, slope = compile_numpy(tree), compile_numpy(differentiate(tree, 0))
+    function, slope = (
+        (_relu, _step) if tree == _RELU else (_compiled(tree), _compiled(differentiate(tree, 0)))
+    )
     kinks = kinks_of(tree)
     return Activation(
         name=name,
-        function=lambda x: value(np.asarray(x)[..., None]),
-        slope=lambda x: slope(np.asarray(x)[..., None]),
+        function=function,
+        slope=slope,
         tree=tree,
         kinks=kinks,
         pieces=from_tree(tree, kinks),
         gauss_error=_erf_argument(tree),
     )
+
+
+#: The default activation has a kernel of its own: one pass over the fields is a large part of a simulated step.
+_RELU = Call("relu", (Variable(0),))
+
+
+def _floating(x: Any) -> Array:
+    x = np.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
+def _relu(x: Any) -> Array:
+    x = _floating(x)
+    return np.maximum(x, x.dtype.type(0))
+
+
+def _step(x: Any) -> Array:
+    """relu' almost everywhere (0 at 0)."""
+    x = _floating(x)
+    return (x > 0).astype(x.dtype)
+
+
+def _compiled(tree: Expression) -> Function:
+    value = compile_numpy(tree)
+    return lambda x: value(np.asarray(x)[..., None])
 
 
 def _erf_argument(tree: Expression) -> tuple[float, float] | None:

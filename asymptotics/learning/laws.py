@@ -156,7 +156,7 @@ def _many_neurons(
         if law is not None and law.order is None:
             order = information_exponent(f, tuple(training.remove_orders))
             if order is not None:
-                size = overlap_below_threshold(law, d, order, exponent, training.eta)
+                size = overlap_below_threshold(law, d, order, exponent, training.alpha)
                 notes.append(f"nothing is learned; rms cosine with the target at d = {d}: {np.max(size):.3g}")
     validity = "exact"
     if change is not None and change > accuracy:

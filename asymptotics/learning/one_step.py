@@ -58,6 +58,7 @@ class OneStepLaw:
 
     target: Target
     activation: Activation
+    eta: float
     order: int | None
     readout: Array
     bias: Array
@@ -211,15 +212,13 @@ def weighted_quantiles(values: Array, weight: Array, levels: Sequence[float]) ->
 def hermite_tensor(f: Target, order: int) -> Array:
     """C_order = E ∇^order f* in orthonormal coordinates, shape (r,)*order, by cubature."""
     x, w = target_rule(f)
-    low = np.ones((len(x), *(1,) * 0))
-    # He_{k+1}[x] = x ⊗ He_k − Σ (contractions): built entry by entry as products of one-variable polynomials.
     tensor = np.zeros((f.r,) * order)
     table = np.ones((order + 1, *x.shape))
     for k in range(order):
         table[k + 1] = x * table[k] - (k * table[k - 1] if k else 0.0)
     values = w * f(x)
     for index in np.ndindex(*tensor.shape):
-        product = low
+        product = np.ones(len(x))
         for axis in range(f.r):
             count = index.count(axis)
             if count:
@@ -246,6 +245,8 @@ def one_step_law(
                                 learned).
     Raises :class:`InputError` where keep diverges (exponent > 1, (C_0 − f_0) c_2 ≠ 0).
     """
+    if eta * float(np.max(np.abs(start.readout), initial=0.0)) > 1e75:
+        raise InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
     labels = without_orders(f, removed)
     raw, low = low_orders(f), low_orders(labels)
     a, b = start.readout, start.bias
@@ -275,12 +276,10 @@ def one_step_law(
     if start.partner is not None:
         h = start.partner
         covariance = keep * keep[h] + eta**2 * a * a[h] / alpha * y2 * own
-    values = (gain, keep, strength)
-    if not all(np.all(np.isfinite(v)) and np.all(np.abs(v) < 1e150) for v in values):
-        raise InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
     return OneStepLaw(
         target=labels,
         activation=activation,
+        eta=eta,
         order=order,
         readout=a,
         bias=b,
@@ -295,22 +294,25 @@ def one_step_law(
     )
 
 
-def overlap_below_threshold(law: OneStepLaw, d: int, order: int, exponent: float, eta: float) -> Array:
+def overlap_below_threshold(law: OneStepLaw, d: int, order: int, exponent: float, alpha: float) -> Array:
     """Size of the cosine with V* at finite d when n = alpha d^exponent, exponent < ``order`` = ℓ: shape (G,).
 
-    rms of the signal η d^((k−1)/2) ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)] d^(−(ℓ−1)/2), plus the start x/√d and the
-    batch noise on
-    the r directions, over ‖w‖: O(d^(−(ℓ−k)/2)) + O(d^(−1/2)).
+    cos² ≈ (E|x/√d + signal|² + tr Cov)/‖w‖² with the start x/√d, the signal η ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)] of size
+    d^(−(ℓ−k)/2), k the exponent, and the batch noise (η ã)²/(alpha d) E σ'² E[(f*² + Δ)|x|²] on the r directions.
     """
+    f = law.target
     slopes = law.activation.slope_coefficients(order - 1)
-    tensor = hermite_tensor(law.target, order)
-    x, w = tensor_rule([order] * law.target.r)
+    tensor = hermite_tensor(f, order)
+    x, w = tensor_rule([order] * f.r)
     values = np.broadcast_to(tensor, (len(x), *tensor.shape))
     for _ in range(order - 1):
         values = np.einsum("n...j,nj->n...", values, x)
     power = float(w @ np.sum(values**2, axis=1))
-    scale = eta * law.readout * slopes[order - 1] / math.factorial(order - 1)
-    signal = scale**2 * power * float(d) ** (exponent - order)
-    noise = (law.common**2 + law.residual2) * law.target.r / d
-    cosine: Array = np.sqrt((signal + noise) / (law.common**2 + law.residual2))
+    rate = law.eta * law.readout
+    gain = rate * slopes[order - 1] / math.factorial(order - 1)
+    nodes, weights = target_rule(f)
+    heavy = float(weights @ ((f(nodes) ** 2 + f.noise) * np.sum(nodes**2, axis=1)))
+    noise = rate**2 / alpha * law.activation.slope_squares(law.bias, np.ones_like(rate)) * heavy
+    signal = gain**2 * power * float(d) ** (exponent - order)
+    cosine: Array = np.sqrt((signal + (f.r + noise) / d) / (law.common**2 + law.residual2 + signal))
     return cosine

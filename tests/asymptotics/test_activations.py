@@ -188,7 +188,7 @@ def by_quadrature(a: Activation, m, Q, i: int, j: int) -> tuple[float, float, fl
         "He3",
         "relu(x)^2",
         "relu(x)*tanh(x)",
-    ],  # fmt: skip
+    ],
 )
 def test_pair_moments(name: str) -> None:
     a = get_activation(name)
