@@ -157,4 +157,4 @@ def chunk_rows(d: int, p: int, memory: int, itemsize: int) -> int:
     if rows < BLOCK:
         needed = (fixed + BLOCK * row) / 1e9
         raise InputError(f"simulation.memory must be at least {needed:.2g} GB for d = {d} and p = {p}.")
-    return min(rows, 8192)
+    return min(rows, 4096)
