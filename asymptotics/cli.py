@@ -190,13 +190,11 @@ def overlaps(file: str, with_simulation: bool, out: str | None, as_json: bool) -
     # One training is the usual case and is its own document; a grid is a list of such.
     document = documents[0] if len(documents) == 1 else {"runs": documents}
     if out is not None:
-        from asymptotics.figures import plot_overlaps, save
+        from asymptotics.trajectories import images_of
 
         images: dict[str, bytes] = {}
         for i, run in enumerate(found):
-            stem = "overlaps" if len(found) == 1 else f"overlaps-{i + 1}"
-            drawn = save(lambda figure: plot_overlaps(run.theory, figure.add_subplot(), run.measured))  # noqa: B023
-            images |= {f"{stem}.{kind}": content for kind, content in drawn.items()}
+            images |= images_of(run, "" if len(found) == 1 else f"-{i + 1}")
         write(out, {"overlaps.csv": to_csv(documents), "overlaps.json": document_text(document), **images})
     emit(document, as_json, lambda: "\n\n".join(map(overlaps_text, documents)))
 

@@ -113,3 +113,19 @@ def to_csv(documents: Sequence[Mapping[str, Any]]) -> str:
                     row += [simulation[key] for key in ("risk", "risk_sem", "replicates", "d", "p")]
                 writer.writerow(row)
     return stream.getvalue()
+
+
+def images_of(run: Run, suffix: str = "") -> dict[str, bytes]:
+    """{file name: bytes}: overlaps over the steps and, for two directions or more, the clouds of neurons."""
+    from asymptotics.clouds import plot_clouds
+    from asymptotics.figures import plot_overlaps, save
+
+    drawings = {
+        "overlaps": save(lambda figure: plot_overlaps(run.theory, figure.add_subplot(), run.measured))
+    }
+    if run.theory.steps[0].M.shape[1] >= 2:
+        size = (2.2 * len(run.theory.steps) + 0.4, 2.7)
+        drawings["clouds"] = save(lambda figure: plot_clouds(run.theory, figure, run.measured), size)
+    return {
+        f"{name}{suffix}.{kind}": data for name, files in drawings.items() for kind, data in files.items()
+    }
