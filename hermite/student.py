@@ -91,7 +91,9 @@ def _parity_warnings(f: Target, report: LeapReport, name: str, sigma: Target) ->
 
 def visible_orders(sigma: Target) -> tuple[Callable[[int], bool], str] | None:
     """(k ↦ whether order k ≥ 1 is seen, what σ is), or None if σ has no parity; both are proved by rewriting."""
-    from hermite.engines.canonical import Unsupported, add, canonical, scaled
+    from hermite.engines.canonical import canonical
+    from hermite.engines.constants import Unsupported
+    from hermite.engines.forms import add, scaled
     from hermite.nodes import Number, Product, Variable
     from hermite.scalars import Scalar
 

@@ -7,40 +7,22 @@ the Gram matrix) that contains its ridge directions, so that its expectation fac
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import permutations, product
 from math import factorial
 from typing import TYPE_CHECKING, Any
 
-from hermite.engines.canonical import (
-    Form,
-    Monomial,
-    Unsupported,
-    Vector,
-    as_fraction,
-    canonical,
-    multiply,
-    primitive,
-)
-from hermite.engines.univariate import ZERO, Univariate
+from hermite.engines.canonical import canonical
+from hermite.engines.constants import Unsupported
+from hermite.engines.forms import Form, Vector, multiply
+from hermite.engines.orthogonal import Term, orthogonal_terms
 from hermite.nodes import Expression, Variable, children, postorder
 from hermite.scalars import Scalar
 from hermite.subspaces import Span, full, lower, rational
 
 if TYPE_CHECKING:
     from hermite.target import Target
-
-Metric = Sequence[Sequence[Fraction]]
-
-
-@dataclass(frozen=True)
-class Term:
-    """coefficient · Π_j u_j(⟨a_j, z⟩) with orthogonal directions a_j (coefficients of the named directions)."""
-
-    coefficient: Scalar
-    factors: tuple[tuple[Vector, Univariate], ...]
 
 
 class AnalyticEngine:
@@ -92,7 +74,7 @@ class AnalyticEngine:
             assert self.target.tree is not None
             used = {node.index for node in postorder(self.target.tree) if isinstance(node, Variable)}
             return Span(self.r, [row for i, row in enumerate(full(self.r).rows) if i in used])
-        rows = (v for term in self.terms for v, u in term.factors if not _is_trivial(u))
+        rows = (v for term in self.terms for v in term.directions)
         return Span(self.r, [tuple(rational(x) for x in v) for v in rows])
 
     def proves_closed(self, space: Span, level: int) -> bool:
@@ -103,28 +85,42 @@ class AnalyticEngine:
         """
         if not self.decided:
             return False
-        if all(self._term_splits(term, space, level) for term in self.terms):
-            return True
-        return level == 1 and self.gram is None and self._symmetry_fixes(space)
+        return self._splits(space, level) or (
+            level == 1 and self.gram is None and self._symmetry_fixes(space)
+        )
 
-    def _term_splits(self, term: Term, space: Span, level: int) -> bool:
-        outside: list[Univariate] = []
-        for v, u in term.factors:
-            row = tuple(rational(x) for x in v)
-            if space.contains(row):
-                continue
-            covector = row if self.gram is None else lower(row, self.gram)
-            if any(
-                sum((x * y for x, y in zip(covector, own, strict=True)), ZERO).is_zero() is not True
-                for own in space.rows
-            ):
+    def _splits(self, space: Span, level: int) -> bool:
+        """Terms with one and the same U factor are added before their U⊥ factors are looked at."""
+        groups: dict[Any, dict[tuple[int, ...], Scalar]] = {}
+        for term in self.terms:
+            inside = {v for v in term.directions if space.contains(_row(v))}
+            outside = [v for v in term.directions if v not in inside]
+            if not all(self._is_orthogonal(v, space) for v in outside):
                 return False
-            outside.append(u)
-        orders = range(level + 1)
+            if any((plane.axes[0] in inside) != (plane.axes[1] in inside) for plane in term.planes):
+                return False
+            own = (
+                tuple(item for item in term.factors if item[0] in inside),
+                tuple(plane for plane in term.planes if plane.axes[0] in inside),
+            )
+            rest = Term(
+                term.coefficient,
+                tuple(item for item in term.factors if item[0] not in inside),
+                tuple(plane for plane in term.planes if plane.axes[0] not in inside),
+            )
+            total = groups.setdefault(own, {})
+            for alpha, c in _expand_term(rest, level, self.r).items():
+                total[alpha] = total[alpha] + c if alpha in total else c
         return all(
-            any(u.coefficient(k).is_zero() is True for u, k in zip(outside, ks, strict=True))
-            for ks in product(orders, repeat=len(outside))
-            if 1 <= sum(ks) <= level
+            c.is_zero() is True for total in groups.values() for alpha, c in total.items() if any(alpha)
+        )
+
+    def _is_orthogonal(self, v: Vector, space: Span) -> bool:
+        covector = _row(v) if self.gram is None else lower(_row(v), self.gram)
+        zero = Scalar.of(0)
+        return all(
+            sum((x * y for x, y in zip(covector, own, strict=True)), zero).is_zero() is True
+            for own in space.rows
         )
 
     def _symmetry_fixes(self, space: Span) -> bool:
@@ -148,50 +144,61 @@ class AnalyticEngine:
             return None
         try:
             square = orthogonal_terms(multiply(self.form, self.form), self.r, self.gram)
-            total = ZERO
-            for term in square:
-                value = term.coefficient
-                for _, u in term.factors:
-                    value = value * u.coefficient(0)
-                total = total + value
-            return total
+            return sum((term.mean() for term in square), Scalar.of(0))
         except Unsupported:
             return None
 
 
-def _is_trivial(u: Univariate) -> bool:
-    return (
-        u.power == 0
-        and not u.thresholds
-        and not u.factors
-        and u.tilt.is_zero() is True
-        and u.quadratic.is_zero() is True
-    )
+def _row(v: Vector) -> tuple[Any, ...]:
+    return tuple(rational(x) for x in v)
 
 
-def _expand_term(term: Term, order: int, r: int) -> dict[tuple[int, ...], Scalar]:
+Series = dict[tuple[int, ...], Scalar]
+
+
+def _expand_term(term: Term, order: int, r: int) -> Series:
     """The series of c Π_j H_j(⟨a_j, μ⟩/|a_j|) up to total degree ``order``."""
-    total: dict[tuple[int, ...], Scalar] = {(0,) * r: term.coefficient}
+    total: Series = {(0,) * r: term.coefficient}
     for v, u in term.factors:
-        inverse = Scalar.sqrt(1 / u.variance)
-        table: dict[tuple[int, ...], Scalar] = {}
-        scale = Scalar.of(1)
+        lines = _line_powers(v, u.variance, order)
+        table: Series = {}
         for k in range(order + 1):
             c = u.coefficient(k)
             if c.is_zero() is not True:
-                weight = c * scale
-                for alpha, q in _linear_power(v, k):
-                    table[alpha] = weight * q
-            scale = scale * inverse
-        merged: dict[tuple[int, ...], Scalar] = {}
-        for alpha, a in total.items():
-            for beta, b in table.items():
-                if sum(alpha) + sum(beta) <= order:
-                    key = tuple(i + j for i, j in zip(alpha, beta, strict=True))
-                    value = a * b
-                    merged[key] = merged[key] + value if key in merged else value
-        total = merged
+                table |= {alpha: c * x for alpha, x in lines[k].items()}
+        total = _product(total, table, order)
+    for plane in term.planes:
+        first, second = (_line_powers(v, s, order) for v, s in zip(plane.axes, plane.variances, strict=True))
+        table = {}
+        for k in range(order + 1):
+            for m in range(order + 1 - k):
+                c = plane.coefficient(k, m)
+                if c.is_zero() is not True:
+                    for alpha, x in _product(first[k], second[m], order).items():
+                        table[alpha] = table[alpha] + c * x if alpha in table else c * x
+        total = _product(total, table, order)
     return total
+
+
+def _product(a: Series, b: Series, order: int) -> Series:
+    """Product of two series up to total degree ``order``."""
+    merged: Series = {}
+    for alpha, x in a.items():
+        for beta, y in b.items():
+            if sum(alpha) + sum(beta) <= order:
+                key = tuple(i + j for i, j in zip(alpha, beta, strict=True))
+                value = x * y
+                merged[key] = merged[key] + value if key in merged else value
+    return merged
+
+
+def _line_powers(v: Vector, variance: Fraction, order: int) -> list[Series]:
+    """(⟨v, μ⟩/|v|)^k/k! for k = 0, 1, …"""
+    inverse, scale, out = Scalar.sqrt(1 / variance), Scalar.of(1), []
+    for k in range(order + 1):
+        out.append({alpha: scale * q for alpha, q in _linear_power(v, k)})
+        scale = scale * inverse
+    return out
 
 
 def _linear_power(v: Vector, k: int) -> Iterator[tuple[tuple[int, ...], Fraction]]:
@@ -213,95 +220,6 @@ def _linear_power(v: Vector, k: int) -> Iterator[tuple[tuple[int, ...], Fraction
         alpha[i] = 0
 
     yield from walk(support, k, [0] * len(v), Fraction(1))
-
-
-def inner(a: Vector, b: Vector, gram: Metric | None) -> Fraction:
-    """⟨Σ a_i w_i, Σ b_j w_j⟩."""
-    if gram is None:
-        return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
-    return sum(
-        (x * g * y for x, row in zip(a, gram, strict=True) for g, y in zip(row, b, strict=True)), Fraction(0)
-    )
-
-
-def orthogonal_terms(form: Form, r: int, gram: Metric | None) -> tuple[Term, ...]:
-    """Every product of ``form`` as products of univariate functions of independent Gaussians; like terms merged."""
-    total: dict[tuple[tuple[Vector, Univariate], ...], Scalar] = {}
-    for key, c in form.items():
-        for factors, value in _split(key, r, gram):
-            total[factors] = total[factors] + c * value if factors in total else c * value
-    return tuple(Term(c, factors) for factors, c in total.items() if c.is_zero() is not True)
-
-
-def _split(
-    key: Monomial, r: int, gram: Metric | None
-) -> Iterator[tuple[tuple[tuple[Vector, Univariate], ...], Scalar]]:
-    directions = list(dict.fromkeys([g.direction for g, _ in key.ridges] + [v for v, _ in key.quadratic]))
-    for i, a in enumerate(directions):
-        for b in directions[:i]:
-            if inner(a, b, gram) != 0:
-                raise Unsupported("a product of functions along directions that are not orthogonal")
-    basis = _complete(directions, key, r, gram)
-    variances = [inner(a, a, gram) for a in basis]
-    units = [tuple(Fraction(int(i == j)) for j in range(r)) for i in range(r)]
-    # u_i = Σ_k ⟨w_i, a_k⟩ t_k / |a_k|²
-    mixing = [[inner(e, a, gram) / s for a, s in zip(basis, variances, strict=True)] for e in units]
-    tilts = [ZERO] * len(basis)
-    for i, c in key.tilt:
-        tilts = [t + c * m for t, m in zip(tilts, mixing[i], strict=True)]
-    quadratics = dict(key.quadratic)
-    for powers, weight in _mixed_powers(key.powers, mixing).items():
-        factors = []
-        for k, a in enumerate(basis):
-            ridges = [(g, p) for g, p in key.ridges if g.direction == a]
-            u = Univariate(
-                powers[k],
-                tuple(sorted((g.offset for g, _ in ridges if g.name == "sign"), key=str)),
-                tuple((g.name, g.scale, g.offset, p) for g, p in ridges if g.name != "sign"),
-                tilts[k],
-                quadratics.get(a, ZERO),
-                variances[k],
-            )
-            if not _is_trivial(u):
-                factors.append((a, u))
-        yield tuple(sorted(factors, key=lambda item: item[0])), Scalar.of(weight)
-
-
-def _complete(directions: list[Vector], key: Monomial, r: int, gram: Metric | None) -> list[Vector]:
-    """Orthogonal primitive vectors that contain ``directions`` and span the variables of ``key``."""
-    basis = list(directions)
-    tilt = [dict(key.tilt).get(i, ZERO) for i in range(r)]
-    lead = next((c.inverse() for c in tilt if c.is_zero() is not True), None)
-    ratios = [] if lead is None else [c * lead for c in tilt]
-    candidates: list[Vector] = []
-    # exp(⟨c, z⟩) is a ridge along c: one direction, not one for each variable in it.
-    if ratios and all(x.is_rational for x in ratios):
-        candidates.append(tuple(as_fraction(x) for x in ratios))
-    wanted = [i for i in range(r) if key.powers[i] or any(i == j for j, _ in key.tilt)]
-    candidates += [tuple(Fraction(int(i == j)) for j in range(r)) for i in wanted]
-    for rest in candidates:
-        for a in basis:
-            share = inner(rest, a, gram) / inner(a, a, gram)
-            rest = tuple(x - share * y for x, y in zip(rest, a, strict=True))
-        if any(rest):
-            basis.append(primitive(rest)[0])
-    return basis
-
-
-def _mixed_powers(powers: tuple[int, ...], mixing: list[list[Fraction]]) -> dict[tuple[int, ...], Fraction]:
-    """Π u_i^{a_i} as a polynomial in t_1, t_2, …"""
-    size = len(mixing[0]) if mixing else 0
-    total: dict[tuple[int, ...], Fraction] = {(0,) * size: Fraction(1)}
-    for i, a in enumerate(powers):
-        for _ in range(a):
-            grown: dict[tuple[int, ...], Fraction] = {}
-            for exponents, c in total.items():
-                for k, m in enumerate(mixing[i]):
-                    if m:
-                        place = (*exponents[:k], exponents[k] + 1, *exponents[k + 1 :])
-                        grown[place] = grown.get(place, Fraction(0)) + c * m
-            total = {place: c for place, c in grown.items() if c}
-    return total
 
 
 SignedPermutation = tuple[tuple[int, int], ...]

@@ -15,7 +15,7 @@ from typing import Any
 
 import flint
 
-from hermite.engines.canonical import Unsupported
+from hermite.engines.constants import Unsupported
 from hermite.engines.univariate import Univariate, describe, hermite_row
 from hermite.scalars import Atom, Scalar
 
@@ -24,7 +24,11 @@ MAX_BITS = 512
 
 
 def integral(u: Univariate, n: int) -> Scalar:
-    """E[u(t) He_n(t/s)] as an opaque constant that knows its ball."""
+    """E[u(t) He_n(t/s)] as an opaque constant that knows its ball; one constant for u and its mirror image."""
+    mirror, sign = u.mirrored()
+    if describe(mirror, n) < describe(u, n):
+        sign = -sign if n % 2 else sign
+        return integral(mirror, n) * sign
     name = describe(u, n)
 
     def symbol() -> Any:
@@ -44,7 +48,7 @@ def enclosure(u: Univariate, n: int, bits: int) -> Any:
         cut, tail = _tail(u, n, bits)
         points = [flint.arb(-cut), flint.arb(0), flint.arb(cut)]
         points += [-theta.ball(bits + 32) / s for theta in u.thresholds]
-        points.sort(key=cmp_to_key(lambda a, b: -1 if a < b else int(a > b)))
+        points.sort(key=cmp_to_key(_order))
         total = flint.acb(0)
         for left, right in pairwise(points):
             middle = (left + right) / 2
@@ -53,6 +57,11 @@ def enclosure(u: Univariate, n: int, bits: int) -> Any:
         if not value.is_finite():
             raise Unsupported(f"the integral {describe(u, n)} could not be enclosed")
         return value + flint.arb(0, tail)
+
+
+def _order(a: Any, b: Any) -> int:
+    """Order of two balls; those that overlap may stand either way."""
+    return int(bool(a > b)) - int(bool(a < b))
 
 
 def _integrand(u: Univariate, n: int, s: Any, middle: Any) -> Any:

@@ -17,9 +17,14 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
-import flint
-
-from hermite.engines.canonical import _inverse, opaque_function, scalar_exp, scalar_sqrt, sign_of
+from hermite.engines.constants import (
+    Unsupported,
+    as_fraction,
+    scalar_exp,
+    scalar_sqrt,
+    sign_of,
+    special_value,
+)
 from hermite.scalars import Scalar
 
 #: (name, scale, offset, power) of a factor name(scale·t + offset)^power.
@@ -49,6 +54,23 @@ class Univariate:
         odd = self.power + len(self.thresholds) - len(shifts)
         odd += sum(k for name, _, _, k in self.factors if name in ("tanh", "erf", "sin"))
         return "odd" if odd % 2 else "even"
+
+    @property
+    def is_one(self) -> bool:
+        return self == Univariate(0, (), (), ZERO, ZERO, self.variance)
+
+    def mirrored(self) -> tuple[Univariate, int]:
+        """(v, σ) with u(−t) = σ v(t), v of the same kind."""
+        odd = self.power + len(self.thresholds)
+        odd += sum(k for name, _, _, k in self.factors if name in ("tanh", "erf", "sin"))
+        return Univariate(
+            self.power,
+            tuple(sorted((-theta for theta in self.thresholds), key=str)),
+            tuple(sorted(((name, c, -e, k) for name, c, e, k in self.factors), key=str)),
+            -self.tilt,
+            self.quadratic,
+            self.variance,
+        ), (-1 if odd % 2 else 1)
 
     def coefficient(self, n: int) -> Scalar:
         """E[u(t) He_n(t/s)]; a zero by parity is exact."""
@@ -144,11 +166,18 @@ class Univariate:
             if h == 0:
                 continue
             if j == 0:
-                value = ZERO if e.is_zero() is True else opaque_function("erf", e * _inverse(root))
+                value = special_value("erf", e * _inverse(root))
             else:
                 value = front * gauss.coefficient(j - 1)
             total = total + Scalar.of(h) * value
         return total
+
+
+def _inverse(x: Scalar) -> Scalar:
+    inverse = x.inverse()
+    if inverse is None:
+        raise Unsupported(f"1/({x}) has no closed form")
+    return inverse
 
 
 class _Ordered:
@@ -210,7 +239,7 @@ def _tail_moments(x0: Scalar, count: int) -> list[Scalar]:
     """T_q(x0) = E[x^q 1{x > x0}], q < ``count``."""
     half, root2 = Scalar.of(Fraction(1, 2)), Scalar.sqrt(2)
     density = scalar_exp(x0 * x0 * Fraction(-1, 2)) * Scalar.sqrt(Fraction(1, 2)) * Scalar.sqrt_pi(-1)
-    below = ZERO if x0.is_zero() is True else opaque_function("erf", x0 * root2 * half)
+    below = special_value("erf", x0 * root2 * half)
     moments = [half - half * below, density]
     power = x0
     for q in range(2, max(count, 2)):
@@ -224,17 +253,10 @@ def _turned(angle: Scalar, turns: int) -> tuple[Scalar, Scalar]:
     if angle.is_zero() is not True:
         quarters = angle * Scalar.sqrt_pi(-2) * 2
         if quarters.is_rational:
-            from hermite.engines.canonical import as_fraction
-
             value = as_fraction(quarters)
             if value.denominator == 1:
                 angle, turns = ZERO, turns + int(value)
-    if angle.is_zero() is True:
-        cosine, sine = ONE, ZERO
-    elif sign_of(angle) < 0:
-        cosine, sine = opaque_function("cos", -angle), -opaque_function("sin", -angle)
-    else:
-        cosine, sine = opaque_function("cos", angle), opaque_function("sin", angle)
+    cosine, sine = special_value("cos", angle), special_value("sin", angle)
     for _ in range(turns % 4):
         cosine, sine = -sine, cosine
     return cosine, sine
@@ -250,11 +272,6 @@ def _complex_moments(a: Scalar, b: Scalar, v: Scalar, row: list[int]) -> tuple[S
     real = sum((moments[q][0] * c for q, c in enumerate(row) if c), ZERO)
     imaginary = sum((moments[q][1] * c for q, c in enumerate(row) if c), ZERO)
     return real, imaginary
-
-
-def precision_bits() -> int:
-    """Working precision of the ball arithmetic."""
-    return int(flint.ctx.prec)
 
 
 def describe(u: Univariate, n: int) -> str:

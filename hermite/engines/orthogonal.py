@@ -1,0 +1,242 @@
+"""Products of ridge functions as products over orthogonal directions a_1, a_2, …, so that expectations factorise.
+
+The basis holds the directions of the ridges and the axes of the quadratic exponent; the polynomial, the linear exponent
+and waves along other directions, cos(x + y) = cos x cos y − sin x sin y, are rewritten in it. Signs along directions
+that are not orthogonal share a plane (:mod:`hermite.engines.polar`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from hermite.engines.constants import Unsupported, as_fraction, sign_of
+from hermite.engines.forms import Form, Monomial, Ridge, Vector, primitive
+from hermite.engines.polar import Plane
+from hermite.engines.quadratic import Metric, inner, orthogonal_to, principal_axes
+from hermite.engines.univariate import ZERO, Factor, Univariate
+from hermite.scalars import Scalar
+
+_NOT_ORTHOGONAL = "a product of functions along directions that are not orthogonal"
+_WAVES = frozenset({"sin", "cos"})
+
+
+@dataclass(frozen=True)
+class Term:
+    """coefficient · Π_j u_j(⟨a_j, z⟩) · Π planes, all directions orthogonal (coefficients of the named directions)."""
+
+    coefficient: Scalar
+    factors: tuple[tuple[Vector, Univariate], ...]
+    planes: tuple[Plane, ...] = ()
+
+    @property
+    def directions(self) -> tuple[Vector, ...]:
+        return tuple(v for v, _ in self.factors) + tuple(v for plane in self.planes for v in plane.axes)
+
+    def mean(self) -> Scalar:
+        """E of the term."""
+        value = self.coefficient
+        for _, u in self.factors:
+            value = value * u.coefficient(0)
+        for plane in self.planes:
+            value = value * plane.coefficient(0, 0)
+        return value
+
+
+def orthogonal_terms(form: Form, r: int, gram: Metric | None) -> tuple[Term, ...]:
+    """Every product of ``form`` as a product over orthogonal directions; like terms merged."""
+    total: dict[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane, ...]], Scalar] = {}
+    for key, c in form.items():
+        for factors, planes, value in _split(key, r, gram):
+            place = (factors, planes)
+            total[place] = total[place] + c * value if place in total else c * value
+    return tuple(Term(c, *place) for place, c in total.items() if c.is_zero() is not True)
+
+
+def _split(
+    key: Monomial, r: int, gram: Metric | None
+) -> Iterator[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane, ...], Scalar]]:
+    hard = [(g, k) for g, k in key.ridges if g.name not in _WAVES]
+    waves = [(g, k) for g, k in key.ridges if g.name in _WAVES]
+    lines, pairs = _components(hard, gram)
+    given = lines + [a for axes, _ in pairs for a in axes]
+    axes = principal_axes(key.quadratic, given, r, gram)
+    flat = [a for plane_axes, _ in pairs for a in plane_axes]
+    in_planes = {v for _, directions in pairs for v in directions}
+    if any(axes[a].is_zero() is not True for a in flat):
+        raise Unsupported(_NOT_ORTHOGONAL)
+    basis = _complete(list(axes), key, [g.direction for g, _ in waves], r, gram)
+    variances = [inner(a, a, gram) for a in basis]
+
+    def coordinates(v: Vector) -> list[Fraction]:
+        """⟨v, u⟩ = Σ_k m_k t_k."""
+        return [inner(v, a, gram) / s for a, s in zip(basis, variances, strict=True)]
+
+    tilts = [ZERO] * len(basis)
+    units = [tuple(Fraction(int(i == j)) for j in range(r)) for i in range(r)]
+    mixing = [coordinates(e) for e in units]
+    for i, c in key.tilt:
+        tilts = [t + c * m for t, m in zip(tilts, mixing[i], strict=True)]
+    split_waves = _distributed([(g, k, coordinates(g.direction)) for g, k in waves])
+    for powers, weight in _mixed_powers(key.powers, mixing).items():
+        for wave_factors, wave_weight in split_waves.items():
+            factors = []
+            for k, a in enumerate(basis):
+                ridges = [(g, p) for g, p in hard if g.direction == a and a not in in_planes]
+                own = [(g.name, g.scale, g.offset, p) for g, p in ridges if g.name != "sign"]
+                own += _powers([f for place, f in wave_factors if place == k])
+                u = Univariate(
+                    powers[k],
+                    tuple(sorted((g.offset for g, _ in ridges if g.name == "sign"), key=str)),
+                    tuple(sorted(own, key=str)),
+                    tilts[k],
+                    axes.get(a, ZERO),
+                    variances[k],
+                )
+                if a in flat:
+                    if u != Univariate(powers[k], (), (), ZERO, ZERO, variances[k]):
+                        raise Unsupported(_NOT_ORTHOGONAL)
+                elif not u.is_one:
+                    factors.append((a, u))
+            places = {a: k for k, a in enumerate(basis)}
+            planes = tuple(
+                Plane(
+                    (a, b),
+                    (powers[places[a]], powers[places[b]]),
+                    tuple((coordinates(v)[places[a]], coordinates(v)[places[b]]) for v in directions),
+                    (variances[places[a]], variances[places[b]]),
+                )
+                for (a, b), directions in pairs
+            )
+            yield (
+                tuple(sorted(factors, key=lambda item: item[0])),
+                planes,
+                Scalar.of(weight) * wave_weight,
+            )
+
+
+def _components(
+    hard: Sequence[tuple[Ridge, int]], gram: Metric | None
+) -> tuple[list[Vector], list[tuple[tuple[Vector, Vector], tuple[Vector, ...]]]]:
+    """(single directions, [(orthogonal axes, directions)] of planes) of ridges grouped by what is not orthogonal."""
+    groups: list[list[Vector]] = []
+    for v in dict.fromkeys(g.direction for g, _ in hard):
+        near = [group for group in groups if any(inner(v, a, gram) for a in group)]
+        groups = [group for group in groups if group not in near] + [
+            [*(a for group in near for a in group), v]
+        ]
+    lines, pairs = [], []
+    for group in groups:
+        if len(group) == 1:
+            lines.append(group[0])
+            continue
+        group = sorted(group)
+        axes = [group[0]]
+        for v in group[1:]:
+            rest = orthogonal_to(v, axes, gram)
+            if rest is not None:
+                axes.append(rest)
+        plain = all(g.name == "sign" and g.offset.is_zero() is True for g, _ in hard if g.direction in group)
+        if len(axes) != 2 or not plain:
+            raise Unsupported(_NOT_ORTHOGONAL)
+        pairs.append(((axes[0], axes[1]), tuple(group)))
+    return lines, pairs
+
+
+def _complete(
+    basis: list[Vector], key: Monomial, waves: Sequence[Vector], r: int, gram: Metric | None
+) -> list[Vector]:
+    """Orthogonal primitive vectors that contain ``basis`` and span the waves, the tilt and the variables of ``key``."""
+    candidates = list(waves)
+    tilt = [dict(key.tilt).get(i, ZERO) for i in range(r)]
+    lead = next((c.inverse() for c in tilt if c.is_zero() is not True), None)
+    ratios = [] if lead is None else [c * lead for c in tilt]
+    # exp(⟨c, z⟩) is a ridge along c: one direction, not one for each variable in it.
+    if ratios and all(x.is_rational for x in ratios):
+        candidates.append(primitive(tuple(as_fraction(x) for x in ratios))[0])
+    wanted = [i for i in range(r) if key.powers[i] or any(i == j for j, _ in key.tilt)]
+    candidates += [tuple(Fraction(int(i == j)) for j in range(r)) for i in wanted]
+    for vector in candidates:
+        rest = orthogonal_to(vector, basis, gram)
+        if rest is not None:
+            basis.append(rest)
+    return basis
+
+
+Wave = tuple[int, Factor]
+
+
+def _distributed(
+    waves: Sequence[tuple[Ridge, int, list[Fraction]]],
+) -> dict[tuple[Wave, ...], Scalar]:
+    """Products of sin and cos of sums as sums of products of (place, sin or cos of one coordinate)."""
+    total: dict[tuple[Wave, ...], Scalar] = {(): Scalar.of(1)}
+    for g, k, coordinates in waves:
+        single = _one_wave(g, coordinates)
+        for _ in range(k):
+            grown: dict[tuple[Wave, ...], Scalar] = {}
+            for left, c in total.items():
+                for right, d in single.items():
+                    place = tuple(sorted(left + right, key=str))
+                    grown[place] = grown[place] + c * d if place in grown else c * d
+            total = {place: c for place, c in grown.items() if c.is_zero() is not True}
+    return total
+
+
+def _one_wave(g: Ridge, coordinates: list[Fraction]) -> dict[tuple[Wave, ...], Scalar]:
+    """cos or sin of Σ_k c m_k t_k + e; the offset stays with the first coordinate."""
+    used = [k for k, m in enumerate(coordinates) if m]
+    total: dict[str, dict[tuple[Wave, ...], Scalar]] = {}
+    for number, k in enumerate(used):
+        offset = g.offset if number == 0 else ZERO
+        here = {name: _wave_factor(name, g.scale * coordinates[k], offset) for name in ("cos", "sin")}
+        if number == 0:
+            total = {name: {((k, factor),): c} for name, (factor, c) in here.items()}
+            continue
+        total = {
+            "cos": _joined(k, (total["cos"], here["cos"], 1), (total["sin"], here["sin"], -1)),
+            "sin": _joined(k, (total["sin"], here["cos"], 1), (total["cos"], here["sin"], 1)),
+        }
+    return total[g.name]
+
+
+def _joined(
+    k: int, *parts: tuple[dict[tuple[Wave, ...], Scalar], tuple[Factor, Scalar], int]
+) -> dict[tuple[Wave, ...], Scalar]:
+    return {
+        (*waves, (k, factor)): c * value * sign
+        for before, (factor, value), sign in parts
+        for waves, c in before.items()
+    }
+
+
+def _wave_factor(name: str, scale: Scalar, offset: Scalar) -> tuple[Factor, Scalar]:
+    """name(scale·t + offset) as (factor of positive scale, ±1)."""
+    if sign_of(scale) > 0:
+        return (name, scale, offset, 1), Scalar.of(1)
+    return (name, -scale, -offset, 1), Scalar.of(-1 if name == "sin" else 1)
+
+
+def _powers(factors: Sequence[Factor]) -> list[Factor]:
+    """Equal factors as one with a power."""
+    total: dict[tuple[str, Scalar, Scalar], int] = {}
+    for name, scale, offset, k in factors:
+        total[name, scale, offset] = total.get((name, scale, offset), 0) + k
+    return [(*place, k) for place, k in total.items()]
+
+
+def _mixed_powers(powers: tuple[int, ...], mixing: list[list[Fraction]]) -> dict[tuple[int, ...], Fraction]:
+    """Π u_i^{a_i} as a polynomial in t_1, t_2, …"""
+    size = len(mixing[0]) if mixing else 0
+    total: dict[tuple[int, ...], Fraction] = {(0,) * size: Fraction(1)}
+    for i, a in enumerate(powers):
+        for _ in range(a):
+            grown: dict[tuple[int, ...], Fraction] = {}
+            for exponents, c in total.items():
+                for k, m in enumerate(mixing[i]):
+                    if m:
+                        place = (*exponents[:k], exponents[k] + 1, *exponents[k + 1 :])
+                        grown[place] = grown.get(place, Fraction(0)) + c * m
+            total = {place: c for place, c in grown.items() if c}
+    return total

@@ -1,0 +1,168 @@
+"""The sign of an expression, and functions of piecewise arguments, as sums over the cells on which signs are constant.
+
+With a sign s of a linear form inside u, g(u) = (1 + s)/2 · g(u at s = 1) + (1 − s)/2 · g(u at s = −1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import flint
+
+from hermite.engines.constants import Unsupported, as_fraction, scalar_sqrt, sign_of
+from hermite.engines.forms import (
+    Form,
+    Monomial,
+    Ridge,
+    add,
+    constant_form,
+    linear,
+    multiply,
+    ridge_form,
+)
+from hermite.scalars import Scalar
+
+#: Most signs that an argument may contain: the cells double with each.
+MAX_SIGNS = 6
+
+
+def by_cells(u: Form, r: int, function: Callable[[Form], Form]) -> Form:
+    """function(u) where ``function`` handles arguments without signs."""
+    signs = {g for key in u for g, _ in key.ridges if g.name == "sign"}
+    if not signs:
+        return function(u)
+    if len(signs) > MAX_SIGNS:
+        raise Unsupported(f"an argument with more than {MAX_SIGNS} kinks")
+    chosen = min(signs, key=Ridge.sort_key)
+    half = Fraction(1, 2)
+    return add(
+        *(
+            multiply(
+                add(constant_form(half, r), ridge_form(chosen, r, half * value)),
+                by_cells(_fixed(u, chosen, value), r, function),
+            )
+            for value in (1, -1)
+        )
+    )
+
+
+def _fixed(u: Form, chosen: Ridge, value: int) -> Form:
+    """``u`` where the sign ``chosen`` has the given value, and so have those along its direction that it decides."""
+    parts: list[Form] = []
+    for key, c in u.items():
+        sign, ridges = 1, []
+        for g, k in key.ridges:
+            known = _decided(g, chosen, value)
+            if known is None:
+                ridges.append((g, k))
+            else:
+                sign *= known
+        parts.append({Monomial(key.powers, tuple(ridges), key.tilt, key.quadratic): c * sign})
+    return add(*parts)
+
+
+def _decided(g: Ridge, chosen: Ridge, value: int) -> int | None:
+    """The value of the sign g = sign(t + θ) where sign(t + θ') = ``value``, if that decides it."""
+    if g == chosen:
+        return value
+    if g.name != "sign" or g.direction != chosen.direction:
+        return None
+    try:
+        return value if sign_of(g.offset - chosen.offset) == value else None
+    except Unsupported:
+        return None
+
+
+def sign_form(u: Form, r: int) -> Form:
+    """sign(u) as a sum of products of signs of linear forms."""
+    if not u:
+        return {}
+    if len(u) == 1:
+        key, c = next(iter(u.items()))
+        return _sign_of_product(key, sign_of(c), r)
+    return by_cells(u, r, lambda v: _smooth_sign(v, r))
+
+
+def _smooth_sign(u: Form, r: int) -> Form:
+    """sign(u) for u without signs."""
+    if not u:
+        return {}
+    if len(u) == 1:
+        key, c = next(iter(u.items()))
+        return _sign_of_product(key, sign_of(c), r)
+    try:
+        direction, scale, offset = linear(u, r)
+    except Unsupported:
+        return _sign_of_polynomial(u, r)
+    return ridge_form(Ridge("sign", direction, Scalar.of(1), offset / scale), r, sign_of(scale))
+
+
+def _sign_of_product(key: Monomial, c: int, r: int) -> Form:
+    """sign(c · key): odd factors have the sign of their arguments, exp and log 2cosh are positive."""
+    result = constant_form(c, r)
+    for i, a in enumerate(key.powers):
+        if a % 2:
+            axis = tuple(Fraction(int(i == j)) for j in range(r))
+            result = multiply(result, ridge_form(Ridge("sign", axis, Scalar.of(1), Scalar.of(0)), r))
+    for g, k in key.ridges:
+        if k % 2 == 0 or g.name == "logcosh":
+            continue
+        if g.name in ("sin", "cos") or g.scale.inverse() is None:
+            raise Unsupported(f"the sign of {g.name}, which changes infinitely often")
+        result = multiply(result, ridge_form(Ridge("sign", g.direction, Scalar.of(1), g.offset / g.scale), r))
+    return result
+
+
+def _sign_of_polynomial(u: Form, r: int) -> Form:
+    """The product of the signs of the factors over Q."""
+    if any(key.ridges or key.tilt or key.quadratic for key in u) or not all(
+        c.is_rational for c in u.values()
+    ):
+        raise Unsupported("the sign of a composite expression")
+    context = flint.fmpq_mpoly_ctx.get([f"z{i + 1}" for i in range(r)], "lex")
+    constant, factors = context.from_dict({key.powers: _rational(c) for key, c in u.items()}).factor()
+    result = constant_form(1 if constant > 0 else -1, r)
+    for factor, k in factors:
+        if k % 2 == 0:
+            continue
+        if factor.total_degree() == 1:
+            terms = {
+                Monomial(tuple(int(a) for a in key)): Scalar.of(c) for key, c in factor.to_dict().items()
+            }
+            result = multiply(result, _smooth_sign(terms, r))
+        else:
+            result = multiply(result, _sign_of_irreducible(factor, r))
+    return result
+
+
+def _rational(c: Scalar) -> Any:
+    value = as_fraction(c)
+    return flint.fmpq(value.numerator, value.denominator)
+
+
+def _sign_of_irreducible(factor: Any, r: int) -> Form:
+    """Sign of an irreducible polynomial that is definite, or a quadratic in one variable."""
+    terms = {tuple(int(a) for a in key): c for key, c in factor.to_dict().items()}
+    if all(a % 2 == 0 for key in terms for a in key) and len({c > 0 for c in terms.values()}) == 1:
+        return constant_form(1 if next(iter(terms.values())) > 0 else -1, r)
+    used = [i for i in range(r) if any(key[i] for key in terms)]
+    if len(used) != 1:
+        raise Unsupported("the sign of a polynomial that does not split into linear factors")
+    place = used[0]
+    row = [flint.fmpq(0)] * (int(factor.total_degree()) + 1)
+    for key, c in terms.items():
+        row[key[place]] = c
+    polynomial = flint.fmpq_poly(row)
+    result = constant_form(1 if row[-1] > 0 else -1, r)
+    if not any(root.imag.contains(0) for root, _ in polynomial.numer().complex_roots()):
+        return result
+    root = scalar_sqrt(Scalar.of(row[1] * row[1] - 4 * row[0] * row[2])) if len(row) == 3 else None
+    if root is None:
+        raise Unsupported("the sign of a polynomial with irrational roots")
+    axis = tuple(Fraction(int(place == j)) for j in range(r))
+    for branch in (1, -1):
+        offset = (Scalar.of(row[1]) + root * branch) / Scalar.of(2 * row[2])
+        result = multiply(result, ridge_form(Ridge("sign", axis, Scalar.of(1), offset), r))
+    return result
