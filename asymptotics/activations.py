@@ -363,19 +363,21 @@ _RELU = Call("relu", (Variable(0),))
 
 
 def _floating(x: Any) -> Array:
-    x = np.asarray(x)
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
+    array: Array = np.asarray(x)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def _relu(x: Any) -> Array:
     x = _floating(x)
-    return np.maximum(x, x.dtype.type(0))
+    largest: Array = np.maximum(x, x.dtype.type(0))
+    return largest
 
 
 def _step(x: Any) -> Array:
     """relu' almost everywhere (0 at 0)."""
     x = _floating(x)
-    return (x > 0).astype(x.dtype)
+    positive: Array = (x > 0).astype(x.dtype)
+    return positive
 
 
 def _compiled(tree: Expression) -> Function:
