@@ -1,8 +1,7 @@
 """Gaussian expectations: rules for the line, tensor rules for a few dimensions, quasi-Monte Carlo for many.
 
-All rules are for the standard normal law: E g(ζ) ≈ Σ_k weight_k g(node_k), weights summing to 1.
-Kinked functions need their kinks as breakpoints: plain Gauss–Hermite with 95 nodes misses E[sign(x) x] by
-7e-3.
+All rules are for the standard normal law: E g(ζ) ≈ Σ_k weight_k g(node_k), weights summing to 1. Kinked
+functions need their kinks as breakpoints: plain Gauss–Hermite with 95 nodes misses E[sign(x) x] by 7e-3.
 """
 
 from __future__ import annotations

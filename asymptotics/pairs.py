@@ -4,10 +4,9 @@
 Three ways, each accurate where it is used:
 
 * continuous piecewise linear σ = α + βx + Σ_k a_k relu(x − κ_k): closed form in the bivariate normal
-probability
-  P(h_1 > κ, h_2 > κ') (Owen's T function) and truncated bivariate moments (Rosenbaum 1961);
+  probability P(h_1 > κ, h_2 > κ') (Owen's T function) and truncated bivariate moments (Rosenbaum 1961);
 * polynomials and functions without kinks: Mehler's series Σ_k ρ^k F_k G_k with F_k = E[F(m + sζ)
-He_k(ζ)]/√k!;
+  He_k(ζ)]/√k!;
 * other functions with kinks: quadrature over h_1, with the conditional moment of h_2 inside.
 """
 
@@ -295,9 +294,7 @@ def _split_moments(
     *,
     only_slopes: bool = False,
 ) -> tuple[Array, Array, Array, Array]:
-    """(E[σσ], E[σ'σ'], E[σ''_1 σ_2], E[σ_1 σ''_2]) by quadrature over h_1; the last three by Stein's
-    lemma.
-    """
+    """(E[σσ], E[σ'σ'], E[σ''_1 σ_2], E[σ_1 σ''_2]) by quadrature over h_1; the last three by Stein's lemma."""
     out = [np.zeros(m1.shape) for _ in range(4)]
     rest = np.sqrt(np.clip(1 - rho**2, 0, None))
     x, w = legendre(12)

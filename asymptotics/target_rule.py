@@ -1,11 +1,9 @@
 """Cubature over the target's directions: E_x g(x), x ~ N(0, I_r), for g = f*(x) times a smooth function.
 
 Where f* has kinks on hyperplanes n_j·x = b_j with mutually orthogonal normals (relu(z1) + relu(z2), sign(z1
-z2 z3),
-max(z1, z2)), the axes are turned to the normals and each axis is split at its kinks. Other kinks (several
-normals
-that are not orthogonal, curved sets, plain callables) have no such rule: then the axes are left alone, and
-``smooth`` tells that only many points help.
+z2 z3), max(z1, z2)), the axes are turned to the normals and each axis is split at its kinks. Other kinks
+(several normals that are not orthogonal, curved sets, plain callables) have no such rule: then the axes are
+left alone, and ``exact`` is False: only many points help.
 """
 
 from __future__ import annotations
@@ -86,9 +84,7 @@ def kink_planes(f: Target) -> list[tuple[Array, float]] | None:
 
 
 def _kink_planes(tree: Expression, r: int) -> list[tuple[Array, float]] | None:
-    """(n, b) of every hyperplane n·u + b = 0 on which ``tree`` may have a kink; None if one is not a
-    plane.
-    """
+    """(n, b) of every hyperplane n·u + b = 0 on which ``tree`` may have a kink; None if one is not a plane."""
     from hermite.building import add, negate
     from hermite.expressions import Call, Power, Product, is_constant, postorder
 

@@ -1,8 +1,7 @@
 """Which law applies: the batch exponent against the lowest Hermite order that the labels contain.
 
 Exponent k (n = alpha d^k), information exponent ℓ of what is left of the labels: k = ℓ has a law, k < ℓ
-learns
-nothing, k > ℓ has no limit.
+learns nothing, k > ℓ has no limit.
 """
 
 from __future__ import annotations

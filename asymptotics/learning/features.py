@@ -2,9 +2,8 @@
 remainder.
 
 A neuron of group g is w = Σ_j c_gj u_j + w_perp with orthonormal spikes u_1..u_k, w_perp orthogonal to them
-and of
-squared norm ``residual_norm2``; the target's directions are w*_m = Σ_j Γ_mj u_j + (a part orthogonal to the
-spikes).
+and of squared norm ``residual_norm2``; the target's directions are w*_m = Σ_j Γ_mj u_j + (a part orthogonal
+to the spikes).
 """
 
 from __future__ import annotations
@@ -66,8 +65,7 @@ def spikes_of(components: Array, r: int, tolerance: float = 1e-10) -> tuple[Arra
     """(coordinates (G, k), gamma (r, k)) of groups with ``components`` (G, kdim) on orthonormal axes.
 
     The first r axes are the target's directions. The spikes are an orthonormal basis of the span of the
-    groups:
-    k = rank, singular values below ``tolerance`` times the largest (or below 1e-12) dropped.
+    groups: k = rank, singular values below ``tolerance`` times the largest (or below 1e-12) dropped.
     """
     _, values, axes = np.linalg.svd(components, full_matrices=False)
     keep = values > max(tolerance * float(values.max(initial=0.0)), 1e-12)

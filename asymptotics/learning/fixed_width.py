@@ -1,10 +1,9 @@
 """Overlaps of a network of fixed width, neuron by neuron.
 
 n = alpha d: the recursion of :mod:`asymptotics.learning.recursion`, d → ∞, or its conditional mean at
-finite (n, d).
-Other batch exponents, one step: the law of :mod:`asymptotics.learning.one_step` for every neuron, or at
-finite (n, d) the
-conditional mean averaged over typical starts. Random biases: averaged over quasi-random draws of them.
+finite (n, d). Other batch exponents, one step: the law of :mod:`asymptotics.learning.one_step` for every
+neuron, or at finite (n, d) the conditional mean averaged over typical starts. Random biases: averaged over
+quasi-random draws of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """``overlaps``: what giant steps do to the first layer, step by step; picks the law that applies.
 
 Many neurons: the mean field (:mod:`mean_field`) at n = alpha d, the one-step law (:mod:`one_step`) at other
-batch
-exponents. Fixed width: the recursion of overlaps (:mod:`recursion`).
+batch exponents. Fixed width: the recursion of overlaps (:mod:`recursion`).
 """
 
 from __future__ import annotations

@@ -1,13 +1,11 @@
 """The labels that training sees after Hermite orders 0 and 1 have been removed batch by batch.
 
-The rule (that of the published single-step experiments of arXiv:2305.18270): on the batch itself m = mean(y),
-B = (1/n) Zᵀ (y − m), y ← y − m − Z B for orders (0, 1); y ← y − m for (0,). With n ≫ d samples m → C_0 and
-B → C_1,
-so that in the limit the network learns from f* − C_0 − ⟨C_1, z⟩. B is not a least-squares fit: the linear
-part is
-removed up to (I − Zᵀ Z/n) B, of the same order √(d/n) as the batch noise, which changes the common noise of
-the
-neurons (see :mod:`asymptotics.learning.one_step`). With n = alpha d the linear part cannot be removed.
+The rule (that of the published single-step experiments of arXiv:2305.18270): on the batch itself m =
+mean(y), B = (1/n) Zᵀ (y − m), y ← y − m − Z B for orders (0, 1); y ← y − m for (0,). With n ≫ d samples m →
+C_0 and B → C_1, so that in the limit the network learns from f* − C_0 − ⟨C_1, z⟩. B is not a least-squares
+fit: the linear part is removed up to (I − Zᵀ Z/n) B, of the same order √(d/n) as the batch noise, which
+changes the common noise of the neurons (see :mod:`asymptotics.learning.one_step`). With n = alpha d the
+linear part cannot be removed.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ Neurons fall into groups g of equal readout ã_g (and bias b_g), of weight π_g.
 e_k a few orthonormal directions of batch noise common to all neurons, ω its own direction, uniform and
 orthogonal to everything else. With x ~ N(0, I) on the axes (w*, e), μ_g = (M_g, N_g)·x + b_g and ζ ~ N(0, 1),
 
-    f(x) = Σ_g π_g ã_g E_ζ σ(μ_g + s_g ζ),   δ = f*(x) − f(x),   S1_g = E_ζ σ'(μ_g + s_g ζ),   S2_g = E_ζ
-    σ''(..),
+    f(x) = Σ_g π_g ã_g E_ζ σ(μ_g + s_g ζ),   δ = f*(x) − f(x),
+    S1_g = E_ζ σ'(μ_g + s_g ζ),   S2_g = E_ζ σ''(μ_g + s_g ζ),
     v_gk = E[δ S1_g x_k],   β_g = E[δ S2_g],
     K_gh = E[(δ² + Δ) S1_g S1_h],   D_g = E[(δ² + Δ) E_ζ σ'(μ_g + s_g ζ)²],
 
@@ -19,11 +19,11 @@ one step of rate η on n = alpha d samples gives
 
 Twins (symmetric initialisation) have correlated ω: their covariance ρ = s_g s_h ⟨ω_g, ω_h⟩ starts at 1 and
 follows
-ρ ← ρ (1 + η ã_g β_g)(1 + η ã_h β_h) + η² ã_g ã_h/alpha (E[(δ² + Δ) E σ'_g σ'_h] − K_gh).
+
+    ρ ← ρ (1 + η ã_g β_g)(1 + η ã_h β_h) + η² ã_g ã_h/alpha (E[(δ² + Δ) E σ'_g σ'_h] − K_gh).
 
 The common noise is kept in reduced form: rotated so that it has no more columns than its rank.
-Source: the p → ∞ limit of the overlap recursion of arXiv:2305.18270 (giant steps) in the form of
-arXiv:2106.05418.
+Source: the p → ∞ limit of the overlap recursion of the giant steps of arXiv:2305.18270.
 """
 
 from __future__ import annotations
@@ -173,8 +173,7 @@ def network_risk(f: Target, activation: Activation, state: MeanField, refine: fl
     """E[(f* − f)²] of the network in ``state``, without label noise.
 
     E f*² − 2 Σ_g π_g ã_g E[f* σ_g] + Σ_gh π_g π_h ã_g ã_h E[σ_g σ_h], the last over different neurons: only
-    the
-    target's coordinates are integrated. Many groups (leap laws) are averaged over the fields instead.
+    the target's coordinates are integrated. Many groups (leap laws) are averaged over the fields instead.
     """
     G = len(state.readout)
     output = state.weight * state.readout
@@ -269,9 +268,7 @@ def _overflow(eta: float) -> InputError:
 
 
 def _root(matrix: Array, tolerance: float = 1e-9) -> Array:
-    """B with B Bᵀ = matrix (positive semidefinite), columns of relative weight below ``tolerance``
-    dropped.
-    """
+    """B with B Bᵀ = matrix (positive semidefinite), columns of relative weight below ``tolerance`` dropped."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     keep = values > max(tolerance * float(values.max(initial=0.0)), 1e-300)
     root: Array = vectors[:, keep] * np.sqrt(values[keep])
@@ -279,9 +276,7 @@ def _root(matrix: Array, tolerance: float = 1e-9) -> Array:
 
 
 def reduced(noise: Array) -> tuple[Array, Array]:
-    """``noise`` (G, m) rotated to as few columns as its rank, and the (negligible) variance left out,
-    (G,).
-    """
+    """``noise`` (G, m) rotated to as few columns as its rank, and the (negligible) variance left out, (G,)."""
     if not noise.shape[1]:
         return noise, np.zeros(len(noise))
     left, values, _ = np.linalg.svd(noise, full_matrices=False)

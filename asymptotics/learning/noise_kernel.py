@@ -1,13 +1,13 @@
 """K_ij = E[(f* − f)² σ'_i σ'_j], the covariance of the batch noise, and K^z_ij = E[(f* − f)² σ'_i σ'_j |u|²].
 
-The fields are h = F u with u ~ N(0, I): first the r target coordinates x, then the directions of the neurons'
-remainder R = Q − M Mᵀ = L Lᵀ, largest first. R is singular under symmetric initialisation: nothing is
-inverted.
+The fields are h = F u with u ~ N(0, I): first the r target coordinates x, then the directions of the
+neurons' remainder R = Q − M Mᵀ = L Lᵀ, largest first. R is singular under symmetric initialisation: nothing
+is inverted.
 
 * one or two neurons: cubature, Gauss–Hermite over x and Gauss–Legendre between the kinks over the neurons'
-fields;
-* more neurons: scrambled Sobol points, with E[f*² σ'_i σ'_j], known exactly over x, as a control variate: it
-  carries the heavy tail, which is what quasi-Monte Carlo integrates worst.
+  fields;
+* more neurons: scrambled Sobol points, with E[f*² σ'_i σ'_j], known exactly over x, as a control variate:
+  it carries the heavy tail, which is what quasi-Monte Carlo integrates worst.
 """
 
 from __future__ import annotations

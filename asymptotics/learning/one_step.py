@@ -12,10 +12,9 @@ coefficient of σ and y2 = E[(f* − f_0)²] + Δ,
     Q_ii = |M|² + common² + residual²,   Q_ij = M_i·M_j + common_i common_j   (i, j not twins).
 
 Labels stripped of orders 0 and 1 (:mod:`asymptotics.learning.low_orders`): y2 becomes E[(f* − C_0 − ⟨C_1,
-z⟩)²] + Δ,
-C_0 = 0, and the common noise η ã c_1 |C_1|/√alpha: it comes from (I − ZᵀZ/n) B alone.
-With n = alpha d^k, k < ℓ, M = 0: see :func:`overlap_below_threshold` for its size at finite d.
-Source: the one-step analysis of arXiv:2305.18270, with every term of order one kept.
+z⟩)²] + Δ, C_0 = 0, and the common noise η ã c_1 |C_1|/√alpha: it comes from (I − ZᵀZ/n) B alone. With n =
+alpha d^k, k < ℓ, M = 0: see :func:`overlap_below_threshold` for its size at finite d. Source: the one-step
+analysis of arXiv:2305.18270, with every term of order one kept.
 """
 
 from __future__ import annotations
@@ -149,8 +148,7 @@ class OneStepLaw:
         """Quantiles over the neurons of M, |M|, ‖w‖² and the cosines with V* and each direction.
 
         One row for each of ``groups`` (sets of the law's groups, mixed by weight; default: each alone).
-        Keys as
-        in :meth:`samples`, arrays (rows, levels) or (rows, levels, r); ``levels`` once a row.
+        Keys as in :meth:`samples`, arrays (rows, levels) or (rows, levels, r); ``levels`` once a row.
         """
         rows = groups if groups is not None else [np.array([g]) for g in range(len(self.readout))]
         out: dict[str, Any] = {"levels": np.tile(np.asarray(levels), (len(rows), 1))}

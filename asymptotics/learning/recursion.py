@@ -10,15 +10,14 @@ At finite (n, d) the conditional mean of one step replaces the last bracket by
 (1 − 1/n) v Ω⁺ vᵀ + (1/n)(K^z + (d − rank Ω) K), K^z_ij = E[(δ² + Δ) σ'_i σ'_j hᵀ Ω⁺ h].
 
 The means v are closed (no sampling): with R = Q − M Mᵀ, s_i = √R_ii, μ_i(x) = M_i·x + b_i, x ~ N(0, I_r),
-T1_i = E[f*(x) E_ζσ'(μ_i + s_i ζ) x], T2_i = E[f*(x) E_ζσ''(μ_i + s_i ζ)], A_ij = E[σ'_i σ'_j] ã_j/p and
-β_i = (1/p) Σ_j ã_j E[σ''_i σ_j],
+T1_i = E[f*(x) E_ζσ'(μ_i + s_i ζ) x], T2_i = E[f*(x) E_ζσ''(μ_i + s_i ζ)], A_ij = E[σ'_i σ'_j] ã_j/p and β_i
+= (1/p) Σ_j ã_j E[σ''_i σ_j],
 
     v* = T1 − A M − diag(β) M,   vW = v* Mᵀ + Z R,   v Ω⁺ vᵀ = v* v*ᵀ + Z R Zᵀ,   Z = diag(T2 − β) − A,
 
 so that Ω, singular for symmetric networks, is never inverted. Only K is sampled, and it enters Q alone.
 Source: the overlap recursion of arXiv:2305.18270 with all terms of order one; closed averages as in Saad
-and Solla
-(Phys. Rev. E 52, 4225).
+and Solla (Phys. Rev. E 52, 4225).
 """
 
 from __future__ import annotations
@@ -141,9 +140,8 @@ def recursion(
 
     Up to two neurons, and r ≤ 3: cubature, refined once to see the error. More: ``_SCRAMBLES`` independent
     trajectories on scrambled Sobol points, doubled until the standard error of their mean is below
-    ``accuracy`` on
-    every entry, or 2^20 points each; ``error`` says what was reached.
-    Raises :class:`InputError` if eta is so large that the numbers overflow.
+    ``accuracy`` on every entry, or 2^20 points each; ``error`` says what was reached. Raises
+    :class:`InputError` if eta is so large that the numbers overflow.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         try:

@@ -141,3 +141,18 @@ def test_many_neurons_to_their_order_in_the_width() -> None:
         gaps.append(float(measured[2].norm2.mean() - limit[2].norm2.mean()))
         error = float(np.linalg.norm(measured[2].norm2_sem))
     assert gaps[1] == pytest.approx(gaps[0] / 2, abs=4 * error)
+
+
+def test_common_noise_after_the_linear_part_is_removed() -> None:
+    """Real network, n = d², orders 0 and 1 removed on the batch: the Gram between groups is c_1² |C_1|² eta²/alpha.
+
+    Negative control: the value for raw labels, c_1² E y² eta²/alpha, is rejected.
+    """
+    f = Target("((He1(z1)+He2(z1)/2+He4(z1)/24)+(He1(z2)+He2(z2)/2+He4(z2)/24))/2")
+    training = Training(steps=1, alpha=1.0, eta=1.0, batch_exponent=2, remove_orders=(0, 1))
+    settings = Simulation(method="direct", d=256, width=32, replicates=10, test_samples=2000)
+    measured = simulate(f, Network(), training, None, settings).overlaps[1]
+    predicted = overlaps(f, Network(), training)[1]
+    z = (measured.Q[0, 1] - predicted.Q[0, 1]) / measured.Q_sem[0, 1]
+    assert abs(z) < BOUND
+    assert abs(measured.Q[0, 1] + 0.1927) / measured.Q_sem[0, 1] > 2 * BOUND
