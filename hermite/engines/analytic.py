@@ -14,7 +14,7 @@ from math import factorial
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines.canonical import canonical
-from hermite.engines.constants import Unsupported
+from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.forms import Form, Vector, multiply
 from hermite.engines.orthogonal import Term, orthogonal_terms
 from hermite.nodes import Expression, Variable, children, postorder
@@ -70,12 +70,11 @@ class AnalyticEngine:
 
     def direction_span(self) -> Span:
         """The span of the directions that occur: an upper bound of the relevant space."""
-        if not self.decided:
+        if self.form is None:
             assert self.target.tree is not None
             used = {node.index for node in postorder(self.target.tree) if isinstance(node, Variable)}
             return Span(self.r, [row for i, row in enumerate(full(self.r).rows) if i in used])
-        rows = (v for term in self.terms for v in term.directions)
-        return Span(self.r, [tuple(rational(x) for x in v) for v in rows])
+        return Span(self.r, _direction_rows(self.form, self.r))
 
     def proves_closed(self, space: Span, level: int) -> bool:
         """Whether U = ``space`` is *proved* closed at ``level``: terms that split over U and U⊥, or a symmetry.
@@ -91,8 +90,8 @@ class AnalyticEngine:
 
     def _splits(self, space: Span, level: int) -> bool:
         """Terms with one and the same U factor are added before their U⊥ factors are looked at."""
-        groups: dict[Any, dict[tuple[int, ...], Scalar]] = {}
-        for term in self.terms:
+        groups: dict[Any, Series] = {}
+        for term in self._adapted(space):
             inside = {v for v in term.directions if space.contains(_row(v))}
             outside = [v for v in term.directions if v not in inside]
             if not all(self._is_orthogonal(v, space) for v in outside):
@@ -114,6 +113,14 @@ class AnalyticEngine:
         return all(
             c.is_zero() is True for total in groups.values() for alpha, c in total.items() if any(alpha)
         )
+
+    def _adapted(self, space: Span) -> tuple[Term, ...]:
+        """The terms with their polynomials written along U and U⊥, if U is rational."""
+        rows = [[Scalar.of(x) for x in row] for row in space.rows]
+        if self.form is None or not all(x.is_rational for row in rows for x in row):
+            return self.terms
+        frame = [tuple(as_fraction(x) for x in row) for row in rows]
+        return orthogonal_terms(self.form, self.r, self.gram, frame)
 
     def _is_orthogonal(self, v: Vector, space: Span) -> bool:
         covector = _row(v) if self.gram is None else lower(_row(v), self.gram)
@@ -147,6 +154,29 @@ class AnalyticEngine:
             return sum((term.mean() for term in square), Scalar.of(0))
         except Unsupported:
             return None
+
+
+def _direction_rows(form: Form, r: int) -> Iterator[list[Scalar]]:
+    """Rows that span every direction along which f can vary: with f = Σ P·R, those of each R and of ∇P."""
+    groups: dict[Any, dict[tuple[int, ...], Scalar]] = {}
+    for key, c in form.items():
+        groups.setdefault((key.ridges, key.tilt, key.quadratic), {})[key.powers] = c
+    zero = Scalar.of(0)
+    for (ridges, tilt, quadratic), polynomial in groups.items():
+        for ridge, _ in ridges:
+            yield [Scalar.of(x) for x in ridge.direction]
+        if tilt:
+            yield [dict(tilt).get(i, zero) for i in range(r)]
+        for i in range(r):
+            row = [dict(quadratic).get((min(i, j), max(i, j)), zero) for j in range(r)]
+            yield [2 * x if i == j else x for j, x in enumerate(row)]
+        gradient: dict[tuple[int, ...], list[Scalar]] = {}
+        for powers, c in polynomial.items():
+            for i, a in enumerate(powers):
+                if a:
+                    below = (*powers[:i], a - 1, *powers[i + 1 :])
+                    gradient.setdefault(below, [zero] * r)[i] = c * a
+        yield from gradient.values()
 
 
 def _row(v: Vector) -> tuple[Any, ...]:

@@ -44,18 +44,23 @@ class Term:
         return value
 
 
-def orthogonal_terms(form: Form, r: int, gram: Metric | None) -> tuple[Term, ...]:
-    """Every product of ``form`` as a product over orthogonal directions; like terms merged."""
+def orthogonal_terms(
+    form: Form, r: int, gram: Metric | None, frame: Sequence[Vector] = ()
+) -> tuple[Term, ...]:
+    """Every product of ``form`` as a product over orthogonal directions; like terms merged.
+
+    Directions of ``frame`` come first where a direction is free to choose.
+    """
     total: dict[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane, ...]], Scalar] = {}
     for key, c in form.items():
-        for factors, planes, value in _split(key, r, gram):
+        for factors, planes, value in _split(key, r, gram, frame):
             place = (factors, planes)
             total[place] = total[place] + c * value if place in total else c * value
     return tuple(Term(c, *place) for place, c in total.items() if c.is_zero() is not True)
 
 
 def _split(
-    key: Monomial, r: int, gram: Metric | None
+    key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector]
 ) -> Iterator[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane, ...], Scalar]]:
     hard = [(g, k) for g, k in key.ridges if g.name not in _WAVES]
     waves = [(g, k) for g, k in key.ridges if g.name in _WAVES]
@@ -66,7 +71,7 @@ def _split(
     in_planes = {v for _, directions in pairs for v in directions}
     if any(axes[a].is_zero() is not True for a in flat):
         raise Unsupported(_NOT_ORTHOGONAL)
-    basis = _complete(list(axes), key, [g.direction for g, _ in waves], r, gram)
+    basis = _complete(list(axes), key, [*(g.direction for g, _ in waves), *frame], r, gram)
     variances = [inner(a, a, gram) for a in basis]
 
     def coordinates(v: Vector) -> list[Fraction]:
@@ -145,18 +150,18 @@ def _components(
 
 
 def _complete(
-    basis: list[Vector], key: Monomial, waves: Sequence[Vector], r: int, gram: Metric | None
+    basis: list[Vector], key: Monomial, wanted: Sequence[Vector], r: int, gram: Metric | None
 ) -> list[Vector]:
-    """Orthogonal primitive vectors that contain ``basis`` and span the waves, the tilt and the variables of ``key``."""
-    candidates = list(waves)
+    """Orthogonal primitive vectors that contain ``basis`` and span ``wanted``, the tilt and the variables of ``key``."""
+    candidates = list(wanted)
     tilt = [dict(key.tilt).get(i, ZERO) for i in range(r)]
     lead = next((c.inverse() for c in tilt if c.is_zero() is not True), None)
     ratios = [] if lead is None else [c * lead for c in tilt]
     # exp(⟨c, z⟩) is a ridge along c: one direction, not one for each variable in it.
     if ratios and all(x.is_rational for x in ratios):
         candidates.append(primitive(tuple(as_fraction(x) for x in ratios))[0])
-    wanted = [i for i in range(r) if key.powers[i] or any(i == j for j, _ in key.tilt)]
-    candidates += [tuple(Fraction(int(i == j)) for j in range(r)) for i in wanted]
+    used = [i for i in range(r) if key.powers[i] or any(i == j for j, _ in key.tilt)]
+    candidates += [tuple(Fraction(int(i == j)) for j in range(r)) for i in used]
     for vector in candidates:
         rest = orthogonal_to(vector, basis, gram)
         if rest is not None:
