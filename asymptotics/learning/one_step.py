@@ -32,7 +32,7 @@ from asymptotics.activations import Activation
 from asymptotics.gaussian import sobol_normal, tensor_rule
 from asymptotics.learning.low_orders import low_orders, without_orders
 from asymptotics.learning.mean_field import MeanField, reduced
-from asymptotics.target_rule import target_rule
+from asymptotics.target_rule import kink_frame, target_rule
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -208,7 +208,14 @@ def weighted_quantiles(values: Array, weight: Array, levels: Sequence[float]) ->
 
 
 def hermite_tensor(f: Target, order: int) -> Array:
-    """C_order = E ∇^order f* in orthonormal coordinates, shape (r,)*order, by cubature."""
+    """C_order = E ∇^order f* in orthonormal coordinates, shape (r,)*order.
+
+    By cubature; from the symbolic expansion where the target has kinks that the cubature cannot split.
+    """
+    if f.tree is not None and not kink_frame(f).exact:
+        from hermite.expansion import expand
+
+        return np.asarray(expand(f, order=order).tensor(order), float)
     x, w = target_rule(f)
     tensor = np.zeros((f.r,) * order)
     table = np.ones((order + 1, *x.shape))
