@@ -173,14 +173,15 @@ def _legend(ax: Any, simulated: bool, more: str = "") -> None:
 
 
 def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overlaps | None = None) -> Axes:
-    """M = ⟨w, w*_m⟩ against the step, a line for each direction m and entry (the first four readouts).
+    """M = ⟨w, w*_m⟩ against the step, a line for each direction m and readout (four values at most).
 
     ``simulation``: measured overlaps of the same entries, drawn as points ± their standard error.
     """
     ax = _axes(ax)
     cycle = _cycle()
     first = overlaps.steps[0]
-    entries = range(min(4, len(first.readout)))
+    # At fixed width neurons of equal readout share a line: the first of them is drawn.
+    entries = list({value: g for g, value in reversed(list(enumerate(first.readout)))}.values())[::-1][:4]
     steps = [s.step for s in overlaps.steps]
     count = 0
     for m in range(first.M.shape[1]):
