@@ -126,9 +126,9 @@ def _ratios(network: Network, ridge: Ridge) -> tuple[float, float]:
 def _validity(level: str) -> tuple[str, str]:
     if level == "iso":
         return "approximate", "The residual of the weights is taken as isotropic."
-    return (
-        "leading order",
-        "The bulk of the residual of the weights is taken as isotropic (exact on the learned block).",
+    return "leading order", (
+        "The bulk of the residual of the weights is taken as isotropic and of equal norm: 1 to 2 % off in the test "
+        "error, 2 to 3 % in the training error; more at n < 10 d or at small lambda with beta > alpha."
     )
 
 
