@@ -6,7 +6,8 @@ Within a replicate all steps and penalties share one trajectory and its draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ def simulate(
     interrupted = False
     with _threads(simulation.threads):
         try:
-            for replicate in range(simulation.replicates):
+            for replicate in _shown(range(simulation.replicates), quiet=progress is not None):
                 if progress is not None:
                     progress(f"replicate {replicate + 1} of {simulation.replicates}")
                 records.append(job.run(replicate))
@@ -108,6 +109,16 @@ def simulate(
                 raise
             interrupted = True
     return job.summary(records, interrupted)
+
+
+def _shown(replicates: range, quiet: bool) -> Iterable[int]:
+    """``replicates`` with a progress bar on stderr, if that is a terminal and nobody else reports."""
+    if quiet or not sys.stderr.isatty():
+        return replicates
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(replicates, "simulating", console=Console(stderr=True), transient=True)
 
 
 @contextmanager
