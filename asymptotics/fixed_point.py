@@ -142,7 +142,8 @@ def solve(
             solution = _newton(counter, above, check, tol)
     if throw and not solution.converged:
         raise ConvergenceError(
-            f"{solution.message} (residual {solution.residual:.2e} after {solution.iterations} evaluations)", solution
+            f"{solution.message} (residual {solution.residual:.2e} after {solution.iterations} evaluations)",
+            solution,
         )
     return solution
 
@@ -163,7 +164,9 @@ def _always(_: Array) -> bool:
     return True
 
 
-def _solution(counter: _Counter, x: Array, gx: Array, check: Check, tol: float, method: str, why: Status) -> Solution:
+def _solution(
+    counter: _Counter, x: Array, gx: Array, check: Check, tol: float, method: str, why: Status
+) -> Solution:
     residual = counter.residual(x, gx)
     status = why
     if residual <= tol:
