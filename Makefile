@@ -30,7 +30,7 @@ slow: $(VENV)/.test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 benchmark: $(VENV)/.test
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only
+	$(BIN)/python -m pytest tests/benchmarks -m '' --benchmark-enable --benchmark-only
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
