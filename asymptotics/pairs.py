@@ -125,6 +125,17 @@ def weighted_slope_products(activation: Activation, m: Array, s: Array, rho: Arr
         return out
     off = np.abs(rho[~np.eye(p, dtype=bool)])
     order = max(_mehler_order(activation, float(off.max(initial=0.0))), 8)
+    # The nodes of the widest neuron tell how many terms are needed.
+    wide = int(np.argmax(s))
+    probe = np.max(
+        np.abs(
+            _mehler_coefficients(activation.slope, m[wide, :64], np.full(64, s[wide])[: m.shape[1]], order)
+        ),
+        axis=0,
+    )
+    order = (
+        max(8, int(np.flatnonzero(probe > 1e-6 * probe.max(initial=1e-300))[-1]) + 1) if order > 8 else order
+    )
     rows = max(1, _CHUNK // (p * (order + 1)))
     for start in range(0, m.shape[1], rows):
         part = m[:, start : start + rows]

@@ -1,9 +1,10 @@
 """Cubature over the target's directions: E_x g(x), x ~ N(0, I_r), for g = f*(x) times a smooth function.
 
 Where f* has kinks on hyperplanes n_j·x = b_j with mutually orthogonal normals (relu(z1) + relu(z2), sign(z1
-z2 z3), max(z1, z2)), the axes are turned to the normals and each axis is split at its kinks. Other kinks
-(several normals that are not orthogonal, curved sets, plain callables) have no such rule: then the axes are
-left alone, and ``exact`` is False: only many points help.
+z2 z3), max(z1, z2)), the axes are turned to the normals and each axis is split at its kinks. In two
+dimensions any set of lines will do: the inner axis is split where it meets them. Other kinks (several
+normals that are not orthogonal in three and more dimensions, curved sets, plain callables) have no such
+rule: then only many points help.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.gaussian import sobol_normal, split_hermite_rule
+from asymptotics.gaussian import REACH, legendre, sobol_normal, split_hermite_rule
 
 if TYPE_CHECKING:
     from hermite.expressions import Expression
@@ -45,17 +46,15 @@ def kink_frame(f: Target) -> KinkFrame:
     plain = KinkFrame(np.eye(f.r), ((),) * f.r, True)
     if f.tree is None:
         return KinkFrame(plain.axes, plain.kinks, False)
-    planes = _kink_planes(f.tree, f.r)
+    planes = kink_planes(f)
     if planes is None:
         return KinkFrame(plain.axes, plain.kinks, False)
     if not planes:
         return plain
     axes: list[Array] = []
     kinks: list[list[float]] = []
-    for normal, offset in planes:
-        n = f.cholesky.T @ normal
-        size = float(np.linalg.norm(n))
-        n, b = n / size, -offset / size
+    for n, offset in planes:
+        b = -offset
         for axis, on_axis in zip(axes, kinks, strict=True):
             if abs(abs(axis @ n) - 1) < 1e-10:
                 on_axis.append(b * float(np.sign(axis @ n)))
@@ -134,6 +133,9 @@ def target_rule(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> tup
     every ``refine``.
     """
     frame = kink_frame(f)
+    planes = None if frame.exact or f.r != 2 else kink_planes(f)
+    if planes is not None:
+        return _planar_rule(planes, max(6, round(20 * refine)))
     smooth = frame.exact and not any(frame.kinks)
     if f.r in NODES and (smooth or (frame.exact and f.r <= 5) or f.r <= 2):
         base = NODES[f.r] if frame.exact else {1: 2000, 2: 400}[f.r]
@@ -154,6 +156,42 @@ def target_rule(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> tup
             return nodes, weights[keep] / weights[keep].sum()
     nodes = sobol_normal(f.r, 17 + round(refine), 20260 + round(100 * refine))
     return nodes, np.full(len(nodes), 1 / len(nodes))
+
+
+def splits_kinks(f: Target) -> bool:
+    """Whether :func:`target_rule` has every kink of ``f`` on a panel edge (then it converges fast)."""
+    return kink_frame(f).exact or (f.r == 2 and kink_planes(f) is not None)
+
+
+def _planar_rule(lines: list[tuple[Array, float]], order: int) -> tuple[Array, Array]:
+    """Two dimensions, any kinked lines n·x + b = 0: an outer axis along the first normal, split where lines
+    are parallel to the inner axis or cross, and inner axes split at the lines.
+    """
+    first = lines[0][0]
+    axes = np.array([first, [-first[1], first[0]]])
+    turned = [(axes @ n, b) for n, b in lines]
+    upright = [-b / n[0] for n, b in turned if abs(n[1]) < 1e-9]
+    sloped = np.array([(-n[0] / n[1], -b / n[1]) for n, b in turned if abs(n[1]) >= 1e-9]).reshape(-1, 2)
+    crossings = [
+        float((q[1] - p[1]) / (p[0] - q[0]))
+        for i, p in enumerate(sloped)
+        for q in sloped[:i]
+        if abs(p[0] - q[0]) > 1e-12
+    ]
+    cuts = np.unique(np.round([*upright, *crossings], 12))
+    outer, weight = split_hermite_rule(tuple(c for c in cuts.tolist() if abs(c) < REACH), order)
+    edge = np.full((len(outer), 1), 9.0)
+    inner = np.clip(sloped[:, 0] * outer[:, None] + sloped[:, 1], -9.0, 9.0)
+    panels = np.sort(
+        np.concatenate([-edge, inner, edge, np.tile([-4.0, -1.5, 0.0, 1.5, 4.0], (len(outer), 1))], axis=1)
+    )
+    t, u = legendre(max(5, round(0.55 * order)))
+    width = np.diff(panels, axis=1)[:, :, None]
+    y = (panels[:, :-1, None] + width * t).reshape(len(outer), -1)
+    w = weight[:, None] * (width * u).reshape(len(outer), -1) * np.exp(-0.5 * y**2)
+    nodes = np.stack([np.repeat(outer, y.shape[1]), y.ravel()], axis=1) @ axes
+    keep = w.ravel() > 1e-18
+    return nodes[keep], w.ravel()[keep] / w.sum()
 
 
 def _uniform_rule(points: int) -> tuple[Array, Array]:

@@ -25,7 +25,8 @@ _MAX_ORDER = 20
 def information_exponent(f: Target, removed: tuple[int, ...] = ()) -> int | None:
     """The first k ≥ 1 with C_k ≠ 0 that is not removed; None for a constant or above order 20.
 
-    Exact for expressions; a plain callable counts a tensor below 1e-8 of the target's size as zero.
+    Exact for expressions that the engines decide; elsewhere a tensor below 1e-8 of the target's size counts
+    as zero.
     """
     for k in range(1, _MAX_ORDER + 1):
         if k not in removed and _has_order(f, k):
@@ -34,14 +35,19 @@ def information_exponent(f: Target, removed: tuple[int, ...] = ()) -> int | None
 
 
 def _has_order(f: Target, k: int) -> bool:
-    if f.tree is None:
-        size = np.sqrt(low_orders(f).energy)
-        return bool(np.max(np.abs(hermite_tensor(f, k))) > 1e-8 * size)
-    from hermite.expansion import expand
+    if f.tree is not None:
+        from hermite.expansion import expand
 
-    expansion = expand(f, order=k)
-    indices = combinations_with_replacement(range(f.r), k)
-    return any(expansion.is_zero(tuple(index.count(i) for i in range(f.r))) is False for index in indices)
+        indices = combinations_with_replacement(range(f.r), k)
+        try:
+            expansion = expand(f, order=k)
+            zero = [expansion.is_zero(tuple(index.count(i) for i in range(f.r))) for index in indices]
+        except InputError:
+            zero = [None]
+        if None not in zero:
+            return False in zero
+    size = np.sqrt(low_orders(f).energy)
+    return bool(np.max(np.abs(hermite_tensor(f, k))) > 1e-8 * size)
 
 
 def check_steps(exponent: float, training: Training) -> None:

@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.target_rule import kink_frame, target_rule
+from asymptotics.target_rule import splits_kinks, target_rule
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -42,14 +42,25 @@ def low_orders(f: Target) -> LowOrders:
     energy = float(w @ values**2)
     size = 1e-12 * np.sqrt(energy) if len(w) < 2**17 else 0.0
     constant, linear = float(w @ values), (w * values) @ x
-    if f.tree is not None and not kink_frame(f).exact:
-        # The rule is good to 1e-5 only where kinks are not on orthogonal planes; the expansion is exact.
-        from hermite.expansion import expand
-
-        expansion = expand(f, order=1)
-        constant, linear = float(expansion.tensor(0)), np.asarray(expansion.tensor(1), float)
+    if not splits_kinks(f):
+        constant = float(symbolic_tensor(f, 0, np.asarray(constant)))
+        linear = symbolic_tensor(f, 1, linear)
     linear = np.where(np.abs(linear) > size, linear, 0.0)
     return LowOrders(constant if abs(constant) > size else 0.0, linear, energy)
+
+
+def symbolic_tensor(f: Target, order: int, otherwise: Array) -> Array:
+    """C_order from the symbolic expansion; ``otherwise`` for a callable or where the expansion is
+    undecided.
+    """
+    if f.tree is None:
+        return otherwise
+    from hermite.expansion import expand
+
+    try:
+        return np.asarray(expand(f, order=order).tensor(order), float)
+    except InputError:
+        return otherwise
 
 
 @lru_cache(maxsize=128)

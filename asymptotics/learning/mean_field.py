@@ -45,7 +45,7 @@ from hermite.target import Target
 Array = npt.NDArray[np.float64]
 
 #: Amplitudes of common noise below this are counted as a neuron's own noise; the effect is of second order.
-_NEGLIGIBLE = 1e-6
+_NEGLIGIBLE = 2e-4
 _MAX_NODES = 4_000_000
 #: Groups up to which the risk is summed over pairs of groups.
 _MAX_PAIRED = 60

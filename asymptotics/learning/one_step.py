@@ -30,9 +30,9 @@ import numpy.typing as npt
 
 from asymptotics.activations import Activation
 from asymptotics.gaussian import sobol_normal, tensor_rule
-from asymptotics.learning.low_orders import low_orders, without_orders
+from asymptotics.learning.low_orders import low_orders, symbolic_tensor, without_orders
 from asymptotics.learning.mean_field import MeanField, reduced
-from asymptotics.target_rule import kink_frame, target_rule
+from asymptotics.target_rule import splits_kinks, target_rule
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -212,10 +212,6 @@ def hermite_tensor(f: Target, order: int) -> Array:
 
     By cubature; from the symbolic expansion where the target has kinks that the cubature cannot split.
     """
-    if f.tree is not None and not kink_frame(f).exact:
-        from hermite.expansion import expand
-
-        return np.asarray(expand(f, order=order).tensor(order), float)
     x, w = target_rule(f)
     tensor = np.zeros((f.r,) * order)
     table = np.ones((order + 1, *x.shape))
@@ -229,7 +225,7 @@ def hermite_tensor(f: Target, order: int) -> Array:
             if count:
                 product = product * table[count][:, axis]
         tensor[index] = float(values @ product)
-    return tensor
+    return tensor if splits_kinks(f) else symbolic_tensor(f, order, tensor)
 
 
 def one_step_law(
@@ -302,8 +298,9 @@ def one_step_law(
 def overlap_below_threshold(law: OneStepLaw, d: int, order: int, exponent: float, alpha: float) -> Array:
     """Size of the cosine with V* at finite d when n = alpha d^exponent, exponent < ``order`` = ℓ: shape (G,).
 
-    cos² ≈ (E|x/√d + signal|² + tr Cov)/‖w‖² with the start x/√d, the signal η ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)] of size
-    d^(−(ℓ−k)/2), k the exponent, and the batch noise (η ã)²/(alpha d) E σ'² E[(f*² + Δ)|x|²] on the r directions.
+    cos² ≈ (E|x/√d + signal|² + tr Cov)/‖w‖² with the start x/√d, the signal η ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)] of
+    size d^(−(ℓ−k)/2), k the exponent, and the batch noise (η ã)²/(alpha d) E σ'² E[(f*² + Δ)|x|²] on the r
+    directions.
     """
     f = law.target
     slopes = law.activation.slope_coefficients(order - 1)
