@@ -8,7 +8,7 @@ nobody knows, for instance, whether e and π are algebraically independent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -31,8 +31,13 @@ class Atom:
     symbol: Callable[[], Any] = field(compare=False, repr=False)
 
 
-#: ((atom, exponent), …), sorted by name; e^q is kept as ("exp", q).
+#: ((atom, exponent), …), sorted by name.
 Key = tuple[tuple[Atom, int], ...]
+#: (exponent q of e^q, other atoms): what a rational coefficient multiplies.
+Place = tuple[Any, Key]
+
+_ONE = flint.fmpq(1)
+_UNIT: Place = (0, ())
 
 
 def _sympy() -> Any:
@@ -60,28 +65,38 @@ def _exp_atom(p: int, q: int) -> Atom:
 class Scalar:
     """An exact constant Σ q_i m_i; immutable, closed under +, −, * and under division by single monomials."""
 
-    __slots__ = ("_terms", "_zero")
+    __slots__ = ("_hash", "_terms", "_zero")
 
-    def __init__(self, terms: dict[tuple[Fraction, Key], Any] | None = None) -> None:
-        #: (exponent q of e^q, other atoms) → rational coefficient, none of them zero.
-        self._terms = {key: c for key, c in (terms or {}).items() if c != 0}
+    def __init__(self, terms: dict[Place, Any]) -> None:
+        #: rational coefficients, none of them zero.
+        self._terms = {place: c for place, c in terms.items() if c}
         self._zero: bool | str | None = "unknown"
+        self._hash: int | None = None
 
     @classmethod
     def of(cls, value: Any) -> Scalar:
         """A rational (int, ``Fraction``, ``flint.fmpq``) as a Scalar."""
         if isinstance(value, Scalar):
             return value
-        return cls({(Fraction(0), ()): _fmpq(value)})
+        return cls({_UNIT: _fmpq(value)})
+
+    @classmethod
+    def total(cls, parts: Iterable[Scalar]) -> Scalar:
+        """The sum of many constants in one pass."""
+        terms: dict[Place, Any] = {}
+        for part in parts:
+            for place, c in part._terms.items():
+                terms[place] = terms[place] + c if place in terms else c
+        return cls(terms)
 
     @classmethod
     def atom(cls, atom: Atom, exponent: int = 1) -> Scalar:
-        return cls({(Fraction(0), ((atom, exponent),)): flint.fmpq(1)})
+        return cls({(0, ((atom, exponent),)): _ONE})
 
     @classmethod
     def exp(cls, q: Fraction) -> Scalar:
         """e^q for rational q."""
-        return cls({(Fraction(q), ()): flint.fmpq(1)})
+        return cls({(_exponent(Fraction(q)), ()): _ONE})
 
     @classmethod
     def sqrt(cls, q: Fraction | int) -> Scalar:
@@ -95,7 +110,7 @@ class Scalar:
             if k % 2:
                 primes.append(int(p))
         key = tuple(sorted((_root_atom(p), 1) for p in primes))
-        return cls({(Fraction(0), key): _fmpq(outside)})
+        return cls({(0, key): _fmpq(outside)})
 
     @classmethod
     def sqrt_pi(cls, exponent: int = 1) -> Scalar:
@@ -103,10 +118,7 @@ class Scalar:
         return cls.atom(SQRT_PI, exponent) if exponent else cls.of(1)
 
     def __add__(self, other: Any) -> Scalar:
-        terms = dict(self._terms)
-        for key, c in Scalar.of(other)._terms.items():
-            terms[key] = terms[key] + c if key in terms else c
-        return Scalar(terms)
+        return Scalar.total((self, Scalar.of(other)))
 
     __radd__ = __add__
 
@@ -120,12 +132,18 @@ class Scalar:
         return Scalar.of(other) + (-self)
 
     def __mul__(self, other: Any) -> Scalar:
-        terms: dict[tuple[Fraction, Key], Any] = {}
-        right = Scalar.of(other)._terms.items()
+        right = Scalar.of(other)._terms
+        if len(right) == 1 and _UNIT in right:
+            factor = right[_UNIT]
+            return self if factor == 1 else Scalar({place: c * factor for place, c in self._terms.items()})
+        if len(self._terms) == 1 and _UNIT in self._terms:
+            factor = self._terms[_UNIT]
+            return Scalar({place: c * factor for place, c in right.items()})
+        terms: dict[Place, Any] = {}
         for (q, key), c in self._terms.items():
-            for (s, other_key), d in right:
+            for (s, other_key), d in right.items():
                 merged, factor = _merge(key, other_key)
-                place = (q + s, merged)
+                place = (_exponent(q + s), merged)
                 value = c * d * factor
                 terms[place] = terms[place] + value if place in terms else value
         return Scalar(terms)
@@ -146,7 +164,7 @@ class Scalar:
         result = Scalar({(-q, ()): 1 / c})
         for atom, k in key:
             result = result * (
-                Scalar({(Fraction(0), ((atom, 1),)): flint.fmpq(1, _radicand(atom))})
+                Scalar({(0, ((atom, 1),)): flint.fmpq(1, _radicand(atom))})
                 if _is_root(atom)
                 else Scalar.atom(atom, -k)
             )
@@ -200,7 +218,9 @@ class Scalar:
         )
 
     def __hash__(self) -> int:
-        return hash(frozenset((key, str(c)) for key, c in self._terms.items()))
+        if self._hash is None:
+            self._hash = hash(frozenset(self._terms.items()))
+        return self._hash
 
     def __str__(self) -> str:
         if not self._terms:
@@ -223,6 +243,11 @@ class Scalar:
         return total
 
 
+def _exponent(q: Fraction | int) -> Fraction | int:
+    """``q`` as an integer if it is one: integers hash much faster, and nearly all are 0."""
+    return q.numerator if q.denominator == 1 else q
+
+
 def _fmpq(value: Any) -> Any:
     if isinstance(value, Fraction):
         return flint.fmpq(value.numerator, value.denominator)
@@ -240,11 +265,11 @@ def _radicand(atom: Atom) -> int:
 def _merge(a: Key, b: Key) -> tuple[Key, Any]:
     """Product of two monomials: exponents add, and √p·√p leaves the rational p."""
     if not a or not b:
-        return a or b, flint.fmpq(1)
+        return a or b, _ONE
     powers = dict(a)
     for atom, k in b:
         powers[atom] = powers.get(atom, 0) + k
-    factor = flint.fmpq(1)
+    factor = _ONE
     for atom, k in list(powers.items()):
         if _is_root(atom) and k == 2:
             factor *= _radicand(atom)
@@ -254,12 +279,12 @@ def _merge(a: Key, b: Key) -> tuple[Key, Any]:
     return tuple(sorted(powers.items())), factor
 
 
-def _order(item: tuple[tuple[Fraction, Key], Any]) -> tuple[Any, ...]:
+def _order(item: tuple[Place, Any]) -> tuple[Any, ...]:
     (q, key), _ = item
     return (q, [(atom.name, k) for atom, k in key])
 
 
-def _term_text(q: Fraction, key: Key, c: Any) -> str:
+def _term_text(q: Any, key: Key, c: Any) -> str:
     factors = [atom.name if k == 1 else f"{atom.name}^{k}" for atom, k in key if k > 0]
     below = [atom.name if k == -1 else f"{atom.name}^{-k}" for atom, k in key if k < 0]
     if q:

@@ -61,10 +61,11 @@ class AnalyticEngine:
     def heat_series(self, order: int) -> dict[tuple[int, ...], Any]:
         """{α: c_α/α!} up to total degree ``order``; entries that cancel formally (a proof of zero) are left out."""
         if order not in self._series:
-            total: dict[tuple[int, ...], Scalar] = {}
+            parts: dict[tuple[int, ...], list[Scalar]] = {}
             for term in self.terms:
                 for alpha, c in _expand_term(term, order, self.r).items():
-                    total[alpha] = total[alpha] + c if alpha in total else c
+                    parts.setdefault(alpha, []).append(c)
+            total = {alpha: Scalar.total(own) for alpha, own in parts.items()}
             self._series[order] = {alpha: c for alpha, c in total.items() if c.is_zero() is not True}
         return self._series[order]
 
@@ -151,7 +152,7 @@ class AnalyticEngine:
             return None
         try:
             square = orthogonal_terms(multiply(self.form, self.form), self.r, self.gram)
-            return sum((term.mean() for term in square), Scalar.of(0))
+            return Scalar.total(term.mean() for term in square)
         except Unsupported:
             return None
 

@@ -68,7 +68,7 @@ def scaled(form: Form, c: Scalar) -> Form:
 
 
 def multiply(a: Form, b: Form) -> Form:
-    if len(a) * len(b) > 50 * MAX_PRODUCTS:
+    if len(a) * len(b) > 5 * MAX_PRODUCTS:
         raise Unsupported(f"the product expands to more than {MAX_PRODUCTS} terms")
     total: Form = {}
     for x, c in a.items():

@@ -8,6 +8,7 @@ and no integral is ever formed, and every coefficient is an exact rational.
 from __future__ import annotations
 
 from fractions import Fraction
+from math import factorial, prod
 from typing import TYPE_CHECKING, Any
 
 from hermite.nodes import Expression, Hermite, Number, Power, Product, Sum, Variable, children, postorder
@@ -44,9 +45,15 @@ class PolynomialEngine:
         return terms
 
     def total_energy(self) -> Any:
-        """E f² = (exp(Δ/2) f²)(0), exactly."""
-        square = smooth(self.polynomial * self.polynomial, self.context, self.gram)
-        return square[(0,) * self.r]
+        """E f², exactly: Σ c_α²/α! by Parseval; with a Gram matrix (exp(½ Σ G_ij ∂_i ∂_j) f²)(0)."""
+        import flint
+
+        if self.gram is not None:
+            return smooth(self.polynomial * self.polynomial, self.context, self.gram)[(0,) * self.r]
+        return sum(
+            (c * c * prod(factorial(int(a)) for a in alpha) for alpha, c in self.h.to_dict().items()),
+            flint.fmpq(0),
+        )
 
 
 def to_mpoly(tree: Expression, context: Any) -> Any:
