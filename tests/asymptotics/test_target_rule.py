@@ -47,7 +47,7 @@ def test_other_kinks_are_admitted() -> None:
     assert not splits_kinks(Target("relu(z1) + relu(z1 + z2) + relu(z3)"))
     assert not splits_kinks(Target.from_function(lambda x: np.abs(x[:, 0]), 1))
     for f in (Target("abs(z1^2 - 1)"), Target.from_function(lambda x: np.abs(x[:, 0]), 1)):
-        x, w = target_rule(f)
+        _, w = target_rule(f)
         assert w.sum() == pytest.approx(1)
 
 
