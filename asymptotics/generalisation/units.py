@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import Map, Solution, continuation, solve
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 
 Array = npt.NDArray[np.float64]
 
@@ -142,8 +142,14 @@ def solve_units(
     """
     refuse_singular(units, alpha, beta, lam)
     sus = susceptibilities(units, alpha, beta, lam, throw=throw)
-    conjugate, alignment, means, eps0 = first_moments(units, sus, alpha, d)
-    error, norm2 = second_moments(units, sus, alpha, beta, conjugate, means, eps0, d)
+    try:
+        conjugate, alignment, means, eps0 = first_moments(units, sus, alpha, d)
+        error, norm2 = second_moments(units, sus, alpha, beta, conjugate, means, eps0, d)
+    except np.linalg.LinAlgError:
+        raise ConvergenceError(
+            "The errors at the fixed point are undetermined (a singular system): choose a larger regularisation.",
+            sus.solution,
+        ) from None
     test = float(units.weights @ error)
     train = float(units.weights @ (error * (sus.om * sus.iv) ** 2))
     return Errors(test, train, norm2, means, alignment, sus)
