@@ -17,6 +17,8 @@ from typing import Any
 import flint
 
 _PRECISIONS = (256, 512, 2048)
+#: A product that would expand to more monomials is kept as one opaque constant: no formal zero, but bounded work.
+MAX_PRODUCTS = 2_000
 
 
 @dataclass(frozen=True, order=True)
@@ -139,6 +141,8 @@ class Scalar:
         if len(self._terms) == 1 and _UNIT in self._terms:
             factor = self._terms[_UNIT]
             return Scalar({place: c * factor for place, c in right.items()})
+        if len(self._terms) * len(right) > MAX_PRODUCTS:
+            return Scalar.atom(_product_atom(self, Scalar.of(other)))
         terms: dict[Place, Any] = {}
         for (q, key), c in self._terms.items():
             for (s, other_key), d in right.items():
@@ -252,6 +256,24 @@ def _fmpq(value: Any) -> Any:
     if isinstance(value, Fraction):
         return flint.fmpq(value.numerator, value.denominator)
     return flint.fmpq(value)
+
+
+def _product_atom(a: Scalar, b: Scalar) -> Atom:
+    """a·b as an opaque constant, named by its first digits and a digest of the factors."""
+    from hashlib import sha256
+
+    texts = sorted((str(a), str(b)))
+    digits = (a.ball(128) * b.ball(128)).str(20, radius=False)
+
+    @lru_cache(maxsize=4)
+    def enclose(precision: int) -> Any:
+        return a.ball(precision) * b.ball(precision)
+
+    return Atom(
+        f"[{digits}#{sha256('*'.join(texts).encode()).hexdigest()[:16]}]",
+        lambda: enclose(int(flint.ctx.prec)),
+        lambda: a.to_sympy() * b.to_sympy(),
+    )
 
 
 def _is_root(atom: Atom) -> bool:
