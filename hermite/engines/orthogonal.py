@@ -19,6 +19,8 @@ from hermite.engines.univariate import ZERO, Factor, Univariate
 from hermite.scalars import Scalar
 
 _NOT_ORTHOGONAL = "a product of functions along directions that are not orthogonal"
+#: Most terms into which a product of sin and cos along directions that are not orthogonal is expanded.
+MAX_WAVES = 500
 _WAVES = frozenset({"sin", "cos"})
 
 
@@ -186,6 +188,8 @@ def _distributed(
                     place = tuple(sorted(left + right, key=str))
                     grown[place] = grown[place] + c * d if place in grown else c * d
             total = {place: c for place, c in grown.items() if c.is_zero() is not True}
+            if len(total) > MAX_WAVES:
+                raise Unsupported(f"a product of waves that expands to more than {MAX_WAVES} terms")
     return total
 
 

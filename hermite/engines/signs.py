@@ -1,12 +1,15 @@
 """The sign of an expression, and functions of piecewise arguments, as sums over the cells on which signs are constant.
 
-With a sign s of a linear form inside u, g(u) = (1 + s)/2 · g(u at s = 1) + (1 − s)/2 · g(u at s = −1).
+With signs s_1, s_2, … along one direction, at rising breakpoints, inside u, g(u) = Σ_j (s_j − s_{j+1})/2 · g(u on piece j).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cmp_to_key
+from itertools import pairwise
+from math import prod
 from typing import Any
 
 import flint
@@ -21,58 +24,47 @@ from hermite.engines.forms import (
     linear,
     multiply,
     ridge_form,
+    scaled,
 )
 from hermite.scalars import Scalar
 
-#: Most signs that an argument may contain: the cells double with each.
-MAX_SIGNS = 6
+#: Most cells on which a function of a piecewise argument is taken.
+MAX_CELLS = 256
 
 
-def by_cells(u: Form, r: int, function: Callable[[Form], Form]) -> Form:
-    """function(u) where ``function`` handles arguments without signs."""
+def by_cells(u: Form, r: int, function: Callable[[Form], Form], budget: int = MAX_CELLS) -> Form:
+    """function(u) where ``function`` handles arguments without signs; the cells along one direction are intervals."""
     signs = {g for key in u for g, _ in key.ridges if g.name == "sign"}
     if not signs:
         return function(u)
-    if len(signs) > MAX_SIGNS:
-        raise Unsupported(f"an argument with more than {MAX_SIGNS} kinks")
-    chosen = min(signs, key=Ridge.sort_key)
+    direction = min(g.direction for g in signs)
+    along = sorted((g for g in signs if g.direction == direction), key=cmp_to_key(_order))
+    if len(along) + 1 > budget:
+        raise Unsupported(f"a function of an argument with more than {MAX_CELLS} pieces")
     half = Fraction(1, 2)
-    return add(
-        *(
-            multiply(
-                add(constant_form(half, r), ridge_form(chosen, r, half * value)),
-                by_cells(_fixed(u, chosen, value), r, function),
-            )
-            for value in (1, -1)
-        )
-    )
+    edges = [constant_form(1, r), *(ridge_form(g, r) for g in along), constant_form(-1, r)]
+    pieces = []
+    for j, (left, right) in enumerate(pairwise(edges)):
+        inside = scaled(add(left, scaled(right, Scalar.of(-1))), Scalar.of(half))
+        values = {g: 1 if i < j else -1 for i, g in enumerate(along)}
+        rest = by_cells(_fixed(u, values), r, function, budget // (len(along) + 1))
+        pieces.append(multiply(inside, rest))
+    return add(*pieces)
 
 
-def _fixed(u: Form, chosen: Ridge, value: int) -> Form:
-    """``u`` where the sign ``chosen`` has the given value, and so have those along its direction that it decides."""
+def _order(g: Ridge, h: Ridge) -> int:
+    """Order of the breakpoints −θ of sign(t + θ)."""
+    return sign_of(h.offset - g.offset)
+
+
+def _fixed(u: Form, values: dict[Ridge, int]) -> Form:
+    """``u`` where the given signs have the given values."""
     parts: list[Form] = []
     for key, c in u.items():
-        sign, ridges = 1, []
-        for g, k in key.ridges:
-            known = _decided(g, chosen, value)
-            if known is None:
-                ridges.append((g, k))
-            else:
-                sign *= known
-        parts.append({Monomial(key.powers, tuple(ridges), key.tilt, key.quadratic): c * sign})
+        sign = prod(values[g] for g, _ in key.ridges if g in values)
+        ridges = tuple(item for item in key.ridges if item[0] not in values)
+        parts.append({Monomial(key.powers, ridges, key.tilt, key.quadratic): c * sign})
     return add(*parts)
-
-
-def _decided(g: Ridge, chosen: Ridge, value: int) -> int | None:
-    """The value of the sign g = sign(t + θ) where sign(t + θ') = ``value``, if that decides it."""
-    if g == chosen:
-        return value
-    if g.name != "sign" or g.direction != chosen.direction:
-        return None
-    try:
-        return value if sign_of(g.offset - chosen.offset) == value else None
-    except Unsupported:
-        return None
 
 
 def sign_form(u: Form, r: int) -> Form:

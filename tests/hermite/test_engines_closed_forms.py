@@ -97,6 +97,16 @@ def test_angles_that_are_rational_multiples_of_pi_cancel() -> None:
     assert three.coefficient((0, 1, 0)) == sympy.Rational(1, 3)
 
 
+def test_many_pieces_along_one_line() -> None:
+    """Cells along one direction are intervals: tangents of a parabola, and a deep fold, stay cheap and exact."""
+    tangents = expand(Target("max(" + ", ".join(f"{i}*z1 - {i * i}/4" for i in range(-6, 7)) + ")"), 2)
+    assert tangents.exactness == "exact"
+    assert tangents.is_zero((1,)) is True
+    folded = expand(Target("abs(abs(abs(abs(z1) - 4) - 2) - 1)"), 3)
+    assert (folded.exactness, folded.is_zero((1,)), folded.is_zero((2,))) == ("exact", True, False)
+    assert "pieces" in expand(Target("max(" + ", ".join(f"z{i}" for i in range(1, 13)) + ")")).reason
+
+
 IDENTITIES = [
     "cos(z1)*cos(z1 + z2) - cos(2*z1 + z2)/2 - cos(z2)/2",
     "cos(z1)^2 + sin(z1)^2 - 1",
