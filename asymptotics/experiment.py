@@ -46,7 +46,7 @@ NETWORK_RULES = {
 TRAINING_RULES = {
     "steps": Rule(rules.integer(0), "a whole number of at least 0", grid=True),
     "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
-    "eta": Rule(rules.number(0.0), "a finite number of at least 0", grid=True),
+    "eta": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
     "batch_exponent": Rule(rules.number(0.0), "a finite number of at least 0"),
     "remove_orders": Rule(rules.removed_orders, "[], [0] or [0, 1]"),
 }

@@ -21,7 +21,7 @@ from asymptotics.activations import Activation
 from asymptotics.simulation.backends import NUMPY, Backend
 from asymptotics.simulation.direct import BIASES, FIRST_BATCH, WEIGHTS
 from asymptotics.simulation.seeds import BLOCK, generator, normal_chunks
-from asymptotics.simulation.state import Fields, labels, output
+from asymptotics.simulation.state import Fields, check_finite, labels, output
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -140,16 +140,14 @@ class ReducedNetwork:
         vu *= outer[:, None] / n
         scale *= np.outer(outer, outer) / n**2
         v = vu @ factor.T
+        check_finite(vu, scale)
         values, vectors = np.linalg.eigh((scale + scale.T) / 2)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         wishart = generator(self.entropy, self.replicate, _WISHART, stream)
         across = root @ self._orthogonal_part(wishart, factor.shape[1])
         m = self.M + v[:, : self.r]
         q = self.Q + v[:, self.r :] + v[:, self.r :].T + vu @ vu.T + across @ across.T
-        if not (np.isfinite(m).all() and np.isfinite(q).all()) or np.abs(q).max() > 1e30:
-            raise InputError(
-                "the giant step overflows: eta (or the batch exponent) is too large for this network."
-            )
+        check_finite(np.where(np.abs(q).max() < 1e30, 0.0, np.nan))
         self.M, self.Q = m, q
 
     def _orthogonal_part(self, rng: np.random.Generator, rank: int) -> Array:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.simulation.state import Network, labels
+from asymptotics.simulation.state import Network, check_finite, labels
 from hermite.target import Target
 
 Array = npt.NDArray[Any]
@@ -28,9 +28,14 @@ class Fit:
 
 
 def solve_ridge(gram: Array, moment: Array, lambdas: Sequence[float]) -> Array:
-    """(gram + λ)^(-1) moment for every λ, shape (size, L); λ = 0 on the range of ``gram`` only."""
+    """(gram + λ)^(-1) moment for every λ, shape (size, L); λ = 0 on the range of ``gram`` only.
+
+    At λ = 0 ``gram`` must have been accumulated in double precision: near interpolation its smallest eigenvalues are
+    far below the rounding of single precision.
+    """
+    check_finite(gram, moment)
     values, vectors = np.linalg.eigh(gram)
-    floor = max(float(values[-1]), 0.0) * len(values) * np.finfo(np.float32).eps
+    floor = max(float(values[-1]), 0.0) * len(values) * np.finfo(np.float64).eps
     projected = vectors.T @ moment
     columns = []
     for lam in lambdas:
@@ -57,11 +62,13 @@ def fit_and_test(
     mean, slope = network.low_orders(streams[0], n2)
     rng = network.noise(streams[0])
     dual = n2 < p
+    precision = xp.float64 if 0 in lambdas else None
     stored: list[Array] = []
     ys: list[Array] = []
     gram, moment, square = np.zeros((p, p) if not dual else (0, 0)), np.zeros(p), 0.0
     for chunk in network.fields(streams[0], n2):
         x = network.sigma(chunk.neurons)
+        x = x if precision is None else xp.astype(x, precision)
         y = labels(target, chunk.target, rng) - mean
         if chunk.z is not None and slope.any():
             y = y - chunk.z @ slope.astype(chunk.z.dtype)

@@ -21,7 +21,7 @@ from asymptotics.simulation.backends import get_backend
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import Fit, fit_and_test
-from asymptotics.simulation.seeds import unit_entropy
+from asymptotics.simulation.seeds import fingerprint, unit_entropy
 from asymptotics.simulation.state import population_risk
 from hermite.errors import InputError
 
@@ -33,6 +33,9 @@ Progress = Callable[[str], None]
 
 #: Streams of a replicate: the training batch of step t is stream t; the rest of step t starts at _STEP (t + 1).
 _STEP = 1000
+
+#: Where a callable is evaluated to tell it from others.
+_PROBE = np.linspace(-4.0, 4.0, 65)
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def simulate(
         training,
         ridge,
         simulation,
-        tuple(steps or range(training.steps + 1)),
+        tuple(sorted(set(steps or range(training.steps + 1)))),
         tuple(lambdas or ()),
     )
     records: list[Any] = []
@@ -109,6 +112,20 @@ def simulate(
                 raise
             interrupted = True
     return job.summary(records, interrupted)
+
+
+def _activation_key(network: Network) -> str:
+    """What names an activation in a seed: its text, or the values of a callable (whose text is a memory address)."""
+    if isinstance(network.activation, str):
+        return network.activation
+    return fingerprint(network.get_activation()(_PROBE))
+
+
+def _target_key(f: Target) -> str:
+    """What names a target in a seed: its text, or the values of a callable."""
+    if f.tree is not None:
+        return f.text
+    return fingerprint(f(np.stack([np.roll(_PROBE, 7 * k) for k in range(f.r)], axis=1)))
 
 
 def _shown(replicates: range, quiet: bool) -> Iterable[int]:
@@ -166,13 +183,15 @@ class _Job:
         ridge = None if self.ridge is None else [self.ridge.alpha, self.ridge.beta]
         t, s, net = self.training, self.simulation, self.network
         return {
-            "target": [self.f.text, list(self.f.variables), str(self.f.gram), self.f.noise],
-            "network": [str(net.activation), str(net.readout), net.bias, net.initialisation, self.width],
+            "target": [_target_key(self.f), list(self.f.variables), str(self.f.gram), self.f.noise],
+            "network": [_activation_key(net), str(net.readout), net.bias, net.initialisation, self.width],
             "training": [t.alpha, t.eta, t.batch_exponent, list(t.remove_orders)],
             "ridge": ridge,
             "simulation": [s.method, s.d],
         }
 
+    # What overflows is caught by ``check_finite`` and told in one sentence.
+    @np.errstate(over="ignore", invalid="ignore")
     def run(self, replicate: int) -> list[Any]:
         """The trajectory of one replicate: per step a ``Fit``, or (M, Q, risk)."""
         s, net, t = self.simulation, self.network, self.training
@@ -222,7 +241,7 @@ class _Job:
     def _risks(self, records: list[list[Fit]]) -> Iterator[Risk]:
         assert self.ridge is not None
         d = self.simulation.d
-        for i, step in enumerate(sorted(self.steps)):
+        for i, step in enumerate(self.steps):
             test = np.stack([record[i].test_error for record in records])
             train = np.stack([record[i].train_error for record in records])
             for j, lam in enumerate(self.lambdas):

@@ -29,6 +29,12 @@ def unit_entropy(seed: int, content: Any) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
 
 
+def fingerprint(values: npt.ArrayLike) -> str:
+    """A short digest of ``values`` to 12 significant digits: equal functions give equal digests on any machine."""
+    text = ",".join(f"{value:.11e}" for value in np.asarray(values, dtype=np.float64).ravel())
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def generator(entropy: int, *key: int) -> np.random.Generator:
     """The generator of one purpose within a unit, e.g. (replicate, stream, block)."""
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(entropy, spawn_key=key)))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.simulation.backends import Backend, Function
+from hermite.errors import InputError
 from hermite.target import Target
 
 Array = npt.NDArray[Any]
@@ -64,6 +65,14 @@ def labels(target: Target, fields: Array, rng: np.random.Generator | None) -> Ar
     return y
 
 
+def check_finite(*values: Any) -> None:
+    """Raise ``InputError`` if a number computed from a trained network is not finite."""
+    if not all(np.isfinite(value).all() for value in values):
+        raise InputError(
+            "the network overflows after a giant step: eta (or the batch exponent) is too large for it."
+        )
+
+
 def output(network: Network, neurons: Any) -> Array:
     """f(z) = (1/p) Σ_i ã_i σ(field_i), shape (m,), in double precision on the host."""
     features = network.sigma(neurons)
@@ -79,4 +88,5 @@ def population_risk(network: Network, target: Target, stream: int, n: int) -> fl
     for chunk in network.fields(stream, n):
         gap = labels(target, chunk.target, None) - output(network, chunk.neurons)
         total += float(gap @ gap)
+    check_finite(total)
     return total / n

@@ -81,9 +81,9 @@ def test_readout_law_is_irrelevant_before_any_step() -> None:
 
 @pytest.mark.parametrize("network", [Network(), Network("tanh", initialisation="independent")])
 def test_no_learning_rate_is_no_step(network) -> None:
-    """eta = 0 leaves the network as it was: spiked theory = plain theory, also for pairs."""
+    """eta → 0 leaves the network as it was: spiked theory = plain theory, also for pairs."""
     ridge = Ridge(2.0, 1.4, 0.1)
-    idle = risk(QUADRATIC, network, Training(1, 3.0, 0.0), ridge)
+    idle = risk(QUADRATIC, network, Training(1, 3.0, 1e-12), ridge)
     plain = risk(QUADRATIC, network, Training(0), ridge)
     assert idle.test_error == pytest.approx(plain.test_error, rel=1e-9)
     assert idle.train_error == pytest.approx(plain.train_error, rel=1e-9)

@@ -59,6 +59,21 @@ class TestDraws:
         again = simulate(*setting, steps=[1, 2], lambdas=[0.1, 1.0]).risks
         assert [r.test_error for r in again] == [r.test_error for r in both]
 
+    def test_callables_are_keyed_by_their_values(self) -> None:
+        """Equal functions draw equal samples: a key must not hold a memory address."""
+
+        def error(activation: Any) -> float:
+            setting = Simulation(d=30, replicates=1, test_samples=500)
+            return simulate(F, Network(activation), None, Ridge(2.0, 0.5, 0.1), setting).risks[0].test_error
+
+        assert error(lambda x: np.tanh(x)) == error(lambda x: 1.0 * np.tanh(x))
+        assert error(lambda x: np.tanh(x)) != error(lambda x: np.tanh(2 * x))
+
+    def test_repeated_steps_count_once(self) -> None:
+        setting = Simulation(d=30, replicates=1, test_samples=500)
+        done = simulate(F, Network(), Training(), Ridge(2.0, 0.5, 0.1), setting, steps=[1, 0, 1])
+        assert [r.step for r in done.risks] == [0, 1]
+
 
 class TestDirectStep:
     @pytest.mark.parametrize("orders", [(), (0,), (0, 1)])
@@ -152,6 +167,24 @@ class TestRidge:
         gap = labels(F, test.target, None) - RELU(test.neurons) @ a / np.sqrt(p)
         assert fit.train_error[0] == pytest.approx(np.mean((y - x @ a) ** 2), abs=1e-8)
         assert fit.test_error[0] == pytest.approx(np.mean(gap**2) + F.noise, rel=1e-5)
+
+    def test_no_penalty_near_interpolation(self) -> None:
+        """λ = 0 in single precision: directions of small singular value count, equal neurons do not."""
+        p, n2 = 62, 64
+        student = network(symmetric=False, readout=np.repeat([1.0, -1.0], p // 2), dtype="float32")
+        fit = fit_and_test(student, F, [0.0], n2=n2, n_test=2000, streams=(500, 501))
+        train, test = next(student.fields(500, n2)), next(student.fields(501, 2000))
+        x = RELU(train.neurons).astype(np.float64) / np.sqrt(p)
+        y = labels(F, train.target, student.noise(500))
+        a = np.linalg.lstsq(x, y, rcond=None)[0]
+        assert fit.train_error[0] == pytest.approx(np.mean((y - x @ a) ** 2), rel=1e-4)
+        gap = labels(F, test.target, None) - RELU(test.neurons).astype(np.float64) @ a / np.sqrt(p)
+        assert fit.test_error[0] == pytest.approx(np.mean(gap**2) + F.noise, rel=1e-3)
+
+    def test_overflow_of_the_fit_is_refused(self) -> None:
+        setting = Simulation(d=40, replicates=1, test_samples=500)
+        with pytest.raises(InputError, match="overflows"):
+            simulate(F, Network("exp(x)"), Training(1, 2.0, 50.0), Ridge(2.0, 0.5, 0.1), setting)
 
     def test_removed_orders_are_added_back(self) -> None:
         """A linear target is predicted by what was removed, up to its estimate: error d/n2, far below E f² = 1."""
