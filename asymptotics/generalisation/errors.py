@@ -16,13 +16,15 @@ import numpy as np
 
 from asymptotics.experiment import Network, Ridge, Training
 from asymptotics.fixed_point import Solution
-from asymptotics.generalisation.first_step import first_step_units, labels_of
 from asymptotics.generalisation.harmonics import Features, TargetHarmonics, features, target_harmonics
 from asymptotics.generalisation.network_groups import BIAS_NODES, bias_nodes, readout_groups
 from asymptotics.generalisation.radial import radial_equivalent
 from asymptotics.generalisation.random_features import Spectrum, deterministic_equivalent, spectrum
+from asymptotics.generalisation.several_steps import Layer, train
 from asymptotics.generalisation.spiked import spiked_units
+from asymptotics.generalisation.trained_units import trained_units
 from asymptotics.generalisation.units import Errors, Units, solve_units
+from asymptotics.learning.low_orders import without_orders
 from asymptotics.results import Risk
 from hermite.errors import InputError
 from hermite.target import Target
@@ -38,7 +40,7 @@ def risk(
 ) -> Risk:
     """Test and train error of ridge regression on the features of ``network`` after ``training``.
 
-    ``training`` None or with 0 steps: random features at initialisation. One step: one target direction, n = α d.
+    ``training`` None or with 0 steps: random features at initialisation. After steps: n = α d samples each.
     ``ridge.d``: the theory at this d, with the actual ratios n2/d and p/d and its finite-d terms; at 0 steps the theory
     for all (n, p, d). ``plateau`` of the result is floor(U, κ = 1) + Δ: the test error as alpha and beta grow.
     Raises ``InputError`` where no theory is available and ``ConvergenceError`` (unless ``throw`` is false) where the
@@ -58,7 +60,7 @@ def risk(
         errors = solve_units(units, alpha, distinct, ridge.lam, d=ridge.d, throw=throw)
         return _conditional_result(f, network, training, ridge, errors, "random features", ("exact", ""))
     level = "E" if ridge.level == "auto" else ridge.level
-    units = _units_after_one(f, network, _actual(training, ridge.d), level)
+    units = _units_after(f, network, _actual(training, ridge.d), level)
     errors = solve_units(units, alpha, beta, ridge.lam, d=ridge.d, throw=throw)
     solver = f"conditional Gaussian equivalence, level {level}"
     return _conditional_result(f, network, training, ridge, errors, solver, _validity(level))
@@ -84,16 +86,10 @@ def _refuse(f: Target, network: Network, training: Training, ridge: Ridge) -> No
         problems.append(
             'ridge.regime = "fixed-width" is not available: use "auto", "proportional" or "finite".'
         )
-    if steps > 1:
-        problems.append(f"The ridge theory covers 0 and 1 giant steps, not {steps}; simulate instead.")
     if steps >= 1:
         if ridge.regime == "finite":
             problems.append(
                 'ridge.regime = "finite" is for random features at initialisation (0 giant steps).'
-            )
-        if f.r > 1:
-            problems.append(
-                f"The ridge theory after a giant step covers one target direction, not {f.r}; simulate instead."
             )
         if training.batch_exponent != 1:
             problems.append(
@@ -105,7 +101,7 @@ def _refuse(f: Target, network: Network, training: Training, ridge: Ridge) -> No
                 "The ridge theory after a giant step covers remove_orders [] and [0], not [0, 1]."
             )
         if ridge.level not in ("auto", "iso", "E"):
-            problems.append(f'ridge.level after one step is "auto", "E" or "iso", not {ridge.level!r}.')
+            problems.append(f'ridge.level is "auto", "E" or "iso", not {ridge.level!r}.')
         if ridge.d is None and (network.readout == "gaussian" or network.bias > 0):
             what = "a gaussian readout" if network.readout == "gaussian" else "random biases"
             problems.append(
@@ -149,18 +145,17 @@ def _units_at_start(f: Target, network: Network) -> Units:
 
 
 @lru_cache(maxsize=32)
-def _units_after_one(f: Target, network: Network, training: Training, level: str) -> Units:
-    sigma = network.get_activation()
+def _layer(f: Target, network: Network, training: Training) -> Layer:
+    """The first layer after training: it sees the labels without the removed orders."""
+    seen = without_orders(f, tuple(training.remove_orders))
     groups = readout_groups(network, training.eta)
-    labels = labels_of(f, training.alpha)
-    if 0 in training.remove_orders:
-        labels = labels.shifted(float(labels.e[1, 0]))
-    else:
-        # A readout law with a mean gives the network a constant initial output, which the gradient subtracts.
-        output = sigma.mean(groups.bias, np.ones_like(groups.bias))
-        mean = 0.0 if network.is_symmetric else float((groups.readout * groups.fraction) @ output)
-        labels = labels.shifted(mean)
-    return first_step_units(f, sigma, groups, labels, level)
+    return train(seen, network.get_activation(), groups, training.steps, training.alpha)
+
+
+@lru_cache(maxsize=32)
+def _units_after(f: Target, network: Network, training: Training, level: str) -> Units:
+    fitted = without_orders(f, tuple(training.remove_orders))
+    return trained_units(fitted, network.get_activation(), _layer(f, network, training), level)
 
 
 # Finite n, p, d ------------------------------------------------------------------------------------------------

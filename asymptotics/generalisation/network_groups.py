@@ -6,18 +6,33 @@ the O(1/d) terms of the theory: at d = ∞ a few nodes would act as exactly equa
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment import Network
 from asymptotics.gaussian import hermite_rule
-from asymptotics.generalisation.first_step import Groups
 
 Array = npt.NDArray[np.float64]
 
 #: Nodes for laws that are not atomic: biases, and a Gaussian readout.
 BIAS_NODES = 16
 READOUT_NODES = 24
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of neurons at initialisation: ``readout`` ã, step ``a`` = eta ã, ``bias`` and ``fraction``, each (A,).
+
+    ``pairs`` holds the groups of the two neurons of a pair (twice the same where ã = 0); None for independent rows.
+    """
+
+    readout: Array
+    a: Array
+    bias: Array
+    fraction: Array
+    pairs: tuple[tuple[int, int], ...] | None
 
 
 def bias_nodes(network: Network, nodes: int) -> tuple[Array, Array]:

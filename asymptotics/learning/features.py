@@ -61,16 +61,19 @@ class LearnedFeatures:
         return total
 
 
-def spikes_of(components: Array, r: int, tolerance: float = 1e-10) -> tuple[Array, Array]:
-    """(coordinates (G, k), gamma (r, k)) of groups with ``components`` (G, kdim) on orthonormal axes.
+def spike_basis(components: Array, tolerance: float = 1e-10) -> Array:
+    """Orthonormal rows (k, dim) that span the groups' ``components`` (G, dim) on orthonormal axes.
 
-    The first r axes are the target's directions. The spikes are an orthonormal basis of the span of the
-    groups: k = rank, singular values below ``tolerance`` times the largest (or below 1e-12) dropped.
+    k = rank: singular values below ``tolerance`` times the largest (or below 1e-12) are dropped.
     """
     _, values, axes = np.linalg.svd(components, full_matrices=False)
-    keep = values > max(tolerance * float(values.max(initial=0.0)), 1e-12)
-    basis = axes[keep]
+    basis: Array = axes[values > max(tolerance * float(values.max(initial=0.0)), 1e-12)]
     # One sign a spike, so that the same features are printed the same way.
     flip = np.array([np.sign(row[np.argmax(np.abs(row))]) for row in basis]).reshape(-1, 1)
-    basis = basis * flip if len(basis) else basis
+    return basis * flip if len(basis) else basis
+
+
+def spikes_of(components: Array, r: int, tolerance: float = 1e-10) -> tuple[Array, Array]:
+    """(coordinates (G, k), gamma (r, k)) on :func:`spike_basis`; the first r axes are the target's directions."""
+    basis = spike_basis(components, tolerance)
     return components @ basis.T, basis[:, :r].T.copy()

@@ -145,14 +145,17 @@ def initial_groups(
     )
 
 
-def _fields(f: Target, state: MeanField, refine: float) -> Iterator[tuple[Array, Array]]:
-    """Chunks of nodes (N, r + m) and weights (N,) for the axes (w*, e)."""
-    r, m = state.M.shape[1], state.noise.shape[1]
+def field_rule(f: Target, noise: Array, scale: Array, refine: float) -> Iterator[tuple[Array, Array]]:
+    """Chunks of nodes (N, r + m) and weights (N,) for the axes (w*, e).
+
+    ``noise`` (G, m) and ``scale`` (G,): components of the neurons on the axes e, and their own noise.
+    """
+    r, m = f.r, noise.shape[1]
     x, w = target_rule(f, refine)
     # An axis on which all neurons vary little compared with their own noise needs few nodes.
-    ratio = np.max(np.abs(state.noise) / state.scale[:, None], axis=0, initial=0.0)
+    ratio = np.max(np.abs(noise) / scale[:, None], axis=0, initial=0.0)
     orders = [max(3, round(refine * min(28, 4 + 22 * q**0.75))) for q in ratio]
-    rows = max(1, _CHUNK // len(state.readout))
+    rows = max(1, _CHUNK // len(scale))
     if len(x) * np.prod(orders, dtype=float) <= _MAX_NODES * refine:
         e, u = tensor_rule(orders)
         per = max(1, rows // len(e))
@@ -215,7 +218,7 @@ def _errors(
 ) -> Iterator[tuple[Array, Array, Array, Array]]:
     """Chunks of nodes (N, r + m), weights (N,), means μ_g + b_g (G, N) and δ = f* − f (N,)."""
     output = state.weight * state.readout
-    for x, w in _fields(f, state, refine):
+    for x, w in field_rule(f, state.noise, state.scale, refine):
         mu = state.components @ x.T + state.bias[:, None]
         yield x, w, mu, f(x[:, : f.r]) - output @ activation.mean(mu, state.scale[:, None])
 

@@ -1,4 +1,4 @@
-r"""The real network after one giant step at n = O(d), one target direction: as spiked random features.
+r"""An independent derivation of one giant step with one target direction, in closed form: the oracle of its tests.
 
 w = w0 + a G with a = eta ã and G = (1/n) Σ y σ'(⟨w0, z⟩) z. With c_1 = E σ', c_2 = E[σ' x], C_0 = E y, C_1 = E[y s],
 y2 = E y² (noise included), and the direction v = (1/n) Σ y z:
@@ -19,26 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.activations import Activation
+from asymptotics.generalisation.network_groups import Groups
 from asymptotics.generalisation.spiked import isotropic, spiked_units
 from asymptotics.generalisation.target_moments import label_moments
 from asymptotics.generalisation.units import Units
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Groups of neurons at initialisation: ``readout`` ã, step ``a`` = eta ã, ``bias`` and ``fraction``, each (A,).
-
-    ``pairs`` holds the groups of the two neurons of a pair (twice the same where ã = 0); None for independent rows.
-    """
-
-    readout: Array
-    a: Array
-    bias: Array
-    fraction: Array
-    pairs: tuple[tuple[int, int], ...] | None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,102 @@
+"""From the law of a trained layer to the units of the ridge equations, at a chosen level.
+
+``iso``  the residuals of the weights have equal variance in all directions;
+``E``    their exact leading-order covariance on the span of spikes and target, an isotropic bulk.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.activations import Activation
+from asymptotics.generalisation.several_steps import Layer
+from asymptotics.generalisation.spiked import spiked_units
+from asymptotics.generalisation.target_moments import root_of_rest
+from asymptotics.generalisation.units import Units
+from asymptotics.learning.features import spike_basis
+from hermite.target import Target
+
+Array = npt.NDArray[np.float64]
+
+#: Spikes of relative singular value below this are not resolved.
+_SPIKE = 1e-7
+
+
+def trained_units(f: Target, sigma: Activation, layer: Layer, level: str) -> Units:
+    """Units of the layer for the ridge fit of ``f``; ``level`` is "E" or "iso"."""
+    basis = spike_basis(layer.c, _SPIKE)
+    gamma = basis[:, : f.r].T
+    members = unit_members(layer)
+    correlation = unit_correlations(layer, members)
+    exact = None
+    if level == "E":
+        axes = np.concatenate([basis, complement(basis, f.r)])
+        exact = on_units(layer, members, axes @ layer.S @ axes.T)
+        exact = _without_missing(exact, gamma, correlation)
+    groups = layer.groups
+    return spiked_units(
+        f,
+        sigma,
+        layer.c @ basis.T,
+        layer.norm2,
+        fractions=groups.fraction,
+        overlap=gamma,
+        biases=groups.bias,
+        pairs=groups.pairs,
+        rho=None if groups.pairs is None else correlation[:, 0, 1],
+        v=exact,
+    )
+
+
+def unit_members(layer: Layer) -> npt.NDArray[np.intp]:
+    """The groups of each unit's neurons, (U, B)."""
+    pairs = layer.groups.pairs
+    if pairs is None:
+        return np.arange(layer.links.groups)[:, None]
+    return np.array(pairs, dtype=np.intp)
+
+
+def unit_correlations(layer: Layer, members: npt.NDArray[np.intp]) -> Array:
+    """Cosines of the residuals within a unit, (U, B, B)."""
+    out = np.ones((*members.shape, members.shape[1]))
+    if members.shape[1] == 2:
+        index = {
+            (int(g), int(h)): i
+            for i, (g, h) in enumerate(zip(layer.links.left, layer.links.right, strict=True))
+        }
+        cosine = layer.correlation[[index[int(g), int(h)] for g, h in members]]
+        out[:, 0, 1] = out[:, 1, 0] = cosine
+    return out
+
+
+def on_units(layer: Layer, members: npt.NDArray[np.intp], values: Array) -> Array:
+    """Covariances of the links (L, n, n) as blocks of units (U, B, B, n, n), divided by √(s s')."""
+    index = {
+        (int(g), int(h)): i for i, (g, h) in enumerate(zip(layer.links.left, layer.links.right, strict=True))
+    }
+    scale = np.sqrt(layer.norm2)
+    out = np.empty((*members.shape, members.shape[1], *values.shape[1:]))
+    for u, unit in enumerate(members):
+        for b, g in enumerate(unit):
+            for c, h in enumerate(unit):
+                block = values[index[int(g), int(h)]] if (g, h) in index else values[index[int(h), int(g)]].T
+                out[u, b, c] = block / (scale[g] * scale[h])
+    return out
+
+
+def complement(basis: Array, r: int) -> Array:
+    """θ (r, H): S⁺ (w* − Γ u), the target's directions outside the spikes; zero rows where nothing is left."""
+    gamma = basis[:, :r].T
+    target = np.eye(r, basis.shape[1])
+    theta: Array = np.linalg.pinv(root_of_rest(gamma), rcond=1e-7, hermitian=True) @ (target - gamma @ basis)
+    return theta
+
+
+def _without_missing(v: Array, gamma: Array, correlation: Array) -> Array:
+    """Directions θ that lie within the spikes have no residual to speak of: isotropic, coupled to nothing."""
+    r, k = gamma.shape
+    missing = np.eye(r) - np.linalg.pinv(root := root_of_rest(gamma), rcond=1e-7, hermitian=True) @ root
+    out = v.copy()
+    out[..., k:, k:] += correlation[..., None, None] * missing
+    return out
