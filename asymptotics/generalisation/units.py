@@ -39,6 +39,8 @@ class Units:
     ``rho`` (U, B, B)                    correlations of the neurons' components orthogonal to the spikes
     ``v`` (U, B, B, k + r, k + r)        d × covariance of those (unit-norm) components along (spikes, θ)
     ``f0`` (K,), ``f1`` (K, r), ``fs2`` (K,)  target: conditional mean, linear part along θ, remaining variance + noise
+    ``curvature`` (K, A) or None         μ2 = s E σ'': response to the fluctuation of the residual norms; ``v`` then has a
+                                         row and a column for d^{1/2}(|r|² − s)/(2 s) between spikes and θ
     """
 
     weights: Array
@@ -53,6 +55,12 @@ class Units:
     f0: Array
     f1: Array
     fs2: Array
+    curvature: Array | None = None
+
+    @property
+    def modes(self) -> int:
+        """Directions seen through κ: the spikes, and the norm if its fluctuation counts."""
+        return int(self.kappa.shape[1]) + (self.curvature is not None)
 
     @property
     def groups(self) -> int:
@@ -93,8 +101,11 @@ class Units:
 
     @cached_property
     def linear(self) -> Array:
-        """(K, A k): μ1_g κ_i, index g k + i."""
-        return (self.mu1[:, :, None] * self.kappa[:, None, :]).reshape(len(self.weights), -1)
+        """(K, A modes): μ1_g κ_i, and μ2_g last; index g modes + i."""
+        along = self.mu1[:, :, None] * self.kappa[:, None, :]
+        if self.curvature is not None:
+            along = np.concatenate([along, self.curvature[:, :, None]], axis=2)
+        return along.reshape(len(self.weights), -1)
 
     @cached_property
     def scale(self) -> float:
@@ -144,7 +155,10 @@ def solve_units(
     sus = susceptibilities(units, alpha, beta, lam, throw=throw)
     try:
         conjugate, alignment, means, eps0 = first_moments(units, sus, alpha, d)
-        error, norm2 = second_moments(units, sus, alpha, beta, conjugate, means, eps0, d)
+        e = conjugate[units.members]
+        fields = np.einsum("ubcef,ube,ucf->ubc", units.v, e, e)
+        source = source_of(units, sus, fields, means, d)
+        error, norm2 = second_moments(units, sus, transfers(units, sus), alpha, beta, eps0, source)
     except np.linalg.LinAlgError:
         raise ConvergenceError(
             "The errors at the fixed point are undetermined (a singular system): choose a larger regularisation.",
@@ -290,11 +304,11 @@ class _System:
 def first_moments(
     units: Units, sus: Susceptibilities, alpha: float, d: int | None
 ) -> tuple[Array, Array, Array, Array]:
-    """The linear sector: conjugate field e (A, k+r), alignment B (A, k+r), means t (A,), and eps0(κ) (K,).
+    """The linear sector (k = ``modes``): conjugate field e (A, k+r), alignment B (A, k+r), means t (A,), and eps0(κ) (K,).
 
     Solves (I + VE DE) e + Ct t = mh and G t + Ctᵀ DE e = g0; t is the solution of least Σ t_g²/π_g.
     """
-    a, k, r = units.groups, units.kappa.shape[1], units.f1.shape[1]
+    a, k, r = units.groups, units.modes, units.f1.shape[1]
     size = k + r
     w = alpha * units.weights * sus.iv
     DE = _alignment_response(units, sus, size)
@@ -313,10 +327,10 @@ def first_moments(
     G = units.mu0.T @ (w[:, None] * units.mu0)
     g0 = units.mu0.T @ (w * units.f0)
     if d is not None:
-        G = G + np.linalg.inv(_mean_response(units, sus)) / d
+        G = G + np.linalg.inv(mean_response(units, sus)) / d
     root = np.sqrt(units.fractions)
     reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
-    Gp = root[:, None] * _pseudo_inverse(root[:, None] * G * root, 1e-12 * reference) * root
+    Gp = root[:, None] * pseudo_inverse(root[:, None] * G * root, 1e-12 * reference) * root
     mixed = Ct @ Gp
     system = np.eye(a * size) + VE @ DE - mixed @ Ct.T @ DE
     e: Array = np.asarray(np.linalg.solve(system, mh.ravel() - mixed @ g0), np.float64)
@@ -338,7 +352,7 @@ def _alignment_response(units: Units, sus: Susceptibilities, size: int) -> Array
     return out.transpose(0, 2, 1, 3).reshape(a * size, a * size)
 
 
-def _mean_response(units: Units, sus: Susceptibilities) -> Array:
+def mean_response(units: Units, sus: Susceptibilities) -> Array:
     """Kt (A, A) = Σ_u scat(ν_u N_u⁻¹): how the group means of the readout respond."""
     out = np.zeros((units.groups, units.groups))
     values = units.count[:, None, None] * sus.inverse
@@ -346,7 +360,7 @@ def _mean_response(units: Units, sus: Susceptibilities) -> Array:
     return out
 
 
-def _pseudo_inverse(matrix: Array, cutoff: float) -> Array:
+def pseudo_inverse(matrix: Array, cutoff: float) -> Array:
     """Moore–Penrose inverse of a symmetric matrix without the eigenvalues below ``cutoff`` (absolute)."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     inverse = np.where(values > cutoff, 1.0 / np.where(values > cutoff, values, 1.0), 0.0)
@@ -357,46 +371,68 @@ def _pseudo_inverse(matrix: Array, cutoff: float) -> Array:
 # Second moments -------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Transfers:
+    """Linear maps of the second moments on flattened arrays: X from q1 and from Z, Q1⊥ from q1 and from Z.
+
+    Shapes (U B², A²), (U B², U B²), (A², A²), (A², U B²).
+    """
+
+    x_from_q: Array
+    x_from_z: Array
+    q_from_q: Array
+    q_from_z: Array
+
+
+def transfers(units: Units, sus: Susceptibilities) -> Transfers:
+    """With Y = Σ scat(ρ∘Z): X = ρ∘(L q1 Lᵀ)[u] + ρ∘(T Y T)[u] and Q1⊥ = W q1 W + Lᵀ Y L."""
+    S, eye = units.scatter, np.eye(units.groups**2)
+    return Transfers(
+        S.T @ _congruence(sus.L, eye),
+        S.T @ _congruence(sus.T, S),
+        _congruence(sus.W, eye),
+        _congruence(sus.L.T, S),
+    )
+
+
 def second_moments(
     units: Units,
     sus: Susceptibilities,
+    maps: Transfers,
     alpha: float,
     beta: float,
-    conjugate: Array,
-    means: Array,
     eps0: Array,
-    d: int | None,
+    source: Array,
 ) -> tuple[Array, float]:
     """Conditional test error eps(κ) (K,) and ‖a‖²/d.
 
-    With φ = (μ1 μ1ᵀ, Ms), q = α E[φ iv² eps], X = qs + ρ∘(L q1 Lᵀ + T Y T/β)[u] + v e e, Z = ν N⁻¹ X N⁻¹ = β Qs,
-    Y = Σ scat(ρ∘Z) and Q1⊥ = W q1 W + Lᵀ Y L/β:  eps = eps0 + μ1ᵀ Q1⊥ μ1 + Σ tr(Ms Z)/β. Linear in eps, which differs
-    from eps0 by a combination of the few functions of κ in φ: that is the system solved.
+    With φ = (μ1 μ1ᵀ, Ms), q = α E[φ iv² eps], X = qs + (X from q1) + (X from Z)/β + source, Z = ν N⁻¹ X N⁻¹ = β Qs and
+    Q1⊥ = (from q1) + (from Z)/β:  eps = eps0 + μ1ᵀ Q1⊥ μ1 + Σ tr(Ms Z)/β. Linear in eps, which differs from eps0 by a
+    combination of the few functions of κ in φ: that is the system solved.
     """
     first = units.groups**2
     u, b = units.members.shape
-    S, phi, (basis, loading) = units.scatter, units.features, units.compressed
+    phi, (basis, loading) = units.features, units.compressed
     weighted = phi.T * (alpha * units.weights * sus.iv**2)
     own = units.count[:, None, None, None, None] * np.einsum("uij,ukl->uikjl", sus.inverse, sus.inverse)
     NN = np.zeros((u, b * b, u, b * b))
     NN[np.arange(u), :, np.arange(u), :] = own.reshape(u, b * b, b * b)
     NN = NN.reshape(u * b * b, -1)
-    spreading = np.linalg.solve(np.eye(len(NN)) - NN @ (S.T @ _congruence(sus.T, S)) / beta, NN)
-    lifted = _congruence(sus.L.T, S)
+    spreading = np.linalg.solve(np.eye(len(NN)) - NN @ maps.x_from_z / beta, NN)
 
     def response(eps: Array, source: Array) -> tuple[Array, Array]:
         """(Q1⊥, Z/β) and Z of the columns of ``eps`` and of the sources of X."""
         q = weighted @ eps
-        Z = spreading @ (q[first:] + S.T @ _congruence(sus.L, q[:first]) + source)
-        Q = _congruence(sus.W, q[:first]) + lifted @ Z / beta
+        Z = spreading @ (q[first:] + maps.x_from_q @ q[:first] + source)
+        Q = maps.q_from_q @ q[:first] + maps.q_from_z @ Z / beta
         return np.concatenate([Q, Z / beta]), Z
 
-    source = _source(units, sus, conjugate, means, d).reshape(-1, 1)
-    slope, _ = response(basis, np.zeros_like(source))
-    offset, _ = response(eps0[:, None], source)
+    column = source.reshape(-1, 1)
+    slope, _ = response(basis, np.zeros_like(column))
+    offset, _ = response(eps0[:, None], column)
     shift = np.linalg.solve(np.eye(basis.shape[1]) - loading @ slope, loading @ offset)
     eps = eps0 + (basis @ shift)[:, 0]
-    _, Z = response(eps[:, None], source)
+    _, Z = response(eps[:, None], column)
     return eps, float(np.einsum("ubb->", Z.reshape(u, b, b)))
 
 
@@ -409,11 +445,10 @@ def _congruence(matrix: Array, columns: Array) -> Array:
     return out
 
 
-def _source(units: Units, sus: Susceptibilities, conjugate: Array, means: Array, d: int | None) -> Array:
-    """The part of X (U, B, B) that the mean fields carry: Σ v e e' and, at finite d, the variance of the group means."""
-    e = conjugate[units.members]
-    out: Array = np.einsum("ubcef,ube,ucf->ubc", units.v, e, e)
-    if d is not None:
-        h = np.linalg.solve(_mean_response(units, sus), means)[units.members]
-        out = out + h[:, :, None] * h[:, None, :] / d
-    return out
+def source_of(units: Units, sus: Susceptibilities, fields: Array, means: Array, d: int | None) -> Array:
+    """What the mean fields add to X (U, B, B): ``fields`` = Σ v e e', and at finite d the variance of the group means."""
+    if d is None:
+        return fields
+    h = np.linalg.solve(mean_response(units, sus), means)[units.members]
+    varied: Array = fields + h[:, :, None] * h[:, None, :] / d
+    return varied
