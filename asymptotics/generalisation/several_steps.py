@@ -147,7 +147,7 @@ def expectations(f: Target, sigma: Activation, layer: Layer) -> Expectations:
         D3 = w * (e**3 + 3 * e * f.noise)
         D4 = w * (e**4 + 6 * e**2 * f.noise + 3 * f.noise**2)
         curved = S2[left] * S2[right]
-        product = _slope_products(sigma, layer, mean, scale)
+        product = slope_products(sigma, links, layer.correlation, mean, scale)
         rest = product - S1[left] * S1[right] - layer.R[:, None] * curved
         part = [
             (S1 * D1) @ x,
@@ -175,16 +175,15 @@ def _quadratic(weights: Array, x: Array, y: Array) -> Array:
     return np.stack([(x.T * row) @ y for row in weights])
 
 
-def _slope_products(sigma: Activation, layer: Layer, mean: Array, scale: Array) -> Array:
-    """J (L, N): E σ'² of each group, and E σ'_g σ'_h of each pair."""
-    links, size = layer.links, layer.links.groups
+def slope_products(sigma: Activation, links: Links, cosine: Array, mean: Array, scale: Array) -> Array:
+    """J (L, N): E σ'² of each group, and E σ'_g σ'_h of each pair with residuals of this ``cosine`` (L,)."""
+    size = links.groups
     out = np.empty((len(links.left), mean.shape[1]))
     out[:size] = sigma.slope_squares(mean, scale[:, None])
     left, right = links.left[size:], links.right[size:]
     if len(left):
-        cosine = layer.correlation[size:, None]
         out[size:] = slope_product(
-            sigma, mean[left], scale[left, None], mean[right], scale[right, None], cosine
+            sigma, mean[left], scale[left, None], mean[right], scale[right, None], cosine[size:, None]
         )
     return out
 

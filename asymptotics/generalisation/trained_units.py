@@ -28,10 +28,10 @@ def trained_units(f: Target, sigma: Activation, layer: Layer, level: str) -> Uni
     basis = spike_basis(layer.c, _SPIKE)
     gamma = basis[:, : f.r].T
     members = unit_members(layer)
-    correlation = unit_correlations(layer, members)
+    correlation = np.clip(on_units(layer, members, layer.R[:, None, None])[..., 0, 0], -1.0, 1.0)
     exact = None
     if level == "E":
-        axes = np.concatenate([basis, complement(basis, f.r)])
+        axes = axes_of(layer)
         exact = on_units(layer, members, axes @ layer.S @ axes.T)
         exact = _without_missing(exact, gamma, correlation)
     groups = layer.groups
@@ -49,6 +49,12 @@ def trained_units(f: Target, sigma: Activation, layer: Layer, level: str) -> Uni
     )
 
 
+def axes_of(layer: Layer) -> Array:
+    """Spikes and θ (k + r, H) on the axes of the layer."""
+    basis = spike_basis(layer.c, _SPIKE)
+    return np.concatenate([basis, complement(basis, layer.targets)])
+
+
 def unit_members(layer: Layer) -> npt.NDArray[np.intp]:
     """The groups of each unit's neurons, (U, B)."""
     pairs = layer.groups.pairs
@@ -57,30 +63,15 @@ def unit_members(layer: Layer) -> npt.NDArray[np.intp]:
     return np.array(pairs, dtype=np.intp)
 
 
-def unit_correlations(layer: Layer, members: npt.NDArray[np.intp]) -> Array:
-    """Cosines of the residuals within a unit, (U, B, B)."""
-    out = np.ones((*members.shape, members.shape[1]))
-    if members.shape[1] == 2:
-        index = {
-            (int(g), int(h)): i
-            for i, (g, h) in enumerate(zip(layer.links.left, layer.links.right, strict=True))
-        }
-        cosine = layer.correlation[[index[int(g), int(h)] for g, h in members]]
-        out[:, 0, 1] = out[:, 1, 0] = cosine
-    return out
-
-
 def on_units(layer: Layer, members: npt.NDArray[np.intp], values: Array) -> Array:
     """Covariances of the links (L, n, n) as blocks of units (U, B, B, n, n), divided by √(s s')."""
-    index = {
-        (int(g), int(h)): i for i, (g, h) in enumerate(zip(layer.links.left, layer.links.right, strict=True))
-    }
-    scale = np.sqrt(layer.norm2)
+    links, scale = layer.links, np.sqrt(layer.norm2)
+    index = {(int(g), int(h)): i for i, (g, h) in enumerate(zip(links.left, links.right, strict=True))}
     out = np.empty((*members.shape, members.shape[1], *values.shape[1:]))
-    for u, unit in enumerate(members):
+    for u, unit in enumerate(members.tolist()):
         for b, g in enumerate(unit):
             for c, h in enumerate(unit):
-                block = values[index[int(g), int(h)]] if (g, h) in index else values[index[int(h), int(g)]].T
+                block = values[index[g, h]] if (g, h) in index else values[index[h, g]].T
                 out[u, b, c] = block / (scale[g] * scale[h])
     return out
 
@@ -96,7 +87,8 @@ def complement(basis: Array, r: int) -> Array:
 def _without_missing(v: Array, gamma: Array, correlation: Array) -> Array:
     """Directions θ that lie within the spikes have no residual to speak of: isotropic, coupled to nothing."""
     r, k = gamma.shape
-    missing = np.eye(r) - np.linalg.pinv(root := root_of_rest(gamma), rcond=1e-7, hermitian=True) @ root
+    root = root_of_rest(gamma)
+    missing = np.eye(r) - np.linalg.pinv(root, rcond=1e-7, hermitian=True) @ root
     out = v.copy()
     out[..., k:, k:] += correlation[..., None, None] * missing
     return out

@@ -195,7 +195,7 @@ def susceptibilities(
 ) -> Susceptibilities:
     """Fixed point of (V1, N⁻¹): V = μ1ᵀ V1 μ1 + Σ ν tr(Ms N⁻¹), N = el + (α E[Ms/(om+V)] + ρ∘T)/β, V1 = W."""
     om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
-    system = _System(units, alpha, 1.0 / beta, om)
+    system = System(units, alpha, 1.0 / beta, om)
     safe = el if el > 0 else 1e-2 * units.scale
     above = system.start(safe)
     start = above
@@ -212,11 +212,10 @@ def susceptibilities(
     )
     _, inverse = system.unpack(solution.value)
     iv = system.iv(solution.value)
-    L, T, W = system.responses(iv, inverse)
-    return Susceptibilities(om, iv, inverse, L, T, W, solution)
+    return Susceptibilities(om, iv, inverse, *system.responses(iv, inverse), solution)
 
 
-class _System:
+class System:
     """The map of the susceptibilities on the packed upper triangles of V1 (A, A) and N⁻¹ (U, B, B)."""
 
     def __init__(self, units: Units, alpha: float, inverse_beta: float, om: float) -> None:
@@ -271,14 +270,24 @@ class _System:
         inner = x[self.size :].reshape(self.u, -1)[:, self.inner_rows == self.inner_cols]
         return bool(np.all(inner > 0) and np.all(self.variance(x) > 0))
 
+    def hat(self, iv: Array) -> Array:
+        """Vh = α E[μ1 μ1ᵀ iv] (A, A)."""
+        return self._fill(self.forms[:, : self.size].T @ (self.alpha * self.units.weights * iv))
+
     def responses(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array]:
         """L = (I + Vh D)⁻¹, T = L Vh, W = D L, with Vh = α E[μ1 μ1ᵀ iv] and D = Σ scat(ν ρ∘N⁻¹)."""
         units = self.units
-        hat = self._fill(self.forms[:, : self.size].T @ (self.alpha * units.weights * iv))
+        hat = self.hat(iv)
         weighted = units.count[:, None, None] * inverse
         D = (units.scatter @ weighted.ravel()).reshape(self.eye_a.shape)
         L: Array = np.asarray(np.linalg.inv(self.eye_a + hat @ D), dtype=np.float64)
         return L, L @ hat, D @ L
+
+    def feedback(self, iv: Array, inverse: Array) -> tuple[Array, Array]:
+        """ρ∘T[u] (U, B, B) and W (A, A)."""
+        _, T, W = self.responses(iv, inverse)
+        members = self.units.members
+        return self.units.rho * T[members[:, :, None], members[:, None, :]], W
 
     def map_at(self, el: float) -> Map:
         """x ↦ (V1, N⁻¹) at this penalty."""
@@ -286,10 +295,9 @@ class _System:
 
         def step(x: Array) -> Array:
             iv = self.iv(x)
-            _, T, W = self.responses(iv, self._fill_inner(x[self.size :]))
+            within, W = self.feedback(iv, self._fill_inner(x[self.size :]))
             own = self._fill_inner(self.forms[:, self.size :].T @ (self.alpha * units.weights * iv))
-            within = T[units.members[:, :, None], units.members[:, None, :]]
-            N = el * self.eye_b + self.inverse_beta * (own + units.rho * within)
+            N = el * self.eye_b + self.inverse_beta * (own + within)
             inverse = np.linalg.inv(N)
             return np.concatenate(
                 [W[self.rows, self.cols], inverse[:, self.inner_rows, self.inner_cols].ravel()]
@@ -373,15 +381,14 @@ def pseudo_inverse(matrix: Array, cutoff: float) -> Array:
 
 @dataclass(frozen=True)
 class Transfers:
-    """Linear maps of the second moments on flattened arrays: X from q1 and from Z, Q1⊥ from q1 and from Z.
+    """Linear maps of the second moments on flattened arrays: X from q1 (U B², A²) and from Z, Q1⊥ from q1 (A², A²).
 
-    Shapes (U B², A²), (U B², U B²), (A², A²), (A², U B²).
+    Q1⊥ from Z is the transpose of X from q1.
     """
 
     x_from_q: Array
     x_from_z: Array
     q_from_q: Array
-    q_from_z: Array
 
 
 def transfers(units: Units, sus: Susceptibilities) -> Transfers:
@@ -391,7 +398,6 @@ def transfers(units: Units, sus: Susceptibilities) -> Transfers:
         S.T @ _congruence(sus.L, eye),
         S.T @ _congruence(sus.T, S),
         _congruence(sus.W, eye),
-        _congruence(sus.L.T, S),
     )
 
 
@@ -424,7 +430,7 @@ def second_moments(
         """(Q1⊥, Z/β) and Z of the columns of ``eps`` and of the sources of X."""
         q = weighted @ eps
         Z = spreading @ (q[first:] + maps.x_from_q @ q[:first] + source)
-        Q = maps.q_from_q @ q[:first] + maps.q_from_z @ Z / beta
+        Q = maps.q_from_q @ q[:first] + maps.x_from_q.T @ Z / beta
         return np.concatenate([Q, Z / beta]), Z
 
     column = source.reshape(-1, 1)

@@ -1,0 +1,182 @@
+"""The ridge equations with the whole covariance of the residuals instead of its trace.
+
+The scalars D, T, W, L of ``units`` become A d × A d matrices; where the equations have ρ∘T[u], W or L q1 Lᵀ they take
+normalised traces over the d indices of the blocks, against the covariances Σ of the residuals. Exact given the batches
+that made Σ and the spikes; what is left out is of relative order 1/d.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.fixed_point import Solution, solve
+from asymptotics.generalisation.units import (
+    Susceptibilities,
+    System,
+    Transfers,
+    Units,
+    mean_response,
+    pseudo_inverse,
+    refuse_singular,
+    second_moments,
+    source_of,
+    susceptibilities,
+)
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MatrixErrors:
+    """Test and train error of the ridge fit given the covariances."""
+
+    test: float
+    train: float
+    solution: Solution
+
+
+class MatrixSystem(System):
+    """The map of the susceptibilities with blocks Σ_bc (U, B, B, d, d) / √(s s') and spikes (k, d)."""
+
+    def __init__(
+        self, units: Units, covariance: Array, spikes: Array, alpha: float, inverse_beta: float, om: float
+    ) -> None:
+        super().__init__(units, alpha, inverse_beta, om)
+        self.covariance, self.spikes = covariance, spikes
+        self.d = covariance.shape[-1]
+        self.left, self.right = units.members[:, :, None], units.members[:, None, :]
+
+    def spike_part(self, iv: Array, hat: Array) -> Array:
+        """Σ_ij (α E[μ1 μ1ᵀ iv κ_i κ_j] − δ_ij Vh) at the spikes: (A, k, A, k)."""
+        units, k = self.units, len(self.spikes)
+        along = (units.mu1[:, :, None] * units.kappa[:, None, :]).reshape(len(iv), -1)
+        full = along.T @ ((self.alpha * units.weights * iv)[:, None] * along)
+        full = full.reshape(units.groups, k, units.groups, k)
+        return full - np.einsum("gh,ij->gihj", hat, np.eye(k))
+
+    def blocks_of(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array, Array]:
+        """D, L = (I + Vh D)⁻¹, T = L Vh as blocks (A, d, A, d), and W (A, A), the normalised trace of D L."""
+        units, d = self.units, self.d
+        a = units.groups
+        D = np.zeros((a, a, d, d))
+        values = (units.count[:, None, None] * inverse)[..., None, None] * self.covariance
+        np.add.at(D, (self.left, self.right), values)
+        D = np.ascontiguousarray(D.transpose(0, 2, 1, 3))
+        hat = self.hat(iv)
+        spike = self.spike_part(iv, hat)
+        hidden = np.einsum("gihj,ix,jy->gxhy", spike, self.spikes, self.spikes, optimize=True)
+        hidden += np.einsum("gh,xy->gxhy", hat, np.eye(d))
+        size = a * d
+        matrix = np.eye(size) + hidden.reshape(size, size) @ D.reshape(size, size)
+        L = np.linalg.inv(matrix)
+        T = (L @ hidden.reshape(size, size)).reshape(a, d, a, d)
+        L = L.reshape(a, d, a, d)
+        W = np.einsum("gxky,kyhx->gh", D, L, optimize=True) / d
+        return D, L, T, (W + W.T) / 2
+
+    def feedback(self, iv: Array, inverse: Array) -> tuple[Array, Array]:
+        """tr(Σ_bc T_bc)/d (U, B, B) and W (A, A)."""
+        _, _, T, W = self.blocks_of(iv, inverse)
+        picked = T.transpose(0, 2, 1, 3)[self.left, self.right]
+        within = np.einsum("ubcxy,ubcxy->ubc", self.covariance, picked) / self.d
+        return (within + np.swapaxes(within, 1, 2)) / 2, W
+
+
+def solve_matrix(
+    units: Units,
+    covariance: Array,
+    axes: Array,
+    alpha: float,
+    beta: float,
+    lam: float,
+    *,
+    d: int | None = None,
+    throw: bool = True,
+) -> MatrixErrors:
+    """Errors of the ridge fit; ``covariance`` (U, B, B, d', d') of unit residuals, ``axes`` (k + r, d') spikes and θ.
+
+    ``d`` as in ``solve_units``. The iteration starts from the solution for the traces alone.
+    """
+    refuse_singular(units, alpha, beta, lam)
+    first = susceptibilities(units, alpha, beta, lam, throw=throw)
+    k = units.kappa.shape[1]
+    system = MatrixSystem(units, covariance, axes[:k], alpha, 1.0 / beta, first.om)
+    el = lam if beta <= alpha else 1.0
+    start = first.solution.value
+    solution = solve(
+        system.map_at(el), start, physical=system.physical, blocks=system.blocks, tol=1e-9, throw=throw
+    )
+    _, inverse = system.unpack(solution.value)
+    iv = system.iv(solution.value)
+    D, L, T, _ = system.blocks_of(iv, inverse)
+    sus = Susceptibilities(first.om, iv, inverse, first.L, first.T, first.W, solution)
+    eps0, conjugate, means = _first_moments(system, sus, D, L, axes, d)
+    e = conjugate[units.members]
+    fields = np.einsum("ubx,ubcxy,ucy->ubc", e, covariance, e, optimize=True)
+    source = source_of(units, sus, fields, means, d)
+    eps, _ = second_moments(units, sus, _transfers(system, D, L, T), alpha, beta, eps0, source)
+    test = float(units.weights @ eps)
+    return MatrixErrors(test, float(units.weights @ (eps * (sus.om * iv) ** 2)), solution)
+
+
+def _first_moments(
+    system: MatrixSystem, sus: Susceptibilities, D: Array, L: Array, axes: Array, d: int | None
+) -> tuple[Array, Array, Array]:
+    """eps0(κ) (K,), the conjugate field e (A, d') and the means t (A,); W = D L eliminates e from the equations."""
+    units, size = system.units, system.units.groups * system.d
+    a, k = units.groups, units.kappa.shape[1]
+    w = system.alpha * units.weights * sus.iv
+    along = (units.mu1[:, :, None] * units.kappa[:, None, :]).reshape(len(w), -1)
+    spikes, theta = axes[:k], axes[k:]
+    source = (along.T @ (w * units.f0)).reshape(a, k) @ spikes + units.mu1.T @ (w[:, None] * units.f1) @ theta
+    coupling = np.einsum("gih,ix->gxh", (along.T @ (w[:, None] * units.mu0)).reshape(a, k, a), spikes)
+    coupling = coupling.reshape(size, a)
+    D, L = D.reshape(size, size), L.reshape(size, size)
+    lifted = np.concatenate([coupling, source.reshape(size, 1)], axis=1)
+    moved = D @ (L @ lifted)
+    G = units.mu0.T @ (w[:, None] * units.mu0) - coupling.T @ moved[:, :a]
+    if d is not None:
+        G = G + np.linalg.inv(mean_response(units, sus)) / d
+    root = np.sqrt(units.fractions)
+    reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
+    g0 = units.mu0.T @ (w * units.f0) - coupling.T @ moved[:, a]
+    t = root * (pseudo_inverse(root[:, None] * G * root, 1e-12 * reference) @ (root * g0))
+    e = L @ (source.ravel() - coupling @ t)
+    B = (D @ e).reshape(a, system.d)
+    on_spikes, on_theta = B @ spikes.T, B @ theta.T
+    bulk = B - on_spikes @ spikes - on_theta @ theta
+    mean_gap = units.f0 - units.mu0 @ t - along @ on_spikes.ravel()
+    linear_gap = units.f1 - units.mu1 @ on_theta
+    hidden = np.einsum("ng,gh,nh->n", units.mu1, bulk @ bulk.T, units.mu1, optimize=True)
+    eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=1) + hidden + units.fs2
+    return eps0, e.reshape(a, system.d), t
+
+
+def _transfers(system: MatrixSystem, D: Array, L: Array, T: Array) -> Transfers:
+    """The linear maps of the second moments as normalised traces over blocks."""
+    units, covariance, d = system.units, system.covariance, system.d
+    a, (u, b) = units.groups, units.members.shape
+    size = a * d
+    W = (D.reshape(size, size) @ L.reshape(size, size)).reshape(a, d, a, d)
+    # Blocks as (group, group, d, d).
+    L, T, W = (block.transpose(0, 2, 1, 3) for block in (L, T, W))
+    x_from_q = np.empty((u, b, b, a, a))
+    x_from_z = np.zeros((u, b, b, u, b, b))
+    units_of = [(v, i, j) for v in range(u) for i in range(b) for j in range(b)]
+    for v, i, j in units_of:
+        g, h = units.members[v, i], units.members[v, j]
+        pulled = np.einsum("xy,kxz->kyz", covariance[v, i, j], L[g], optimize=True)
+        x_from_q[v, i, j] = np.einsum("kyz,lyz->kl", pulled, L[h], optimize=True) / d
+        for w, m, n in units_of:
+            s, t = units.members[w, m], units.members[w, n]
+            through = T[g, s] @ covariance[w, m, n] @ T[t, h]
+            x_from_z[v, i, j, w, m, n] = float(np.sum(covariance[v, i, j] * through)) / d
+    q_from_q = np.einsum("gkxy,hlxy->ghkl", W, W, optimize=True) / d
+    return Transfers(
+        x_from_q.reshape(u * b * b, a * a),
+        x_from_z.reshape(u * b * b, u * b * b),
+        q_from_q.reshape(a * a, a * a),
+    )
