@@ -31,10 +31,11 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MatrixErrors:
-    """Test and train error of the ridge fit given the covariances."""
+    """Test and train error of the ridge fit given the covariances, and ``norm2`` = ‖a‖²/d."""
 
     test: float
     train: float
+    norm2: float
     solution: Solution
 
 
@@ -55,7 +56,8 @@ class MatrixSystem(System):
         along = (units.mu1[:, :, None] * units.kappa[:, None, :]).reshape(len(iv), -1)
         full = along.T @ ((self.alpha * units.weights * iv)[:, None] * along)
         full = full.reshape(units.groups, k, units.groups, k)
-        return full - np.einsum("gh,ij->gihj", hat, np.eye(k))
+        extra: Array = full - np.einsum("gh,ij->gihj", hat, np.eye(k))
+        return extra
 
     def blocks_of(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array, Array]:
         """D, L = (I + Vh D)⁻¹, T = L Vh as blocks (A, d, A, d), and W (A, A), the normalised trace of D L."""
@@ -117,9 +119,9 @@ def solve_matrix(
     e = conjugate[units.members]
     fields = np.einsum("ubx,ubcxy,ucy->ubc", e, covariance, e, optimize=True)
     source = source_of(units, sus, fields, means, d)
-    eps, _ = second_moments(units, sus, _transfers(system, D, L, T), alpha, beta, eps0, source)
-    test = float(units.weights @ eps)
-    return MatrixErrors(test, float(units.weights @ (eps * (sus.om * iv) ** 2)), solution)
+    eps, norm2 = second_moments(units, sus, _transfers(system, D, L, T), alpha, beta, eps0, source)
+    test, train = float(units.weights @ eps), float(units.weights @ (eps * (sus.om * iv) ** 2))
+    return MatrixErrors(test, train, norm2, solution)
 
 
 def _first_moments(

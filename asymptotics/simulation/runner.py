@@ -173,7 +173,7 @@ class _Job:
     @property
     def width(self) -> int:
         """Neurons of the simulated network."""
-        if self.ridge is not None:
+        if self.ridge is not None and self.ridge.regime != "fixed-width":
             return self.ridge.p(self.simulation.d, self.network.is_symmetric)
         return int(self.simulation.width if self.network.width == "infinite" else self.network.width)
 

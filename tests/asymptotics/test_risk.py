@@ -179,9 +179,10 @@ def labelled(f, network, training, ridge):
     [
         (MIX, Network(), Training(1, batch_exponent=1.5), Ridge(), "batch_exponent = 1"),
         (MIX, Network(), Training(1, remove_orders=(0, 1)), Ridge(), "remove_orders"),
-        (MIX, Network(), Training(1), Ridge(level="matrix"), "level"),
+        (MIX, Network(readout="gaussian"), Training(1), Ridge(level="matrix", d=200), "level"),
         (MIX, Network(bias=0.5), Training(1), Ridge(), "random biases"),
-        (MIX, Network(), None, Ridge(regime="fixed-width"), "fixed-width"),
+        (MIX, Network(), None, Ridge(regime="fixed-width"), "network.width"),
+        (MIX, Network(width=4, bias=0.5), None, Ridge(regime="fixed-width"), "network.bias"),
     ],
 )
 def test_refusals_are_one_sentence(f, network, training, ridge, words) -> None:

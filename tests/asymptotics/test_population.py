@@ -1,0 +1,79 @@
+"""Fixed width: the fit of a population against closed forms and against the reduced simulator at d = 10^5."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asymptotics import Network, Ridge, Simulation, Training, risk, simulate
+from asymptotics.activations import get_activation
+from asymptotics.generalisation.population import population_error
+from hermite import Target
+
+
+def test_linear_neurons_have_a_closed_form() -> None:
+    """σ(x) = x, f* = z1: E[(z1 − ⟨a, W z⟩)²] = 1 − Mᵀ Q⁻¹ M, and with a penalty 1 − Mᵀ (Q + c)⁻¹ (Q + 2c) (Q + c)⁻¹ M."""
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((3, 6))
+    M, Q = w[:, :1], w @ w.T
+    linear = get_activation("x")
+    m = M[:, 0]
+    found = population_error(Target("z1"), linear, M, Q, 0.0)
+    assert found == pytest.approx(1 - m @ np.linalg.solve(Q, m), rel=1e-10)
+    c, R = 0.7, np.linalg.inv(Q + 0.7 * np.eye(3))
+    expected = 1 - m @ R @ (Q + 2 * c * np.eye(3)) @ R @ m
+    assert population_error(Target("z1"), linear, M, Q, c) == pytest.approx(expected, rel=1e-10)
+
+
+def test_by_monte_carlo() -> None:
+    """E[(f* − f)²] of given weights, least squares on 400,000 samples: |z| < 4."""
+    rng = np.random.default_rng(1)
+    w = rng.standard_normal((4, 5)) / 2
+    f, sigma = Target("z1 + z1*z2"), get_activation("relu")
+    z = rng.standard_normal((400_000, 5))
+    x, y = sigma(z @ w.T), f(z[:, :2])
+    a = np.linalg.lstsq(x, y, rcond=None)[0]
+    losses = (y - x @ a) ** 2
+    found = population_error(f, sigma, w[:, :2], w @ w.T, 0.0)
+    # Least squares on the sample is below the population by p/n of it.
+    z_score = (losses.mean() - found) / (losses.std() / np.sqrt(len(losses)))
+    assert abs(z_score) < 4
+
+
+def test_equal_neurons_share_their_weight() -> None:
+    """Before any step pairs are equal neurons: the same error as with one of each."""
+    rng = np.random.default_rng(2)
+    w = rng.standard_normal((3, 4)) / 2
+    f, sigma = Target("z1 + z1*z2"), get_activation("relu")
+    once = population_error(f, sigma, w[:, :2], w @ w.T, 0.0)
+    v = np.concatenate([w, w[::-1]])
+    assert population_error(f, sigma, v[:, :2], v @ v.T, 0.0) == pytest.approx(once, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("target", "activation", "initialisation", "steps", "readout"),
+    [
+        ("z1 + z1*z2", "relu", "symmetric", 2, "rademacher"),
+        ("z1 + He2(z1)/2", "tanh(x + 1/2)", "independent", 1, [[1.0, 0.5], [-1.0, 0.25], [2.0, 0.25]]),
+        (
+            "z1 + z1*z2",
+            "relu(x - 1/2)",
+            "symmetric",
+            3,
+            [[2.0, 0.25], [1.0, 0.25], [-1.0, 0.25], [-2.0, 0.25]],
+        ),
+    ],
+)
+def test_against_the_reduced_simulator(target, activation, initialisation, steps, readout) -> None:
+    """d = 10^5, p = 8, 8 runs: |z| < 4, with p/n2 of the error allowed; one step less is another theory."""
+    f, d = Target(target, noise=0.1), 100_000
+    network = Network(activation, readout, initialisation=initialisation, width=8)
+    training, ridge = Training(steps, 2.0, 1.0), Ridge(alpha=1.0, lam=0.1, d=d, regime="fixed-width")
+    theory = risk(f, network, training, ridge)
+    setting = Simulation(d=d, method="reduced", replicates=8, test_samples=100_000, seed=5)
+    real = simulate(f, network, training, ridge, setting, steps=[steps]).risks[0]
+    assert real.p == theory.p == 8
+    allowed = 4 * real.test_error_sem + 8 / d * theory.test_error
+    assert abs(real.test_error - theory.test_error) < allowed
+    less = risk(f, network, Training(steps - 1, 2.0, 1.0), ridge)
+    assert abs(real.test_error - less.test_error) > 2 * allowed
