@@ -39,7 +39,7 @@ def spike_rule(k: int, slope: float = 1.0, breaks: Sequence[float] = ()) -> tupl
         weights = np.outer(w, w).ravel()
         keep = weights > 1e-20
         return grid[keep], weights[keep] / weights[keep].sum()
-    return tensor_rule([max(8, 24 - 4 * k)] * k)
+    return tensor_rule([20 if k == 3 else max(8, 20 - 2 * k)] * k)
 
 
 def group_moments(sigma: Activation, mean: Array, norm2: Array) -> tuple[Array, Array, Array]:

@@ -34,10 +34,10 @@ from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
-#: Common noise below this (relative) counts as a neuron's own: an effect of second order.
-_NEGLIGIBLE = 1e-6
-#: Nodes an axis of the cubature, relative to that of the overlaps.
-_REFINE = 1.0
+#: Common noise of root mean square below this (relative) counts as a neuron's own: an effect of second order.
+_NEGLIGIBLE = 1e-4
+#: With more groups than this (laws with a density) the axes of the cubature are many: fewer nodes an axis and in all.
+FEW_GROUPS = 8
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ class Layer:
         s = np.sqrt(self.norm2)
         cosine: Array = np.clip(self.R / (s[self.links.left] * s[self.links.right]), -1.0, 1.0)
         return cosine
+
+    def absorbing(self, components: Array) -> Layer:
+        """The layer with ``components`` (G, m) on further directions counted as parts of the residuals."""
+        shared = np.sum(components[self.links.left] * components[self.links.right], axis=1)
+        return replace(self, R=self.R + shared)
 
 
 def initial_layer(groups: Groups, r: int) -> Layer:
@@ -139,7 +144,8 @@ def expectations(f: Target, sigma: Activation, layer: Layer) -> Expectations:
     output = groups.fraction * groups.readout
     left, right, own = links.left, links.right, slice(0, links.groups)
     total: list[Array] = []
-    for x, w in field_rule(f, layer.c[:, f.r :], scale, _REFINE):
+    refine, most = (1.0, 4_000_000) if links.groups <= FEW_GROUPS else (0.6, 400_000)
+    for x, w in field_rule(f, layer.c[:, f.r :], scale, refine, most):
         mean = layer.c @ x.T + groups.bias[:, None]
         S1, S2 = sigma.S1(mean, scale[:, None]), sigma.S2(mean, scale[:, None])
         e = f(x[:, : f.r]) - output @ sigma.mean(mean, scale[:, None])
@@ -250,13 +256,12 @@ def _extended_covariance(layer: Layer, mean: Expectations, i: float) -> Array:
 def _rotated(layer: Layer) -> Layer:
     """The same layer on the directions of noise that neurons have components on; negligible ones join the rest."""
     r = layer.targets
-    _, values, axes = np.linalg.svd(layer.c[:, r:], full_matrices=False)
+    weighted = np.sqrt(layer.groups.fraction)[:, None] * layer.c[:, r:]
+    _, values, axes = np.linalg.svd(weighted, full_matrices=False)
     keep = values > _NEGLIGIBLE * max(1.0, float(values.max(initial=0.0)))
     turn = np.zeros((layer.c.shape[1], r + int(keep.sum())))
     turn[:r, :r] = np.eye(r)
     turn[r:, r:] = axes[keep].T
     c = layer.c @ turn
     lost = layer.c[:, r:] @ axes[~keep].T
-    left, right = layer.links.left, layer.links.right
-    R = layer.R + np.sum(lost[left] * lost[right], axis=1)
-    return replace(layer, c=c, R=R, S=np.swapaxes(turn, 0, 1) @ layer.S @ turn)
+    return replace(layer.absorbing(lost), c=c, S=np.swapaxes(turn, 0, 1) @ layer.S @ turn)

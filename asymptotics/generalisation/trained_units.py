@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.activations import Activation
-from asymptotics.generalisation.several_steps import Layer
+from asymptotics.generalisation.several_steps import FEW_GROUPS, Layer
 from asymptotics.generalisation.spiked import spiked_units
 from asymptotics.generalisation.target_moments import root_of_rest
 from asymptotics.generalisation.units import Units
@@ -19,19 +19,20 @@ from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
-#: Spikes of relative singular value below this are not resolved.
+#: Spikes of relative strength below this are not resolved, and of the others only the strongest count.
 _SPIKE = 1e-7
 
 
 def trained_units(f: Target, sigma: Activation, layer: Layer, level: str) -> Units:
     """Units of the layer for the ridge fit of ``f``; ``level`` is "E" or "iso"."""
-    basis = spike_basis(layer.c, _SPIKE)
+    basis = spikes(layer)
+    layer = layer.absorbing(layer.c - layer.c @ basis.T @ basis)
     gamma = basis[:, : f.r].T
     members = unit_members(layer)
     correlation = np.clip(on_units(layer, members, layer.R[:, None, None])[..., 0, 0], -1.0, 1.0)
     exact = None
     if level == "E":
-        axes = axes_of(layer)
+        axes = np.concatenate([basis, complement(basis, f.r)])
         exact = on_units(layer, members, axes @ layer.S @ axes.T)
         exact = _without_missing(exact, gamma, correlation)
     groups = layer.groups
@@ -49,9 +50,27 @@ def trained_units(f: Target, sigma: Activation, layer: Layer, level: str) -> Uni
     )
 
 
+def most_spikes(layer: Layer) -> int:
+    """How many spikes count: the rule over their fields grows as a power of it."""
+    return 4 if layer.links.groups <= FEW_GROUPS else 3
+
+
+def spikes(layer: Layer) -> Array:
+    """Orthonormal rows (k, H): the directions of the groups, at most ``most_spikes``, strongest in root mean square."""
+    return spike_basis(np.sqrt(layer.groups.fraction)[:, None] * layer.c, _SPIKE)[: most_spikes(layer)]
+
+
+def strength_left_out(layer: Layer) -> float:
+    """Root mean square of the strongest direction of the groups that is no spike (0 if all are)."""
+    weighted = np.sqrt(layer.groups.fraction)[:, None] * layer.c
+    values = np.linalg.svd(weighted, compute_uv=False)
+    most = most_spikes(layer)
+    return float(values[most]) if len(values) > most else 0.0
+
+
 def axes_of(layer: Layer) -> Array:
     """Spikes and θ (k + r, H) on the axes of the layer."""
-    basis = spike_basis(layer.c, _SPIKE)
+    basis = spikes(layer)
     return np.concatenate([basis, complement(basis, layer.targets)])
 
 

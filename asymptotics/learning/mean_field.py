@@ -145,10 +145,13 @@ def initial_groups(
     )
 
 
-def field_rule(f: Target, noise: Array, scale: Array, refine: float) -> Iterator[tuple[Array, Array]]:
+def field_rule(
+    f: Target, noise: Array, scale: Array, refine: float, most: int = _MAX_NODES
+) -> Iterator[tuple[Array, Array]]:
     """Chunks of nodes (N, r + m) and weights (N,) for the axes (w*, e).
 
-    ``noise`` (G, m) and ``scale`` (G,): components of the neurons on the axes e, and their own noise.
+    ``noise`` (G, m) and ``scale`` (G,): components of the neurons on the axes e, and their own noise. A tensor rule of
+    more than ``most`` nodes gives way to Sobol points.
     """
     r, m = f.r, noise.shape[1]
     x, w = target_rule(f, refine)
@@ -156,7 +159,7 @@ def field_rule(f: Target, noise: Array, scale: Array, refine: float) -> Iterator
     ratio = np.max(np.abs(noise) / scale[:, None], axis=0, initial=0.0)
     orders = [max(3, round(refine * min(28, 4 + 22 * q**0.75))) for q in ratio]
     rows = max(1, _CHUNK // len(scale))
-    if len(x) * np.prod(orders, dtype=float) <= _MAX_NODES * refine:
+    if len(x) * np.prod(orders, dtype=float) <= most * refine:
         e, u = tensor_rule(orders)
         per = max(1, rows // len(e))
         for start in range(0, len(x), per):
