@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,35 @@ def validate(file: str, as_json: bool) -> int:
     report = judge(Experiment.load(file), note)
     emit(report.to_dict(), as_json, lambda: validation_text(report.to_dict()))
     return 0 if report.agrees else DISAGREES
+
+
+@cli.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep tune experiment.toml --over lam --json")
+)
+@FILE
+@click.option(
+    "--over", default="lam,eta", show_default=True, metavar="NAMES", help="What to tune: lam, eta or both."
+)
+@OUT
+@JSON
+def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
+    """Step size and ridge penalty of least predicted test error (their grids in the file do not matter)."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import tuning_text
+    from asymptotics.tuning import tuned
+
+    found = tuned(Experiment.load(file), tuple(name.strip() for name in over.split(",")))
+    document = {"rows": found}
+    if out is not None:
+        from asymptotics.figures import save, tuning_page
+
+        images: dict[str, bytes] = {}
+        for i, row in enumerate(found):
+            drawn = save(partial(tuning_page, row))
+            name = "tune" if len(found) == 1 else f"tune-{i + 1}"
+            images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
+        write(out, {"tune.json": document_text(document), **images})
+    emit(document, as_json, lambda: tuning_text(found))
 
 
 @cli.command(epilog=example("giantstep init > experiment.toml"))

@@ -239,3 +239,27 @@ def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
     ax.set_ylabel(r"$z$ = (simulation $-$ theory) / s.e.")
     ax.legend(ncols=2)
     return ax
+
+
+def plot_tuning(optimum: Mapping[str, Any], ax: Axes | None = None) -> Axes:
+    """Least test error over the other setting against eta (or lambda, if that alone was tuned); the optimum marked."""
+    ax = _axes(ax)
+    x = "eta" if "eta" in optimum["over"] else "lambda"
+    profile: dict[float, float] = {}
+    for row in optimum["curve"]:
+        profile[row[x]] = min(row["test_error"], profile.get(row[x], float("inf")))
+    look = _cycle()[0]
+    ax.plot(*zip(*sorted(profile.items()), strict=True), color=look["color"], label="theory")
+    ax.plot(
+        optimum[x], optimum["test_error"], color=look["color"], marker="o", linestyle="none", label="optimum"
+    )
+    ax.set_xscale("log")
+    ax.set_xlabel(AXIS_LABELS[x])
+    ax.set_ylabel("test error" + r", least over $\lambda$" * (len(optimum["over"]) > 1))
+    ax.legend()
+    return ax
+
+
+def tuning_page(optimum: Mapping[str, Any], figure: Figure) -> None:
+    """A figure of one tuning."""
+    plot_tuning(optimum, figure.add_subplot())

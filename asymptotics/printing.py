@@ -166,3 +166,19 @@ def validation_text(report: Mapping[str, Any]) -> str:
             f"p-value {report['p_value']:.2g})",
         ]
     )
+
+
+def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of ``giantstep tune``; a star marks a setting that ended at the edge of its range."""
+    keys = ["step", "alpha_train", "alpha", "beta"]
+    body = []
+    for row in rows:
+        edge = {name: "*" if name in row["at_boundary"] else "" for name in ("lam", "eta")}
+        eta = None if row["eta"] is None else number(row["eta"]) + edge["eta"]
+        body.append(
+            [*(row[key] for key in keys), eta, number(row["lambda"]) + edge["lam"], row["test_error"]]
+        )
+    lines = [table([*keys, "eta", "lambda", "test_error"], body)]
+    if any(row["at_boundary"] for row in rows):
+        lines.append("* at the edge of the range that was searched: the optimum may lie beyond")
+    return "\n".join(lines)

@@ -15,6 +15,7 @@ from asymptotics.generalisation.spiked import spiked_units
 from asymptotics.generalisation.target_moments import root_of_rest
 from asymptotics.generalisation.units import Units
 from asymptotics.learning.features import spike_basis
+from hermite.errors import InputError
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -24,7 +25,10 @@ _SPIKE = 1e-7
 
 
 def trained_units(f: Target, sigma: Activation, layer: Layer, level: str) -> Units:
-    """Units of the layer for the ridge fit of ``f``; ``level`` is "E" or "iso"."""
+    """Units of the layer for the ridge fit of ``f``; ``level`` is "E" or "iso".
+
+    Raises ``InputError`` if the features overflow.
+    """
     basis = spikes(layer)
     layer = layer.absorbing(layer.c - layer.c @ basis.T @ basis)
     gamma = basis[:, : f.r].T
@@ -36,18 +40,23 @@ def trained_units(f: Target, sigma: Activation, layer: Layer, level: str) -> Uni
         exact = on_units(layer, members, axes @ layer.S @ axes.T)
         exact = _without_missing(exact, gamma, correlation)
     groups = layer.groups
-    return spiked_units(
-        f,
-        sigma,
-        layer.c @ basis.T,
-        layer.norm2,
-        fractions=groups.fraction,
-        overlap=gamma,
-        biases=groups.bias,
-        pairs=groups.pairs,
-        rho=None if groups.pairs is None else correlation[:, 0, 1],
-        v=exact,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        units = spiked_units(
+            f,
+            sigma,
+            layer.c @ basis.T,
+            layer.norm2,
+            fractions=groups.fraction,
+            overlap=gamma,
+            biases=groups.bias,
+            pairs=groups.pairs,
+            rho=None if groups.pairs is None else correlation[:, 0, 1],
+            v=exact,
+        )
+    # Fourth powers of the moments must exist.
+    if not all(np.abs(values).max() < 1e60 for values in (units.mu0, units.mu1, units.spread)):
+        raise InputError("training.eta is too large: the features overflow; use a smaller eta.")
+    return units
 
 
 def most_spikes(layer: Layer) -> int:

@@ -1,0 +1,247 @@
+"""Optimal tuning: the step size and the ridge penalty of least predicted test error.
+
+The penalty is cheap to vary (the features stay), the step size is not (each needs its own recursion): for every eta the
+error is minimised over lambda, and the profile min_λ E(eta, λ) is searched on a logarithmic grid and then refined.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from asymptotics.experiment import Experiment, Network, Ridge, Training
+from asymptotics.results import Risk, plain
+from hermite.errors import ConvergenceError, InputError
+from hermite.target import Target
+
+Progress = Callable[[str], None]
+
+#: Ranges that are searched.
+LAMBDAS = (1e-6, 1e4)
+ETAS = (1e-2, 1e2)
+_PER_DECADE = 3
+#: Relative accuracy of the optimal setting; the error is flat there, so it is far more accurate.
+_ACCURACY = 1e-3
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Where the predicted test error is least.
+
+    ``lam``, ``eta``   the optimal setting (``eta`` None without giant steps)
+    ``risk``           the prediction there
+    ``curve``          rows {"eta", "lambda", "test_error", "train_error"} of every setting that was tried
+    ``at_boundary``    names of settings that ended at the edge of their range: the optimum may lie beyond
+    ``failures``       settings without a prediction (overflow of the step, no convergence), left out
+    """
+
+    lam: float
+    eta: float | None
+    risk: Risk
+    curve: tuple[dict[str, Any], ...]
+    over: tuple[str, ...]
+    at_boundary: tuple[str, ...] = ()
+    failures: int = 0
+
+    @property
+    def test_error(self) -> float:
+        """The least test error, label noise included."""
+        return self.risk.test_error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: the optimum, the prediction there, and the curve."""
+        out: dict[str, Any] = plain(
+            {
+                "over": list(self.over),
+                "lambda": self.lam,
+                "eta": self.eta,
+                "test_error": self.test_error,
+                "at_boundary": list(self.at_boundary),
+                "failures": self.failures,
+                "risk": self.risk.to_dict(),
+                "curve": list(self.curve),
+            }
+        )
+        return out
+
+    def to_frame(self) -> Any:
+        """The curve as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.curve))
+
+    def plot(self, ax: Any = None) -> Any:
+        """Test error against the settings that were tried, the optimum marked; returns the Axes."""
+        from asymptotics.figures import plot_tuning
+
+        return plot_tuning(self.to_dict(), ax)
+
+
+def optimise(
+    f: Target,
+    network: Network | None = None,
+    training: Training | None = None,
+    ridge: Ridge | None = None,
+    *,
+    over: Sequence[str] = ("lam", "eta"),
+    lambdas: tuple[float, float] = LAMBDAS,
+    etas: tuple[float, float] = ETAS,
+) -> Optimum:
+    """The ``lam`` and/or ``eta`` of least predicted test error; the other settings stay as given.
+
+    ``lambdas``, ``etas``: ranges (low, high) of λ and of the dimensionless step size, both > 0. Raises ``InputError``
+    for a bad range, for ``eta`` without giant steps, and wherever ``risk`` has no theory.
+
+    >>> from hermite import Target
+    >>> best = optimise(Target("z1", noise=0.1), ridge=Ridge(alpha=2.0), over=["lam"])
+    >>> bool(best.test_error < 0.5) and best.at_boundary == ()
+    True
+    """
+    network, training, ridge = network or Network(), training or Training(steps=0), ridge or Ridge()
+    wanted = _checked(over, training, {"lambdas": lambdas, "etas": etas})
+    search = _Search(f, network, training, ridge, "lam" in wanted, lambdas)
+    if "eta" in wanted:
+        eta, edge = _least(search.profile, etas, _PER_DECADE)
+        edges = ["eta"] if edge else []
+    else:
+        eta, edges = training.eta, []
+        search.profile(eta)
+    found, lam, at_edge = search.best[eta]
+    if at_edge:
+        edges.append("lam")
+    return Optimum(
+        lam=lam,
+        eta=eta if training.steps else None,
+        risk=found,
+        curve=tuple(search.rows),
+        over=wanted,
+        at_boundary=tuple(edges),
+        failures=search.failures,
+    )
+
+
+def tuned(experiment: Experiment, over: Sequence[str]) -> list[dict[str, Any]]:
+    """The optimum of every cell of an experiment that differs in more than what is tuned, with its settings."""
+    rows: dict[tuple[Training | None, Ridge], dict[str, Any]] = {}
+    for training, ridge in experiment.cells():
+        steps = training if training.steps else None
+        key = (
+            None if steps is None else replace(steps, eta=1.0 if "eta" in over else steps.eta),
+            replace(ridge, lam=0.0 if "lam" in over else ridge.lam),
+        )
+        if key in rows:
+            continue
+        best = optimise(experiment.target, experiment.network, training, ridge, over=over)
+        setting = {
+            "step": training.steps,
+            "alpha_train": training.alpha if training.steps else None,
+            "alpha": ridge.alpha,
+            "beta": ridge.beta if math.isfinite(ridge.beta) else "inf",
+        }
+        rows[key] = setting | best.to_dict()
+    return list(rows.values())
+
+
+def _checked(
+    over: Sequence[str], training: Training, ranges: dict[str, tuple[float, float]]
+) -> tuple[str, ...]:
+    problems = []
+    names = (over,) if isinstance(over, str) else tuple(over)
+    if not names or any(name not in ("lam", "eta") for name in names):
+        problems.append(f'over must name "lam", "eta" or both, not {over!r}.')
+    for name, (low, high) in ranges.items():
+        if not (0 < low < high < math.inf):
+            problems.append(f"{name} must be a range 0 < low < high, not ({low!r}, {high!r}).")
+    if problems:
+        raise InputError(problems)
+    if training.steps == 0 and "eta" in names:
+        if tuple(names) == ("eta",):
+            raise InputError('over = ("eta",) needs at least one giant step: training.steps is 0.')
+        names = ("lam",)
+    return tuple(dict.fromkeys(names))
+
+
+class _Search:
+    """Evaluates the theory, keeps every point that was tried, and the best penalty for each eta."""
+
+    def __init__(
+        self,
+        f: Target,
+        network: Network,
+        training: Training,
+        ridge: Ridge,
+        tune_lambda: bool,
+        lambdas: tuple[float, float],
+    ) -> None:
+        self.setting = (f, network, training, ridge)
+        self.tune_lambda, self.lambdas = tune_lambda, lambdas
+        self.rows: list[dict[str, Any]] = []
+        self.best: dict[float, tuple[Risk, float, bool]] = {}
+        self.failures = 0
+        self.reason: Exception | None = None
+
+    def profile(self, eta: float) -> float:
+        """min over λ of the test error at this eta (inf where there is no prediction)."""
+        tried: dict[float, Risk] = {}
+
+        def error(lam: float) -> float:
+            found = self._evaluate(eta, lam)
+            if found is None:
+                return math.inf
+            tried[lam] = found
+            return found.test_error
+
+        if self.tune_lambda:
+            lam, edge = _least(error, self.lambdas, _PER_DECADE)
+        else:
+            lam, edge = self.setting[3].lam, False
+            error(lam)
+        if lam not in tried:
+            if self.reason is not None and not self.best:
+                raise self.reason
+            return math.inf
+        self.best[eta] = (tried[lam], lam, edge)
+        return tried[lam].test_error
+
+    def _evaluate(self, eta: float, lam: float) -> Risk | None:
+        from asymptotics.generalisation.errors import risk
+
+        f, network, training, ridge = self.setting
+        try:
+            found = risk(f, network, replace(training, eta=eta), replace(ridge, lam=lam))
+        except (ConvergenceError, InputError) as error:
+            self.failures, self.reason = self.failures + 1, error
+            return None
+        if not math.isfinite(found.test_error):
+            return None
+        row = {"eta": eta if training.steps else None, "lambda": lam}
+        self.rows.append(row | {"test_error": found.test_error, "train_error": found.train_error})
+        return found
+
+
+def _least(
+    function: Callable[[float], float], bounds: tuple[float, float], per_decade: int
+) -> tuple[float, bool]:
+    """The minimum over a logarithmic range, and whether it is at the edge: a grid, then a bounded search around its best."""
+    from scipy.optimize import minimize_scalar
+
+    low, high = math.log(bounds[0]), math.log(bounds[1])
+    count = max(5, 1 + math.ceil(per_decade * (high - low) / math.log(10)))
+    grid = [low + (high - low) * i / (count - 1) for i in range(count)]
+    values = [function(math.exp(x)) for x in grid]
+    if not any(map(math.isfinite, values)):
+        return math.exp(grid[0]), False
+    best = min(range(count), key=values.__getitem__)
+    left, right = grid[max(best - 1, 0)], grid[min(best + 1, count - 1)]
+    known = {math.exp(grid[best]): values[best]}
+
+    def again(x: float) -> float:
+        known[math.exp(x)] = function(math.exp(x))
+        return known[math.exp(x)]
+
+    minimize_scalar(again, bounds=(left, right), method="bounded", options={"xatol": _ACCURACY})
+    found = min(known, key=known.__getitem__)
+    tolerance = 3 * _ACCURACY
+    return found, math.log(found) - low < tolerance or high - math.log(found) < tolerance
