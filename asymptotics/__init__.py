@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from asymptotics.generalisation.stairway import plateaus
     from asymptotics.learning.laws import overlaps
     from asymptotics.simulation.runner import simulate
+    from asymptotics.simulation.sweeps import sweep
     from asymptotics.validation import validate
 
 _HOME = {
@@ -24,6 +25,7 @@ _HOME = {
     "plateaus": "asymptotics.generalisation.stairway",
     "risk": "asymptotics.generalisation.errors",
     "simulate": "asymptotics.simulation.runner",
+    "sweep": "asymptotics.simulation.sweeps",
     "validate": "asymptotics.validation",
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "plateaus",
     "risk",
     "simulate",
+    "sweep",
     "validate",
 ]
 

@@ -224,6 +224,60 @@ def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> N
     emit(document, as_json, lambda: curve_text(rows))
 
 
+@cli.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep simulate experiment.toml --workers 2")
+)
+@FILE
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine."
+)
+@click.option("--store", metavar="FILE", help="SQLite file of the results; default: FILE.sqlite.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help='A Dask scheduler, "tcp://host:8786", or "local" for Dask here.'
+)
+@click.option("--dry-run", is_flag=True, help="Say what is missing and what it will cost; compute nothing.")
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Keep what is stored, or compute it all anew.",
+)
+@click.option("--out", metavar="DIR", help="Write CSV, JSON and, with pyarrow, Parquet into this folder.")
+@JSON
+def simulate(
+    file: str,
+    workers: int,
+    store: str | None,
+    scheduler: str | None,
+    dry_run: bool,
+    resume: bool,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Run the whole sweep of simulations, stored unit by unit and resumed by default."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import plan_text, sweep_text
+    from asymptotics.simulation.sweeps import plan, sweep
+    from hermite.errors import InputError
+
+    if store is None and file == "-":
+        raise InputError("An experiment from standard input needs --store FILE.")
+    place = Path(store) if store is not None else Path(file).with_suffix(".sqlite")
+    experiment = Experiment.load(file)
+    if dry_run:
+        planned = plan(experiment, place, workers, resume)
+        emit(planned, as_json, lambda: plan_text(planned))
+        return
+    try:
+        result = sweep(experiment, place, workers=workers, scheduler=scheduler, resume=resume, progress=note)
+    except KeyboardInterrupt:
+        note(f"finished units are in {place}; the same command resumes.")
+        raise
+    if out is not None:
+        write(out, result.files())
+    emit(result.to_dict(), as_json, lambda: sweep_text(result.means()))
+
+
 @cli.command(epilog=example("giantstep init > experiment.toml", "giantstep validate experiment.toml"))
 @FILE
 @JSON

@@ -138,6 +138,33 @@ def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def sweep_text(means: Sequence[Mapping[str, Any]]) -> str:
+    """The table of ``giantstep simulate``: means over replicates with their standard errors."""
+    keys = ["d", "step", "alpha_train", "eta", "alpha", "beta", "lambda", "replicates"]
+    shown = [key for key in keys if any(row[key] is not None for row in means)]
+    results = [key for key in ("test_error", "train_error", "risk") if any(key in row for row in means)]
+    body = [
+        [row[key] for key in shown] + [measured(row.get(key), row.get(f"{key}_sem")) for key in results]
+        for row in means
+    ]
+    return table([*shown, *results], body)
+
+
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """The answer of ``giantstep simulate --dry-run``."""
+    from asymptotics.simulation.costs import duration, size
+
+    lines = [
+        f"{plan['units']} units ({plan['rows']} rows): {plan['stored']} stored, {plan['missing']} missing"
+    ]
+    if plan["missing"]:
+        lines.append(
+            f"about {duration(plan['seconds'])} with {plan['workers']} worker{'s' * (plan['workers'] > 1)} "
+            f"(longest unit {duration(plan['unit_seconds'])}), {size(plan['memory_bytes'])} of memory"
+        )
+    return "\n".join(lines)
+
+
 def validation_text(report: Mapping[str, Any]) -> str:
     """The table and the verdict of ``giantstep validate``."""
     keys = [

@@ -33,6 +33,8 @@ Progress = Callable[[str], None]
 
 #: Streams of a replicate: the training batch of step t is stream t; the rest of step t starts at _STEP (t + 1).
 _STEP = 1000
+#: Raised whenever a unit of equal content would draw other numbers or round them otherwise than before.
+GENERATION = 1
 
 #: Where a callable is evaluated to tell it from others.
 _PROBE = np.linspace(-4.0, 4.0, 65)
@@ -90,7 +92,7 @@ def simulate(
     """
     network, simulation = network or Network(), simulation or Simulation()
     training = training or Training(steps=0)
-    job = _Job(
+    job = Job(
         f,
         network,
         training,
@@ -101,7 +103,7 @@ def simulate(
     )
     records: list[Any] = []
     interrupted = False
-    with _threads(simulation.threads):
+    with blas_threads(simulation.threads):
         try:
             for replicate in _shown(range(simulation.replicates), quiet=progress is not None):
                 if progress is not None:
@@ -139,7 +141,7 @@ def _shown(replicates: range, quiet: bool) -> Iterable[int]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def blas_threads(count: int) -> Iterator[None]:
     """BLAS threads of this unit of work: equal threads give bit-identical results on one machine."""
     from threadpoolctl import threadpool_limits
 
@@ -148,7 +150,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """One unit of work and how its replicates are summarised."""
 
     f: Target
@@ -189,6 +191,13 @@ class _Job:
             "ridge": ridge,
             "simulation": [s.method, s.d],
         }
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the results to the last bit: the content, its seed and how the work is carried out."""
+        s = self.simulation
+        how = [s.test_samples, s.dtype, s.backend, s.device, s.memory, s.threads]
+        return {"content": self.content, "seed": s.seed, "how": how, "generation": GENERATION}
 
     # What overflows is caught by ``check_finite`` and told in one sentence.
     @np.errstate(over="ignore", invalid="ignore")
@@ -232,6 +241,25 @@ class _Job:
                 )
         return found
 
+    def points(self, record: list[Any]) -> Iterator[tuple[int, float | None, dict[str, Any]]]:
+        """(step, lambda, results) of one replicate, plain numbers; without a ridge lambda is None."""
+        if self.ridge is None:
+            readout = self.network.finite_readout(self.width)
+            groups, grouped = self._groups(readout)
+            for step, run in enumerate(record):
+                found = _step(step, [run], readout, groups, grouped).to_dict()
+                yield step, None, {"risk": found["risk"], "neurons": found["neurons"]}
+            return
+        for step, fit in zip(sorted(set(self.steps)), record, strict=True):
+            for lam, test, train in zip(self.lambdas, fit.test_error, fit.train_error, strict=True):
+                errors = {"test_error": test, "train_error": train, "excess_risk": test - self.f.noise}
+                yield step, lam, plain(errors)
+
+    def _groups(self, readout: Array) -> tuple[list[Array], bool]:
+        """The entries that overlaps are averaged over: groups of equal readout for many neurons, else neurons."""
+        grouped = self.network.width == "infinite"
+        return readout_groups(readout) if grouped else [np.array([i]) for i in range(len(readout))], grouped
+
     def summary(self, records: list[list[Any]], interrupted: bool) -> SimulationResult:
         """Means and standard errors over the finished replicates."""
         if self.ridge is None:
@@ -268,8 +296,7 @@ class _Job:
 
     def _overlaps(self, records: list[list[tuple[Array, Array, float]]]) -> Overlaps:
         readout = self.network.finite_readout(self.width)
-        grouped = self.network.width == "infinite"
-        groups = readout_groups(readout) if grouped else [np.array([i]) for i in range(len(readout))]
+        groups, grouped = self._groups(readout)
         steps = [
             _step(t, [record[t] for record in records], readout, groups, grouped)
             for t in range(len(records[0]))

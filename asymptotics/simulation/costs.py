@@ -1,0 +1,179 @@
+"""What a sweep will cost before it starts: seconds and bytes a unit, from a count of its work and a short calibration.
+
+A unit is counted in five kinds of work: normals drawn, floating point operations of matrix products, activations,
+values of the target, operations of eigendecompositions. ``calibrate`` times each kind on this machine (about 0.2 s, one
+BLAS thread), so that an estimate needs no trial unit. It is good to a factor of about two.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asymptotics.simulation.direct import chunk_rows
+from hermite.errors import InputError
+
+if TYPE_CHECKING:
+    from asymptotics.simulation.runner import Job
+
+#: Bytes of a worker that does nothing: the interpreter and its libraries.
+_BASE = 120e6
+#: Operations of a symmetric eigendecomposition with vectors, over its size cubed.
+_EIGEN = 9.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """Amounts of each kind of work, or seconds for one of each."""
+
+    normals: float = 0.0
+    products: float = 0.0
+    activations: float = 0.0
+    targets: float = 0.0
+    eigen: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def seconds(self, rates: Work) -> float:
+        """The time that this work takes at ``rates`` seconds a piece."""
+        return math.fsum(a * b for a, b in zip(astuple(self), astuple(rates), strict=True))
+
+
+#: Seconds a piece on an ordinary core: for shares of the progress, and to see whether a calibration is worth its time.
+NOMINAL = Work(5e-9, 3e-11, 2e-9, 5e-8, 2e-10)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``seconds`` with all workers busy, ``memory`` in bytes at once; ``unit_seconds`` of the longest unit."""
+
+    seconds: float
+    memory: float
+    unit_seconds: float
+
+    def __str__(self) -> str:
+        return f"about {duration(self.seconds)} (longest unit {duration(self.unit_seconds)}), {size(self.memory)}"
+
+
+def estimate(jobs: Iterable[Job], workers: int, rates: Work | None = None) -> Estimate:
+    """Time and memory of these units (one entry a replicate) on ``workers`` processes like this one."""
+    rates = rates or NOMINAL
+    work: dict[Job, float] = {}
+    times, memory = [], []
+    for job in jobs:
+        if job not in work:
+            work[job] = work_of(job).seconds(rates)
+        times.append(work[job])
+    memory = sorted((memory_of(job) for job in work), reverse=True)
+    if not times:
+        return Estimate(0.0, 0.0, 0.0)
+    busy = min(workers, len(times))
+    return Estimate(max(math.fsum(times) / busy, max(times)), busy * memory[0], max(times))
+
+
+def work_of(job: Job) -> Work:
+    """The work of one replicate."""
+    s, t = job.simulation, job.training
+    last = max(job.steps) if job.ridge is not None else t.steps
+    direct = s.method == "direct"
+    d, p, r, n = s.d, job.width, job.f.r, t.n(s.d)
+    wide = d if direct else p + r
+    draw = Work(normals=p * wide / (2 if job.network.is_symmetric else 1))
+    total = draw if direct else Work(normals=float(p * p), eigen=_EIGEN * p**3)
+
+    def samples(count: float, products: float, activations: float) -> Work:
+        passes = 2 if direct and t.remove_orders else 1
+        return Work(passes * count * wide, count * products, count * activations * p, passes * count)
+
+    for step in range(last + 1):
+        # While partners are equal a direct simulation works on one half of them.
+        half = 0.5 if direct and step == 0 and job.network.is_symmetric else 1.0
+        forward = 2.0 * wide * p * half
+        if step:
+            first = 0.5 if direct and step == 1 and job.network.is_symmetric else 1.0
+            backward = 2.0 * wide * p + (0.0 if direct else 2.0 * p * p)
+            total += samples(n, first * (2.0 * wide * p + backward), 2.0)
+            total += Work() if direct else Work(eigen=3 * _EIGEN * p**3)
+        if job.ridge is None:
+            total += samples(s.test_samples, forward, 1.0)
+        elif step in job.steps:
+            n2 = job.ridge.n2(s.d)
+            small = min(n2, p)
+            gram = 2.0 * p * p if n2 >= p else 2.0 * n2 * p
+            total += samples(n2, forward + gram, 1.0) + Work(eigen=_EIGEN * small**3)
+            total += samples(s.test_samples, forward + 4.0 * p * len(job.lambdas), 1.0)
+    return total
+
+
+def memory_of(job: Job) -> float:
+    """Bytes that one replicate holds at its peak, about: the chunks (within ``simulation.memory``) and the fit."""
+    s, p = job.simulation, job.width
+    item = np.dtype(s.dtype).itemsize
+    samples = max(job.training.n(s.d) if job.training.steps else 1, s.test_samples)
+    if s.method == "direct":
+        try:
+            rows = min(chunk_rows(s.d, p, s.memory, item), samples)
+        except InputError:
+            rows = samples
+        held = p * s.d * (2 * item + 16) + p * p * 16 + rows * (item * (s.d + 4 * p) + 64)
+    else:
+        row = item * (6 * p + 2 * job.f.r) + 64
+        held = max(256 * row, min(s.memory, 65536 * row, samples * row)) + 10 * p * p * 8
+    if job.ridge is not None:
+        n2 = job.ridge.n2(s.d)
+        held += 4 * min(n2, p) ** 2 * 8 + (2 * n2 * p * 8 if n2 < p else 0)
+    return float(_BASE + held)
+
+
+def calibrate(job: Job) -> Work:
+    """Seconds a piece of each kind of work here, with the activation and the target of ``job``."""
+    from asymptotics.simulation.runner import blas_threads
+    from asymptotics.simulation.seeds import generator
+
+    dtype = np.dtype(job.simulation.dtype)
+    rng = generator(0)
+    normals = np.empty(200_000, dtype)
+    a = rng.standard_normal((1024, 384), dtype.type)
+    b = rng.standard_normal((384, 512), dtype.type)
+    symmetric = rng.standard_normal((160, 160))
+    symmetric += symmetric.T
+    fields_ = rng.standard_normal((20_000, job.f.r))
+    activation = job.network.get_activation()
+    with blas_threads(job.simulation.threads):
+        return Work(
+            normals=_time(lambda: rng.standard_normal(out=normals, dtype=dtype.type)) / normals.size,
+            products=_time(lambda: a @ b) / (2.0 * a.size * b.shape[1]),
+            activations=_time(lambda: (activation.function(a), activation.slope(a))) / (2 * a.size),
+            targets=_time(lambda: job.f(fields_)) / len(fields_),
+            eigen=_time(lambda: np.linalg.eigh(symmetric)) / (_EIGEN * len(symmetric) ** 3),
+        )
+
+
+def _time(work: Callable[[], object], patience: float = 0.04) -> float:
+    """Median seconds of a call, over as many calls as ``patience`` allows; the first warms up."""
+    work()
+    times: list[float] = []
+    while not times or (math.fsum(times) < patience and len(times) < 25):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 40 s, 12 min, 3.5 h, 2.1 days."""
+    for unit, length, limit in (("s", 1.0, 90.0), ("min", 60.0, 90.0), ("h", 3600.0, 48.0)):
+        if seconds < limit * length:
+            return f"{max(seconds / length, 0.1):.2g} {unit}"
+    return f"{seconds / 86400:.2g} days"
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    return f"{count / 1e9:.2g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"

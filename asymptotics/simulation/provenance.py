@@ -1,0 +1,66 @@
+"""What is kept beside results so that they can be traced: the experiment, the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from asymptotics.experiment import Experiment
+
+
+def config_of(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as ``Experiment.from_dict`` takes it: a grid is a list, all else a single value."""
+    f = experiment.target
+    target: dict[str, Any] = {"expression": f.text, "noise": f.noise}
+    if f.gram is not None:
+        target["gram"] = [[str(entry) for entry in row] for row in f.gram]
+    return {
+        "target": target,
+        "network": _table([experiment.network]),
+        "training": _table(experiment.trainings),
+        **({"ridge": _table(experiment.ridges)} if experiment.has_ridge else {}),
+        "simulation": _table(experiment.simulations),
+    }
+
+
+def _table(settings: Iterable[Any]) -> dict[str, Any]:
+    rows = list(settings)
+    table: dict[str, Any] = {}
+    for field in fields(rows[0]):
+        values = [_plain(value) for value in dict.fromkeys(getattr(row, field.name) for row in rows)]
+        if values != [None]:
+            table["lambda" if field.name == "lam" else field.name] = values[0] if len(values) == 1 else values
+    return table
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON has it; a function by its name."""
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in value]
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
+
+
+def machine() -> dict[str, Any]:
+    """Host, system, processors, and the versions that decide how numbers round."""
+    import os
+    import platform
+
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    blas = [
+        {key: str(entry.get(key)) for key in ("internal_api", "version", "architecture")}
+        for entry in threadpool_info()
+        if entry.get("user_api") == "blas"
+    ]
+    return {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": blas,
+        "process": os.getpid(),
+    }

@@ -1,0 +1,374 @@
+"""The store of a sweep: one SQLite file, written by the driver only, one transaction a finished unit.
+
+A *unit* (one replicate of one cell) is keyed by the SHA-256 of its canonical JSON, which holds everything that decides
+its numbers; its results are rows (step, lambda). The file is in WAL mode with full synchronisation: a process killed at
+any moment loses at most the units in flight. One driver at a time: it holds an exclusive lock on the empty file
+``NAME.lock`` beside the store, which the system releases when the process ends, however it ends. Anybody may read.
+
+A file that is not a store, or is damaged, is refused and left as it is. Keep stores on a local disk: SQLite's WAL mode
+needs shared memory, which network file systems do not have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from hermite.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+APPLICATION_ID = 0x67537470
+FORMAT = 1
+#: Seconds to wait for another program that writes into the store.
+PATIENCE = 10.0
+
+_SCHEMA = f"""
+BEGIN;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE runs (id INTEGER PRIMARY KEY, started TEXT, version TEXT, config TEXT, machine TEXT);
+CREATE TABLE units (key TEXT PRIMARY KEY, content TEXT, cell TEXT, entropy TEXT);
+CREATE TABLE results (
+    key TEXT REFERENCES units, step INTEGER, lambda REAL, result TEXT,
+    seconds REAL, host TEXT, finished TEXT, run INTEGER REFERENCES runs
+);
+CREATE UNIQUE INDEX points ON results (key, step, ifnull(lambda, -1.0));
+COMMIT;
+"""
+
+Point = tuple[int, float | None]
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no blanks, no NaN; equal contents give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def content_key(content: str) -> str:
+    """The key of a unit: SHA-256 of its canonical JSON."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished unit: ``cell`` names its settings in a table; ``points`` are (step, lambda, results)."""
+
+    content: str
+    cell: Mapping[str, Any]
+    entropy: int
+    points: tuple[tuple[int, float | None, Mapping[str, Any]], ...]
+    seconds: float
+    host: str
+    finished: str
+
+    @property
+    def key(self) -> str:
+        """The key of the unit."""
+        return content_key(self.content)
+
+
+class Store:
+    """The results of sweeps, by content. ``with Store.open(path) as store`` drives, ``Store.read(path)`` reads.
+
+    ``Store.open(None)`` lives in memory only. Every failure of the file (locked, full, read-only, damaged, foreign) is
+    an ``InputError`` of one sentence; what was committed before it stays.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path | None, lock: sqlite3.Connection | None
+    ) -> None:
+        self.connection, self.path, self._lock = connection, path, lock
+        self._run: int | None = None
+
+    # ---- opening and closing --------------------------------------------------------------
+
+    @classmethod
+    def open(cls, path: str | Path | None) -> Self:
+        """The store at ``path`` for writing, made if missing; refuses a second driver, foreign and damaged files."""
+        if path is None:
+            memory = sqlite3.connect(":memory:", isolation_level=None)
+            memory.executescript(_SCHEMA)
+            return cls(memory, None, None)
+        place = _resolved(path)
+        lock = _drive(place)
+        try:
+            if not place.exists() or place.stat().st_size == 0:
+                _create(place)
+            store = cls(_connect(place, "rw"), place, lock)
+        except BaseException:
+            lock.close()
+            raise
+        try:
+            store._examine()
+            with store._spoken():
+                store.connection.execute("PRAGMA journal_mode = WAL")
+                store.connection.execute("PRAGMA synchronous = FULL")
+                # Asking for the write lock now tells of a read-only file before any work is done.
+                store.connection.execute("BEGIN IMMEDIATE")
+                store.connection.execute("ROLLBACK")
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """The store at ``path`` for reading, also while a driver writes; raises ``InputError`` if there is none."""
+        place = _resolved(path)
+        if not place.is_file():
+            raise InputError(f"There is no store {str(place)!r}.")
+        # Without write access SQLite cannot make the shared memory of the WAL mode; nobody writes there either.
+        at_rest = not os.access(place.parent, os.W_OK) and not place.with_name(place.name + "-wal").exists()
+        store = cls(_connect(place, "ro&immutable=1" if at_rest else "rw"), place, None)
+        try:
+            store._examine()
+            store.connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Close the file and let the next driver in."""
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _examine(self) -> None:
+        """Refuse what is not a store of this format, and what is damaged."""
+        with self._spoken():
+            (application,) = self.connection.execute("PRAGMA application_id").fetchone()
+            if application != APPLICATION_ID:
+                raise InputError(
+                    f"The file {str(self.path)!r} is not a store of giantstep; it was left as it is."
+                )
+            (version,) = self.connection.execute("PRAGMA user_version").fetchone()
+            if version != FORMAT:
+                raise InputError(
+                    f"The store {str(self.path)!r} has format {version}; this version of giantstep reads format "
+                    f"{FORMAT}."
+                )
+            (state,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
+            if state != "ok":
+                raise sqlite3.DatabaseError(state)
+
+    @contextlib.contextmanager
+    def _spoken(self) -> Iterator[None]:
+        """Failures of SQLite as one sentence."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            _refuse(self.path, error)
+
+    # ---- writing --------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._spoken():
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def begin(
+        self, started: str, version: str, config: Mapping[str, Any], machine: Mapping[str, Any]
+    ) -> None:
+        """Note a run of the driver: its experiment, the package's version and the machine."""
+        with self._transaction():
+            cursor = self.connection.execute(
+                "INSERT INTO runs (started, version, config, machine) VALUES (?, ?, ?, ?)",
+                (started, version, canonical(config), canonical(machine)),
+            )
+            self._run = cursor.lastrowid
+
+    def add(self, record: Record, *, replace: bool = False) -> None:
+        """Write a finished unit, all of it or nothing; stored points stay unless ``replace``."""
+        verb = "REPLACE" if replace else "IGNORE"
+        key = record.key
+        with self._transaction():
+            self.connection.execute(
+                "INSERT OR IGNORE INTO units VALUES (?, ?, ?, ?)",
+                (key, record.content, canonical(record.cell), hex(record.entropy)),
+            )
+            self.connection.executemany(
+                f"INSERT OR {verb} INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        key,
+                        step,
+                        lam,
+                        canonical(result),
+                        record.seconds,
+                        record.host,
+                        record.finished,
+                        self._run,
+                    )
+                    for step, lam, result in record.points
+                ],
+            )
+
+    # ---- reading --------------------------------------------------------------------------
+
+    def points(self) -> dict[str, set[Point]]:
+        """The stored (step, lambda) of every unit, by key."""
+        found: dict[str, set[Point]] = {}
+        with self._spoken():
+            for key, step, lam in self.connection.execute("SELECT key, step, lambda FROM results"):
+                found.setdefault(key, set()).add((step, lam))
+        return found
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The runs of the driver, first to last: ``started, version, config, machine``."""
+        with self._spoken():
+            rows = self.connection.execute("SELECT started, version, config, machine FROM runs ORDER BY id")
+            return [
+                {"started": s, "version": v, "config": json.loads(c), "machine": json.loads(m)}
+                for s, v, c, m in rows
+            ]
+
+    def rows(self, wanted: Mapping[str, Iterable[Point]] | None = None) -> list[dict[str, Any]]:
+        """The table, one row a (unit, step, lambda), sorted by key, step and lambda; all of it or what is ``wanted``."""
+        select = (
+            "SELECT key, cell, step, lambda, result, seconds, host, finished FROM results JOIN units USING (key) "
+            "ORDER BY key, step, lambda"
+        )
+        asked = None if wanted is None else {key: set(points) for key, points in wanted.items()}
+        found = []
+        with self._spoken():
+            for key, cell, step, lam, result, seconds, host, finished in self.connection.execute(select):
+                if asked is None or (step, lam) in asked.get(key, ()):
+                    row = {"key": key, **json.loads(cell), "step": step, "lambda": lam, **json.loads(result)}
+                    found.append(row | {"seconds": seconds, "host": host, "finished": finished})
+        return found
+
+    def to_frame(self) -> pd.DataFrame:
+        """The whole table as a pandas DataFrame."""
+        return frame(self.rows())
+
+    def to_csv(self) -> str:
+        """The whole table as CSV text; numbers are written so that they read back to the last bit."""
+        return frame(self.rows()).to_csv(index=False, lineterminator="\n")
+
+    def to_parquet(self) -> bytes:
+        """The whole table as Parquet; raises ``InputError`` without the extra ``parquet``."""
+        return parquet(frame(self.rows()))
+
+
+def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a DataFrame; lists (the neurons of overlaps) as JSON text."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [{k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows]
+    )
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    """A DataFrame as Parquet; raises ``InputError`` without the extra ``parquet``."""
+    import importlib.util
+    import io
+
+    if importlib.util.find_spec("pyarrow") is None:
+        raise InputError('Parquet needs the extra "parquet": pip install "giantstep[parquet]".')
+    stream = io.BytesIO()
+    table.to_parquet(stream, index=False)
+    return stream.getvalue()
+
+
+# ---- the file --------------------------------------------------------------------------------
+
+
+def _resolved(path: str | Path) -> Path:
+    """The file itself, so that two names of one store meet the same lock."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"The store {str(path)!r} is not a usable path: {error}.") from None
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Autocommit: every transaction is begun and ended in so many words."""
+    try:
+        return sqlite3.connect(
+            f"{path.as_uri()}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None
+        )
+    except sqlite3.Error as error:
+        _refuse(path, error)
+
+
+def _create(path: Path) -> None:
+    """A complete empty store under a temporary name, then renamed: it is there as a whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        connection = _connect(part, "rwc")
+        try:
+            connection.executescript(_SCHEMA)
+        finally:
+            connection.close()
+        part.replace(path)
+    except sqlite3.Error as error:
+        _refuse(path, error)
+    except OSError as error:
+        raise InputError(f"Cannot write the store {str(path)!r}: {error.strerror or error}.") from None
+
+
+def _drive(path: Path) -> sqlite3.Connection:
+    """An exclusive lock on the file beside the store: SQLite's own, so it works wherever the store does."""
+    if not path.parent.is_dir():
+        raise InputError(f"Cannot write the store {str(path)!r}: there is no folder {str(path.parent)!r}.")
+    if path.is_dir():
+        raise InputError(f"Cannot write the store {str(path)!r}: a folder of that name is in the way.")
+    try:
+        lock = sqlite3.connect(path.with_name(path.name + ".lock"), timeout=0.2, isolation_level=None)
+    except sqlite3.Error as error:
+        _refuse(path, error)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        lock.close()
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            raise InputError(
+                f"The store {str(path)!r} is in use by another run; wait for it to end, or name another --store."
+            ) from None
+        _refuse(path, error)
+    return lock
+
+
+def _refuse(path: Path | None, error: sqlite3.Error) -> NoReturn:
+    """One sentence for a failure of SQLite, by its error code."""
+    name = "in memory" if path is None else repr(str(path))
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        reason = f"The store {name} is locked by another program."
+    elif code == sqlite3.SQLITE_FULL:
+        reason = f"The store {name} cannot grow: the disk is full; what was stored is kept."
+    elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+        reason = f"Cannot write the store {name}: {error}."
+    elif code == sqlite3.SQLITE_NOTADB:
+        reason = f"The file {name} is not a store of giantstep; it was left as it is."
+    elif code == sqlite3.SQLITE_IOERR:
+        reason = f"The store {name} cannot be written or read ({error}); what was stored is kept."
+    else:
+        reason = f"The store {name} is damaged ({error}); it was left as it is: move it away or restore it."
+    raise InputError(reason) from None

@@ -1,0 +1,432 @@
+"""sweep(): every unit of an experiment, computed once, stored at once, resumed by default.
+
+A *unit of work* is one replicate of one cell (target, network, training alpha and eta, ridge alpha and beta, d); its
+steps and penalties share one trajectory. Its numbers depend on its content and replicate alone, so that any order,
+number of workers or restart gives the same table, bit for bit, on one machine. Replicates go first to last over all
+cells: a sweep that is stopped early has something of every cell.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from asymptotics.experiment import Experiment
+from asymptotics.simulation.costs import NOMINAL, Estimate, calibrate, duration, estimate, work_of
+from asymptotics.simulation.provenance import config_of, machine
+from asymptotics.simulation.runner import Job, blas_threads, mean_and_error
+from asymptotics.simulation.seeds import unit_entropy
+from asymptotics.simulation.store import Point, Record, Store, canonical, content_key, frame, parquet
+from asymptotics.simulation.workers import complete, open_pool
+from hermite.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[str], None]
+#: Seconds between two lines of progress.
+PAUSE = 5.0
+#: A sweep shorter than this is not worth a calibration.
+_SHORT = 5.0
+#: The only columns of the table that differ between runs.
+VOLATILE = ("seconds", "host", "finished")
+#: The columns that make a cell, with the point of it.
+_CELL = ("d", "step", "alpha_train", "eta", "alpha", "beta", "lambda", "batch_exponent", "n", "n2", "p")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One replicate of one cell."""
+
+    job: Job
+    replicate: int
+
+    @cached_property
+    def content(self) -> str:
+        """Canonical JSON of everything that decides the numbers of this unit."""
+        return canonical(self.job.identity | {"replicate": self.replicate})
+
+    @cached_property
+    def key(self) -> str:
+        """The key of the unit in a store."""
+        return content_key(self.content)
+
+    @property
+    def points(self) -> list[Point]:
+        """The (step, lambda) that are asked for."""
+        job = self.job
+        if job.ridge is None:
+            return [(step, None) for step in range(job.training.steps + 1)]
+        return [(step, lam) for step in sorted(set(job.steps)) for lam in job.lambdas]
+
+    def without(self, stored: set[Point]) -> Task | None:
+        """The task that computes what is not stored yet; None if nothing is missing.
+
+        The points of a grid of steps and penalties that holds every missing one; those computed twice are equal.
+        """
+        missing = [point for point in self.points if point not in stored]
+        if not missing or self.job.ridge is None:
+            return self if missing else None
+        steps = tuple(step for step in self.job.steps if any(step == s for s, _ in missing))
+        lambdas = tuple(lam for lam in self.job.lambdas if any(lam == m for _, m in missing))
+        return Task(replace(self.job, steps=steps, lambdas=lambdas), self.replicate)
+
+    @property
+    def cell(self) -> dict[str, Any]:
+        """The settings of this unit as columns of the table."""
+        job = self.job
+        t, s, ridge = job.training, job.simulation, job.ridge
+        return {
+            "target": job.f.text,
+            "noise": job.f.noise,
+            "activation": str(job.network.activation),
+            "method": s.method,
+            "d": s.d,
+            "p": job.width,
+            "batch_exponent": t.batch_exponent,
+            "alpha_train": t.alpha,
+            "eta": t.eta,
+            "n": t.n(s.d),
+            "alpha": None if ridge is None else ridge.alpha,
+            "beta": None if ridge is None else ridge.beta,
+            "n2": None if ridge is None else ridge.n2(s.d),
+            "seed": s.seed,
+            "replicate": self.replicate,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker sends back."""
+
+    points: tuple[tuple[int, float | None, Mapping[str, Any]], ...]
+    seconds: float
+    host: str
+    version: str
+
+
+def run_task(task: Task) -> Outcome:
+    """The work itself, wherever it runs; BLAS has as many threads as the simulation says."""
+    import platform
+
+    from asymptotics import __version__
+
+    start = time.perf_counter()
+    with blas_threads(task.job.simulation.threads):
+        points = tuple(task.job.points(task.job.run(task.replicate)))
+    return Outcome(points, time.perf_counter() - start, platform.node(), __version__)
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """The table of a sweep: one row a (unit, step, lambda), sorted by key, step and lambda.
+
+    ``rows``      the settings of the unit (``key``, ``d``, ``p``, ``n``, ``alpha``, …, ``replicate``), ``step``,
+                  ``lambda`` and the results: ``test_error``, ``train_error``, ``excess_risk``, or without a ridge
+                  table ``risk`` and ``neurons``. Only ``seconds``, ``host`` and ``finished`` differ between runs.
+    ``computed``  units that this call computed; the others were stored
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+    computed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of ``giantstep simulate``: ``rows``."""
+        return {"rows": [dict(row) for row in self.rows]}
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table as a pandas DataFrame."""
+        return frame(self.rows)
+
+    def means(self) -> list[dict[str, Any]]:
+        """One row a (cell, step, lambda): the settings, ``replicates``, and each error or risk with its ``_sem``.
+
+        Means over replicates with the standard error of the mean (None for one replicate), in the order of the
+        settings: d, step, training alpha, eta, ridge alpha, beta, lambda.
+        """
+        cells: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+        for row in self.rows:
+            cells.setdefault(tuple(row[name] for name in _CELL), []).append(row)
+        table = []
+        for cell, rows in sorted(cells.items(), key=lambda item: [-1.0 if x is None else x for x in item[0]]):
+            entry = dict(zip(_CELL, cell, strict=True)) | {"replicates": len(rows)}
+            for name in ("test_error", "train_error", "excess_risk", "risk"):
+                values = [row[name] for row in rows if row.get(name) is not None]
+                if values:
+                    mean, sem = mean_and_error(np.array(values))
+                    entry |= {name: float(mean), f"{name}_sem": None if sem is None else float(sem)}
+            table.append(entry)
+        return table
+
+    def files(self) -> dict[str, bytes | str]:
+        """{file name: content}: CSV, JSON and, where pyarrow is installed, Parquet."""
+        import json
+        from importlib.util import find_spec
+
+        table = self.to_frame()
+        files: dict[str, bytes | str] = {
+            "simulate.csv": table.to_csv(index=False, lineterminator="\n"),
+            "simulate.json": json.dumps(self.to_dict(), indent=2, allow_nan=False),
+        }
+        return files | ({"simulate.parquet": parquet(table)} if find_spec("pyarrow") else {})
+
+
+def tasks_of(experiment: Experiment) -> list[Task]:
+    """Every unit of work of the experiment, replicate by replicate.
+
+    Without a ridge table the overlaps at steps 0..T are measured. Raises ``InputError`` with every problem at once.
+    """
+    jobs: dict[str, Job] = {}
+    problems: list[str] = []
+    for unit in experiment.units():
+        try:
+            job = Job(
+                experiment.target,
+                experiment.network,
+                unit.training,
+                unit.ridge if experiment.has_ridge else None,
+                unit.simulation,
+                unit.steps,
+                unit.lambdas if experiment.has_ridge else (),
+            )
+            task = Task(job, 0)
+            _ = task.cell
+            jobs.setdefault(task.key, job)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(list(dict.fromkeys(problems)))
+    most = max(job.simulation.replicates for job in jobs.values())
+    return [
+        Task(job, replicate)
+        for replicate in range(most)
+        for job in jobs.values()
+        if replicate < job.simulation.replicates
+    ]
+
+
+def missing(tasks: Iterable[Task], stored: Mapping[str, set[Point]]) -> list[Task]:
+    """What is left to compute."""
+    left = (task.without(stored.get(task.key, set())) for task in tasks)
+    return [task for task in left if task is not None]
+
+
+def sweep(
+    experiment: Experiment,
+    store: str | Path | Store | None = None,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> SweepResult:
+    """Run every unit of ``experiment`` that ``store`` does not hold yet; returns the whole table.
+
+    Parameters
+    ----------
+    store
+        A file (made if missing), an open ``Store``, or None: in memory only.
+    workers, scheduler
+        Processes on this machine, or the address of a Dask scheduler (``"local"``: Dask processes here).
+    resume
+        False: compute every unit again and replace what is stored.
+    progress
+        Called with a line of text now and then.
+
+    Raises ``InputError`` for a store that cannot be used (see ``Store``) and for units that failed, after all others are
+    done and stored. Ctrl-C ends the commit in progress and is raised again; call again to resume.
+    """
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise InputError(f"workers must be a whole number of at least 1, not {workers!r}.")
+    tasks = tasks_of(experiment)
+    if isinstance(store, Store):
+        return _sweep(experiment, tasks, store, workers, scheduler, resume, progress or _silent)
+    if store is not None:
+        _refuse_functions(experiment)
+    with Store.open(store) as opened:
+        return _sweep(experiment, tasks, opened, workers, scheduler, resume, progress or _silent)
+
+
+def _silent(_line: str) -> None:
+    """Progress that nobody reads."""
+
+
+def _refuse_functions(experiment: Experiment) -> None:
+    """A file outlives the program: what it holds must be named by its content, and a Python function has only a name."""
+    if not experiment.target.is_symbolic or not isinstance(experiment.network.activation, str):
+        raise InputError(
+            "A store on disk needs a target and an activation given as text, not as Python functions "
+            "(two functions of one name would share their results); leave out the store to keep them in memory."
+        )
+
+
+def _sweep(
+    experiment: Experiment,
+    tasks: list[Task],
+    store: Store,
+    workers: int,
+    scheduler: str | None,
+    resume: bool,
+    progress: Progress,
+) -> SweepResult:
+    from asymptotics import __version__
+
+    left = missing(tasks, store.points()) if resume else tasks
+    if left:
+        progress(_announcement(len(tasks), left, workers))
+        store.begin(_now(), __version__, config_of(experiment), machine())
+        pool = open_pool(min(workers, len(left)) if scheduler is None else workers, scheduler)
+        meter = Meter(left, progress)
+        failures: dict[str, int] = {}
+        try:
+            for task, outcome in complete(run_task, left, pool):
+                if isinstance(outcome, Outcome):
+                    with unbroken():
+                        store.add(_record(task, outcome), replace=not resume)
+                else:
+                    reason = _reason(task, outcome)
+                    failures[reason] = failures.get(reason, 0) + 1
+                meter.done(task)
+        finally:
+            pool.close()
+        if failures:
+            raise InputError([f"{n} unit{'s' * (n > 1)} failed: {reason}" for reason, n in failures.items()])
+    wanted = {task.key: task.points for task in tasks}
+    return SweepResult(tuple(store.rows(wanted)), len(left))
+
+
+def plan(
+    experiment: Experiment, store: str | Path | None = None, workers: int = 1, resume: bool = True
+) -> dict[str, Any]:
+    """What a sweep would do (``--dry-run``): nothing is computed but a short calibration, nothing is written.
+
+    ``units``, ``stored``, ``missing``, ``rows``; ``seconds`` and ``memory_bytes`` with ``workers`` processes,
+    ``unit_seconds`` of the longest unit.
+    """
+    tasks = tasks_of(experiment)
+    stored: dict[str, set[Point]] = {}
+    if store is not None and resume and Path(store).exists() and Path(store).stat().st_size:
+        with Store.read(store) as opened:
+            stored = opened.points()
+    left = missing(tasks, stored)
+    cost = _estimate(left, workers, always=True)
+    return {
+        "units": len(tasks),
+        "stored": len(tasks) - len(left),
+        "missing": len(left),
+        "rows": sum(len(task.points) for task in tasks),
+        "workers": workers,
+        "seconds": cost.seconds,
+        "unit_seconds": cost.unit_seconds,
+        "memory_bytes": cost.memory,
+    }
+
+
+def _estimate(left: list[Task], workers: int, always: bool = False) -> Estimate:
+    """The cost of what is left; calibrated where the sweep is long enough to be worth it."""
+    jobs = [task.job for task in left]
+    rough = estimate(jobs, workers)
+    if not jobs or (rough.seconds < _SHORT and not always):
+        return rough
+    longest = max(left, key=lambda task: work_of(task.job).seconds(NOMINAL)).job
+    return estimate(jobs, workers, calibrate(longest))
+
+
+def _announcement(units: int, left: list[Task], workers: int) -> str:
+    stored = f" ({units - len(left)} stored)" if len(left) < units else ""
+    with_workers = f" with {workers} workers" if workers > 1 else ""
+    return f"{len(left)} of {units} units to compute{stored}: {_estimate(left, workers)}{with_workers}"
+
+
+class Meter:
+    """Progress and the time that is left, by the shares of the work; a line now and then."""
+
+    def __init__(self, left: list[Task], progress: Progress) -> None:
+        shares: dict[Job, float] = {}
+        for task in left:
+            if task.job not in shares:
+                shares[task.job] = work_of(task.job).seconds(NOMINAL)
+        self._shares, self._total = shares, sum(shares[task.job] for task in left)
+        self._count, self._units, self._done = 0, len(left), 0.0
+        self._progress = progress
+        # The wall clock may jump; this one does not.
+        self._start = self._last = time.monotonic()
+
+    def done(self, task: Task) -> None:
+        """A unit has ended."""
+        now = time.monotonic()
+        self._count += 1
+        self._done += self._shares[task.job]
+        if self._count == self._units:
+            self._progress(f"{self._units} units done in {duration(now - self._start)}")
+        elif now - self._last >= PAUSE:
+            self._last = now
+            rest = (now - self._start) * (self._total - self._done) / self._done
+            self._progress(f"unit {self._count} of {self._units} done, about {duration(rest)} left")
+
+
+def _now() -> str:
+    """The date for the reader; nothing is ordered or decided by the clock."""
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _record(task: Task, outcome: Outcome) -> Record:
+    """What is stored of a unit; a worker of another version is refused, its numbers may differ."""
+    from asymptotics import __version__
+
+    if outcome.version != __version__:
+        raise InputError(
+            f"A worker on {outcome.host} runs giantstep {outcome.version}, this is {__version__}: "
+            "install the same version everywhere."
+        )
+    return Record(
+        content=task.content,
+        cell=task.cell,
+        entropy=unit_entropy(task.job.simulation.seed, task.job.content),
+        points=outcome.points,
+        seconds=outcome.seconds,
+        host=outcome.host,
+        finished=_now(),
+    )
+
+
+def _reason(task: Task, error: Exception) -> str:
+    """Why a unit failed, for the user; an error that is not about the input is a bug and ends the sweep."""
+    cell = task.cell
+    where = ", ".join(
+        f"{name} = {cell[name]:g}"
+        for name in ("d", "alpha_train", "eta", "alpha", "beta")
+        if cell[name] is not None
+    )
+    if isinstance(error, MemoryError):
+        return f"{where}: not enough memory; use fewer workers, or a smaller d or beta."
+    if isinstance(error, InputError):
+        return f"{where}: " + " ".join(error.problems)
+    raise error
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Ctrl-C waits until the block is done; other threads than the main one never see it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
+    if pressed:
+        raise KeyboardInterrupt
