@@ -10,7 +10,7 @@ from asymptotics.experiment import Experiment
 
 
 def config_of(experiment: Experiment) -> dict[str, Any]:
-    """The experiment as ``Experiment.from_dict`` takes it: a grid is a list, all else a single value."""
+    """The experiment as ``Experiment.from_dict`` takes it, up to the order of its cells: a grid is a list."""
     f = experiment.target
     target: dict[str, Any] = {"expression": f.text, "noise": f.noise}
     if f.gram is not None:

@@ -112,8 +112,9 @@ class Store:
             with store._spoken():
                 store.connection.execute("PRAGMA journal_mode = WAL")
                 store.connection.execute("PRAGMA synchronous = FULL")
-                # Asking for the write lock now tells of a read-only file before any work is done.
+                # A write, taken back, tells of a read-only file before any work is done.
                 store.connection.execute("BEGIN IMMEDIATE")
+                store.connection.execute(f"PRAGMA user_version = {FORMAT}")
                 store.connection.execute("ROLLBACK")
         except BaseException:
             store.close()

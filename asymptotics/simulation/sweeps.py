@@ -154,7 +154,7 @@ class SweepResult:
         settings: d, step, training alpha, eta, ridge alpha, beta, lambda.
         """
         cells: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-        for row in self.rows:
+        for row in sorted(self.rows, key=lambda row: row["replicate"]):
             cells.setdefault(tuple(row[name] for name in _CELL), []).append(row)
         table = []
         for cell, rows in sorted(cells.items(), key=lambda item: [-1.0 if x is None else x for x in item[0]]):

@@ -22,6 +22,8 @@ R = TypeVar("R")
 
 #: Deaths of its worker after which a unit is given up.
 LIMIT = 3
+#: Seconds to wait for a Dask scheduler.
+PATIENCE = 10.0
 
 
 class Pool(Protocol):
@@ -151,7 +153,9 @@ class Cluster:
                     dashboard_address=None,
                     silence_logs=logging.CRITICAL,
                 )
-            self._client = distributed.Client(self._cluster or address, timeout=10, set_as_default=False)
+            self._client = distributed.Client(
+                self._cluster or address, timeout=PATIENCE, set_as_default=False
+            )
         except (OSError, ValueError, TimeoutError, ImportError) as error:
             self._end_cluster()
             reason = " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,332 @@
+"""The store: what is committed stays, one driver at a time, nothing foreign or damaged is ever written to."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from asymptotics.simulation import store as module
+from asymptotics.simulation.store import Record, Store, canonical, content_key
+from hermite.errors import InputError
+
+CELL = {"d": 20, "replicate": 0}
+
+
+def record(i: int, value: float = 0.1, points: tuple[tuple[int, float | None], ...] = ((0, 0.1),)) -> Record:
+    return Record(
+        content=canonical({"unit": i}),
+        cell=CELL | {"replicate": i},
+        entropy=2**255 + i,
+        points=tuple((step, lam, {"test_error": value}) for step, lam in points),
+        seconds=0.5,
+        host="here",
+        finished="2026-01-01T00:00:00+00:00",
+    )
+
+
+def filled(path: Path, count: int = 3) -> list[dict[str, object]]:
+    with Store.open(path) as store:
+        store.begin("2026-01-01", "0.1.0", {"target": {"expression": "z1"}}, {"host": "here"})
+        for i in range(count):
+            store.add(record(i, 0.1 + i))
+        return store.rows()
+
+
+def test_what_is_added_is_there_after_reopening_to_the_last_bit(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    value = 0.1 + 0.2
+    with Store.open(path) as store:
+        store.begin("2026-01-01", "0.1.0", {"a": [1.5]}, {"host": "here"})
+        store.add(record(0, value, ((0, 0.1), (1, 1e-300), (2, None))))
+    with Store.read(path) as store:
+        rows = store.rows()
+        assert store.runs() == [
+            {"started": "2026-01-01", "version": "0.1.0", "config": {"a": [1.5]}, "machine": {"host": "here"}}
+        ]
+        assert store.points() == {record(0).key: {(0, 0.1), (1, 1e-300), (2, None)}}
+    assert [row["test_error"] for row in rows] == [value] * 3
+    assert [row["lambda"] for row in rows] == [0.1, 1e-300, None]
+    (entropy,) = sqlite3.connect(path).execute("SELECT entropy FROM units").fetchone()
+    assert int(entropy, 16) == 2**255
+
+
+def test_keys_depend_on_the_content_alone() -> None:
+    assert content_key(canonical({"a": 1, "b": [2.0]})) == content_key(canonical({"b": [2.0], "a": 1}))
+    assert content_key(canonical({"a": 1})) != content_key(canonical({"a": 1.5}))
+    with pytest.raises(ValueError, match="JSON"):
+        canonical({"a": float("nan")})
+
+
+def test_stored_points_stay_unless_replaced(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "a.sqlite") as store:
+        store.add(record(0, 1.0))
+        store.add(record(0, 2.0, ((0, 0.1), (1, 0.1))))
+        assert [row["test_error"] for row in store.rows()] == [1.0, 2.0]
+        store.add(record(0, 3.0), replace=True)
+        assert [row["test_error"] for row in store.rows()] == [3.0, 2.0]
+        store.add(record(0, 4.0, ((0, None),)))
+        store.add(record(0, 5.0, ((0, None),)), replace=True)
+        assert [row["test_error"] for row in store.rows()] == [5.0, 3.0, 2.0]
+
+
+def test_rows_are_sorted_and_chosen_by_key_and_point(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "a.sqlite") as store:
+        for i in (2, 0, 1):
+            store.add(record(i, float(i), ((1, 1.0), (0, 10.0), (0, 9.0))))
+        rows = store.rows()
+        places = [(row["key"], row["step"], row["lambda"]) for row in rows]
+        assert places == sorted(places)
+        assert len(rows) == 9
+        chosen = store.rows({record(1).key: [(0, 10.0)], "unknown": [(0, 1.0)]})
+        assert [(row["replicate"], row["lambda"]) for row in chosen] == [(1, 10.0)]
+
+
+def test_exports_agree_with_the_rows() -> None:
+    with Store.open(None) as store:
+        store.add(record(0, 0.1 + 0.2))
+        table, text = store.to_frame(), store.to_csv()
+    (row,) = csv.DictReader(text.splitlines())
+    assert float(row["test_error"]) == table["test_error"][0] == 0.1 + 0.2
+    assert list(row) == list(table.columns)
+    assert {"key", "d", "replicate", "step", "lambda", "seconds", "host", "finished"} <= set(table.columns)
+
+
+def test_parquet_needs_its_extra_or_reads_back(tmp_path: Path) -> None:
+    with Store.open(None) as store:
+        store.add(record(0, 0.25))
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            with pytest.raises(InputError, match=r"giantstep\[parquet\]"):
+                store.to_parquet()
+            return
+        (tmp_path / "a.parquet").write_bytes(store.to_parquet())
+    assert pd.read_parquet(tmp_path / "a.parquet")["test_error"].tolist() == [0.25]
+
+
+# ---- one driver ------------------------------------------------------------------------------
+
+
+def test_a_second_driver_is_refused_and_readers_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with Store.open(path) as store:
+        store.add(record(0))
+        (tmp_path / "other.sqlite").symlink_to(path)
+        for name in ("a.sqlite", "other.sqlite"):
+            with pytest.raises(InputError, match="in use by another run"):
+                Store.open(tmp_path / name)
+        with Store.read(path) as reader:
+            assert len(reader.rows()) == 1
+            with pytest.raises(InputError, match="Cannot write"):
+                reader.add(record(1))
+        store.add(record(1))
+    with Store.open(path) as store:
+        assert len(store.rows()) == 2
+
+
+def test_a_driver_in_another_process_is_seen_and_its_death_frees_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    filled(path)
+    code = (
+        "import sys, time\nfrom asymptotics.simulation.store import Store\n"
+        "s = Store.open(sys.argv[1])\nprint('open', flush=True)\ntime.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as driver:
+        assert driver.stdout is not None
+        try:
+            assert driver.stdout.readline() == b"open\n"
+            with pytest.raises(InputError, match="in use by another run"):
+                Store.open(path)
+        finally:
+            driver.kill()
+    with Store.open(path) as store:
+        assert len(store.rows()) == 3
+
+
+def test_another_program_that_holds_the_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.sqlite"
+    filled(path)
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    other = sqlite3.connect(path, isolation_level=None)
+    try:
+        with Store.open(path) as store:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(InputError, match="locked by another program"):
+                store.add(record(7))
+            other.execute("ROLLBACK")
+            store.add(record(7))
+            assert len(store.rows()) == 4
+    finally:
+        other.close()
+
+
+# ---- files that are not ours -----------------------------------------------------------------
+
+
+def foreign_database(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE results (x)")
+    connection.commit()
+    connection.close()
+
+
+def damaged(path: Path) -> None:
+    filled(path, 200)
+    content = bytearray(path.read_bytes())
+    for page in range(1, len(content) // 4096):
+        content[4096 * page : 4096 * page + 64] = os.urandom(64)
+    path.write_bytes(content)
+
+
+def truncated(path: Path) -> None:
+    filled(path, 200)
+    path.write_bytes(path.read_bytes()[: 4096 * 3])
+
+
+def newer(path: Path) -> None:
+    filled(path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_text("alpha, beta\n1, 2\n" * 100), "not a store of giantstep"),
+        (lambda path: path.write_text("x"), "not a store of giantstep"),
+        (foreign_database, "not a store of giantstep"),
+        (damaged, "damaged"),
+        (truncated, "damaged"),
+        (newer, "format 99"),
+    ],
+)
+def test_foreign_and_damaged_files_are_refused_and_left_alone(
+    tmp_path: Path, make: Callable[[Path], object], message: str
+) -> None:
+    path = tmp_path / "a.sqlite"
+    make(path)
+    before = path.read_bytes()
+    for way in (Store.open, Store.read):
+        with pytest.raises(InputError, match=message):
+            way(path)
+        assert path.read_bytes() == before
+    with pytest.raises(InputError, match=message):
+        Store.open(path)
+
+
+def test_an_empty_file_becomes_a_store_and_a_missing_one_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a.sqlite").touch()
+    filled(tmp_path / "a.sqlite")
+    with pytest.raises(InputError, match="There is no store"):
+        Store.read(tmp_path / "none.sqlite")
+    with pytest.raises(InputError, match="no folder"):
+        Store.open(tmp_path / "none" / "a.sqlite")
+    with pytest.raises(InputError, match="in the way"):
+        Store.open(tmp_path)
+    assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_a_half_made_store_of_a_killed_driver_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "a.sqlite.part").write_bytes(b"SQLite format 3\0 and then nothing")
+    assert len(filled(tmp_path / "a.sqlite")) == 3
+    assert not (tmp_path / "a.sqlite.part").exists()
+
+
+# ---- the disk --------------------------------------------------------------------------------
+
+
+def test_a_full_disk_keeps_what_was_stored(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with Store.open(path) as store:
+        (pages,) = store.connection.execute("PRAGMA page_count").fetchone()
+        store.connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+
+        def add_many() -> None:
+            for i in range(1000):
+                store.add(record(i))
+
+        with pytest.raises(InputError, match="disk is full; what was stored is kept"):
+            add_many()
+        stored = len(store.rows())
+        assert {row["replicate"] for row in store.rows()} == set(range(stored)) != set()
+    with Store.open(path) as store:
+        assert len(store.rows()) == stored
+        store.add(record(stored))
+        assert len(store.rows()) == stored + 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of a process are POSIX")
+def test_a_write_that_the_system_refuses_is_one_sentence(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, sys\nsys.path.insert(0, sys.argv[2])\n"
+        "from asymptotics.simulation.store import Store\nfrom hermite.errors import InputError\n"
+        "from test_store import record\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "store = Store.open(sys.argv[1])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
+        "i = 0\n"
+        "try:\n    for i in range(1000): store.add(record(i))\n"
+        "except InputError as error: print(i, error)\n"
+    )
+    path = tmp_path / "a.sqlite"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    count, _, sentence = ran.stdout.partition(" ")
+    assert "what was stored is kept" in sentence
+    with Store.open(path) as store:
+        assert len(store.rows()) == int(count) > 0
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_refused_for_writing_and_read(tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    filled(folder / "a.sqlite")
+    (folder / "a.sqlite.lock").unlink()
+    folder.chmod(0o500)
+    try:
+        for name in ("a.sqlite", "new.sqlite"):
+            with pytest.raises(InputError, match="Cannot write the store"):
+                Store.open(folder / name)
+        with Store.read(folder / "a.sqlite") as store:
+            assert len(store.rows()) == 3
+    finally:
+        folder.chmod(0o700)
+
+
+def test_what_sqlite_says_of_a_read_only_store_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root passes every permission, so the connection itself is opened for reading only.
+    path = tmp_path / "a.sqlite"
+    filled(path)
+    connect = module._connect
+    monkeypatch.setattr(module, "_connect", lambda place, _mode: connect(place, "ro"))
+    with pytest.raises(InputError, match=r"Cannot write the store .*readonly"):
+        Store.open(path)
+
+
+def test_contents_are_canonical_json(tmp_path: Path) -> None:
+    filled(tmp_path / "a.sqlite")
+    connection = sqlite3.connect(tmp_path / "a.sqlite")
+    for key, content in connection.execute("SELECT key, content FROM units"):
+        assert canonical(json.loads(content)) == content
+        assert content_key(content) == key
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()

@@ -1,0 +1,466 @@
+"""Sweeps: one table, bit for bit, whatever the order, the workers, the restarts and the kills."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import asymptotics
+from asymptotics import Experiment, sweep
+from asymptotics.cli import INTERRUPTED, run
+from asymptotics.curves import simulated_risks
+from asymptotics.simulation import sweeps
+from asymptotics.simulation.costs import estimate
+from asymptotics.simulation.provenance import config_of
+from asymptotics.simulation.store import Store
+from asymptotics.simulation.sweeps import VOLATILE, plan, tasks_of
+from asymptotics.trajectories import measure
+from hermite import Target
+from hermite.errors import InputError
+
+FILE = """
+[target]
+expression = "z1 + He2(z1)/2"
+noise = 0.1
+[network]
+activation = "relu"
+[training]
+steps = [0, 2]
+alpha = [2.0, 4.0]
+[ridge]
+alpha = [1.0, 2.0]
+lambda = [0.1, 1.0]
+[simulation]
+d = [16, 20]
+replicates = 3
+test_samples = 300
+"""
+
+OVERLAPS = """
+[target]
+expression = "z1 + He2(z1)/2"
+[training]
+steps = 2
+[simulation]
+d = 20
+width = 10
+replicates = 2
+test_samples = 300
+"""
+
+
+def experiment(text: str = FILE, **settings: Any) -> Experiment:
+    found = Experiment.from_toml(text)
+    return replace(found, simulations=tuple(replace(s, **settings) for s in found.simulations))
+
+
+def lasting(rows: Any) -> list[dict[str, Any]]:
+    """The table without what may differ between runs."""
+    return [{name: value for name, value in row.items() if name not in VOLATILE} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> list[dict[str, Any]]:
+    return lasting(sweep(experiment()).rows)
+
+
+def test_the_table_has_every_unit_step_and_lambda_once_in_order(undisturbed: list[dict[str, Any]]) -> None:
+    places = [(row["key"], row["step"], row["lambda"]) for row in undisturbed]
+    assert places == sorted(set(places))
+    assert len(places) == 2 * 2 * 2 * 3 * 2 * 2
+    assert {row["step"] for row in undisturbed} == {0, 2}
+    assert all(row["excess_risk"] == row["test_error"] - 0.1 for row in undisturbed)
+    assert all(row["n2"] == round(row["alpha"] * row["d"]) for row in undisturbed)
+    assert all(row["p"] == row["d"] for row in undisturbed)
+
+
+def test_means_are_those_of_the_simulation(undisturbed: list[dict[str, Any]]) -> None:
+    given = experiment()
+    found = {
+        tuple(row[name] for name in ("d", "step", "alpha_train", "alpha", "lambda")): row
+        for row in sweep(given).means()
+    }
+    for unit in given.units():
+        for (training, ridge), risk in simulated_risks(given, unit).items():
+            row = found[unit.simulation.d, training.steps, training.alpha, ridge.alpha, ridge.lam]
+            assert row["test_error"] == risk.test_error
+            assert row["test_error_sem"] == risk.test_error_sem
+            assert row["replicates"] == 3
+
+
+def test_order_and_workers_do_not_matter(
+    undisturbed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lasting(sweep(experiment(), workers=2).rows) == undisturbed
+    shuffled = tasks_of(experiment())
+    random.Random(0).shuffle(shuffled)
+    monkeypatch.setattr(sweeps, "tasks_of", lambda _experiment: shuffled)
+    assert lasting(sweep(experiment()).rows) == undisturbed
+
+
+def test_a_unit_alone_is_the_unit_in_its_grid(undisturbed: list[dict[str, Any]]) -> None:
+    # One step and one lambda: nothing else of the grid may change a bit of them.
+    text = FILE.replace("[0, 2]", "2").replace("[0.1, 1.0]", "1.0").replace("[1.0, 2.0]", "1.0")
+    alone = lasting(sweep(experiment(text, replicates=1)).rows)
+    assert len(alone) == 4
+    assert all(row in undisturbed for row in alone)
+
+
+def test_resuming_computes_only_what_is_missing(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
+    path = tmp_path / "a.sqlite"
+    small = FILE.replace("[0, 2]", "2").replace("[0.1, 1.0]", "[0.1]").replace("[16, 20]", "20")
+    assert sweep(experiment(small, replicates=2), path).computed == 8
+    first = {(r["key"], r["step"], r["lambda"]): r["finished"] for r in sweep(experiment(small), path).rows}
+    assert sweep(experiment(small), path).computed == 0
+    grown = sweep(experiment(), path)
+    assert grown.computed == 24  # every unit has a step or a lambda more
+    assert lasting(grown.rows) == undisturbed
+    kept = {(r["key"], r["step"], r["lambda"]): r["finished"] for r in grown.rows}
+    assert first.items() <= kept.items()
+    with Store.read(path) as store:
+        assert [run["version"] for run in store.runs()] == [asymptotics.__version__] * 3
+        kept_config = Experiment.from_dict(store.runs()[-1]["config"])
+    assert set(kept_config.trainings) == set(experiment().trainings)
+    assert {task.key for task in tasks_of(kept_config)} == {task.key for task in tasks_of(experiment())}
+
+
+def test_not_resuming_computes_everything_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    first = sweep(experiment(OVERLAPS), path)
+    again = sweep(experiment(OVERLAPS), path, resume=False)
+    assert again.computed == first.computed == 2
+    assert lasting(again.rows) == lasting(first.rows)
+    assert [row["seconds"] for row in again.rows] != [row["seconds"] for row in first.rows]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"test_samples": 301},
+        {"seed": 1},
+        {"dtype": "float64"},
+        {"memory": "2 GB"},
+        {"threads": 2},
+        {"width": 12},
+    ],
+)
+def test_a_changed_file_makes_new_cells_and_never_mixes(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "a.sqlite"
+    before = sweep(experiment(OVERLAPS), path)
+    after = sweep(experiment(OVERLAPS, **change), path)
+    assert after.computed == 2
+    assert not {row["key"] for row in before.rows} & {row["key"] for row in after.rows}
+    assert lasting(after.rows) == lasting(sweep(experiment(OVERLAPS, **change)).rows)
+    assert sweep(experiment(OVERLAPS), path).computed == 0
+
+
+def test_overlaps_are_swept_where_the_file_has_no_ridge() -> None:
+    given = experiment(OVERLAPS)
+    rows = sweep(given).rows
+    assert [row["step"] for row in rows] == [0, 1, 2] * 2
+    assert all(row["lambda"] is None for row in rows)
+    expected = measure(given, given.longest[0], given.simulations[0])
+    for step in range(3):
+        found = [row for row in rows if row["step"] == step]
+        assert np.mean([row["risk"] for row in found]) == expected[step].risk
+        m = np.mean([[neuron["M"] for neuron in row["neurons"]] for row in found], axis=0)
+        assert np.array_equal(m, expected[step].M)
+
+
+def test_the_configuration_is_kept_as_a_file_would_give_it() -> None:
+    for text in (FILE, OVERLAPS, '[target]\nexpression = "z1*z2"\ngram = [["1", "1/2"], ["1/2", "1"]]'):
+        given = Experiment.from_toml(text)
+        assert Experiment.from_dict(json.loads(json.dumps(config_of(given)))) == given
+
+
+def test_frames_and_files_hold_the_same_table() -> None:
+    result = sweep(experiment(OVERLAPS))
+    frame = result.to_frame()
+    assert len(frame) == len(result.rows)
+    assert json.loads(frame["neurons"][0]) == result.rows[0]["neurons"]
+    files = result.files()
+    assert json.loads(files["simulate.json"]) == result.to_dict()
+    assert str(files["simulate.csv"]).splitlines()[0].split(",") == list(frame.columns)
+
+
+# ---- faults ----------------------------------------------------------------------------------
+
+
+def test_failing_units_do_not_stop_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    text = FILE.replace("[2.0, 4.0]", "2.0\neta = [1.0, 1e30]")
+    with pytest.raises(InputError, match=r"eta = 1e\+30.*overflow") as caught:
+        sweep(experiment(text), path)
+    assert len(caught.value.problems) == 4
+    with Store.read(path) as store:
+        assert len(store.points()) == 12
+
+
+def test_errors_of_the_program_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_task: sweeps.Task) -> sweeps.Outcome:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sweeps, "run_task", broken)
+    with pytest.raises(ZeroDivisionError):
+        sweep(experiment())
+
+
+def test_problems_of_the_plan_are_told_at_once() -> None:
+    with pytest.raises(InputError, match="must be finite"):
+        sweep(experiment(FILE.replace("lambda", "beta = [1.0, inf]\nlambda")))
+    for workers in (0, -1, True, 1.5):
+        with pytest.raises(InputError, match="workers must be"):
+            sweep(experiment(), workers=workers)  # type: ignore[arg-type]
+
+
+def test_functions_stay_out_of_files(tmp_path: Path) -> None:
+    given = replace(experiment(OVERLAPS), target=Target.from_function(lambda x: x[:, 0], 1))
+    with pytest.raises(InputError, match="given as text"):
+        sweep(given, tmp_path / "a.sqlite")
+    assert not list(tmp_path.iterdir())
+    assert len(sweep(given).rows) == 6
+
+
+def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = sweeps.run_task
+    monkeypatch.setattr(sweeps, "run_task", lambda task: replace(work(task), version="0.0.0"))
+    with pytest.raises(InputError, match=r"runs giantstep 0\.0\.0"):
+        sweep(experiment(OVERLAPS))
+
+
+def test_a_clock_that_jumps_changes_nothing(undisturbed: list[dict[str, Any]], monkeypatch: Any) -> None:
+    times = iter(np.random.default_rng(0).uniform(-1e9, 1e9, 10_000))
+    monkeypatch.setattr(time, "time", lambda: float(next(times)))
+    monkeypatch.setattr(sweeps, "_now", lambda: f"at {next(times)}")
+    rows = sweep(experiment()).rows
+    assert lasting(rows) == undisturbed
+    assert all(row["seconds"] > 0 for row in rows)
+
+
+def test_a_full_disk_ends_the_sweep_and_the_next_one_resumes(
+    tmp_path: Path, undisturbed: list[dict[str, Any]]
+) -> None:
+    path = tmp_path / "a.sqlite"
+    with Store.open(path) as store:
+        (pages,) = store.connection.execute("PRAGMA page_count").fetchone()
+        store.connection.execute(f"PRAGMA max_page_count = {pages + 6}")
+        with pytest.raises(InputError, match="disk is full"):
+            sweep(experiment(), store)
+        stored = len(store.points())
+    assert 0 < stored < 24
+    resumed = sweep(experiment(), path)
+    assert resumed.computed == 24 - stored
+    assert lasting(resumed.rows) == undisturbed
+
+
+def test_ctrl_c_in_a_commit_waits_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.sqlite"
+    add = Store.add
+
+    def interrupted(self: Store, *args: Any, **options: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        add(self, *args, **options)
+
+    monkeypatch.setattr(Store, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(experiment(), path)
+    with Store.read(path) as store:
+        assert len(store.points()) == 1
+
+
+# ---- costs -----------------------------------------------------------------------------------
+
+
+def test_a_plan_writes_nothing_and_counts_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    before = plan(experiment(), path, workers=2)
+    assert not path.exists()
+    assert (before["units"], before["stored"], before["missing"], before["rows"]) == (24, 0, 24, 96)
+    assert 0 < before["unit_seconds"] <= before["seconds"]
+    assert before["memory_bytes"] > 1e6
+    sweep(experiment(replicates=1), path)
+    after = plan(experiment(), path)
+    assert (after["stored"], after["missing"]) == (8, 16)
+    assert plan(experiment(), path, resume=False)["missing"] == 24
+
+
+def test_estimates_grow_with_the_work_and_shrink_with_the_workers() -> None:
+    jobs = [task.job for task in tasks_of(experiment())]
+    large = [task.job for task in tasks_of(experiment(test_samples=30_000))]
+    assert estimate(large, 1).seconds > estimate(jobs, 1).seconds
+    assert estimate(jobs, 2).seconds == pytest.approx(estimate(jobs, 1).seconds / 2)
+    assert estimate(jobs, 2).memory == 2 * estimate(jobs, 1).memory
+
+
+COMMAND = [sys.executable, "-c", "from asymptotics.cli import main; main()", "simulate"]
+
+# ---- the command -----------------------------------------------------------------------------
+
+
+def answer(args: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code = run(["simulate", *args])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_the_command_prints_the_same_rows_however_it_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], undisturbed: list[dict[str, Any]]
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(FILE)
+    code, dry, _ = answer([str(file), "--dry-run"], capsys)
+    assert code == 0
+    assert "24 units (96 rows): 0 stored, 24 missing" in dry
+    assert not (tmp_path / "a.sqlite").exists()
+    for options, said in (([], "24 of 24"), ([], ""), (["--workers", "2", "--no-resume"], "24 of 24")):
+        code, printed, err = answer([str(file), "--json", *options], capsys)
+        assert code == 0
+        assert lasting(json.loads(printed)["rows"]) == undisturbed
+        assert said in err
+    code, printed, _ = answer([str(file), "--dry-run", "--json"], capsys)
+    assert json.loads(printed)["missing"] == 0
+    code, printed, _ = answer([str(file), "--out", str(tmp_path / "out")], capsys)
+    assert printed.splitlines()[0].split()[-2:] == ["test_error", "train_error"]
+    assert len(printed.splitlines()) == 2 + 2 * 2 * 2 * 2 * 2
+    assert {"simulate.csv", "simulate.json"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_the_command_refuses_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(FILE)
+    with Store.open(tmp_path / "a.sqlite"):
+        code, printed, err = answer([str(file), "--json"], capsys)
+    assert (code, printed) == (2, "")
+    assert "in use by another run" in err
+    (tmp_path / "b.sqlite").write_text("my thesis")
+    code, printed, err = answer([str(file), "--store", str(tmp_path / "b.sqlite")], capsys)
+    assert (code, printed) == (2, "")
+    assert "not a store" in err
+    assert (tmp_path / "b.sqlite").read_text() == "my thesis"
+    code, _, err = answer(["-"], capsys)
+    assert code == 2
+    assert "--store" in err
+
+    def interrupted(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweeps, "sweep", interrupted)
+    code, printed, err = answer([str(file)], capsys)
+    assert (code, printed) == (INTERRUPTED, "")
+    assert "the same command resumes" in err
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "a.toml").write_text(FILE.replace("replicates = 3", "replicates = 1000"))
+    with subprocess.Popen(
+        [*COMMAND, "a.toml", *options],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as driver:
+        while units_in(tmp_path / "a.sqlite") < 5:
+            time.sleep(0.01)
+        # A terminal sends it to the whole group, workers included.
+        os.killpg(driver.pid, signal.SIGINT)
+        printed, err = driver.communicate(timeout=20)
+    assert (driver.returncode, printed) == (INTERRUPTED, "")
+    assert "the same command resumes" in err
+    assert "Traceback" not in err
+    assert 5 <= units_in(tmp_path / "a.sqlite") < 8000
+
+
+def test_a_dask_worker_killed_in_the_middle_changes_nothing(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    given = experiment(replicates=20, test_samples=5000)
+    path = tmp_path / "a.sqlite"
+    killed: list[int] = []
+
+    def kill_one(nannies: list[Any]) -> None:
+        while units_in(path) < 10:
+            time.sleep(0.01)
+        killed.append(nannies[0].pid)
+        os.kill(nannies[0].pid, signal.SIGKILL)
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+    ) as cluster:
+        killer = threading.Thread(target=kill_one, args=(list(cluster.workers.values()),))
+        killer.start()
+        result = sweep(given, path, scheduler=cluster.scheduler_address)
+        killer.join()
+    assert killed
+    assert result.computed == 160
+    assert lasting(result.rows) == lasting(sweep(given).rows)
+
+
+# ---- kills -----------------------------------------------------------------------------------
+
+
+def units_in(path: Path) -> int:
+    """Units in a store that a driver may be writing, or may have left behind."""
+    if not path.exists():
+        return 0
+    with Store.read(path) as store:
+        return len(store.points())
+
+
+def kill_and_resume(folder: Path, kills: int, *options: str) -> None:
+    """Kill −9 the driver of one sweep at random so many times, then let it end; compare with an undisturbed run."""
+    # The unit takes about 10 ms, so that a kill finds the sweep at work, often in a commit.
+    text = FILE.replace("replicates = 3", f"replicates = {4 * kills}").replace("= 300", "= 20_000")
+    (folder / "a.toml").write_text(text)
+    path = folder / "a.sqlite"
+    total = 8 * 4 * kills
+    chance = random.Random(0)
+    stages = [0]
+    for _ in range(kills):
+        with subprocess.Popen(
+            [*COMMAND, "a.toml", *options], cwd=folder, stderr=subprocess.DEVNULL
+        ) as driver:
+            while units_in(path) == stages[-1] and driver.poll() is None:
+                time.sleep(0.005)
+            time.sleep(chance.uniform(0.0, 0.1))
+            driver.kill()
+        stages.append(units_in(path))
+    assert stages == sorted(set(stages)), "a kill lost finished units, or a run got nowhere"
+    assert stages[-1] < total, "the sweep was over before the last kill"
+    ended = subprocess.run(
+        [*COMMAND, "a.toml", "--json", *options], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert f"{total - stages[-1]} of {total} units to compute ({stages[-1]} stored)" in ended.stderr
+    undisturbed = sweep(Experiment.load(folder / "a.toml"))
+    assert lasting(json.loads(ended.stdout)["rows"]) == lasting(undisturbed.rows)
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+def test_kills_at_any_moment_leave_the_table_as_it_is(tmp_path: Path) -> None:
+    kill_and_resume(tmp_path, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_many_kills_at_any_moment_leave_the_table_as_it_is(tmp_path: Path, options: tuple[str, ...]) -> None:
+    kill_and_resume(tmp_path, 25, *options)

@@ -1,0 +1,187 @@
+"""Pools of workers: one loop for all, and a unit whose worker dies is done by another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asymptotics.simulation import workers
+from asymptotics.simulation.workers import LIMIT, Cluster, Pool, Processes, Serial, complete, open_pool
+from hermite.errors import InputError
+
+
+def results(work: Callable[[Any], Any], items: list[Any], pool: Pool) -> dict[Any, Any]:
+    found = list(complete(work, items, pool))
+    assert len(found) == len(dict(found)), "a unit came back twice"
+    return dict(found)
+
+
+class Fragile:
+    """A pool of the kind that dies as a whole: items in ``deadly`` kill it so many times."""
+
+    capacity, fragile = 4, True
+
+    def __init__(self, deadly: dict[int, int]) -> None:
+        self.deadly, self.revived = dict(deadly), 0
+        self.flying: list[tuple[Future[Any], Callable[[Any], Any], Any]] = []
+
+    def submit(self, work: Callable[[Any], Any], item: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.flying.append((future, work, item))
+        threading.Timer(0.01, self.flush).start()
+        return future
+
+    def flush(self) -> None:
+        flying, self.flying = self.flying, []
+        killer = [item for _, _, item in flying if self.deadly.get(item)]
+        for future, work, item in flying:
+            if killer:
+                future.set_exception(BrokenProcessPool("dead"))
+            else:
+                future.set_result(work(item))
+        for item in killer:
+            self.deadly[item] -= 1
+
+    def deaths(self, error: BaseException) -> int:
+        return int(isinstance(error, BrokenProcessPool))
+
+    def revive(self) -> None:
+        self.revived += 1
+
+    def close(self) -> None:
+        pass
+
+
+def test_serial_keeps_the_order_and_hands_over_errors() -> None:
+    def work(x: int) -> float:
+        return 1 / x
+
+    found = list(complete(work, [1, 0, 2], Serial()))
+    assert [item for item, _ in found] == [1, 0, 2]
+    assert found[0][1] == 1.0
+    assert isinstance(found[1][1], ZeroDivisionError)
+    assert list(complete(work, [], Serial())) == []
+
+
+def test_an_interruption_of_the_work_passes_through() -> None:
+    def work(x: int) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(complete(work, [1], Serial()))
+
+
+@pytest.mark.parametrize("times", range(LIMIT))
+def test_units_in_flight_at_a_death_are_done_again(times: int) -> None:
+    pool = Fragile({3: times} if times else {})
+    assert results(lambda x: x * x, list(range(4)), pool) == {x: x * x for x in range(4)}
+    assert pool.revived == times
+
+
+def test_the_unit_that_kills_its_worker_is_given_up_and_the_others_are_not() -> None:
+    found = results(lambda x: x, list(range(4)), Fragile({3: 100}))
+    assert {x: found[x] for x in range(3)} == {0: 0, 1: 1, 2: 2}
+    assert isinstance(found[3], InputError)
+    assert "died 3 times" in str(found[3])
+
+
+def test_processes_do_the_work_of_a_dead_worker_again(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+
+    def work(x: int) -> tuple[int, int]:
+        import os
+        import signal
+        from pathlib import Path
+
+        mark = Path(folder) / str(x)
+        if x == 2 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x, os.getpid()
+
+    pool = open_pool(2, None)
+    assert isinstance(pool, Processes)
+    try:
+        found = results(work, list(range(6)), pool)
+    finally:
+        pool.close()
+    assert {x: value[0] for x, value in found.items()} == {x: x for x in range(6)}
+    assert os.getpid() not in {process for _, process in found.values()}
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs (a zombie that nobody collects does not)."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_workers_end_with_a_killed_driver() -> None:
+    code = (
+        "import os, time\nfrom asymptotics.simulation.workers import Processes, complete\n"
+        "def work(x):\n    import os, time\n    return os.getpid() if x < 4 else time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    for _, process in complete(work, range(8), Processes(2)): print(process, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        processes = {int(driver.stdout.readline()) for _ in range(4)}
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        deadline = time.monotonic() + 10
+        while any(map(alive, processes)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not any(map(alive, processes))
+
+
+# ---- Dask ------------------------------------------------------------------------------------
+
+
+def test_a_scheduler_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    for address in ("tcp://127.0.0.1:1", "no such thing", "ftp://x:1"):
+        with pytest.raises(InputError, match="Cannot reach a Dask scheduler"):
+            open_pool(1, address)
+
+
+def test_a_local_cluster_does_the_work_of_a_killed_worker_again(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    folder = str(tmp_path)
+
+    def work(x: int) -> int:
+        import os
+        import signal
+        from pathlib import Path
+
+        mark = Path(folder) / str(x)
+        if x == 2 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if x == 3:
+            raise ValueError("the work's own error")
+        return x
+
+    pool = open_pool(2, "local")
+    assert isinstance(pool, Cluster)
+    try:
+        found = results(work, list(range(6)), pool)
+    finally:
+        pool.close()
+    assert (tmp_path / "2").exists()
+    assert isinstance(found.pop(3), ValueError)
+    assert found == {x: x for x in (0, 1, 2, 4, 5)}
