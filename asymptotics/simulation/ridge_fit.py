@@ -60,6 +60,17 @@ def fit_and_test(
     streams: tuple[int, int],
 ) -> Fit:
     """Fit the readout on ``n2`` fresh samples and measure it on ``n_test`` others (streams: training, test)."""
+    if 0 in lambdas and any(lambdas):
+        # λ = 0 has a precision of its own; the others must not depend on whether it is there.
+        parts = ((0.0,), tuple(lam for lam in lambdas if lam))
+        zero, rest = (
+            fit_and_test(network, target, part, n2=n2, n_test=n_test, streams=streams) for part in parts
+        )
+        place = list(lambdas).index(0)
+        return Fit(
+            np.insert(rest.test_error, place, zero.test_error),
+            np.insert(rest.train_error, place, zero.train_error),
+        )
     p = len(network.readout)
     xp, send, fetch = network.backend.xp, network.backend.send, network.backend.fetch
     mean, slope = network.low_orders(streams[0], n2)

@@ -250,7 +250,7 @@ class Job:
                 found = _step(step, [run], readout, groups, grouped).to_dict()
                 yield step, None, {"risk": found["risk"], "neurons": found["neurons"]}
             return
-        for step, fit in zip(sorted(set(self.steps)), record, strict=True):
+        for step, fit in zip(self.steps, record, strict=True):
             for lam, test, train in zip(self.lambdas, fit.test_error, fit.train_error, strict=True):
                 errors = {"test_error": test, "train_error": train, "excess_risk": test - self.f.noise}
                 yield step, lam, plain(errors)

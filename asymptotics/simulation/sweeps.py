@@ -66,7 +66,7 @@ class Task:
         job = self.job
         if job.ridge is None:
             return [(step, None) for step in range(job.training.steps + 1)]
-        return [(step, lam) for step in sorted(set(job.steps)) for lam in job.lambdas]
+        return [(step, lam) for step in job.steps for lam in job.lambdas]
 
     def without(self, stored: set[Point]) -> Task | None:
         """The task that computes what is not stored yet; None if nothing is missing.
@@ -195,7 +195,7 @@ def tasks_of(experiment: Experiment) -> list[Task]:
                 unit.training,
                 unit.ridge if experiment.has_ridge else None,
                 unit.simulation,
-                unit.steps,
+                tuple(sorted(unit.steps)),
                 unit.lambdas if experiment.has_ridge else (),
             )
             task = Task(job, 0)

@@ -120,6 +120,13 @@ def test_a_unit_alone_is_the_unit_in_its_grid(undisturbed: list[dict[str, Any]])
     assert all(row in undisturbed for row in alone)
 
 
+def test_no_penalty_in_the_grid_changes_nothing_for_the_others(undisturbed: list[dict[str, Any]]) -> None:
+    rows = lasting(sweep(experiment(FILE.replace("[0.1, 1.0]", "[1.0, 0.0, 0.1]"))).rows)
+    assert [row for row in rows if row["lambda"]] == undisturbed
+    bare = lasting(sweep(experiment(FILE.replace("[0.1, 1.0]", "0.0"))).rows)
+    assert [row for row in rows if not row["lambda"]] == bare
+
+
 def test_resuming_computes_only_what_is_missing(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
     path = tmp_path / "a.sqlite"
     small = FILE.replace("[0, 2]", "2").replace("[0.1, 1.0]", "[0.1]").replace("[16, 20]", "20")
