@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from asymptotics.simulation.runner import Job
 
 #: Bytes of a worker that does nothing: the interpreter and its libraries.
-_BASE = 120e6
+_BASE = 60e6
 #: Operations of a symmetric eigendecomposition with vectors, over its size cubed.
 _EIGEN = 9.0
 
@@ -112,23 +112,36 @@ def work_of(job: Job) -> Work:
 
 
 def memory_of(job: Job) -> float:
-    """Bytes that one replicate holds at its peak, about: the chunks (within ``simulation.memory``) and the fit."""
-    s, p = job.simulation, job.width
+    """Bytes that one replicate holds at its peak, about: the largest of its phases and an idle worker."""
+    s, t, p = job.simulation, job.training, job.width
     item = np.dtype(s.dtype).itemsize
-    samples = max(job.training.n(s.d) if job.training.steps else 1, s.test_samples)
     if s.method == "direct":
+        # Six arrays of neurons: the fields, σ, σ' and what an activation needs on its way.
+        state, row = p * s.d * item, item * (s.d + 6 * p) + 64
+        moving = p * s.d * (item + 16)
         try:
-            rows = min(chunk_rows(s.d, p, s.memory, item), samples)
+            rows = chunk_rows(s.d, p, s.memory, item)
         except InputError:
-            rows = samples
-        held = p * s.d * (2 * item + 16) + p * p * 16 + rows * (item * (s.d + 4 * p) + 64)
+            rows = 256
     else:
-        row = item * (6 * p + 2 * job.f.r) + 64
-        held = max(256 * row, min(s.memory, 65536 * row, samples * row)) + 10 * p * p * 8
-    if job.ridge is not None:
+        state, row = 4 * p * p * 8, item * (6 * p + 2 * job.f.r) + 64
+        moving = 6 * p * p * 8
+        rows = max(256, min(int(s.memory // row), 65536))
+
+    def chunk(samples: int) -> int:
+        return min(rows, samples) * row
+
+    last = max(job.steps) if job.ridge is not None else t.steps
+    phases = [chunk(s.test_samples)]
+    if last:
+        phases.append(moving + chunk(t.n(s.d)))
+    if job.ridge is None:
+        phases.append(3 * p * p * 8)
+    else:
         n2 = job.ridge.n2(s.d)
-        held += 4 * min(n2, p) ** 2 * 8 + (2 * n2 * p * 8 if n2 < p else 0)
-    return float(_BASE + held)
+        held = n2 * p * 8 if n2 < p else 2 * p * p * 8
+        phases += [held + chunk(n2), 2 * held + 3 * min(n2, p) ** 2 * 8]
+    return float(_BASE + state + max(phases))
 
 
 def calibrate(job: Job) -> Work:
@@ -156,14 +169,14 @@ def calibrate(job: Job) -> Work:
 
 
 def _time(work: Callable[[], object], patience: float = 0.04) -> float:
-    """Median seconds of a call, over as many calls as ``patience`` allows; the first warms up."""
+    """Seconds of a call at its fastest, over as many calls as ``patience`` allows; the first warms up."""
     work()
     times: list[float] = []
     while not times or (math.fsum(times) < patience and len(times) < 25):
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)
-    return float(np.median(times))
+    return min(times)
 
 
 def duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ Within a replicate all steps and penalties share one trajectory and its draws.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,13 +141,34 @@ def _shown(replicates: range, quiet: bool) -> Iterable[int]:
     return track(replicates, "simulating", console=Console(stderr=True), transient=True)
 
 
+_turn = threading.Condition()
+#: Thread counts of the units at work in this process, and the limit that they share.
+_inside: list[int] = []
+_limit: list[Any] = []
+
+
 @contextmanager
 def blas_threads(count: int) -> Iterator[None]:
-    """BLAS threads of this unit of work: equal threads give bit-identical results on one machine."""
+    """BLAS threads of this unit of work: equal threads give bit-identical results on one machine.
+
+    The limit is one for the whole process: units at work in several threads (a Dask worker may have some) share it
+    until the last is done, and another count waits for its turn.
+    """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=count, user_api="blas"):
+    with _turn:
+        _turn.wait_for(lambda: not _inside or _inside[0] == count)
+        if not _inside:
+            _limit.append(threadpool_limits(limits=count, user_api="blas"))
+        _inside.append(count)
+    try:
         yield
+    finally:
+        with _turn:
+            _inside.pop()
+            if not _inside:
+                _limit.pop().restore_original_limits()
+                _turn.notify_all()
 
 
 @dataclass(frozen=True)

@@ -282,12 +282,12 @@ def _sweep(
 
     left = missing(tasks, store.points()) if resume else tasks
     if left:
-        progress(_announcement(len(tasks), left, workers))
-        store.begin(_now(), __version__, config_of(experiment), machine())
         pool = open_pool(min(workers, len(left)) if scheduler is None else workers, scheduler)
-        meter = Meter(left, progress)
         failures: dict[str, int] = {}
         try:
+            progress(_announcement(len(tasks), left, pool.workers))
+            store.begin(_now(), __version__, config_of(experiment), machine())
+            meter = Meter(left, progress)
             for task, outcome in complete(run_task, left, pool):
                 if isinstance(outcome, Outcome):
                     with unbroken():

@@ -10,9 +10,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import sys
+import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any, Protocol, TypeVar
 
 from hermite.errors import InputError
@@ -29,6 +33,8 @@ PATIENCE = 10.0
 class Pool(Protocol):
     """Somewhere that work runs."""
 
+    #: Workers that it has now.
+    workers: int
     #: Units to keep in flight: enough that no worker waits for the driver.
     capacity: int
     #: Whether the death of one worker fails every future.
@@ -54,7 +60,7 @@ class Pool(Protocol):
 class Serial:
     """This process: ``submit`` returns when the work is done."""
 
-    capacity, fragile = 1, False
+    workers, capacity, fragile = 1, 1, False
 
     def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
         """``work(item)``, at once; Ctrl-C is not the work's and passes through."""
@@ -82,14 +88,14 @@ class Processes:
     fragile = True
 
     def __init__(self, count: int) -> None:
-        self.count, self.capacity = count, 2 * count
+        self.workers, self.capacity = count, 2 * count
         self._start()
 
     def _start(self) -> None:
         from joblib.externals.loky import ProcessPoolExecutor
 
         self._executor = ProcessPoolExecutor(
-            max_workers=self.count, initializer=_settle_in, initargs=(os.getpid(),)
+            max_workers=self.workers, initializer=_settle_in, initargs=(os.getpid(),)
         )
 
     def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
@@ -115,10 +121,6 @@ class Processes:
 
 def _settle_in(driver: int) -> None:
     """A worker leaves Ctrl-C to the driver, and ends when the driver has gone (killed, it cannot say so)."""
-    import signal
-    import threading
-    import time
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
@@ -139,31 +141,49 @@ class Cluster:
     fragile = False
 
     def __init__(self, address: str, count: int) -> None:
-        try:
-            import distributed
-        except ImportError:
-            raise InputError('--scheduler needs the extra "dask": pip install "giantstep[dask]".') from None
-        self._distributed, self.address = distributed, address
+        self._distributed, self.address = _import_distributed(), address
         self._cluster: Any = None
         try:
             if address == "local":
-                self._cluster = distributed.LocalCluster(
-                    n_workers=count,
-                    threads_per_worker=1,
-                    dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
-                )
-            self._client = distributed.Client(
+                with _children_ignore_interrupts():
+                    self._cluster = self._distributed.LocalCluster(
+                        n_workers=count,
+                        threads_per_worker=1,
+                        dashboard_address=None,
+                        silence_logs=logging.CRITICAL,
+                    )
+            self._client = self._distributed.Client(
                 self._cluster or address, timeout=PATIENCE, set_as_default=False
             )
         except (OSError, ValueError, TimeoutError, ImportError) as error:
             self._end_cluster()
             reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"Cannot reach a Dask scheduler at {address!r}: {reason}.") from None
-        threads = self._client.nthreads()
+        self.workers = max(1, sum(self._client.nthreads().values()))
         # A cluster may grow while it works: keep at least a few units waiting.
-        self.capacity = max(4, 2 * sum(threads.values()))
+        self.capacity = max(4, 2 * self.workers)
         self._executor = self._client.get_executor(pure=False)
+        self._check_versions()
+
+    def _check_versions(self) -> None:
+        """Refuse workers without giantstep, or with another version of it, before the work starts."""
+        from asymptotics import __version__
+
+        try:
+            found = self._client.run(version_here)
+        except Exception as error:
+            self.close()
+            raise InputError(
+                f"The Dask workers of {self.address!r} cannot run giantstep ({type(error).__name__}: {error}); "
+                f"install giantstep {__version__} there."
+            ) from None
+        for worker, version in found.items():
+            if version != __version__:
+                self.close()
+                raise InputError(
+                    f"The Dask worker {worker} runs giantstep {version}, this is {__version__}: "
+                    "install the same version everywhere."
+                )
 
     def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
         """Start ``work(item)`` on some worker of the cluster."""
@@ -174,9 +194,11 @@ class Cluster:
         """Dask has tried three times; a lost scheduler ends everything."""
         if isinstance(error, self._distributed.KilledWorker):
             return LIMIT
-        lost = (self._distributed.CancelledError, self._distributed.core.CommClosedError)
+        lost = (CancelledError, self._distributed.CancelledError, self._distributed.core.CommClosedError)
         if isinstance(error, lost) or self._client.status in ("closed", "closing"):
-            raise InputError(f"The Dask scheduler at {self.address!r} has gone; finished units are kept.")
+            raise InputError(
+                f"The Dask scheduler at {self.address!r} has gone; finished units are kept, run again to resume."
+            )
         return 0
 
     def revive(self) -> None:
@@ -192,6 +214,39 @@ class Cluster:
         if self._cluster is not None:
             with contextlib.suppress(Exception):
                 self._cluster.close()
+
+
+def version_here() -> str:
+    """The version of giantstep where this runs."""
+    from asymptotics import __version__
+
+    return __version__
+
+
+def _import_distributed() -> Any:
+    """The package; its log goes nowhere unless the program that uses us had set it up."""
+    try:
+        import dask
+
+        if "distributed" not in sys.modules:
+            dask.config.set({"logging": {"distributed": "critical", "distributed.client": "critical"}})
+        import distributed
+    except ImportError:
+        raise InputError('--scheduler needs the extra "dask": pip install "giantstep[dask]".') from None
+    return distributed
+
+
+@contextlib.contextmanager
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Processes started here leave Ctrl-C, which a terminal sends to all of them, to the driver."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
 
 
 def open_pool(workers: int, scheduler: str | None) -> Pool:
@@ -213,15 +268,15 @@ def complete(work: Callable[[T], R], items: Iterable[T], pool: Pool) -> Iterator
     while waiting or suspects or flying:
         broken = not _fill(work, waiting or suspects, flying, pool.capacity if waiting else 1, pool)
         ended = wait(flying, return_when=ALL_COMPLETED if broken else FIRST_COMPLETED).done
-        if pool.fragile and any(f.exception() is not None and pool.deaths(_error(f)) for f in ended):
+        if pool.fragile and any(pool.deaths(error) for f in ended if (error := _error(f))):
             broken = True
             ended = wait(flying).done
         for future in ended:
             item = flying.pop(future)
-            if future.exception() is None:
+            error = _error(future)
+            if error is None:
                 yield item, future.result()
                 continue
-            error = _error(future)
             deaths = pool.deaths(error)
             died[item] += deaths
             if not deaths:
@@ -252,9 +307,12 @@ def _fill(work: Callable[[T], R], queue: deque[T], flying: dict[Future[R], T], r
     return True
 
 
-def _error(future: Future[Any]) -> Exception:
-    """What the work raised; an interruption is raised again."""
-    error = future.exception()
-    if not isinstance(error, Exception):
-        raise error if error is not None else AssertionError("the future has no error")
-    return error
+def _error(future: Future[Any]) -> Exception | None:
+    """What the work raised, None if it is well; an interruption is raised again."""
+    try:
+        error = future.exception()
+    except CancelledError as cancelled:
+        return cancelled
+    if error is None or isinstance(error, Exception):
+        return error
+    raise error

@@ -9,14 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import pytest
+import threadpoolctl
 
 from asymptotics.simulation import workers
+from asymptotics.simulation.runner import blas_threads
 from asymptotics.simulation.workers import LIMIT, Cluster, Pool, Processes, Serial, complete, open_pool
 from hermite.errors import InputError
 
@@ -30,7 +32,7 @@ def results(work: Callable[[Any], Any], items: list[Any], pool: Pool) -> dict[An
 class Fragile:
     """A pool of the kind that dies as a whole: items in ``deadly`` kill it so many times."""
 
-    capacity, fragile = 4, True
+    workers, capacity, fragile = 4, 4, True
 
     def __init__(self, deadly: dict[int, int]) -> None:
         self.deadly, self.revived = dict(deadly), 0
@@ -148,6 +150,34 @@ def test_workers_end_with_a_killed_driver() -> None:
         assert not any(map(alive, processes))
 
 
+def test_threads_of_one_process_share_their_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[object] = []
+
+    class Limits:
+        def __init__(self, limits: int, user_api: str) -> None:
+            events.append(limits)
+
+        def restore_original_limits(self) -> None:
+            events.append("restored")
+
+    monkeypatch.setattr(threadpoolctl, "threadpool_limits", Limits)
+
+    def other() -> None:
+        with blas_threads(2):
+            events.append("two")
+
+    first, second = blas_threads(1), blas_threads(1)
+    first.__enter__()
+    second.__enter__()
+    waiting = threading.Thread(target=other)
+    waiting.start()
+    first.__exit__(None, None, None)
+    assert events == [1]
+    second.__exit__(None, None, None)
+    waiting.join()
+    assert events == [1, "restored", 2, "two", "restored"]
+
+
 # ---- Dask ------------------------------------------------------------------------------------
 
 
@@ -179,7 +209,10 @@ def test_a_local_cluster_does_the_work_of_a_killed_worker_again(tmp_path: Path) 
     pool = open_pool(2, "local")
     assert isinstance(pool, Cluster)
     try:
+        assert pool.workers == 2
         found = results(work, list(range(6)), pool)
+        with pytest.raises(InputError, match="has gone; finished units are kept"):
+            pool.deaths(CancelledError())
     finally:
         pool.close()
     assert (tmp_path / "2").exists()
