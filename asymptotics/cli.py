@@ -262,8 +262,8 @@ def simulate(
 
     if store is None and file == "-":
         raise InputError("An experiment from standard input needs --store FILE.")
-    place = Path(store) if store is not None else Path(file).with_suffix(".sqlite")
     experiment = Experiment.load(file)
+    place = Path(store) if store is not None else Path(file).with_suffix(".sqlite")
     if dry_run:
         planned = plan(experiment, place, workers, resume)
         emit(planned, as_json, lambda: plan_text(planned))

@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +37,9 @@ BEGIN;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 CREATE TABLE runs (id INTEGER PRIMARY KEY, started TEXT, version TEXT, config TEXT, machine TEXT);
-CREATE TABLE units (key TEXT PRIMARY KEY, content TEXT, cell TEXT, entropy TEXT);
+CREATE TABLE units (key TEXT PRIMARY KEY, content TEXT, cell TEXT, entropy TEXT, checksum INTEGER);
 CREATE TABLE results (
-    key TEXT REFERENCES units, step INTEGER, lambda REAL, result TEXT,
+    key TEXT REFERENCES units, step INTEGER, lambda REAL, result TEXT, checksum INTEGER,
     seconds REAL, host TEXT, finished TEXT, run INTEGER REFERENCES runs
 );
 CREATE UNIQUE INDEX points ON results (key, step, ifnull(lambda, -1.0));
@@ -56,6 +57,11 @@ def canonical(value: Any) -> str:
 def content_key(content: str) -> str:
     """The key of a unit: SHA-256 of its canonical JSON."""
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def checksum(*values: Any) -> int:
+    """CRC-32 of values: SQLite checks the frame of its pages, not the numbers in them."""
+    return zlib.crc32(repr(values).encode())
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,9 @@ class Record:
 class Store:
     """The results of sweeps, by content. ``with Store.open(path) as store`` drives, ``Store.read(path)`` reads.
 
+    Three tables: ``runs`` of the driver (experiment, version, machine), ``units`` (canonical JSON, settings, entropy of
+    the seed) and ``results`` (key, step, lambda, errors or overlaps as JSON, seconds of the unit, host, date).
+
     ``Store.open(None)`` lives in memory only. Every failure of the file (locked, full, read-only, damaged, foreign) is
     an ``InputError`` of one sentence; what was committed before it stays.
     """
@@ -88,6 +97,7 @@ class Store:
     ) -> None:
         self.connection, self.path, self._lock = connection, path, lock
         self._run: int | None = None
+        self._number = None if path is None else path.stat().st_ino
 
     # ---- opening and closing --------------------------------------------------------------
 
@@ -176,6 +186,8 @@ class Store:
             yield
         except sqlite3.Error as error:
             _refuse(self.path, error)
+        except json.JSONDecodeError as error:
+            _refuse(self.path, sqlite3.DatabaseError(str(error)))
 
     # ---- writing --------------------------------------------------------------------------
 
@@ -204,29 +216,34 @@ class Store:
 
     def add(self, record: Record, *, replace: bool = False) -> None:
         """Write a finished unit, all of it or nothing; stored points stay unless ``replace``."""
+        self._check_place()
         verb = "REPLACE" if replace else "IGNORE"
-        key = record.key
+        unit = (record.key, record.content, json.dumps(record.cell, allow_nan=False), hex(record.entropy))
+        points = [
+            (record.key, step, None if lam is None else float(lam), canonical(result))
+            for step, lam, result in record.points
+        ]
+        when = (record.seconds, record.host, record.finished, self._run)
         with self._transaction():
             self.connection.execute(
-                "INSERT OR IGNORE INTO units VALUES (?, ?, ?, ?)",
-                (key, record.content, canonical(record.cell), hex(record.entropy)),
+                "INSERT OR IGNORE INTO units VALUES (?, ?, ?, ?, ?)", (*unit, checksum(*unit))
             )
             self.connection.executemany(
-                f"INSERT OR {verb} INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        key,
-                        step,
-                        lam,
-                        canonical(result),
-                        record.seconds,
-                        record.host,
-                        record.finished,
-                        self._run,
-                    )
-                    for step, lam, result in record.points
-                ],
+                f"INSERT OR {verb} INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*point, checksum(*point), *when) for point in points],
             )
+
+    def _check_place(self) -> None:
+        """Refuse to write into a file that has lost its name: what goes there is gone at the end."""
+        if self.path is not None:
+            try:
+                same = self.path.stat().st_ino == self._number
+            except OSError:
+                same = False
+            if not same:
+                raise InputError(
+                    f"The store {str(self.path)!r} was moved, replaced or deleted during the run."
+                )
 
     # ---- reading --------------------------------------------------------------------------
 
@@ -240,27 +257,43 @@ class Store:
 
     def runs(self) -> list[dict[str, Any]]:
         """The runs of the driver, first to last: ``started, version, config, machine``."""
+        select = "SELECT started, version, config, machine FROM runs ORDER BY id"
         with self._spoken():
-            rows = self.connection.execute("SELECT started, version, config, machine FROM runs ORDER BY id")
             return [
                 {"started": s, "version": v, "config": json.loads(c), "machine": json.loads(m)}
-                for s, v, c, m in rows
+                for s, v, c, m in self.connection.execute(select)
             ]
 
     def rows(self, wanted: Mapping[str, Iterable[Point]] | None = None) -> list[dict[str, Any]]:
-        """The table, one row a (unit, step, lambda), sorted by key, step and lambda; all of it or what is ``wanted``."""
+        """The table, one row a (unit, step, lambda), sorted by key, step and lambda; all of it or what is ``wanted``.
+
+        Raises ``InputError`` if a row fails its checksum.
+        """
+        asked = None if wanted is None else {key: set(points) for key, points in wanted.items()}
         select = (
-            "SELECT key, cell, step, lambda, result, seconds, host, finished FROM results JOIN units USING (key) "
+            "SELECT key, step, lambda, result, checksum, seconds, host, finished FROM results "
             "ORDER BY key, step, lambda"
         )
-        asked = None if wanted is None else {key: set(points) for key, points in wanted.items()}
         found = []
         with self._spoken():
-            for key, cell, step, lam, result, seconds, host, finished in self.connection.execute(select):
-                if asked is None or (step, lam) in asked.get(key, ()):
-                    row = {"key": key, **json.loads(cell), "step": step, "lambda": lam, **json.loads(result)}
-                    found.append(row | {"seconds": seconds, "host": host, "finished": finished})
+            cells = self._cells()
+            for key, step, lam, result, check, seconds, host, finished in self.connection.execute(select):
+                if asked is not None and (step, lam) not in asked.get(key, ()):
+                    continue
+                if checksum(key, step, lam, result) != check or key not in cells:
+                    raise sqlite3.DatabaseError("a row fails its checksum")
+                row = {"key": key, **cells[key], "step": step, "lambda": lam, **json.loads(result)}
+                found.append(row | {"seconds": seconds, "host": host, "finished": finished})
         return found
+
+    def _cells(self) -> dict[str, dict[str, Any]]:
+        """The settings of every unit as columns, by key."""
+        cells = {}
+        for key, content, cell, entropy, check in self.connection.execute("SELECT * FROM units"):
+            if checksum(key, content, cell, entropy) != check:
+                raise sqlite3.DatabaseError("a unit fails its checksum")
+            cells[key] = json.loads(cell)
+        return cells
 
     def to_frame(self) -> pd.DataFrame:
         """The whole table as a pandas DataFrame."""

@@ -126,7 +126,7 @@ def run_task(task: Task) -> Outcome:
     return Outcome(points, time.perf_counter() - start, platform.node(), __version__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult:
     """The table of a sweep: one row a (unit, step, lambda), sorted by key, step and lambda.
 
@@ -138,6 +138,11 @@ class SweepResult:
 
     rows: tuple[Mapping[str, Any], ...]
     computed: int = 0
+
+    def __repr__(self) -> str:
+        from asymptotics.printing import sweep_text
+
+        return sweep_text(self.means())
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of ``giantstep simulate``: ``rows``."""
@@ -294,6 +299,8 @@ def _sweep(
                         store.add(_record(task, outcome), replace=not resume)
                 else:
                     reason = _reason(task, outcome)
+                    if reason not in failures:
+                        progress(f"a unit failed: {reason}")
                     failures[reason] = failures.get(reason, 0) + 1
                 meter.done(task)
         finally:

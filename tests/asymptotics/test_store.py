@@ -226,6 +226,43 @@ def test_foreign_and_damaged_files_are_refused_and_left_alone(
         Store.open(path)
 
 
+def test_a_number_that_was_changed_by_the_disk_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    filled(path)
+    content = path.read_bytes()
+    assert content.count(b'{"test_error":1.1}') == 1
+    for old, new in ((b'{"test_error":1.1}', b'{"test_error":7.1}'), (b'"replicate": 1', b'"replicate": 7')):
+        path.write_bytes(content.replace(old, new))
+        with (
+            Store.read(path) as store,
+            pytest.raises(InputError, match=r"damaged \(a (row|unit) fails its checksum"),
+        ):
+            store.rows()
+    path.write_bytes(content)
+    with Store.read(path) as store:
+        assert len(store.rows()) == 3
+
+
+def test_a_store_that_vanishes_during_the_run_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with Store.open(path) as store:
+        store.add(record(0))
+        path.rename(tmp_path / "elsewhere.sqlite")
+        with pytest.raises(InputError, match="moved, replaced or deleted"):
+            store.add(record(1))
+        path.touch()
+        with pytest.raises(InputError, match="moved, replaced or deleted"):
+            store.add(record(1))
+
+
+def test_any_name_will_do(tmp_path: Path) -> None:
+    for name in ("a b?mode=ro#1%20.sqlite", "é.db", "plain"):
+        filled(tmp_path / name)
+        with Store.read(tmp_path / name) as store:
+            assert len(store.rows()) == 3
+        assert (tmp_path / name).is_file()
+
+
 def test_an_empty_file_becomes_a_store_and_a_missing_one_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.sqlite").touch()
     filled(tmp_path / "a.sqlite")

@@ -196,6 +196,7 @@ def test_the_configuration_is_kept_as_a_file_would_give_it() -> None:
 
 def test_frames_and_files_hold_the_same_table() -> None:
     result = sweep(experiment(OVERLAPS))
+    assert repr(result).splitlines()[0].split()[-1] == "risk"
     frame = result.to_frame()
     assert len(frame) == len(result.rows)
     assert json.loads(frame["neurons"][0]) == result.rows[0]["neurons"]
@@ -210,11 +211,34 @@ def test_frames_and_files_hold_the_same_table() -> None:
 def test_failing_units_do_not_stop_the_others(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     text = FILE.replace("[2.0, 4.0]", "2.0\neta = [1.0, 1e30]")
+    lines: list[str] = []
     with pytest.raises(InputError, match=r"eta = 1e\+30.*overflow") as caught:
-        sweep(experiment(text), path)
+        sweep(experiment(text), path, progress=lines.append)
     assert len(caught.value.problems) == 4
+    assert sum("a unit failed: d = " in line for line in lines) == 4
     with Store.read(path) as store:
         assert len(store.points()) == 12
+
+
+def test_a_worker_killed_in_the_middle_changes_nothing(
+    tmp_path: Path, undisturbed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, work = str(tmp_path / "died"), sweeps.run_task
+
+    def deadly(task: sweeps.Task) -> sweeps.Outcome:
+        import os
+        import signal
+
+        if task.replicate == 1 and not os.path.exists(mark):
+            open(mark, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return work(task)
+
+    monkeypatch.setattr(sweeps, "run_task", deadly)
+    result = sweep(experiment(), tmp_path / "a.sqlite", workers=2)
+    assert (tmp_path / "died").exists()
+    assert result.computed == 24
+    assert lasting(result.rows) == undisturbed
 
 
 def test_errors_of_the_program_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
