@@ -109,6 +109,9 @@ class Store:
             memory.executescript(_SCHEMA)
             return cls(memory, None, None)
         place = _resolved(path)
+        if place.exists() and place.stat().st_size:
+            # A foreign file gets no lock beside it.
+            cls.read(place).close()
         lock = _drive(place)
         try:
             if not place.exists() or place.stat().st_size == 0:
@@ -118,7 +121,7 @@ class Store:
             lock.close()
             raise
         try:
-            store._examine()
+            store._identify()
             with store._spoken():
                 store.connection.execute("PRAGMA journal_mode = WAL")
                 store.connection.execute("PRAGMA synchronous = FULL")
@@ -135,13 +138,14 @@ class Store:
     def read(cls, path: str | Path) -> Self:
         """The store at ``path`` for reading, also while a driver writes; raises ``InputError`` if there is none."""
         place = _resolved(path)
-        if not place.is_file():
+        if not place.exists():
             raise InputError(f"There is no store {str(place)!r}.")
         # Without write access SQLite cannot make the shared memory of the WAL mode; nobody writes there either.
         at_rest = not os.access(place.parent, os.W_OK) and not place.with_name(place.name + "-wal").exists()
         store = cls(_connect(place, "ro&immutable=1" if at_rest else "rw"), place, None)
         try:
-            store._examine()
+            store._identify()
+            store._check_pages()
             store.connection.execute("PRAGMA query_only = ON")
         except BaseException:
             store.close()
@@ -161,8 +165,8 @@ class Store:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _examine(self) -> None:
-        """Refuse what is not a store of this format, and what is damaged."""
+    def _identify(self) -> None:
+        """Refuse what is not a store of this format."""
         with self._spoken():
             (application,) = self.connection.execute("PRAGMA application_id").fetchone()
             if application != APPLICATION_ID:
@@ -175,6 +179,10 @@ class Store:
                     f"The store {str(self.path)!r} has format {version}; this version of giantstep reads format "
                     f"{FORMAT}."
                 )
+
+    def _check_pages(self) -> None:
+        """Refuse a file whose pages do not hang together."""
+        with self._spoken():
             (state,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
             if state != "ok":
                 raise sqlite3.DatabaseError(state)
@@ -288,8 +296,9 @@ class Store:
 
     def _cells(self) -> dict[str, dict[str, Any]]:
         """The settings of every unit as columns, by key."""
+        select = "SELECT key, content, cell, entropy, checksum FROM units"
         cells = {}
-        for key, content, cell, entropy, check in self.connection.execute("SELECT * FROM units"):
+        for key, content, cell, entropy, check in self.connection.execute(select):
             if checksum(key, content, cell, entropy) != check:
                 raise sqlite3.DatabaseError("a unit fails its checksum")
             cells[key] = json.loads(cell)
@@ -333,11 +342,16 @@ def parquet(table: pd.DataFrame) -> bytes:
 
 
 def _resolved(path: str | Path) -> Path:
-    """The file itself, so that two names of one store meet the same lock."""
+    """The file itself, so that two names of one store meet the same lock; never a folder, a device or a pipe."""
     try:
-        return Path(path).resolve()
+        place = Path(path).resolve()
+        other = place.exists() and not place.is_file()
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"The store {str(path)!r} is not a usable path: {error}.") from None
+    if other:
+        kind = "a folder" if place.is_dir() else "a device or a pipe"
+        raise InputError(f"The store {str(place)!r} must be a file, and there is {kind} of that name.")
+    return place
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -352,7 +366,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _create(path: Path) -> None:
     """A complete empty store under a temporary name, then renamed: it is there as a whole or not at all."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{path.name}.part")
     try:
         part.unlink(missing_ok=True)
         connection = _connect(part, "rwc")
@@ -371,8 +385,6 @@ def _drive(path: Path) -> sqlite3.Connection:
     """An exclusive lock on the file beside the store: SQLite's own, so it works wherever the store does."""
     if not path.parent.is_dir():
         raise InputError(f"Cannot write the store {str(path)!r}: there is no folder {str(path.parent)!r}.")
-    if path.is_dir():
-        raise InputError(f"Cannot write the store {str(path)!r}: a folder of that name is in the way.")
     try:
         lock = sqlite3.connect(path.with_name(path.name + ".lock"), timeout=0.2, isolation_level=None)
     except sqlite3.Error as error:

@@ -321,7 +321,12 @@ def plan(
     """
     tasks = tasks_of(experiment)
     stored: dict[str, set[Point]] = {}
-    if store is not None and resume and Path(store).exists() and Path(store).stat().st_size:
+    if (
+        store is not None
+        and resume
+        and Path(store).exists()
+        and (Path(store).stat().st_size or not Path(store).is_file())
+    ):
         with Store.read(store) as opened:
             stored = opened.points()
     left = missing(tasks, stored)

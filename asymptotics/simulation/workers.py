@@ -144,7 +144,10 @@ class Cluster:
         self._distributed, self.address = _import_distributed(), address
         self._cluster: Any = None
         try:
-            if address == "local":
+            if address != "local":
+                # A client made for an address that cannot be would haunt the end of the program.
+                self._distributed.comm.get_address_host_port(address, strict=True)
+            else:
                 with _children_ignore_interrupts():
                     self._cluster = self._distributed.LocalCluster(
                         n_workers=count,

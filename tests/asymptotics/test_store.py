@@ -224,6 +224,24 @@ def test_foreign_and_damaged_files_are_refused_and_left_alone(
         assert path.read_bytes() == before
     with pytest.raises(InputError, match=message):
         Store.open(path)
+    assert [found.name for found in tmp_path.iterdir() if found.name.endswith(("lock", "part"))] in (
+        [],
+        ["a.sqlite.lock"] * (message in ("damaged", "format 99")),
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pipe in a folder is POSIX")
+def test_what_is_not_a_file_is_never_replaced_by_one(tmp_path: Path) -> None:
+    # A device or a pipe has length 0, as an empty file has.
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for name in ("pipe", "link"):
+        for way in (Store.open, Store.read):
+            with pytest.raises(InputError, match="must be a file"):
+                way(tmp_path / name)
+    assert pipe.is_fifo()
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["link", "pipe"]
 
 
 def test_a_number_that_was_changed_by_the_disk_is_found(tmp_path: Path) -> None:
@@ -270,15 +288,16 @@ def test_an_empty_file_becomes_a_store_and_a_missing_one_is_not_read(tmp_path: P
         Store.read(tmp_path / "none.sqlite")
     with pytest.raises(InputError, match="no folder"):
         Store.open(tmp_path / "none" / "a.sqlite")
-    with pytest.raises(InputError, match="in the way"):
-        Store.open(tmp_path)
+    for way in (Store.open, Store.read):
+        with pytest.raises(InputError, match="there is a folder of that name"):
+            way(tmp_path)
     assert not (tmp_path / "none.sqlite").exists()
 
 
 def test_a_half_made_store_of_a_killed_driver_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / "a.sqlite.part").write_bytes(b"SQLite format 3\0 and then nothing")
+    (tmp_path / ".a.sqlite.part").write_bytes(b"SQLite format 3\0 and then nothing")
     assert len(filled(tmp_path / "a.sqlite")) == 3
-    assert not (tmp_path / "a.sqlite.part").exists()
+    assert not (tmp_path / ".a.sqlite.part").exists()
 
 
 # ---- the disk --------------------------------------------------------------------------------
