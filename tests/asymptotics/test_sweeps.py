@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -456,24 +457,37 @@ def units_in(path: Path) -> int:
         return len(store.points())
 
 
+def size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def kill_and_resume(folder: Path, kills: int, *options: str) -> None:
     """Kill −9 the driver of one sweep at random so many times, then let it end; compare with an undisturbed run."""
     # The unit takes about 10 ms, so that a kill finds the sweep at work, often in a commit.
     text = FILE.replace("replicates = 3", f"replicates = {4 * kills}").replace("= 300", "= 20_000")
     (folder / "a.toml").write_text(text)
     path = folder / "a.sqlite"
+    log = folder / "a.sqlite-wal"
     total = 8 * 4 * kills
     chance = random.Random(0)
     stages = [0]
     for _ in range(kills):
         with subprocess.Popen(
-            [*COMMAND, "a.toml", *options], cwd=folder, stderr=subprocess.DEVNULL
+            [*COMMAND, "a.toml", *options], cwd=folder, stderr=subprocess.PIPE, text=True
         ) as driver:
-            while units_in(path) == stages[-1] and driver.poll() is None:
-                time.sleep(0.005)
-            time.sleep(chance.uniform(0.0, 0.1))
+            assert driver.stderr is not None
+            assert "units to compute" in driver.stderr.readline()
+            # Ten pages of the log of this run: some units are committed. Opening the store would mend it.
+            while size_of(log) < 10 * 4120 and driver.poll() is None:
+                time.sleep(0.002)
+            time.sleep(chance.uniform(0.0, 0.05))
             driver.kill()
-        stages.append(units_in(path))
+        # Counted in a copy: the next run must find the files as the kill left them.
+        shutil.copytree(folder, folder.parent / f"copy-{folder.name}", dirs_exist_ok=True)
+        stages.append(units_in(folder.parent / f"copy-{folder.name}" / path.name))
     assert stages == sorted(set(stages)), "a kill lost finished units, or a run got nowhere"
     assert stages[-1] < total, "the sweep was over before the last kill"
     ended = subprocess.run(
