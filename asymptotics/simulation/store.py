@@ -20,31 +20,22 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from asymptotics.simulation.store_file import (
+    APPLICATION_ID,
+    FORMAT,
+    SCHEMA,
+    connect,
+    create,
+    refuse,
+    resolved,
+    take_lock,
+)
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-APPLICATION_ID = 0x67537470
-FORMAT = 1
-#: Seconds to wait for another program that writes into the store.
-PATIENCE = 10.0
-
-_SCHEMA = f"""
-BEGIN;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
-CREATE TABLE runs (id INTEGER PRIMARY KEY, started TEXT, version TEXT, config TEXT, machine TEXT);
-CREATE TABLE units (key TEXT PRIMARY KEY, content TEXT, cell TEXT, entropy TEXT, checksum INTEGER);
-CREATE TABLE results (
-    key TEXT REFERENCES units, step INTEGER, lambda REAL, result TEXT, checksum INTEGER,
-    seconds REAL, host TEXT, finished TEXT, run INTEGER REFERENCES runs
-);
-CREATE UNIQUE INDEX points ON results (key, step, ifnull(lambda, -1.0));
-COMMIT;
-"""
 
 Point = tuple[int, float | None]
 
@@ -106,17 +97,17 @@ class Store:
         """The store at ``path`` for writing, made if missing; refuses a second driver, foreign and damaged files."""
         if path is None:
             memory = sqlite3.connect(":memory:", isolation_level=None)
-            memory.executescript(_SCHEMA)
+            memory.executescript(SCHEMA)
             return cls(memory, None, None)
-        place = _resolved(path)
+        place = resolved(path)
         if place.exists() and place.stat().st_size:
             # A foreign file gets no lock beside it.
             cls.read(place).close()
-        lock = _drive(place)
+        lock = take_lock(place)
         try:
             if not place.exists() or place.stat().st_size == 0:
-                _create(place)
-            store = cls(_connect(place, "rw"), place, lock)
+                create(place)
+            store = cls(connect(place, "rw"), place, lock)
         except BaseException:
             lock.close()
             raise
@@ -137,12 +128,12 @@ class Store:
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """The store at ``path`` for reading, also while a driver writes; raises ``InputError`` if there is none."""
-        place = _resolved(path)
+        place = resolved(path)
         if not place.exists():
             raise InputError(f"There is no store {str(place)!r}.")
         # Without write access SQLite cannot make the shared memory of the WAL mode; nobody writes there either.
         at_rest = not os.access(place.parent, os.W_OK) and not place.with_name(place.name + "-wal").exists()
-        store = cls(_connect(place, "ro&immutable=1" if at_rest else "rw"), place, None)
+        store = cls(connect(place, "ro&immutable=1" if at_rest else "rw"), place, None)
         try:
             store._identify()
             store._check_pages()
@@ -193,9 +184,9 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            _refuse(self.path, error)
+            refuse(self.path, error)
         except json.JSONDecodeError as error:
-            _refuse(self.path, sqlite3.DatabaseError(str(error)))
+            refuse(self.path, sqlite3.DatabaseError(str(error)))
 
     # ---- writing --------------------------------------------------------------------------
 
@@ -336,85 +327,3 @@ def parquet(table: pd.DataFrame) -> bytes:
     stream = io.BytesIO()
     table.to_parquet(stream, index=False)
     return stream.getvalue()
-
-
-# ---- the file --------------------------------------------------------------------------------
-
-
-def _resolved(path: str | Path) -> Path:
-    """The file itself, so that two names of one store meet the same lock; never a folder, a device or a pipe."""
-    try:
-        place = Path(path).resolve()
-        other = place.exists() and not place.is_file()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"The store {str(path)!r} is not a usable path: {error}.") from None
-    if other:
-        kind = "a folder" if place.is_dir() else "a device or a pipe"
-        raise InputError(f"The store {str(place)!r} must be a file, and there is {kind} of that name.")
-    return place
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Autocommit: every transaction is begun and ended in so many words."""
-    try:
-        return sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None
-        )
-    except sqlite3.Error as error:
-        _refuse(path, error)
-
-
-def _create(path: Path) -> None:
-    """A complete empty store under a temporary name, then renamed: it is there as a whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        connection = _connect(part, "rwc")
-        try:
-            connection.executescript(_SCHEMA)
-        finally:
-            connection.close()
-        part.replace(path)
-    except sqlite3.Error as error:
-        _refuse(path, error)
-    except OSError as error:
-        raise InputError(f"Cannot write the store {str(path)!r}: {error.strerror or error}.") from None
-
-
-def _drive(path: Path) -> sqlite3.Connection:
-    """An exclusive lock on the file beside the store: SQLite's own, so it works wherever the store does."""
-    if not path.parent.is_dir():
-        raise InputError(f"Cannot write the store {str(path)!r}: there is no folder {str(path.parent)!r}.")
-    try:
-        lock = sqlite3.connect(path.with_name(path.name + ".lock"), timeout=0.2, isolation_level=None)
-    except sqlite3.Error as error:
-        _refuse(path, error)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        lock.close()
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-            raise InputError(
-                f"The store {str(path)!r} is in use by another run; wait for it to end, or name another --store."
-            ) from None
-        _refuse(path, error)
-    return lock
-
-
-def _refuse(path: Path | None, error: sqlite3.Error) -> NoReturn:
-    """One sentence for a failure of SQLite, by its error code."""
-    name = "in memory" if path is None else repr(str(path))
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        reason = f"The store {name} is locked by another program."
-    elif code == sqlite3.SQLITE_FULL:
-        reason = f"The store {name} cannot grow: the disk is full; what was stored is kept."
-    elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
-        reason = f"Cannot write the store {name}: {error}."
-    elif code == sqlite3.SQLITE_NOTADB:
-        reason = f"The file {name} is not a store of giantstep; it was left as it is."
-    elif code == sqlite3.SQLITE_IOERR:
-        reason = f"The store {name} cannot be written or read ({error}); what was stored is kept."
-    else:
-        reason = f"The store {name} is damaged ({error}); it was left as it is: move it away or restore it."
-    raise InputError(reason) from None

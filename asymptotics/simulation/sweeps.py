@@ -11,10 +11,9 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +22,10 @@ import numpy as np
 from asymptotics.experiment import Experiment
 from asymptotics.simulation.costs import NOMINAL, Estimate, calibrate, duration, estimate, work_of
 from asymptotics.simulation.provenance import config_of, machine
-from asymptotics.simulation.runner import Job, blas_threads, mean_and_error
+from asymptotics.simulation.runner import Job, mean_and_error
 from asymptotics.simulation.seeds import unit_entropy
-from asymptotics.simulation.store import Point, Record, Store, canonical, content_key, frame, parquet
+from asymptotics.simulation.store import Point, Record, Store, frame, parquet
+from asymptotics.simulation.tasks import Outcome, Task, missing, run_task, tasks_of
 from asymptotics.simulation.workers import complete, open_pool
 from hermite.errors import InputError
 
@@ -41,89 +41,6 @@ _SHORT = 5.0
 VOLATILE = ("seconds", "host", "finished")
 #: The columns that make a cell, with the point of it.
 _CELL = ("d", "step", "alpha_train", "eta", "alpha", "beta", "lambda", "batch_exponent", "n", "n2", "p")
-
-
-@dataclass(frozen=True)
-class Task:
-    """One replicate of one cell."""
-
-    job: Job
-    replicate: int
-
-    @cached_property
-    def content(self) -> str:
-        """Canonical JSON of everything that decides the numbers of this unit."""
-        return canonical(self.job.identity | {"replicate": self.replicate})
-
-    @cached_property
-    def key(self) -> str:
-        """The key of the unit in a store."""
-        return content_key(self.content)
-
-    @property
-    def points(self) -> list[Point]:
-        """The (step, lambda) that are asked for."""
-        job = self.job
-        if job.ridge is None:
-            return [(step, None) for step in range(job.training.steps + 1)]
-        return [(step, lam) for step in job.steps for lam in job.lambdas]
-
-    def without(self, stored: set[Point]) -> Task | None:
-        """The task that computes what is not stored yet; None if nothing is missing.
-
-        The points of a grid of steps and penalties that holds every missing one; those computed twice are equal.
-        """
-        missing = [point for point in self.points if point not in stored]
-        if not missing or self.job.ridge is None:
-            return self if missing else None
-        steps = tuple(step for step in self.job.steps if any(step == s for s, _ in missing))
-        lambdas = tuple(lam for lam in self.job.lambdas if any(lam == m for _, m in missing))
-        return Task(replace(self.job, steps=steps, lambdas=lambdas), self.replicate)
-
-    @property
-    def cell(self) -> dict[str, Any]:
-        """The settings of this unit as columns of the table."""
-        job = self.job
-        t, s, ridge = job.training, job.simulation, job.ridge
-        return {
-            "target": job.f.text,
-            "noise": job.f.noise,
-            "activation": str(job.network.activation),
-            "method": s.method,
-            "d": s.d,
-            "p": job.width,
-            "batch_exponent": t.batch_exponent,
-            "alpha_train": t.alpha,
-            "eta": t.eta,
-            "n": t.n(s.d),
-            "alpha": None if ridge is None else ridge.alpha,
-            "beta": None if ridge is None else ridge.beta,
-            "n2": None if ridge is None else ridge.n2(s.d),
-            "seed": s.seed,
-            "replicate": self.replicate,
-        }
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a worker sends back."""
-
-    points: tuple[tuple[int, float | None, Mapping[str, Any]], ...]
-    seconds: float
-    host: str
-    version: str
-
-
-def run_task(task: Task) -> Outcome:
-    """The work itself, wherever it runs; BLAS has as many threads as the simulation says."""
-    import platform
-
-    from asymptotics import __version__
-
-    start = time.perf_counter()
-    with blas_threads(task.job.simulation.threads):
-        points = tuple(task.job.points(task.job.run(task.replicate)))
-    return Outcome(points, time.perf_counter() - start, platform.node(), __version__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -183,46 +100,6 @@ class SweepResult:
             "simulate.json": json.dumps(self.to_dict(), indent=2, allow_nan=False),
         }
         return files | ({"simulate.parquet": parquet(table)} if find_spec("pyarrow") else {})
-
-
-def tasks_of(experiment: Experiment) -> list[Task]:
-    """Every unit of work of the experiment, replicate by replicate.
-
-    Without a ridge table the overlaps at steps 0..T are measured. Raises ``InputError`` with every problem at once.
-    """
-    jobs: dict[str, Job] = {}
-    problems: list[str] = []
-    for unit in experiment.units():
-        try:
-            job = Job(
-                experiment.target,
-                experiment.network,
-                unit.training,
-                unit.ridge if experiment.has_ridge else None,
-                unit.simulation,
-                tuple(sorted(unit.steps)),
-                unit.lambdas if experiment.has_ridge else (),
-            )
-            task = Task(job, 0)
-            _ = task.cell
-            jobs.setdefault(task.key, job)
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(list(dict.fromkeys(problems)))
-    most = max(job.simulation.replicates for job in jobs.values())
-    return [
-        Task(job, replicate)
-        for replicate in range(most)
-        for job in jobs.values()
-        if replicate < job.simulation.replicates
-    ]
-
-
-def missing(tasks: Iterable[Task], stored: Mapping[str, set[Point]]) -> list[Task]:
-    """What is left to compute."""
-    left = (task.without(stored.get(task.key, set())) for task in tasks)
-    return [task for task in left if task is not None]
 
 
 def sweep(
@@ -291,7 +168,10 @@ def _sweep(
         failures: dict[str, int] = {}
         try:
             progress(_announcement(len(tasks), left, pool.workers))
-            store.begin(_now(), __version__, config_of(experiment), machine())
+            here = machine()
+            if len(left) < len(tasks):
+                _tell_differences(store, here, progress)
+            store.begin(_now(), __version__, config_of(experiment), here)
             meter = Meter(left, progress)
             for task, outcome in complete(run_task, left, pool):
                 if isinstance(outcome, Outcome):
@@ -309,6 +189,15 @@ def _sweep(
             raise InputError([f"{n} unit{'s' * (n > 1)} failed: {reason}" for reason, n in failures.items()])
     wanted = {task.key: task.points for task in tasks}
     return SweepResult(tuple(store.rows(wanted)), len(left))
+
+
+def _tell_differences(store: Store, here: Mapping[str, Any], progress: Progress) -> None:
+    """Say so if runs before this one rounded their numbers elsewhere: then equal means equal to rounding."""
+    names = ("host", "machine", "python", "numpy", "blas")
+    changed = {name for run in store.runs() for name in names if run["machine"].get(name) != here[name]}
+    if changed:
+        what = ", ".join(name for name in names if name in changed)
+        progress(f"warning: some stored units were computed with another {what}; they agree to rounding only")
 
 
 def plan(
@@ -355,8 +244,8 @@ def _estimate(left: list[Task], workers: int, always: bool = False) -> Estimate:
 
 def _announcement(units: int, left: list[Task], workers: int) -> str:
     stored = f" ({units - len(left)} stored)" if len(left) < units else ""
-    with_workers = f" with {workers} workers" if workers > 1 else ""
-    return f"{len(left)} of {units} units to compute{stored}: {_estimate(left, workers)}{with_workers}"
+    crowd = {0: ", waiting for a first worker", 1: ""}.get(workers, f" with {workers} workers")
+    return f"{len(left)} of {units} units to compute{stored}: {_estimate(left, max(1, workers))}{crowd}"
 
 
 class Meter:

@@ -162,7 +162,7 @@ class Cluster:
             self._end_cluster()
             reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"Cannot reach a Dask scheduler at {address!r}: {reason}.") from None
-        self.workers = max(1, sum(self._client.nthreads().values()))
+        self.workers = sum(self._client.nthreads().values())
         # A cluster may grow while it works: keep at least a few units waiting.
         self.capacity = max(4, 2 * self.workers)
         self._executor = self._client.get_executor(pure=False)
@@ -285,12 +285,8 @@ def complete(work: Callable[[T], R], items: Iterable[T], pool: Pool) -> Iterator
             if not deaths:
                 yield item, error
             elif died[item] >= LIMIT:
-                yield (
-                    item,
-                    InputError(
-                        f"the worker died {LIMIT} times at this unit (was it ended for want of memory?)."
-                    ),
-                )
+                reason = f"the worker died {LIMIT} times at this unit (was it ended for want of memory?)."
+                yield item, InputError(reason)
             else:
                 (suspects if died[item] == LIMIT - 1 else waiting).append(item)
         if broken:

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from asymptotics.simulation import store as module
+from asymptotics.simulation import store_file
 from asymptotics.simulation.store import Record, Store, canonical, content_key
 from hermite.errors import InputError
 
@@ -157,7 +158,7 @@ def test_another_program_that_holds_the_file_is_named(
 ) -> None:
     path = tmp_path / "a.sqlite"
     filled(path)
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    monkeypatch.setattr(store_file, "PATIENCE", 0.1)
     other = sqlite3.connect(path, isolation_level=None)
     try:
         with Store.open(path) as store:
@@ -372,8 +373,8 @@ def test_what_sqlite_says_of_a_read_only_store_is_one_sentence(
     # Root passes every permission, so the connection itself is opened for reading only.
     path = tmp_path / "a.sqlite"
     filled(path)
-    connect = module._connect
-    monkeypatch.setattr(module, "_connect", lambda place, _mode: connect(place, "ro"))
+    connect = store_file.connect
+    monkeypatch.setattr(module, "connect", lambda place, _mode: connect(place, "ro"))
     with pytest.raises(InputError, match=r"Cannot write the store .*readonly"):
         Store.open(path)
 

@@ -1,0 +1,141 @@
+"""Units of work: one replicate of one cell, what names it, what it computes, what is left of it.
+
+The key of a unit is the hash of everything that decides its numbers. Steps and penalties are not part of it: they are
+points on one trajectory, and each of them is the same to the last bit whatever the others are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from asymptotics.experiment import Experiment
+from asymptotics.simulation.runner import Job, blas_threads
+from asymptotics.simulation.store import Point, canonical, content_key
+from hermite.errors import InputError
+
+
+@dataclass(frozen=True)
+class Task:
+    """One replicate of one cell."""
+
+    job: Job
+    replicate: int
+
+    @cached_property
+    def content(self) -> str:
+        """Canonical JSON of everything that decides the numbers of this unit."""
+        return canonical(self.job.identity | {"replicate": self.replicate})
+
+    @cached_property
+    def key(self) -> str:
+        """The key of the unit in a store."""
+        return content_key(self.content)
+
+    @property
+    def points(self) -> list[Point]:
+        """The (step, lambda) that are asked for."""
+        job = self.job
+        if job.ridge is None:
+            return [(step, None) for step in range(job.training.steps + 1)]
+        return [(step, lam) for step in job.steps for lam in job.lambdas]
+
+    def without(self, stored: set[Point]) -> Task | None:
+        """The task that computes what is not stored yet; None if nothing is missing.
+
+        The points of a grid of steps and penalties that holds every missing one; those computed twice are equal.
+        """
+        missing = [point for point in self.points if point not in stored]
+        if not missing or self.job.ridge is None:
+            return self if missing else None
+        steps = tuple(step for step in self.job.steps if any(step == s for s, _ in missing))
+        lambdas = tuple(lam for lam in self.job.lambdas if any(lam == m for _, m in missing))
+        return Task(replace(self.job, steps=steps, lambdas=lambdas), self.replicate)
+
+    @property
+    def cell(self) -> dict[str, Any]:
+        """The settings of this unit as columns of the table."""
+        job = self.job
+        t, s, ridge = job.training, job.simulation, job.ridge
+        return {
+            "target": job.f.text,
+            "noise": job.f.noise,
+            "activation": str(job.network.activation),
+            "method": s.method,
+            "d": s.d,
+            "p": job.width,
+            "batch_exponent": t.batch_exponent,
+            "alpha_train": t.alpha,
+            "eta": t.eta,
+            "n": t.n(s.d),
+            "alpha": None if ridge is None else ridge.alpha,
+            "beta": None if ridge is None else ridge.beta,
+            "n2": None if ridge is None else ridge.n2(s.d),
+            "seed": s.seed,
+            "replicate": self.replicate,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker sends back."""
+
+    points: tuple[tuple[int, float | None, Mapping[str, Any]], ...]
+    seconds: float
+    host: str
+    version: str
+
+
+def run_task(task: Task) -> Outcome:
+    """The work itself, wherever it runs; BLAS has as many threads as the simulation says."""
+    import platform
+
+    from asymptotics import __version__
+
+    start = time.perf_counter()
+    with blas_threads(task.job.simulation.threads):
+        points = tuple(task.job.points(task.job.run(task.replicate)))
+    return Outcome(points, time.perf_counter() - start, platform.node(), __version__)
+
+
+def tasks_of(experiment: Experiment) -> list[Task]:
+    """Every unit of work of the experiment, replicate by replicate.
+
+    Without a ridge table the overlaps at steps 0..T are measured. Raises ``InputError`` with every problem at once.
+    """
+    jobs: dict[str, Job] = {}
+    problems: list[str] = []
+    for unit in experiment.units():
+        try:
+            job = Job(
+                experiment.target,
+                experiment.network,
+                unit.training,
+                unit.ridge if experiment.has_ridge else None,
+                unit.simulation,
+                tuple(sorted(unit.steps)),
+                unit.lambdas if experiment.has_ridge else (),
+            )
+            task = Task(job, 0)
+            _ = task.cell
+            jobs.setdefault(task.key, job)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(list(dict.fromkeys(problems)))
+    most = max(job.simulation.replicates for job in jobs.values())
+    return [
+        Task(job, replicate)
+        for replicate in range(most)
+        for job in jobs.values()
+        if replicate < job.simulation.replicates
+    ]
+
+
+def missing(tasks: Iterable[Task], stored: Mapping[str, set[Point]]) -> list[Task]:
+    """What is left to compute."""
+    left = (task.without(stored.get(task.key, set())) for task in tasks)
+    return [task for task in left if task is not None]
