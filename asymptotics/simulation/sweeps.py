@@ -126,6 +126,11 @@ def sweep(
 
     Raises ``InputError`` for a store that cannot be used (see ``Store``) and for units that failed, after all others are
     done and stored. Ctrl-C ends the commit in progress and is raised again; call again to resume.
+
+    >>> table = {"target": {"expression": "z1"}, "ridge": {"lambda": [0.1, 1.0]}}
+    >>> table["simulation"] = {"d": 10, "replicates": 2, "test_samples": 100}
+    >>> [(row["step"], row["lambda"]) for row in sweep(Experiment.from_dict(table)).rows]
+    [(1, 0.1), (1, 1.0), (1, 0.1), (1, 1.0)]
     """
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise InputError(f"workers must be a whole number of at least 1, not {workers!r}.")
