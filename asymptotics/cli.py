@@ -1,6 +1,6 @@
 """The ``giantstep`` command: parsing and printing only.
 
-Exit codes: 0 done, 1 validation disagrees, 2 bad input, 3 a solver did not converge, 130 interrupted.
+Exit codes: 0 done, 1 validation disagrees (or cannot tell), 2 bad input, 3 a solver did not converge, 130 interrupted.
 Nothing heavy is imported before it is needed: ``giantstep leap`` must answer at once.
 """
 
@@ -224,18 +224,65 @@ def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> N
     emit(document, as_json, lambda: curve_text(rows))
 
 
-@cli.command(epilog=example("giantstep init > experiment.toml", "giantstep validate experiment.toml"))
+@cli.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep validate experiment.toml --out results")
+)
 @FILE
+@click.option(
+    "--sizes",
+    type=click.IntRange(1, 5),
+    default=3,
+    show_default=True,
+    help="Simulate at d, d/2, d/4, ... to estimate the allowance for finite size.",
+)
+@click.option(
+    "--rate",
+    type=click.Choice(["auto", "1/d", "1/sqrt(d)"]),
+    default="auto",
+    show_default=True,
+    help="How the finite-size term falls; auto: what fits three sizes or more better.",
+)
+@click.option(
+    "--controls", is_flag=True, help="Also judge theories at wrong settings, which must be refused."
+)
+@click.option(
+    "--control-factor", type=float, metavar="X", help="How far off these settings are.  [default: 1.5]"
+)
+@OUT
 @JSON
-def validate(file: str, as_json: bool) -> int:
-    """Theory against simulation: z-scores and a verdict (exit code 1 if they disagree)."""
+def validate(
+    file: str,
+    sizes: int,
+    rate: str,
+    controls: bool,
+    control_factor: float | None,
+    out: str | None,
+    as_json: bool,
+) -> int:
+    """Theory against simulation: z-scores and a verdict (exit code 1 if they disagree, or a control passes)."""
     from asymptotics.experiment import Experiment
     from asymptotics.printing import validation_text
+    from asymptotics.validation import CONTROL_FACTOR
     from asymptotics.validation import validate as judge
 
-    report = judge(Experiment.load(file), note)
-    emit(report.to_dict(), as_json, lambda: validation_text(report.to_dict()))
-    return 0 if report.agrees else DISAGREES
+    factor = control_factor if control_factor is not None else CONTROL_FACTOR if controls else None
+    report = judge(Experiment.load(file), note, sizes=sizes, rate=rate, controls=factor)
+    document = report.to_dict()
+    text = validation_text(document)
+    if out is not None:
+        from asymptotics.figures import save
+
+        drawn = save(lambda figure: report.plot(figure.add_subplot()))
+        images = {f"validation.{kind}": content for kind, content in drawn.items()}
+        table = report.to_frame().to_csv(index=False, lineterminator="\n")
+        files: dict[str, bytes | str] = {
+            "validation.csv": table,
+            "validation.json": document_text(document),
+            **images,
+        }
+        write(out, {**files, "validation.txt": text + "\n"})
+    emit(document, as_json, lambda: text)
+    return 0 if report.agrees and report.conclusive else DISAGREES
 
 
 @cli.command(

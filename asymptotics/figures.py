@@ -214,30 +214,47 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
 
 
 def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Axes:
-    """z-scores of a validation, in the order of its rows, one marker a quantity, with the band |z| ≤ 2."""
+    """z-scores of a validation, in the order of its rows, one marker a quantity, with the band |z| ≤ 2.
+
+    Filled markers are refused points; a thin line leads to z without the allowance for finite size. Quantities
+    that differ in the neuron alone share a marker.
+    """
     from matplotlib.ticker import MaxNLocator
 
     ax = _axes(ax)
     cycle = _cycle()
     ax.axhspan(-2, 2, color="0.92", linewidth=0, zorder=0)
     ax.axhline(0, color="0.5", linewidth=0.8)
-    for i, quantity in enumerate(dict.fromkeys(row["quantity"] for row in rows)):
+    families = [str(row["quantity"]).partition("[")[0] for row in rows]
+    for i, family in enumerate(dict.fromkeys(families)):
         look = cycle[i % len(cycle)]
-        points = [(j, row["z"]) for j, row in enumerate(rows) if row["quantity"] == quantity]
-        ax.plot(
-            *zip(*points, strict=True),
-            color=look["color"],
-            marker=look["marker"],
-            markerfacecolor="white",
-            linestyle="none",
-            label=quantity.replace("_", " "),
-        )
-    top = 1.4 * max(2.0, *(abs(row["z"]) for row in rows))
+        for refused in (False, True):
+            points = [
+                (j + 1, row["z"])
+                for j, row in enumerate(rows)
+                if families[j] == family and bool(row.get("rejected")) == refused
+            ]
+            ax.plot(
+                [x for x, _ in points],
+                [z for _, z in points],
+                color=look["color"],
+                marker=look["marker"],
+                markerfacecolor=look["color"] if refused else "white",
+                linestyle="none",
+                zorder=3,
+                label=None if refused else family.replace("_", " "),
+            )
+    allowed = [(j + 1, row) for j, row in enumerate(rows) if row.get("allowance") is not None]
+    if allowed:
+        ends = [row["z_raw"] for _, row in allowed]
+        ax.vlines([j for j, _ in allowed], [row["z"] for _, row in allowed], ends, color="0.6", linewidth=0.8)
+    top = 1.4 * max(2.0, *(abs(row["z"]) for row in rows), *(abs(row["z_raw"]) for _, row in allowed))
     ax.set_ylim(-top, top)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("point, in the order of the table")
     ax.set_ylabel(r"$z$ = (simulation $-$ theory) / s.e.")
-    ax.legend(ncols=2)
+    title = "filled: refused" + "; thin line: to z without finite-size allowance" * bool(allowed)
+    ax.legend(ncols=4, title=title, alignment="left")
     return ax
 
 
