@@ -1,13 +1,14 @@
 """Figures: the theory as lines, the simulation as points with standard-error bars, one style sheet.
 
 Every ``plot_*`` draws into the Axes it is given (without one, into a new pyplot figure) and returns them.
+Lines are labelled where they end; a short legend says what lines, points and their bars are.
 Files are made from ``Figure`` objects inside ``style()``: neither pyplot nor any global setting is touched.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
 
     from asymptotics.results import Overlaps
 
+COLUMN = (3.4, 2.6)
+"""Inches of a figure of one column in print."""
+PAGE = (7.0, 2.8)
+"""Inches of a figure across the page."""
+MOST_LABELS = 6
+"""Lines that get a label where they end; more share a legend."""
+
 STYLE = Path(__file__).with_name("giantstep.mplstyle")
+
+End = tuple[float, float, str]
+"""Where a line ends (x, y) and its label."""
 
 SYMBOLS = {
     "alpha": r"$\alpha$",
@@ -101,6 +112,7 @@ def plot_curve(
         if row[x] is not None:
             groups.setdefault(tuple(row[key] for key in others), []).append(row)
     cycle = _cycle()
+    ends: list[End] = []
     for i, (values, members) in enumerate(groups.items()):
         look = cycle[i % len(cycle)]
         label = ", ".join(
@@ -108,7 +120,7 @@ def plot_curve(
             for k, v in zip(others, values, strict=True)
             if isinstance(v, (int, float))
         )
-        _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label)
+        ends.append(_draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label))
     ax.set_xlabel(AXIS_LABELS[x])
     kind = quantity.replace("_", " ")
     ax.set_ylabel(rf"{kind} $\mathbb{{E}}\,(y - f)^2$" if quantity == "test_error" else kind)
@@ -120,13 +132,15 @@ def plot_curve(
         ax.set_xticks([], minor=True)
     ax.set_ylim(bottom=0)
     plateaus = quantity == "test_error" and any(row.get("plateau") for row in rows)
-    _legend(ax, any(row.get("simulation") for row in rows), "; dotted: plateau" * plateaus)
+    runs = {row["simulation"].get("replicates") for row in rows if row.get("simulation")}
+    _legend(ax, runs, "\ndotted: plateau" * plateaus, ends)
     return ax
 
 
 def _draw_group(
     ax: Any, rows: Sequence[Mapping[str, Any]], x: str, quantity: str, look: Mapping[str, Any], label: str
-) -> None:
+) -> End:
+    """One line of a curve; returns where it ends and its label."""
     predicted = [(row[x], row[quantity]) for row in rows if row[quantity] is not None]
     simulated = [(row[x], row["simulation"]) for row in rows if row.get("simulation")]
     if predicted:
@@ -147,10 +161,11 @@ def _draw_group(
             linestyle="none",
             zorder=3,
         )
-    _key(ax, look, label or ("theory" if predicted else "simulation"), bool(predicted), bool(simulated))
     if quantity == "test_error":
         for level in dict.fromkeys(row["plateau"] for row in rows if row.get("plateau")):
             ax.axhline(level, color=look["color"], linestyle=":", linewidth=0.8)
+    _key(ax, look, label or ("theory" if predicted else "simulation"), bool(predicted), bool(simulated))
+    return (*(predicted[-1] if predicted else (simulated[-1][0], simulated[-1][1][quantity])), label)
 
 
 def _key(ax: Any, look: Mapping[str, Any], label: str, line: bool, marker: bool) -> None:
@@ -166,10 +181,50 @@ def _key(ax: Any, look: Mapping[str, Any], label: str, line: bool, marker: bool)
     )
 
 
-def _legend(ax: Any, simulated: bool, more: str = "") -> None:
-    """A legend whose title says what lines and points are."""
-    title = "lines: theory" + ("; points: simulation ± s.e." if simulated else "") + more
-    ax.legend(title=title, alignment="left", ncols=1 + (len(ax.get_legend_handles_labels()[1]) > 3))
+def _legend(ax: Any, runs: Collection[int | None], more: str, ends: Sequence[End]) -> None:
+    """What lines, points and bars are (``runs``: how many replicates the points rest on), and the labels."""
+    title = "lines: theory"
+    if runs:
+        count = next(iter(runs)) if len(runs) == 1 else None
+        title += "\npoints: simulation ± s.e." + (f" ({count} runs)" if count else "")
+    title += more
+    if 1 < len(ends) <= MOST_LABELS and all(label for *_, label in ends):
+        label_ends(ax, ends)
+        ax.legend(handles=[], title=title, alignment="left")
+    else:
+        ax.legend(title=title, alignment="left", ncols=1 + (len(ax.get_legend_handles_labels()[1]) > 3))
+
+
+def label_ends(ax: Axes, ends: Sequence[End]) -> None:
+    """Label the lines that end at ``ends`` (x, y, label) to the right of the Axes, apart from each other.
+
+    Labels take the colour of the line that has their text as its own label.
+    """
+    colours = {line.get_label(): line.get_color() for line in ax.get_lines()}
+    low, high = ax.get_ylim()
+    height = ax.figure.get_figheight() * 72 * 0.75  # type: ignore[union-attr]
+    apart = 9.5 * (high - low) / height
+    order = sorted(range(len(ends)), key=lambda i: ends[i][1])
+    places = [ends[i][1] for i in order]
+    # From the bottom up, then down again where the top ran out.
+    for k in range(1, len(places)):
+        places[k] = max(places[k], places[k - 1] + apart)
+    ceiling = max(high, low + apart * (len(places) - 1))
+    for k in reversed(range(len(places))):
+        places[k] = min(places[k], ceiling - apart * (len(places) - 1 - k))
+    for i, place in zip(order, places, strict=True):
+        label = ends[i][2]
+        ax.annotate(
+            label,
+            xy=(1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+            color=colours.get(label, "black"),
+            annotation_clip=False,
+        )
 
 
 def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overlaps | None = None) -> Axes:
@@ -184,6 +239,7 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
     entries = list({value: g for g, value in reversed(list(enumerate(first.readout)))}.values())[::-1][:4]
     steps = [s.step for s in overlaps.steps]
     count = 0
+    ends: list[End] = []
     for m in range(first.M.shape[1]):
         for g in entries:
             look = cycle[count % len(cycle)]
@@ -191,6 +247,7 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
             label = rf"$w^\star_{{{m + 1}}}$, $\tilde{{a}} = {first.readout[g]:.3g}$"
             values = [s.M[g, m] for s in overlaps.steps]
             ax.plot(steps, values, color=look["color"], linestyle=look["linestyle"], marker="")
+            ends.append((steps[-1], float(values[-1]), label))
             _key(ax, look, label, True, simulation is not None)
             if simulation is not None and g < len(simulation.steps[0].readout):
                 ax.errorbar(
@@ -206,10 +263,10 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
     ax.set_xticks(steps)
     # Room for the legend above the curves.
     low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.4 * (high - low))
+    ax.set_ylim(low, high + (0.25 if len(ends) <= MOST_LABELS else 0.4) * (high - low))
     ax.set_xlabel(AXIS_LABELS["step"])
     ax.set_ylabel(r"overlap $M = \langle w, w^\star_m\rangle$")
-    _legend(ax, simulated=simulation is not None)
+    _legend(ax, () if simulation is None else (simulation.replicates,), "", ends)
     return ax
 
 
