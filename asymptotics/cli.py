@@ -314,6 +314,25 @@ def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
     emit(document, as_json, lambda: tuning_text(found))
 
 
+@cli.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep report experiment.toml -o report.html")
+)
+@click.argument("source", metavar="FILE.toml")
+@click.option("-o", "--output", metavar="X.html", default="report.html", show_default=True, help="The page.")
+@click.option("--no-simulation", is_flag=True, help="Predictions only.")
+@click.option(
+    "--controls", is_flag=True, help="Also judge theories at wrong settings, which must be refused."
+)
+def report(source: str, output: str, no_simulation: bool, controls: bool) -> None:
+    """One self-contained HTML page: leap report, predictions, simulation, validation, configuration."""
+    from asymptotics.report_page import of_file, report_page
+    from asymptotics.validation import CONTROL_FACTOR
+
+    found = of_file(source, note, simulate=not no_simulation, controls=CONTROL_FACTOR if controls else None)
+    path = Path(output)
+    write(str(path.parent), {path.name: report_page(found)})
+
+
 @cli.command(epilog=example("giantstep init > experiment.toml"))
 def init() -> None:
     """Print an example experiment file that runs."""

@@ -8,7 +8,7 @@ set beside the same measurements as the right one. A row has ``quantity``, the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,7 +105,7 @@ def _measure_overlaps(experiment: Experiment, progress: Progress) -> Iterator[Me
 
 
 def joined(
-    experiment: Experiment, measured: list[Measured], altered: Altered = Altered(), limits: bool = True
+    experiment: Experiment, measured: Sequence[Measured], altered: Altered = Altered(), limits: bool = True
 ) -> list[Row]:
     """The rows of the theory ``altered`` beside what was measured (see the module)."""
     rows: list[Row] = []
@@ -206,3 +206,9 @@ def _or_none(compute: Callable[[], Any]) -> Any:
         return compute()
     except InputError:
         return None
+
+
+def at_largest(measured: Sequence[Measured]) -> list[Measured]:
+    """What was measured at the largest d only."""
+    most = max((point.simulation.d for point in measured), default=0)
+    return [point for point in measured if point.simulation.d == most]

@@ -86,6 +86,19 @@ def save(draw: Callable[[Figure], object], size: tuple[float, float] | None = No
     return files
 
 
+def drawn_svg(draw: Callable[[Figure], object], size: tuple[float, float] | None = None) -> bytes:
+    """What ``draw`` draws on a new figure as SVG for a page, letters as outlines; equal input gives equal bytes."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with style(), matplotlib.rc_context({"svg.hashsalt": "giantstep", "svg.fonttype": "path"}):
+        figure = Figure(figsize=size)
+        draw(figure)
+        stream = io.BytesIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
 def _cycle() -> list[dict[str, Any]]:
     """Colour, line style and marker of each group, from the style sheet (the same whatever style is
     active).

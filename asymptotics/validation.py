@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.comparisons import Altered, Row, joined, measure_all, with_sizes
+from asymptotics.comparisons import Altered, Measured, Row, joined, measure_all, with_sizes
 from asymptotics.curves import Progress, silent
 from asymptotics.experiment import Experiment
 from asymptotics.finite_size import RATES, Spread, choose_rate, extrapolate, spread_of_slopes
@@ -170,7 +170,18 @@ def validate(
     """
     _check(experiment, sizes, rate, controls)
     experiment = with_sizes(experiment, sizes)
-    measured = measure_all(experiment, progress)
+    return examine(experiment, measure_all(experiment, progress), progress, rate=rate, controls=controls)
+
+
+def examine(
+    experiment: Experiment,
+    measured: Sequence[Measured],
+    progress: Progress = silent,
+    *,
+    rate: str = "auto",
+    controls: float | None = None,
+) -> ValidationReport:
+    """``validate`` of what was measured already."""
     report = judge(joined(experiment, measured), rate)
     if controls is None:
         return report
@@ -196,9 +207,7 @@ def _check(experiment: Experiment, sizes: int, rate: str, controls: float | None
     problems = []
     few = min(s.replicates for s in experiment.simulations)
     if few < 3:
-        problems.append(
-            f"simulation.replicates must be at least 3 to validate (a standard error), not {few}."
-        )
+        problems.append(_too_few(few))
     if not 1 <= sizes <= 5:
         problems.append(f"sizes must be 1 to 5, not {sizes}.")
     if rate not in ("auto", *RATES):
@@ -207,6 +216,10 @@ def _check(experiment: Experiment, sizes: int, rate: str, controls: float | None
         problems.append(f"controls must be a positive factor other than 1, not {controls:g}.")
     if problems:
         raise InputError(problems)
+
+
+def _too_few(replicates: int) -> str:
+    return f"simulation.replicates must be at least 3 to validate (a standard error), not {replicates}."
 
 
 def alterations(experiment: Experiment, factor: float) -> list[Altered]:
@@ -287,6 +300,9 @@ class _Point:
         self.sems = np.array([row["sem"] for row in self.rows], dtype=np.float64)
         if not np.isfinite(self.gaps).all():
             raise InputError(f"{rows[0]['quantity']} has no finite theory and simulation to compare.")
+        few = min(row["replicates"] for row in self.rows)
+        if few < 3:
+            raise InputError(_too_few(few))
 
     @property
     def family(self) -> str:
