@@ -208,6 +208,33 @@ def _legend(ax: Any, runs: Collection[int | None], more: str, ends: Sequence[End
         ax.legend(title=title, alignment="left", ncols=1 + (len(ax.get_legend_handles_labels()[1]) > 3))
 
 
+def plot_rows(
+    ax: Axes,
+    rows: Sequence[Mapping[str, Any]],
+    x: str,
+    by: str | None = None,
+    names: Mapping[Any, str] | None = None,
+    quantity: str = "test_error",
+) -> Axes:
+    """``quantity`` of the rows of a curve against their column ``x``, a line for each value of ``by``.
+
+    Lines are the theory where there is one, points the simulation ± its standard error; ``names`` of the lines.
+    """
+    cycle = _cycle()
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[by] if by else None, []).append({**row, "plateau": None})
+    for i, (value, members) in enumerate(groups.items()):
+        look = cycle[i % len(cycle)]
+        label = (names or {}).get(value, str(value))
+        _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label)
+    ax.set_ylabel(quantity.replace("_", " "))
+    ax.set_ylim(bottom=0)
+    runs = {row["simulation"].get("replicates") for row in rows if row.get("simulation")}
+    _legend(ax, runs, "", ())
+    return ax
+
+
 def label_ends(ax: Axes, ends: Sequence[End]) -> None:
     """Label the lines that end at ``ends`` (x, y, label) to the right of the Axes, apart from each other.
 
@@ -215,7 +242,7 @@ def label_ends(ax: Axes, ends: Sequence[End]) -> None:
     """
     colours = {line.get_label(): line.get_color() for line in ax.get_lines()}
     low, high = ax.get_ylim()
-    height = ax.figure.get_figheight() * 72 * 0.75  # type: ignore[union-attr]
+    height = ax.get_position().height * ax.figure.get_figheight() * 72  # type: ignore[union-attr]
     apart = 9.5 * (high - low) / height
     order = sorted(range(len(ends)), key=lambda i: ends[i][1])
     places = [ends[i][1] for i in order]
