@@ -333,6 +333,22 @@ def report(source: str, output: str, no_simulation: bool, controls: bool) -> Non
     write(str(path.parent), {path.name: report_page(found)})
 
 
+@cli.command(epilog=example("giantstep reproduce specialisation --out figures"))
+@click.argument("names", metavar="NAME...|all", nargs=-1)
+@click.option("--full", is_flag=True, help="At a size near that of the paper (hours) instead of minutes.")
+@click.option("--out", metavar="DIR", default="figures", show_default=True, help="Folder of the figures.")
+def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
+    """The experiments behind the paper's figures, theory overlaid; without a NAME: what there is."""
+    from asymptotics.reproduction import chosen, files, reproductions
+
+    if not names:
+        for one in reproductions():
+            say(f"{one.name}\n  {one.claim}\n  reduced: {one.reduced}\n  --full:  {one.full}")
+    for one in chosen(names):
+        say(f"{one.name}: {one.claim}\n  {one.full if full else one.reduced}")
+        write(out, files(one, full, note))
+
+
 @cli.command(epilog=example("giantstep init > experiment.toml"))
 def init() -> None:
     """Print an example experiment file that runs."""
