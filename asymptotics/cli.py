@@ -333,6 +333,22 @@ def report(source: str, output: str, no_simulation: bool, controls: bool) -> Non
     write(str(path.parent), {path.name: report_page(found)})
 
 
+@cli.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep samples experiment.toml --test-error 1.0")
+)
+@FILE
+@click.option("--test-error", type=float, required=True, metavar="X", help="The test error to reach.")
+@JSON
+def samples(file: str, test_error: float, as_json: bool) -> None:
+    """How many samples, n2 = alpha d, the ridge fit needs for a test error; ridge.alpha is not used."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.inversion import inverted
+    from asymptotics.printing import samples_text
+
+    rows = inverted(Experiment.load(file), test_error)
+    emit({"rows": rows}, as_json, lambda: samples_text(rows))
+
+
 @cli.command(epilog=example("giantstep reproduce specialisation --out figures"))
 @click.argument("names", metavar="NAME...|all", nargs=-1)
 @click.option("--full", is_flag=True, help="At a size near that of the paper (hours) instead of minutes.")

@@ -192,3 +192,14 @@ def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:
     if any(row["at_boundary"] for row in rows):
         lines.append("* at the edge of the range that was searched: the optimum may lie beyond")
     return "\n".join(lines)
+
+
+def samples_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of ``giantstep samples``, and why what is not reached is not."""
+    keys = ["step", "alpha_train", "eta", "beta", "lambda", "alpha", "n2", "limit", "plateau"]
+    shown = [key for key in keys if any(row[key] is not None for row in rows) or key == "alpha"]
+    lines = [table(shown, [[row[key] for key in shown] for row in rows])]
+    lines += [f"step {row['step']}: {row['reason']}" for row in rows if row["reason"]]
+    later = [row for row in rows if row["reachable"] and not row["stays"]]
+    lines += [f"step {row['step']}: the error rises again for some larger alpha." for row in later]
+    return "\n".join(lines)
