@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test slow browser lint benchmark clean
+.PHONY: demo test slow browser docs lint benchmark clean
 
 $(BIN)/giantstep: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,10 @@ browser: $(VENV)/.test
 
 benchmark: $(VENV)/.test
 	$(BIN)/python -m pytest tests/benchmarks -m '' --benchmark-enable --benchmark-only
+
+docs: $(BIN)/giantstep
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
