@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test slow lint benchmark clean
+.PHONY: demo test slow browser docs lint benchmark clean
 
 $(BIN)/giantstep: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,8 +29,16 @@ test: $(VENV)/.test
 slow: $(VENV)/.test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
+# Needs chromium and chromedriver (Debian: apt install chromium chromium-driver).
+browser: $(VENV)/.test
+	$(BIN)/python -m pytest -m browser tests/browser
+
 benchmark: $(VENV)/.test
 	$(BIN)/python -m pytest tests/benchmarks -m '' --benchmark-enable --benchmark-only
+
+docs: $(BIN)/giantstep
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

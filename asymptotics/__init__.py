@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from asymptotics.experiment import Experiment, Network, Ridge, Simulation, Training
     from asymptotics.generalisation.errors import risk
     from asymptotics.generalisation.stairway import plateaus
+    from asymptotics.inversion import samples_needed
     from asymptotics.learning.laws import overlaps
     from asymptotics.simulation.runner import simulate
     from asymptotics.simulation.sweeps import sweep
@@ -24,6 +25,7 @@ _HOME = {
     "overlaps": "asymptotics.learning.laws",
     "plateaus": "asymptotics.generalisation.stairway",
     "risk": "asymptotics.generalisation.errors",
+    "samples_needed": "asymptotics.inversion",
     "simulate": "asymptotics.simulation.runner",
     "sweep": "asymptotics.simulation.sweeps",
     "validate": "asymptotics.validation",
@@ -39,6 +41,7 @@ __all__ = [
     "overlaps",
     "plateaus",
     "risk",
+    "samples_needed",
     "simulate",
     "sweep",
     "validate",

@@ -1,6 +1,6 @@
 """The ``giantstep`` command: parsing and printing only.
 
-Exit codes: 0 done, 1 validation disagrees, 2 bad input, 3 a solver did not converge, 130 interrupted.
+Exit codes: 0 done, 1 validation disagrees (or cannot tell), 2 bad input, 3 a solver did not converge, 130 interrupted.
 Nothing heavy is imported before it is needed: ``giantstep leap`` must answer at once.
 """
 
@@ -278,18 +278,65 @@ def simulate(
     emit(result.to_dict(), as_json, lambda: sweep_text(result.means()))
 
 
-@cli.command(epilog=example("giantstep init > experiment.toml", "giantstep validate experiment.toml"))
+@cli.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep validate experiment.toml --out results")
+)
 @FILE
+@click.option(
+    "--sizes",
+    type=click.IntRange(1, 5),
+    default=3,
+    show_default=True,
+    help="Simulate at d, d/2, d/4, ... to estimate the allowance for finite size.",
+)
+@click.option(
+    "--rate",
+    type=click.Choice(["auto", "1/d", "1/sqrt(d)"]),
+    default="auto",
+    show_default=True,
+    help="How the finite-size term falls; auto: what fits three sizes or more better.",
+)
+@click.option(
+    "--controls", is_flag=True, help="Also judge theories at wrong settings, which must be refused."
+)
+@click.option(
+    "--control-factor", type=float, metavar="X", help="How far off these settings are.  [default: 1.5]"
+)
+@OUT
 @JSON
-def validate(file: str, as_json: bool) -> int:
-    """Theory against simulation: z-scores and a verdict (exit code 1 if they disagree)."""
+def validate(
+    file: str,
+    sizes: int,
+    rate: str,
+    controls: bool,
+    control_factor: float | None,
+    out: str | None,
+    as_json: bool,
+) -> int:
+    """Theory against simulation: z-scores and a verdict (exit code 1 if they disagree, or a control passes)."""
     from asymptotics.experiment import Experiment
     from asymptotics.printing import validation_text
+    from asymptotics.validation import CONTROL_FACTOR
     from asymptotics.validation import validate as judge
 
-    report = judge(Experiment.load(file), note)
-    emit(report.to_dict(), as_json, lambda: validation_text(report.to_dict()))
-    return 0 if report.agrees else DISAGREES
+    factor = control_factor if control_factor is not None else CONTROL_FACTOR if controls else None
+    report = judge(Experiment.load(file), note, sizes=sizes, rate=rate, controls=factor)
+    document = report.to_dict()
+    text = validation_text(document)
+    if out is not None:
+        from asymptotics.figures import save
+
+        drawn = save(lambda figure: report.plot(figure.add_subplot()))
+        images = {f"validation.{kind}": content for kind, content in drawn.items()}
+        table = report.to_frame().to_csv(index=False, lineterminator="\n")
+        files: dict[str, bytes | str] = {
+            "validation.csv": table,
+            "validation.json": document_text(document),
+            **images,
+        }
+        write(out, {**files, "validation.txt": text + "\n"})
+    emit(document, as_json, lambda: text)
+    return 0 if report.agrees and report.conclusive else DISAGREES
 
 
 @cli.command(
@@ -319,6 +366,57 @@ def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
             images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
         write(out, {"tune.json": document_text(document), **images})
     emit(document, as_json, lambda: tuning_text(found))
+
+
+@cli.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep report experiment.toml -o report.html")
+)
+@click.argument("source", metavar="FILE.toml")
+@click.option("-o", "--output", metavar="X.html", default="report.html", show_default=True, help="The page.")
+@click.option("--no-simulation", is_flag=True, help="Predictions only.")
+@click.option(
+    "--controls", is_flag=True, help="Also judge theories at wrong settings, which must be refused."
+)
+def report(source: str, output: str, no_simulation: bool, controls: bool) -> None:
+    """One self-contained HTML page: leap report, predictions, simulation, validation, configuration."""
+    from asymptotics.report_page import of_file, report_page
+    from asymptotics.validation import CONTROL_FACTOR
+
+    found = of_file(source, note, simulate=not no_simulation, controls=CONTROL_FACTOR if controls else None)
+    path = Path(output)
+    write(str(path.parent), {path.name: report_page(found)})
+
+
+@cli.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep samples experiment.toml --test-error 1.0")
+)
+@FILE
+@click.option("--test-error", type=float, required=True, metavar="X", help="The test error to reach.")
+@JSON
+def samples(file: str, test_error: float, as_json: bool) -> None:
+    """How many samples, n2 = alpha d, the ridge fit needs for a test error; ridge.alpha is not used."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.inversion import inverted
+    from asymptotics.printing import samples_text
+
+    rows = inverted(Experiment.load(file), test_error)
+    emit({"rows": rows}, as_json, lambda: samples_text(rows))
+
+
+@cli.command(epilog=example("giantstep reproduce specialisation --out figures"))
+@click.argument("names", metavar="NAME...|all", nargs=-1)
+@click.option("--full", is_flag=True, help="At a size near that of the paper (hours) instead of minutes.")
+@click.option("--out", metavar="DIR", default="figures", show_default=True, help="Folder of the figures.")
+def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
+    """The experiments behind the paper's figures, theory overlaid; without a NAME: what there is."""
+    from asymptotics.reproduction import chosen, files, reproductions
+
+    if not names:
+        for one in reproductions():
+            say(f"{one.name}\n  {one.claim}\n  reduced: {one.reduced}\n  --full:  {one.full}")
+    for one in chosen(names):
+        say(f"{one.name}: {one.claim}\n  {one.full if full else one.reduced}")
+        write(out, files(one, full, note))
 
 
 @cli.command(epilog=example("giantstep init > experiment.toml"))

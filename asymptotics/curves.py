@@ -62,16 +62,27 @@ def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progres
     units = list(experiment.units())
     for i, unit in enumerate(units):
         progress(f"simulating unit {i + 1} of {len(units)} (d = {unit.simulation.d})")
-        simulated = simulated_risks(experiment, unit)
-        for (training, ridge), measured in simulated.items():
-            try:
-                predicted = theory(experiment, training, beside(ridge, unit.simulation))
-            except InputError as error:
-                progress("no theory: " + " ".join(error.problems))
-                predicted = _no_theory(measured, " ".join(error.problems))
-            row = _row(training, ridge, predicted, measured)
+        for (training, ridge), measured in simulated_risks(experiment, unit).items():
+            row = compared(experiment, training, ridge, unit.simulation, measured, progress)
             rows.setdefault(_key(row), row)
     return list(rows.values())
+
+
+def compared(
+    experiment: Experiment,
+    training: Training,
+    ridge: Ridge,
+    simulation: Simulation,
+    measured: Risk,
+    progress: Progress = silent,
+) -> Row:
+    """The row of one measured point, with the theory beside it (null where no solver covers it)."""
+    try:
+        predicted = theory(experiment, training, beside(ridge, simulation))
+    except InputError as error:
+        progress("no theory: " + " ".join(error.problems))
+        predicted = _no_theory(measured, " ".join(error.problems))
+    return _row(training, ridge, predicted, measured)
 
 
 def theory(experiment: Experiment, training: Training, ridge: Ridge) -> Risk:

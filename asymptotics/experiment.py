@@ -347,7 +347,7 @@ class Experiment:
 
         Raises ``InputError`` with one sentence a problem: file, syntax, unknown keys, types, ranges.
         """
-        return cls.from_toml(_read(path))
+        return cls.from_toml(read(path))
 
     @classmethod
     def from_toml(cls, text: str) -> Experiment:
@@ -421,7 +421,7 @@ _TABLES: dict[str, dict[str, Rule]] = {
 }
 
 
-def _read(path: str | Path) -> str:
+def read(path: str | Path) -> str:
     """The text of a file of at most 1 MB, or of standard input."""
     try:
         raw = sys.stdin.buffer.read(10**6 + 1) if str(path) == "-" else _head(Path(path))

@@ -1,13 +1,14 @@
 """Figures: the theory as lines, the simulation as points with standard-error bars, one style sheet.
 
 Every ``plot_*`` draws into the Axes it is given (without one, into a new pyplot figure) and returns them.
+Lines are labelled where they end; a short legend says what lines, points and their bars are.
 Files are made from ``Figure`` objects inside ``style()``: neither pyplot nor any global setting is touched.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
 
     from asymptotics.results import Overlaps
 
+COLUMN = (3.4, 2.6)
+"""Inches of a figure of one column in print."""
+PAGE = (7.0, 2.8)
+"""Inches of a figure across the page."""
+MOST_LABELS = 6
+"""Lines that get a label where they end; more share a legend."""
+
 STYLE = Path(__file__).with_name("giantstep.mplstyle")
+
+End = tuple[float, float, str]
+"""Where a line ends (x, y) and its label."""
 
 SYMBOLS = {
     "alpha": r"$\alpha$",
@@ -75,6 +86,19 @@ def save(draw: Callable[[Figure], object], size: tuple[float, float] | None = No
     return files
 
 
+def drawn_svg(draw: Callable[[Figure], object], size: tuple[float, float] | None = None) -> bytes:
+    """What ``draw`` draws on a new figure as SVG for a page, letters as outlines; equal input gives equal bytes."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with style(), matplotlib.rc_context({"svg.hashsalt": "giantstep", "svg.fonttype": "path"}):
+        figure = Figure(figsize=size)
+        draw(figure)
+        stream = io.BytesIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
 def _cycle() -> list[dict[str, Any]]:
     """Colour, line style and marker of each group, from the style sheet (the same whatever style is
     active).
@@ -101,6 +125,7 @@ def plot_curve(
         if row[x] is not None:
             groups.setdefault(tuple(row[key] for key in others), []).append(row)
     cycle = _cycle()
+    ends: list[End] = []
     for i, (values, members) in enumerate(groups.items()):
         look = cycle[i % len(cycle)]
         label = ", ".join(
@@ -108,7 +133,7 @@ def plot_curve(
             for k, v in zip(others, values, strict=True)
             if isinstance(v, (int, float))
         )
-        _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label)
+        ends.append(_draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label))
     ax.set_xlabel(AXIS_LABELS[x])
     kind = quantity.replace("_", " ")
     ax.set_ylabel(rf"{kind} $\mathbb{{E}}\,(y - f)^2$" if quantity == "test_error" else kind)
@@ -120,13 +145,15 @@ def plot_curve(
         ax.set_xticks([], minor=True)
     ax.set_ylim(bottom=0)
     plateaus = quantity == "test_error" and any(row.get("plateau") for row in rows)
-    _legend(ax, any(row.get("simulation") for row in rows), "; dotted: plateau" * plateaus)
+    runs = {row["simulation"].get("replicates") for row in rows if row.get("simulation")}
+    _legend(ax, runs, "\ndotted: plateau" * plateaus, ends)
     return ax
 
 
 def _draw_group(
     ax: Any, rows: Sequence[Mapping[str, Any]], x: str, quantity: str, look: Mapping[str, Any], label: str
-) -> None:
+) -> End:
+    """One line of a curve; returns where it ends and its label."""
     predicted = [(row[x], row[quantity]) for row in rows if row[quantity] is not None]
     simulated = [(row[x], row["simulation"]) for row in rows if row.get("simulation")]
     if predicted:
@@ -147,10 +174,11 @@ def _draw_group(
             linestyle="none",
             zorder=3,
         )
-    _key(ax, look, label or ("theory" if predicted else "simulation"), bool(predicted), bool(simulated))
     if quantity == "test_error":
         for level in dict.fromkeys(row["plateau"] for row in rows if row.get("plateau")):
             ax.axhline(level, color=look["color"], linestyle=":", linewidth=0.8)
+    _key(ax, look, label or ("theory" if predicted else "simulation"), bool(predicted), bool(simulated))
+    return (*(predicted[-1] if predicted else (simulated[-1][0], simulated[-1][1][quantity])), label)
 
 
 def _key(ax: Any, look: Mapping[str, Any], label: str, line: bool, marker: bool) -> None:
@@ -166,10 +194,77 @@ def _key(ax: Any, look: Mapping[str, Any], label: str, line: bool, marker: bool)
     )
 
 
-def _legend(ax: Any, simulated: bool, more: str = "") -> None:
-    """A legend whose title says what lines and points are."""
-    title = "lines: theory" + ("; points: simulation ± s.e." if simulated else "") + more
-    ax.legend(title=title, alignment="left", ncols=1 + (len(ax.get_legend_handles_labels()[1]) > 3))
+def _legend(ax: Any, runs: Collection[int | None], more: str, ends: Sequence[End]) -> None:
+    """What lines, points and bars are (``runs``: how many replicates the points rest on), and the labels."""
+    title = "lines: theory"
+    if runs:
+        count = next(iter(runs)) if len(runs) == 1 else None
+        title += "\npoints: simulation ± s.e." + (f" ({count} runs)" if count else "")
+    title += more
+    if 1 < len(ends) <= MOST_LABELS and all(label for *_, label in ends):
+        label_ends(ax, ends)
+        ax.legend(handles=[], title=title, alignment="left")
+    else:
+        ax.legend(title=title, alignment="left", ncols=1 + (len(ax.get_legend_handles_labels()[1]) > 3))
+
+
+def plot_rows(
+    ax: Axes,
+    rows: Sequence[Mapping[str, Any]],
+    x: str,
+    by: str | None = None,
+    names: Mapping[Any, str] | None = None,
+    quantity: str = "test_error",
+) -> Axes:
+    """``quantity`` of the rows of a curve against their column ``x``, a line for each value of ``by``.
+
+    Lines are the theory where there is one, points the simulation ± its standard error; ``names`` of the lines.
+    """
+    cycle = _cycle()
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[by] if by else None, []).append({**row, "plateau": None})
+    for i, (value, members) in enumerate(groups.items()):
+        look = cycle[i % len(cycle)]
+        label = (names or {}).get(value, str(value))
+        _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label)
+    ax.set_ylabel(quantity.replace("_", " "))
+    ax.set_ylim(bottom=0)
+    runs = {row["simulation"].get("replicates") for row in rows if row.get("simulation")}
+    _legend(ax, runs, "", ())
+    return ax
+
+
+def label_ends(ax: Axes, ends: Sequence[End]) -> None:
+    """Label the lines that end at ``ends`` (x, y, label) to the right of the Axes, apart from each other.
+
+    Labels take the colour of the line that has their text as its own label.
+    """
+    colours = {line.get_label(): line.get_color() for line in ax.get_lines()}
+    low, high = ax.get_ylim()
+    height = ax.get_position().height * ax.figure.get_figheight() * 72  # type: ignore[union-attr]
+    apart = 9.5 * (high - low) / height
+    order = sorted(range(len(ends)), key=lambda i: ends[i][1])
+    places = [ends[i][1] for i in order]
+    # From the bottom up, then down again where the top ran out.
+    for k in range(1, len(places)):
+        places[k] = max(places[k], places[k - 1] + apart)
+    ceiling = max(high, low + apart * (len(places) - 1))
+    for k in reversed(range(len(places))):
+        places[k] = min(places[k], ceiling - apart * (len(places) - 1 - k))
+    for i, place in zip(order, places, strict=True):
+        label = ends[i][2]
+        ax.annotate(
+            label,
+            xy=(1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+            color=colours.get(label, "black"),
+            annotation_clip=False,
+        )
 
 
 def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overlaps | None = None) -> Axes:
@@ -184,6 +279,7 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
     entries = list({value: g for g, value in reversed(list(enumerate(first.readout)))}.values())[::-1][:4]
     steps = [s.step for s in overlaps.steps]
     count = 0
+    ends: list[End] = []
     for m in range(first.M.shape[1]):
         for g in entries:
             look = cycle[count % len(cycle)]
@@ -191,6 +287,7 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
             label = rf"$w^\star_{{{m + 1}}}$, $\tilde{{a}} = {first.readout[g]:.3g}$"
             values = [s.M[g, m] for s in overlaps.steps]
             ax.plot(steps, values, color=look["color"], linestyle=look["linestyle"], marker="")
+            ends.append((steps[-1], float(values[-1]), label))
             _key(ax, look, label, True, simulation is not None)
             if simulation is not None and g < len(simulation.steps[0].readout):
                 ax.errorbar(
@@ -206,38 +303,55 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
     ax.set_xticks(steps)
     # Room for the legend above the curves.
     low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.4 * (high - low))
+    ax.set_ylim(low, high + (0.25 if len(ends) <= MOST_LABELS else 0.4) * (high - low))
     ax.set_xlabel(AXIS_LABELS["step"])
     ax.set_ylabel(r"overlap $M = \langle w, w^\star_m\rangle$")
-    _legend(ax, simulated=simulation is not None)
+    _legend(ax, () if simulation is None else (simulation.replicates,), "", ends)
     return ax
 
 
 def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Axes:
-    """z-scores of a validation, in the order of its rows, one marker a quantity, with the band |z| ≤ 2."""
+    """z-scores of a validation, in the order of its rows, one marker a quantity, with the band |z| ≤ 2.
+
+    Filled markers are refused points; a thin line leads to z without the allowance for finite size. Quantities
+    that differ in the neuron alone share a marker.
+    """
     from matplotlib.ticker import MaxNLocator
 
     ax = _axes(ax)
     cycle = _cycle()
     ax.axhspan(-2, 2, color="0.92", linewidth=0, zorder=0)
     ax.axhline(0, color="0.5", linewidth=0.8)
-    for i, quantity in enumerate(dict.fromkeys(row["quantity"] for row in rows)):
+    families = [str(row["quantity"]).partition("[")[0] for row in rows]
+    for i, family in enumerate(dict.fromkeys(families)):
         look = cycle[i % len(cycle)]
-        points = [(j, row["z"]) for j, row in enumerate(rows) if row["quantity"] == quantity]
-        ax.plot(
-            *zip(*points, strict=True),
-            color=look["color"],
-            marker=look["marker"],
-            markerfacecolor="white",
-            linestyle="none",
-            label=quantity.replace("_", " "),
-        )
-    top = 1.4 * max(2.0, *(abs(row["z"]) for row in rows))
+        for refused in (False, True):
+            points = [
+                (j + 1, row["z"])
+                for j, row in enumerate(rows)
+                if families[j] == family and bool(row.get("rejected")) == refused
+            ]
+            ax.plot(
+                [x for x, _ in points],
+                [z for _, z in points],
+                color=look["color"],
+                marker=look["marker"],
+                markerfacecolor=look["color"] if refused else "white",
+                linestyle="none",
+                zorder=3,
+                label=None if refused else family.replace("_", " "),
+            )
+    allowed = [(j + 1, row) for j, row in enumerate(rows) if row.get("allowance") is not None]
+    if allowed:
+        ends = [row["z_raw"] for _, row in allowed]
+        ax.vlines([j for j, _ in allowed], [row["z"] for _, row in allowed], ends, color="0.6", linewidth=0.8)
+    top = 1.4 * max(2.0, *(abs(row["z"]) for row in rows), *(abs(row["z_raw"]) for _, row in allowed))
     ax.set_ylim(-top, top)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("point, in the order of the table")
     ax.set_ylabel(r"$z$ = (simulation $-$ theory) / s.e.")
-    ax.legend(ncols=2)
+    title = "filled: refused" + "; thin line: to z without finite-size allowance" * bool(allowed)
+    ax.legend(ncols=4, title=title, alignment="left")
     return ax
 
 

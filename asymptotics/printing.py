@@ -166,7 +166,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
 
 
 def validation_text(report: Mapping[str, Any]) -> str:
-    """The table and the verdict of ``giantstep validate``."""
+    """The table, the allowance, the controls and the statement of ``giantstep validate``."""
     keys = [
         "quantity",
         "step",
@@ -179,20 +179,30 @@ def validation_text(report: Mapping[str, Any]) -> str:
         "theory",
         "theory_limit",
     ]
-    shown = [key for key in keys if any(key in row for row in report["rows"])]
-    body = [
-        [*(row.get(key) for key in shown), measured(row["simulation"], row["sem"]), row["z"]]
-        for row in report["rows"]
+    shown = [key for key in keys if any(row.get(key) is not None for row in report["rows"])]
+    allowed = report["finite_size"] is not None
+    body = []
+    for row in report["rows"]:
+        line = [*(row.get(key) for key in shown), measured(row["simulation"], row["sem"])]
+        if allowed:
+            line.append(None if row["allowance"] is None else f"{row['allowance']:+.2g}")
+        body.append([*line, f"{row['z']:+.2f}{'  refused' if row['rejected'] else ''}"])
+    lines = [table([*shown, "simulation ± s.e.", *(["finite size"] if allowed else []), "z"], body), ""]
+    if allowed:
+        sizes = sorted({size["d"] for row in report["rows"] for size in row.get("sizes", [])})
+        lines.append(
+            f"finite size: gaps extrapolated in {report['finite_size']} from d = {', '.join(map(str, sizes))}; "
+            "z is that of the rest."
+        )
+    else:
+        lines.append("finite size: one size only, so z makes no allowance for it.")
+    lines += [
+        f"negative control, {c['setting']} times {c['factor']:g}: "
+        f"{'refused, as it must be' if c['refused'] else 'NOT refused: too few replicates to tell'} "
+        f"(rms z {c['rms_z']:.1f}, largest {c['max_abs_z']:.1f})"
+        for c in report["controls"]
     ]
-    return "\n".join(
-        [
-            table([*shown, "simulation", "z"], body),
-            "",
-            f"verdict: theory and simulation {report['verdict'].removesuffix('s')} "
-            f"({report['points']} points, rms z {report['rms_z']:.2f}, max |z| {report['max_abs_z']:.2f}, "
-            f"p-value {report['p_value']:.2g})",
-        ]
-    )
+    return "\n".join([*lines, f"verdict: {report['statement']}"])
 
 
 def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -208,4 +218,15 @@ def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [table([*keys, "eta", "lambda", "test_error"], body)]
     if any(row["at_boundary"] for row in rows):
         lines.append("* at the edge of the range that was searched: the optimum may lie beyond")
+    return "\n".join(lines)
+
+
+def samples_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of ``giantstep samples``, and why what is not reached is not."""
+    keys = ["step", "alpha_train", "eta", "beta", "lambda", "alpha", "n2", "limit", "plateau"]
+    shown = [key for key in keys if any(row[key] is not None for row in rows) or key == "alpha"]
+    lines = [table(shown, [[row[key] for key in shown] for row in rows])]
+    lines += [f"step {row['step']}: {row['reason']}" for row in rows if row["reason"]]
+    later = [row for row in rows if row["reachable"] and not row["stays"]]
+    lines += [f"step {row['step']}: the error rises again for some larger alpha." for row in later]
     return "\n".join(lines)

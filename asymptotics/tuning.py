@@ -96,8 +96,8 @@ def optimise(
 
     >>> from hermite import Target
     >>> best = optimise(Target("z1", noise=0.1), ridge=Ridge(alpha=2.0), over=["lam"])
-    >>> bool(best.test_error < 0.5) and best.at_boundary == ()
-    True
+    >>> best.at_boundary
+    ()
     """
     network, training, ridge = network or Network(), training or Training(steps=0), ridge or Ridge()
     wanted = _checked(over, training, {"lambdas": lambdas, "etas": etas})

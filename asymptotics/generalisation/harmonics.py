@@ -140,6 +140,11 @@ def target_harmonics(f: Target, d: int) -> TargetHarmonics:
         )
     top = degree if degree is not None else min(10, limit)
     expansion = expand(f, order=top)
+    if expansion.total_energy is None:
+        why = f": {expansion.reason}" if expansion.reason else ""
+        raise InputError(
+            f"The theory at finite d needs the target's energy E f², which no engine knows{why}."
+        )
     traces = _traces([np.asarray(expansion.tensor(k), float) for k in range(top + 1)])
     gram = [_gram(h, d) for h in _all_h(traces, top, d)]
     energy = float(expansion.total_energy)

@@ -167,14 +167,14 @@ def test_exit_code_1_when_validation_disagrees(
 ) -> None:
     from dataclasses import replace
 
-    from asymptotics import validation
+    from asymptotics import comparisons
     from asymptotics.curves import theory
 
     def wrong(e, training, ridge):  # type: ignore[no-untyped-def]
         predicted = theory(e, training, ridge)
         return replace(predicted, test_error=10 + predicted.test_error)
 
-    monkeypatch.setattr(validation, "theory", wrong)
+    monkeypatch.setattr(comparisons, "theory", wrong)
     code, out, _ = answer(["validate", experiment, "--json"], capsys)
     assert code == 1
     assert json.loads(out)["verdict"] == "disagrees"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import matplotlib
@@ -138,3 +139,55 @@ def test_a_result_plots_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MPLBACKEND", "Agg")
     ax = axes()
     assert overlaps().plot(ax) is ax
+
+
+def test_lines_are_labelled_where_they_end_and_labels_do_not_overlap() -> None:
+    rows = [row(a, t, test_error=1.0 + 1e-3 * t) for t in (0, 1, 2) for a in (1, 2, 3, 4)]
+    ax = plot_curve(rows, axes())
+    labels = [text for text in ax.texts if text.get_text().startswith("$t$")]
+    assert [text.get_text() for text in labels] == [f"$t$ = {t}" for t in (0, 1, 2)]
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in labels]
+    assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
+    colours = {line.get_label(): line.get_color() for line in ax.get_lines()}
+    assert all(text.get_color() == colours[text.get_text()] for text in labels)
+
+
+def test_many_lines_share_a_legend() -> None:
+    ax = plot_curve([row(a, t) for t in range(8) for a in range(1, 10)], axes())
+    assert not ax.texts
+    assert len(ax.get_legend().get_texts()) == 8
+
+
+def test_bars_are_named_with_their_number_of_runs() -> None:
+    rows = [row(a, t) for t in (0, 1) for a in (1.0, 2.0)]
+    for one in rows:
+        one["simulation"]["replicates"] = 7
+    assert "± s.e. (7 runs)" in plot_curve(rows, axes()).get_legend().get_title().get_text()
+
+
+def test_neighbouring_colours_differ_in_grey() -> None:
+    from matplotlib.colors import to_rgb
+
+    with style():
+        colours = [c["color"] for c in matplotlib.rcParams["axes.prop_cycle"]]
+    lightness = [float(np.dot(to_rgb(c), (0.2126, 0.7152, 0.0722))) for c in colours]
+    assert all(abs(a - b) > 0.08 for a, b in itertools.pairwise(lightness))
+
+
+def test_pdf_fonts_are_embedded_as_truetype() -> None:
+    pdf = save(lambda figure: plot_curve([row(a) for a in (1.0, 2.0)], figure.add_subplot()))["pdf"]
+    assert b"/Type3" not in pdf
+    assert b"FontFile2" in pdf
+
+
+def test_residuals_mark_what_is_refused_and_what_finite_size_explains() -> None:
+    rows = [
+        {"quantity": f"M_1[ã={a}]", "z": z, "z_raw": z + 1, "allowance": 0.1, "rejected": z > 3}
+        for a, z in ((1, 0.5), (-1, 5.0))
+    ]
+    ax = plot_residuals(rows, axes())
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["M 1"]
+    filled = [line for line in ax.get_lines() if line.get_markerfacecolor() not in ("white", "none")]
+    assert any(list(line.get_ydata()) == [5.0] for line in filled)
+    assert len(ax.collections) == 1

@@ -242,3 +242,15 @@ def test_order_of_a_curve_does_not_matter() -> None:
     forward = risk_curve(MIX, Network(), Training(1), ridges)
     backward = risk_curve(MIX, Network(), Training(1), ridges[::-1])[::-1]
     assert [r.test_error for r in forward] == [r.test_error for r in backward]
+
+
+def test_a_target_whose_energy_no_engine_knows_is_integrated() -> None:
+    """Coefficients are known, E f² is not: cubature, also where the theory at finite d is tried first."""
+    from hermite import expand
+
+    f = Target("relu(z3 - 1/2)*z1 - exp(-z2^2)/3 + max(z1, z3)*sign(z2)")
+    assert expand(f, order=1).total_energy is None
+    found = risk(f, Network(), Training(steps=0), Ridge(alpha=2.0, lam=0.1, d=48))
+    assert 0 < found.test_error < 10
+    with pytest.raises(InputError, match="energy"):
+        risk(f, Network(), Training(steps=0), Ridge(alpha=2.0, lam=0.1, d=48, regime="finite"))

@@ -47,7 +47,8 @@ def test_edge_of_the_range_is_told() -> None:
 
 
 def test_steps_that_overflow_are_left_out() -> None:
-    best = optimise(Target("z1"), Network("exp(x)"), Training(1), Ridge(), over="eta", etas=(0.1, 1e4))
+    linear = Network("exp(x)", initialisation="independent")
+    best = optimise(Target("z1"), linear, Training(1), Ridge(lam=0.1), over="eta", etas=(0.5, 200.0))
     assert best.failures > 0
     assert np.isfinite(best.test_error)
 

@@ -95,7 +95,8 @@ def test_a_verdict_needs_three_replicates() -> None:
 
 def test_a_report_is_a_table() -> None:
     report = judge(rows([0.5, 1.0]))
-    assert list(report.to_dict()) == ["verdict", "points", "rms_z", "max_abs_z", "p_value", "rows"]
+    keys = {"verdict", "points", "rms_z", "max_abs_z", "p_value", "rows"}
+    assert keys | {"statement", "finite_size", "controls", "conclusive"} == set(report.to_dict())
     assert len(report.to_frame()) == 2
     assert "agrees" in repr(report)
     from matplotlib.figure import Figure
@@ -134,15 +135,91 @@ def test_a_wrong_theory_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: the theory of twice the samples."""
     from dataclasses import replace
 
-    from asymptotics import validation
+    from asymptotics import comparisons
     from asymptotics.curves import theory
 
     monkeypatch.setattr(
-        validation,
+        comparisons,
         "theory",
         lambda e, training, ridge: theory(e, training, replace(ridge, alpha=2 * ridge.alpha)),
     )
     assert validate(Experiment.from_toml(CURVE)).verdict == "disagrees"
+
+
+def sized(a: float, b: float, rate: float = 1.0, **extra: Any) -> list[dict[str, Any]]:
+    """Rows of one point at three sizes whose gap is a + b d^(-rate), exactly."""
+    return [rows([a + b * d**-rate], sem=2.0 / d**0.5)[0] | {"d": d} | extra for d in (100, 400, 1600)]
+
+
+def test_a_gap_that_falls_with_d_is_allowed_and_one_that_does_not_is_not() -> None:
+    falling = [row for k in range(6) for row in sized(0.0, 200.0, alpha=k)]
+    report = judge(falling)
+    assert report.agrees
+    assert report.points == 6
+    assert report.finite_size == "1/d"
+    assert all(abs(row["z_raw"]) > 2 * abs(row["z"]) for row in report.rows)
+    assert all(row["d"] == 1600 and len(row["sizes"]) == 3 for row in report.rows)
+    assert [row["allowance"] for row in report.rows] == pytest.approx([200 / 1600] * 6, rel=0.2)
+    assert judge([row for k in range(6) for row in sized(0.0, 40.0, 0.5, alpha=k)]).finite_size == "1/sqrt(d)"
+    constant = judge([row for k in range(6) for row in sized(0.5, 0.0, alpha=k)])
+    assert not constant.agrees
+    assert "disagrees at test_error at alpha = 0, d = 1600" in constant.statement
+    assert "and 3 more" in constant.statement
+
+
+def test_the_verdict_with_an_allowance_has_the_stated_error_rate() -> None:
+    """500 experiments of 10 points at three sizes, 5 replicates, with finite-size terms of random slopes."""
+    rng = np.random.default_rng(4)
+    sizes, scale = np.array([50, 100, 200]), 1 / np.sqrt([50, 100, 200])
+    refused, naive = [], []
+    for _ in range(500):
+        made = []
+        for k in range(10):
+            bias = 8 * rng.standard_normal() / sizes
+            draws = bias + np.sqrt(5) * scale * rng.standard_normal((5, 3)) / 3
+            sems = draws.std(axis=0, ddof=1) / np.sqrt(5)
+            for d, gap, sem in zip(sizes, draws.mean(axis=0), sems, strict=True):
+                made.append(rows([gap], replicates=5, sem=float(sem))[0] | {"d": int(d), "alpha": k})
+        refused.append(not judge(made, "1/d").agrees)
+        naive.append(not judge([row for row in made if row["d"] == 200]).agrees)
+    assert np.mean(refused) <= LEVEL + 4 * np.sqrt(LEVEL / 500)
+    assert np.mean(naive) > np.mean(refused)
+
+
+def test_negative_controls_are_refused_and_weak_experiments_say_so() -> None:
+    report = validate(
+        Experiment.from_toml(OVERLAPS.replace("replicates = 6", "replicates = 12")), controls=2.0
+    )
+    assert [control.setting for control in report.controls] == ["training.alpha", "training.eta"]
+    assert report.agrees, report.statement
+    assert report.conclusive
+    weak = OVERLAPS.replace("replicates = 6", "replicates = 3").replace("d = 400", "d = 40")
+    assert not validate(Experiment.from_toml(weak), controls=1.01).conclusive
+
+
+def test_sizes_are_added_unless_the_file_has_several() -> None:
+    from asymptotics.comparisons import with_sizes
+
+    experiment = Experiment.from_toml(OVERLAPS)
+    made = with_sizes(experiment, 3).simulations
+    assert [(s.d, s.width) for s in made] == [(100, 24), (200, 50), (400, 100)]
+    assert [s.d for s in with_sizes(experiment, 1).simulations] == [400]
+    several = Experiment.from_toml(OVERLAPS.replace("d = 400", "d = [64, 400]"))
+    assert [s.d for s in with_sizes(several, 3).simulations] == [64, 400]
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"sizes": 0}, "sizes"),
+        ({"rate": "1/n"}, "rate"),
+        ({"controls": 1.0}, "factor"),
+        ({"controls": -2.0}, "factor"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], part: str) -> None:
+    with pytest.raises(InputError, match=part):
+        validate(Experiment.from_toml(OVERLAPS), **options)
 
 
 OVERLAPS = """
@@ -154,6 +231,7 @@ steps = 1
 d = 400
 width = 100
 replicates = 6
+test_samples = 5000
 """
 
 

@@ -1,0 +1,214 @@
+"""The join of theory and simulation: what was measured once, and rows of any theory beside it.
+
+Measuring takes the time and predicting does not, so the two are apart: a wrong theory (a negative control) is
+set beside the same measurements as the right one. A row has ``quantity``, the coordinates of its point, ``d``,
+``theory`` (at the simulation's d), ``theory_limit`` (d → infinity, null if it has none), ``simulation``,
+``sem``, ``replicates`` and ``validity``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from asymptotics.curves import Progress, beside, silent, simulated_risks, theory
+from asymptotics.experiment import Experiment, Ridge, Simulation, Training
+from asymptotics.finite_size import sizes_below
+from asymptotics.results import Overlaps, Risk, StepOverlaps
+from asymptotics.trajectories import measure, predict
+from hermite.errors import InputError
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MeasuredRisk:
+    """The measured errors at one point."""
+
+    training: Training
+    ridge: Ridge
+    simulation: Simulation
+    risk: Risk
+
+
+@dataclass(frozen=True)
+class MeasuredOverlaps:
+    """The measured overlaps of one trajectory."""
+
+    training: Training
+    simulation: Simulation
+    overlaps: Overlaps
+
+
+Measured = MeasuredRisk | MeasuredOverlaps
+
+
+@dataclass(frozen=True)
+class Altered:
+    """A theory at wrong settings: ``factor`` on the ``key`` of ``table``; ("", "", 1) is the right theory."""
+
+    table: str = ""
+    key: str = ""
+    factor: float = 1.0
+
+    def training(self, training: Training) -> Training:
+        """``training`` as the theory is told."""
+        if self.table != "training":
+            return training
+        return replace(training, **{self.key: self.factor * getattr(training, self.key)})
+
+    def ridge(self, ridge: Ridge) -> Ridge:
+        """``ridge`` as the theory is told."""
+        return replace(ridge, alpha=self.factor * ridge.alpha) if self.table == "ridge" else ridge
+
+
+def with_sizes(experiment: Experiment, count: int) -> Experiment:
+    """``experiment`` simulated also at d/2, d/4, … (``count`` sizes in all), unless its file has several d.
+
+    A width that stands in for "infinite" keeps its ratio to d: its own finite-size terms fall with those of d.
+    """
+    sizes = sorted({s.d for s in experiment.simulations})
+    if len(sizes) == 1:
+        sizes = list(sizes_below(sizes[0], count, least=max(4, 2 * experiment.target.r)))
+    largest = experiment.simulations[-1]
+    ratio = largest.width / max(sizes)
+    step = 2 if experiment.network.is_symmetric else 1
+    widths = [max(step, step * round(ratio * d / step)) for d in sizes]
+    return replace(
+        experiment,
+        simulations=tuple(replace(largest, d=d, width=w) for d, w in zip(sizes, widths, strict=True)),
+    )
+
+
+def measure_all(experiment: Experiment, progress: Progress = silent) -> list[Measured]:
+    """Simulate every point: the ridge fit where the file has a [ridge] table, else the overlaps."""
+    if not experiment.has_ridge:
+        return list(_measure_overlaps(experiment, progress))
+    units = list(experiment.units())
+    points: dict[tuple[Any, ...], Measured] = {}
+    for i, unit in enumerate(units):
+        progress(f"simulating unit {i + 1} of {len(units)} (d = {unit.simulation.d})")
+        for (training, ridge), found in simulated_risks(experiment, unit).items():
+            point = MeasuredRisk(training, ridge, unit.simulation, found)
+            points.setdefault(tuple(_coordinates(training, ridge, unit.simulation).values()), point)
+    return list(points.values())
+
+
+def _measure_overlaps(experiment: Experiment, progress: Progress) -> Iterator[Measured]:
+    points = [(training, s) for training in experiment.longest for s in experiment.simulations]
+    for i, (training, simulation) in enumerate(points):
+        progress(f"simulating run {i + 1} of {len(points)} (d = {simulation.d})")
+        yield MeasuredOverlaps(training, simulation, measure(experiment, training, simulation))
+
+
+def joined(
+    experiment: Experiment, measured: Sequence[Measured], altered: Altered = Altered(), limits: bool = True
+) -> list[Row]:
+    """The rows of the theory ``altered`` beside what was measured (see the module)."""
+    rows: list[Row] = []
+    for point in measured:
+        if isinstance(point, MeasuredRisk):
+            rows += _error_rows(experiment, point, altered, limits)
+        else:
+            rows += _overlap_rows(experiment, point, altered, limits)
+    return rows
+
+
+def _coordinates(training: Training, ridge: Ridge, simulation: Simulation) -> Row:
+    return {
+        "step": training.steps,
+        "alpha_train": training.alpha if training.steps else None,
+        "eta": training.eta if training.steps else None,
+        "alpha": ridge.alpha,
+        "beta": ridge.beta,
+        "lambda": ridge.lam,
+        "d": simulation.d,
+    }
+
+
+def _error_rows(experiment: Experiment, point: MeasuredRisk, altered: Altered, limits: bool) -> Iterator[Row]:
+    """Test and train error of one point."""
+    training, ridge = altered.training(point.training), altered.ridge(point.ridge)
+    predicted = theory(experiment, training, beside(ridge, point.simulation))
+    limit = _or_none(lambda: theory(experiment, training, replace(ridge, d=None))) if limits else None
+    for quantity in ("test_error", "train_error"):
+        yield {
+            "quantity": quantity,
+            **_coordinates(point.training, point.ridge, point.simulation),
+            "theory": getattr(predicted, quantity),
+            "theory_limit": None if limit is None else getattr(limit, quantity),
+            "simulation": getattr(point.risk, quantity),
+            "sem": getattr(point.risk, f"{quantity}_sem"),
+            "replicates": point.risk.replicates,
+            "validity": predicted.validity,
+        }
+
+
+def _overlap_rows(
+    experiment: Experiment, point: MeasuredOverlaps, altered: Altered, limits: bool
+) -> Iterator[Row]:
+    """Risk, norms and overlaps of every entry after each step ≥ 1 of one trajectory."""
+    many = experiment.network.width == "infinite"
+    training = altered.training(point.training)
+    predicted = predict(experiment, training, point.simulation)
+    limit = _or_none(lambda: predict(experiment, training)) if limits else None
+    for i in range(1, len(predicted.steps)):
+        at_limit = {} if limit is None else quantities(limit.steps[i], many)
+        means = quantities(point.overlaps.steps[i], many)
+        errors = quantities(_standard_errors(point.overlaps.steps[i]), many)
+        for quantity, value in quantities(predicted.steps[i], many).items():
+            if quantity in means:
+                yield {
+                    "quantity": quantity,
+                    "step": i,
+                    "alpha_train": point.training.alpha,
+                    "eta": point.training.eta,
+                    "d": point.simulation.d,
+                    "theory": value,
+                    "theory_limit": at_limit.get(quantity),
+                    "simulation": means[quantity],
+                    "sem": errors[quantity],
+                    "replicates": point.overlaps.replicates,
+                    "validity": predicted.validity,
+                }
+
+
+def quantities(step: StepOverlaps, many: bool) -> dict[str, float]:
+    """``risk``, ``norm2[…]`` and ``M_m[…]`` for every direction m, from 1.
+
+    […] is the neuron, from 1, at fixed width, and the readout for many neurons, where entries of one readout (nodes
+    of the bias) are averaged. Readouts on quadrature nodes have no counterpart in a simulation.
+    """
+    named = {"risk": float(step.risk)}
+    keys = [f"ã={a:.6g}" for a in step.readout] if many else [f"{g + 1}" for g in range(len(step.readout))]
+    for key in dict.fromkeys(keys):
+        member = np.array([k == key for k in keys])
+        share = np.where(member, step.weight, 0.0) / np.sum(step.weight[member])
+        named[f"norm2[{key}]"] = float(share @ step.norm2)
+        named |= {f"M_{m + 1}[{key}]": float(share @ step.M[:, m]) for m in range(step.M.shape[1])}
+    return named
+
+
+def _standard_errors(step: StepOverlaps) -> StepOverlaps:
+    """The same entries with standard errors in the place of means."""
+    assert step.risk_sem is not None
+    assert step.norm2_sem is not None
+    assert step.M_sem is not None
+    return replace(step, risk=step.risk_sem, norm2=step.norm2_sem, M=step.M_sem)
+
+
+def _or_none(compute: Callable[[], Any]) -> Any:
+    """The d → infinity value, or None where there is none (a Gaussian readout, the finite regime)."""
+    try:
+        return compute()
+    except InputError:
+        return None
+
+
+def at_largest(measured: Sequence[Measured]) -> list[Measured]:
+    """What was measured at the largest d only."""
+    most = max((point.simulation.d for point in measured), default=0)
+    return [point for point in measured if point.simulation.d == most]

@@ -1,0 +1,278 @@
+"""The experiments behind the figures of arXiv:2305.18270, theory and simulation together.
+
+Each at a reduced size that is stated with it (all four in under ten minutes on two cores), or with ``full`` at a size
+near that of the paper. A figure is a ``Reproduction``: run it, get a drawing and the numbers behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asymptotics.curves import Progress, Row, curve_rows, silent, to_csv
+from asymptotics.experiment import Experiment
+from asymptotics.trajectories import runs
+from asymptotics.trajectories import to_csv as overlaps_csv
+from hermite.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a reproduction found: how to draw it, at which size (inches), and the numbers as CSV."""
+
+    draw: Callable[[Figure], object]
+    size: tuple[float, float]
+    csv: str
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A figure of the paper: its ``claim``, the sizes of the reduced and the full run, and ``run(full, progress)``."""
+
+    name: str
+    claim: str
+    reduced: str
+    full: str
+    run: Callable[[bool, Progress], Drawing]
+
+
+def reproductions() -> tuple[Reproduction, ...]:
+    """All of them, in the order of the paper's claims."""
+    return (
+        Reproduction(
+            "overlaps",
+            "Several steps of n = Θ(d) climb a staircase (z1 + z1 z2), and nothing without one (z1 + He2(z2)).",
+            "d = p = 400, n = 4 d, 6 replicates",
+            "d = p = 4000, n = 4 d, 10 replicates",
+            _overlaps,
+        ),
+        Reproduction(
+            "specialisation",
+            "One step of n = Θ(d²) learns several directions at once when the lower orders are removed.",
+            "d = 100, p = 200, n = 2 d², 4 replicates",
+            "d = 400, p = 1000, n = 2 d², 10 replicates",
+            _specialisation,
+        ),
+        Reproduction(
+            "test-error",
+            "Random features fit degree κ from n = Θ(d^κ) on; one giant step brings z1 z2 within reach of n = Θ(d).",
+            "d = 40, p = 1600 = d², n from d^0.5 to d^2, 3 replicates",
+            "d = 80, p = 6400 = d², n from d^0.5 to d^2, 10 replicates",
+            _test_error,
+        ),
+        Reproduction(
+            "stairway",
+            "Each step of a staircase brings the test error down to the next plateau.",
+            "d = 256, p = 4 d, n = 8 d, n2 = 20 d, 4 replicates",
+            "d = 1024, p = 4 d, n = 8 d, n2 = 20 d, 10 replicates",
+            _stairway,
+        ),
+    )
+
+
+def chosen(names: Sequence[str]) -> list[Reproduction]:
+    """The reproductions of these names, or all for "all"; raises ``InputError`` for a name that is none."""
+    known = {one.name: one for one in reproductions()}
+    problems = [
+        f"There is no figure {name!r}; there are {', '.join(known)}, all."
+        for name in names
+        if name not in (*known, "all")
+    ]
+    if problems:
+        raise InputError(problems)
+    return [one for one in known.values() if "all" in names or one.name in names]
+
+
+def files(one: Reproduction, full: bool = False, progress: Progress = silent) -> dict[str, bytes | str]:
+    """Run ``one``: {file name: content} of its PDF, PNG and CSV."""
+    from asymptotics.figures import save
+
+    drawing = one.run(full, progress)
+    images = save(drawing.draw, drawing.size)
+    return {**{f"{one.name}.{kind}": data for kind, data in images.items()}, f"{one.name}.csv": drawing.csv}
+
+
+def _experiment(**tables: Mapping[str, Any]) -> Experiment:
+    return Experiment.from_dict(tables)
+
+
+# Overlaps over the steps ----------------------------------------------------------------------------------------
+
+STAIRCASE, NO_STAIRCASE = "z1 + z1*z2", "z1 + He2(z2)"
+
+
+def _overlaps(full: bool, progress: Progress) -> Drawing:
+    from asymptotics.clouds import plot_cloud
+    from asymptotics.figures import plot_overlaps
+
+    d, replicates = (4000, 10) if full else (400, 6)
+    found = [
+        runs(
+            _experiment(
+                target={"expression": text},
+                training={"steps": 3, "alpha": 4.0, "eta": 1.0},
+                simulation={"d": d, "width": d, "replicates": replicates, "test_samples": 2000},
+            ),
+            simulate=True,
+            progress=progress,
+        )[0]
+        for text in (STAIRCASE, NO_STAIRCASE)
+    ]
+
+    def draw(figure: Figure) -> None:
+        rows = figure.subplots(2, 4, width_ratios=(1.9, 1, 1, 1))
+        for text, run, panels in zip((STAIRCASE, NO_STAIRCASE), found, rows, strict=True):
+            plot_overlaps(run.theory, panels[0], run.measured)
+            panels[0].set_title(f"$f^\\star = {_latex(text)}$")
+            for step, ax in enumerate(panels[1:], start=1):
+                plot_cloud(step, run.theory, ax, run.measured)
+                if step > 1:
+                    ax.set_ylabel("")
+
+    return Drawing(draw, (9.0, 5.2), overlaps_csv([run.to_dict() for run in found]))
+
+
+def _latex(text: str) -> str:
+    from asymptotics.mathematics import expression_latex
+
+    return expression_latex(text, ["z1", "z2"])
+
+
+# Specialisation -------------------------------------------------------------------------------------------------
+
+SPECIAL = "z1 + He2(z1)/2 - He2(z2)/2"
+
+
+def _specialisation(full: bool, progress: Progress) -> Drawing:
+    from asymptotics.clouds import plot_cloud
+
+    d, width, replicates = (400, 1000, 10) if full else (100, 200, 4)
+    settings = ((1, (), 4.0), (2, (0, 1), 2.0))
+    found = [
+        runs(
+            _experiment(
+                target={"expression": SPECIAL},
+                training={
+                    "steps": 1,
+                    "alpha": alpha,
+                    "eta": 2.0,
+                    "batch_exponent": exponent,
+                    "remove_orders": list(removed),
+                },
+                simulation={"d": d, "width": width, "replicates": replicates, "test_samples": 2000},
+            ),
+            simulate=True,
+            progress=progress,
+        )[0]
+        for exponent, removed, alpha in settings
+    ]
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        for ax, run, title in zip(
+            (left, right), found, ("$n = 4\\,d$", "$n = 2\\,d^2$, orders 0 and 1 removed"), strict=True
+        ):
+            plot_cloud(1, run.theory, ax, run.measured)
+            ax.set_title(f"after one step of {title}")
+        figure.suptitle(f"$f^\\star = {_latex(SPECIAL)}$", fontsize="medium")
+        figure.supxlabel(
+            "orange: predicted groups, two standard deviations; grey: simulated neurons", fontsize="small"
+        )
+
+    return Drawing(draw, (6.4, 3.6), overlaps_csv([run.to_dict() for run in found]))
+
+
+# Test error over log_d n ----------------------------------------------------------------------------------------
+
+
+def _test_error(full: bool, progress: Progress) -> Drawing:
+    from asymptotics.figures import plot_rows
+
+    d, replicates = (80, 10) if full else (40, 3)
+    exponents = [0.5 + 0.25 * k for k in range(7)]
+    rows: list[Row] = []
+    for exponent in exponents:
+        alpha = round(d**exponent) / d
+        experiment = _experiment(
+            target={"expression": STAIRCASE},
+            # The step takes as many samples as the fit.
+            training={"steps": [0, 1], "alpha": alpha, "eta": 2.0},
+            ridge={"alpha": alpha, "beta": float(d), "lambda": 0.01},
+            simulation={"d": d, "replicates": replicates, "test_samples": 20000},
+        )
+        progress(f"n = {round(alpha * d)}")
+        # After a step the theory is that of n = Θ(d); elsewhere the simulation stands alone, beside the plateaus.
+        rows += [_without_theory(row) if row["step"] else row for row in curve_rows(experiment, True)]
+    shown = [row | {"log_n": math.log(row["n2"], d)} for row in rows]
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        plot_rows(ax, shown, "log_n", by="step", names={0: "at initialisation", 1: "after one step"})
+        for label, level in _levels(STAIRCASE):
+            ax.axhline(level, color="0.5", linestyle=":", linewidth=0.8, zorder=0)
+            ax.annotate(label, (0.5, level), fontsize="x-small", color="0.35", va="bottom")
+        ax.set_xlabel(r"samples of the step and of the fit, $\log_d n$")
+        ax.set_title(f"$f^\\star = {_latex(STAIRCASE)}$, $d = {d}$, $p = d^2$")
+
+    return Drawing(draw, (4.6, 3.2), to_csv(rows))
+
+
+def _without_theory(row: Row) -> Row:
+    note = "simulation only: the exponent of n varies"
+    return row | {"test_error": None, "train_error": None, "excess_risk": None, "validity_note": note}
+
+
+def _levels(text: str) -> list[tuple[str, float]]:
+    """Plateaus at initialisation and after a step, with their names."""
+    from asymptotics import plateaus
+    from hermite import Target
+
+    table = plateaus(Target(text), steps=1, kappa=1, activation="relu").to_dict()["rows"]
+    found = {}
+    for row in table:
+        for kappa, level in enumerate(row["plateaus_activation"] or row["plateaus"]):
+            if kappa:
+                found[level] = f"plateau, $t = {row['step']}$, $\\kappa = {kappa}$"
+    return [(label, level) for level, label in found.items()]
+
+
+# Down the stairway ----------------------------------------------------------------------------------------------
+
+LONG_STAIRCASE = "z1 + z1*z2 + z1*z2*z3"
+
+
+def _stairway(full: bool, progress: Progress) -> Drawing:
+    from asymptotics.figures import plot_rows
+
+    d, replicates = (1024, 10) if full else (256, 4)
+    experiment = _experiment(
+        target={"expression": LONG_STAIRCASE},
+        # A plain relu does not see the third order (and with two readout values does not climb it).
+        network={"activation": "relu(x - 7/10)"},
+        training={"steps": [0, 1, 2, 3, 4], "alpha": 8.0, "eta": 2.0},
+        ridge={"alpha": 20.0, "beta": 4.0, "lambda": 0.1},
+        simulation={"d": d, "replicates": replicates, "test_samples": 20000},
+    )
+    rows = curve_rows(experiment, True, progress)
+
+    def draw(figure: Figure) -> None:
+        from asymptotics.mathematics import expression_latex
+
+        ax = figure.add_subplot()
+        plot_rows(ax, rows, "step", names={None: "ridge fit"})
+        steps = [row["step"] for row in rows if row["plateau"] is not None]
+        levels = [row["plateau"] for row in rows if row["plateau"] is not None]
+        ax.step(steps, levels, where="mid", color="0.5", linestyle=":", marker="")
+        ax.annotate(
+            r"plateau, $\kappa = 1$", (steps[0], 0.97 * levels[0]), fontsize="small", color="0.35", va="top"
+        )
+        ax.set_xticks([row["step"] for row in rows])
+        ax.set_xlabel(r"giant steps $t$")
+        ax.set_title(f"$f^\\star = {expression_latex(LONG_STAIRCASE, ['z1', 'z2', 'z3'])}$, $d = {d}$")
+
+    return Drawing(draw, (4.2, 3.0), to_csv(rows))

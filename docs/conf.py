@@ -1,0 +1,49 @@
+"""Sphinx settings: pages in Markdown, the project's notebooks executed, the API from its docstrings."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+from docstrings import process  # noqa: E402
+
+from asymptotics import __version__  # noqa: E402
+
+# Sphinx reads only what lies below this folder.
+shutil.copytree(
+    HERE.parent / "notebooks",
+    HERE / "notebooks",
+    dirs_exist_ok=True,
+    ignore=shutil.ignore_patterns(".ipynb_checkpoints"),
+)
+
+project = "giantstep"
+author = "the giantstep developers"
+copyright = author
+version = release = __version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+nb_execution_mode = "cache"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+add_module_names = False
+
+html_theme = "furo"
+html_title = f"giantstep {release}"
+# Formulas are set in the browser; everything else works without a network.
+suppress_warnings = ["myst.header"]
+
+
+def setup(app: object) -> None:
+    """Docstrings are plain text with formulas: they are turned into reStructuredText as they are read."""
+    app.connect("autodoc-process-docstring", process)  # type: ignore[attr-defined]

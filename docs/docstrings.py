@@ -1,0 +1,75 @@
+"""The project's docstrings as reStructuredText.
+
+They are written to be read in a terminal: prose, ``code`` in double backticks, formulas in letters and signs (w*_m, |ã|),
+indented tables, numpy's sections and doctest examples. Here prose is escaped, what is indented or aligned stays as it
+is, and sections get headings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_CODE = re.compile(r"(``[^`]+``)")
+_ROLE = re.compile(r":(?:class|func|meth|mod):`~?([^`]+)`")
+_SECTION = re.compile(r"^-{3,}$")
+
+
+def process(_app: object, _what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
+    """Sphinx's hook: replaces ``lines`` in place."""
+    lines[:] = list(converted([_ROLE.sub(r"``\1``", line) for line in lines]))
+
+
+def converted(lines: list[str]) -> Iterator[str]:
+    """``lines`` block by block (a block ends at a blank line)."""
+    for block in blocks(lines):
+        if block[0].lstrip().startswith(">>>"):
+            yield from block
+        elif len(block) > 1 and _SECTION.match(block[1]):
+            yield f".. rubric:: {prose(block[0])}"
+            yield ""
+            yield from entries(block[2:])
+        elif all(line.startswith(" ") for line in block) or any(is_table(line) for line in block):
+            yield from literal(block)
+        else:
+            yield from (prose(line) for line in block)
+        yield ""
+
+
+def blocks(lines: list[str]) -> Iterator[list[str]]:
+    """Runs of lines without blank ones between."""
+    block: list[str] = []
+    for line in [*lines, ""]:
+        if line.strip():
+            block.append(line)
+        elif block:
+            yield block
+            block = []
+
+
+def is_table(line: str) -> bool:
+    """A name, two blanks or more, and what it is: a line of a table by alignment; or a line of its continuation."""
+    return bool(re.match(r"^(\S.*?\S|\S)( {2,})\S", line)) or line.startswith("    ")
+
+
+def literal(block: list[str]) -> Iterator[str]:
+    """The block as it stands."""
+    yield ".. code-block:: none"
+    yield ""
+    yield from (f"   {line}" for line in block)
+
+
+def entries(block: list[str]) -> Iterator[str]:
+    """A section of numpy's kind: names at the left, their descriptions indented."""
+    for line in block:
+        if line.startswith(" "):
+            yield f"   {prose(line.strip())}"
+        else:
+            yield f"{prose(line)}"
+
+
+def prose(line: str) -> str:
+    """``line`` with what means something to reStructuredText escaped, but for ``code``."""
+    parts = _CODE.split(line)
+    escaped = [part if i % 2 else re.sub(r"([*_|`\\])", r"\\\1", part) for i, part in enumerate(parts)]
+    return "".join(escaped)

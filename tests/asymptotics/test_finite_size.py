@@ -1,0 +1,115 @@
+"""Extrapolation in the dimension: exact on lines, calibrated errors, the right rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from asymptotics.finite_size import (
+    RATES,
+    Spread,
+    choose_rate,
+    extrapolate,
+    fit_weights,
+    lack_of_fit,
+    sizes_below,
+    spread_of_slopes,
+)
+from hermite.errors import InputError
+
+SIZES = (50, 100, 200)
+
+
+@pytest.mark.parametrize("rate", RATES.values())
+@pytest.mark.parametrize("sizes", [(100, 200), SIZES, (30, 70, 90, 400)])
+def test_a_line_is_recovered(sizes: tuple[int, ...], rate: float) -> None:
+    gaps = 0.3 - 5.0 * np.array(sizes, dtype=float) ** -rate
+    found = extrapolate(sizes, gaps, np.ones(len(sizes)), [9] * len(sizes), rate)
+    assert found.value == pytest.approx(0.3)
+    assert lack_of_fit(sizes, gaps, np.ones(len(sizes)), rate) == pytest.approx(0, abs=1e-20)
+
+
+def test_weights_sum_to_one_and_remove_the_rate() -> None:
+    for rate in RATES.values():
+        intercept, slope = fit_weights(SIZES, rate)
+        x = np.array(SIZES, dtype=float) ** -rate
+        assert intercept.sum() == pytest.approx(1)
+        assert intercept @ x == pytest.approx(0, abs=1e-12)
+        assert slope.sum() == pytest.approx(0, abs=1e-12)
+        assert slope @ x == pytest.approx(1)
+
+
+def test_two_sizes_by_hand() -> None:
+    found = extrapolate((100, 200), np.array([0.4, 0.3]), np.array([0.03, 0.01]), [5, 5], 1.0)
+    assert found.value == pytest.approx(2 * 0.3 - 0.4)
+    assert found.error == pytest.approx(np.hypot(0.02, 0.03))
+
+
+def test_one_size_is_left_as_it_is() -> None:
+    found = extrapolate((100,), np.array([0.4]), np.array([0.1]), [7], 1.0)
+    assert found.value == 0.4
+    assert found.error == pytest.approx(0.1)
+    assert found.freedom == pytest.approx(6)
+
+
+def test_the_intercept_has_the_stated_law() -> None:
+    """4,000 experiments with a finite-size term: p-values of a = 0 are uniform; ignoring the term they are not."""
+    rng = np.random.default_rng(3)
+    replicates, sems_true = 6, 1 / np.sqrt(np.array(SIZES))
+    bias = 30 / np.array(SIZES)
+    p, naive = [], []
+    for _ in range(4000):
+        draws = bias + sems_true * np.sqrt(replicates) * rng.standard_normal((replicates, 3))
+        gaps, sems = draws.mean(axis=0), draws.std(axis=0, ddof=1) / np.sqrt(replicates)
+        found = extrapolate(SIZES, gaps, sems, [replicates] * 3, 1.0)
+        p.append(2 * stats.t.sf(abs(found.value / found.error), found.freedom))
+        naive.append(2 * stats.t.sf(abs(gaps[-1] / sems[-1]), replicates - 1))
+    for level in (0.01, 0.05, 0.3):
+        assert abs(np.mean(np.array(p) < level) - level) < 4 * np.sqrt(level / 4000) + 0.003
+    assert np.mean(np.array(naive) < 0.05) > 0.2
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_three_sizes_tell_the_rate(name: str) -> None:
+    sizes = (25, 100, 400)
+    gaps = 2.0 * np.array(sizes, dtype=float) ** -RATES[name]
+    assert choose_rate([(sizes, gaps, np.full(3, 1e-3))]) == name
+
+
+def test_two_sizes_cannot_tell_and_the_rate_can_be_given() -> None:
+    point = ((50, 100), np.array([0.1, 0.05]), np.array([0.01, 0.01]))
+    assert choose_rate([point]) == "1/d"
+    assert choose_rate([point], "1/sqrt(d)") == "1/sqrt(d)"
+    with pytest.raises(InputError, match="rate must be"):
+        choose_rate([point], "1/d^2")
+
+
+def test_sizes_are_halves_that_are_not_too_small() -> None:
+    assert sizes_below(512, 1) == (512,)
+    assert sizes_below(512, 2) == (256, 512)
+    assert sizes_below(512, 3, least=200) == (256, 512)
+    assert sizes_below(10, 3) == (10,)
+
+
+def test_the_spread_of_slopes_interpolates_between_none_and_the_line() -> None:
+    gaps, sems = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.14, 0.1])
+    line = extrapolate(SIZES, gaps, sems, [9] * 3, 1.0)
+    free = extrapolate(SIZES, gaps, sems, [9] * 3, 1.0, Spread(1e12, 5))
+    none = extrapolate(SIZES, gaps, sems, [9] * 3, 1.0, Spread(0.0, 5))
+    assert free.value == pytest.approx(line.value, rel=1e-6)
+    assert none.value == pytest.approx(float(np.array(SIZES) @ gaps / sum(SIZES)))
+    assert none.error < line.error
+
+
+def test_the_spread_of_slopes_is_estimated_and_blind_to_constant_gaps() -> None:
+    rng = np.random.default_rng(5)
+    d = np.array(SIZES, dtype=float)
+    tau, sems = 4.0, 0.1 / np.sqrt(d)
+    points = [
+        (SIZES, tau * rng.standard_normal() / d + sems * rng.standard_normal(3), sems) for _ in range(400)
+    ]
+    assert spread_of_slopes(points, 1.0).variance == pytest.approx(tau**2, rel=0.25)
+    shifted = [(s, g + 7.0, e) for s, g, e in points]
+    assert spread_of_slopes(shifted, 1.0).variance == pytest.approx(spread_of_slopes(points, 1.0).variance)
+    assert spread_of_slopes([((100,), np.ones(1), np.ones(1))], 1.0) == Spread()

@@ -1,0 +1,99 @@
+"""samples_needed against the curve it inverts, and what it says where nothing reaches the error."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from asymptotics import Network, Ridge, Training, risk, samples_needed
+from asymptotics.cli import run
+from hermite import Target
+from hermite.errors import InputError
+
+F = Target("z1 + He2(z1)/2", noise=0.1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "ridge", "error"),
+    [
+        (0, Ridge(beta=1.0, lam=0.1), 1.4),
+        (0, Ridge(beta=4.0, lam=1.0), 1.3),
+        (1, Ridge(beta=1.0, lam=0.1), 0.7),
+        (1, Ridge(beta=4.0, lam=1.0), 0.6),
+    ],
+)
+def test_the_curve_passes_through_the_answer(steps: int, ridge: Ridge, error: float) -> None:
+    found = samples_needed(F, training=Training(steps=steps), ridge=ridge, test_error=error)
+    assert found.alpha is not None
+    at = [
+        risk(F, None, Training(steps=steps), replace(ridge, alpha=found.alpha * factor)).test_error
+        for factor in (1 - 1e-4, 1.0, 1 + 1e-4)
+    ]
+    assert at[0] > error >= at[1] > at[2]
+    assert found.reached == pytest.approx(error, rel=1e-5)
+
+
+def test_at_finite_d_the_answer_is_a_number_of_samples() -> None:
+    ridge = Ridge(beta=1.0, lam=0.1, d=100)
+    found = samples_needed(F, ridge=ridge, test_error=1.5)
+    assert found.n2 is not None
+    errors = [risk(F, ridge=replace(ridge, alpha=n / 100)).test_error for n in (found.n2 - 1, found.n2)]
+    assert errors[0] > 1.5 >= errors[1]
+
+
+def test_an_error_that_rises_again_is_said_to() -> None:
+    """Near interpolation a small penalty makes the error peak: what few samples reach, more samples lose."""
+    ridge = Ridge(beta=2.0, lam=1e-4)
+    low, peak = (risk(F, ridge=replace(ridge, alpha=alpha)).test_error for alpha in (0.4, 1.0))
+    assert peak > 1.5 * low
+    found = samples_needed(F, ridge=ridge, test_error=1.001 * low)
+    assert found.alpha is not None
+    assert found.alpha <= 0.4 * (1 + 1e-5)
+    assert not found.stays
+
+
+def test_what_the_fewest_samples_reach_is_said_to_be() -> None:
+    found = samples_needed(F, training=Training(steps=1), ridge=Ridge(beta=1.0, lam=0.1), test_error=1.2)
+    assert found.alpha == pytest.approx(0.01)
+    assert "fewest samples" in found.reason
+
+
+def test_below_the_noise_the_plateau_or_the_limit_it_says_which() -> None:
+    ridge = Ridge(beta=1.0, lam=0.1)
+    cases = {0.05: "label noise", 0.5: "plateau of 0.6", 0.7: "larger beta"}
+    for error, part in cases.items():
+        found = samples_needed(F, ridge=ridge, test_error=error)
+        assert not found.reachable
+        assert part in found.reason
+        assert found.limit > error
+    wider = samples_needed(F, ridge=Ridge(beta=40.0, lam=0.1), test_error=0.7)
+    assert wider.reachable
+
+
+def test_after_a_step_the_plateau_is_lower() -> None:
+    network = Network()
+    assert not samples_needed(F, network, ridge=Ridge(beta=40.0), test_error=0.5).reachable
+    assert samples_needed(F, network, Training(steps=1), Ridge(beta=40.0), test_error=0.5).reachable
+
+
+@pytest.mark.parametrize("error", [0.0, -1.0, float("nan"), float("inf"), "1"])
+def test_errors_that_are_no_positive_numbers_are_refused(error: float) -> None:
+    with pytest.raises(InputError, match="test_error"):
+        samples_needed(F, test_error=error)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "experiment.toml"
+    path.write_text(
+        '[target]\nexpression = "z1 + He2(z1)/2"\nnoise = 0.1\n[training]\nsteps = [0, 1]\n[ridge]\nlambda = 0.1\n'
+    )
+    assert run(["samples", str(path), "--test-error", "1.2", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["step"], row["reachable"]) for row in rows] == [(0, False), (1, True)]
+    assert run(["samples", str(path), "--test-error", "0"]) == 2
+    assert "test_error" in capsys.readouterr().err
+    assert run(["samples", str(path), "--test-error", "1.2"]) == 0
+    assert "larger beta" in capsys.readouterr().out

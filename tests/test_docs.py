@@ -1,0 +1,67 @@
+"""The documentation: its pages build without a warning, and what the table of claims names exists."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CLAIMS = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+ROWS = [line.strip("|").split("|") for line in CLAIMS.splitlines() if line.startswith("| ") and "{py" in line]
+
+
+def test_every_claim_has_a_function_a_test_and_a_notebook() -> None:
+    assert len(ROWS) >= 8
+    for row in ROWS:
+        assert len(row) == 4
+        for name in re.findall(r"\{py:func\}`~([\w.]+)`", row[1]):
+            module, _, function = name.rpartition(".")
+            assert callable(getattr(importlib.import_module(module), function))
+        tests = re.findall(r"`([\w/]+\.py)::(\w+)`", row[2])
+        assert tests
+        for file, test in tests:
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+        notebooks = re.findall(r"\((notebooks/[\w-]+\.ipynb)\)", row[3])
+        assert notebooks
+        assert all((ROOT / notebook).exists() for notebook in notebooks)
+
+
+def test_the_interface_page_names_what_exists_and_all_of_it() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    for name in re.findall(r"auto(?:function|class):: ([\w.]+)", page):
+        module, _, thing = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), thing), name
+    for package in ("hermite", "asymptotics"):
+        for name in importlib.import_module(package).__all__:
+            assert re.search(rf"\b{name}\b", page) or name.endswith("Error"), name
+
+
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_nb", "furo")),
+    reason="needs the extra docs",
+)
+def test_pages_build_without_a_warning(tmp_path: Path) -> None:
+    """Without executing the notebooks, which are tests of their own."""
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-E",
+        "-D",
+        "nb_execution_mode=off",
+    ]
+    folders = ["-d", str(tmp_path / "trees"), "-b", "html", str(ROOT / "docs"), str(tmp_path / "html")]
+    result = subprocess.run([*command, *folders], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    page = (tmp_path / "html" / "api.html").read_text(encoding="utf-8")
+    assert 'id="asymptotics.validation.validate"' in page
+    assert ":class:" not in page
