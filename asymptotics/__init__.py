@@ -27,6 +27,7 @@ _HOME = {
     "risk": "asymptotics.generalisation.errors",
     "samples_needed": "asymptotics.inversion",
     "simulate": "asymptotics.simulation.runner",
+    "spectrum": "asymptotics.generalisation.feature_spectrum",
     "sweep": "asymptotics.simulation.sweeps",
     "validate": "asymptotics.validation",
 }
@@ -43,6 +44,7 @@ __all__ = [
     "risk",
     "samples_needed",
     "simulate",
+    "spectrum",
     "sweep",
     "validate",
 ]

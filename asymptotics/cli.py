@@ -419,6 +419,40 @@ def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
         write(out, files(one, full, note))
 
 
+@cli.command(
+    epilog=example(
+        "giantstep init > experiment.toml",
+        'sed -i \'s/initialisation = "symmetric"/initialisation = "independent"/\' experiment.toml',
+        "giantstep spectrum experiment.toml --simulate",
+    )
+)
+@FILE
+@SIMULATE
+@OUT
+@JSON
+def spectrum(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
+    """Singular values of the features after one giant step: edge of the bulk and spikes."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import spectrum_text
+    from asymptotics.spectra import spectra
+
+    found = spectra(Experiment.load(file), with_simulation, note)
+    documents = [one.to_dict() for one in found]
+    # One cell is the usual case and is its own document; a grid is a list of such.
+    document = documents[0] if len(documents) == 1 else {"runs": documents}
+    if out is not None:
+        from asymptotics.figures import save
+        from asymptotics.spectrum_figure import spectrum_page
+
+        images: dict[str, bytes] = {}
+        for i, one in enumerate(found):
+            name = "spectrum" if len(found) == 1 else f"spectrum-{i + 1}"
+            drawn = save(partial(spectrum_page, one))
+            images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
+        write(out, {"spectrum.json": document_text(document), **images})
+    emit(document, as_json, lambda: "\n\n".join(map(spectrum_text, documents)))
+
+
 @cli.command(epilog=example("giantstep init > experiment.toml"))
 def init() -> None:
     """Print an example experiment file that runs."""

@@ -61,7 +61,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def _axes(ax: Any) -> Any:
+def axes_or_new(ax: Any) -> Any:
     if ax is not None:
         return ax
     from matplotlib import pyplot
@@ -116,7 +116,7 @@ def plot_curve(
 
     Lines are the theory, points the simulation ± its standard error, thin dotted levels the plateaus.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     varying = {key: sorted({row[key] for row in rows if row[key] is not None}) for key in SYMBOLS}
     x = max(SYMBOLS, key=lambda key: len(varying[key]))
     others = [key for key in SYMBOLS if key != x and len(varying[key]) > 1]
@@ -272,7 +272,7 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
 
     ``simulation``: measured overlaps of the same entries, drawn as points ± their standard error.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     cycle = _cycle()
     first = overlaps.steps[0]
     # At fixed width neurons of equal readout share a line: the first of them is drawn.
@@ -318,7 +318,7 @@ def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
     """
     from matplotlib.ticker import MaxNLocator
 
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     cycle = _cycle()
     ax.axhspan(-2, 2, color="0.92", linewidth=0, zorder=0)
     ax.axhline(0, color="0.5", linewidth=0.8)
@@ -357,7 +357,7 @@ def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
 
 def plot_tuning(optimum: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     """Least test error over the other setting against eta (or lambda, if that alone was tuned); the optimum marked."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     x = "eta" if "eta" in optimum["over"] else "lambda"
     profile: dict[float, float] = {}
     for row in optimum["curve"]:

@@ -230,3 +230,24 @@ def samples_text(rows: Sequence[Mapping[str, Any]]) -> str:
     later = [row for row in rows if row["reachable"] and not row["stays"]]
     lines += [f"step {row['step']}: the error rises again for some larger alpha." for row in later]
     return "\n".join(lines)
+
+
+def spectrum_text(document: Mapping[str, Any]) -> str:
+    """The table of ``giantstep spectrum``: edge and spikes, with the simulated values beside them."""
+    simulated = document["simulated"] or []
+    rows: list[list[Any]] = []
+    for k, place in enumerate(document["spikes"]):
+        weights = document["features"][k]
+        best = max(range(len(weights)), key=weights.__getitem__)
+        carries = f"He{best} ({weights[best]:.2f})"
+        rows.append([f"spike {k + 1}", place, carries, simulated[k] if k < len(simulated) else None])
+    k = len(rows)
+    rows.append(["edge of the bulk", document["edge"], None, simulated[k] if k < len(simulated) else None])
+    lines = [
+        f"singular values of {document['n2']} x {document['p']} features at d = {document['d']}, "
+        f"after {document['step']} giant steps",
+        table(["", "theory", "carries", "simulated"], rows),
+        f"spikes as d grows, for steps of this power of n2: {document['window_count']}",
+        f"{document['validity']}: {document['validity_note']}",
+    ]
+    return "\n".join(lines)

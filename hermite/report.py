@@ -12,7 +12,7 @@ Definitions (orders start at 1; C_k(f) = E[∇^k f]; V* = the span of all C_k, t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -93,6 +93,7 @@ class LeapReport:
     exactness: str
     reason: str
     warnings: tuple[str, ...]
+    student_staircase: Staircase | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, equal to the command's JSON."""
@@ -128,12 +129,20 @@ class LeapReport:
         ]
         pairs += [(f"  after step {t}", space) for t, space in enumerate(spaces, start=1)]
         pairs += [
+            *self._student_lines(),
             (f"hard directions at {level}", pretty(self.hard_directions, names)),
             ("isotropic leap", _index(self.isotropic_leap)),
             ("leap in these coordinates", _index(self.leap_coordinates)),
             ("how this is known", self.exactness + (f": {self.reason}" if self.reason else "")),
         ]
         return pairs
+
+    def _student_lines(self) -> list[tuple[str, str]]:
+        if self.student_staircase is None:
+            return []
+        climb = " → ".join(map(str, self.student_staircase.dims))
+        last = pretty(self.student_staircase.subspaces[-1], self.variables)
+        return [("this student climbs", f"dimensions {climb}: {last}")]
 
     def __repr__(self) -> str:
         pairs = self.lines()
@@ -169,7 +178,8 @@ def leap(
     batch_exponent
         ℓ of n = Θ(d^ℓ) samples a giant step; a real number is read as its integer part, which decides what is learned.
     activation, readout, bias
-        Optional student: warnings say where its vanishing c_k, its parity or its few readout values stop the climb.
+        Optional student: ``student_staircase`` holds the spaces that it climbs (polynomial targets; else None), and
+        warnings say where its vanishing c_k, its parity or its few readout values stop the climb.
 
     Raises ``InputError`` for a negative or non-finite batch exponent or an unreadable activation.
 
@@ -200,9 +210,21 @@ def leap(
         **fields_of_report,
     )
     if activation is not None:
-        from hermite.student import student_warnings
+        from hermite.student import student_steps, student_warnings
 
         warnings += student_warnings(f, report, activation, readout, bias)
+        climbed = student_steps(f, activation, bias, level)
+        if climbed is not None:
+            dims = tuple(space.dim for space in climbed)
+            own = replace(
+                report.staircase,
+                dims=dims,
+                subspaces=tuple(space.strings() for space in climbed),
+                leading_dims=dims,
+                complete=dims[-1] == report.relevant_dim,
+                coordinates=tuple(space.floats() for space in climbed),
+            )
+            object.__setattr__(report, "student_staircase", own)
     object.__setattr__(report, "warnings", tuple(warnings))
     return report
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from hermite.closure import Heat, closure_steps, tensor_span
+from hermite.closure import Heat, closure_steps, conditional_span, tensor_span
 from hermite.engines import engine_for
 from hermite.errors import InputError
+from hermite.subspaces import Span
 from hermite.target import Target
 
 if TYPE_CHECKING:
@@ -39,6 +40,40 @@ def student_warnings(f: Target, report: LeapReport, activation: Any, readout: An
         warnings += _coefficient_warning(report, activation, sigma)
         warnings += _parity_warnings(f, report, activation, sigma)
     return warnings + _readout_warnings(report, readout)
+
+
+def student_steps(f: Target, activation: str, bias: float, level: int) -> list[Span] | None:
+    """U_0 ⊂ U_1 ⊂ … that this student climbs at n = Θ(d^level) a step; None where that is not decided.
+
+    The first step reads order k through c_k(σ) alone; every later one through all orders that σ shows: without biases
+    those of its parity, and of a polynomial σ none above its degree. Decided for polynomial targets.
+    """
+    engine = engine_for(f) if f.is_symbolic else None
+    if engine is None or engine.degree is None:
+        return None
+    sigma = _activation_target(activation)
+    terms, order = engine.heat_series(engine.degree), engine.degree
+    own = engine_for(sigma)
+    parity = None if bias else visible_orders(sigma)
+    first = None if bias else set(own.heat_series(max(level, 1)))
+    top = order if own.degree is None else own.degree
+
+    def part(sees: Callable[[int], bool]) -> Heat:
+        shown = {alpha: c for alpha, c in terms.items() if sees(sum(alpha))}
+        return Heat(f.r, shown, order, False, f.gram)
+
+    later = part(lambda k: k <= top and (parity is None or parity[0](k)))
+    start = part(lambda k: k <= min(level, top) and (first is None or (k,) in first))
+    goal = tensor_span(later)
+    found = Span(f.r)
+    for k in range(1, level + 1):
+        found = found + conditional_span(start, Span(f.r), k, tensor_span(start))
+    spaces = [Span(f.r)]
+    while found.dim > spaces[-1].dim:
+        spaces.append(found)
+        for k in range(1, level + 1):
+            found = found + conditional_span(later, spaces[-1], k, goal)
+    return spaces
 
 
 def _activation_target(activation: str) -> Target:

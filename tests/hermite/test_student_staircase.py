@@ -1,0 +1,76 @@
+"""The spaces that a given student climbs: parity, vanishing c_k, degree; and the network itself at d = 10^6."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asymptotics import Network, Simulation, Training, simulate
+from hermite import Target, leap
+
+ROWS = json.loads((Path(__file__).parents[1] / "data" / "targets.json").read_text())
+#: A coefficient of 1e-12 is learned as d → ∞ only: at any real d the batch noise hides it.
+POLYNOMIALS = [
+    row["target"]
+    for row in ROWS
+    if row["class"].startswith("poly") and row["r"] <= 3 and "1e-12" not in row["target"]
+]
+
+
+def climbs(target: str, activation: str, bias: float = 0.0, batch_exponent: float = 1) -> tuple[int, ...]:
+    stairs = leap(Target(target), batch_exponent, activation=activation, bias=bias).student_staircase
+    assert stairs is not None
+    return stairs.dims
+
+
+@pytest.mark.parametrize(
+    ("activation", "bias", "dims"),
+    [
+        ("relu", 0.0, (0, 1, 2)),  # no odd order of three and more
+        ("tanh", 0.0, (0, 1)),  # no even order
+        ("relu", 1.0, (0, 1, 2, 3)),
+        ("relu(x - 7/10)", 0.0, (0, 1, 2, 3)),
+        ("He3(x)", 0.0, (0,)),  # c_1 = 0: nothing to read at the start
+        ("abs", 0.0, (0,)),
+        ("He2(x) + x", 0.0, (0, 1, 2)),  # degree two
+    ],
+)
+def test_one_staircase_seven_students(activation, bias, dims) -> None:
+    assert climbs("z1 + z1*z2 + z1*z2*z3", activation, bias) == dims
+
+
+def test_a_larger_batch_reads_the_second_order_as_well() -> None:
+    assert climbs("z1*z2", "relu", batch_exponent=2) == (0, 2)
+    assert climbs("z1*z2", "tanh", batch_exponent=2) == (0,)
+    assert climbs("He3(z1) + z2", "relu", batch_exponent=3) == (0, 1)
+
+
+def test_undecided_without_a_polynomial() -> None:
+    assert leap(Target("relu(z1)"), activation="tanh").student_staircase is None
+    assert leap(Target("z1")).student_staircase is None
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh(x + 1/2)"])
+@pytest.mark.parametrize("target", POLYNOMIALS)
+def test_the_network_climbs_no_further(target, activation) -> None:
+    """Reduced simulation at d = 10^6, width 12, four steps of n = d/5: outside U_t overlaps are noise of order d^(-1/2).
+
+    The batch noise of an overlap is about eta √(E f*²/n) a step and grows with the weights: 0.05 is allowed, 20 times it.
+    """
+    f = Target(target)
+    size = max(1.0, float(np.sqrt(np.mean(f(np.random.default_rng(0).standard_normal((20_000, f.r))) ** 2))))
+    stairs = leap(f, activation=activation).student_staircase
+    assert stairs is not None
+    network = Network(activation, "gaussian", width=12)
+    plan = Simulation(d=10**6, method="reduced", replicates=1, test_samples=2, seed=3)
+    found = simulate(f, network, Training(4, 0.2, 0.5 / size), None, plan).overlaps
+    assert found is not None
+    for step in found.steps[1:]:
+        basis = stairs.bases[min(step.step, len(stairs.dims) - 1)]
+        outside = step.M - step.M @ basis.T @ basis
+        assert np.abs(outside).max() < 0.05 * max(1.0, float(np.sqrt(step.norm2.max())))
+        if basis.size:
+            assert np.linalg.svd(step.M @ basis.T, compute_uv=False)[0] > 0.1
