@@ -108,8 +108,6 @@ def test_finite_regime_uses_actual_sizes() -> None:
     assert (found.n2, found.p, found.d) == (601, 302, 300)
     with pytest.raises(InputError, match=r"ridge\.d"):
         risk(QUADRATIC, Network(), None, Ridge(regime="finite"))
-    with pytest.raises(InputError, match="initialisation"):
-        risk(QUADRATIC, Network(), Training(1), Ridge(regime="finite", d=300))
 
 
 def test_actual_ratios_in_the_proportional_theory() -> None:

@@ -1,0 +1,149 @@
+"""Random features given a learned subspace, at all n, p and d: reference values, limits, and sampled features."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from asymptotics import Network, Ridge, Simulation, Training, plateaus, risk, simulate
+from asymptotics.activations import get_activation
+from asymptotics.gaussian import hermite_rule
+from asymptotics.generalisation.conditional_features import conditional_features, solve_conditional
+from asymptotics.generalisation.spiked import spiked_units
+from asymptotics.generalisation.units import solve_units
+from hermite import Target
+from hermite.errors import InputError
+
+STAIR3 = Target("z1 + z1*z2 + z1*z2*z3")
+RELU = get_activation("relu")
+FIRST = np.array([[1.0], [0.0], [0.0]])
+SIGNS = (np.array([[1.0], [-1.0]]), np.array([0.5, 0.5]))
+
+# d = 50, U = e1, relu, unit residuals: (n, p, λ, Δ, a = ±1: excess, train, a ~ N(0, 1): excess, train).
+REFERENCE = [
+    (400, 1500, 1e-3, 0.05, 3.41915525, 0.004001084, 2.34897137, 0.000896314),
+    (3000, 1500, 1e-3, 0.05, 1.92073453, 0.729029467, 2.03689120, 0.617199527),
+    (3000, math.inf, 1e-2, 0.0, 1.40026616, 0.326932581, 1.38490512, 0.117527098),
+]
+
+
+@pytest.mark.parametrize(("n", "p", "lam", "noise", "excess", "train", "gauss", "gauss_train"), REFERENCE)
+def test_reference(n, p, lam, noise, excess, train, gauss, gauss_train) -> None:
+    features = conditional_features(STAIR3, RELU, SIGNS[0], np.ones(2), SIGNS[1], FIRST, 50)
+    found = solve_conditional(features, n, p, lam, noise)
+    assert (found.excess, found.train) == pytest.approx((excess, train), rel=3e-7)
+    # A Gaussian law of a by 40 nodes: quadrature of x and a changes the fourth digit.
+    x, w = hermite_rule(40)
+    features = conditional_features(STAIR3, RELU, x[:, None], np.ones(40), w, FIRST, 50)
+    found = solve_conditional(features, n, p, lam, noise)
+    assert (found.excess, found.train) == pytest.approx((gauss, gauss_train), rel=1e-3)
+
+
+@pytest.mark.parametrize(("n", "p"), [(600, 300), (200, 800), (5000, 700)])
+def test_nothing_learned_is_plain_random_features(n, p) -> None:
+    """k = 0: the theory at initialisation, from which it differs by the radius of z, O(1/d)."""
+    f, d = Target("z1 + z1*z2", noise=0.1), 300
+    nothing = conditional_features(f, RELU, np.zeros((1, 0)), np.ones(1), np.ones(1), np.zeros((2, 0)), d)
+    found = solve_conditional(nothing, n, p, 0.01, 0.1)
+    network = Network(initialisation="independent")
+    plain = risk(f, network, None, Ridge(n / d, p / d, 0.01, d=d, regime="finite"))
+    assert found.excess == pytest.approx(plain.excess_risk, rel=0.03)
+    assert found.train == pytest.approx(plain.train_error, rel=0.05)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(2.0, 1.0), (1.0, 2.0), (3.0, math.inf)])
+def test_meets_the_proportional_limit(alpha, beta) -> None:
+    """d = 10^5, n and p of order d: spiked random features with residuals orthogonal to the spike."""
+    f, a = Target("z1 + z1*z2", noise=0.05), np.array([[1.5], [-0.5]])
+    s, share, gamma = np.array([1.0, 1.6]), np.array([0.3, 0.7]), np.array([[0.8], [0.0]])
+    d = 100_000
+    features = conditional_features(f, RELU, a, s, share, gamma, d)
+    found = solve_conditional(features, round(alpha * d), beta * d, 0.05, f.noise)
+    units = spiked_units(f, RELU, a, s, fractions=share, overlap=gamma, spike_comp=False)
+    limit = solve_units(units, alpha, beta, 0.05, d=d)
+    assert found.excess + f.noise == pytest.approx(limit.test, rel=2e-3)
+    assert found.train == pytest.approx(limit.train, rel=2e-3)
+
+
+def test_plateaus() -> None:
+    """Kernel ridge at d = 10^6 between the steps: floors of U = e1, as far as an activation without bias reaches them."""
+    x, w = hermite_rule(24)
+    features = conditional_features(STAIR3, RELU, x[:, None], np.ones(24), w, FIRST, 10**6)
+    row = plateaus(STAIR3, steps=1, kappa=2, activation="relu")[1]
+    assert row.plateaus_activation is not None
+    for power, floor in ((0.5, row.plateaus_activation[0]), (1.5, row.plateaus_activation[1])):
+        found = solve_conditional(features, round(10 ** (6 * power)), math.inf, 1e-3, 0.0)
+        assert found.excess == pytest.approx(floor, rel=0.02)
+
+
+def sampled(a, share, d, n, p, lam, noise, runs):
+    """Excess risk of ridge on sampled conditional features, (runs,)."""
+    found = []
+    for run in range(runs):
+        rng = np.random.default_rng([5, run])
+        w = rng.standard_normal((p, d - 1))
+        w = np.concatenate(
+            [
+                np.repeat(a, [round(p * s) for s in share], axis=0),
+                w / np.linalg.norm(w, axis=1, keepdims=True),
+            ],
+            axis=1,
+        )
+        z, x = rng.standard_normal((n, d)), rng.standard_normal((4000, d))
+        y = STAIR3(z[:, :3]) + np.sqrt(noise) * rng.standard_normal(n)
+        F, G = (RELU(s @ w.T) / np.sqrt(p) for s in (z, x))
+        readout = F.T @ np.linalg.solve(F @ F.T + lam * np.eye(n), y)
+        found.append(np.mean((STAIR3(x[:, :3]) - G @ readout) ** 2))
+    return np.array(found)
+
+
+def test_sampled_features() -> None:
+    """d = 40, n = 120, p = 400, 150 runs: |z| < 4 with 2 % allowed for terms O(1/d); nothing learned is another theory."""
+    d, n, p, lam = 40, 120, 400, 0.01
+    real = sampled(*SIGNS, d, n, p, lam, 0.05, 150)
+    features = conditional_features(STAIR3, RELU, SIGNS[0], np.ones(2), SIGNS[1], FIRST, d)
+    theory = solve_conditional(features, n, p, lam, 0.05).excess
+    sem = real.std(ddof=1) / np.sqrt(len(real))
+    assert abs(real.mean() - theory) < 4 * sem + 0.02 * theory
+    blind = conditional_features(STAIR3, RELU, np.zeros((1, 0)), np.ones(1), np.ones(1), np.zeros((3, 0)), d)
+    assert abs(real.mean() - solve_conditional(blind, n, p, lam, 0.05).excess) > 4 * sem + 0.02 * theory
+
+
+@pytest.mark.parametrize(
+    ("activation", "initialisation", "allowed"),
+    [
+        ("relu", "independent", 0.07),
+        ("tanh(x + 1/2)", "independent", 0.07),
+        ("tanh(x + 1/2)", "symmetric", 0.07),
+        ("relu", "symmetric", 0.25),
+    ],
+)
+def test_after_two_real_steps(activation, initialisation, allowed) -> None:
+    """n2 = 8 d, p = 4 d, d = 80: within 4 standard errors and the error that the result states."""
+    f = Target("z1 + z1*z2", noise=0.1)
+    network = Network(activation, initialisation=initialisation)
+    training, ridge = Training(2, 20.0, 1.0), Ridge(8.0, 4.0, 0.1, d=80, regime="finite")
+    theory = risk(f, network, training, ridge)
+    assert "conditional" in theory.solver
+    assert theory.validity == ("approximate" if initialisation == "symmetric" else "leading order")
+    plan = Simulation(d=80, replicates=12, test_samples=20_000)
+    (real,) = simulate(f, network, training, ridge, plan, steps=[2]).risks
+    assert abs(theory.test_error - real.test_error) < 4 * real.test_error_sem + allowed * theory.test_error
+    # Negative control: the theory of an untrained network.
+    before = risk(f, network, None, ridge)
+    assert abs(before.test_error - real.test_error) > 4 * real.test_error_sem + allowed * before.test_error
+
+
+@pytest.mark.parametrize(
+    ("ridge", "words"),
+    [
+        (Ridge(regime="finite"), "ridge.d"),
+        (Ridge(lam=0.0, d=50, regime="finite"), "lambda"),
+        (Ridge(d=3, regime="finite"), "ridge.d must be at least"),
+    ],
+)
+def test_bad_input(ridge, words) -> None:
+    with pytest.raises(InputError, match=words):
+        risk(Target("z1 + z1*z2"), Network(), Training(2), ridge)
