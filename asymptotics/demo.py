@@ -61,7 +61,7 @@ test_samples = 20000
 def run_demo(say: Say, note: Say) -> dict[str, bytes]:
     """Run the demonstration, saying results through ``say``; returns the figure as PNG and PDF."""
     from asymptotics import plateaus
-    from asymptotics.figures import save
+    from asymptotics.figures import PAGE, save
     from hermite import leap
 
     target = Target(TEXT)
@@ -75,7 +75,7 @@ def run_demo(say: Say, note: Say) -> dict[str, bytes]:
     say("\n4. Test error of the ridge fit at initialisation: theory and simulation\n")
     rows = curve_rows(Experiment.from_toml(CURVE), simulate=True, progress=note)
     say(error_table(rows))
-    return save(lambda figure: draw(figure, run, rows), size=(8.2, 3.4))
+    return save(lambda figure: draw(figure, run, rows), size=PAGE)
 
 
 def overlap_table(run: Run) -> str:

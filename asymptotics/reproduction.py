@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asymptotics.curves import Progress, Row, curve_rows, silent, to_csv
 from asymptotics.experiment import Experiment
+from asymptotics.figures import COLUMN, PAGE
 from asymptotics.trajectories import runs
 from asymptotics.trajectories import to_csv as overlaps_csv
 from hermite.errors import InputError
@@ -134,7 +135,7 @@ def _overlaps(full: bool, progress: Progress) -> Drawing:
                 if step > 1:
                     ax.set_ylabel("")
 
-    return Drawing(draw, (9.0, 5.2), overlaps_csv([run.to_dict() for run in found]))
+    return Drawing(draw, (PAGE[0], 4.4), overlaps_csv([run.to_dict() for run in found]))
 
 
 def _latex(text: str) -> str:
@@ -184,7 +185,7 @@ def _specialisation(full: bool, progress: Progress) -> Drawing:
             "orange: predicted groups, two standard deviations; grey: simulated neurons", fontsize="small"
         )
 
-    return Drawing(draw, (6.4, 3.6), overlaps_csv([run.to_dict() for run in found]))
+    return Drawing(draw, (PAGE[0], 3.6), overlaps_csv([run.to_dict() for run in found]))
 
 
 # Test error over log_d n ----------------------------------------------------------------------------------------
@@ -219,7 +220,7 @@ def _test_error(full: bool, progress: Progress) -> Drawing:
         ax.set_xlabel(r"samples of the step and of the fit, $\log_d n$")
         ax.set_title(f"$f^\\star = {_latex(STAIRCASE)}$, $d = {d}$, $p = d^2$")
 
-    return Drawing(draw, (4.6, 3.2), to_csv(rows))
+    return Drawing(draw, COLUMN, to_csv(rows))
 
 
 def _without_theory(row: Row) -> Row:
@@ -275,4 +276,4 @@ def _stairway(full: bool, progress: Progress) -> Drawing:
         ax.set_xlabel(r"giant steps $t$")
         ax.set_title(f"$f^\\star = {expression_latex(LONG_STAIRCASE, ['z1', 'z2', 'z3'])}$, $d = {d}$")
 
-    return Drawing(draw, (4.2, 3.0), to_csv(rows))
+    return Drawing(draw, COLUMN, to_csv(rows))
