@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from docstrings import process  # noqa: E402
+from docstrings import process, public_page  # noqa: E402
 
 from asymptotics import __version__  # noqa: E402
 
@@ -20,6 +20,8 @@ shutil.copytree(
     dirs_exist_ok=True,
     ignore=shutil.ignore_patterns(".ipynb_checkpoints"),
 )
+
+(HERE / "public.md").write_text(public_page(), encoding="utf-8")
 
 project = "giantstep"
 author = "the giantstep developers"

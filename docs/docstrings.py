@@ -7,8 +7,10 @@ is, and sections get headings.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
+from importlib import import_module
 
 _CODE = re.compile(r"(``[^`]+``)")
 _ROLE = re.compile(r":(?:class|func|meth|mod):`~?([^`]+)`")
@@ -73,3 +75,23 @@ def prose(line: str) -> str:
     parts = _CODE.split(line)
     escaped = [part if i % 2 else re.sub(r"([*_|`\\])", r"\\\1", part) for i, part in enumerate(parts)]
     return "".join(escaped)
+
+
+def public_page() -> str:
+    """Markdown of the page of public names: every name of ``__all__`` of both packages, where it is defined."""
+    titles = {"hermite": "What is in a target", "asymptotics": "What the theory predicts, and simulations"}
+    lines = [
+        "# Interface",
+        "",
+        "Errors are never halved; error bars are standard errors of the mean over replicates.",
+    ]
+    for package, title in titles.items():
+        module = import_module(package)
+        lines += ["", f"## {package}: {title}", "", "```{eval-rst}"]
+        for name in module.__all__:
+            kind = "class" if inspect.isclass(getattr(module, name)) else "function"
+            lines.append(f".. auto{kind}:: {module._HOME[name]}.{name}")
+            if kind == "class":
+                lines.append("   :members:")
+        lines.append("```")
+    return "\n".join([*lines, ""])
