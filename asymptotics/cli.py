@@ -302,6 +302,7 @@ def simulate(
 @click.option(
     "--control-factor", type=float, metavar="X", help="How far off these settings are.  [default: 1.5]"
 )
+@click.option("--store", metavar="FILE", help="Take the simulation from a store of giantstep simulate.")
 @OUT
 @JSON
 def validate(
@@ -310,6 +311,7 @@ def validate(
     rate: str,
     controls: bool,
     control_factor: float | None,
+    store: str | None,
     out: str | None,
     as_json: bool,
 ) -> int:
@@ -320,7 +322,17 @@ def validate(
     from asymptotics.validation import validate as judge
 
     factor = control_factor if control_factor is not None else CONTROL_FACTOR if controls else None
-    report = judge(Experiment.load(file), note, sizes=sizes, rate=rate, controls=factor)
+    experiment = Experiment.load(file)
+    if store is None:
+        report = judge(experiment, note, sizes=sizes, rate=rate, controls=factor)
+    else:
+        from asymptotics.simulation.store import Store
+        from asymptotics.stored import measured_in
+        from asymptotics.validation import examine
+
+        with Store.read(store) as opened:
+            measured = measured_in(opened, experiment)
+        report = examine(experiment, measured, note, rate=rate, controls=factor)
     document = report.to_dict()
     text = validation_text(document)
     if out is not None:
@@ -371,7 +383,7 @@ def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
 @cli.command(
     epilog=example("giantstep init > experiment.toml", "giantstep report experiment.toml -o report.html")
 )
-@click.argument("source", metavar="FILE.toml")
+@click.argument("source", metavar="STORE|FILE.toml")
 @click.option("-o", "--output", metavar="X.html", default="report.html", show_default=True, help="The page.")
 @click.option("--no-simulation", is_flag=True, help="Predictions only.")
 @click.option(
@@ -379,10 +391,15 @@ def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
 )
 def report(source: str, output: str, no_simulation: bool, controls: bool) -> None:
     """One self-contained HTML page: leap report, predictions, simulation, validation, configuration."""
-    from asymptotics.report_page import of_file, report_page
+    from asymptotics.report_page import of_file, of_store, report_page
+    from asymptotics.stored import is_store
     from asymptotics.validation import CONTROL_FACTOR
 
-    found = of_file(source, note, simulate=not no_simulation, controls=CONTROL_FACTOR if controls else None)
+    factor = CONTROL_FACTOR if controls else None
+    if is_store(source):
+        found = of_store(source, note, factor)
+    else:
+        found = of_file(source, note, simulate=not no_simulation, controls=factor)
     path = Path(output)
     write(str(path.parent), {path.name: report_page(found)})
 

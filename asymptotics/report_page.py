@@ -68,6 +68,17 @@ def of_file(
     return comparison(experiment, text, measured, progress, controls)
 
 
+def of_store(path: str, progress: Progress = silent, controls: float | None = None) -> Findings:
+    """What a store holds of the experiment of its latest run; nothing is simulated."""
+    from asymptotics.simulation.store import Store
+    from asymptotics.stored import experiment_of, measured_in
+
+    with Store.read(path) as store:
+        experiment, text = experiment_of(store)
+        measured = measured_in(store, experiment)
+    return comparison(experiment, text, measured, progress, controls)
+
+
 def predictions(experiment: Experiment, source: str, progress: Progress = silent) -> Findings:
     """Theory alone; ``source`` is the text of the experiment file. Raises ``InputError`` where no theory answers."""
     reason = "Nothing was simulated."
