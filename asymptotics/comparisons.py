@@ -83,6 +83,20 @@ def with_sizes(experiment: Experiment, count: int) -> Experiment:
     )
 
 
+def refuse_without_theory(experiment: Experiment) -> None:
+    """``InputError`` where no theory covers the experiment: before hours of simulation, not after them.
+
+    Each training is tried, at the first ridge and the largest d.
+    """
+    largest = max(experiment.simulations, key=lambda s: s.d)
+    if not experiment.has_ridge:
+        for training in experiment.longest:
+            predict(experiment, training, largest)
+        return
+    for training in experiment.trainings:
+        theory(experiment, training, beside(experiment.ridges[0], largest))
+
+
 def measure_all(experiment: Experiment, progress: Progress = silent) -> list[Measured]:
     """Simulate every point: the ridge fit where the file has a [ridge] table, else the overlaps."""
     if not experiment.has_ridge:

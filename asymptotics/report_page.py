@@ -20,6 +20,7 @@ from asymptotics.comparisons import (
     MeasuredRisk,
     at_largest,
     measure_all,
+    refuse_without_theory,
     with_sizes,
 )
 from asymptotics.curves import Progress, Row, compared, curve_rows, silent
@@ -64,7 +65,11 @@ def of_file(
     experiment = Experiment.from_toml(text)
     if not simulate:
         return predictions(experiment, text, progress)
-    measured = measure_all(with_sizes(experiment, 3), progress)
+    experiment = with_sizes(experiment, 3)
+    if not experiment.has_ridge:
+        # Errors of a fit are shown without theory too; overlaps have nothing to be drawn over.
+        refuse_without_theory(experiment)
+    measured = measure_all(experiment, progress)
     return comparison(experiment, text, measured, progress, controls)
 
 
@@ -142,7 +147,7 @@ def report_page(found: Findings) -> str:
 
 def _headline(found: Findings) -> str:
     if found.validation is None:
-        return f'<p class="statement">Predictions without a verdict. {escape(found.reason)}</p>'
+        return f'<p class="statement">No verdict. {escape(found.reason)}</p>'
     verdict = found.validation.verdict
     return f'<p class="statement {verdict}">Theory and simulation: {escape(found.validation.statement)}</p>'
 
@@ -162,13 +167,13 @@ def _target_section(experiment: Experiment) -> str:
         readout=network.readout,
         bias=network.bias,
     )
+    if report.exactness == "undecided":
+        # Nothing is known: empty spaces would read as an answer.
+        pairs = [("how this is known", escape(f"undecided: {report.reason}"))]
+        return "\n".join([_facts(pairs), _stairway(experiment)])
     pairs = [(escape(name.strip()), answer) for name, answer in _leap_answers(report)]
     pairs += [("warning", escape(warning)) for warning in report.warnings]
-    parts = [_facts(pairs)]
-    stairway = _stairway(experiment)
-    if stairway:
-        parts.append(stairway)
-    return "\n".join(parts)
+    return "\n".join([_facts(pairs), _stairway(experiment)])
 
 
 def _leap_answers(report: LeapReport) -> Iterable[tuple[str, str]]:

@@ -29,7 +29,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.comparisons import Altered, Measured, Row, joined, measure_all, with_sizes
+from asymptotics.comparisons import (
+    Altered,
+    Measured,
+    Row,
+    joined,
+    measure_all,
+    refuse_without_theory,
+    with_sizes,
+)
 from asymptotics.curves import Progress, silent
 from asymptotics.experiment import Experiment
 from asymptotics.finite_size import RATES, Spread, choose_rate, extrapolate, spread_of_slopes
@@ -170,6 +178,7 @@ def validate(
     """
     _check(experiment, sizes, rate, controls)
     experiment = with_sizes(experiment, sizes)
+    refuse_without_theory(experiment)
     return examine(experiment, measure_all(experiment, progress), progress, rate=rate, controls=controls)
 
 

@@ -144,7 +144,7 @@ def test_too_few_replicates_give_a_page_without_a_verdict(files: dict[str, Path]
     experiment = Experiment.from_toml(text)
     found = comparison(experiment, text, measure_all(experiment))
     assert found.validation is None
-    assert "Predictions without a verdict" in Outline(report_page(found)).text
+    assert "No verdict" in Outline(report_page(found)).text
 
 
 def test_the_command_writes_the_page(
@@ -180,3 +180,10 @@ def test_every_expression_can_be_set(text: str) -> None:
 def test_unknown_commands_are_refused() -> None:
     with pytest.raises(InputError, match="Cannot set"):
         formula(r"\notacommand{x}")
+
+
+def test_an_undecided_target_gets_no_empty_answers() -> None:
+    text = '[target]\nexpression = "tanh(z1*z2*z3)"\n[training]\nsteps = 0\n[ridge]\nlambda = 0.1\n'
+    page = Outline(report_page(predictions(Experiment.from_toml(text), text)))
+    assert "undecided:" in page.text
+    assert "leap index" not in page.text

@@ -239,3 +239,15 @@ def test_without_a_ridge_table_overlaps_are_compared() -> None:
     report = validate(Experiment.from_toml(OVERLAPS))
     assert {row["quantity"] for row in report.rows} >= {"risk", "M_1[ã=1]", "norm2[ã=-1]"}
     assert all(row["step"] == 1 for row in report.rows)
+
+
+def test_without_a_theory_nothing_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    from asymptotics import validation
+
+    monkeypatch.setattr(validation, "measure_all", lambda *_: pytest.fail("simulated"))
+    for text in (
+        CURVE.replace("steps = 0", "steps = 1\nbatch_exponent = 2"),
+        OVERLAPS.replace("steps = 1", "steps = 2\nbatch_exponent = 2"),
+    ):
+        with pytest.raises(InputError, match="simulat"):
+            validate(Experiment.from_toml(text))
