@@ -202,6 +202,11 @@ def validation_text(report: Mapping[str, Any]) -> str:
         f"(rms z {c['rms_z']:.1f}, largest {c['max_abs_z']:.1f})"
         for c in report["controls"]
     ]
+    if any(row["rejected"] and row.get("validity") != "exact" for row in report["rows"]):
+        lines.append(
+            "note: the theory at refused points is not exact as d grows (see validity, and validity_note of giantstep "
+            'curve); ridge.level = "En+" may be closer.'
+        )
     return "\n".join([*lines, f"verdict: {report['statement']}"])
 
 

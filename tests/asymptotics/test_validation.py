@@ -251,3 +251,15 @@ def test_without_a_theory_nothing_is_simulated(monkeypatch: pytest.MonkeyPatch) 
     ):
         with pytest.raises(InputError, match="simulat"):
             validate(Experiment.from_toml(text))
+
+
+def test_the_text_says_what_was_allowed_and_what_is_not_exact() -> None:
+    from asymptotics.printing import validation_text
+
+    text = validation_text(judge([row for k in range(6) for row in sized(0.5, 0.0, alpha=k)]).to_dict())
+    assert "from d = 100, 400, 1600" in text
+    assert "refused" in text
+    assert "not exact" in text
+    fine = validation_text(judge(rows([0.5], validity="exact")).to_dict())
+    assert "one size only" in fine
+    assert "not exact" not in fine
