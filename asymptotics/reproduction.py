@@ -1,6 +1,6 @@
 """The experiments behind the figures of arXiv:2305.18270, theory and simulation together.
 
-Each at a reduced size that is stated with it (all four in under ten minutes on two cores), or with ``full`` at a size
+Each at a reduced size that is stated with it (all in under ten minutes on two cores), or with ``full`` at a size
 near that of the paper. A figure is a ``Reproduction``: run it, get a drawing and the numbers behind it.
 """
 
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.curves import Progress, Row, curve_rows, silent, to_csv
 from asymptotics.experiment import Experiment
 from asymptotics.figures import COLUMN, PAGE
-from asymptotics.trajectories import runs
+from asymptotics.simulation.runner import mean_and_error
+from asymptotics.trajectories import Run, measure, predict, runs
 from asymptotics.trajectories import to_csv as overlaps_csv
 from hermite.errors import InputError
 
@@ -51,6 +52,13 @@ def reproductions() -> tuple[Reproduction, ...]:
             "d = p = 400, n = 4 d, 6 replicates",
             "d = p = 4000, n = 4 d, 10 replicates",
             _overlaps,
+        ),
+        Reproduction(
+            "gradient",
+            "The gradient of each step points at what is linearly connected to the directions learned before it.",
+            "d = p = 400, n = 4 d, 6 runs",
+            "d = p = 4000, n = 4 d, 10 runs",
+            _gradient,
         ),
         Reproduction(
             "specialisation",
@@ -107,22 +115,23 @@ def _experiment(**tables: Mapping[str, Any]) -> Experiment:
 STAIRCASE, NO_STAIRCASE = "z1 + z1*z2", "z1 + He2(z2)"
 
 
+def _steps_of(text: str, full: bool, **simulation: Any) -> Experiment:
+    """Three steps on ``text``, at the sizes of both figures of overlaps."""
+    d, replicates = (4000, 10) if full else (400, 6)
+    sizes = {"d": d, "width": d, "replicates": replicates, "test_samples": 2000}
+    return _experiment(
+        target={"expression": text},
+        training={"steps": 3, "alpha": 4.0, "eta": 1.0},
+        simulation=sizes | simulation,
+    )
+
+
 def _overlaps(full: bool, progress: Progress) -> Drawing:
     from asymptotics.clouds import plot_cloud
     from asymptotics.figures import plot_overlaps
 
-    d, replicates = (4000, 10) if full else (400, 6)
     found = [
-        runs(
-            _experiment(
-                target={"expression": text},
-                training={"steps": 3, "alpha": 4.0, "eta": 1.0},
-                simulation={"d": d, "width": d, "replicates": replicates, "test_samples": 2000},
-            ),
-            simulate=True,
-            progress=progress,
-        )[0]
-        for text in (STAIRCASE, NO_STAIRCASE)
+        runs(_steps_of(text, full), simulate=True, progress=progress)[0] for text in (STAIRCASE, NO_STAIRCASE)
     ]
 
     def draw(figure: Figure) -> None:
@@ -142,6 +151,47 @@ def _latex(text: str) -> str:
     from asymptotics.mathematics import expression_latex
 
     return expression_latex(text, ["z1", "z2"])
+
+
+def _gradient(full: bool, progress: Progress) -> Drawing:
+    from asymptotics.figures import plot_overlaps
+
+    found = [_gradients(_steps_of(text, full), progress) for text in (STAIRCASE, NO_STAIRCASE)]
+
+    def draw(figure: Figure) -> None:
+        for text, run, ax in zip((STAIRCASE, NO_STAIRCASE), found, figure.subplots(1, 2), strict=True):
+            plot_overlaps(run.theory, ax, run.measured)
+            ax.set_title(f"$f^\\star = {_latex(text)}$")
+            ax.set_xlabel("giant step")
+            ax.set_ylabel(r"overlap of the step, $\Delta M / \eta$")
+
+    return Drawing(draw, (PAGE[0], 2.6), overlaps_csv([run.to_dict() for run in found]))
+
+
+def _gradients(experiment: Experiment, progress: Progress) -> Run:
+    """(M_t − M_{t−1})/η for t = 1..T, from theory and from single runs (an error of its own needs them apart)."""
+    import numpy as np
+
+    training, simulation = experiment.longest[0], experiment.simulations[0]
+    theory = predict(experiment, training, simulation)
+    measured = []
+    for seed in range(simulation.replicates):
+        progress(f"run {seed + 1} of {simulation.replicates} (d = {simulation.d})")
+        one = measure(experiment, training, replace(simulation, replicates=1, seed=seed))
+        measured.append(np.diff([step.M for step in one.steps], axis=0) / training.eta)
+    mean, sem = mean_and_error(np.array(measured))
+    predicted = np.diff([step.M for step in theory.steps], axis=0) / training.eta
+    steps = list(range(training.steps))
+    ours = tuple(replace(theory.steps[t + 1], M=predicted[t]) for t in steps)
+    theirs = tuple(
+        replace(theory.steps[t + 1], M=mean[t], M_sem=None if sem is None else sem[t]) for t in steps
+    )
+    return Run(
+        training,
+        replace(theory, steps=ours),
+        replace(theory, steps=theirs, replicates=simulation.replicates, d=simulation.d, p=simulation.width),
+        simulation,
+    )
 
 
 # Specialisation -------------------------------------------------------------------------------------------------

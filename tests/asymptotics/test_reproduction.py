@@ -53,6 +53,20 @@ def test_a_staircase_is_climbed_and_a_missing_one_is_not() -> None:
     assert all(abs(value(row, "M_2")) < 1e-9 and abs(value(row, "simulation_M_2")) < 0.05 for row in without)
 
 
+def test_the_gradient_points_at_what_is_connected() -> None:
+    rows = reproduce("gradient")
+    assert [row["step"] for row in rows] == ["1", "1", "2", "2", "3", "3"] * 2
+    for row in rows:
+        for m in ("M_1", "M_2"):
+            gap = value(row, f"simulation_{m}") - value(row, m)
+            assert abs(gap) < 6 * value(row, f"simulation_{m}_sem") + 1e-6
+    second = [abs(value(row, "simulation_M_2")) for row in rows]
+    # The staircase: nothing at first, then z2; without one never.
+    assert max(second[:2]) < 0.05
+    assert min(second[2:6]) > 0.1
+    assert max(second[6:]) < 0.08
+
+
 def test_several_directions_are_learned_at_once_from_two_orders_up() -> None:
     (one,) = chosen(["specialisation"])
     made = files(one)
