@@ -7,11 +7,12 @@ A point is simulated at sizes d_1 < … < d_K. If the theory is right, its gap g
 with γ = 1 (even fluctuations only: the rule for averages over n, p ∝ d) or γ = 1/2. What a finite size explains is
 the *allowance* b d_K^(-γ); what it does not is a. A slope b of each point alone would cost most of the power, and
 the points of one quantity know more together: their slopes are taken as draws of mean 0 and variance τ², which is
-estimated from the changes of the gaps between sizes (method of moments, one standard error up; a constant gap,
+estimated from the changes of the gaps between sizes (method of moments, two standard errors up; a constant gap,
 which is what a wrong theory leaves, does not change it). Then a = Σ_k w_k g_k is the generalised least-squares
 estimate under the covariance S + τ² x xᵀ (S of the noise, x = d^(-γ)), with error
 sqrt(Σ_k w_k² s_k² + τ² (w·x)²) and, by Welch and Satterthwaite, about a t distribution. τ → ∞ is the line through
-each point's own gaps, τ = 0 no allowance. Nothing is chosen by hand but the sizes.
+each point's own gaps, τ = 0 no allowance. Nothing is chosen by hand but the sizes. In experiments on
+eight points with no, common or random terms of either rate, a verdict at 1 % refused 0 to 2 % of true theories.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ Array = npt.NDArray[np.float64]
 RATES = {"1/d": 1.0, "1/sqrt(d)": 0.5}
 """Names of the rates γ."""
 
+DECISIVE = 4.0
+"""Difference of chi-square at which one rate is preferred: two standard errors."""
+
 SMALLEST = 24
 """Below this dimension terms of the next order are as large as the first: no size is added there."""
 
@@ -45,10 +49,15 @@ class Intercept:
 
 @dataclass(frozen=True)
 class Spread:
-    """Variance τ² of the slopes of one quantity, from ``count`` points (0 of 0: no allowance)."""
+    """Variance τ² of the slopes of one quantity, with its degrees of freedom (0 and 0: no allowance).
+
+    ``noise``: the mean of s² d over the points, the level of S in the weights (those of a point must not follow
+    its own standard errors: they would favour the sizes where these happen to be small).
+    """
 
     variance: float = 0.0
-    count: int = 0
+    freedom: float = 0.0
+    noise: float = 1.0
 
 
 def sizes_below(d: int, count: int, least: int = 1) -> tuple[int, ...]:
@@ -76,23 +85,26 @@ def fit_weights(sizes: Sequence[int], rate: float) -> tuple[Array, Array]:
 
 
 def spread_of_slopes(points: Sequence[tuple[Sequence[int], Array, Array]], rate: float) -> Spread:
-    """τ² of ``points`` (sizes, gaps, sems) of one quantity: Σ v (b̂² − s_b²) / Σ v, v = 1/s_b², one error up.
+    """τ² of ``points`` (sizes, gaps, sems) of one quantity: Σ v (b̂² − s_b²) / Σ v, v = 1/s_b², two errors up.
 
-    Under τ = 0 the sum Σ v b̂² has mean m and deviation sqrt(2 m); what lies above m − sqrt(2 m) is kept.
+    Under τ = 0 the sum Σ v b̂² has mean m and deviation sqrt(2 m); what lies above m − 2 sqrt(2 m) is kept: too much
+    allowance costs power, too little refuses true theories.
     """
-    slopes, errors = [], []
+    slopes, errors, noise = [], [], []
     for sizes, gaps, sems in points:
         slope = fit_weights(sizes, rate)[1]
         error = float(np.sqrt(np.sum((slope * sems) ** 2)))
         if len(sizes) > 1 and error > 0:
             slopes.append(float(slope @ gaps))
             errors.append(error)
+            noise.append(float(np.mean(sems**2 * np.asarray(sizes))))
     if not slopes:
         return Spread()
     weight = np.array(errors) ** -2.0
     count = len(slopes)
-    excess = float(weight @ np.square(slopes)) - count + float(np.sqrt(2 * count))
-    return Spread(max(0.0, excess) / float(weight.sum()), count)
+    excess = float(weight @ np.square(slopes)) - count + 2 * float(np.sqrt(2 * count))
+    variance = max(0.0, excess) / float(weight.sum())
+    return Spread(variance, float(count), float(np.mean(noise)))
 
 
 def extrapolate(
@@ -107,13 +119,13 @@ def extrapolate(
 
     Without ``spread`` by the line through this point's own gaps (τ → infinity).
     """
-    weights = fit_weights(sizes, rate)[0] if spread is None else _weights(sizes, sems, rate, spread.variance)
+    weights = fit_weights(sizes, rate)[0] if spread is None else _weights(sizes, rate, spread)
     x = np.asarray(sizes, dtype=np.float64) ** -rate
     parts = list((weights * sems) ** 2)
     freedom = [float(r - 1) for r in replicates]
-    if spread is not None and spread.count:
+    if spread is not None and spread.freedom:
         parts.append(spread.variance * float(weights @ x) ** 2)
-        freedom.append(float(spread.count))
+        freedom.append(spread.freedom)
     total = float(np.sum(parts))
     below = float(np.sum(np.square(parts) / np.array(freedom)))
     return Intercept(
@@ -121,20 +133,15 @@ def extrapolate(
     )
 
 
-def _weights(sizes: Sequence[int], sems: Array, rate: float, variance: float) -> Array:
-    """Generalised least squares of a constant under S + τ² x xᵀ.
-
-    S has the shape 1/d and the measured size: weights that followed each single standard error would favour
-    the sizes where it happens to be small.
-    """
+def _weights(sizes: Sequence[int], rate: float, spread: Spread) -> Array:
+    """Generalised least squares of a constant under S + τ² x xᵀ, S of the shape 1/d."""
     d = np.asarray(sizes, dtype=np.float64)
-    if len(d) == 1 or not sems.any():
-        return fit_weights(sizes, rate)[0]
+    if len(d) == 1:
+        return np.ones(1)
     x = d**-rate
-    noise = float(np.mean(sems**2 * d)) / d
     # Sherman and Morrison: S is diagonal.
-    ones, bent = 1 / noise, x / noise
-    direction = ones - variance * bent * float(bent.sum()) / (1 + variance * float(x @ bent))
+    ones, bent = d / spread.noise, x * d / spread.noise
+    direction = ones - spread.variance * bent * float(bent.sum()) / (1 + spread.variance * float(x @ bent))
     weights: Array = direction / float(direction.sum())
     return weights
 
@@ -151,8 +158,9 @@ def lack_of_fit(sizes: Sequence[int], gaps: Array, sems: Array, rate: float) -> 
 def choose_rate(points: Sequence[tuple[Sequence[int], Array, Array]], wanted: str = "auto") -> str:
     """The name of the rate for all ``points`` (sizes, gaps, sems) together.
 
-    "auto": with three sizes or more the rate whose lines fit better, 1/d where both fit equally or two sizes
-    cannot tell. Raises ``InputError`` for an unknown name.
+    "auto": 1/d if its lines fit three sizes or more better by ``DECISIVE``, else 1/sqrt(d), which errs on the safe
+    side: the wider extrapolation explains a 1/d gap as well, and not the other way round. Raises ``InputError`` for an
+    unknown name.
     """
     if wanted != "auto":
         if wanted not in RATES:
@@ -160,4 +168,4 @@ def choose_rate(points: Sequence[tuple[Sequence[int], Array, Array]], wanted: st
         return wanted
     telling = [point for point in points if len(point[0]) >= 3]
     misfit = {name: sum(lack_of_fit(*point, rate) for point in telling) for name, rate in RATES.items()}
-    return min(RATES, key=lambda name: misfit[name])
+    return "1/d" if misfit["1/sqrt(d)"] - misfit["1/d"] > DECISIVE else "1/sqrt(d)"

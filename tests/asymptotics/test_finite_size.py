@@ -79,8 +79,8 @@ def test_three_sizes_tell_the_rate(name: str) -> None:
 
 def test_two_sizes_cannot_tell_and_the_rate_can_be_given() -> None:
     point = ((50, 100), np.array([0.1, 0.05]), np.array([0.01, 0.01]))
-    assert choose_rate([point]) == "1/d"
-    assert choose_rate([point], "1/sqrt(d)") == "1/sqrt(d)"
+    assert choose_rate([point]) == "1/sqrt(d)"
+    assert choose_rate([point], "1/d") == "1/d"
     with pytest.raises(InputError, match="rate must be"):
         choose_rate([point], "1/d^2")
 
@@ -95,8 +95,8 @@ def test_sizes_are_halves_that_are_not_too_small() -> None:
 def test_the_spread_of_slopes_interpolates_between_none_and_the_line() -> None:
     gaps, sems = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.14, 0.1])
     line = extrapolate(SIZES, gaps, sems, [9] * 3, 1.0)
-    free = extrapolate(SIZES, gaps, sems, [9] * 3, 1.0, Spread(1e12, 5))
-    none = extrapolate(SIZES, gaps, sems, [9] * 3, 1.0, Spread(0.0, 5))
+    free = extrapolate(SIZES, gaps, sems, [9] * 3, 1.0, Spread(1e12, 5.0))
+    none = extrapolate(SIZES, gaps, sems, [9] * 3, 1.0, Spread(0.0, 5.0))
     assert free.value == pytest.approx(line.value, rel=1e-6)
     assert none.value == pytest.approx(float(np.array(SIZES) @ gaps / sum(SIZES)))
     assert none.error < line.error
@@ -109,7 +109,7 @@ def test_the_spread_of_slopes_is_estimated_and_blind_to_constant_gaps() -> None:
     points = [
         (SIZES, tau * rng.standard_normal() / d + sems * rng.standard_normal(3), sems) for _ in range(400)
     ]
-    assert spread_of_slopes(points, 1.0).variance == pytest.approx(tau**2, rel=0.25)
+    assert spread_of_slopes(points, 1.0).variance == pytest.approx(tau**2, rel=0.3)
     shifted = [(s, g + 7.0, e) for s, g, e in points]
     assert spread_of_slopes(shifted, 1.0).variance == pytest.approx(spread_of_slopes(points, 1.0).variance)
     assert spread_of_slopes([((100,), np.ones(1), np.ones(1))], 1.0) == Spread()

@@ -115,8 +115,8 @@ steps = 0
 alpha = [1.0, 2.0]
 lambda = 0.1
 [simulation]
-d = 60
-replicates = 30
+d = 96
+replicates = 40
 test_samples = 4000
 """
 
@@ -167,28 +167,35 @@ def test_a_gap_that_falls_with_d_is_allowed_and_one_that_does_not_is_not() -> No
     assert "and 3 more" in constant.statement
 
 
-def test_the_verdict_with_an_allowance_has_the_stated_error_rate() -> None:
-    """500 experiments of 10 points at three sizes, 5 replicates, with finite-size terms of random slopes."""
+@pytest.mark.parametrize(("rate", "size"), [(1.0, 8.0), (0.5, 0.8)])
+def test_the_verdict_with_an_allowance_seldom_refuses_a_true_theory(rate: float, size: float) -> None:
+    """300 experiments of 8 points at three sizes, 10 replicates, with finite-size terms of random slopes.
+
+    The rate is found; ignoring the terms refuses far too often; a constant gap is still refused.
+    """
     rng = np.random.default_rng(4)
-    sizes, scale = np.array([50, 100, 200]), 1 / np.sqrt([50, 100, 200])
-    refused, naive = [], []
-    for _ in range(500):
+    sizes = np.array([50, 100, 200])
+    refused, naive, wrong = [], [], []
+    for _ in range(300):
         made = []
-        for k in range(10):
-            bias = 8 * rng.standard_normal() / sizes
-            draws = bias + np.sqrt(5) * scale * rng.standard_normal((5, 3)) / 3
-            sems = draws.std(axis=0, ddof=1) / np.sqrt(5)
+        for k in range(8):
+            bias = size * rng.standard_normal() / sizes**rate
+            draws = bias + np.sqrt(10) / np.sqrt(sizes) * rng.standard_normal((10, 3)) / 2
+            sems = draws.std(axis=0, ddof=1) / np.sqrt(10)
             for d, gap, sem in zip(sizes, draws.mean(axis=0), sems, strict=True):
-                made.append(rows([gap], replicates=5, sem=float(sem))[0] | {"d": int(d), "alpha": k})
-        refused.append(not judge(made, "1/d").agrees)
+                made.append(rows([gap], replicates=10, sem=float(sem))[0] | {"d": int(d), "alpha": k})
+        refused.append(not judge(made).agrees)
         naive.append(not judge([row for row in made if row["d"] == 200]).agrees)
-    assert np.mean(refused) <= LEVEL + 4 * np.sqrt(LEVEL / 500)
-    assert np.mean(naive) > np.mean(refused)
+        wrong.append(not judge([row | {"theory": 5.3} for row in made]).agrees)
+    # The slopes' variance is estimated: the level holds within a factor of three, and three standard errors.
+    assert np.mean(refused) <= 3 * LEVEL + 3 * np.sqrt(3 * LEVEL / 300)
+    assert np.mean(naive) > 5 * LEVEL
+    assert np.mean(wrong) > 0.95
 
 
 def test_negative_controls_are_refused_and_weak_experiments_say_so() -> None:
     report = validate(
-        Experiment.from_toml(OVERLAPS.replace("replicates = 6", "replicates = 12")), controls=2.0
+        Experiment.from_toml(OVERLAPS.replace("replicates = 6", "replicates = 12")), controls=0.25
     )
     assert [control.setting for control in report.controls] == ["training.alpha", "training.eta"]
     assert report.agrees, report.statement
