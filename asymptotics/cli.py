@@ -438,9 +438,7 @@ def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
 
 @cli.command(
     epilog=example(
-        "giantstep init > experiment.toml",
-        'sed -i \'s/initialisation = "symmetric"/initialisation = "independent"/\' experiment.toml',
-        "giantstep spectrum experiment.toml --simulate",
+        """giantstep init | sed '/^activation/a initialisation = "independent"' | giantstep spectrum - --simulate""",
     )
 )
 @FILE
