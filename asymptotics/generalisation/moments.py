@@ -13,23 +13,33 @@ import numpy.typing as npt
 
 from asymptotics.activations import Activation
 from asymptotics.gaussian import legendre, piecewise_rule, tensor_rule, trapezoid_rule
+from hermite.errors import InputError
 
 Array = npt.NDArray[np.float64]
 
 _REACH = 9.0
+#: max |c|/√s of two spikes that the rule resolves (nodes grow as its square).
+_SHARPEST = 40.0
+#: Norm of residuals up to which products of activations are integrated.
+_WIDEST = 200.0
 
 
 def spike_rule(k: int, slope: float = 1.0, breaks: Sequence[float] = ()) -> tuple[Array, Array]:
     """Nodes (K, k) and weights (K,) for κ ~ N(0, I_k).
 
     The trapezoid rule converges faster than Gauss–Hermite here; ``slope`` = max |c_g|/√s_g is how sharply the
-    moments vary with κ, ``breaks`` (k = 1) are points where they are not smooth.
+    moments vary with κ, ``breaks`` (k = 1) are points where they are not smooth. ``InputError`` if it is beyond reach.
     """
     if k == 0:
         return np.zeros((1, 0)), np.ones(1)
     if k == 1 and breaks:
         nodes, weights = piecewise_rule(breaks, panel=min(1.0, 1.5 / max(slope, 1.0)), order=16)
         return nodes[:, None], weights
+    if slope**k > _SHARPEST**2 or not np.isfinite(slope):
+        raise InputError(
+            f"training.eta is too large: the learned part of the weights is {slope:.2g} times the rest, "
+            "beyond what the rule over the spikes resolves; use a smaller eta."
+        )
     if k <= 2:
         step = (0.2 if k == 1 else 0.4) * min(1.0, 2.5 / max(slope, 1.0))
         x, w = trapezoid_rule(step)
@@ -68,6 +78,10 @@ def product_moment(sigma: Activation, mean: Array, norm2: Array, rho: float) -> 
 
 def _row_rule(sigma: Activation, mean: Array, s: Array, rho: float, rest: float) -> tuple[Array, Array]:
     """Nodes and weights for x ~ N(0, 1), (1 or K, points): one row a κ, split at the kinks (blurred by ``rest``)."""
+    if not float(s.max()) < _WIDEST:
+        raise InputError(
+            f"training.eta is too large: neurons have grown to a norm of {float(s.max()):.2g}; use a smaller eta."
+        )
     if not sigma.kinks:
         x, w = trapezoid_rule(0.15 / max(1.0, float(s.max())))
         return x[None, :], w[None, :]
