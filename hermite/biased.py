@@ -1,0 +1,234 @@
+"""Inputs with a random mean: the staircase of z → f(z + μ) for almost every fixed μ ∈ R^r.
+
+The heat-smoothed form of the shifted target is h(· + μ) (h(μ) = E f(z + μ)), so that its level-1 staircase is
+U_{t+1} = U_t + span_{u ∈ U_t} ∇h(μ + u), U_0 = {0}. h is entire and non-constant, hence dim U_1 = 1 for almost every μ
+(Cornacchia, Mikulincer, Mossel 2025, arXiv:2502.06443, for one direction and for Boolean juntas). This is no promise
+for several directions: a radial target stops at dimension 1, zᵀAz at the number of distinct non-zero eigenvalues of A.
+
+Polynomials: exact at random rational μ. A space that fills V* at one μ fills it at almost every μ; the dimensions below
+that are those of random μ with 62-bit coordinates, the largest of several (wrong with probability below 1e-9 by the
+Schwartz–Zippel lemma, and only ever too small). Infinite expansions: with μ = ta, ∇h at points of U_t is a power series
+in t, known to the order of the expansion; a minor with a coefficient whose ball excludes 0 is non-zero for almost every
+μ, which proves growth. Where growth is not seen nothing is proved.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+from math import comb
+from typing import TYPE_CHECKING, Any
+
+from hermite.closure import Heat, closure_steps, tensor_span
+from hermite.engines import engine_for
+from hermite.subspaces import Span, Undecided, lower, rational
+
+if TYPE_CHECKING:
+    from hermite.target import Target
+
+#: Random means of a polynomial, and the orders of an infinite expansion that are looked at in turn.
+_DRAWS = 3
+_ORDERS = (12, 20)
+_BITS = 512
+
+Series = list[Any]
+
+
+@dataclass(frozen=True)
+class Biased:
+    """``dims[t]`` = dim U_t at n = Θ(d) a step for almost every mean; None where undecided, with the ``reason``.
+
+    ``exactness``: "exact" (a polynomial whose V* is filled), "numerical" (one whose V* is not, at random means),
+    "certified" (an infinite expansion) or "undecided".
+    """
+
+    dims: tuple[int, ...] | None
+    relevant_dim: int | None
+    exactness: str
+    reason: str
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether the staircase ends at the relevant space; None where undecided."""
+        return None if self.dims is None else self.dims[-1] == self.relevant_dim
+
+
+def biased_staircase(f: Target, seed: int = 0) -> Biased:
+    """Dimensions of the level-1 staircase of z → f(z + μ) for almost every μ.
+
+    ``seed`` draws the means at which a polynomial is looked at.
+
+    >>> from hermite import Target
+    >>> biased_staircase(Target("z1*z2*z3")).dims
+    (0, 1, 3)
+    """
+    if f.tree is None:
+        return Biased(None, None, "undecided", "a callable target has no exact expansion")
+    engine = engine_for(f)
+    try:
+        if engine.degree is not None:
+            return _polynomial(
+                f, Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram), seed
+            )
+        if not engine.decided:
+            return Biased(None, None, "undecided", str(engine.reason))
+        for order in _ORDERS:
+            result = _infinite(f, engine, order)
+            if result.dims is not None:
+                break
+        return result
+    except Undecided as doubt:
+        return Biased(None, None, "undecided", str(doubt))
+
+
+def shifted(heat: Heat, mean: Sequence[Any]) -> Heat:
+    """The polynomial h(u + m)."""
+    terms = heat.terms
+    for i, m in enumerate(mean):
+        new: dict[tuple[int, ...], Any] = {}
+        for alpha, c in terms.items():
+            for b in range(alpha[i] + 1):
+                key = (*alpha[:i], b, *alpha[i + 1 :])
+                value = c * comb(alpha[i], b) * m ** (alpha[i] - b)
+                old = new.get(key)
+                new[key] = value if old is None else old + value
+        terms = new
+    return Heat(heat.r, {a: c for a, c in terms.items() if c != 0}, heat.order, gram=heat.gram)
+
+
+def _polynomial(f: Target, heat: Heat, seed: int) -> Biased:
+    relevant = tensor_span(heat)
+    rng = random.Random(seed)
+    best: tuple[int, ...] = ()
+    for _ in range(_DRAWS):
+        mean = [rational(Fraction(rng.getrandbits(62) + 1, 2**60)) for _ in range(f.r)]
+        dims = tuple(s.dim for s in closure_steps(shifted(heat, mean), 1, relevant))
+        best = max(best, dims)
+        if len(dims) <= 3 and dims[-1] == relevant.dim:
+            return Biased(dims, relevant.dim, "exact", "")
+    reason = f"dimensions at {_DRAWS} random means: right but for a probability below 1e-9"
+    return Biased(best, relevant.dim, "numerical", reason)
+
+
+def _infinite(f: Target, engine: Any, order: int) -> Biased:
+    bound: Span = engine.direction_span()
+    heat = Heat(f.r, engine.heat_series(order), order, truncated=True, gram=f.gram)
+    relevant = tensor_span(heat)
+    if relevant.dim < bound.dim:
+        return Biased(None, None, "undecided", "the relevant space is not decided")
+    dim = relevant.dim
+    if dim == 0:
+        return Biased((0,), 0, "exact", "")
+    climb = _Climb(heat, dim)
+    dims = [0, 1]
+    while dims[-1] < dim:
+        grown = climb.step()
+        if grown == dims[-1]:
+            reason = f"dimension {grown} of {dim} is reached; more is not seen to order {order}, nor excluded"
+            return Biased(None, dim, "undecided", reason)
+        dims.append(grown)
+    if any(1 < d < dim for d in dims):
+        return Biased(None, dim, "undecided", "intermediate dimensions are lower bounds only")
+    return Biased(tuple(dims), dim, "certified", "")
+
+
+class _Climb:
+    """∇h at points μ + u, u ∈ U_t, as truncated power series in t (μ = ta, a fixed), and minors proved non-zero."""
+
+    def __init__(self, heat: Heat, goal: int) -> None:
+        import flint
+
+        self.heat, self.goal = heat, goal
+        self.length = heat.order
+        with flint.ctx.workprec(_BITS):
+            self.terms = [
+                (alpha, c.ball(_BITS) if hasattr(c, "ball") else flint.arb(c))
+                for alpha, c in heat.terms.items()
+            ]
+            slopes = (1, Fraction(5, 7), Fraction(-11, 13), Fraction(17, 19), Fraction(-23, 29))
+            self.mean = [self._line(slopes[i % 5] * (1 + i // 5)) for i in range(heat.r)]
+            self.basis = [self.gradient(self.mean)]
+
+    def _line(self, slope: Fraction | int) -> Series:
+        import flint
+
+        zero = flint.arb(0)
+        return [zero, flint.arb(rational(slope)), *[zero] * (self.length - 2)]
+
+    def times(self, a: Series, b: Series) -> Series:
+        out: Series = [0] * self.length
+        for i, x in enumerate(a):
+            if x != 0:
+                for j in range(self.length - i):
+                    out[i + j] = out[i + j] + x * b[j]
+        return out
+
+    def gradient(self, point: Sequence[Series]) -> list[Series]:
+        """(∂h/∂u_i) at a point whose coordinates vanish at t = 0: known below t^order."""
+        one: Series = [1, *[0] * (self.length - 1)]
+        powers = [[one] for _ in point]
+        top = max(max(alpha) for alpha, _ in self.terms)
+        for own, x in zip(powers, point, strict=True):
+            for _ in range(top):
+                own.append(self.times(own[-1], x))
+        out: list[Series] = [[0] * self.length for _ in point]
+        for alpha, c in self.terms:
+            for i, a in enumerate(alpha):
+                if not a:
+                    continue
+                term: Series = [c * a, *[0] * (self.length - 1)]
+                for j, b in enumerate(alpha):
+                    term = self.times(term, powers[j][b - (i == j)]) if b - (i == j) else term
+                out[i] = [x + y for x, y in zip(out[i], term, strict=True)]
+        return out
+
+    def step(self) -> int:
+        """The proved dimension after one more step; the basis grows by the rows that prove it."""
+        import flint
+
+        with flint.ctx.workprec(_BITS):
+            moves = [self._covector(row) for row in self.basis]
+            grown = list(self.basis)
+            for s in range(1, 2 * self.goal + 1):
+                point = list(self.mean)
+                for k, move in enumerate(moves):
+                    # Steps t, 2t, … along each direction, each with its own weight.
+                    step = self._line(Fraction(s * (k + 1) + k, 1))
+                    point = [
+                        [x + y for x, y in zip(p, self.times(step, m), strict=True)]
+                        for p, m in zip(point, move, strict=True)
+                    ]
+                row = self.gradient(point)
+                if self._independent([*grown, row]):
+                    grown.append(row)
+                if len(grown) == self.goal:
+                    break
+            self.basis = grown
+        return len(grown)
+
+    def _covector(self, row: list[Series]) -> list[Series]:
+        """G v of a vector of series."""
+        if self.heat.gram is None:
+            return row
+        columns = [lower([x[j] for x in row], self.heat.gram) for j in range(self.length)]
+        return [[column[i] for column in columns] for i in range(self.heat.r)]
+
+    def _independent(self, rows: list[list[Series]]) -> bool:
+        return any(
+            any(x != 0 and not x.contains(0) for x in self._minor(rows, places))
+            for places in combinations(range(self.heat.r), len(rows))
+        )
+
+    def _minor(self, rows: list[list[Series]], places: tuple[int, ...]) -> Series:
+        """The determinant of some columns, expanded along the first row."""
+        if len(rows) == 1:
+            return rows[0][places[0]]
+        total: Series = [0] * self.length
+        for k, place in enumerate(places):
+            rest = self._minor(rows[1:], (*places[:k], *places[k + 1 :]))
+            sign = -1 if k % 2 else 1
+            total = [x + sign * y for x, y in zip(total, self.times(rows[0][place], rest), strict=True)]
+        return total

@@ -1,0 +1,105 @@
+"""Reused batches: what powers of the label see that the label itself hides.
+
+A second pass over a batch correlates with f², f³, … (Dandi et al. 2024, arXiv:2402.03220; Arnaboldi et al. 2024,
+arXiv:2405.15459). With the labels f, …, f^M used jointly, U_{t+1} = U_t + Σ_m span over x of the conditional tensors
+T_k^U(x) of f^m, orders k ≤ 1 (n = O(d), O(1) steps) or k ≤ 2 (n = O(d log d)); U_0 = {0}. Independent label noise of
+finite moments changes nothing: E[(f + ξ)^m | z] is a combination of the powers up to m with f^m in it.
+
+Exact for polynomials: the closure of M labels is finite linear algebra. What the powers up to M do not see may still be
+seen by a higher power or by another function of the label; :mod:`hermite.generative` answers for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+from typing import TYPE_CHECKING
+
+from hermite.building import power
+from hermite.closure import Heat, conditional_span, tensor_span
+from hermite.engines import engine_for
+from hermite.errors import InputError
+from hermite.subspaces import Span
+
+if TYPE_CHECKING:
+    from hermite.report import Vectors
+    from hermite.target import Target
+
+#: Monomials of the highest power that are worth expanding.
+_LARGEST = 50_000
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """Spaces learned from labels f, …, f^``degree``, jointly.
+
+    ``dims[l - 1]``: dimensions of U_0 ⊂ U_1 ⊂ … with all orders up to l = 1, 2; ``subspaces[l - 1]``: the last space.
+    Both None where undecided, with the ``reason``.
+    """
+
+    degree: int
+    relevant_dim: int | None
+    dims: tuple[tuple[int, ...], ...] | None
+    subspaces: tuple[Vectors, ...] | None
+    exactness: str
+    reason: str
+
+
+def reuse_staircase(f: Target, degree: int = 3) -> Reuse:
+    """Staircases of the label powers up to ``degree``, for orders up to 1 and up to 2.
+
+    Raises ``InputError`` unless 1 ≤ degree ≤ 8.
+
+    >>> from hermite import Target
+    >>> reuse_staircase(Target("He3(z1)")).dims
+    ((0, 1), (0, 1))
+    >>> reuse_staircase(Target("z1 + He4(z2)")).dims
+    ((0, 1), (0, 2))
+    """
+    if isinstance(degree, bool) or not isinstance(degree, int) or not 1 <= degree <= 8:
+        raise InputError(f"degree must be a whole number from 1 to 8, not {degree!r}")
+    if f.tree is None or engine_for(f).degree is None:
+        return Reuse(degree, None, None, None, "undecided", "the powers are expanded for polynomials only")
+    heats: list[Heat] = []
+    for m in range(1, degree + 1):
+        top = m * engine_for(f).degree
+        if m > 1 and comb(f.r + top, f.r) > _LARGEST and not _is_monomial(heats[0]):
+            return Reuse(degree, None, None, None, "undecided", f"the power {m} has too many terms")
+        engine = engine_for(f if m == 1 else _power(f, m))
+        heats.append(Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram))
+    goal = tensor_span(heats[0])
+    climbs = [_climb(heats, level, goal) for level in (1, 2)]
+    return Reuse(
+        degree,
+        goal.dim,
+        tuple(tuple(space.dim for space in spaces) for spaces in climbs),
+        tuple(spaces[-1].strings() for spaces in climbs),
+        "exact",
+        "",
+    )
+
+
+def _power(f: Target, m: int) -> Target:
+    from hermite.target import Target
+
+    assert f.tree is not None
+    return Target(power(f.tree, m), variables=f.variables, gram=f.gram)
+
+
+def _is_monomial(heat: Heat) -> bool:
+    return len(heat.terms) == 1
+
+
+def _climb(heats: list[Heat], level: int, goal: Span) -> list[Span]:
+    """U_0 = {0} ⊂ U_1 ⊂ …: every label and every order up to ``level`` at each step, until nothing is added."""
+    spaces = [Span(goal.n)]
+    while spaces[-1].dim < goal.dim:
+        grown = spaces[-1]
+        for heat in heats:
+            for k in range(1, min(level, heat.order) + 1):
+                if grown.dim < goal.dim:
+                    grown = grown + conditional_span(heat, spaces[-1], k, goal)
+        if grown.dim == spaces[-1].dim:
+            break
+        spaces.append(grown)
+    return spaces

@@ -1,0 +1,265 @@
+"""Boolean inputs: the Fourier–Walsh expansion of f on {±1}^r and its leap.
+
+f = Σ_S f̂(S) χ_S with χ_S(z) = Π_{i∈S} z_i and z uniform on {±1}^d. The leap is the leap complexity of the supports S
+with f̂(S) ≠ 0: min over orderings of the largest number of coordinates not seen before (Abbe, Boix-Adsera,
+Misiakiewicz 2023, arXiv:2302.11055; leap ≤ 1 is the merged-staircase property of arXiv:2202.08658). There is no
+freedom of rotation, and z_i² = 1: He2(z1) is constant here. sign(0) = 0 and heaviside(0) = 1/2.
+
+Values at the vertices are linear forms over Q in irrational atoms (tanh(1), sqrt(2), …): a coefficient is zero when
+its form cancels, non-zero when a ball says so, and undecided otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from hermite.building import add, call, multiply, power
+from hermite.closure import Heat, coordinate_leap
+from hermite.constants import TooLarge, ball, sign_of
+from hermite.errors import InputError
+from hermite.monomials import Expander
+from hermite.nodes import (
+    ONE,
+    Call,
+    Expression,
+    Hermite,
+    Number,
+    Pi,
+    Power,
+    Product,
+    Sum,
+    Variable,
+    is_polynomial,
+    postorder,
+    variables_of,
+)
+from hermite.subspaces import Undecided, rational
+
+if TYPE_CHECKING:
+    from hermite.target import Target
+
+#: Σ coefficient · atom; the rational part stands at the atom 1.
+Form = dict[Expression, Fraction]
+#: Named variables up to which 2^r vertices are visited.
+MOST_VARIABLES = 12
+#: Bits of the balls that prove a coefficient non-zero.
+_BITS = 512
+
+
+@dataclass(frozen=True)
+class Walsh:
+    """The Fourier–Walsh expansion: ``coefficients`` {S: f̂(S)} by supports (indices from 0), those proved zero left out.
+
+    ``leap``: None for a constant, or where undecided (then ``reason`` says why). ``exactness``: "exact" or "undecided".
+    """
+
+    coefficients: dict[tuple[int, ...], Expression]
+    leap: int | None
+    exactness: str
+    reason: str
+
+    @property
+    def supports(self) -> tuple[tuple[int, ...], ...]:
+        """The supports S ≠ ∅ of coefficients not proved zero, small ones first."""
+        return tuple(sorted((s for s in self.coefficients if s), key=lambda s: (len(s), s)))
+
+
+def walsh_expansion(f: Target) -> Walsh:
+    """The Fourier–Walsh expansion and the leap of ``f`` for inputs uniform on {±1}^d.
+
+    Polynomials at any number of variables, other expressions up to 12 of them. Raises ``InputError`` for a callable
+    and for a Gram matrix (correlated directions are no coordinates of a Boolean vector).
+
+    >>> from hermite import Target
+    >>> walsh_expansion(Target("z1*z2 + He2(z3)")).leap
+    2
+    """
+    if f.tree is None:
+        raise InputError("Boolean inputs need a target written as an expression, not a callable")
+    if f.gram is not None:
+        raise InputError("Boolean inputs need orthonormal directions: gram must be left out")
+    try:
+        forms = _polynomial_forms(f.tree) if is_polynomial(f.tree) else None
+        forms = _vertex_forms(f.tree) if forms is None else forms
+    except (Undecided, TooLarge) as doubt:
+        return Walsh({}, None, "undecided", str(doubt))
+    coefficients = {s: _expression(form) for s, form in forms.items() if form}
+    doubtful = {s for s, e in coefficients.items() if s and not isinstance(e, Number) and not _nonzero(e)}
+    most, least = _leap(f.r, set(coefficients) - doubtful), _leap(f.r, set(coefficients))
+    if doubtful and most != least:
+        names = "*".join(f.variables[i] for i in min(doubtful))
+        return Walsh(
+            coefficients, None, "undecided", f"the coefficient of {names} is not proved to vanish or not to"
+        )
+    return Walsh(coefficients, most, "exact", "")
+
+
+def _leap(r: int, supports: set[tuple[int, ...]]) -> int | None:
+    terms = {tuple(int(i in s) for i in range(r)): rational(1) for s in supports if s}
+    return coordinate_leap(Heat(r, terms, r))
+
+
+def _polynomial_forms(e: Expression) -> dict[tuple[int, ...], Form] | None:
+    """Monomials with exponents modulo 2; None if the polynomial is too large to expand."""
+    expander = Expander(budget=2_000_000)
+    for node in postorder(e):
+        expander.expand(node)
+    polynomial = expander.done[e]
+    if polynomial is None:
+        return None
+    out: dict[tuple[int, ...], Form] = {}
+    for monomial, c in polynomial.items():
+        _accumulate(out.setdefault(tuple(i for i, a in monomial if a % 2), {}), {ONE: c}, 1)
+    return out
+
+
+def _vertex_forms(e: Expression) -> dict[tuple[int, ...], Form]:
+    """f at every vertex, then the fast Walsh transform: 2^-r Σ_x f(x) χ_S(x)."""
+    places = sorted(variables_of(e))
+    if len(places) > MOST_VARIABLES:
+        raise Undecided(f"more than {MOST_VARIABLES} variables: the 2^r vertices are not visited")
+    nodes = postorder(e)
+    k = len(places)
+    table = [
+        _value(nodes, {v: Fraction(-1 if x >> j & 1 else 1) for j, v in enumerate(places)})
+        for x in range(2**k)
+    ]
+    for j in range(k):
+        for x in range(2**k):
+            if not x >> j & 1:
+                low, high = table[x], table[x | 1 << j]
+                table[x], table[x | 1 << j] = _mean(low, high, 1), _mean(low, high, -1)
+    return {tuple(v for j, v in enumerate(places) if x >> j & 1): form for x, form in enumerate(table)}
+
+
+def _mean(a: Form, b: Form, sign: int) -> Form:
+    out = {atom: c / 2 for atom, c in a.items()}
+    _accumulate(out, b, Fraction(sign, 2))
+    return out
+
+
+def _accumulate(total: Form, part: Form, factor: Fraction | int) -> None:
+    """total += factor · part, atoms that cancel removed."""
+    for atom, c in part.items():
+        value = total.get(atom, Fraction(0)) + factor * c
+        if value:
+            total[atom] = value
+        else:
+            total.pop(atom, None)
+
+
+def _value(nodes: list[Expression], at: dict[int, Fraction]) -> Form:
+    """The last of ``nodes`` (in postorder) at a vertex."""
+    values: dict[Expression, Form] = {}
+    form: Form
+    low: Form
+    for node in nodes:
+        match node:
+            case Number():
+                form = {ONE: node.value} if node.value else {}
+            case Variable():
+                form = {ONE: at[node.index]}
+            case Sum():
+                form = {}
+                for term in node.terms:
+                    _accumulate(form, values[term], 1)
+            case Product():
+                form = {ONE: Fraction(1)}
+                for factor in node.factors:
+                    form = _times(form, values[factor])
+            case Power() if node.exponent >= 0:
+                form = {ONE: Fraction(1)}
+                for _ in range(node.exponent):
+                    form = _times(form, values[node.base])
+            case Power():
+                form = _atom(power(_expression(values[node.base]), node.exponent))
+            case Hermite():
+                low, form = {}, {ONE: Fraction(1)}
+                for n in range(node.order):
+                    following = _times(values[node.argument], form)
+                    _accumulate(following, low, -n)
+                    low, form = form, following
+            case Call():
+                form = _call(node.name, [values[a] for a in node.arguments])
+            case Pi():
+                form = {node: Fraction(1)}
+            case _:
+                raise TypeError(f"not an expression node: {type(node).__name__}")
+        values[node] = form
+    return values[nodes[-1]]
+
+
+def _times(a: Form, b: Form) -> Form:
+    out: Form = {}
+    for x, c in a.items():
+        for y, e in b.items():
+            _accumulate(out, {multiply((x, y)): c * e}, 1)
+    return out
+
+
+def _call(name: str, x: list[Form]) -> Form:
+    """A function at a vertex: piecewise linear ones by the sign of their argument, odd and even ones folded."""
+    u = x[0]
+    match name:
+        case "max" | "min":
+            best = u
+            for other in x[1:]:
+                ahead = _sign(_difference(other, best))
+                best = other if (ahead > 0) == (name == "max") and ahead else best
+            return best
+        case "sign":
+            return _scaled({ONE: Fraction(1)}, _sign(u))
+        case "heaviside":
+            return _scaled({ONE: Fraction(1, 2)}, 1 + _sign(u))
+        case "relu":
+            return u if _sign(u) > 0 else {}
+        case "abs":
+            return _scaled(u, _sign(u))
+    negative = name not in ("exp", "sqrt") and u and all(c < 0 for c in u.values())
+    if not negative:
+        return _atom(call(name, (_expression(u),)))
+    positive = _atom(call(name, (_expression(_scaled(u, -1)),)))
+    match name:
+        case "sin" | "tanh" | "erf":
+            return _scaled(positive, -1)
+        case "logistic":
+            return _difference({ONE: Fraction(1)}, positive)
+        case "softplus":
+            return _difference(positive, _scaled(u, -1))
+        case _:
+            return positive
+
+
+def _atom(e: Expression) -> Form:
+    if isinstance(e, Number):
+        return {ONE: e.value} if e.value else {}
+    return {e: Fraction(1)}
+
+
+def _scaled(u: Form, c: Fraction | int) -> Form:
+    return {atom: c * x for atom, x in u.items()} if c else {}
+
+
+def _difference(a: Form, b: Form) -> Form:
+    out = dict(a)
+    _accumulate(out, b, -1)
+    return out
+
+
+def _sign(u: Form) -> int:
+    """-1, 0 or 1, proved; a form that cancels is zero."""
+    sign = sign_of(_expression(u)) if u else 0
+    if sign is None:
+        raise Undecided("the sign of a value at a vertex of {±1}^r is not decided")
+    return sign
+
+
+def _expression(form: Form) -> Expression:
+    return add([multiply((Number(c), atom)) for atom, c in form.items()])
+
+
+def _nonzero(e: Expression) -> bool:
+    """Whether a ball proves that a constant is not zero."""
+    return not ball(e, _BITS).contains(0)

@@ -1,0 +1,78 @@
+"""Inputs with a random mean: the reference table, the theorem on quadratic forms, a numerical staircase, undecided."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hermite import Target
+from hermite.biased import biased_staircase
+
+DATA = Path(__file__).parents[1] / "data" / "targets.json"
+ROWS = json.loads(DATA.read_text(encoding="utf-8"))
+ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["target"] for row in ROWS])
+def test_reference_table(row: dict[str, object]) -> None:
+    found = biased_staircase(Target(str(row["target"])))
+    assert found.dims is not None
+    assert list(found.dims) == row["biased_d1_dims"]
+
+
+@pytest.mark.parametrize(
+    ("text", "eigenvalues"),
+    [
+        ("z1*z2 + z3*z4", 2),
+        ("z1*z2 + z1*z3 + z2*z3", 2),
+        ("z1^2 + z2^2 + z3^2", 1),
+        ("z1^2 + 2*z2^2 + 3*z3^2", 3),
+        ("z1^2 - z2^2 + 2*z3^2 + 2*z4^2", 3),
+    ],
+)
+def test_quadratic_forms_stop_at_the_distinct_eigenvalues(text: str, eigenvalues: int) -> None:
+    dims = biased_staircase(Target(text)).dims
+    assert dims is not None
+    assert dims[-1] == eigenvalues
+
+
+def test_the_seed_does_not_matter() -> None:
+    f = Target("z1*z2*(z1^2 - z2^2) + z3*z4")
+    assert len({biased_staircase(f, seed=seed).dims for seed in range(5)}) == 1
+
+
+def test_a_gram_matrix_changes_the_answer() -> None:
+    # z1*z2 + z3*z4 with correlated directions: G A has four distinct eigenvalues.
+    gram = [["1", "1/2", "0", "0"], ["1/2", "1", "0", "0"], ["0", "0", "1", "0"], ["0", "0", "0", "1"]]
+    dims = biased_staircase(Target("z1*z2 + z3*z4", gram=gram)).dims
+    assert dims is not None
+    assert dims[-1] == 4
+
+
+@pytest.mark.parametrize("text", ["relu(z1) + relu(z2)", "sign(z1*z2*z3)", "max(z1, z2)"])
+def test_staircase_by_quadrature(text: str) -> None:
+    """E f(z + μ + u) z at points u of the learned space, by Monte Carlo on one sample: singular values far from 0."""
+    f = Target(text)
+    z = np.random.default_rng(1).standard_normal((400_000, f.r))
+    mean = np.array([0.7, -0.4, 0.5])[: f.r]
+    basis = np.zeros((0, f.r))
+    dims = [0]
+    for _ in range(len(biased_staircase(f).dims or ()) - 1):
+        points = [np.zeros(f.r), *(s * row for row in basis for s in (-1.5, 1.5, 0.7))]
+        rows = np.array([z.T @ (f(z + mean + u) - f(z + mean + u).mean()) / len(z) for u in points])
+        _, size, right = np.linalg.svd(rows)
+        error = 1 / np.sqrt(len(z))
+        basis = right[: int(np.sum(size > 8 * error * np.sqrt(len(points))))]
+        dims.append(len(basis))
+    assert tuple(dims) == biased_staircase(f).dims
+
+
+def test_undecided() -> None:
+    radial = biased_staircase(Target("exp(-z1^2 - z2^2)"))
+    assert radial.dims is None
+    assert radial.complete is None
+    assert "not seen" in radial.reason
+    assert biased_staircase(Target.from_function(lambda x: x[:, 0], 1)).exactness == "undecided"

@@ -1,0 +1,53 @@
+"""Powers of the label: the reference table, the closure of one label as a special case, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hermite import InputError, Target, leap
+from hermite.reuse import reuse_staircase
+
+DATA = Path(__file__).parents[1] / "data" / "targets.json"
+ROWS = json.loads(DATA.read_text(encoding="utf-8"))
+ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
+POLYNOMIALS = [row for row in ROWS if row["class"] == "polynomial" and row["relevant_dim"]]
+
+
+@pytest.mark.parametrize("row", POLYNOMIALS, ids=[row["target"] for row in POLYNOMIALS])
+def test_three_powers_see_what_all_functions_of_the_label_see(row: dict[str, object]) -> None:
+    found = reuse_staircase(Target(str(row["target"])))
+    assert found.dims is not None
+    assert list(found.dims[0]) == row["grand_staircase_dims"]
+    assert found.dims[1][-1] == row["relevant_dim"]
+    assert (found.dims[0][-1] == row["relevant_dim"]) == (row["generative_exponent"] == 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["z1 + z1*z2 + z1*z2*z3", "z1 + z2 + z1*z2", "z1*z2 + He3(z3)", "He4(z1) + z2"]
+)
+def test_the_first_power_alone_is_the_staircase(text: str) -> None:
+    f = Target(text)
+    found = reuse_staircase(f, degree=1)
+    assert found.dims == tuple(leap(f, batch_exponent=level).staircase.dims for level in (1, 2))
+
+
+@pytest.mark.parametrize("text", ["He3(z1)", "z1*z2*z3", "z1 + He4(z2)", "z1^3*z2 - z2^2"])
+def test_more_powers_never_see_less(text: str) -> None:
+    last = [reuse_staircase(Target(text), degree=m).dims for m in (1, 2, 3)]
+    ends = [[dims[-1] for dims in found or ()] for found in last]
+    assert ends == sorted(ends)
+
+
+def test_a_gram_matrix_is_used() -> None:
+    gram = [["1", "1/2"], ["1/2", "1"]]
+    assert reuse_staircase(Target("z1*z2", gram=gram)).dims == ((0,), (0, 2))
+
+
+def test_undecided_and_refused() -> None:
+    assert reuse_staircase(Target("relu(z1)")).dims is None
+    assert reuse_staircase(Target.from_function(lambda x: x[:, 0], 1)).dims is None
+    with pytest.raises(InputError, match="degree"):
+        reuse_staircase(Target("z1"), degree=0)
