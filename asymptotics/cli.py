@@ -158,6 +158,31 @@ def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
     )
 
 
+@cli.command(
+    cls=ExpressionCommand,
+    epilog=example('giantstep hardness "He3(z1)"', 'giantstep hardness "z1*z2" --d 1000 --json'),
+)
+@click.argument("expr", metavar="EXPR")
+@click.option(
+    "--d", "dimension", type=click.IntRange(1), metavar="D", help="Input dimension: adds the sizes n."
+)
+@click.option(
+    "--inputs",
+    type=click.Choice(["gaussian", "rademacher", "biased"]),
+    default="gaussian",
+    show_default=True,
+    help="Law of the inputs: rademacher is uniform on {-1, 1}^d, biased has a random mean.",
+)
+@JSON
+def hardness(expr: str, dimension: int | None, inputs: str, as_json: bool) -> None:
+    """Who learns a target EXPR with how many samples: giant steps, SGD, reuse, SQ-optimal, AMP."""
+    from hermite import Target
+    from hermite import hardness as query
+
+    report = query(Target(expr), d=dimension, inputs=inputs)
+    emit(report.to_dict(), as_json, lambda: repr(report))
+
+
 @cli.command(cls=ExpressionCommand, epilog=example('giantstep plateaus "z1 + z1*z2 + z1*z2*z3"'))
 @click.argument("expr", metavar="EXPR")
 @click.option("--steps", type=click.IntRange(0), help="Giant steps; default: until nothing changes.")

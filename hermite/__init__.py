@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hermite.complexity import Hardness, hardness
     from hermite.errors import ConvergenceError, GiantstepError, InputError
     from hermite.expansion import HermiteExpansion, expand
     from hermite.report import LeapReport, leap
@@ -19,22 +20,26 @@ if TYPE_CHECKING:
 _HOME = {
     "ConvergenceError": "hermite.errors",
     "GiantstepError": "hermite.errors",
+    "Hardness": "hermite.complexity",
     "HermiteExpansion": "hermite.expansion",
     "InputError": "hermite.errors",
     "LeapReport": "hermite.report",
     "Target": "hermite.target",
     "expand": "hermite.expansion",
+    "hardness": "hermite.complexity",
     "leap": "hermite.report",
 }
 
 __all__ = [
     "ConvergenceError",
     "GiantstepError",
+    "Hardness",
     "HermiteExpansion",
     "InputError",
     "LeapReport",
     "Target",
     "expand",
+    "hardness",
     "leap",
 ]
 

@@ -1,0 +1,236 @@
+"""hardness(): how many samples each kind of algorithm needs for a target, in one table.
+
+The indices come from :func:`hermite.report.leap` (correlations), :mod:`hermite.generative` (all functions of the label),
+:mod:`hermite.reuse` (powers of the label), :mod:`hermite.recovery` (weak recovery), :mod:`hermite.walsh` (Boolean
+inputs) and :mod:`hermite.biased` (inputs with a random mean); :mod:`hermite.algorithms` turns them into rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hermite.algorithms import Row, biased_rows, gaussian_rows, rademacher_rows
+from hermite.biased import biased_staircase
+from hermite.errors import InputError
+from hermite.expansion import MAX_ORDER, expand
+from hermite.generative import generative
+from hermite.recovery import recovery_threshold
+from hermite.report import leap
+from hermite.reuse import reuse_staircase
+from hermite.walsh import Walsh, walsh_expansion
+
+if TYPE_CHECKING:
+    from hermite.report import LeapReport, Vectors
+    from hermite.target import Target
+
+INPUTS = ("gaussian", "rademacher", "biased")
+#: Orders beyond the leap that are compared with it at a finite d.
+_LOOK_AHEAD = 4
+
+
+@dataclass(frozen=True, repr=False)
+class Hardness:
+    """Who learns a target with how many samples; the fields are those of ``giantstep hardness --json``.
+
+    ``leap``: the report of :func:`hermite.leap` at n = Θ(d) a step (Gaussian inputs). ``generative_bounds``: proved
+    [lower, upper] of the generative exponent. ``alpha_c``: weak recovery needs n > alpha_c d (inf: hard; None: there is
+    a trivial direction, or undecided); ``alpha_c_error`` is one standard error. ``boolean_leap``, ``biased_d1_dims``:
+    for inputs uniform on {±1}^d, and with a random mean. ``rows``: one algorithm each, for the ``inputs`` asked for.
+    """
+
+    leap: LeapReport
+    generative_exponent: int | None
+    generative_bounds: tuple[int | None, int | None]
+    grand_staircase_dims: tuple[int, ...] | None
+    trivial_subspace: Vectors | None
+    alpha_c: float | None
+    alpha_c_error: float | None
+    boolean_leap: int | None
+    biased_d1_dims: tuple[int, ...] | None
+    inputs: str
+    d: int | None
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, equal to the command's JSON: the keys of ``leap``, and those of hardness."""
+        out = self.leap.to_dict()
+        out["warnings"] = [*out["warnings"], *self.notes]
+        return out | {
+            "generative_exponent": self.generative_exponent,
+            "generative_bounds": list(self.generative_bounds),
+            "grand_staircase_dims": _listed(self.grand_staircase_dims),
+            "trivial_subspace": self.trivial_subspace,
+            "alpha_c": "infinity" if self.alpha_c == math.inf else self.alpha_c,
+            "alpha_c_error": self.alpha_c_error,
+            "boolean_leap": self.boolean_leap,
+            "biased_d1_dims": _listed(self.biased_d1_dims),
+            "inputs": self.inputs,
+            "d": self.d,
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+    def table(self) -> list[list[str]]:
+        """The heading and one list of cells a row."""
+        heading = ["algorithm", "learns", "n", "constant", "status", "source", "note"]
+        if self.d is not None:
+            heading.insert(3, f"n at d = {self.d}")
+        return [heading, *(self._cells(row) for row in self.rows)]
+
+    def _cells(self, row: Row) -> list[str]:
+        cells = [
+            row.algorithm,
+            row.learned_text(self.leap.variables, self.leap.relevant_dim),
+            "-" if row.exponent is None else _power(row.exponent),
+            "-" if row.constant is None else f"{row.constant:.4g}",
+            row.status,
+            row.source,
+            row.note,
+        ]
+        if self.d is not None:
+            cells.insert(3, "-" if row.n is None else f"{row.n:.3g}")
+        return cells
+
+    def summary(self) -> list[tuple[str, str]]:
+        """(index, value) pairs that stand above the table."""
+        low, high = self.generative_bounds
+        k = self.generative_exponent
+        bounds = "none" if low is None else f"from {low} to {'?' if high is None else high}"
+        return [
+            ("information exponent", _text(self.leap.information_exponent)),
+            ("leap in these coordinates", _text(self.leap.leap_coordinates)),
+            ("isotropic leap", _text(self.leap.isotropic_leap)),
+            ("generative exponent", bounds if k is None else str(k)),
+            ("leap for Boolean inputs", _text(self.boolean_leap)),
+        ]
+
+    def __repr__(self) -> str:
+        table = self.table()
+        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+        text = [f"hardness of {self.leap.target} ({self.inputs} inputs)"]
+        text += [f"  {name}: {value}" for name, value in self.summary()]
+        text.append("")
+        for line in table:
+            cells = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            text.append("  " + cells.rstrip())
+        text += [f"  warning: {warning}" for warning in (*self.leap.warnings, *self.notes)]
+        return "\n".join(text)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        heading, *lines = self.table()
+        style = " style='text-align:left'"
+        head = "".join(f"<th{style}>{escape(cell)}</th>" for cell in heading)
+        body = "".join(
+            "<tr>" + "".join(f"<td{style}>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
+        )
+        facts = "; ".join(f"{escape(name)}: {escape(value)}" for name, value in self.summary())
+        warnings = "".join(f"<p>{escape(w)}</p>" for w in (*self.leap.warnings, *self.notes))
+        caption = f"<b>{escape(self.leap.target)}</b> ({escape(self.inputs)} inputs)<br>{facts}"
+        return f"<p>{caption}</p><table><tr>{head}</tr>{body}</table>{warnings}"
+
+
+def hardness(f: Target, d: int | None = None, inputs: str = "gaussian") -> Hardness:
+    """Who learns ``f``, from how many samples: giant steps, one-pass SGD, reuse, SQ-optimal algorithms, AMP.
+
+    Parameters
+    ----------
+    f
+        The target; what cannot be proved is None, with the reason in ``notes``.
+    d
+        Input dimension: adds the sizes n = constant · d^exponent, and a warning where a coefficient is so small that a
+        higher order is larger at this d.
+    inputs
+        "gaussian", "rademacher" (uniform on {±1}^d) or "biased" (Gaussian, with a random mean): the rows.
+
+    Raises ``InputError`` for d < 1, unknown inputs, and Boolean inputs with a Gram matrix or a callable.
+
+    >>> from hermite import Target, hardness
+    >>> report = hardness(Target("He3(z1)"), d=1000)
+    >>> report.leap.information_exponent, report.generative_exponent, report.rows[3].exponent, report.rows[6].exponent
+    (3, 1, 2, 1.0)
+    """
+    if inputs not in INPUTS:
+        raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
+    if d is not None and (isinstance(d, bool) or not isinstance(d, int) or d < 1):
+        raise InputError(f"d must be a whole number >= 1, not {d!r}")
+    one = leap(f)
+    found = generative(f)
+    threshold = recovery_threshold(f)
+    if inputs == "rademacher" or (f.is_symbolic and f.gram is None):
+        boolean = walsh_expansion(f)
+    else:
+        boolean = Walsh({}, None, "undecided", "no Fourier–Walsh expansion: a callable, or a Gram matrix")
+    bias = biased_staircase(f)
+    rows = {
+        "gaussian": lambda: gaussian_rows(
+            one, leap(f, batch_exponent=2), reuse_staircase(f), found, threshold
+        ),
+        "rademacher": lambda: rademacher_rows(boolean, f.r),
+        "biased": lambda: biased_rows(bias),
+    }[inputs]()
+    notes = [
+        found.reason if found.exactness == "undecided" else "",
+        boolean.reason,
+        bias.reason,
+        finite_size_warning(f, one.leap_index, d) if d is not None and inputs == "gaussian" else "",
+    ]
+    return Hardness(
+        leap=one,
+        generative_exponent=found.exponent,
+        generative_bounds=tuple(found.bounds),
+        grand_staircase_dims=found.grand_staircase_dims,
+        trivial_subspace=found.trivial_subspace,
+        alpha_c=threshold.alpha_c,
+        alpha_c_error=threshold.error,
+        boolean_leap=boolean.leap,
+        biased_d1_dims=bias.dims,
+        inputs=inputs,
+        d=d,
+        rows=tuple(_sized(row, d) for row in rows),
+        notes=tuple(dict.fromkeys(note for note in notes if note)),
+    )
+
+
+def finite_size_warning(f: Target, index: int | None, d: int) -> str:
+    """Whether ‖C_l‖ d^{-(l-1)/2} at the leap l is below that of a higher order at this d; "" if it is not.
+
+    Order-k signal has norm ‖C_k‖ d^{-(k-1)/2} in one giant step, so that the leap rules only as d → ∞.
+    """
+    if index is None or not f.is_symbolic:
+        return ""
+    energies = expand(f, min(index + _LOOK_AHEAD, MAX_ORDER)).energies
+    sizes = {
+        k: math.sqrt(math.factorial(k) * energies[k]) * d ** (-(k - 1) / 2)
+        for k in range(index, len(energies))
+    }
+    larger = max(sizes, key=lambda k: sizes[k])
+    if larger == index:
+        return ""
+    return (
+        f"at d = {d} order {larger} (signal {sizes[larger]:.2g}) is larger than the leap's order {index} "
+        f"(signal {sizes[index]:.2g}): the exponents are those of much larger d"
+    )
+
+
+def _sized(row: Row, d: int | None) -> Row:
+    if d is None or row.exponent is None or row.constant == 0:
+        return row
+    return replace(row, n=(1.0 if row.constant is None else row.constant) * float(d) ** row.exponent)
+
+
+def _listed(dims: tuple[int, ...] | None) -> list[int] | None:
+    return None if dims is None else list(dims)
+
+
+def _power(exponent: float) -> str:
+    if exponent == 1:
+        return "d"
+    return f"d^{exponent:g}" if float(exponent).is_integer() else f"d^({2 * exponent:g}/2)"
+
+
+def _text(k: int | None) -> str:
+    return "none" if k is None else str(k)

@@ -1,0 +1,157 @@
+"""hardness(): every reference row, the exponents of the table, other inputs, finite d, the command."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from asymptotics.cli import cli
+from hermite import Hardness, InputError, Target, hardness, leap
+
+DATA = Path(__file__).parents[1] / "data" / "targets.json"
+ROWS = json.loads(DATA.read_text(encoding="utf-8"))
+ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
+NAMES = [
+    "one giant step",
+    "T giant steps at n = Θ(d)",
+    "T giant steps at n = Θ(d²)",
+    "one-pass SGD",
+    "smoothed SGD / CSQ-optimal",
+    "reused batches",
+    "SQ / low-degree optimal",
+    "AMP weak recovery",
+]
+STATUS = {"theorem", "conjecture", "heuristic", "as recalled"}
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, Hardness]:
+    return {row["target"]: hardness(Target(row["target"]), d=1000) for row in ROWS}
+
+
+def _contains(bounds: tuple[int | None, int | None], value: int | None) -> bool:
+    low, high = bounds
+    return value is None or ((low is None or low <= value) and (high is None or value <= high))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["target"] for row in ROWS])
+def test_reference_table(row: dict[str, object], reports: dict[str, Hardness]) -> None:
+    report = reports[str(row["target"])]
+    assert report.boolean_leap == row["boolean_leap"]
+    assert list(report.biased_d1_dims or ()) == row["biased_d1_dims"]
+    assert report.generative_exponent in (row["generative_exponent"], None)
+    assert _contains(report.generative_bounds, row["generative_exponent"])  # type: ignore[arg-type]
+    assert [one.algorithm for one in report.rows] == NAMES
+    assert {one.status for one in report.rows} <= STATUS
+    assert all("arXiv:" in one.source for one in report.rows)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["target"] for row in ROWS])
+def test_exponents_follow_from_the_indices(row: dict[str, object], reports: dict[str, Hardness]) -> None:
+    report = reports[str(row["target"])]
+    exponents = {one.algorithm: one.exponent for one in report.rows}
+    isotropic, generative = row["isotropic_leap"], row["generative_exponent"]
+    assert exponents["one giant step"] == row["leap_index"]
+    if not isinstance(isotropic, int):
+        assert set(exponents.values()) == {None}
+        return
+    assert exponents["one-pass SGD"] == max(isotropic - 1, 1)
+    assert exponents["smoothed SGD / CSQ-optimal"] == max(isotropic / 2, 1)
+    if report.generative_exponent is not None:
+        assert isinstance(generative, int)
+        assert exponents["SQ / low-degree optimal"] == max(generative / 2, 1)
+        # An optimal algorithm with all functions of the label needs no more than one with correlations only.
+        assert generative <= isotropic
+    sizes = {one.algorithm: one.n for one in report.rows if one.exponent is not None}
+    for name, n in sizes.items():
+        constant = {one.algorithm: one.constant for one in report.rows}[name]
+        expected = None if constant == 0 else (constant or 1.0) * 1000.0 ** float(exponents[name] or 0)
+        assert n == pytest.approx(expected)
+
+
+def test_what_is_learned() -> None:
+    rows = {row.algorithm: row for row in hardness(Target("z1 + He4(z2)")).rows}
+    assert rows["one giant step"].learned == [["1", "0"]]
+    assert rows["T giant steps at n = Θ(d²)"].learned == [["1", "0"]]
+    assert rows["reused batches"].learned == [["1", "0"], ["0", "1"]]
+    hidden = {row.algorithm: row for row in hardness(Target("sign(z1*z2*z3)")).rows}
+    assert hidden["reused batches"].learned == []
+    assert hidden["AMP weak recovery"].exponent is None
+
+
+def test_boolean_inputs() -> None:
+    staircase = {
+        row.algorithm: row for row in hardness(Target("z1+z1*z2+z1*z2*z3"), inputs="rademacher").rows
+    }
+    assert staircase["T giant steps at n = Θ(d)"].learned_dim == 3
+    xor = {row.algorithm: row for row in hardness(Target("z1*z2"), inputs="rademacher").rows}
+    assert xor["T giant steps at n = Θ(d)"].exponent is None
+    assert xor["minibatch SGD (XOR)"].exponent == 1
+    even = hardness(Target("He4(z1)"), inputs="rademacher")
+    assert even.boolean_leap is None
+    assert {row.learned_dim for row in even.rows} == {0}
+
+
+def test_biased_inputs() -> None:
+    rows = hardness(Target("z1*z2 + z3*z4"), d=100, inputs="biased").rows
+    assert [(row.learned_dim, row.n) for row in rows] == [(1, 100.0), (2, 100.0)]
+    assert {row.status for row in hardness(Target("He3(z1)"), inputs="biased").rows} == {"theorem"}
+
+
+def test_finite_dimension_warning() -> None:
+    small = Target("1e-12*z1 + He3(z2)")
+    assert any("at d = 1000 order 3" in note for note in hardness(small, d=1000).notes)
+    assert not any("at d" in note for note in hardness(small).notes)
+    assert not any("order" in note for note in hardness(Target("z1 + He3(z2)"), d=1000).notes)
+    # The signal of order k is |C_k| d^{-(k-1)/2}: 1/100 against 2 d^{-1/2} changes sides at d = 40,000.
+    crossing = Target("z1/100 + He2(z2)")
+    assert any("order 2" in note for note in hardness(crossing, d=39_000).notes)
+    assert not any("order 2" in note for note in hardness(crossing, d=41_000).notes)
+
+
+def test_noise_changes_no_index() -> None:
+    for text in ("z1*z2 + z1", "He4(z1)", "relu(z1) + relu(z2)"):
+        quiet, noisy = hardness(Target(text)), hardness(Target(text, noise=0.5))
+        assert [row.exponent for row in quiet.rows[:-1]] == [row.exponent for row in noisy.rows[:-1]]
+        assert quiet.generative_exponent == noisy.generative_exponent
+
+
+def test_dictionary_has_the_keys_of_leap_and_is_json(reports: dict[str, Hardness]) -> None:
+    document = reports["sign(z1*z2*z3)"].to_dict()
+    assert set(leap(Target("z1")).to_dict()) <= set(document)
+    assert {"generative_exponent", "generative_bounds", "grand_staircase_dims", "trivial_subspace"} <= set(
+        document
+    )
+    assert {"alpha_c", "boolean_leap", "biased_d1_dims", "rows"} <= set(document)
+    for report in reports.values():
+        json.dumps(report.to_dict(), allow_nan=False)
+        assert report.alpha_c is None or not math.isnan(report.alpha_c)
+
+
+def test_shown(reports: dict[str, Hardness]) -> None:
+    report = reports["z1*z2"]
+    assert all(name in repr(report) and name in report._repr_html_() for name in NAMES)
+    assert "n at d = 1000" in repr(report)
+
+
+def test_command() -> None:
+    result = CliRunner().invoke(cli, ["hardness", "z1*z2", "--d", "100", "--json"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == hardness(Target("z1*z2"), d=100).to_dict()
+    text = CliRunner().invoke(cli, ["hardness", "-z1^2", "--inputs", "biased"])
+    assert text.exit_code == 0
+    assert "T giant steps" in text.stdout
+
+
+def test_bad_input() -> None:
+    with pytest.raises(InputError, match="inputs"):
+        hardness(Target("z1"), inputs="uniform")
+    for d in (0, -3, 2.5, True):
+        with pytest.raises(InputError, match="d must be"):
+            hardness(Target("z1"), d=d)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="gram"):
+        hardness(Target("z1*z2", gram=[["1", "1/2"], ["1/2", "1"]]), inputs="rademacher")
