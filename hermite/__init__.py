@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hermite.errors import ConvergenceError, GiantstepError, InputError
     from hermite.expansion import HermiteExpansion, expand
+    from hermite.generative import Generative, generative
+    from hermite.recovery import RecoveryThreshold, recovery_threshold
     from hermite.report import LeapReport, leap
     from hermite.target import Target
 
 _HOME = {
+    "Generative": "hermite.generative",
+    "RecoveryThreshold": "hermite.recovery",
+    "generative": "hermite.generative",
+    "recovery_threshold": "hermite.recovery",
     "ConvergenceError": "hermite.errors",
     "GiantstepError": "hermite.errors",
     "HermiteExpansion": "hermite.expansion",
@@ -28,6 +34,10 @@ _HOME = {
 }
 
 __all__ = [
+    "Generative",
+    "RecoveryThreshold",
+    "generative",
+    "recovery_threshold",
     "ConvergenceError",
     "GiantstepError",
     "HermiteExpansion",
