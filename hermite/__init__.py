@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hermite.errors import ConvergenceError, GiantstepError, InputError
     from hermite.expansion import HermiteExpansion, expand
-    from hermite.generative import Generative, generative
+    from hermite.generative_leap import Generative, generative
     from hermite.recovery import RecoveryThreshold, recovery_threshold
     from hermite.report import LeapReport, leap
     from hermite.target import Target
 
 _HOME = {
-    "Generative": "hermite.generative",
+    "Generative": "hermite.generative_leap",
     "RecoveryThreshold": "hermite.recovery",
-    "generative": "hermite.generative",
+    "generative": "hermite.generative_leap",
     "recovery_threshold": "hermite.recovery",
     "ConvergenceError": "hermite.errors",
     "GiantstepError": "hermite.errors",
@@ -34,18 +34,18 @@ _HOME = {
 }
 
 __all__ = [
-    "Generative",
-    "RecoveryThreshold",
-    "generative",
-    "recovery_threshold",
     "ConvergenceError",
+    "Generative",
     "GiantstepError",
     "HermiteExpansion",
     "InputError",
     "LeapReport",
+    "RecoveryThreshold",
     "Target",
     "expand",
+    "generative",
     "leap",
+    "recovery_threshold",
 ]
 
 

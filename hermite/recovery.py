@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from hermite.generative import Generative, generative
+from hermite.generative_leap import Generative, generative
 from hermite.subspaces import rational
 
 if TYPE_CHECKING:

@@ -1,0 +1,79 @@
+"""Generative leap and grand staircase: the reference table, order relations, invariances."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hermite import InputError, Target, generative, leap
+
+_DATA = json.loads((Path(__file__).parents[1] / "data" / "targets.json").read_text())
+ROWS: list[dict[str, Any]] = (
+    _DATA if isinstance(_DATA, list) else next(v for v in _DATA.values() if isinstance(v, list))
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["target"])
+def test_reference_table(row: dict[str, Any]) -> None:
+    g = generative(Target(row["target"]))
+    assert g.exponent == row["generative_exponent"]
+    assert g.exactness in ("exact", "certified")
+    assert g.grand_staircase_dims == (row["grand_staircase_dims"] or [0])
+    assert g.trivial_subspace == (row["trivial_subspace"] or [])
+    if g.exponent is not None:
+        assert g.isotropic_leap is not None
+        assert g.exponent <= g.isotropic_leap
+        report = leap(Target(row["target"]))
+        assert report.information_exponent <= report.leap_coordinates <= report.isotropic_leap
+
+
+@pytest.mark.parametrize("text", ["z1*z2", "z1^3 - 3*z1", "z1 + He4(z2)", "sign(z1*z2)", "z1^2*exp(-z1^2)"])
+def test_noise_and_injective_labels_change_nothing(text: str) -> None:
+    plain = generative(Target(text))
+    assert generative(Target(text, noise=0.5)).exponent == plain.exponent
+    assert generative(Target(f"2*({text}) + 3")).exponent == plain.exponent
+    assert generative(Target(f"-({text})")).grand_staircase_dims == plain.grand_staircase_dims
+
+
+def test_rotations_turn_the_spaces() -> None:
+    plain = generative(Target("z1 + He4(z2)"))
+    turned = generative(Target("(3*z1 + 4*z2)/5 + He4((4*z1 - 3*z2)/5)"))
+    assert turned.bounds is not None
+    assert turned.bounds[0] <= plain.exponent <= turned.bounds[1]
+    assert turned.grand_staircase_dims == plain.grand_staircase_dims
+    assert turned.trivial_subspace == [["1", "4/3"]]
+
+
+def test_functions_of_a_gaussian_square() -> None:
+    assert generative(Target("(z1^2*exp(-z1^2))^2 + z1^2*exp(-z1^2)")).bounds[0] == 4
+    assert generative(Target("z1^2*exp(-2*z1^2)")).bounds[0] == 2
+
+
+def test_an_open_question_is_an_interval_with_a_reason() -> None:
+    g = generative(Target("z1^3 - 3*z1*z2^2"))
+    assert g.bounds is not None
+    assert g.bounds[0] <= 2 <= g.bounds[1]
+    assert g.exponent is not None or (g.exactness == "undecided" and g.reason)
+
+
+def test_callables_are_refused() -> None:
+    with pytest.raises(InputError, match="expression"):
+        generative(Target.from_function(lambda x: x[..., 0], 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "order"), [("z1^2*exp(-z1^2)", 4), ("z1^4 - 6*z1^2 + 3", 2), ("cos(z1)", 2)]
+)
+def test_monte_carlo_of_conditional_moments(text: str, order: int) -> None:
+    """Sum over bins of (mean He_k)² size/Var is χ² of the bins below the exponent and far above at it."""
+    z = np.random.default_rng(1).standard_normal((1 << 19, 1))
+    u = z[np.argsort(Target(text)(z)), 0].reshape(64, -1)
+    for k in range(1, order + 1):
+        he = np.polynomial.hermite_e.hermeval(u, [0] * k + [1])
+        statistic = float(np.sum(he.mean(1) ** 2 / he.var(1) * he.shape[1]))
+        score = (statistic - 64) / np.sqrt(2 * 64)
+        assert (score > 20) if k == order else (abs(score) < 4.5)
