@@ -14,10 +14,16 @@ if TYPE_CHECKING:
     from hermite.complexity import Hardness, hardness
     from hermite.errors import ConvergenceError, GiantstepError, InputError
     from hermite.expansion import HermiteExpansion, expand
+    from hermite.generative_leap import Generative, generative
+    from hermite.recovery import RecoveryThreshold, recovery_threshold
     from hermite.report import LeapReport, leap
     from hermite.target import Target
 
 _HOME = {
+    "Generative": "hermite.generative_leap",
+    "RecoveryThreshold": "hermite.recovery",
+    "generative": "hermite.generative_leap",
+    "recovery_threshold": "hermite.recovery",
     "ConvergenceError": "hermite.errors",
     "GiantstepError": "hermite.errors",
     "Hardness": "hermite.complexity",
@@ -32,15 +38,19 @@ _HOME = {
 
 __all__ = [
     "ConvergenceError",
+    "Generative",
     "GiantstepError",
     "Hardness",
     "HermiteExpansion",
     "InputError",
     "LeapReport",
+    "RecoveryThreshold",
     "Target",
     "expand",
+    "generative",
     "hardness",
     "leap",
+    "recovery_threshold",
 ]
 
 

@@ -1,6 +1,6 @@
 """hardness(): how many samples each kind of algorithm needs for a target, in one table.
 
-The indices come from :func:`hermite.report.leap` (correlations), :mod:`hermite.generative` (all functions of the label),
+The indices come from :func:`hermite.report.leap` (correlations), :mod:`hermite.generative_leap` (all functions of the label),
 :mod:`hermite.reuse` (powers of the label), :mod:`hermite.recovery` (weak recovery), :mod:`hermite.walsh` (Boolean
 inputs) and :mod:`hermite.biased` (inputs with a random mean); :mod:`hermite.algorithms` turns them into rows.
 """
@@ -15,7 +15,7 @@ from hermite.algorithms import Row, biased_rows, gaussian_rows, rademacher_rows
 from hermite.biased import biased_staircase
 from hermite.errors import InputError
 from hermite.expansion import MAX_ORDER, expand
-from hermite.generative import generative
+from hermite.generative_leap import generative
 from hermite.recovery import recovery_threshold
 from hermite.report import leap
 from hermite.reuse import reuse_staircase
@@ -174,6 +174,9 @@ def hardness(f: Target, d: int | None = None, inputs: str = "gaussian") -> Hardn
     }[inputs]()
     notes = [
         found.reason if found.exactness == "undecided" else "",
+        ""
+        if found.staircase_proved or not found.relevant_dim
+        else "the grand staircase is a lower bound: found by moments of the label, not proved to be all",
         boolean.reason,
         bias.reason,
         finite_size_warning(f, one.leap_index, d) if d is not None and inputs == "gaussian" else "",
@@ -181,9 +184,9 @@ def hardness(f: Target, d: int | None = None, inputs: str = "gaussian") -> Hardn
     return Hardness(
         leap=one,
         generative_exponent=found.exponent,
-        generative_bounds=tuple(found.bounds),
-        grand_staircase_dims=found.grand_staircase_dims,
-        trivial_subspace=found.trivial_subspace,
+        generative_bounds=(None, None) if found.bounds is None else (found.bounds[0], found.bounds[1]),
+        grand_staircase_dims=tuple(found.grand_staircase_dims) if found.relevant_dim else None,
+        trivial_subspace=found.trivial_subspace if found.relevant_dim else None,
         alpha_c=threshold.alpha_c,
         alpha_c_error=threshold.error,
         boolean_leap=boolean.leap,

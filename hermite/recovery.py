@@ -1,144 +1,165 @@
-"""Weak recovery: from how many samples a spectral method or AMP finds a target's subspace, n > alpha_c d.
+"""recovery_threshold(): the samples per dimension, n = α d, above which first-order methods find a direction at all.
 
-With G(y) = E[z zᵀ − 1 | Y = y] on the relevant variables, 1/alpha_c is the largest eigenvalue of M ↦ E_Y[G(Y) M G(Y)] on
-symmetric matrices (Troiani, Dandi, Defilippis, Zdeborová, Loureiro, Krzakala 2024, arXiv:2405.15480; for one direction
-1/alpha_c = E_Y (E[z² − 1|Y])², Mondelli & Montanari 2018, arXiv:1708.05932). It is meaningful where no direction is trivial
-(learned at order one), and infinite where the generative leap is 3 or more.
+With no trivial direction (E[z | Y] = 0), G(y) = E[z zᵀ − I | Y = y] and 1/α_c is the spectral radius of M ↦ E_Y[G M G] on
+symmetric matrices (Troiani, Dandi, Defilippis, Zdeborová, Loureiro, Krzakala 2024, arXiv:2405.15480). Trivial directions
+need any α > 0; if G = 0, α_c is infinite ("hard"). Closed forms: 1/2 for one direction and f monotone in |z|; r/2 for |z|²;
+π²/4 for sign(z1 z2). The rest: labels sorted into bins of equal probability, Gaussian inputs, and an error bar.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from hermite.generative import generative
-from hermite.target import Target
+from hermite.generative_leap import Generative, generative
+from hermite.subspaces import rational
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Monte Carlo: batches, samples a batch, and samples a bin of the label.
-_BATCHES, _SAMPLES, _BIN = 8, 400_000, 500
+    from hermite.target import Target
+
+Vectors = list[list[str]]
 
 
 @dataclass(frozen=True)
 class RecoveryThreshold:
-    """``alpha_c`` (inf: hard; None: not meaningful or undecided), its ``error`` (0 if ``exact``), and the ``reason``.
+    """α_c of n = α_c d (inf: hard; None: a trivial direction, a constant, or undecided) and three standard errors.
 
-    ``trivial``, ``easy``, ``hard`` are dimensions of the relevant space: learned at order one, at order two (with
-    n > alpha_c d), and beyond; None where they are not proved.
+    ``exact`` is its closed form as text, or None. Subspaces as exact row vectors: ``trivial_subspace`` (any α > 0),
+    ``easy_subspace`` (trivial, or shown by second moments given the label), ``hard_subspace`` (proved hard;
+    empty where nothing is proved).
     """
 
+    target: str
     alpha_c: float | None
     error: float | None
-    exact: bool
+    exact: str | None
+    trivial_subspace: Vectors
+    easy_subspace: Vectors
+    hard_subspace: Vectors
     reason: str
-    trivial: int | None = None
-    easy: int | None = None
-    hard: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; an infinite threshold is the text "infinity"."""
-        return {
-            "alpha_c": "infinity" if self.alpha_c == math.inf else self.alpha_c,
-            "alpha_c_error": self.error,
-            "exact": self.exact,
-            "reason": self.reason,
-            "dimensions": {"trivial": self.trivial, "easy": self.easy, "hard": self.hard},
-        }
+        """The fields as plain data; an infinite α_c is the text "infinity"."""
+        out = {f.name: getattr(self, f.name) for f in fields(self)}
+        return out | ({"alpha_c": "infinity"} if self.alpha_c == math.inf else {})
 
 
-def recovery_threshold(f: Target) -> RecoveryThreshold:
-    """alpha_c of ``f``: exact for r z_i² sums and sign(z1 z2), else by Monte Carlo with one standard error.
+def recovery_threshold(f: Target, samples: int = 1 << 20, seed: int = 0) -> RecoveryThreshold:
+    """α_c of ``f``: exact where a closed form is known, else by ``samples`` Gaussian inputs with a fixed ``seed``.
 
-    >>> recovery_threshold(Target("z1^2")).alpha_c
-    0.5
+    Raises ``InputError`` if ``f`` is not a symbolic target.
+
+    >>> from hermite import Target
+    >>> recovery_threshold(Target("z1^2")).exact, recovery_threshold(Target("sign(z1*z2*z3)")).alpha_c
+    ('1/2', inf)
     """
     found = generative(f)
-    if found.bounds == (None, None):
-        return RecoveryThreshold(None, None, True, "the target is constant")
-    if found.trivial_subspace is None:
-        return RecoveryThreshold(None, None, False, f"the trivial subspace is not proved: {found.reason}")
-    trivial = len(found.trivial_subspace)
-    if trivial:
-        reason = "a direction is trivial: any n = Θ(d) finds it"
-        return RecoveryThreshold(None, None, True, reason, trivial=trivial)
-    dim = _relevant_dim(f)
-    low = found.bounds[0]
-    if low is not None and low >= 3:
-        reason = "no label transform shows order two: n = Θ(d) is not enough"
-        return RecoveryThreshold(math.inf, 0.0, True, reason, 0, 0, dim)
-    closed = _closed_form(f)
+    if found.bounds is None:
+        return _answer(f, found, None, None, None, "a constant: there is nothing to recover")
+    if found.trivial_subspace:
+        return _answer(f, found, None, None, None, "trivial directions are found at any alpha > 0")
+    lower = found.bounds[0]
+    if lower is not None and lower >= 3 and not found.easy_subspace:
+        return _answer(f, found, math.inf, 0.0, None, "second moments given the label are proved to vanish")
+    if not found.staircase_proved:
+        return _answer(f, found, None, None, None, "whether there is a trivial direction is undecided")
+    if not found.easy_subspace:
+        return _answer(
+            f, found, None, None, None, f"whether second moments vanish is undecided: {found.reason}"
+        )
+    closed = _closed_form(f) if f.noise == 0 else None
     if closed is not None:
-        return RecoveryThreshold(float(closed[0]), 0.0, True, closed[1], 0, dim, 0)
-    if f.noise > 0 or f.r > 6:
-        why = "label noise" if f.noise > 0 else "more than six variables"
-        return RecoveryThreshold(None, None, False, f"no closed form, and no Monte Carlo with {why}")
-    value, error = monte_carlo(f)
-    return RecoveryThreshold(value, error, False, "Monte Carlo", 0)
+        return _answer(f, found, closed[1], 0.0, closed[0], "")
+    alpha, error = _estimate(f, samples, seed)
+    return _answer(
+        f, found, alpha, error, None, f"{samples} Gaussian inputs, labels in bins; three standard errors"
+    )
 
 
-def _relevant_dim(f: Target) -> int:
+def _answer(
+    f: Target, found: Generative, alpha: float | None, error: float | None, exact: str | None, reason: str
+) -> RecoveryThreshold:
     from hermite.report import leap
 
-    return leap(f).relevant_dim
+    hard = leap(f).relevant_subspace if alpha == math.inf else []
+    return RecoveryThreshold(
+        f.text, alpha, error, exact, found.trivial_subspace, found.easy_subspace, hard, reason
+    )
 
 
-def _closed_form(f: Target) -> tuple[Fraction | float, str] | None:
-    """A quadratic a + b |z_S|² (S of size m: m/2), or a sign of two variables (π²/4); without label noise."""
-    if f.noise > 0 or f.gram is not None or f.tree is None:
+def _closed_form(f: Target) -> tuple[str, float] | None:
+    """(text, value) of the cases with a closed form, recognised from the exact expansion."""
+    from hermite.engines import engine_for
+    from hermite.nodes import Call
+    from hermite.parsing import parse
+
+    if f.gram is not None or f.tree is None:
         return None
-    if f.is_polynomial:
-        from hermite.engines import engine_for
-
-        engine = engine_for(f)
-        if engine.degree != 2:
-            return None
-        terms = {alpha: c for alpha, c in engine.heat_series(2).items() if any(alpha)}
-        if all(sorted(alpha)[-1] == 2 for alpha in terms) and len(set(map(str, terms.values()))) == 1:
-            return Fraction(len(terms), 2), "the label is |z|² of the relevant variables: m/2"
+    if isinstance(f.tree, Call) and f.tree == parse("sign(z1*z2)") and f.r == 2:
+        return "pi^2/4", math.pi**2 / 4
+    if not f.is_polynomial:
         return None
-    from hermite.generative import is_two_valued
-    from hermite.report import leap
-
-    if f.text.replace(" ", "") in ("sign(z1*z2)", "sign(z1)*sign(z2)") and is_two_valued(f):
-        assert leap(f).relevant_dim == 2
-        return math.pi**2 / 4, "E[z z'|sign] = ± 2/π off the diagonal: π²/4"
+    terms = {tuple(int(a) for a in k): c for k, c in engine_for(f).polynomial.to_dict().items() if any(k)}
+    squares = {tuple(2 * int(i == j) for j in range(f.r)) for i in range(f.r)}
+    if set(terms) == squares and len(set(terms.values())) == 1:
+        return ("1/2", 0.5) if f.r == 1 else (f"{f.r}/2", f.r / 2)
+    used = [i for i in range(f.r) if any(alpha[i] for alpha in terms)]
+    one_way = all(c > rational(0) for c in terms.values()) or all(c < rational(0) for c in terms.values())
+    if len(used) == 1 and one_way and all(alpha[used[0]] % 2 == 0 for alpha in terms):
+        return "1/2", 0.5
     return None
 
 
-def monte_carlo(f: Target, seed: int = 0) -> tuple[float, float]:
-    """(alpha_c, standard error over batches): G in bins of neighbouring labels, each cut in two independent halves."""
+def _estimate(f: Target, samples: int, seed: int, batches: int = 8) -> tuple[float, float]:
+    """α_c and three standard errors over ``batches``, plus the change when the bins are twice as wide.
+
+    Each batch of n inputs uses about n^(1/2) bins of equal size; products of different inputs of one bin only, so that
+    the estimate of E[G ⊗ G] has no bias but that of the finite width of the bins.
+    """
     import numpy as np
 
-    operators = []
-    for batch in range(_BATCHES):
-        rng = np.random.default_rng([seed, batch])
-        z = rng.standard_normal((_SAMPLES, f.r))
-        operators.append(_operator(z[np.argsort(f(z), kind="stable")]))
-    single = [1.0 / _largest(operator) for operator in operators]
-    # The mean operator has less noise for the largest eigenvalue to pick from than any batch.
-    return 1.0 / _largest(np.mean(operators, axis=0)), float(np.std(single, ddof=1) / np.sqrt(_BATCHES))
+    n = max(samples // batches, 1 << 12)
+    values = []
+    for batch in range(batches):
+        generator = np.random.default_rng([seed, batch])
+        z = generator.standard_normal((n, f.r))
+        y = f(z) + math.sqrt(f.noise) * generator.standard_normal(n)
+        # Ties are broken at random: equal labels must not be sorted by anything else.
+        order = np.lexsort((generator.random(n), y))
+        count = 1 << (n.bit_length() // 2)
+        values.append([_operator(z[order], count), _operator(z[order], count // 2)])
+    fine, coarse = np.array(values).swapaxes(0, 1)
+    radius, wide = _radius(fine.mean(0)), _radius(coarse.mean(0))
+    # The leading eigenvalue is a smooth function of the mean: jackknife over batches.
+    left = np.array([_radius((fine.sum(0) - own) / (batches - 1)) for own in fine])
+    spread = math.sqrt((batches - 1) / batches * float(np.sum((left - left.mean()) ** 2)))
+    error = 3 * spread + abs(radius - wide)
+    return (1 / radius, error / radius**2) if radius > 0 else (math.inf, math.inf)
 
 
-def _largest(operator: NDArray[np.float64]) -> float:
+def _operator(z: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    """E[G ⊗ G], (r², r²), from inputs (n, r) sorted by their labels."""
     import numpy as np
 
-    return float(np.linalg.eigvalsh((operator + operator.T) / 2)[-1])
+    r = z.shape[1]
+    size = len(z) // bins
+    x = (z[:, :, None] * z[:, None, :] - np.eye(r)).reshape(-1, r * r)[: bins * size].reshape(bins, size, -1)
+    sums = x.sum(1)
+    total = sums.T @ sums - np.einsum("bsi,bsj->ij", x, x, optimize=True)
+    g = (total / (bins * size * (size - 1))).reshape(r, r, r, r)
+    return np.ascontiguousarray(g.transpose(0, 2, 1, 3)).reshape(r * r, r * r)
 
 
-def _operator(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    """E[G₁ ⊗ G₂] (r², r²), G₁ and G₂ from the even and the odd samples of each bin of ``ordered`` z."""
+def _radius(operator: NDArray[np.float64]) -> float:
+    """Largest eigenvalue of M ↦ E[G M G] on symmetric matrices."""
     import numpy as np
 
-    r = ordered.shape[1]
-    bins = ordered.reshape(-1, _BIN, r)
-    halves = [
-        np.einsum("bni,bnj->bij", part, part) / part.shape[1] - np.eye(r)
-        for part in (bins[:, ::2], bins[:, 1::2])
-    ]
-    out: NDArray[np.float64] = np.einsum("bik,bjl->ijkl", *halves).reshape(r * r, r * r) / len(bins)
-    return out
+    r = math.isqrt(len(operator))
+    swap = np.eye(r * r).reshape(r, r, r, r).transpose(1, 0, 2, 3).reshape(r * r, r * r)
+    half = (np.eye(r * r) + swap) / 2
+    matrix = half @ operator @ half
+    return float(np.linalg.eigvalsh((matrix + matrix.T) / 2)[-1])

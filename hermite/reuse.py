@@ -6,7 +6,7 @@ T_k^U(x) of f^m, orders k ≤ 1 (n = O(d), O(1) steps) or k ≤ 2 (n = O(d log d
 finite moments changes nothing: E[(f + ξ)^m | z] is a combination of the powers up to m with f^m in it.
 
 Exact for polynomials: the closure of M labels is finite linear algebra. What the powers up to M do not see may still be
-seen by a higher power or by another function of the label; :mod:`hermite.generative` answers for all of them.
+seen by a higher power or by another function of the label; :mod:`hermite.generative_leap` answers for all of them.
 """
 
 from __future__ import annotations

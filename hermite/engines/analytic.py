@@ -133,26 +133,18 @@ class AnalyticEngine:
 
     def _symmetry_fixes(self, space: Span) -> bool:
         """Fixed vectors of the signed permutations g with f∘g = f that fix U pointwise: are they U itself?"""
-        if self.r > 5:
+        if self.r > 5 or self.target.tree is None:
             return False
+        form = self.form
         moved = Span(self.r)
         for g in signed_permutations(self.r):
-            if any(apply_signed(g, row) != tuple(row) for row in space.rows):
+            if any(_apply(g, row) != tuple(row) for row in space.rows):
                 continue
-            if self.is_invariant(g):
+            if canonical(_substituted(self.target.tree, g), self.r) == form:
                 for i in range(self.r):
                     unit = [rational(int(i == j)) for j in range(self.r)]
-                    moved.add(tuple(a - b for a, b in zip(apply_signed(g, unit), unit, strict=True)))
+                    moved.add(tuple(a - b for a, b in zip(_apply(g, unit), unit, strict=True)))
         return moved.dim + space.dim >= self.r
-
-    def is_invariant(self, g: SignedPermutation) -> bool:
-        """Whether f∘g = f is proved by rewriting both to one form."""
-        if self.form is None or self.target.tree is None:
-            return False
-        try:
-            return bool(canonical(_substituted(self.target.tree, g), self.r) == self.form)
-        except Unsupported:
-            return False
 
     def total_energy(self) -> Scalar | None:
         """E f² by the same machinery; None where it has no closed form."""
@@ -271,7 +263,7 @@ def signed_permutations(r: int) -> Iterator[SignedPermutation]:
             yield tuple(zip(places, signs, strict=True))
 
 
-def apply_signed(g: SignedPermutation, row: Sequence[Any]) -> tuple[Any, ...]:
+def _apply(g: SignedPermutation, row: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(row[place] * sign for place, sign in g)
 
 
