@@ -37,6 +37,8 @@ Array = npt.NDArray[np.float64]
 
 #: Degrees of z_perp that are resolved, in the features and in the target.
 DEGREES = 6
+#: Values of the target, nodes on U times nodes off it, that are worth computing (about 10 s).
+_MOST_VALUES = 30_000_000
 _TOLERANCE = 1e-9
 _STEPS = 60
 
@@ -112,10 +114,18 @@ def _projections(sigma: Activation, mean: Array, scale: Array) -> Array:
 
 
 def _target(f: Target, x: Array, overlap: Array) -> tuple[tuple[Array, ...], Array]:
-    """f_α(x) = E_τ[g(Γ x + S τ) h_α(τ)] by |α| ≤ ``DEGREES``, and the energy above."""
+    """f_α(x) = E_τ[g(Γ x + S τ) h_α(τ)] by |α| ≤ ``DEGREES``, and the energy above.
+
+    Raises ``InputError`` where the grid would be too large.
+    """
     r = f.r
     root = root_of_rest(overlap) if overlap.shape[1] else np.eye(r)
     order = {1: 60, 2: 30, 3: 16, 4: 10}.get(r, 7)
+    if len(x) * order**r > _MOST_VALUES:
+        raise InputError(
+            f"The theory at finite d after learning covers fewer variables than {r} with {overlap.shape[1]} learned "
+            "directions: use ridge.regime = 'proportional', or a target of at most 5 variables."
+        )
     tau, w = tensor_rule([order] * r)
     values = np.stack([f(point + tau @ root.T) for point in x @ overlap.T])
     basis = [hermite_values(tau[:, j], min(DEGREES, order - 1)) for j in range(r)]

@@ -147,3 +147,17 @@ def test_after_two_real_steps(activation, initialisation, allowed) -> None:
 def test_bad_input(ridge, words) -> None:
     with pytest.raises(InputError, match=words):
         risk(Target("z1 + z1*z2"), Network(), Training(2), ridge)
+
+
+def test_many_variables_are_refused_at_once() -> None:
+    """The product grid of nine variables would need 2·10^9 values: one sentence, not a failed allocation."""
+    f = Target("z1 + z2*z3*z4*z5*z6*z7*z8*z9")
+    learned = np.zeros((9, 1))
+    learned[0] = 1.0
+    with pytest.raises(InputError, match="at most 5 variables"):
+        conditional_features(f, RELU, np.ones((1, 1)), np.ones(1), np.ones(1), learned, 100)
+    # Six variables and one direction are still covered.
+    six = Target("z1 + z2*z3*z4*z5*z6")
+    found = conditional_features(six, RELU, np.ones((1, 1)), np.ones(1), np.ones(1), learned[:6], 100)
+    energy = sum(float(found.weights @ np.sum(rows**2, axis=0)) for rows in found.target)
+    assert energy == pytest.approx(2.0, rel=1e-10)
