@@ -29,7 +29,8 @@ from asymptotics.activations import Activation, split_rule
 from asymptotics.fixed_point import Solution, Status
 from asymptotics.gaussian import hermite_values, tensor_rule, trapezoid_rule
 from asymptotics.generalisation.harmonics import multiplicity
-from asymptotics.generalisation.target_moments import root_of_rest
+from asymptotics.generalisation.target_moments import root_of_rest, row_rule
+from asymptotics.target_rule import kink_frame
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target
 
@@ -126,18 +127,37 @@ def _target(f: Target, x: Array, overlap: Array) -> tuple[tuple[Array, ...], Arr
             f"The theory at finite d after learning covers fewer variables than {r} with {overlap.shape[1]} learned "
             "directions: use ridge.regime = 'proportional', or a target of at most 5 variables."
         )
+    centre = x @ overlap.T
+    if r == 1:
+        # Split at the kinks of the target, which move with x.
+        tau, w = row_rule(f, centre[:, 0], float(root[0, 0]))
+        values = f((centre + root[0, 0] * tau).reshape(-1, 1)).reshape(len(x), -1)
+        rows = np.einsum(
+            "axn,xn->ax", hermite_values(np.broadcast_to(tau, values.shape), DEGREES), w * values
+        )
+        return _with_rest(tuple(row[None, :] for row in rows), np.sum(w * values**2, axis=1))
+    frame = kink_frame(f)
+    if f.tree is not None and (any(frame.kinks) or not frame.exact):
+        raise InputError(
+            "The theory at finite d after learning covers targets of several directions without kinks only: use "
+            "ridge.regime = 'proportional'."
+        )
     tau, w = tensor_rule([order] * r)
-    values = np.stack([f(point + tau @ root.T) for point in x @ overlap.T])
+    values = np.stack([f(point + tau @ root.T) for point in centre])
     basis = [hermite_values(tau[:, j], min(DEGREES, order - 1)) for j in range(r)]
     found: list[list[Array]] = [[] for _ in range(DEGREES + 1)]
     for alpha in product(range(min(DEGREES, order - 1) + 1), repeat=r):
         if sum(alpha) <= DEGREES:
             weight = w * math.prod((basis[j][a] for j, a in enumerate(alpha)), start=np.ones(1))
             found[sum(alpha)].append(values @ weight)
-    target = tuple(np.array(rows).reshape(-1, len(x)) for rows in found)
-    carried = sum((np.sum(rows**2, axis=0) for rows in target), start=np.zeros(len(x)))
-    rest = values**2 @ w - carried
-    return target, np.where(rest > 1e-10 * (values**2 @ w), rest, 0.0)
+    return _with_rest(tuple(np.array(rows).reshape(-1, len(x)) for rows in found), values**2 @ w)
+
+
+def _with_rest(target: tuple[Array, ...], energy: Array) -> tuple[tuple[Array, ...], Array]:
+    """The functions and the energy (K,) that they leave."""
+    carried = sum((np.sum(rows**2, axis=0) for rows in target), start=np.zeros(len(energy)))
+    rest = energy - carried
+    return target, np.where(rest > 1e-10 * energy, rest, 0.0)
 
 
 # The equations -----------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array,
     root = root_of_rest(overlap)
     centre = kappa @ overlap.T
     if f.r == 1:
-        tau, weights = _row_rule(f, centre[:, 0], float(root[0, 0]))
+        tau, weights = row_rule(f, centre[:, 0], float(root[0, 0]))
         points = centre + root[0, 0] * tau
         values = f(points.reshape(-1, 1)).reshape(points.shape)
         f0 = np.sum(weights * values, axis=1)
@@ -106,7 +106,7 @@ def _rule(f: Target) -> tuple[Array, Array]:
     return target_rule(f)
 
 
-def _row_rule(f: Target, centre: Array, width: float) -> tuple[Array, Array]:
+def row_rule(f: Target, centre: Array, width: float) -> tuple[Array, Array]:
     """Nodes and weights for τ ~ N(0, 1), (K or 1, points): one row a κ, split at the kinks of f*."""
     kinks = np.asarray(_kinks(f))
     if len(kinks) == 0 or width < 1e-12:

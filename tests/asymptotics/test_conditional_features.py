@@ -161,3 +161,13 @@ def test_many_variables_are_refused_at_once() -> None:
     found = conditional_features(six, RELU, np.ones((1, 1)), np.ones(1), np.ones(1), learned[:6], 100)
     energy = sum(float(found.weights @ np.sum(rows**2, axis=0)) for rows in found.target)
     assert energy == pytest.approx(2.0, rel=1e-10)
+
+
+def test_kinks_are_split_or_refused() -> None:
+    """sign(z): energy 2/π at degree 1, exactly; two directions with kinks have no rule here."""
+    features = conditional_features(
+        Target("sign(z1)"), RELU, np.zeros((1, 0)), np.ones(1), np.ones(1), np.zeros((1, 0)), 50
+    )
+    assert float(np.sum(features.target[1] ** 2)) == pytest.approx(2 / np.pi, rel=1e-9)
+    with pytest.raises(InputError, match="kinks"):
+        conditional_features(Target("sign(z1*z2)"), RELU, *SIGNS[:1], np.ones(2), SIGNS[1], FIRST[:2], 50)
