@@ -77,3 +77,17 @@ def test_against_the_reduced_simulator(target, activation, initialisation, steps
     assert abs(real.test_error - theory.test_error) < allowed
     less = risk(f, network, Training(steps - 1, 2.0, 1.0), ridge)
     assert abs(real.test_error - less.test_error) > 2 * allowed
+
+
+@pytest.mark.parametrize(("initialisation", "gap"), [("symmetric", 1e-4), ("independent", 0.6)])
+def test_meets_the_proportional_theory_at_small_width(initialisation, gap) -> None:
+    """p = 16 and 32 at d = 10^6: beta = p/d → 0 of many neurons. Independent rows differ by their own output, O(1/p)."""
+    f, d = Target("z1 + He2(z1)/2", noise=0.1), 10**6
+    for p in (16, 32):
+        narrow = Network(width=p, initialisation=initialisation)
+        fixed = risk(f, narrow, Training(1, 2.0, 1.0), Ridge(1.0, lam=0.1, d=d, regime="fixed-width"))
+        wide = risk(
+            f, Network(initialisation=initialisation), Training(1, 2.0, 1.0), Ridge(1.0, p / d, 0.1, d=d)
+        )
+        allowed = gap if initialisation == "symmetric" else gap / p
+        assert fixed.test_error == pytest.approx(wide.test_error, rel=allowed)
