@@ -252,7 +252,8 @@ def spectrum_text(document: Mapping[str, Any]) -> str:
         f"singular values of {document['n2']} x {document['p']} features at d = {document['d']}, "
         f"after {document['step']} giant steps",
         table(["", "theory", "carries", "simulated"], rows),
-        f"spikes as d grows, for steps of this power of n2: {document['window_count']}",
+        "spikes as d grows, for steps of this power of n2: "
+        + ("beyond the last window" if document["window_count"] is None else str(document["window_count"])),
         f"{document['validity']}: {document['validity_note']}",
     ]
     return "\n".join(lines)

@@ -44,12 +44,13 @@ def singular_values(
 ) -> Array:
     """Singular values, downwards, of σ(Z Wᵀ) − c_0 of a real network after ``training``, n2 fresh samples; ``ridge.d`` = d."""
     from asymptotics.simulation.direct import DirectNetwork
+    from asymptotics.simulation.runner import Job
     from asymptotics.simulation.seeds import unit_entropy
 
     d = int(ridge.d or simulation.d)
     p = ridge.p(d, network.is_symmetric)
     sigma = network.get_activation()
-    content = ["spectrum", f.text, str(network.activation), training.alpha, training.eta, ridge.alpha, d, p]
+    content = Job(f, network, training, ridge, replace(simulation, d=d), (training.steps,), ()).content
     student = DirectNetwork(
         f,
         sigma,
@@ -57,7 +58,7 @@ def singular_values(
         d,
         symmetric=network.is_symmetric,
         bias=network.bias,
-        entropy=unit_entropy(simulation.seed, content),
+        entropy=unit_entropy(simulation.seed, ["spectrum", content]),
         replicate=replicate,
         memory=simulation.memory,
         dtype=simulation.dtype,

@@ -108,6 +108,8 @@ class LeapReport:
     def lines(self) -> list[tuple[str, str]]:
         """(question, answer) pairs for a reader."""
         names = self.variables
+        if self.exactness == "undecided" and self.relevant_dim == 0:
+            return [("indices", "undecided"), ("how this is known", f"undecided: {self.reason}")]
         stairs = self.staircase
         climb = " → ".join(str(dim) for dim in stairs.dims)
         complete = {True: "complete", False: "stops short", None: "undecided whether complete"}[

@@ -22,7 +22,8 @@ from asymptotics.generalisation.matrix_units import solve_matrix
 from asymptotics.generalisation.network_groups import readout_groups
 from asymptotics.generalisation.several_steps import Layer
 from asymptotics.generalisation.trained_units import axes_of, on_units, trained_units, unit_members
-from asymptotics.generalisation.units import Errors, Units, solve_units
+from asymptotics.generalisation.unit_errors import Errors, solve_units
+from asymptotics.generalisation.units import Units
 from asymptotics.learning.low_orders import without_orders
 from hermite.target import Target
 

@@ -29,7 +29,8 @@ from asymptotics.generalisation.random_features import Spectrum, deterministic_e
 from asymptotics.generalisation.several_steps import Layer, train
 from asymptotics.generalisation.spiked import spiked_units
 from asymptotics.generalisation.trained_units import most_spikes, spikes, strength_left_out, trained_units
-from asymptotics.generalisation.units import Errors, Units, solve_units
+from asymptotics.generalisation.unit_errors import Errors, solve_units
+from asymptotics.generalisation.units import Units
 from asymptotics.learning.low_orders import without_orders
 from asymptotics.results import Risk
 from hermite.errors import InputError

@@ -38,6 +38,8 @@ Array = npt.NDArray[np.float64]
 
 #: Hermite features of the direction that are resolved for an activation that is no polynomial.
 _FEATURES = 8
+#: Orders whose windows are counted.
+_WINDOWS = 40
 _HERE = "The spectrum after one step"
 
 
@@ -50,7 +52,8 @@ class FeatureSpectrum:
     ``features``      (spikes, K + 1): squared weights of each spike's left vector on h_0..h_K(⟨β, z⟩/|β|) (they sum to 1)
     ``direction``     |β|; ``overlap`` cos of β with the target's C_1
     ``asymptotic``    well-separated places of the spikes k = 1, 2, …, sizes |c_k|/k! |eta c_1|^k √(n2 p) r_k(|β|) r_k(ã)
-    ``window_count``  spikes as d → ∞ for steps eta √p = n2^a at this a: orders k ≤ l, the largest l with (l − 1)/(2 l) < a
+    ``window_count``  spikes as d → ∞ for steps eta √p = n2^a at this a: orders k ≤ l, the largest l with (l − 1)/(2 l) < a,
+                      as far as the readout's powers are independent; None for a ≥ 1/2, beyond the last window
     ``simulated``     singular values of one simulated network, downwards, if there is one
     """
 
@@ -65,7 +68,7 @@ class FeatureSpectrum:
     direction: float
     overlap: float
     asymptotic: Array
-    window_count: int
+    window_count: int | None
     validity: str
     validity_note: str
     simulated: Array | None = None
@@ -130,7 +133,7 @@ def spectrum(
         direction=size,
         overlap=signal / size if size else 0.0,
         asymptotic=_asymptotic(sigma, strength, n2, p, values, weights) if n is not None else np.zeros(0),
-        window_count=_window_count(sigma, training.eta, n2, p) if n is not None else 0,
+        window_count=_window_count(sigma, training.eta, n2, p, values) if n is not None else 0,
         validity="leading order",
         validity_note=note,
     )
@@ -263,11 +266,19 @@ def _residuals(points: Array, weights: Array, degree: int) -> Array:
     return diagonal
 
 
-def _window_count(sigma: Activation, eta: float, n2: int, p: int) -> int:
-    """Orders k ≤ l with c_k ≠ 0, l the largest with (l − 1)/(2 l) < a, n2^a = eta √p the step in readouts of variance 1/p."""
+def _window_count(sigma: Activation, eta: float, n2: int, p: int, values: Array) -> int | None:
+    """Spikes of a step eta √p = n2^a as d grows: independent ã^k with k ≤ l and c_k ≠ 0, l the largest with (l − 1)/(2 l) < a.
+
+    None for a ≥ 1/2, where no window is left.
+    """
     a = math.log(eta * math.sqrt(p)) / math.log(n2)
-    if a <= 0 or sigma.coefficient(1) == 0:
+    if a >= 0.5:
+        return None
+    orthonormal = sigma.coefficients(_WINDOWS) / np.array(
+        [math.sqrt(math.factorial(k)) for k in range(_WINDOWS + 1)]
+    )
+    present = np.abs(orthonormal) > 1e-10 * float(np.abs(orthonormal).max())
+    if a <= 0 or not present[1]:
         return 0
-    last = sum((order - 1) / (2 * order) < a for order in range(1, _FEATURES + 1))
-    c = sigma.coefficients(last)
-    return int(np.sum(np.abs(c[1:]) > 1e-12 * np.abs(c).max()))
+    orders = [k for k in range(1, _WINDOWS + 1) if (k - 1) / (2 * k) < a and present[k]]
+    return int(np.linalg.matrix_rank(values[:, None] ** np.array(orders), 1e-9))

@@ -13,18 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, solve
-from asymptotics.generalisation.units import (
-    Susceptibilities,
-    System,
+from asymptotics.generalisation.susceptibilities import Susceptibilities, System, susceptibilities
+from asymptotics.generalisation.unit_errors import (
     Transfers,
-    Units,
     mean_response,
     pseudo_inverse,
     refuse_singular,
     second_moments,
     source_of,
-    susceptibilities,
 )
+from asymptotics.generalisation.units import Units
 
 Array = npt.NDArray[np.float64]
 

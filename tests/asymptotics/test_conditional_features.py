@@ -12,7 +12,7 @@ from asymptotics.activations import get_activation
 from asymptotics.gaussian import hermite_rule
 from asymptotics.generalisation.conditional_features import conditional_features, solve_conditional
 from asymptotics.generalisation.spiked import spiked_units
-from asymptotics.generalisation.units import solve_units
+from asymptotics.generalisation.unit_errors import solve_units
 from hermite import Target
 from hermite.errors import InputError
 

@@ -19,7 +19,7 @@ from asymptotics.generalisation.matrix_units import solve_matrix
 from asymptotics.generalisation.network_groups import readout_groups
 from asymptotics.generalisation.several_steps import train
 from asymptotics.generalisation.trained_units import axes_of, on_units, trained_units, unit_members
-from asymptotics.generalisation.units import solve_units
+from asymptotics.generalisation.unit_errors import solve_units
 from hermite import Target
 from hermite.errors import InputError
 

@@ -8,7 +8,7 @@ import pytest
 from asymptotics.activations import get_activation
 from asymptotics.generalisation.moments import group_moments, product_moment
 from asymptotics.generalisation.spiked import spiked_units
-from asymptotics.generalisation.units import solve_units
+from asymptotics.generalisation.unit_errors import solve_units
 from hermite import Target
 
 F = Target("z1 + He2(z1)", noise=0.05)

@@ -14,7 +14,7 @@ from asymptotics import Network, Ridge, Training, overlaps, risk
 from asymptotics.generalisation.network_groups import readout_groups
 from asymptotics.generalisation.several_steps import train
 from asymptotics.generalisation.trained_units import trained_units
-from asymptotics.generalisation.units import solve_units
+from asymptotics.generalisation.unit_errors import solve_units
 from asymptotics.simulation.direct import DirectNetwork
 from hermite import Target
 from hermite.errors import InputError

@@ -10,7 +10,7 @@ import pytest
 
 from asymptotics.activations import get_activation
 from asymptotics.generalisation.spiked import spiked_units
-from asymptotics.generalisation.units import solve_units
+from asymptotics.generalisation.unit_errors import solve_units
 from hermite import Target
 from hermite.errors import InputError
 
