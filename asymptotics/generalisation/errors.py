@@ -140,12 +140,18 @@ def _conditional_at(f: Target, network: Network, training: Training, d: int) -> 
     # Residuals have components of order d^(-1/2) on the spikes: each group is a cloud of coordinates around its mean.
     x, share = tensor_rule([{0: 1, 1: 7, 2: 5}.get(len(basis), 3)] * len(basis))
     along = basis @ layer.S[: layer.links.groups] @ basis.T / d
+    rest = layer.norm2 - np.trace(along, axis1=1, axis2=2)
+    if not np.all(rest > 0.1 * layer.norm2):
+        raise InputError(
+            f"ridge.d = {d} is too small for training.alpha = {training.alpha:g}: nearly all of the weights' noise lies "
+            "in the learned directions, which the theory at finite d takes as few among many."
+        )
     nodes = (layer.c @ basis.T)[:, None, :] + x @ np.swapaxes(np.linalg.cholesky(along), 1, 2)
     return conditional_features(
         fitted,
         network.get_activation(),
         nodes.reshape(-1, len(basis)),
-        np.repeat(layer.norm2 - np.trace(along, axis1=1, axis2=2), len(x)),
+        np.repeat(rest, len(x)),
         np.outer(layer.groups.fraction, share).ravel(),
         basis[:, : f.r].T,
         d,

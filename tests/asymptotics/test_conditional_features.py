@@ -136,12 +136,17 @@ def test_after_two_real_steps(activation, initialisation, allowed) -> None:
     assert abs(before.test_error - real.test_error) > 4 * real.test_error_sem + allowed * before.test_error
 
 
+def test_too_few_samples_of_the_step_are_refused() -> None:
+    with pytest.raises(InputError, match="too small for training.alpha"):
+        risk(Target("z1 + z1*z2"), Network(), Training(1, 0.1, 2.0), Ridge(d=40, regime="finite"))
+
+
 @pytest.mark.parametrize(
     ("ridge", "words"),
     [
         (Ridge(regime="finite"), "ridge.d"),
         (Ridge(lam=0.0, d=50, regime="finite"), "lambda"),
-        (Ridge(d=3, regime="finite"), "ridge.d must be at least"),
+        (Ridge(d=3, regime="finite"), "ridge.d"),
     ],
 )
 def test_bad_input(ridge, words) -> None:
