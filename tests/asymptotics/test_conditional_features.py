@@ -137,7 +137,7 @@ def test_after_two_real_steps(activation, initialisation, allowed) -> None:
 
 
 def test_too_few_samples_of_the_step_are_refused() -> None:
-    with pytest.raises(InputError, match="too small for training.alpha"):
+    with pytest.raises(InputError, match=r"too small for training\.alpha"):
         risk(Target("z1 + z1*z2"), Network(), Training(1, 0.1, 2.0), Ridge(d=40, regime="finite"))
 
 
