@@ -2,7 +2,7 @@
 
 The generative leap is min{ℓ : the closure at level ℓ of f replaced by all T(f) is the relevant space V*}; for one direction
 it is the generative exponent min{k ≥ 1 : E[He_k(Z) | Y] ≠ 0} (arXiv:2403.05529, arXiv:2506.05500). SQ and low-degree
-methods need n = Θ(d^max(1, k*/2)). Upper bounds: labels Y, Y², Y³ jointly. Lower bounds: symmetry, complete label families
+methods need n = Θ(d^max(1, k*/2)). Upper bounds: labels Y, Y², … jointly. Lower bounds: symmetry, complete label families
 of finite-valued targets, the classification of polynomials in one direction, and labels Y = S(z² e^{−z²}).
 
 Polynomials in one direction: k* = 1 iff p is not even, else 2. Of odd degree, large |y| has one preimage; of even degree, two
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hermite.target import Target
 
 Vectors = list[list[str]]
+#: Powers of the label that are tried: without, and with polynomial targets (z1 + z1 z2 + z1 z2 z3 needs the fourth).
+MAX_POWERS = (3, 6)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class _Search:
     def run(self) -> Generative:
         if self.goal.dim == 1 and self.f.is_polynomial:
             return self._one_polynomial()
-        wanted = 3 if self.values is None else max(self.values - 1, 1)
+        wanted = MAX_POWERS[self.f.is_polynomial] if self.values is None else max(self.values - 1, 1)
         complete = self.values is not None
         stairs = [Span(self.f.r)]
         lower, upper, why = 1, self.report.isotropic_leap, "orders start at 1"

@@ -17,7 +17,8 @@ POLYNOMIALS = [row for row in ROWS if row["class"] == "polynomial" and row["rele
 
 
 @pytest.mark.parametrize("row", POLYNOMIALS, ids=[row["target"] for row in POLYNOMIALS])
-def test_three_powers_see_what_all_functions_of_the_label_see(row: dict[str, object]) -> None:
+def test_three_powers_see_the_stairs_of_the_table(row: dict[str, object]) -> None:
+    """In z1 + z1 z2 + z1 z2 z3 the fourth power sees one direction more: tests/hermite/test_generative.py."""
     found = reuse_staircase(Target(str(row["target"])))
     assert found.dims is not None
     assert list(found.dims[0]) == row["grand_staircase_dims"]
