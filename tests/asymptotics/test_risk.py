@@ -224,7 +224,7 @@ def test_results_carry_their_solver() -> None:
 
 
 def test_failure_is_loud_and_can_be_silenced(monkeypatch) -> None:
-    import asymptotics.generalisation.units as units
+    import asymptotics.generalisation.susceptibilities as units
     from asymptotics.fixed_point import solve
 
     monkeypatch.setattr(
