@@ -101,14 +101,24 @@ def tensor_span(heat: Heat, order: int | None = None, limit: int | None = None) 
 
 def conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
     """U + span_x col T_k^U(x): what order k adds to the learned space U inside ``goal`` = V*."""
+    span = learned.copy()
+    for row in conditional_rows(heat, learned, k):
+        span.add(row)
+        if span.dim == goal.dim:
+            break
+    return span
+
+
+def conditional_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
+    """Vectors that span, together with U, all that order k sees given z_U."""
     if learned.dim == 0:
-        return tensor_span(heat, k, goal.dim)
+        return gradient_rows(heat, k)
     if heat.gram is None and learned.is_coordinate():
-        return _coordinate_span(heat, learned, k, goal)
-    return _general_span(heat, learned, k, goal)
+        return _coordinate_rows(heat, learned, k)
+    return _general_rows(heat, learned, k)
 
 
-def _coordinate_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
+def _coordinate_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
     """Order k given coordinate axes: rows are read off the table, nothing is substituted."""
     outside = [i for i in range(heat.r) if i not in learned.pivots]
     zero = rational(0)
@@ -120,21 +130,15 @@ def _coordinate_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
             if alpha[i]:
                 key = (*alpha[:i], alpha[i] - 1, *alpha[i + 1 :])
                 rows.setdefault(key, [zero] * heat.r)[i] = c * alpha[i]
-    span = learned.copy()
-    for row in rows.values():
-        span.add(tuple(row))
-        if span.dim == goal.dim:
-            break
-    return span
+    return (tuple(row) for row in rows.values())
 
 
-def _general_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
+def _general_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
     """Order k given any U: gradients of ∂_N^β h (|β| = k − 1, N a basis of U⊥) on a unisolvent lattice of U.
 
     A polynomial of degree D in dim U variables that vanishes on {s : s_i ≥ 0 integers, Σ s_i ≤ D} is zero, so that
     the lattice both finds every direction and proves that there is no other.
     """
-    span = learned.copy()
     normals = [_covector(row, heat.gram) for row in learned.complement(heat.gram).rows]
     basis = [_covector(row, heat.gram) for row in learned.rows]
     for beta in combinations_with_replacement(normals, k - 1):
@@ -147,10 +151,7 @@ def _general_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
                 sum((b[i] * t for b, t in zip(basis, s, strict=True)), start=rational(0))
                 for i in range(heat.r)
             )
-            span.add(form.gradient_at(point))
-            if span.dim == goal.dim:
-                return span
-    return span
+            yield form.gradient_at(point)
 
 
 def _covector(row: Row, gram: Gram | None) -> Row:

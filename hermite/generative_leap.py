@@ -2,8 +2,8 @@
 
 The generative leap is min{ℓ : the closure at level ℓ of f replaced by all T(f) is the relevant space V*}; for one direction
 it is the generative exponent min{k ≥ 1 : E[He_k(Z) | Y] ≠ 0} (arXiv:2403.05529, arXiv:2506.05500). SQ and low-degree
-methods need n = Θ(d^max(1, k*/2)). Upper bounds: labels Y, Y², … jointly. Lower bounds: symmetry, complete label families
-of finite-valued targets, the classification of polynomials in one direction, and labels Y = S(z² e^{−z²}).
+methods need n = Θ(d^max(1, k*/2)). Upper bounds: labels Y, Y², … and level sets 1{Y > c}, jointly. Lower bounds: symmetry,
+complete label families of finite-valued targets, the classification of polynomials in one direction, and z² e^{−z²}.
 
 Polynomials in one direction: k* = 1 iff p is not even, else 2. Of odd degree, large |y| has one preimage; of even degree, two
 preimages t > 0 > −s, and E[Z | y] = 0 for all large y forces t = s, hence p even; if even, E[Z² − 1 | y] = t² − 1 > 0.
@@ -11,14 +11,17 @@ preimages t > 0 > −s, and E[Z | y] = 0 for all large y forces t = s, hence p e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
-from hermite.label_moments import finite_values, joint_steps, label_heat
+from hermite.label_moments import finite_values, joint_step, joint_steps, label_heat
+from hermite.label_transforms import plainest_label
+from hermite.level_sets import certified_step, threshold_heats
 from hermite.report import LeapReport, leap
-from hermite.subspaces import Span, Undecided
-from hermite.symmetries import fixed_space, is_even, symmetries
+from hermite.single_index import hides_order_two, linear_directions, single_index
+from hermite.subspaces import Row, Span, Undecided
+from hermite.symmetries import is_even, symmetries
 
 if TYPE_CHECKING:
     from hermite.closure import Heat
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 Vectors = list[list[str]]
 #: Powers of the label that are tried: without, and with polynomial targets (z1 + z1 z2 + z1 z2 z3 needs the fourth).
 MAX_POWERS = (3, 6)
+#: Levels below this are looked at where correlation alone gives no bound.
+_LEVELS = 7
 
 
 @dataclass(frozen=True)
@@ -71,19 +76,28 @@ def generative(f: Target) -> Generative:
     if not f.is_symbolic:
         raise InputError("the generative leap needs a target given as an expression, not a function")
     report = leap(f)
-    if report.exactness == "undecided":
-        return _unknown(f, report, report.reason)
-    if report.relevant_dim == 0:
+    plain = plainest_label(f)
+    reduced = None if plain.is_polynomial else single_index(plain)
+    if reduced is not None:
+        found = _along(f, generative(reduced[0]), reduced[1])
+        return replace(found, isotropic_leap=report.isotropic_leap)
+    if plain is not f:
+        return replace(generative(plain), target=f.text, isotropic_leap=report.isotropic_leap)
+    if report.relevant_dim == 0 and report.exactness != "undecided":
         return _result(f, report, None, None, [Span(f.r)], Span(f.r), True, "a constant")
-    try:
-        return _Search(f, report).run()
-    except Undecided as doubt:
-        return _unknown(f, report, str(doubt))
+    return _Search(f, report).run()
 
 
-def _unknown(f: Target, report: LeapReport, reason: str) -> Generative:
-    upper = None if report.exactness == "undecided" else report.isotropic_leap
-    return _result(f, report, 1, upper, [Span(f.r)], Span(f.r), False, reason)
+def _along(f: Target, found: Generative, direction: Row) -> Generative:
+    """The report of u on one variable as that of f(z) = u(⟨v, z⟩/|v|)."""
+    line = Span(f.r, [direction]).strings()
+    return replace(
+        found,
+        target=f.text,
+        grand_staircase=[line if space else [] for space in found.grand_staircase],
+        trivial_subspace=line if found.trivial_subspace else [],
+        easy_subspace=line if found.easy_subspace else [],
+    )
 
 
 def _result(
@@ -114,7 +128,7 @@ def _result(
 
 
 class _Search:
-    """Bounds of one target, sharpened label by label."""
+    """Bounds of one target, sharpened label by label: powers of the label first, then its level sets."""
 
     def __init__(self, f: Target, report: LeapReport) -> None:
         from hermite.closure import tensor_span
@@ -122,77 +136,118 @@ class _Search:
 
         self.f, self.report = f, report
         engine = engine_for(f)
-        if engine.degree is None:
-            self.goal: Span = engine.direction_span()
-            if self.goal.dim != report.relevant_dim:
-                raise Undecided("some direction of the expression has no effect that was found")
-        else:
+        if engine.degree is not None:
             own = label_heat(f, 1)
             assert own is not None
             self.goal = tensor_span(own[0])
+        else:
+            shown = linear_directions(f)
+            self.goal = engine.direction_span() if engine.decided or shown is None else shown
+        #: Whether V* is the goal; else it is known to lie in it.
+        self.reached = self.goal.dim == report.relevant_dim
         self.group = symmetries(f)
         assert f.tree is not None
         values = finite_values(f.tree)
         self.values = None if values is None else len(values)
         self.heats: list[Heat] = []
         self.engines: list[Any] = []
+        self.sets: list[Heat] = []
+        self.lower, self.why = 1, "orders start at 1"
+        self.upper = report.isotropic_leap if self.reached else None
+        self.stairs = [Span(f.r)]
+        self.complete = False
 
     def run(self) -> Generative:
         if self.goal.dim == 1 and self.f.is_polynomial:
-            return self._one_polynomial()
+            even = is_even(self.f)
+            self.lower = self.upper = 2 if even else 1
+            self.stairs = [Span(self.f.r)] if even else [Span(self.f.r), self.goal]
+            return self._report("", self.goal)
+        try:
+            seen = self._powers()
+        except Undecided as doubt:
+            self.heats, self.engines, seen = [], [], f"no power of Y ({doubt})"
+            self._bound(final=False)
+        if not self._settled():
+            for heat in threshold_heats(self.f):
+                self.sets.append(heat)
+                self._bound(final=False)
+                if self._settled():
+                    break
+            if self.sets:
+                seen += f" and {len(self.sets)} level sets of Y"
+        if not self.reached:
+            # What is not known to matter cannot be hard to find.
+            self.lower, self.why = 1, self.report.reason or "the relevant space is not known"
+        stairs = self._climb(2)
+        return self._report(seen, stairs[min(1, len(stairs) - 1)])
+
+    def _powers(self) -> str:
+        """Labels Y, Y², …: as many as are needed, or as span all functions of a label with few values."""
         wanted = MAX_POWERS[self.f.is_polynomial] if self.values is None else max(self.values - 1, 1)
-        complete = self.values is not None
-        stairs = [Span(self.f.r)]
-        lower, upper, why = 1, self.report.isotropic_leap, "orders start at 1"
+        whole = self.values is not None
         for m in range(1, wanted + 1):
             label = label_heat(self.f, m)
             if label is None:
-                complete = False
+                whole = False
                 continue
             self.heats.append(label[0])
             self.engines.append(label[1])
-            stairs = joint_steps(self.heats, 1, self.goal)
-            lower, why = self._lower(stairs[-1], complete and m == wanted)
-            upper = self._upper(lower)
-            if self.values is None and lower == upper and self._stairs_proved(stairs):
+            self._bound(final=whole and m == wanted)
+            if self.values is None and self._settled():
                 break
-        proved = self._stairs_proved(stairs) or (complete and len(stairs) == 1)
-        reason = (
-            "" if lower == upper else f"at least {lower} ({why}); at most {upper}: labels up to Y^{m} jointly"
-        )
-        if not proved:
-            reason += ("; " if reason else "") + "the spaces of the grand staircase are lower bounds"
-        easy = joint_steps(self.heats, 2, self.goal)
-        return _result(self.f, self.report, lower, upper, stairs, easy[min(1, len(easy) - 1)], proved, reason)
+        if not self.heats:
+            self._bound(final=False)
+            return "no power of Y"
+        return f"labels up to Y^{m} jointly"
 
-    def _one_polynomial(self) -> Generative:
-        even = is_even(self.f)
-        stairs = [Span(self.f.r)] if even else [Span(self.f.r), self.goal]
-        value = 2 if even else 1
-        return _result(self.f, self.report, value, value, stairs, self.goal, True, "")
+    def _bound(self, *, final: bool) -> None:
+        """The bounds and the stairs from the labels so far; ``final``: they span all functions of the label."""
+        self.complete = self.complete or final
+        self.stairs = self._climb(1)
+        self.lower, self.why = self._lowest(self.stairs[-1], final)
+        for level in range(self.lower, self.upper or _LEVELS):
+            if self._climb(level)[-1].dim == self.goal.dim:
+                self.upper, self.reached = level, True
+                break
 
-    def _stairs_proved(self, stairs: list[Span]) -> bool:
+    def _climb(self, level: int) -> list[Span]:
+        spaces = [Span(self.f.r)]
+        while spaces[-1].dim < self.goal.dim:
+            learned = spaces[-1]
+            grown = joint_step(self.heats, learned, level, self.goal)
+            if self.sets and grown.dim < self.goal.dim:
+                within = self._most(learned) if level == 1 else self.goal
+                grown = grown + certified_step(self.sets, learned, level, within)
+            if grown.dim == learned.dim:
+                break
+            spaces.append(grown)
+        return spaces
+
+    def _settled(self) -> bool:
+        return self.lower == self.upper and self._stairs_proved()
+
+    def _stairs_proved(self) -> bool:
         """Each step reaches the upper bound given by symmetry (or V*), and the last space is closed."""
-        for i, space in enumerate(stairs):
-            following = stairs[i + 1] if i + 1 < len(stairs) else space
-            if following.dim < self._most(space):
-                return False
-        return True
+        if self.complete and len(self.stairs) == 1:
+            return True
+        ends = [*self.stairs[1:], self.stairs[-1]]
+        return all(end.dim >= self._most(space).dim for space, end in zip(self.stairs, ends, strict=True))
 
-    def _most(self, learned: Span) -> int:
-        """An upper bound of the dimension after a level-1 step from ``learned``."""
+    def _most(self, learned: Span) -> Span:
+        """A space that contains whatever a level-1 step from ``learned`` can reach."""
         if self.f.gram is not None and learned.dim:
-            return self.goal.dim
-        return self.goal.intersection(fixed_space(self.group, learned) + learned).dim
+            return self.goal
+        return self.goal.intersection(self.group.fixed(learned) + learned)
 
-    def _lower(self, last: Span, complete: bool) -> tuple[int, str]:
+    def _lowest(self, last: Span, complete: bool) -> tuple[int, str]:
         """The first level that is not proved closed for every label at once, and why."""
         if last.dim == self.goal.dim:
             return 1, "orders start at 1"
         lower, why = 1, "no symmetry excludes order 1"
-        if self._most(last) == last.dim:
+        if self._most(last).dim == last.dim:
             lower, why = 2, "symmetry excludes order 1"
-        if self.goal.dim == 1 and lower == 2 and _gaussian_square(self.f):
+        if not self.f.is_polynomial and any(hides_order_two(self.f, i) for i in range(self.f.r)):
             return 4, "parity, and E[T(z² exp(−z²)) He_2] = 0 for all T"
         if complete:
             seen = min((heat.order for heat in self.heats if heat.truncated), default=24)
@@ -206,38 +261,20 @@ class _Search:
                     lower, why = level + 1, "every function of the label is a polynomial in it"
         return lower, why
 
-    def _upper(self, lower: int) -> int | None:
-        top = self.report.isotropic_leap
-        for level in range(lower, top or 4):
-            if joint_steps(self.heats, level, self.goal)[-1].dim == self.goal.dim:
-                return level
-        return top
-
-
-def _gaussian_square(f: Target) -> bool:
-    """Whether f = P(z² e^{−z²}) for a polynomial P, z one standard Gaussian coordinate.
-
-    Then z φ(z) = ±√(Y'/2π), Y' = z² e^{−z²}, and E[T(Y) He_2] = −∫ T d(zφ) = 0 for all T, as Y' vanishes at 0 and ∞.
-    """
-    from fractions import Fraction
-
-    from hermite.engines.canonical import canonical
-    from hermite.engines.constants import Unsupported
-
-    assert f.tree is not None
-    if f.gram is not None or f.is_polynomial:
-        return False
-    try:
-        form = canonical(f.tree, f.r)
-    except Unsupported:
-        return False
-    for key in form:
-        used = [i for i, a in enumerate(key.powers) if a]
-        if not used and not key.quadratic and not key.ridges and not key.tilt:
-            continue
-        if key.ridges or key.tilt or len(used) != 1 or key.powers[used[0]] % 2:
-            return False
-        m = Fraction(key.powers[used[0]] // 2)
-        if len(key.quadratic) != 1 or key.quadratic[0][0] != (used[0], used[0]) or key.quadratic[0][1] != -m:
-            return False
-    return True
+    def _report(self, seen: str, easy: Span) -> Generative:
+        proved = self._stairs_proved()
+        reasons = []
+        if self.lower != self.upper:
+            top = "?" if self.upper is None else self.upper
+            reasons.append(f"at least {self.lower} ({self.why}); at most {top}: {seen}")
+        if not proved:
+            reasons.append("the spaces of the grand staircase are lower bounds")
+        found = _result(
+            self.f, self.report, self.lower, self.upper, self.stairs, easy, proved, "; ".join(reasons)
+        )
+        decided = self.lower == self.upper
+        return replace(
+            found,
+            relevant_dim=self.goal.dim if self.reached else self.report.relevant_dim,
+            exactness="certified" if decided and self.sets else found.exactness,
+        )

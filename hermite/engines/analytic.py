@@ -6,10 +6,9 @@ the Gram matrix) that contains its ridge directions, so that its expectation fac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
-from itertools import permutations, product
 from math import factorial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from hermite.engines.canonical import canonical
 from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.forms import Form, Vector, multiply
 from hermite.engines.orthogonal import Term, orthogonal_terms
-from hermite.nodes import Expression, Variable, children, postorder
+from hermite.nodes import Variable, postorder
 from hermite.scalars import Scalar
 from hermite.subspaces import Span, full, lower, rational
 
@@ -80,8 +79,8 @@ class AnalyticEngine:
     def proves_closed(self, space: Span, level: int) -> bool:
         """Whether U = ``space`` is *proved* closed at ``level``: terms that split over U and U⊥, or a symmetry.
 
-        Split: every direction of a term lies in U or in U⊥, and the U⊥ factor has no order 1..level. Symmetry (level 1): a
-        signed permutation of the variables that leaves f invariant and has no fixed vector outside U.
+        Split: every direction of a term lies in U or in U⊥, and the U⊥ factor has no order 1..level. Symmetry (level 1):
+        those of :mod:`hermite.symmetries` that fix U have no common fixed vector outside U.
         """
         if not self.decided:
             return False
@@ -132,19 +131,10 @@ class AnalyticEngine:
         )
 
     def _symmetry_fixes(self, space: Span) -> bool:
-        """Fixed vectors of the signed permutations g with f∘g = f that fix U pointwise: are they U itself?"""
-        if self.r > 5 or self.target.tree is None:
-            return False
-        form = self.form
-        moved = Span(self.r)
-        for g in signed_permutations(self.r):
-            if any(_apply(g, row) != tuple(row) for row in space.rows):
-                continue
-            if canonical(_substituted(self.target.tree, g), self.r) == form:
-                for i in range(self.r):
-                    unit = [rational(int(i == j)) for j in range(self.r)]
-                    moved.add(tuple(a - b for a, b in zip(_apply(g, unit), unit, strict=True)))
-        return moved.dim + space.dim >= self.r
+        """Fixed vectors of the symmetries that fix U pointwise: are they U itself?"""
+        from hermite.symmetries import symmetries
+
+        return symmetries(self.target).fixed(space).dim <= space.dim
 
     def total_energy(self) -> Scalar | None:
         """E f² by the same machinery; None where it has no closed form."""
@@ -251,29 +241,3 @@ def _linear_power(v: Vector, k: int) -> Iterator[tuple[tuple[int, ...], Fraction
         alpha[i] = 0
 
     yield from walk(support, k, [0] * len(v), Fraction(1))
-
-
-SignedPermutation = tuple[tuple[int, int], ...]
-
-
-def signed_permutations(r: int) -> Iterator[SignedPermutation]:
-    """g with (g z)_i = sign_i z_{place_i}."""
-    for places in permutations(range(r)):
-        for signs in product((1, -1), repeat=r):
-            yield tuple(zip(places, signs, strict=True))
-
-
-def _apply(g: SignedPermutation, row: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(row[place] * sign for place, sign in g)
-
-
-def _substituted(tree: Expression, g: SignedPermutation) -> Expression:
-    """f∘g as an expression."""
-    from hermite.building import substitute
-    from hermite.nodes import Number, Product
-
-    swaps: dict[int, Expression] = {}
-    for i, (place, sign) in enumerate(g):
-        variable = Variable(place)
-        swaps[i] = variable if sign == 1 else Product((Number(Fraction(-1)), variable))
-    return substitute(tree, swaps) if children(tree) or isinstance(tree, Variable) else tree

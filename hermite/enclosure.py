@@ -1,0 +1,138 @@
+"""Balls that contain every value of an expression over a box, by interval arithmetic (Arb).
+
+Kinks and jumps take the hull of both sides where a ball does not tell them apart, so that a box is never cut wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flint
+
+from hermite.nodes import (
+    Call,
+    Expression,
+    Hermite,
+    Number,
+    Pi,
+    Power,
+    Product,
+    Sum,
+    Variable,
+    children,
+    postorder,
+)
+
+
+def enclosure(e: Expression) -> Callable[[Sequence[Any]], Any]:
+    """z (r balls) ↦ a ball that contains e(z) for every z of the box."""
+    nodes = postorder(e)
+    place = {node: i for i, node in enumerate(nodes)}
+    below = [tuple(place[child] for child in children(node)) for node in nodes]
+
+    def function(z: Sequence[Any]) -> Any:
+        values: list[Any] = []
+        for node, own in zip(nodes, below, strict=True):
+            values.append(_value(node, [values[i] for i in own], z))
+        return values[-1]
+
+    return function
+
+
+def _value(e: Expression, x: list[Any], z: Sequence[Any]) -> Any:
+    match e:
+        case Number():
+            return flint.arb(flint.fmpq(e.value.numerator, e.value.denominator))
+        case Pi():
+            return flint.arb.pi()
+        case Variable():
+            return z[e.index]
+        case Sum():
+            return sum(x[1:], start=x[0])
+        case Product():
+            total = x[0]
+            for factor in x[1:]:
+                total = total * factor
+            return total
+        case Power():
+            return power(x[0], e.exponent)
+        case Hermite():
+            return hermite_value(e.order, x[0])
+        case Call():
+            return _call(e.name, x)
+    raise TypeError(f"no enclosure of {type(e).__name__}")
+
+
+def power(x: Any, k: int) -> Any:
+    """x^k over a ball, from its ends where it is monotone; an even power of a ball around 0 begins at 0."""
+    low, high = (_point_power(end, abs(k)) for end in (x.lower(), x.upper()))
+    value = low.union(high)
+    if k % 2 == 0 and x.contains(0):
+        value = value.union(flint.arb(0))
+    return 1 / value if k < 0 else value
+
+
+def _point_power(x: Any, k: int) -> Any:
+    result = flint.arb(1)
+    while k:
+        if k % 2:
+            result = result * x
+        x, k = x * x, k // 2
+    return result
+
+
+def hermite_value(k: int, x: Any) -> Any:
+    """He_k(x) over a ball, by He_k' = k He_{k−1} about the midpoint: plain recursion would blow the ball up."""
+    low, high = flint.arb(0), flint.arb(1)
+    slope, exact = flint.arb(0), x.mid()
+    for j in range(k):
+        low, high = high, exact * high - j * low
+    if k and not x.is_exact():
+        bound_low, bound = flint.arb(0), flint.arb(1)
+        for j in range(k - 1):
+            bound_low, bound = bound, x * bound - j * bound_low
+        slope = k * bound
+    return high + slope * (x - exact)
+
+
+def _call(name: str, x: list[Any]) -> Any:
+    u = x[0]
+    match name:
+        case "max" | "min":
+            for other in x[1:]:
+                u = u.max(other) if name == "max" else u.min(other)
+            return u
+        case "relu":
+            return u.max(flint.arb(0))
+        case "abs":
+            return abs(u)
+        case "sign":
+            return _step(u)
+        case "heaviside":
+            return (_step(u) + 1) / 2
+        case "logistic":
+            return (_increasing("tanh", u / 2) + 1) / 2
+        case "exp" | "tanh" | "erf" | "sqrt" | "softplus":
+            return _increasing(name, u)
+        case "sin" | "cos":
+            return getattr(u, name)()
+    raise TypeError(f"no enclosure of {name}")
+
+
+def _increasing(name: str, u: Any) -> Any:
+    """An increasing function over a ball: the hull of its values at the ends, tighter than the function of the ball."""
+    if u.is_exact():
+        return _softplus(u) if name == "softplus" else getattr(u, name)()
+    return _increasing(name, u.lower()).union(_increasing(name, u.upper()))
+
+
+def _softplus(u: Any) -> Any:
+    return u.max(flint.arb(0)) + (-abs(u)).exp().log1p()
+
+
+def _step(u: Any) -> Any:
+    """sign over a ball; 0 counts as either side, a null set of the inputs."""
+    if u > 0:
+        return flint.arb(1)
+    return flint.arb(-1) if u < 0 else flint.arb(0, 1)

@@ -1,0 +1,65 @@
+"""A normal form of expressions under what any eye sees: order of terms, and parity of the functions.
+
+Terms of sums, factors of products and arguments of max and min are sorted; u^2, |u|, cos u forget the sign of u, and u^3,
+sign u, tanh u, erf u, sin u pass it on. Equal normal forms are equal functions; unequal ones may be equal all the same.
+"""
+
+from __future__ import annotations
+
+from hermite.building import add, multiply, negate, rebuild
+from hermite.nodes import Call, Expression, Hermite, Number, Power, Product, Sum, children, postorder
+from hermite.printing import to_text
+
+_EVEN, _ODD = ("abs", "cos"), ("sign", "tanh", "erf", "sin")
+
+
+def normal_form(e: Expression) -> Expression:
+    """``e`` sorted, and with the signs of arguments settled by parity."""
+    done: dict[Expression, Expression] = {}
+    for node in postorder(e):
+        done[node] = _settled(node, tuple(done[child] for child in children(node)))
+    return done[e]
+
+
+def _settled(e: Expression, below: tuple[Expression, ...]) -> Expression:
+    match e:
+        case Sum():
+            return _sorted_sum(add(below))
+        case Product():
+            return _sorted_product(multiply(below))
+        case Call() if e.name in ("max", "min"):
+            return Call(e.name, tuple(sorted(below, key=to_text)))
+        case Power() | Hermite() | Call():
+            parity = _parity(e)
+            mirrored = _negative(below[0]) if parity else below[0]
+            if parity and to_text(mirrored) < to_text(below[0]):
+                image = rebuild(e, (mirrored,))
+                return image if parity > 0 else _negative(image)
+    return rebuild(e, below)
+
+
+def _parity(e: Expression) -> int:
+    """1: even, -1: odd, 0: neither, as a function of its one argument."""
+    if isinstance(e, (Power, Hermite)):
+        k = e.exponent if isinstance(e, Power) else e.order
+        return -1 if k % 2 else 1
+    assert isinstance(e, Call)
+    return (e.name in _EVEN) - (e.name in _ODD)
+
+
+def _negative(e: Expression) -> Expression:
+    if isinstance(e, Sum):
+        return _sorted_sum(add(_negative(term) for term in e.terms))
+    return _sorted_product(negate(e))
+
+
+def _sorted_sum(e: Expression) -> Expression:
+    return Sum(tuple(sorted(e.terms, key=to_text))) if isinstance(e, Sum) else e
+
+
+def _sorted_product(e: Expression) -> Expression:
+    if not isinstance(e, Product):
+        return e
+    if len(e.factors) == 2 and isinstance(e.factors[0], Number) and isinstance(e.factors[1], Sum):
+        return _sorted_sum(add(_sorted_product(multiply((e.factors[0], t))) for t in e.factors[1].terms))
+    return Product(tuple(sorted(e.factors, key=to_text)))
