@@ -11,15 +11,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hermite.biased import Biased, biased_staircase
     from hermite.complexity import Hardness, hardness
     from hermite.errors import ConvergenceError, GiantstepError, InputError
     from hermite.expansion import HermiteExpansion, expand
     from hermite.generative_leap import Generative, generative
     from hermite.recovery import RecoveryThreshold, recovery_threshold
+    from hermite.reflective import BasisFreeStaircase, basis_free_staircase
     from hermite.report import LeapReport, leap
+    from hermite.reuse import Reuse, reuse_staircase
     from hermite.target import Target
+    from hermite.walsh import Walsh, walsh_expansion
 
 _HOME = {
+    "BasisFreeStaircase": "hermite.reflective",
+    "Biased": "hermite.biased",
     "Generative": "hermite.generative_leap",
     "RecoveryThreshold": "hermite.recovery",
     "generative": "hermite.generative_leap",
@@ -30,13 +36,21 @@ _HOME = {
     "HermiteExpansion": "hermite.expansion",
     "InputError": "hermite.errors",
     "LeapReport": "hermite.report",
+    "Reuse": "hermite.reuse",
     "Target": "hermite.target",
+    "Walsh": "hermite.walsh",
+    "basis_free_staircase": "hermite.reflective",
+    "biased_staircase": "hermite.biased",
     "expand": "hermite.expansion",
     "hardness": "hermite.complexity",
     "leap": "hermite.report",
+    "reuse_staircase": "hermite.reuse",
+    "walsh_expansion": "hermite.walsh",
 }
 
 __all__ = [
+    "BasisFreeStaircase",
+    "Biased",
     "ConvergenceError",
     "Generative",
     "GiantstepError",
@@ -45,12 +59,18 @@ __all__ = [
     "InputError",
     "LeapReport",
     "RecoveryThreshold",
+    "Reuse",
     "Target",
+    "Walsh",
+    "basis_free_staircase",
+    "biased_staircase",
     "expand",
     "generative",
     "hardness",
     "leap",
     "recovery_threshold",
+    "reuse_staircase",
+    "walsh_expansion",
 ]
 
 
