@@ -36,7 +36,7 @@ def single_index(f: Target) -> tuple[Target, Row] | None:
     inverse = call("sqrt", (Number(1 / sum((x * x for x in entries), start=Fraction(0))),))
     x = Variable(0)
     values = {i: multiply((Number(a), inverse, x)) for i, a in enumerate(entries)}
-    return Target(substitute(f.tree, values), ("x",)), v
+    return Target(substitute(f.tree, values), ("x",), noise=f.noise), v
 
 
 def linear_directions(f: Target) -> Span | None:
