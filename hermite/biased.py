@@ -5,11 +5,11 @@ U_{t+1} = U_t + span_{u ∈ U_t} ∇h(μ + u), U_0 = {0}. h is entire and non-co
 (Cornacchia, Mikulincer, Mossel 2025, arXiv:2502.06443, for one direction and for Boolean juntas). This is no promise
 for several directions: a radial target stops at dimension 1, zᵀAz at the number of distinct non-zero eigenvalues of A.
 
-Polynomials: exact at random rational μ. A space that fills V* at one μ fills it at almost every μ; the dimensions below
-that are those of random μ with 62-bit coordinates, the largest of several (wrong with probability below 1e-9 by the
-Schwartz–Zippel lemma, and only ever too small). Infinite expansions: with μ = ta, ∇h at points of U_t is a power series
-in t, known to the order of the expansion; a minor with a coefficient whose ball excludes 0 is non-zero for almost every
-μ, which proves growth. Where growth is not seen nothing is proved.
+Polynomials: exact. A space that fills V* at one rational μ fills it at almost every μ; where random means do not fill it, the
+climb is repeated over the field Q(μ), and what is dependent there is dependent for every μ. (Only where that is too large
+a computation the dimensions are those of random means: "numerical".) Infinite expansions: with μ = ta, ∇h at points of U_t
+is a power series in t, known to the order of the expansion; a minor with a coefficient whose ball excludes 0 is non-zero
+for almost every μ, which proves growth. Where growth is not seen nothing is proved.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _DRAWS = 3
 _ORDERS = (12, 20)
 _BITS = 512
+#: Monomials that are worth following over the field Q(μ).
+_LARGEST = 20_000
 
 Series = list[Any]
 
@@ -41,8 +43,8 @@ Series = list[Any]
 class Biased:
     """``dims[t]`` = dim U_t at n = Θ(d) a step for almost every mean; None where undecided, with the ``reason``.
 
-    ``exactness``: "exact" (a polynomial whose V* is filled), "numerical" (one whose V* is not, at random means),
-    "certified" (an infinite expansion) or "undecided".
+    ``exactness``: "exact" (a polynomial), "numerical" (one too large for Q(μ): dimensions at random means), "certified"
+    (an infinite expansion) or "undecided".
     """
 
     dims: tuple[int, ...] | None
@@ -109,8 +111,85 @@ def _polynomial(f: Target, heat: Heat, seed: int) -> Biased:
         best = max(best, dims)
         if len(dims) <= 3 and dims[-1] == relevant.dim:
             return Biased(dims, relevant.dim, "exact", "")
+    generic = generic_dims(heat, best)
+    if generic is not None:
+        return Biased(generic, relevant.dim, "exact", "")
     reason = f"dimensions at {_DRAWS} random means: right but for a probability below 1e-9"
     return Biased(best, relevant.dim, "numerical", reason)
+
+
+def generic_dims(heat: Heat, expected: Sequence[int]) -> tuple[int, ...] | None:
+    """dim U_t over the field Q(μ), climbing while ``expected`` (the dimensions at random means) says so; None: too large.
+
+    U_{t+1} is spanned by the coefficients in s of ∇h(μ + Σ s_i b_i), b a basis of U_t of vectors of polynomials in μ.
+    """
+    import flint
+
+    if len(heat.terms) * heat.order ** len(expected) > _LARGEST:
+        return None
+    top = max(expected)
+    names = [f"m{i}" for i in range(heat.r)] + [f"s{i}" for i in range(top)]
+    ring = flint.fmpq_mpoly_ctx.get(names, "lex")
+    mean, steps = ring.gens()[: heat.r], ring.gens()[heat.r :]
+    basis: list[list[Any]] = []
+    dims = [0]
+    while True:
+        moves = [row if heat.gram is None else lower(row, heat.gram) for row in basis]
+        point = [
+            m + sum((s * move[i] for s, move in zip(steps, moves, strict=False)), start=ring.constant(0))
+            for i, m in enumerate(mean)
+        ]
+        gradient = _polynomial_gradient(heat, point, ring)
+        if sum(len(x) for x in gradient) > _LARGEST:
+            return None
+        for row in _coefficients(gradient, heat.r, ring):
+            if len(basis) < heat.r and _independent_rows(basis, row):
+                basis.append(row)
+        if len(basis) == dims[-1]:
+            return tuple(dims)
+        dims.append(len(basis))
+
+
+def _polynomial_gradient(heat: Heat, point: Sequence[Any], ring: Any) -> list[Any]:
+    """(∂h/∂u_i) at a point whose coordinates are polynomials."""
+    out = [ring.constant(0) for _ in point]
+    for alpha, c in heat.terms.items():
+        for i, a in enumerate(alpha):
+            if a:
+                term = ring.constant(c * a)
+                for j, b in enumerate(alpha):
+                    term = term * point[j] ** (b - (i == j))
+                out[i] = out[i] + term
+    return out
+
+
+def _coefficients(vector: Sequence[Any], r: int, ring: Any) -> list[list[Any]]:
+    """The coefficients of the powers of s, each a vector of polynomials in μ; small ones first."""
+    rows: dict[tuple[int, ...], list[dict[tuple[int, ...], Any]]] = {}
+    for i, entry in enumerate(vector):
+        for powers, c in entry.to_dict().items():
+            own = rows.setdefault(powers[r:], [{} for _ in vector])
+            own[i][(*powers[:r], *(0,) * len(powers[r:]))] = c
+    out = [[ring.from_dict(terms) for terms in rows[key]] for key in sorted(rows, key=sum)]
+    return [row for row in out if any(x != 0 for x in row)]
+
+
+def _independent_rows(basis: Sequence[Sequence[Any]], row: Sequence[Any]) -> bool:
+    """Whether ``row`` is independent of ``basis`` over Q(μ): some minor is not the zero polynomial."""
+    rows = [*basis, row]
+    return any(_determinant(rows, places) != 0 for places in combinations(range(len(row)), len(rows)))
+
+
+def _determinant(rows: Sequence[Sequence[Any]], places: tuple[int, ...]) -> Any:
+    """The determinant of some columns, expanded along the first row."""
+    if len(rows) == 1:
+        return rows[0][places[0]]
+    total = 0
+    for k, place in enumerate(places):
+        if rows[0][place] != 0:
+            rest = _determinant(rows[1:], (*places[:k], *places[k + 1 :]))
+            total = total + rows[0][place] * rest * (-1 if k % 2 else 1)
+    return total
 
 
 def _infinite(f: Target, engine: Any, order: int) -> Biased:

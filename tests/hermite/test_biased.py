@@ -34,9 +34,44 @@ def test_reference_table(row: dict[str, object]) -> None:
     ],
 )
 def test_quadratic_forms_stop_at_the_distinct_eigenvalues(text: str, eigenvalues: int) -> None:
-    dims = biased_staircase(Target(text)).dims
-    assert dims is not None
-    assert dims[-1] == eigenvalues
+    found = biased_staircase(Target(text))
+    assert found.dims == tuple(range(eigenvalues + 1))
+    assert found.exactness == "exact"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(z1^2 + z2^2)^3 + z3",
+        "(z1^2 + z2^2 + z3^2)*z4",
+        "(z1*z2 + z3*z4)^2",
+        "z1*z2*z3 + z4*z5*z6",
+        "z1*z2 + z2*z3*z4",
+        "(z1 + z2)^3 + z1*z3",
+    ],
+)
+def test_generic_means_against_random_ones(text: str) -> None:
+    """Over Q(μ), and by floating-point singular values of ∇f at points of the learned space of a random mean."""
+    f = Target(text)
+    found = biased_staircase(f)
+    assert found.exactness == "exact"
+    nodes, weights = np.polynomial.hermite_e.hermegauss(6)
+    weights = weights / weights.sum()
+    z = np.stack([g.ravel() for g in np.meshgrid(*(nodes,) * f.r, indexing="ij")], axis=1)
+    mass = np.prod(np.meshgrid(*(weights,) * f.r, indexing="ij"), axis=0).ravel()
+    rng = np.random.default_rng(0)
+    mean = rng.normal(size=f.r)
+    basis = np.zeros((0, f.r))
+    dims = [0]
+    while True:
+        points = [mean + rng.normal(size=len(basis)) @ basis for _ in range(12)]
+        rows = np.array([(mass * f(z + point)) @ z for point in points])
+        _, size, right = np.linalg.svd(np.concatenate([rows / np.linalg.norm(rows), basis]))
+        basis = right[: int(np.sum(size > 1e-7))]
+        if len(basis) == dims[-1]:
+            break
+        dims.append(len(basis))
+    assert found.dims == tuple(dims)
 
 
 def test_the_seed_does_not_matter() -> None:
