@@ -173,13 +173,21 @@ def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
     show_default=True,
     help="Law of the inputs: rademacher is uniform on {-1, 1}^d, biased has a random mean.",
 )
+@click.option(
+    "--activation-degree",
+    type=click.IntRange(1, 40),
+    metavar="M",
+    help="Ask for reflective subspaces of an activation of degree M; default: no polynomial.",
+)
 @JSON
-def hardness(expr: str, dimension: int | None, inputs: str, as_json: bool) -> None:
+def hardness(
+    expr: str, dimension: int | None, inputs: str, activation_degree: int | None, as_json: bool
+) -> None:
     """Who learns a target EXPR with how many samples: giant steps, SGD, reuse, SQ-optimal, AMP."""
     from hermite import Target
     from hermite import hardness as query
 
-    report = query(Target(expr), d=dimension, inputs=inputs)
+    report = query(Target(expr), d=dimension, inputs=inputs, activation_degree=activation_degree)
     emit(report.to_dict(), as_json, lambda: repr(report))
 
 

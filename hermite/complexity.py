@@ -15,9 +15,11 @@ from hermite.algorithms import Row, biased_rows, gaussian_rows, rademacher_rows
 from hermite.biased import biased_staircase
 from hermite.errors import InputError
 from hermite.expansion import MAX_ORDER, expand
+from hermite.expressions import degree_bound
 from hermite.generative_leap import generative
-from hermite.recovery import recovery_threshold
-from hermite.report import leap
+from hermite.recovery import threshold_of
+from hermite.reflective import BasisFreeStaircase, basis_free_staircase
+from hermite.report import leap, pretty
 from hermite.reuse import reuse_staircase
 from hermite.walsh import Walsh, walsh_expansion
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from hermite.target import Target
 
 INPUTS = ("gaussian", "rademacher", "biased")
-#: Orders beyond the leap that are compared with it at a finite d.
+#: Orders of an infinite expansion beyond the leap that are compared with it at a finite d.
 _LOOK_AHEAD = 4
 
 
@@ -36,8 +38,9 @@ class Hardness:
 
     ``leap``: the report of :func:`hermite.leap` at n = Θ(d) a step (Gaussian inputs). ``generative_bounds``: proved
     [lower, upper] of the generative exponent. ``alpha_c``: weak recovery needs n > alpha_c d (inf: hard; None: there is
-    a trivial direction, or undecided); ``alpha_c_error`` is one standard error. ``boolean_leap``, ``biased_d1_dims``:
-    for inputs uniform on {±1}^d, and with a random mean. ``rows``: one algorithm each, for the ``inputs`` asked for.
+    a trivial direction, or undecided); ``alpha_c_error`` is its error bar (0: a closed form). ``boolean_leap``,
+    ``biased_d1_dims``: for inputs uniform on {±1}^d, and with a random mean. ``basis_free_staircase``: whether some subspace
+    is reflective for an activation of the degree asked for. ``rows``: one algorithm each, for the ``inputs`` asked for.
     """
 
     leap: LeapReport
@@ -49,6 +52,7 @@ class Hardness:
     alpha_c_error: float | None
     boolean_leap: int | None
     biased_d1_dims: tuple[int, ...] | None
+    basis_free_staircase: BasisFreeStaircase
     inputs: str
     d: int | None
     rows: tuple[Row, ...]
@@ -67,6 +71,7 @@ class Hardness:
             "alpha_c_error": self.alpha_c_error,
             "boolean_leap": self.boolean_leap,
             "biased_d1_dims": _listed(self.biased_d1_dims),
+            "basis_free_staircase": self.basis_free_staircase.to_dict(),
             "inputs": self.inputs,
             "d": self.d,
             "rows": [row.to_dict() for row in self.rows],
@@ -104,6 +109,23 @@ class Hardness:
             ("isotropic leap", _text(self.leap.isotropic_leap)),
             ("generative exponent", bounds if k is None else str(k)),
             ("leap for Boolean inputs", _text(self.boolean_leap)),
+            *self._basis_free(),
+        ]
+
+    def _basis_free(self) -> list[tuple[str, str]]:
+        found = self.basis_free_staircase
+        m = found.activation_degree
+        name = "basis-free staircase" + ("" if m is None else f" for activations of degree {m}")
+        if found.holds is None:
+            return [(name, "undecided")]
+        if found.holds:
+            return [(name, "holds: no subspace is reflective")]
+        rows = found.reflective_subspace or []
+        return [
+            (
+                name,
+                f"fails: reflective with respect to {pretty(rows, self.leap.variables) if rows else '{0}'}",
+            )
         ]
 
     def __repr__(self) -> str:
@@ -133,7 +155,9 @@ class Hardness:
         return f"<p>{caption}</p><table><tr>{head}</tr>{body}</table>{warnings}"
 
 
-def hardness(f: Target, d: int | None = None, inputs: str = "gaussian") -> Hardness:
+def hardness(
+    f: Target, d: int | None = None, inputs: str = "gaussian", activation_degree: int | None = None
+) -> Hardness:
     """Who learns ``f``, from how many samples: giant steps, one-pass SGD, reuse, SQ-optimal algorithms, AMP.
 
     Parameters
@@ -145,8 +169,11 @@ def hardness(f: Target, d: int | None = None, inputs: str = "gaussian") -> Hardn
         higher order is larger at this d.
     inputs
         "gaussian", "rademacher" (uniform on {±1}^d) or "biased" (Gaussian, with a random mean): the rows.
+    activation_degree
+        Degree of the activation that is asked for reflective subspaces; None: an activation that is no polynomial.
 
-    Raises ``InputError`` for d < 1, unknown inputs, and Boolean inputs with a Gram matrix or a callable.
+    Raises ``InputError`` for d < 1, unknown inputs, a degree outside 1 to 40, and Boolean inputs with a Gram matrix or a
+    callable.
 
     >>> from hermite import Target, hardness
     >>> report = hardness(Target("He3(z1)"), d=1000)
@@ -159,7 +186,7 @@ def hardness(f: Target, d: int | None = None, inputs: str = "gaussian") -> Hardn
         raise InputError(f"d must be a whole number >= 1, not {d!r}")
     one = leap(f)
     found = generative(f)
-    threshold = recovery_threshold(f)
+    threshold = threshold_of(f, found)
     if inputs == "rademacher" or (f.is_symbolic and f.gram is None):
         boolean = walsh_expansion(f)
     else:
@@ -191,6 +218,7 @@ def hardness(f: Target, d: int | None = None, inputs: str = "gaussian") -> Hardn
         alpha_c_error=threshold.error,
         boolean_leap=boolean.leap,
         biased_d1_dims=bias.dims,
+        basis_free_staircase=basis_free_staircase(f, activation_degree),
         inputs=inputs,
         d=d,
         rows=tuple(_sized(row, d) for row in rows),
@@ -205,7 +233,8 @@ def finite_size_warning(f: Target, index: int | None, d: int) -> str:
     """
     if index is None or not f.is_symbolic:
         return ""
-    energies = expand(f, min(index + _LOOK_AHEAD, MAX_ORDER)).energies
+    last = max(index, degree_bound(f.tree)) if f.tree and f.is_polynomial else index + _LOOK_AHEAD
+    energies = expand(f, min(last, MAX_ORDER)).energies
     sizes = {
         k: math.sqrt(math.factorial(k) * energies[k]) * d ** (-(k - 1) / 2)
         for k in range(index, len(energies))

@@ -11,16 +11,17 @@ preimages t > 0 > −s, and E[Z | y] = 0 for all large y forces t = s, hence p e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.frames import frame, hides_order_two, linear_directions
 from hermite.label_moments import finite_values, joint_step, joint_steps, label_heat
 from hermite.label_transforms import plainest_label
 from hermite.level_sets import certified_step, threshold_heats
 from hermite.report import LeapReport, leap
-from hermite.single_index import hides_order_two, linear_directions, single_index
-from hermite.subspaces import Row, Span, Undecided
+from hermite.subspaces import Span, Undecided
 from hermite.symmetries import is_even, symmetries
 
 if TYPE_CHECKING:
@@ -76,28 +77,14 @@ def generative(f: Target) -> Generative:
     if not f.is_symbolic:
         raise InputError("the generative leap needs a target given as an expression, not a function")
     report = leap(f)
-    plain = plainest_label(f)
-    reduced = None if plain.is_polynomial else single_index(plain)
-    if reduced is not None:
-        found = _along(f, generative(reduced[0]), reduced[1])
-        return replace(found, isotropic_leap=report.isotropic_leap)
-    if plain is not f:
-        return replace(generative(plain), target=f.text, isotropic_leap=report.isotropic_leap)
     if report.relevant_dim == 0 and report.exactness != "undecided":
         return _result(f, report, None, None, [Span(f.r)], Span(f.r), True, "a constant")
-    return _Search(f, report).run()
-
-
-def _along(f: Target, found: Generative, direction: Row) -> Generative:
-    """The report of u on one variable as that of f(z) = u(⟨v, z⟩/|v|)."""
-    line = Span(f.r, [direction]).strings()
-    return replace(
-        found,
-        target=f.text,
-        grand_staircase=[line if space else [] for space in found.grand_staircase],
-        trivial_subspace=line if found.trivial_subspace else [],
-        easy_subspace=line if found.easy_subspace else [],
-    )
+    plain = plainest_label(f)
+    own = report if plain is f else leap(plain)
+    framed = None if plain.is_polynomial else frame(plain)
+    if framed is None or (len(framed.axes) > 1 and own.exactness != "undecided"):
+        return _Search(plain, own).run(f, report, lambda space: space)
+    return _Search(framed.u, leap(framed.u)).run(f, report, framed.lift)
 
 
 def _result(
@@ -141,10 +128,10 @@ class _Search:
             assert own is not None
             self.goal = tensor_span(own[0])
         else:
-            shown = linear_directions(f)
-            self.goal = engine.direction_span() if engine.decided or shown is None else shown
+            self.goal = engine.direction_span() if engine.decided else linear_directions(f)
         #: Whether V* is the goal; else it is known to lie in it.
         self.reached = self.goal.dim == report.relevant_dim
+        self._exactness = report.exactness if report.exactness != "undecided" else "exact"
         self.group = symmetries(f)
         assert f.tree is not None
         values = finite_values(f.tree)
@@ -157,12 +144,31 @@ class _Search:
         self.stairs = [Span(f.r)]
         self.complete = False
 
-    def run(self) -> Generative:
+    def run(self, f: Target, report: LeapReport, lift: Callable[[Span], Span]) -> Generative:
+        """What is found, told of ``f``, whose spaces are those that ``lift`` makes of them."""
+        seen, easy = self._decide()
+        proved = self._stairs_proved()
+        decided = self.lower == self.upper
+        reasons = []
+        if not decided:
+            top = "?" if self.upper is None else self.upper
+            reasons.append(f"at least {self.lower} ({self.why}); at most {top}: {seen}")
+        if not proved:
+            reasons.append("the spaces of the grand staircase are lower bounds")
+        stairs = [lift(space) for space in self.stairs]
+        found = _result(f, report, self.lower, self.upper, stairs, lift(easy), proved, "; ".join(reasons))
+        return replace(
+            found,
+            relevant_dim=self.goal.dim if self.reached else report.relevant_dim,
+            exactness=found.exactness if not decided else "certified" if self.sets else self._exactness,
+        )
+
+    def _decide(self) -> tuple[str, Span]:
         if self.goal.dim == 1 and self.f.is_polynomial:
             even = is_even(self.f)
             self.lower = self.upper = 2 if even else 1
             self.stairs = [Span(self.f.r)] if even else [Span(self.f.r), self.goal]
-            return self._report("", self.goal)
+            return "", self.goal
         try:
             seen = self._powers()
         except Undecided as doubt:
@@ -180,7 +186,7 @@ class _Search:
             # What is not known to matter cannot be hard to find.
             self.lower, self.why = 1, self.report.reason or "the relevant space is not known"
         stairs = self._climb(2)
-        return self._report(seen, stairs[min(1, len(stairs) - 1)])
+        return seen, stairs[min(1, len(stairs) - 1)]
 
     def _powers(self) -> str:
         """Labels Y, Y², …: as many as are needed, or as span all functions of a label with few values."""
@@ -217,8 +223,10 @@ class _Search:
             learned = spaces[-1]
             grown = joint_step(self.heats, learned, level, self.goal)
             if self.sets and grown.dim < self.goal.dim:
-                within = self._most(learned) if level == 1 else self.goal
-                grown = grown + certified_step(self.sets, learned, level, within)
+                grown = grown + certified_step(self.sets, learned, 1, self._most(learned))
+            if self.sets and grown.dim < self.goal.dim and level > 1:
+                # The end does not depend on the order: from the space that first moments give, more is certain.
+                grown = grown + certified_step(self.sets, grown, level, self.goal)
             if grown.dim == learned.dim:
                 break
             spaces.append(grown)
@@ -260,21 +268,3 @@ class _Search:
                 if level + 1 > lower:
                     lower, why = level + 1, "every function of the label is a polynomial in it"
         return lower, why
-
-    def _report(self, seen: str, easy: Span) -> Generative:
-        proved = self._stairs_proved()
-        reasons = []
-        if self.lower != self.upper:
-            top = "?" if self.upper is None else self.upper
-            reasons.append(f"at least {self.lower} ({self.why}); at most {top}: {seen}")
-        if not proved:
-            reasons.append("the spaces of the grand staircase are lower bounds")
-        found = _result(
-            self.f, self.report, self.lower, self.upper, self.stairs, easy, proved, "; ".join(reasons)
-        )
-        decided = self.lower == self.upper
-        return replace(
-            found,
-            relevant_dim=self.goal.dim if self.reached else self.report.relevant_dim,
-            exactness="certified" if decided and self.sets else found.exactness,
-        )

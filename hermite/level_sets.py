@@ -154,8 +154,12 @@ def certified_step(heats: Sequence[Heat], learned: Span, level: int, within: Spa
     """U + what the orders 1..``level`` of labels with ball coefficients are certified to add to it.
 
     ``within``: a space that contains whatever may be added. All of it is added where that many rows are independent; else
-    those axes along which some row certainly lies.
+    those axes along which some row certainly lies. A space with irrational coordinates is left as it is.
     """
+    known = learned.over_rationals()
+    if known is None:
+        return learned
+    learned = known
     normals = learned.complement().intersection(within + learned)
     rows = [
         [sum((x * y for x, y in zip(row, n, strict=True)), start=flint.arb(0)) for n in normals.rows]

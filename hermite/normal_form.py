@@ -1,13 +1,17 @@
-"""A normal form of expressions under what any eye sees: order of terms, and parity of the functions.
+"""A normal form of expressions under what any eye sees: like terms, order of terms, and parity of the functions.
 
-Terms of sums, factors of products and arguments of max and min are sorted; u^2, |u|, cos u forget the sign of u, and u^3,
-sign u, tanh u, erf u, sin u pass it on. Equal normal forms are equal functions; unequal ones may be equal all the same.
+Like terms of sums are collected; terms, factors of products and arguments of max and min are sorted; u^2, |u|, cos u forget
+the sign of u, and u^3, sign u, tanh u, erf u, sin u pass it on. Equal normal forms are equal functions; unequal ones may be
+equal all the same.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import prod
+
 from hermite.building import add, multiply, negate, rebuild
-from hermite.nodes import Call, Expression, Hermite, Number, Power, Product, Sum, children, postorder
+from hermite.nodes import ONE, Call, Expression, Hermite, Number, Power, Product, Sum, children, postorder
 from hermite.printing import to_text
 
 _EVEN, _ODD = ("abs", "cos"), ("sign", "tanh", "erf", "sin")
@@ -54,7 +58,25 @@ def _negative(e: Expression) -> Expression:
 
 
 def _sorted_sum(e: Expression) -> Expression:
-    return Sum(tuple(sorted(e.terms, key=to_text))) if isinstance(e, Sum) else e
+    """Like terms collected, and sorted."""
+    if not isinstance(e, Sum):
+        return e
+    totals: dict[Expression, Fraction] = {}
+    for term in e.terms:
+        c, rest = _split(term)
+        totals[rest] = totals.get(rest, Fraction(0)) + c
+    whole = add(multiply((Number(c), rest)) for rest, c in totals.items() if c)
+    return Sum(tuple(sorted(whole.terms, key=to_text))) if isinstance(whole, Sum) else whole
+
+
+def _split(e: Expression) -> tuple[Fraction, Expression]:
+    """(c, u) with e = c u, c the rational factor."""
+    if isinstance(e, Number):
+        return e.value, ONE
+    if isinstance(e, Product):
+        c = prod((x.value for x in e.factors if isinstance(x, Number)), start=Fraction(1))
+        return c, multiply(x for x in e.factors if not isinstance(x, Number))
+    return Fraction(1), e
 
 
 def _sorted_product(e: Expression) -> Expression:

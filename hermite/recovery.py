@@ -12,9 +12,9 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from hermite.frames import single_index
 from hermite.generative_leap import Generative, generative
 from hermite.recovery_closed_forms import closed_form
-from hermite.single_index import single_index
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -55,7 +55,11 @@ def recovery_threshold(f: Target, samples: int = 1 << 20, seed: int = 0) -> Reco
     >>> recovery_threshold(Target("z1^2")).exact, recovery_threshold(Target("sign(z1*z2*z3)")).alpha_c
     ('1/2', inf)
     """
-    found = generative(f)
+    return threshold_of(f, generative(f), samples, seed)
+
+
+def threshold_of(f: Target, found: Generative, samples: int = 1 << 20, seed: int = 0) -> RecoveryThreshold:
+    """α_c from what is known of the generative leap of ``f``."""
     if found.bounds is None:
         return _answer(f, found, None, None, None, "a constant: there is nothing to recover")
     if found.trivial_subspace:
@@ -75,7 +79,7 @@ def recovery_threshold(f: Target, samples: int = 1 << 20, seed: int = 0) -> Reco
     from hermite.second_moments import weak_recovery_alpha
 
     line = single_index(f)
-    alpha, error = weak_recovery_alpha(f if line is None else line[0], samples, seed)
+    alpha, error = weak_recovery_alpha(f if line is None else line, samples, seed)
     return _answer(f, found, alpha, error, None, f"{samples} inputs, labels in bins; three standard errors")
 
 

@@ -213,6 +213,10 @@ class Scalar:
     def is_rational(self) -> bool:
         return all(q == 0 and not key for q, key in self._terms)
 
+    def rational_value(self) -> Any:
+        """The value as ``flint.fmpq``, or None."""
+        return sum(self._terms.values(), flint.fmpq(0)) if self.is_rational else None
+
     def __float__(self) -> float:
         return float(self.ball(128).mid())
 

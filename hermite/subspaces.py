@@ -132,6 +132,16 @@ class Span:
         """Whether the span is that of some coordinate axes."""
         return all(sum(1 for x in row if not vanishes(x)) == 1 for row in self.rows)
 
+    def over_rationals(self) -> Span | None:
+        """The same span with rational rows, or None if its reduced rows are not rational."""
+        out = Span(self.n)
+        for pivot, row in self._rows.items():
+            values = [x if isinstance(x, flint.fmpq) else x.rational_value() for x in row]
+            if any(x is None for x in values):
+                return None
+            out._rows[pivot] = tuple(values)
+        return out
+
     def strings(self) -> list[list[str]]:
         """Row-reduced echelon form as exact strings: equal subspaces print equally."""
         return [[_ratio_text(x, self._rows[p][p]) for x in self._rows[p]] for p in self.pivots]

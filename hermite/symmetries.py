@@ -1,101 +1,136 @@
 """Orthogonal symmetries of a target: what no label of it can correlate with.
 
 If f∘g = f for an orthogonal g that fixes U pointwise, then E[z_⊥ | f, z_U] is fixed by g, whatever is done to the label.
-Tried are signed permutations of the variables (all of them up to three variables, else generators) and, for polynomials,
-rotations of two coordinates by 2π/m, so that the fixed space is an upper bound of what first moments can show.
+Tried are signed permutations of the variables (all of them up to three variables, else generators), reflections along the
+directions of the expression, z_⊥ → −z_⊥ for the space U that is asked about, and, for polynomials, rotations of two
+coordinates by 2π/m; the fixed space is an upper bound of what first moments can show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import combinations, permutations, product
 from math import comb, gcd
 from typing import TYPE_CHECKING, Any
 
+from hermite.invariance import (
+    Matrix,
+    apply,
+    invariance,
+    inversion_outside,
+    polynomial_terms,
+    reflection,
+)
 from hermite.subspaces import Row, Span, rational
 
 if TYPE_CHECKING:
-    from hermite.nodes import Expression
     from hermite.target import Target
 
-#: g with (g z)_i = sign_i z_{place_i}.
-SignedPermutation = tuple[tuple[int, int], ...]
 Polynomial = dict[tuple[int, ...], Any]
 
 
 @dataclass(frozen=True)
 class Symmetries:
-    """Signed permutations that leave a target invariant, and planes (i, j) that may be turned by some angle below 2π."""
+    """Orthogonal matrices that leave a target invariant, and planes (i, j) that may be turned by some angle below 2π.
 
-    permutations: tuple[SignedPermutation, ...]
-    planes: tuple[tuple[int, int], ...] = ()
+    ``proved`` says of one more matrix whether it does.
+    """
+
+    n: int
+    matrices: tuple[Matrix, ...]
+    planes: tuple[tuple[int, int], ...]
+    proved: Callable[[Matrix], bool]
 
     def fixed(self, learned: Span) -> Span:
-        """The vectors that every symmetry fixes which fixes ``learned`` pointwise.
-
-        The complement is taken in the coordinate metric; with a Gram matrix only −1 occurs, and nothing depends on it.
-        """
-        n = learned.n
-        unit = [tuple(rational(int(i == j)) for j in range(n)) for i in range(n)]
-        moved = Span(n)
-        for g in self.permutations:
-            if all(apply(g, row) == tuple(row) for row in learned.rows):
-                for e in unit:
-                    moved.add(tuple(a - b for a, b in zip(apply(g, e), e, strict=True)))
+        """The vectors that every symmetry fixes which fixes ``learned`` pointwise (in the metric of the coordinates)."""
+        units = _identity(self.n)
+        moved = Span(self.n)
+        for q in self.matrices:
+            if all(tuple(apply(q, row)) == tuple(row) for row in learned.rows):
+                for e in units:
+                    moved.add([a - b for a, b in zip(apply(q, e), e, strict=True)])
         for plane in self.planes:
             if all(row[i] == 0 for row in learned.rows for i in plane):
                 for i in plane:
-                    moved.add(unit[i])
+                    moved.add(units[i])
+        rational_rows = learned.over_rationals() if moved.dim + learned.dim < self.n else None
+        if rational_rows is not None and self.proved(inversion_outside(rational_rows)):
+            moved = moved + rational_rows.complement()
         return moved.complement()
 
     def flips(self, i: int) -> bool:
         """Whether z_i → −z_i alone is among them."""
-        return any(
-            all((place, sign) == (j, -1 if j == i else 1) for j, (place, sign) in enumerate(g))
-            for g in self.permutations
-        )
+        return reflection(_identity(self.n)[i]) in self.matrices
 
 
 def symmetries(f: Target) -> Symmetries:
-    """What is proved to leave ``f`` invariant; with a Gram matrix only −1 is tried."""
+    """What is proved to leave ``f`` invariant; with a Gram matrix only −1 is tried, and it fixes nothing."""
     if f.gram is not None:
-        return Symmetries((_minus(f.r),) if is_even(f) else ())
-    told = _tells(f)
-    found = tuple(g for g in candidates(f.r) if not told(g) and _invariant(f, g))
+        minus = _signed([(i, -1) for i in range(f.r)])
+        proved = invariance(f)
+        return Symmetries(f.r, (minus,) if proved(minus) else (), (), lambda q: q == minus and proved(q))
+    proved = invariance(f)
+    found = [q for q in candidates(f.r) if proved(q)]
+    found += [q for v in _directions(f) if (q := reflection(v)) not in found and proved(q)]
     if not f.is_polynomial:
-        return Symmetries(found)
-    terms = _terms(f)
-    return Symmetries(found, tuple(p for p in combinations(range(f.r), 2) if turns(terms, *p)))
+        return Symmetries(f.r, tuple(found), (), proved)
+    terms = polynomial_terms(f)
+    planes = tuple(pair for pair in combinations(range(f.r), 2) if turns(terms, *pair))
+    return Symmetries(f.r, tuple(found), planes, proved)
 
 
 def is_even(f: Target) -> bool:
     """Whether f(−z) = f(z) is proved."""
-    return _invariant(f, _minus(f.r))
+    return invariance(f)(_signed([(i, -1) for i in range(f.r)]))
 
 
-def candidates(r: int) -> Iterator[SignedPermutation]:
+def candidates(r: int) -> Iterator[Matrix]:
     """Signed permutations of r variables: all for r ≤ 3, else −1, flips of one or two, signed transpositions."""
     if r <= 3:
         for places in permutations(range(r)):
             for signs in product((1, -1), repeat=r):
-                yield tuple(zip(places, signs, strict=True))
+                yield _signed(list(zip(places, signs, strict=True)))
         return
     unit = [(i, 1) for i in range(r)]
-    yield _minus(r)
+    yield _signed([(i, -1) for i in range(r)])
     for i in range(r):
-        yield (*unit[:i], (i, -1), *unit[i + 1 :])
+        yield _signed([*unit[:i], (i, -1), *unit[i + 1 :]])
     for i, j in combinations(range(r), 2):
         for (p, q), (s, t) in product(((i, j), (j, i)), product((1, -1), repeat=2)):
             g = list(unit)
             g[i], g[j] = (p, s), (q, t)
-            yield tuple(g)
+            yield _signed(g)
 
 
-def apply(g: SignedPermutation, row: Row) -> Row:
-    """g of a coordinate vector."""
-    return tuple(row[place] * sign for place, sign in g)
+def _signed(g: list[tuple[int, int]]) -> Matrix:
+    """The matrix of (g z)_i = sign_i z_{place_i}."""
+    return tuple(tuple(rational(sign * (j == place)) for j in range(len(g))) for place, sign in g)
+
+
+def _directions(f: Target) -> list[Row]:
+    """Directions of the largest linear sub-expressions that are no axes, and differences of those of equal length."""
+    from hermite.frames import slopes_of
+
+    lines: list[Row] = []
+    for v in slopes_of(f):
+        if not any(Span(f.r, [own]).contains(v) for own in lines):
+            lines.append(v)
+    sums = [
+        tuple(x + sign * y for x, y in zip(u, v, strict=True))
+        for u, v in combinations(lines[:8], 2)
+        if _square(u) == _square(v)
+        for sign in (1, -1)
+    ]
+    return [v for v in [*lines, *sums] if sum(1 for x in v if x != 0) > 1]
+
+
+def _square(v: Row) -> Any:
+    return sum((x * x for x in v), start=rational(0))
+
+
+def _identity(n: int) -> list[Row]:
+    return [tuple(rational(int(i == j)) for j in range(n)) for i in range(n)]
 
 
 def turns(terms: Polynomial, i: int, j: int) -> bool:
@@ -124,71 +159,3 @@ def _complex_monomials(
             pair = out.setdefault((s + t, n + m - s - t), {}).setdefault(rest, [rational(0), rational(0)])
             pair[m % 2] = pair[m % 2] + size * (1 if m % 4 in (0, 3) else -1)
     return out
-
-
-def _minus(r: int) -> SignedPermutation:
-    return tuple((i, -1) for i in range(r))
-
-
-def _terms(f: Target) -> Polynomial:
-    from hermite.engines.polynomial import PolynomialEngine
-
-    return {tuple(int(a) for a in k): c for k, c in PolynomialEngine(f).polynomial.to_dict().items()}
-
-
-def _invariant(f: Target, g: SignedPermutation) -> bool:
-    """f∘g = f: by the coefficients of a polynomial; else by equal normal forms, or by equal sums of products of ridges."""
-    from hermite.engines.canonical import canonical
-    from hermite.engines.constants import Unsupported
-    from hermite.normal_form import normal_form
-
-    assert f.tree is not None
-    if f.is_polynomial:
-        terms = _terms(f)
-        moved: Polynomial = {}
-        for alpha, c in terms.items():
-            beta, sign = [0] * f.r, 1
-            for (place, s), a in zip(g, alpha, strict=True):
-                beta[place] += a
-                sign *= s if a % 2 else 1
-            moved[tuple(beta)] = c * sign
-        return moved == terms
-    turned = _substituted(f.tree, g)
-    if normal_form(turned) == normal_form(f.tree):
-        return True
-    try:
-        return canonical(turned, f.r) == canonical(f.tree, f.r)
-    except Unsupported:
-        return False
-
-
-def _tells(f: Target) -> Callable[[SignedPermutation], bool]:
-    """g ↦ whether f∘g ≠ f is proved at one of a few points: most candidates need no more."""
-    import flint
-
-    from hermite.enclosure import enclosure
-
-    assert f.tree is not None
-    value = enclosure(f.tree)
-    points = [
-        [flint.arb((7 * i * i + 13 * i * k + 5 * k + 3) % 23 - 11) / 9 for i in range(f.r)] for k in range(3)
-    ]
-    own = [value(z) for z in points]
-
-    def told(g: SignedPermutation) -> bool:
-        moved = (value([z[place] * sign for place, sign in g]) for z in points)
-        return any(not x.overlaps(y) for x, y in zip(own, moved, strict=True))
-
-    return told
-
-
-def _substituted(tree: Expression, g: SignedPermutation) -> Expression:
-    """f∘g as an expression."""
-    from hermite.building import substitute
-    from hermite.nodes import Number, Product, Variable
-
-    swaps: dict[int, Expression] = {}
-    for i, (place, sign) in enumerate(g):
-        variable = Variable(place)
-        swaps[i] = variable if sign == 1 else Product((Number(Fraction(-1)), variable))
-    return substitute(tree, swaps)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from test_generative import CORRECTED
 
 from asymptotics.cli import cli
 from hermite import Hardness, InputError, Target, hardness, leap
@@ -33,18 +34,25 @@ def reports() -> dict[str, Hardness]:
     return {row["target"]: hardness(Target(row["target"]), d=1000) for row in ROWS}
 
 
-def _contains(bounds: tuple[int | None, int | None], value: int | None) -> bool:
-    low, high = bounds
-    return value is None or ((low is None or low <= value) and (high is None or value <= high))
-
-
 @pytest.mark.parametrize("row", ROWS, ids=[row["target"] for row in ROWS])
 def test_reference_table(row: dict[str, object], reports: dict[str, Hardness]) -> None:
     report = reports[str(row["target"])]
+    row = row | CORRECTED.get(str(row["id"]), {})
+    exponent = row["generative_exponent"]
     assert report.boolean_leap == row["boolean_leap"]
     assert list(report.biased_d1_dims or ()) == row["biased_d1_dims"]
-    assert report.generative_exponent in (row["generative_exponent"], None)
-    assert _contains(report.generative_bounds, row["generative_exponent"])  # type: ignore[arg-type]
+    assert report.generative_exponent == exponent
+    assert report.generative_bounds == (exponent, exponent)
+    assert list(report.grand_staircase_dims or ()) == (row["grand_staircase_dims"] or [])
+    assert (report.trivial_subspace or []) == (row["trivial_subspace"] or [])
+    assert report.basis_free_staircase.holds is (row["isotropic_leap"] in (1, None))
+    if row["alpha_c"] == "infinity":
+        assert report.alpha_c == math.inf
+    elif isinstance(row["alpha_c"], float):
+        # The table has two to three digits.
+        assert report.alpha_c == pytest.approx(row["alpha_c"], rel=0.02)
+    elif row["trivial_subspace"] or not exponent:
+        assert report.alpha_c is None
     assert [one.algorithm for one in report.rows] == NAMES
     assert {one.status for one in report.rows} <= STATUS
     assert all("arXiv:" in one.source for one in report.rows)
@@ -61,11 +69,10 @@ def test_exponents_follow_from_the_indices(row: dict[str, object], reports: dict
         return
     assert exponents["one-pass SGD"] == max(isotropic - 1, 1)
     assert exponents["smoothed SGD / CSQ-optimal"] == max(isotropic / 2, 1)
-    if report.generative_exponent is not None:
-        assert isinstance(generative, int)
-        assert exponents["SQ / low-degree optimal"] == max(generative / 2, 1)
-        # An optimal algorithm with all functions of the label needs no more than one with correlations only.
-        assert generative <= isotropic
+    assert isinstance(generative, int)
+    assert exponents["SQ / low-degree optimal"] == max(generative / 2, 1)
+    # An optimal algorithm with all functions of the label needs no more than one with correlations only.
+    assert generative <= isotropic
     sizes = {one.algorithm: one.n for one in report.rows if one.exponent is not None}
     for name, n in sizes.items():
         constant = {one.algorithm: one.constant for one in report.rows}[name]
@@ -147,7 +154,25 @@ def test_command() -> None:
     assert "T giant steps" in text.stdout
 
 
+def test_an_activation_of_low_degree() -> None:
+    text = "z1 + z1*z2 + He2(z1)*z3"
+    result = CliRunner().invoke(cli, ["hardness", text, "--activation-degree", "2", "--json"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)["basis_free_staircase"]
+    assert (found["holds"], found["dims"], found["reflective_subspace"]) == (
+        False,
+        [0, 1, 2],
+        [["1", "0", "0"], ["0", "1", "0"]],
+    )
+    assert "fails: reflective with respect to span{z1, z2}" in repr(
+        hardness(Target(text), activation_degree=2)
+    )
+    assert hardness(Target(text)).basis_free_staircase.holds
+
+
 def test_bad_input() -> None:
+    with pytest.raises(InputError, match="activation_degree"):
+        hardness(Target("z1"), activation_degree=0)
     with pytest.raises(InputError, match="inputs"):
         hardness(Target("z1"), inputs="uniform")
     for d in (0, -3, 2.5, True):

@@ -13,10 +13,10 @@ from scipy import integrate, stats
 
 from hermite import Target, generative
 from hermite.enclosure import enclosure
+from hermite.frames import frame, hides_order_two, single_index
 from hermite.label_transforms import plainest_label
 from hermite.level_sets import certified_rank, level_set, level_set_moments, thresholds
-from hermite.single_index import hides_order_two, single_index
-from hermite.subspaces import Span
+from hermite.subspaces import Span, full
 
 
 def contains(ball: object, value: float, slack: float = 1e-12) -> bool:
@@ -206,16 +206,30 @@ def test_an_independent_direction_that_is_noise_changes_nothing() -> None:
         assert generative(Target(f"{text} + z3")).exponent == exponent
 
 
-def test_one_direction_is_found_and_written_as_one_variable() -> None:
-    found = single_index(Target("relu(z1 + 2*z2)*(2*z1 + 4*z2 - 1)^2"))
+@pytest.mark.parametrize(
+    ("text", "axes"),
+    [
+        ("relu(z1 + 2*z2)*(2*z1 + 4*z2 - 1)^2", [["1", "2"]]),
+        ("tanh((z1 + z2)*(z1 - z2)^2)", [["1", "0"], ["0", "1"]]),
+        ("sin(z2 + z3*z2)", [["0", "1", "0"], ["0", "0", "1"]]),
+    ],
+)
+def test_a_target_along_its_own_axes(text: str, axes: list[list[str]]) -> None:
+    f = Target(text)
+    found = frame(f)
     assert found is not None
-    u, v = found
-    assert Span(2, [v]).strings() == [["1", "2"]]
-    z = np.random.default_rng(0).standard_normal((50, 2))
-    along = z @ np.array([1.0, 2.0]) / math.sqrt(5)
-    assert u(along[:, None]) == pytest.approx(Target("relu(z1 + 2*z2)*(2*z1 + 4*z2 - 1)^2")(z))
-    assert single_index(Target("z1*z2")) is None
-    assert single_index(Target("z1")) is None
+    assert Span(f.r, found.axes).strings() == axes
+    z = np.random.default_rng(0).standard_normal((50, f.r))
+    v = np.array([[float(Fraction(int(x.p), int(x.q))) for x in row] for row in found.axes])
+    assert found.u(z @ (v / np.linalg.norm(v, axis=1)[:, None]).T) == pytest.approx(f(z))
+    assert found.lift(full(len(v))).strings() == axes
+
+
+def test_coordinates_are_left_alone_and_oblique_directions_have_no_frame() -> None:
+    assert frame(Target("tanh(z1*z2)")) is None
+    assert frame(Target("tanh(z1*(z1 + z2))")) is None
+    assert single_index(Target("tanh((z1 + z2)^3)")) is not None
+    assert single_index(Target("tanh((z1 + z2)^3*(z1 - z2))")) is None
 
 
 @pytest.mark.parametrize(

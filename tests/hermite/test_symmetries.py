@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from hermite import Target
+from hermite.invariance import inversion_outside
 from hermite.nodes import Variable
 from hermite.normal_form import normal_form
-from hermite.subspaces import Span
-from hermite.symmetries import apply, symmetries
+from hermite.subspaces import Span, rational
+from hermite.symmetries import symmetries
 
 
 @pytest.mark.parametrize(
@@ -51,16 +54,28 @@ def test_a_rotation_leaves_no_first_moment(text: str) -> None:
         ("relu(z1) + tanh(z2)", 1),
         ("sin(z1 + z2^2)", 2),
         ("exp(z1*z2/4)*tanh(z1 + z2)^2", 4),
+        ("(z1 + 2*z2)^2*tanh(2*z1 - z2)", 2),  # along (1, 2): no permutation
+        ("cos(z1 + 2*z2)*exp(-(2*z1 + z2)^2)", 2),
     ],
 )
-def test_signed_permutations(text: str, count: int) -> None:
+def test_matrices(text: str, count: int) -> None:
     f = Target(text)
-    found = symmetries(f).permutations
-    assert len(found) == count
+    found = symmetries(f).matrices
     z = np.random.default_rng(1).standard_normal((100, f.r))
-    for g in found:
-        moved = np.array([apply(g, tuple(row)) for row in z])
-        assert f(moved) == pytest.approx(f(z))
+    for q in found:
+        matrix = np.array([[float(Fraction(int(x.p), int(x.q))) for x in row] for row in q])
+        assert matrix @ matrix.T == pytest.approx(np.eye(f.r))
+        assert f(z @ matrix.T) == pytest.approx(f(z))
+    assert len(found) == count
+
+
+def test_the_space_that_is_asked_about_gives_a_candidate() -> None:
+    """In expanded form no direction shows: the space outside of which the label is even is found all the same."""
+    f = Target("z1 + z2 + z1^2 - 2*z1*z2 + z2^2")
+    line = Span(2, [[rational(1), rational(1)]])
+    assert symmetries(f).fixed(line) == line
+    assert symmetries(Target("z1 + z2 + z1^2")).fixed(line).dim == 2
+    assert inversion_outside(line) == ((0, 1), (1, 0))
 
 
 def test_flips_of_one_variable() -> None:

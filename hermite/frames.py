@@ -1,4 +1,4 @@
-"""Targets of one direction: f(z) = u(⟨v, z⟩/|v|), written as a target u of one variable; and what is proved of u.
+"""Targets along their own axes: f(z) = u(⟨v_1, z⟩/|v_1|, …), one variable a direction; and what hides along an axis.
 
 u(x) = T(x² e^{−x²}) hides order 2 from every label: with Y' = x² e^{−x²}, x φ(x) = ±√(Y'/2π), so that
 E[T(Y') He_2] = −∫ T d(xφ) = 0 for all T, as Y' vanishes at 0 and ∞ (indices of single-index targets, generative exponent 4).
@@ -6,7 +6,9 @@ E[T(Y') He_2] = −∫ T d(xφ) = 0 for all T, as Y' vanishes at 0 and ∞ (indi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from hermite.nodes import Expression, Variable, children, is_constant, postorder, variables_of
@@ -16,46 +18,103 @@ if TYPE_CHECKING:
     from hermite.target import Target
 
 
-def single_index(f: Target) -> tuple[Target, Row] | None:
-    """(u, v) with f(z) = u(⟨v, z⟩/|v|), where the expression shows one direction only; None otherwise.
+@dataclass(frozen=True)
+class Frame:
+    """f(z) = u(x) with x_i = ⟨v_i, z⟩/|v_i| for orthogonal ``axes`` v_i: a target ``u`` of as many variables."""
 
-    Looked at are the largest sub-expressions that are linear in the variables.
+    u: Target
+    axes: tuple[Row, ...]
+
+    def lift(self, space: Span) -> Span:
+        """A space of vectors in the coordinates x as one of vectors in those of z."""
+        from hermite.scalars import Scalar
+
+        n = len(self.axes[0])
+        scales = [Scalar.sqrt(1 / _square(v)) for v in self.axes]
+        return Span(
+            n,
+            [
+                [
+                    sum(
+                        (x * c * v[j] for x, c, v in zip(row, scales, self.axes, strict=True)),
+                        start=Scalar.of(0),
+                    )
+                    for j in range(n)
+                ]
+                for row in space.rows
+            ],
+        )
+
+
+def frame(f: Target) -> Frame | None:
+    """``f`` along its own axes: the largest linear sub-expressions have directions that are equal or orthogonal.
+
+    None where they are not, and where they are the coordinates themselves.
     """
-    from hermite.building import call, multiply, substitute
+    from hermite.building import add, call, multiply, substitute
     from hermite.nodes import Number
     from hermite.target import Target
 
     assert f.tree is not None
-    if f.gram is not None or f.r == 1:
+    axes: list[Row] = []
+    for v in slopes_of(f):
+        if not any(Span(f.r, [own]).contains(v) for own in axes):
+            axes.append(v)
+    pairs = combinations(axes, 2)
+    if (
+        f.gram is not None
+        or not axes
+        or any(sum(x * y for x, y in zip(u, v, strict=True)) != 0 for u, v in pairs)
+    ):
         return None
-    span = linear_directions(f)
-    if span is None or span.dim != 1:
+    if len(axes) == f.r and all(sum(1 for x in v if x != 0) == 1 for v in axes):
         return None
-    v = span.rows[0]
-    entries = [Fraction(int(x.p), int(x.q)) for x in v]
-    inverse = call("sqrt", (Number(1 / sum((x * x for x in entries), start=Fraction(0))),))
-    x = Variable(0)
-    values = {i: multiply((Number(a), inverse, x)) for i, a in enumerate(entries)}
-    return Target(substitute(f.tree, values), ("x",), noise=f.noise), v
+    inverses = [call("sqrt", (Number(1 / _square(v)),)) for v in axes]
+    values = {
+        j: add(
+            multiply((Number(Fraction(int(v[j].p), int(v[j].q))), inverse, Variable(i)))
+            for i, (v, inverse) in enumerate(zip(axes, inverses, strict=True))
+            if v[j] != 0
+        )
+        for j in range(f.r)
+    }
+    names = tuple(f"x{i + 1}" for i in range(len(axes)))
+    return Frame(Target(substitute(f.tree, values), names, noise=f.noise), tuple(axes))
 
 
-def linear_directions(f: Target) -> Span | None:
-    """The span of the slopes of the largest linear sub-expressions: f varies along it only. None: not rational."""
+def single_index(f: Target) -> Target | None:
+    """u with f(z) = u(⟨v, z⟩/|v|), where the expression shows one direction only; None otherwise."""
+    found = frame(f)
+    return found.u if found is not None and len(found.axes) == 1 else None
+
+
+def _square(v: Row) -> Fraction:
+    size = sum(x * x for x in v)
+    return Fraction(int(size.p), int(size.q))
+
+
+def linear_directions(f: Target) -> Span:
+    """The span of the slopes of the largest linear sub-expressions: f varies along it only."""
+    return Span(f.r, slopes_of(f))
+
+
+def slopes_of(f: Target) -> list[Row]:
+    """The rational gradients of the largest sub-expressions that are linear in the variables."""
     assert f.tree is not None
     slopes: dict[Expression, Row | None] = {}
     nodes = postorder(f.tree)
     for node in nodes:
         slopes[node] = _slope(node, slopes, f.r)
     inner = {
-        child
+        child: None
         for node in nodes
         if slopes[node] is None
         for child in children(node)
         if slopes[child] is not None
     }
     if slopes[f.tree] is not None:
-        inner.add(f.tree)
-    return Span(f.r, [row for node in inner if (row := slopes[node]) is not None])
+        inner[f.tree] = None
+    return [row for node in inner if (row := slopes[node]) is not None and any(x != 0 for x in row)]
 
 
 def _slope(e: Expression, known: dict[Expression, Row | None], r: int) -> Row | None:

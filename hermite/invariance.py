@@ -1,0 +1,118 @@
+"""Whether f(Qz) = f(z) for a rational orthogonal matrix Q: disproved at a point, or proved by rewriting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from hermite.nodes import Expression, Number, Variable
+from hermite.subspaces import Row, Span, rational
+
+if TYPE_CHECKING:
+    from hermite.target import Target
+
+#: Rows of Q.
+Matrix = tuple[Row, ...]
+
+
+def invariance(f: Target) -> Callable[[Matrix], bool]:
+    """Q ↦ whether f∘Q = f is proved.
+
+    Most candidates fail at one of a few points, by ball arithmetic. The rest is decided by the coefficients of a polynomial,
+    else by equal normal forms or by equal sums of products of ridges; where none applies the answer is False.
+    """
+    import flint
+
+    from hermite.enclosure import enclosure
+
+    assert f.tree is not None
+    tree = f.tree
+    value = enclosure(tree)
+    points = [
+        [flint.arb((7 * i * i + 13 * i * k + 5 * k + 3) % 23 - 11) / 9 for i in range(f.r)] for k in range(3)
+    ]
+    own = [value(z) for z in points]
+
+    def proved(q: Matrix) -> bool:
+        moved = (value(apply(q, z)) for z in points)
+        if any(not x.overlaps(y) for x, y in zip(own, moved, strict=True)):
+            return False
+        return _same(f, tree, _substituted(tree, q))
+
+    return proved
+
+
+def apply(q: Matrix, z: Sequence[Any]) -> list[Any]:
+    """Q z."""
+    return [sum((a * x for a, x in zip(row, z, strict=True) if a != 0), start=z[0] * 0) for row in q]
+
+
+def reflection(v: Row) -> Matrix:
+    """1 − 2 v vᵀ/|v|²."""
+    size = sum((x * x for x in v), start=rational(0))
+    return tuple(
+        tuple(rational(int(i == j)) - 2 * x * y / size for j, y in enumerate(v)) for i, x in enumerate(v)
+    )
+
+
+def inversion_outside(space: Span) -> Matrix:
+    """2P − 1 with P the projection onto a rational subspace: z_U stays, z_⊥ changes sign."""
+    q = tuple(tuple(rational(int(i == j)) for j in range(space.n)) for i in range(space.n))
+    for v in orthogonal_basis(space.complement().rows):
+        mirror = reflection(v)
+        columns = list(zip(*q, strict=True))
+        q = tuple(tuple(apply((row,), column)[0] for column in columns) for row in mirror)
+    return q
+
+
+def orthogonal_basis(rows: Sequence[Row]) -> list[Row]:
+    """Gram–Schmidt over Q, nothing normalised."""
+    basis: list[Row] = []
+    for row in rows:
+        for b in basis:
+            c = sum((x * y for x, y in zip(row, b, strict=True)), start=rational(0)) / sum(x * x for x in b)
+            row = tuple(x - c * y for x, y in zip(row, b, strict=True))
+        basis.append(row)
+    return basis
+
+
+def _substituted(tree: Expression, q: Matrix) -> Expression:
+    """f∘Q as an expression."""
+    from hermite.building import add, multiply, substitute
+
+    return substitute(
+        tree,
+        {
+            i: add(
+                multiply((Number(Fraction(int(a.p), int(a.q))), Variable(j)))
+                for j, a in enumerate(row)
+                if a != 0
+            )
+            for i, row in enumerate(q)
+        },
+    )
+
+
+def _same(f: Target, a: Expression, b: Expression) -> bool:
+    from hermite.engines.canonical import canonical
+    from hermite.engines.constants import Unsupported
+    from hermite.normal_form import normal_form
+
+    if f.is_polynomial:
+        return polynomial_terms(f, a) == polynomial_terms(f, b)
+    if normal_form(a) == normal_form(b):
+        return True
+    try:
+        return canonical(a, f.r) == canonical(b, f.r)
+    except Unsupported:
+        return False
+
+
+def polynomial_terms(f: Target, tree: Expression | None = None) -> dict[tuple[int, ...], Any]:
+    """{powers: coefficient} of a polynomial in the variables of ``f``: f itself, or ``tree``."""
+    from hermite.engines.polynomial import PolynomialEngine
+    from hermite.target import Target
+
+    whole = f if tree is None else Target(tree, f.variables)
+    return {tuple(int(a) for a in k): c for k, c in PolynomialEngine(whole).polynomial.to_dict().items()}
