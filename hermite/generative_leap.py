@@ -21,7 +21,7 @@ from hermite.label_moments import finite_values, joint_step, joint_steps, label_
 from hermite.label_transforms import plainest_label
 from hermite.level_sets import certified_step, threshold_heats
 from hermite.report import LeapReport, leap
-from hermite.subspaces import Span, Undecided
+from hermite.subspaces import Span, Undecided, vanishes
 from hermite.symmetries import is_even, symmetries
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ Vectors = list[list[str]]
 MAX_POWERS = (3, 6)
 #: Levels below this are looked at where correlation alone gives no bound.
 _LEVELS = 7
+#: Boxes of level sets, as multiples of the least.
+_EFFORTS = (1, 6)
 
 
 @dataclass(frozen=True)
@@ -175,13 +177,7 @@ class _Search:
             self.heats, self.engines, seen = [], [], f"no power of Y ({doubt})"
             self._bound(final=False)
         if not self._settled():
-            for heat in threshold_heats(self.f):
-                self.sets.append(heat)
-                self._bound(final=False)
-                if self._settled():
-                    break
-            if self.sets:
-                seen += f" and {len(self.sets)} level sets of Y"
+            seen += self._level_sets()
         if not self.reached:
             # What is not known to matter cannot be hard to find.
             self.lower, self.why = 1, self.report.reason or "the relevant space is not known"
@@ -206,6 +202,17 @@ class _Search:
             self._bound(final=False)
             return "no power of Y"
         return f"labels up to Y^{m} jointly"
+
+    def _level_sets(self) -> str:
+        """Labels 1{Y > c}: a few, and the same more precisely if they do not settle it."""
+        for effort in _EFFORTS[: 1 if self.f.r > 2 else None]:
+            self.sets = []
+            for heat in threshold_heats(self.f, effort):
+                self.sets.append(heat)
+                self._bound(final=False)
+                if self._settled():
+                    return ""
+        return f" and {len(self.sets)} level sets of Y" if self.sets else ""
 
     def _bound(self, *, final: bool) -> None:
         """The bounds and the stairs from the labels so far; ``final``: they span all functions of the label."""
@@ -255,7 +262,8 @@ class _Search:
         lower, why = 1, "no symmetry excludes order 1"
         if self._most(last).dim == last.dim:
             lower, why = 2, "symmetry excludes order 1"
-        if not self.f.is_polynomial and any(hides_order_two(self.f, i) for i in range(self.f.r)):
+        axes = [i for i in range(self.f.r) if any(not vanishes(row[i]) for row in self.goal.rows)]
+        if not self.f.is_polynomial and any(hides_order_two(self.f, i) for i in axes):
             return 4, "parity, and E[T(z² exp(−z²)) He_2] = 0 for all T"
         if complete:
             seen = min((heat.order for heat in self.heats if heat.truncated), default=24)

@@ -38,8 +38,11 @@ _RADIUS = 8.0
 Box = tuple[tuple[float, float], ...]
 
 
-def threshold_heats(f: Target) -> Iterator[Heat]:
-    """h of the labels 1{f > c}, truncated, its coefficients balls; those that a flip z_i → −z_i proves zero are left out."""
+def threshold_heats(f: Target, effort: int = 1) -> Iterator[Heat]:
+    """h of the labels 1{f > c}, truncated, its coefficients balls; those that a flip z_i → −z_i proves zero are left out.
+
+    ``effort`` multiplies the number of boxes.
+    """
     from hermite.symmetries import symmetries
 
     assert f.tree is not None
@@ -54,7 +57,7 @@ def threshold_heats(f: Target) -> Iterator[Heat]:
         if sum(alpha) <= order and not any(a % 2 for a, flip in zip(alpha, even, strict=True) if flip)
     ]
     for c in thresholds(f):
-        moments = level_set_moments(f, c, orders)
+        moments = level_set_moments(f, c, orders, effort)
         terms = {alpha: x / prod(factorial(a) for a in alpha) for alpha, x in moments.items()}
         yield Heat(f.r, terms, order, truncated=True)
 
@@ -73,10 +76,10 @@ def thresholds(f: Target) -> list[Fraction]:
 
 
 def level_set_moments(
-    f: Target, c: Fraction, orders: Sequence[tuple[int, ...]]
+    f: Target, c: Fraction, orders: Sequence[tuple[int, ...]], effort: int = 1
 ) -> dict[tuple[int, ...], Any]:
     """{α: a ball around E[1{f(z) > c} He_α(z)]}."""
-    inside, unknown = level_set(f, c)
+    inside, unknown = level_set(f, c, effort)
     total = {alpha: flint.arb(0) for alpha in orders}
     spread = {alpha: _tail(alpha) for alpha in orders}
     for box in inside:
@@ -92,7 +95,7 @@ def level_set_moments(
     return {alpha: total[alpha] + spread[alpha] * flint.arb(0, 1) for alpha in orders}
 
 
-def level_set(f: Target, c: Fraction) -> tuple[list[Box], list[Box]]:
+def level_set(f: Target, c: Fraction, effort: int = 1) -> tuple[list[Box], list[Box]]:
     """Boxes on which f > c is proved, and boxes on which nothing is; on the rest of [−R, R]^r f < c is proved."""
     assert f.tree is not None
     value, level = enclosure(f.tree), flint.arb(flint.fmpq(c.numerator, c.denominator))
@@ -101,7 +104,7 @@ def level_set(f: Target, c: Fraction) -> tuple[list[Box], list[Box]]:
     # Heaviest first, so that the undecided mass falls as fast as it can; ties by the order of arrival.
     heap: list[tuple[float, int, Box]] = [(-1.0, 0, start)]
     mass, used = 1.0, 0
-    while heap and mass > _MASS[f.r] and used < _BOXES[f.r]:
+    while heap and mass > _MASS[f.r] / effort and used < _BOXES[f.r] * effort:
         weight, _, box = heapq.heappop(heap)
         mass += weight
         for half in _halves(box):
