@@ -180,8 +180,8 @@ def leap(
     batch_exponent
         ℓ of n = Θ(d^ℓ) samples a giant step; a real number is read as its integer part, which decides what is learned.
     activation, readout, bias
-        Optional student: ``student_staircase`` holds the spaces that it climbs (polynomial targets; else None), and
-        warnings say where its vanishing c_k, its parity or its few readout values stop the climb.
+        Optional student: ``student_staircase`` holds the spaces that it climbs (None where undecided), and warnings
+        say where its vanishing c_k, its parity or its few readout values stop the climb.
 
     Raises ``InputError`` for a negative or non-finite batch exponent or an unreadable activation.
 
@@ -215,7 +215,7 @@ def leap(
         from hermite.student import student_steps, student_warnings
 
         warnings += student_warnings(f, report, activation, readout, bias)
-        climbed = student_steps(f, activation, bias, level)
+        climbed = student_steps(f, report, activation, bias, level)
         if climbed is not None:
             dims = tuple(space.dim for space in climbed)
             own = replace(

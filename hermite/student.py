@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hermite.closure import Heat, closure_steps, conditional_span, tensor_span
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.subspaces import Span
+from hermite.subspaces import Span, Undecided
 from hermite.target import Target
 
 if TYPE_CHECKING:
@@ -39,36 +39,54 @@ def student_warnings(f: Target, report: LeapReport, activation: Any, readout: An
     if not bias:
         warnings += _coefficient_warning(report, activation, sigma)
         warnings += _parity_warnings(f, report, activation, sigma)
-    return warnings + _readout_warnings(report, readout)
+    return warnings + _readout_warnings(report, readout, bias)
 
 
-def student_steps(f: Target, activation: str, bias: float, level: int) -> list[Span] | None:
+def student_steps(
+    f: Target, report: LeapReport, activation: str, bias: float, level: int
+) -> list[Span] | None:
     """U_0 ⊂ U_1 ⊂ … that this student climbs at n = Θ(d^level) a step; None where that is not decided.
 
     The first step reads order k through c_k(σ) alone; every later one through all orders that σ shows: without biases
-    those of its parity, and of a polynomial σ none above its degree. Decided for polynomial targets.
+    those of its parity, and of a polynomial σ none above its degree. Infinite expansions: coefficients that are not zero
+    prove each step, and the climb is known to end where it reaches the end of the target's own staircase, or at {0}.
     """
     engine = engine_for(f) if f.is_symbolic else None
-    if engine is None or engine.degree is None:
-        return None
     sigma = _activation_target(activation)
-    terms, order = engine.heat_series(engine.degree), engine.degree
     own = engine_for(sigma)
+    if engine is None or not _decided(engine) or not _decided(own):
+        return None
+    order = _ORDER if engine.degree is None else engine.degree
+    terms = engine.heat_series(order)
     parity = None if bias else visible_orders(sigma)
     first = None if bias else set(own.heat_series(max(level, 1)))
     top = order if own.degree is None else own.degree
 
     def part(sees: Callable[[int], bool]) -> Heat:
         shown = {alpha: c for alpha, c in terms.items() if sees(sum(alpha))}
-        return Heat(f.r, shown, order, False, f.gram)
+        return Heat(f.r, shown, order, engine.degree is None, f.gram)
 
     later = part(lambda k: k <= top and (parity is None or parity[0](k)))
     start = part(lambda k: k <= min(level, top) and (first is None or (k,) in first))
+    try:
+        spaces = _climb(start, later, level)
+    except Undecided:
+        return None
+    ends = spaces[-1].dim in (0, report.staircase.dims[-1]) and report.staircase.complete is not None
+    return spaces if engine.degree is not None or ends else None
+
+
+def _decided(engine: Any) -> bool:
+    return engine.degree is not None or bool(engine.decided)
+
+
+def _climb(start: Heat, later: Heat, level: int) -> list[Span]:
+    """The first step by the orders of ``start``, the others by those of ``later``, until nothing is added."""
     goal = tensor_span(later)
-    found = Span(f.r)
+    found = Span(start.r)
     for k in range(1, level + 1):
-        found = found + conditional_span(start, Span(f.r), k, tensor_span(start))
-    spaces = [Span(f.r)]
+        found = found + conditional_span(start, Span(start.r), k, tensor_span(start))
+    spaces = [Span(start.r)]
     while found.dim > spaces[-1].dim:
         spaces.append(found)
         for k in range(1, level + 1):
@@ -151,8 +169,8 @@ def visible_orders(sigma: Target) -> tuple[Callable[[int], bool], str] | None:
     return None
 
 
-def _readout_warnings(report: LeapReport, readout: Any) -> list[str]:
-    """Rows of M depend on ã alone at leap 1: m distinct values span at most m dimensions."""
+def _readout_warnings(report: LeapReport, readout: Any, bias: float) -> list[str]:
+    """Without biases the rows of M depend on ã alone at leap 1: m distinct values span at most m dimensions."""
     if readout is None or readout == "gaussian":
         return []
     if readout == "rademacher":
@@ -165,7 +183,7 @@ def _readout_warnings(report: LeapReport, readout: Any) -> list[str]:
                 f'readout must be "rademacher", "gaussian" or a list of [value, weight], not {readout!r}'
             ) from None
     dim = report.staircase.dims[-1]
-    if report.leap_index != 1 or dim <= len(values):
+    if bias or report.leap_index != 1 or dim <= len(values):
         return []
     return [
         f"{len(values)} distinct readout values span at most {len(values)} of the {dim} dimensions at a time"

@@ -18,6 +18,7 @@ POLYNOMIALS = [
     for row in ROWS
     if row["class"].startswith("poly") and row["r"] <= 3 and "1e-12" not in row["target"]
 ]
+INFINITE = ["relu(z1) + relu(z2)", "max(z1,z2)", "sign(z1*z2)", "tanh(z1)", "z1 + tanh(z1)*z2"]
 
 
 def climbs(target: str, activation: str, bias: float = 0.0, batch_exponent: float = 1) -> tuple[int, ...]:
@@ -48,13 +49,37 @@ def test_a_larger_batch_reads_the_second_order_as_well() -> None:
     assert climbs("He3(z1) + z2", "relu", batch_exponent=3) == (0, 1)
 
 
-def test_undecided_without_a_polynomial() -> None:
-    assert leap(Target("relu(z1)"), activation="tanh").student_staircase is None
+@pytest.mark.parametrize(
+    ("target", "activation", "dims"),
+    [
+        ("relu(z1)", "tanh", (0, 1)),
+        ("relu(z1) + relu(z2)", "relu", (0, 1)),
+        ("z1 + tanh(z1)*z2", "relu", (0, 1, 2)),
+        ("z1 + tanh(z1)*z2", "He3(x)", (0,)),
+        ("sign(z1*z2)", "relu", (0,)),
+    ],
+)
+def test_infinite_expansions(target, activation, dims) -> None:
+    assert climbs(target, activation) == dims
+
+
+def test_undecided_where_the_climb_is_not_known_to_end() -> None:
+    # An odd activation does not see tanh(z1) z2; that it sees nothing more at any order is not proved.
+    assert leap(Target("z1 + tanh(z1)*z2"), activation="tanh").student_staircase is None
+    assert leap(Target("tanh(z1*z2)"), activation="relu").student_staircase is None
     assert leap(Target("z1")).student_staircase is None
 
 
+def test_biases_lift_the_limit_of_few_readout_values() -> None:
+    f = Target("z1 + z1*z2 + z1*z2*z3")
+    without = leap(f, activation="relu(x - 1)", readout="rademacher").warnings
+    with_bias = leap(f, activation="relu(x - 1)", readout="rademacher", bias=1.0).warnings
+    assert any("readout values" in warning for warning in without)
+    assert not any("readout values" in warning for warning in with_bias)
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh(x + 1/2)"])
-@pytest.mark.parametrize("target", POLYNOMIALS)
+@pytest.mark.parametrize("target", [*POLYNOMIALS, *INFINITE])
 def test_the_network_climbs_no_further(target, activation) -> None:
     """Reduced simulation at d = 10^6, width 12, four steps of n = d/5: outside U_t overlaps are noise of order d^(-1/2).
 
