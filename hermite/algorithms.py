@@ -198,7 +198,9 @@ def _amp(report: LeapReport, generative: Any, recovery: Any) -> Row:
     if alpha == float("inf"):
         return Row(name, [], 0, None, None, "theorem", AMP, "hard: no n = Θ(d) suffices")
     note = "exact" if recovery.exact else f"α_c to ± {recovery.error:.1g}"
-    return Row(name, None, None, 1, alpha, "theorem", AMP, f"a direction above α_c; {note}")
+    easy = _space(recovery.easy_subspace)
+    which = "" if easy[1] == 1 else "at least a direction of it "
+    return Row(name, *easy, 1, alpha, "theorem", AMP, f"{which}above α_c; {note}")
 
 
 def rademacher_rows(expansion: Walsh, r: int) -> tuple[Row, ...]:

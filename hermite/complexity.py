@@ -37,10 +37,12 @@ class Hardness:
     """Who learns a target with how many samples; the fields are those of ``giantstep hardness --json``.
 
     ``leap``: the report of :func:`hermite.leap` at n = Θ(d) a step (Gaussian inputs). ``generative_bounds``: proved
-    [lower, upper] of the generative exponent. ``alpha_c``: weak recovery needs n > alpha_c d (inf: hard; None: there is
-    a trivial direction, or undecided); ``alpha_c_error`` is its error bar (0: a closed form). ``boolean_leap``,
-    ``biased_d1_dims``: for inputs uniform on {±1}^d, and with a random mean. ``basis_free_staircase``: whether some subspace
-    is reflective for an activation of the degree asked for. ``rows``: one algorithm each, for the ``inputs`` asked for.
+    [lower, upper] of the generative exponent. ``trivial_subspace``, ``easy_subspace``, ``hard_subspace``: shown by first and
+    by second moments given the label, and proved to be shown by neither. ``alpha_c``: weak recovery needs n > alpha_c d
+    (inf: hard; None: there is a trivial direction, or undecided); ``alpha_c_error`` is its error bar (0: a closed form).
+    ``boolean_leap``, ``biased_d1_dims``: for inputs uniform on {±1}^d, and with a random mean. ``basis_free_staircase``:
+    whether some subspace is reflective for an activation of the degree asked for. ``rows``: one algorithm each, for the
+    ``inputs`` asked for.
     """
 
     leap: LeapReport
@@ -48,6 +50,8 @@ class Hardness:
     generative_bounds: tuple[int | None, int | None]
     grand_staircase_dims: tuple[int, ...] | None
     trivial_subspace: Vectors | None
+    easy_subspace: Vectors | None
+    hard_subspace: Vectors | None
     alpha_c: float | None
     alpha_c_error: float | None
     boolean_leap: int | None
@@ -67,6 +71,8 @@ class Hardness:
             "generative_bounds": list(self.generative_bounds),
             "grand_staircase_dims": _listed(self.grand_staircase_dims),
             "trivial_subspace": self.trivial_subspace,
+            "easy_subspace": self.easy_subspace,
+            "hard_subspace": self.hard_subspace,
             "alpha_c": "infinity" if self.alpha_c == math.inf else self.alpha_c,
             "alpha_c_error": self.alpha_c_error,
             "boolean_leap": self.boolean_leap,
@@ -214,6 +220,8 @@ def hardness(
         generative_bounds=(None, None) if found.bounds is None else (found.bounds[0], found.bounds[1]),
         grand_staircase_dims=tuple(found.grand_staircase_dims) if found.relevant_dim else None,
         trivial_subspace=found.trivial_subspace if found.relevant_dim else None,
+        easy_subspace=found.easy_subspace if found.relevant_dim else None,
+        hard_subspace=found.hard_subspace if found.relevant_dim else None,
         alpha_c=threshold.alpha_c,
         alpha_c_error=threshold.error,
         boolean_leap=boolean.leap,

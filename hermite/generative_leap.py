@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
@@ -21,7 +22,7 @@ from hermite.label_moments import finite_values, joint_step, joint_steps, label_
 from hermite.label_transforms import plainest_label
 from hermite.level_sets import certified_step, threshold_heats
 from hermite.report import LeapReport, leap
-from hermite.subspaces import Span, Undecided, vanishes
+from hermite.subspaces import Span, Undecided, full, vanishes
 from hermite.symmetries import is_even, symmetries
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Generative:
     staircase_proved: bool
     trivial_subspace: Vectors
     easy_subspace: Vectors
+    hard_subspace: Vectors
     isotropic_leap: int | None
     relevant_dim: int
     exactness: str
@@ -69,7 +71,8 @@ class Generative:
 def generative(f: Target) -> Generative:
     """The generative leap of ``f``, proved or as an interval with the reason; noise (Gaussian) does not change it.
 
-    ``easy_subspace`` holds the trivial directions and those that second moments given the label show.
+    ``easy_subspace`` holds the trivial directions and those that second moments given the label show; ``hard_subspace``
+    directions of which first and second moments given the label, and given all that they do show, are proved to vanish.
     Raises ``InputError`` if ``f`` is not a symbolic target.
 
     >>> from hermite import Target
@@ -109,6 +112,7 @@ def _result(
         staircase_proved=proved,
         trivial_subspace=stairs[1].strings() if len(stairs) > 1 else [],
         easy_subspace=easy.strings(),
+        hard_subspace=[],
         isotropic_leap=report.isotropic_leap,
         relevant_dim=report.relevant_dim,
         exactness=report.exactness if decided else "undecided",
@@ -161,6 +165,7 @@ class _Search:
         found = _result(f, report, self.lower, self.upper, stairs, lift(easy), proved, "; ".join(reasons))
         return replace(
             found,
+            hard_subspace=lift(self._hard()).strings(),
             relevant_dim=self.goal.dim if self.reached else report.relevant_dim,
             exactness=found.exactness if not decided else "certified" if self.sets else self._exactness,
         )
@@ -255,6 +260,23 @@ class _Search:
             return self.goal
         return self.goal.intersection(self.group.fixed(learned) + learned)
 
+    @cached_property
+    def hidden(self) -> Span:
+        """The axes along which orders 1 to 3 vanish for every label, all other coordinates given."""
+        axes = [i for i in range(self.f.r) if any(not vanishes(row[i]) for row in self.goal.rows)]
+        if self.f.is_polynomial:
+            return Span(self.f.r)
+        return Span(self.f.r, [full(self.f.r).rows[i] for i in axes if hides_order_two(self.f, i)])
+
+    def _hard(self) -> Span:
+        """What levels 1 and 2 are proved never to show: hidden axes, or all outside a space proved closed."""
+        if not self.reached or self.lower < 3:
+            return Span(self.f.r)
+        if self.hidden.dim:
+            return self.hidden
+        learned = self._climb(2)[-1]
+        return self.goal.intersection(learned.complement(self.f.gram)) if learned.dim else self.goal
+
     def _lowest(self, last: Span, complete: bool) -> tuple[int, str]:
         """The first level that is not proved closed for every label at once, and why."""
         if last.dim == self.goal.dim:
@@ -262,8 +284,7 @@ class _Search:
         lower, why = 1, "no symmetry excludes order 1"
         if self._most(last).dim == last.dim:
             lower, why = 2, "symmetry excludes order 1"
-        axes = [i for i in range(self.f.r) if any(not vanishes(row[i]) for row in self.goal.rows)]
-        if not self.f.is_polynomial and any(hides_order_two(self.f, i) for i in axes):
+        if self.hidden.dim:
             return 4, "parity, and E[T(z² exp(−z²)) He_2] = 0 for all T"
         if complete:
             seen = min((heat.order for heat in self.heats if heat.truncated), default=24)

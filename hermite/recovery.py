@@ -86,9 +86,13 @@ def threshold_of(f: Target, found: Generative, samples: int = 1 << 20, seed: int
 def _answer(
     f: Target, found: Generative, alpha: float | None, error: float | None, exact: str | None, reason: str
 ) -> RecoveryThreshold:
-    from hermite.report import leap
-
-    hard = leap(f).relevant_subspace if alpha == math.inf else []
     return RecoveryThreshold(
-        f.text, alpha, error, exact, found.trivial_subspace, found.easy_subspace, hard, reason
+        f.text,
+        alpha,
+        error,
+        exact,
+        found.trivial_subspace,
+        found.easy_subspace,
+        found.hard_subspace,
+        reason,
     )

@@ -99,3 +99,17 @@ def test_the_network_climbs_no_further(target, activation) -> None:
         assert np.abs(outside).max() < 0.05 * max(1.0, float(np.sqrt(step.norm2.max())))
         if basis.size:
             assert np.linalg.svd(step.M @ basis.T, compute_uv=False)[0] > 0.1
+
+
+def test_few_readout_values_span_few_dimensions_unless_there_are_biases() -> None:
+    """Third singular value of M after seven steps at d = 10^6: noise of the initial overlaps, or twenty times as much."""
+    third = []
+    for bias in (0.0, 1.0):
+        network = Network("relu(x - 7/10)", "rademacher", width=12, bias=bias)
+        plan = Simulation(d=10**6, method="reduced", replicates=1, test_samples=2, seed=3)
+        found = simulate(Target("z1 + z1*z2 + z1*z2*z3"), network, Training(7, 2, 0.6), None, plan).overlaps
+        assert found is not None
+        third.append(float(np.linalg.svd(found.steps[-1].M, compute_uv=False)[2]))
+    # Four standard deviations of the norm of 12 overlaps of size d^(-1/2).
+    assert third[0] < (np.sqrt(12) + 4) * 1e-3
+    assert third[1] > 20 * 1e-3
