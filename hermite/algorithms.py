@@ -69,6 +69,15 @@ def _space(rows: Vectors) -> tuple[Vectors, int]:
     return rows, len(rows)
 
 
+def _is_unknown(report: LeapReport) -> bool:
+    """Whether nothing at all is proved of the target's expansion."""
+    return report.exactness == "undecided" and not report.relevant_dim
+
+
+def _undecided(algorithm: str, status: str, source: str, note: str = "no exact expansion") -> Row:
+    return Row(algorithm, None, None, None, None, status, source, note)
+
+
 def gaussian_rows(
     one: LeapReport, two: LeapReport, reused: Reuse, generative: Any, recovery: Any
 ) -> tuple[Row, ...]:
@@ -86,14 +95,18 @@ def gaussian_rows(
 
 
 def _one_step(report: LeapReport) -> Row:
-    k = report.leap_index
-    note = "" if report.exactness != "undecided" or k is not None else "undecided"
-    return Row("one giant step", *_space(report.leap_span), k, None, "theorem", GIANT, note)
+    name = "one giant step"
+    if _is_unknown(report):
+        return _undecided(name, "theorem", GIANT)
+    return Row(name, *_space(report.leap_span), report.leap_index, None, "theorem", GIANT)
 
 
 def _steps(report: LeapReport, level: int) -> Row:
     stairs = report.staircase
     name = "T giant steps at n = Θ(d)" if level == 1 else "T giant steps at n = Θ(d²)"
+    status = "as recalled" if level == 1 else "heuristic"
+    if _is_unknown(report):
+        return _undecided(name, status, GIANT)
     notes = []
     if len(stairs.dims) > 1:
         notes.append(f"dimensions {' → '.join(map(str, stairs.dims))}")
@@ -102,12 +115,13 @@ def _steps(report: LeapReport, level: int) -> Row:
     if stairs.complete is None:
         notes.append("a lower bound: not proved closed")
     exponent = level if len(stairs.dims) > 1 else None
-    status = "as recalled" if level == 1 else "heuristic"
     return Row(name, *_space(stairs.subspaces[-1]), exponent, None, status, GIANT, "; ".join(notes))
 
 
 def _one_pass(report: LeapReport) -> Row:
     """d^{max(IE − 1, 1)} for one direction, with the isotropic leap for several."""
+    if _is_unknown(report):
+        return _undecided("one-pass SGD", "conjecture", LEAP)
     single = report.relevant_dim == 1
     leap = report.isotropic_leap
     exponent = None if leap is None else max(leap - 1, 1)
@@ -128,6 +142,8 @@ def _one_pass(report: LeapReport) -> Row:
 
 
 def _smoothed(report: LeapReport) -> Row:
+    if _is_unknown(report):
+        return _undecided("smoothed SGD / CSQ-optimal", "conjecture", SMOOTHED)
     single = report.relevant_dim == 1
     leap = report.isotropic_leap
     note = "" if single or leap is None else "lower bound of the rotation class; not known to be attained"
@@ -155,9 +171,9 @@ def _reused(report: LeapReport, reused: Reuse, generative: Any) -> Row:
     if generative.exponent is not None and generative.exponent <= 2:
         log = "" if generative.exponent == 1 else "times log d; "
         note = f"{log}if polynomials of the label are dense"
-        return Row(name, *_space(report.relevant_subspace), 1, None, "as recalled", REUSED, note)
-    if dims is None:
-        return Row(name, None, None, None, None, "as recalled", REUSED, "undecided")
+        return Row(name, *_space(generative.relevant_subspace), 1, None, "as recalled", REUSED, note)
+    if not dims[-1] and not generative.staircase_proved:
+        return _undecided(name, "as recalled", REUSED)
     exponent = 1 if dims[-1] else None
     return Row(
         name, None if dims[-1] else [], dims[-1], exponent, None, "as recalled", REUSED, "order 1 only"
@@ -165,36 +181,31 @@ def _reused(report: LeapReport, reused: Reuse, generative: Any) -> Row:
 
 
 def _low_degree(report: LeapReport, generative: Any) -> Row:
-    k = generative.exponent
-    note = ""
-    if k is None and report.relevant_dim:
+    name, k = "SQ / low-degree optimal", generative.exponent
+    source = GENERATIVE if generative.relevant_dim == 1 else GENERATIVE_LEAP
+    if generative.bounds is None:
+        return Row(name, [], 0, None, None, "theorem", source)
+    if k is None:
         low, high = generative.bounds
         note = f"generative exponent between {low} and {'?' if high is None else high}"
-    return Row(
-        "SQ / low-degree optimal",
-        *_space(report.relevant_subspace),
-        None if k is None else max(1.0, k / 2),
-        None,
-        "theorem",
-        GENERATIVE if report.relevant_dim == 1 else GENERATIVE_LEAP,
-        note,
-    )
+        return _undecided(name, "theorem", source, note)
+    return Row(name, *_space(generative.relevant_subspace), max(1.0, k / 2), None, "theorem", source)
 
 
 def _amp(report: LeapReport, generative: Any, recovery: Any) -> Row:
     """Weak recovery: trivial directions at any α = n/d, easy ones above α_c, hard ones never."""
     name, trivial = "AMP weak recovery", generative.trivial_subspace
-    if not report.relevant_dim:
+    if generative.bounds is None:
         return Row(name, [], 0, None, None, "theorem", AMP)
     if trivial:
         dims = generative.grand_staircase_dims
         note = "any n/d > 0"
-        if dims is not None and dims[-1] > len(trivial):
+        if dims[-1] > len(trivial):
             note += f"; dimension {dims[-1]} by the grand staircase"
         return Row(name, *_space(trivial), 1, 0.0, "theorem", AMP, note)
     alpha = recovery.alpha_c
-    if trivial is None or alpha is None:
-        return Row(name, None, None, None, None, "theorem", AMP, recovery.reason or "undecided")
+    if alpha is None:
+        return _undecided(name, "theorem", AMP, recovery.reason or "undecided")
     if alpha == float("inf"):
         return Row(name, [], 0, None, None, "theorem", AMP, "hard: no n = Θ(d) suffices")
     note = "exact" if recovery.exact else f"α_c to ± {recovery.error:.1g}"

@@ -40,7 +40,8 @@ class Hardness:
     [lower, upper] of the generative exponent. ``trivial_subspace``, ``easy_subspace``, ``hard_subspace``: shown by first and
     by second moments given the label, and proved to be shown by neither. ``alpha_c``: weak recovery needs n > alpha_c d
     (inf: hard; None: there is a trivial direction, or undecided); ``alpha_c_error`` is its error bar (0: a closed form).
-    ``boolean_leap``, ``biased_d1_dims``: for inputs uniform on {±1}^d, and with a random mean. ``basis_free_staircase``:
+    ``boolean_leap`` ("exact" or "undecided"), ``biased_d1_dims``: for inputs uniform on {±1}^d, and with a random mean.
+    ``relevant_dim``: dim V*, as far as any of these proves it. ``basis_free_staircase``:
     whether some subspace is reflective for an activation of the degree asked for. ``rows``: one algorithm each, for the
     ``inputs`` asked for.
     """
@@ -55,6 +56,8 @@ class Hardness:
     alpha_c: float | None
     alpha_c_error: float | None
     boolean_leap: int | None
+    boolean_exactness: str
+    relevant_dim: int
     biased_d1_dims: tuple[int, ...] | None
     basis_free_staircase: BasisFreeStaircase
     inputs: str
@@ -93,7 +96,7 @@ class Hardness:
     def _cells(self, row: Row) -> list[str]:
         cells = [
             row.algorithm,
-            row.learned_text(self.leap.variables, self.leap.relevant_dim),
+            row.learned_text(self.leap.variables, self.relevant_dim),
             "-" if row.exponent is None else _power(row.exponent),
             "-" if row.constant is None else f"{row.constant:.4g}",
             row.status,
@@ -107,14 +110,14 @@ class Hardness:
     def summary(self) -> list[tuple[str, str]]:
         """(index, value) pairs that stand above the table."""
         low, high = self.generative_bounds
-        k = self.generative_exponent
+        k, known = self.generative_exponent, self.leap.exactness != "undecided"
         bounds = "none" if low is None else f"from {low} to {'?' if high is None else high}"
         return [
-            ("information exponent", _text(self.leap.information_exponent)),
-            ("leap in these coordinates", _text(self.leap.leap_coordinates)),
-            ("isotropic leap", _text(self.leap.isotropic_leap)),
+            ("information exponent", _text(self.leap.information_exponent, known)),
+            ("leap in these coordinates", _text(self.leap.leap_coordinates, known)),
+            ("isotropic leap", _text(self.leap.isotropic_leap, known)),
             ("generative exponent", bounds if k is None else str(k)),
-            ("leap for Boolean inputs", _text(self.boolean_leap)),
+            ("leap for Boolean inputs", _text(self.boolean_leap, self.boolean_exactness == "exact")),
             *self._basis_free(),
         ]
 
@@ -225,6 +228,8 @@ def hardness(
         alpha_c=threshold.alpha_c,
         alpha_c_error=threshold.error,
         boolean_leap=boolean.leap,
+        boolean_exactness=boolean.exactness,
+        relevant_dim=found.relevant_dim,
         biased_d1_dims=bias.dims,
         basis_free_staircase=basis_free_staircase(f, activation_degree),
         inputs=inputs,
@@ -272,5 +277,8 @@ def _power(exponent: float) -> str:
     return f"d^{exponent:g}" if float(exponent).is_integer() else f"d^({2 * exponent:g}/2)"
 
 
-def _text(k: int | None) -> str:
-    return "none" if k is None else str(k)
+def _text(k: int | None, known: bool) -> str:
+    """An index; "none" where it is proved that there is none."""
+    if k is None:
+        return "none" if known else "undecided"
+    return str(k)

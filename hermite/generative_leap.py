@@ -45,7 +45,8 @@ class Generative:
     ``exponent``: the value if proved, else None (also of a constant, whose ``bounds`` are None). ``bounds``: [lower, upper],
     upper None if unknown. ``grand_staircase``: bases (exact row vectors) of U_0 ⊂ U_1 ⊂ …, each step adding span
     E[z_⊥ | Y, z_U]; ``trivial_subspace`` its first step (arXiv:2405.15480). Where ``staircase_proved`` is false these are
-    lower bounds of the spaces. ``isotropic_leap``: what correlation needs. ``exactness``: "exact", "certified" (ball
+    lower bounds of the spaces. ``isotropic_leap``: what correlation needs.
+    ``relevant_subspace``: V*, as far as proved. ``exactness``: "exact", "certified" (ball
     arithmetic decided a sign) or "undecided", with ``reason``.
     """
 
@@ -60,6 +61,7 @@ class Generative:
     hard_subspace: Vectors
     isotropic_leap: int | None
     relevant_dim: int
+    relevant_subspace: Vectors
     exactness: str
     reason: str
 
@@ -115,6 +117,7 @@ def _result(
         hard_subspace=[],
         isotropic_leap=report.isotropic_leap,
         relevant_dim=report.relevant_dim,
+        relevant_subspace=report.relevant_subspace,
         exactness=report.exactness if decided else "undecided",
         reason=reason,
     )
@@ -167,6 +170,7 @@ class _Search:
             found,
             hard_subspace=lift(self._hard()).strings(),
             relevant_dim=self.goal.dim if self.reached else report.relevant_dim,
+            relevant_subspace=lift(self.goal).strings() if self.reached else report.relevant_subspace,
             exactness=found.exactness if not decided else "certified" if self.sets else self._exactness,
         )
 

@@ -180,3 +180,18 @@ def test_bad_input() -> None:
             hardness(Target("z1"), d=d)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="gram"):
         hardness(Target("z1*z2", gram=[["1", "1/2"], ["1/2", "1"]]), inputs="rademacher")
+
+
+def test_what_is_undecided_is_not_called_nothing() -> None:
+    """No Hermite expansion, but level sets decide the rest."""
+    report = hardness(Target("tanh(z1*z2)"))
+    learned = {row.algorithm: row.learned_text(("z1", "z2"), report.relevant_dim) for row in report.rows}
+    assert {learned[name] for name in NAMES[:5]} == {"undecided"}
+    assert {learned[name] for name in NAMES[5:]} == {"everything: span{z1, z2}"}
+    assert ("information exponent", "undecided") in report.summary()
+    open_question = hardness(Target("sin(z1*z2*z3 + z4)"))
+    assert {row.learned for row in open_question.rows} == {None}
+    assert {row.exponent for row in open_question.rows} == {None}
+    constant = hardness(Target("7"))
+    assert [row.learned for row in constant.rows] == [[]] * 8
+    assert ("generative exponent", "none") in constant.summary()
