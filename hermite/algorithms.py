@@ -175,9 +175,9 @@ def _reused(report: LeapReport, reused: Reuse, generative: Any) -> Row:
     if not dims[-1] and not generative.staircase_proved:
         return _undecided(name, "as recalled", REUSED)
     exponent = 1 if dims[-1] else None
-    return Row(
-        name, None if dims[-1] else [], dims[-1], exponent, None, "as recalled", REUSED, "order 1 only"
-    )
+    beyond = len(generative.hard_subspace) + dims[-1] == generative.relevant_dim
+    note = "no function of the label shows more" if beyond else "order 1 only"
+    return Row(name, None if dims[-1] else [], dims[-1], exponent, None, "as recalled", REUSED, note)
 
 
 def _low_degree(report: LeapReport, generative: Any) -> Row:

@@ -45,9 +45,8 @@ class Generative:
     ``exponent``: the value if proved, else None (also of a constant, whose ``bounds`` are None). ``bounds``: [lower, upper],
     upper None if unknown. ``grand_staircase``: bases (exact row vectors) of U_0 ⊂ U_1 ⊂ …, each step adding span
     E[z_⊥ | Y, z_U]; ``trivial_subspace`` its first step (arXiv:2405.15480). Where ``staircase_proved`` is false these are
-    lower bounds of the spaces. ``isotropic_leap``: what correlation needs.
-    ``relevant_subspace``: V*, as far as proved. ``exactness``: "exact", "certified" (ball
-    arithmetic decided a sign) or "undecided", with ``reason``.
+    lower bounds of the spaces. ``isotropic_leap``: what correlation needs. ``relevant_subspace``: V*, as far as proved.
+    ``exactness``: "exact", "certified" (ball arithmetic decided a sign) or "undecided", with ``reason``.
     """
 
     target: str
