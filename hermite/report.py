@@ -183,7 +183,7 @@ def leap(
         Optional student: ``student_staircase`` holds the spaces that it climbs (None where undecided), and warnings
         say where its vanishing c_k, its parity or its few readout values stop the climb.
 
-    Raises ``InputError`` for a negative or non-finite batch exponent or an unreadable activation.
+    Raises ``InputError`` for a negative or non-finite batch exponent, an unreadable activation, or a readout without one.
 
     >>> from hermite import Target, leap
     >>> report = leap(Target("z1 + z1*z2 + z1*z2*z3"))
@@ -193,6 +193,8 @@ def leap(
     [['1', '-1']]
     """
     level = _level(batch_exponent)
+    if activation is None and (readout is not None or bias):
+        raise InputError("readout and bias describe a student: activation must be given as well, not None")
     home = import_module("hermite.analysis" if f.is_symbolic else "hermite.numerical")
     fields_of_report: dict[str, Any] = home.analyse(f, level)
     warnings = list(fields_of_report.pop("warnings"))

@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 import pytest
 
-from asymptotics.cli import cli, finite, read_gram, run
+from asymptotics.cli import cli, run
+from asymptotics.commands.terminal import finite, read_gram
 from hermite.errors import ConvergenceError, InputError
 
 BIN = Path(sys.executable).parent

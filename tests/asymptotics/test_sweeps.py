@@ -22,7 +22,8 @@ import pytest
 
 import asymptotics
 from asymptotics import Experiment, sweep
-from asymptotics.cli import INTERRUPTED, run
+from asymptotics.cli import run
+from asymptotics.commands.terminal import INTERRUPTED
 from asymptotics.curves import simulated_risks
 from asymptotics.simulation import sweeps
 from asymptotics.simulation.costs import estimate

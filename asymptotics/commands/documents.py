@@ -1,0 +1,67 @@
+"""Commands that write documents: an example file, a page, the figures of the paper, a demonstration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from asymptotics.commands.terminal import example, note, say, write
+
+
+@click.command(epilog=example("giantstep init > experiment.toml"))
+def init() -> None:
+    """Print an example experiment file that runs."""
+    say((Path(__file__).parents[1] / "example.toml").read_text(encoding="utf-8").rstrip("\n"))
+
+
+@click.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep report experiment.toml -o report.html")
+)
+@click.argument("source", metavar="STORE|FILE.toml")
+@click.option("-o", "--output", metavar="X.html", default="report.html", show_default=True, help="The page.")
+@click.option("--no-simulation", is_flag=True, help="Predictions only.")
+@click.option(
+    "--controls", is_flag=True, help="Also judge theories at wrong settings, which must be refused."
+)
+def report(source: str, output: str, no_simulation: bool, controls: bool) -> None:
+    """One self-contained HTML page: leap report, predictions, simulation, validation, configuration."""
+    from asymptotics.report_page import of_file, of_store, report_page
+    from asymptotics.stored import is_store
+    from asymptotics.validation import CONTROL_FACTOR
+
+    factor = CONTROL_FACTOR if controls else None
+    if is_store(source):
+        found = of_store(source, note, factor)
+    else:
+        found = of_file(source, note, simulate=not no_simulation, controls=factor)
+    path = Path(output)
+    write(str(path.parent), {path.name: report_page(found)})
+
+
+@click.command(epilog=example("giantstep reproduce specialisation --out figures"))
+@click.argument("names", metavar="NAME...|all", nargs=-1)
+@click.option("--full", is_flag=True, help="At a size near that of the paper (hours) instead of minutes.")
+@click.option("--out", metavar="DIR", default="figures", show_default=True, help="Folder of the figures.")
+def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
+    """The experiments behind the paper's figures, theory overlaid; without a NAME: what there is."""
+    from asymptotics.reproduction import chosen, files, reproductions
+
+    if not names:
+        for one in reproductions():
+            say(f"{one.name}\n  {one.claim}\n  reduced: {one.reduced}\n  --full:  {one.full}")
+    for one in chosen(names):
+        say(f"{one.name}: {one.claim}\n  {one.full if full else one.reduced}")
+        write(out, files(one, full, note))
+
+
+@click.command(epilog=example("giantstep demo"))
+@click.option(
+    "--out", metavar="DIR", default="giantstep-demo", show_default=True, help="Folder of the figure."
+)
+def demo(out: str) -> None:
+    """A small full run, theory and simulation, in under two minutes; writes a figure."""
+    from asymptotics.demo import run_demo
+
+    images = run_demo(say, note)
+    write(out, {f"demo.{kind}": content for kind, content in images.items()})

@@ -1,0 +1,148 @@
+"""Commands about an experiment file: what the theory predicts, with a simulation beside it if asked for."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from asymptotics.commands.terminal import (
+    FILE,
+    JSON,
+    OUT,
+    SIMULATE,
+    document_text,
+    emit,
+    example,
+    note,
+    notes,
+    write,
+)
+
+
+@click.command(epilog=example("giantstep init > experiment.toml", "giantstep overlaps experiment.toml"))
+@FILE
+@SIMULATE
+@OUT
+@JSON
+def overlaps(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
+    """Overlaps of the neurons with the target's directions after each giant step."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import overlaps_text
+    from asymptotics.trajectories import runs, to_csv
+
+    found = runs(Experiment.load(file), with_simulation, note)
+    for run in found:
+        notes(run.warnings)
+    documents = [run.to_dict() for run in found]
+    # One training is the usual case and is its own document; a grid is a list of such.
+    document = documents[0] if len(documents) == 1 else {"runs": documents}
+    if out is not None:
+        from asymptotics.trajectories import images_of
+
+        images: dict[str, bytes] = {}
+        for i, run in enumerate(found):
+            images |= images_of(run, "" if len(found) == 1 else f"-{i + 1}")
+        write(out, {"overlaps.csv": to_csv(documents), "overlaps.json": document_text(document), **images})
+    emit(document, as_json, lambda: "\n\n".join(map(overlaps_text, documents)))
+
+
+@click.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep curve experiment.toml --out results")
+)
+@FILE
+@SIMULATE
+@OUT
+@JSON
+def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
+    """Test and train error of the ridge fit at every point of the sweep."""
+    from asymptotics.curves import curve_rows, to_csv
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import curve_text
+
+    rows = curve_rows(Experiment.load(file), with_simulation, note)
+    document = {"rows": rows}
+    if out is not None:
+        from asymptotics.figures import plot_curve, save
+
+        drawn = save(lambda figure: plot_curve(rows, figure.add_subplot()))
+        images = {f"curve.{kind}": content for kind, content in drawn.items()}
+        write(out, {"curve.csv": to_csv(rows), "curve.json": document_text(document), **images})
+    emit(document, as_json, lambda: curve_text(rows))
+
+
+@click.command(
+    epilog=example(
+        """giantstep init | sed '/^activation/a initialisation = "independent"' | giantstep spectrum - --simulate""",
+    )
+)
+@FILE
+@SIMULATE
+@OUT
+@JSON
+def spectrum(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
+    """Singular values of the features after one giant step: edge of the bulk and spikes."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import spectrum_text
+    from asymptotics.spectra import spectra
+
+    found = spectra(Experiment.load(file), with_simulation, note)
+    documents = [one.to_dict() for one in found]
+    # One cell is the usual case and is its own document; a grid is a list of such.
+    document = documents[0] if len(documents) == 1 else {"runs": documents}
+    if out is not None:
+        from asymptotics.figures import save
+        from asymptotics.spectrum_figure import spectrum_page
+
+        images: dict[str, bytes] = {}
+        for i, one in enumerate(found):
+            name = "spectrum" if len(found) == 1 else f"spectrum-{i + 1}"
+            drawn = save(partial(spectrum_page, one))
+            images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
+        write(out, {"spectrum.json": document_text(document), **images})
+    emit(document, as_json, lambda: "\n\n".join(map(spectrum_text, documents)))
+
+
+@click.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep tune experiment.toml --over lam --json")
+)
+@FILE
+@click.option(
+    "--over", default="lam,eta", show_default=True, metavar="NAMES", help="What to tune: lam, eta or both."
+)
+@OUT
+@JSON
+def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
+    """Step size and ridge penalty of least predicted test error (their grids in the file do not matter)."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import tuning_text
+    from asymptotics.tuning import tuned
+
+    found = tuned(Experiment.load(file), tuple(name.strip() for name in over.split(",")))
+    document = {"rows": found}
+    if out is not None:
+        from asymptotics.figures import save, tuning_page
+
+        images: dict[str, bytes] = {}
+        for i, row in enumerate(found):
+            drawn = save(partial(tuning_page, row))
+            name = "tune" if len(found) == 1 else f"tune-{i + 1}"
+            images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
+        write(out, {"tune.json": document_text(document), **images})
+    emit(document, as_json, lambda: tuning_text(found))
+
+
+@click.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep samples experiment.toml --test-error 1.0")
+)
+@FILE
+@click.option("--test-error", type=float, required=True, metavar="X", help="The test error to reach.")
+@JSON
+def samples(file: str, test_error: float, as_json: bool) -> None:
+    """How many samples, n2 = alpha d, the ridge fit needs for a test error; ridge.alpha is not used."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.inversion import inverted
+    from asymptotics.printing import samples_text
+
+    rows = inverted(Experiment.load(file), test_error)
+    emit({"rows": rows}, as_json, lambda: samples_text(rows))

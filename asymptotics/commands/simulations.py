@@ -1,0 +1,146 @@
+"""Commands that simulate: sweeps, and theory against simulation with a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from asymptotics.commands.terminal import (
+    DISAGREES,
+    FILE,
+    JSON,
+    OUT,
+    document_text,
+    emit,
+    example,
+    note,
+    write,
+)
+
+
+@click.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep simulate experiment.toml --workers 2")
+)
+@FILE
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine."
+)
+@click.option("--store", metavar="FILE", help="SQLite file of the results; default: FILE.sqlite.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help='A Dask scheduler, "tcp://host:8786", or "local" for Dask here.'
+)
+@click.option("--dry-run", is_flag=True, help="Say what is missing and what it will cost; compute nothing.")
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Keep what is stored, or compute it all anew.",
+)
+@click.option("--out", metavar="DIR", help="Write CSV, JSON and, with pyarrow, Parquet into this folder.")
+@JSON
+def simulate(
+    file: str,
+    workers: int,
+    store: str | None,
+    scheduler: str | None,
+    dry_run: bool,
+    resume: bool,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Run the whole sweep of simulations, stored unit by unit and resumed by default."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import plan_text, sweep_text
+    from asymptotics.simulation.sweeps import plan, sweep
+    from hermite.errors import InputError
+
+    if store is None and file == "-":
+        raise InputError("An experiment from standard input needs --store FILE.")
+    experiment = Experiment.load(file)
+    place = Path(store) if store is not None else Path(file).with_suffix(".sqlite")
+    if dry_run:
+        planned = plan(experiment, place, workers, resume)
+        emit(planned, as_json, lambda: plan_text(planned))
+        return
+    try:
+        result = sweep(experiment, place, workers=workers, scheduler=scheduler, resume=resume, progress=note)
+    except KeyboardInterrupt:
+        note(f"finished units are in {place}; the same command resumes.")
+        raise
+    if out is not None:
+        write(out, result.files())
+    emit(result.to_dict(), as_json, lambda: sweep_text(result.means()))
+
+
+@click.command(
+    epilog=example("giantstep init > experiment.toml", "giantstep validate experiment.toml --out results")
+)
+@FILE
+@click.option(
+    "--sizes",
+    type=click.IntRange(1, 5),
+    default=3,
+    show_default=True,
+    help="Simulate at d, d/2, d/4, ... to estimate the allowance for finite size.",
+)
+@click.option(
+    "--rate",
+    type=click.Choice(["auto", "1/d", "1/sqrt(d)"]),
+    default="auto",
+    show_default=True,
+    help="How the finite-size term falls; auto: what fits three sizes or more better.",
+)
+@click.option(
+    "--controls", is_flag=True, help="Also judge theories at wrong settings, which must be refused."
+)
+@click.option(
+    "--control-factor", type=float, metavar="X", help="How far off these settings are.  [default: 1.5]"
+)
+@click.option("--store", metavar="FILE", help="Take the simulation from a store of giantstep simulate.")
+@OUT
+@JSON
+def validate(
+    file: str,
+    sizes: int,
+    rate: str,
+    controls: bool,
+    control_factor: float | None,
+    store: str | None,
+    out: str | None,
+    as_json: bool,
+) -> int:
+    """Theory against simulation: z-scores and a verdict (exit code 1 if they disagree, or a control passes)."""
+    from asymptotics.experiment import Experiment
+    from asymptotics.printing import validation_text
+    from asymptotics.validation import CONTROL_FACTOR
+    from asymptotics.validation import validate as judge
+
+    factor = control_factor if control_factor is not None else CONTROL_FACTOR if controls else None
+    experiment = Experiment.load(file)
+    if store is None:
+        report = judge(experiment, note, sizes=sizes, rate=rate, controls=factor)
+    else:
+        from asymptotics.simulation.store import Store
+        from asymptotics.stored import measured_in
+        from asymptotics.validation import examine
+
+        with Store.read(store) as opened:
+            measured = measured_in(opened, experiment)
+        report = examine(experiment, measured, note, rate=rate, controls=factor)
+    document = report.to_dict()
+    text = validation_text(document)
+    if out is not None:
+        from asymptotics.figures import save
+
+        drawn = save(lambda figure: report.plot(figure.add_subplot()))
+        images = {f"validation.{kind}": content for kind, content in drawn.items()}
+        table = report.to_frame().to_csv(index=False, lineterminator="\n")
+        files: dict[str, bytes | str] = {
+            "validation.csv": table,
+            "validation.json": document_text(document),
+            **images,
+        }
+        write(out, {**files, "validation.txt": text + "\n"})
+    emit(document, as_json, lambda: text)
+    return 0 if report.agrees and report.conclusive else DISAGREES

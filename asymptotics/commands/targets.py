@@ -1,0 +1,114 @@
+"""Commands about a target: what is in it, and how hard it is."""
+
+from __future__ import annotations
+
+import click
+
+from asymptotics.commands.terminal import ACTIVATION, JSON, ExpressionCommand, emit, example, read_gram
+
+
+@click.command(
+    cls=ExpressionCommand,
+    epilog=example(
+        'giantstep leap "z1 + z1*z2"', 'giantstep leap "He3(z1) + z1*z2" --activation relu --json'
+    ),
+)
+@click.argument("expr", metavar="EXPR")
+@click.option(
+    "--batch-exponent", type=float, default=1.0, show_default=True, help="n of order d^L samples a step."
+)
+@ACTIVATION
+@click.option(
+    "--readout", type=click.Choice(["rademacher", "gaussian"]), help="Law of the student's second layer."
+)
+@click.option(
+    "--bias", type=float, default=0.0, metavar="S", help="Standard deviation of the student's random biases."
+)
+@click.option("--gram", metavar="FILE", help="Gram matrix of the directions: JSON, or rows of rationals.")
+@JSON
+def leap(
+    expr: str,
+    batch_exponent: float,
+    activation: str | None,
+    readout: str | None,
+    bias: float,
+    gram: str | None,
+    as_json: bool,
+) -> None:
+    """Leap index, staircase and hard directions of a target EXPR in z1, z2, ..."""
+    from hermite import Target
+    from hermite import leap as query
+
+    exponent = int(batch_exponent) if batch_exponent.is_integer() else batch_exponent
+    target = Target(expr, gram=None if gram is None else read_gram(gram))
+    report = query(target, batch_exponent=exponent, activation=activation, readout=readout, bias=bias)
+    emit(report.to_dict(), as_json, lambda: repr(report))
+
+
+@click.command(cls=ExpressionCommand, epilog=example('giantstep expand "relu(z1) - z2^2" --order 3'))
+@click.argument("expr", metavar="EXPR")
+@click.option(
+    "--order", type=click.IntRange(0), help="The largest order; default: the degree of a polynomial."
+)
+@click.option("--latex", is_flag=True, help="Print the expansion as LaTeX.")
+@JSON
+def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
+    """Hermite expansion of a target: coefficients E[f He_a1(z1) He_a2(z2) ...], energy of each order."""
+    from asymptotics.printing import expansion_text
+    from hermite import Target
+    from hermite import expand as expansion
+
+    if latex and as_json:
+        raise click.UsageError("--latex and --json exclude each other.")
+    result = expansion(Target(expr), order)
+    emit(
+        result.to_dict(), as_json, lambda: str(result.latex()) if latex else expansion_text(result.to_dict())
+    )
+
+
+@click.command(
+    cls=ExpressionCommand,
+    epilog=example('giantstep hardness "He3(z1)"', 'giantstep hardness "z1*z2" --d 1000 --json'),
+)
+@click.argument("expr", metavar="EXPR")
+@click.option(
+    "--d", "dimension", type=click.IntRange(1), metavar="D", help="Input dimension: adds the sizes n."
+)
+@click.option(
+    "--inputs",
+    type=click.Choice(["gaussian", "rademacher", "biased"]),
+    default="gaussian",
+    show_default=True,
+    help="Law of the inputs: rademacher is uniform on {-1, 1}^d, biased has a random mean.",
+)
+@click.option(
+    "--activation-degree",
+    type=click.IntRange(1, 40),
+    metavar="M",
+    help="Ask for reflective subspaces of an activation of degree M; default: no polynomial.",
+)
+@JSON
+def hardness(
+    expr: str, dimension: int | None, inputs: str, activation_degree: int | None, as_json: bool
+) -> None:
+    """Who learns a target EXPR with how many samples: giant steps, SGD, reuse, SQ-optimal, AMP."""
+    from hermite import Target
+    from hermite import hardness as query
+
+    report = query(Target(expr), d=dimension, inputs=inputs, activation_degree=activation_degree)
+    emit(report.to_dict(), as_json, lambda: repr(report))
+
+
+@click.command(cls=ExpressionCommand, epilog=example('giantstep plateaus "z1 + z1*z2 + z1*z2*z3"'))
+@click.argument("expr", metavar="EXPR")
+@click.option("--steps", type=click.IntRange(0), help="Giant steps; default: until nothing changes.")
+@click.option("--kappa", type=click.IntRange(0), help="Largest exponent of n, p = d^kappa; default: up to 4.")
+@ACTIVATION
+@JSON
+def plateaus(expr: str, steps: int | None, kappa: int | None, activation: str | None, as_json: bool) -> None:
+    """The stairway: the test error that no second layer gets below, by steps and by batch size."""
+    from asymptotics import plateaus as stairway
+    from hermite import Target
+
+    result = stairway(Target(expr), steps=steps, kappa=kappa, activation=activation)
+    emit(result.to_dict(), as_json, lambda: repr(result))

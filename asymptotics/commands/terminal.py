@@ -1,0 +1,122 @@
+"""What all commands share: exit codes, printing, options, and the files that they read and write."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+DISAGREES, INPUT_ERROR, NOT_CONVERGED, INTERNAL_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 70, 130, 141
+
+
+class ExpressionCommand(click.Command):
+    """A command whose EXPR may begin with a minus sign: ``giantstep leap -z1^2`` needs no ``--``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name: p for p in self.get_params(ctx) for name in (*p.opts, *p.secondary_opts)}
+        head: list[str] = []
+        expressions: list[str] = []
+        pending = False
+        for i, arg in enumerate(args):
+            if arg == "--":
+                return super().parse_args(ctx, [*head, "--", *expressions, *args[i + 1 :]])
+            option = options.get(arg)
+            if not pending and option is None and arg.startswith("-") and not arg.startswith("--"):
+                expressions.append(arg)
+                continue
+            head.append(arg)
+            pending = not pending and isinstance(option, click.Option) and not option.is_flag
+        return super().parse_args(ctx, [*head, "--", *expressions] if expressions else head)
+
+
+def example(*lines: str) -> str:
+    """The end of a help text: commands that run as they stand."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def emit(result: Any, as_json: bool, text: Callable[[], str]) -> None:
+    """Print one JSON document, or the text."""
+    say(document_text(result) if as_json else text())
+
+
+def document_text(document: Any) -> str:
+    """One JSON document."""
+    return json.dumps(finite(document), indent=2, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """``value`` with NaN and infinities as null, which is what JSON has."""
+    if isinstance(value, dict):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def say(text: str) -> None:
+    """Print on standard output; a reader that has left ends the command as SIGPIPE would."""
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stdout()
+        raise click.exceptions.Exit(BROKEN_PIPE) from None
+
+
+def note(message: str) -> None:
+    """Progress and warnings: always on standard error."""
+    click.echo(f"giantstep: {message}", err=True)
+
+
+def notes(messages: Iterable[str]) -> None:
+    """Every warning once."""
+    for message in dict.fromkeys(messages):
+        note(f"warning: {message}")
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+ACTIVATION = click.option(
+    "--activation", metavar="NAME", help='A name or an expression in x: "relu(x - 1/2)".'
+)
+FILE = click.argument("file", metavar="FILE.toml")
+OUT = click.option("--out", metavar="DIR", help="Write CSV, JSON, PNG and PDF into this folder.")
+SIMULATE = click.option(
+    "--simulate", "with_simulation", is_flag=True, help="Simulate the real network as well."
+)
+
+
+def write(folder: str, files: Mapping[str, bytes | str]) -> None:
+    """Write results and say where they are (on standard error)."""
+    from asymptotics.writing import write_files
+
+    note("wrote " + ", ".join(map(str, write_files(folder, files))))
+
+
+def read_gram(path: str) -> Any:
+    """A square matrix from a file: JSON, or one row a line, entries separated by blanks or commas."""
+    from hermite.errors import InputError
+
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"The Gram file {path!r} is not UTF-8 text.") from None
+    except OSError as error:
+        raise InputError(f"Cannot read the Gram file {path!r}: {error.strerror or error}.") from None
+    if text.lstrip().startswith(("[", "{", '"')):
+        try:
+            # Decimals stay text, so that 0.1 is the rational 1/10.
+            return json.loads(text, parse_float=str)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"The Gram file {path!r} is not valid JSON: {error}.") from None
+    return [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
+
+
+def silence_stdout() -> None:
+    """Nobody reads on: keep the interpreter from complaining when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
