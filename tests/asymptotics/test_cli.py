@@ -309,3 +309,15 @@ def test_the_examples_of_the_help_run(name: str, tmp_path: Path, capsys: pytest.
 
 def test_infinities_become_null() -> None:
     assert finite({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}
+
+
+def test_the_student_of_a_leap_query(capsys: pytest.CaptureFixture[str]) -> None:
+    query = ["leap", "z1 + z1*z2 + z1*z2*z3", "--activation", "relu", "--json"]
+    code, out, _ = answer([*query, "--readout", "rademacher"], capsys)
+    assert code == 0
+    assert json.loads(out)["student_staircase"]["dims"] == [0, 1, 2]
+    code, out, _ = answer([*query, "--bias", "1"], capsys)
+    assert json.loads(out)["student_staircase"]["dims"] == [0, 1, 2, 3]
+    code, out, err = answer(["leap", "z1", "--bias", "1"], capsys)
+    assert (code, out) == (2, "")
+    assert "activation" in err
