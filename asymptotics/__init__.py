@@ -6,21 +6,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asymptotics.experiment import Experiment, Network, Ridge, Simulation, Training
+    from asymptotics.experiment import Experiment
     from asymptotics.generalisation.errors import risk
     from asymptotics.generalisation.stairway import plateaus
     from asymptotics.inversion import samples_needed
     from asymptotics.learning.laws import overlaps
+    from asymptotics.settings import Network, Ridge, Simulation, Training
     from asymptotics.simulation.runner import simulate
     from asymptotics.simulation.sweeps import sweep
     from asymptotics.validation import validate
 
 _HOME = {
     "Experiment": "asymptotics.experiment",
-    "Network": "asymptotics.experiment",
-    "Ridge": "asymptotics.experiment",
-    "Simulation": "asymptotics.experiment",
-    "Training": "asymptotics.experiment",
+    "Network": "asymptotics.settings",
+    "Ridge": "asymptotics.settings",
+    "Simulation": "asymptotics.settings",
+    "Training": "asymptotics.settings",
     "optimise": "asymptotics.tuning",
     "overlaps": "asymptotics.learning.laws",
     "plateaus": "asymptotics.generalisation.stairway",

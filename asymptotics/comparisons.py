@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from asymptotics.curves import Progress, beside, silent, simulated_risks, theory
-from asymptotics.experiment import Experiment, Ridge, Simulation, Training
+from asymptotics.experiment import Experiment
 from asymptotics.finite_size import sizes_below
 from asymptotics.results import Overlaps, Risk, StepOverlaps
+from asymptotics.settings import Ridge, Simulation, Training
 from asymptotics.trajectories import measure, predict
 from hermite.errors import InputError
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from asymptotics.experiment import Experiment, Ridge, Simulation, Training, Unit
+from asymptotics.experiment import Experiment, Unit
 from asymptotics.results import Risk, plain
+from asymptotics.settings import Ridge, Simulation, Training
 from hermite.errors import InputError
 
 Row = dict[str, Any]

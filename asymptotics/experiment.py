@@ -1,17 +1,12 @@
-"""Network, Training, Ridge, Simulation and Experiment: the experiment file as typed, validated data.
+"""Experiment: a target and the grids of an experiment file, and the units of their product.
 
-The first four hold *single* values and describe one point. An ``Experiment`` holds a target and the grids of
-an experiment file (training steps, alpha, eta; ridge alpha, beta, lambda; simulation d); their product is the
-sweep. Building any of them with bad values raises one ``InputError`` that lists every problem.
-
-Conventions: n = alpha d^ℓ samples a giant step (ℓ = ``batch_exponent``); the step is
-w_i += eta d^((ℓ-1)/2) ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z; the ridge fit minimises
-Σ_μ (y_μ − f(z_μ))² + lambda ‖a‖² over n2 = alpha d fresh samples with p = beta d neurons.
+The grids are those of training (steps, alpha, eta), ridge (alpha, beta, lambda) and simulation (d); one point of them is a
+:class:`~asymptotics.settings.Training`, ``Ridge`` and ``Simulation``. A bad file raises one ``InputError`` that lists every
+problem.
 """
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -19,285 +14,25 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from asymptotics import rules
 from asymptotics.rules import Rule
+from asymptotics.settings import (
+    NETWORK_RULES,
+    RIDGE_RULES,
+    SIMULATION_RULES,
+    TRAINING_RULES,
+    Network,
+    Ridge,
+    Simulation,
+    Training,
+    network_problems,
+)
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
-    from asymptotics.activations import Activation
     from hermite.target import Target
 
-Array = npt.NDArray[np.float64]
 T = TypeVar("T")
-
-_POSITIVE = rules.number(0.0, open_end=True)
-_SIZE = rules.integer(1)
-
-NETWORK_RULES = {
-    "activation": Rule(rules.activation, "a name, an expression in x or a callable"),
-    "readout": Rule(rules.readout_law, '"rademacher", "gaussian" or a list of [value, weight]'),
-    "bias": Rule(rules.number(0.0), "a finite number of at least 0"),
-    "initialisation": Rule(rules.choice("symmetric", "independent"), '"symmetric" or "independent"'),
-    "width": Rule(rules.width, '"infinite" or a whole number of at least 1'),
-}
-TRAINING_RULES = {
-    "steps": Rule(rules.integer(0), "a whole number of at least 0", grid=True),
-    "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
-    "eta": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
-    "batch_exponent": Rule(rules.number(0.0), "a finite number of at least 0"),
-    "remove_orders": Rule(rules.removed_orders, "[], [0] or [0, 1]"),
-}
-RIDGE_RULES = {
-    "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
-    "beta": Rule(
-        rules.number(0.0, open_end=True, infinite=True),
-        "a number greater than 0 (inf: kernel ridge)",
-        grid=True,
-    ),
-    "lambda": Rule(rules.number(0.0), "a finite number of at least 0", grid=True),
-    "d": Rule(rules.optional(_SIZE), "a whole number of at least 1"),
-    "regime": Rule(
-        rules.choice("auto", "proportional", "finite", "fixed-width"),
-        '"auto", "proportional", "finite" or "fixed-width"',
-    ),
-    "level": Rule(
-        rules.choice("auto", "iso", "E", "matrix", "E+", "En+"), '"auto", "iso", "E", "matrix", "E+" or "En+"'
-    ),
-}
-SIMULATION_RULES = {
-    "method": Rule(rules.choice("direct", "reduced"), '"direct" or "reduced"'),
-    "d": Rule(_SIZE, "a whole number of at least 1", grid=True),
-    "width": Rule(_SIZE, "a whole number of at least 1"),
-    "replicates": Rule(_SIZE, "a whole number of at least 1"),
-    "test_samples": Rule(_SIZE, "a whole number of at least 1"),
-    "seed": Rule(rules.integer(0), "a whole number of at least 0"),
-    "backend": Rule(rules.choice("numpy", "torch"), '"numpy" or "torch"'),
-    "device": Rule(rules.text, 'the name of a device, such as "cpu" or "cuda"'),
-    "dtype": Rule(rules.choice("float32", "float64"), '"float32" or "float64"'),
-    "memory": Rule(rules.memory_bytes, 'a size such as "1 GB" or "512 MiB"'),
-    "threads": Rule(_SIZE, "a whole number of at least 1"),
-}
-
-
-def _settle(
-    table: str, table_rules: Mapping[str, Rule], settings: Any, names: Mapping[str, str] = {}
-) -> None:
-    """Validate a frozen dataclass in place; ``names`` maps a field to its key where the two differ."""
-    problems: list[str] = []
-    keys = {names.get(f.name, f.name): f.name for f in fields(settings)}
-    values = {key: getattr(settings, name) for key, name in keys.items()}
-    good = rules.check(table, table_rules, values, problems)
-    if table == "network":
-        problems += _network_problems(good)
-    if problems:
-        raise InputError(problems)
-    for key, value in good.items():
-        object.__setattr__(settings, keys[key], value)
-
-
-def _network_problems(values: Mapping[str, Any]) -> list[str]:
-    """What the keys of [network], each fine alone, do wrong together."""
-    problems: list[str] = []
-    if values.get("initialisation") != "symmetric":
-        return problems
-    width, readout = values.get("width", "infinite"), values.get("readout", "rademacher")
-    if isinstance(width, int) and width % 2:
-        problems.append(
-            f'network.width must be even with initialisation = "symmetric", not {width} '
-            '(neurons come in pairs; "independent" takes any width).'
-        )
-    if not isinstance(readout, str):
-        weights = dict(readout)
-        if any(not math.isclose(w, weights.get(-a, 0.0), rel_tol=1e-6) for a, w in readout):
-            problems.append(
-                "network.readout must be a law symmetric under a sign change with "
-                'initialisation = "symmetric" (use "independent" for another law).'
-            )
-    return problems
-
-
-@dataclass(frozen=True)
-class Network:
-    """f(z) = (1/p) Σ_i ã_i σ(⟨w_i,z⟩ + b_i), w_i uniform on the unit sphere.
-
-    ``activation``      σ: a name, an expression in x, a callable or an ``Activation``
-    ``readout``         law of ã: "rademacher", "gaussian" or atoms ((value, weight), …)
-    ``bias``            standard deviation of the random, untrained biases b_i
-    ``initialisation``  "symmetric" (w_i = w_{p−1−i}, ã_i = −ã_{p−1−i}: first output 0) or "independent"
-    ``width``           for overlaps: "infinite" (many neurons) or p
-
-    Raises ``InputError`` with every problem at once.
-
-    >>> Network(readout=[[1.0, 0.5], [-1.0, 0.5]]).finite_readout(4)
-    array([ 1.,  1., -1., -1.])
-    """
-
-    activation: Any = "relu"
-    readout: Any = "rademacher"
-    bias: float = 0.0
-    initialisation: str = "symmetric"
-    width: Any = "infinite"
-
-    def __post_init__(self) -> None:
-        _settle("network", NETWORK_RULES, self)
-
-    @property
-    def is_symmetric(self) -> bool:
-        """Whether neurons come in pairs of equal weights and opposite readouts."""
-        return self.initialisation == "symmetric"
-
-    def get_activation(self) -> Activation:
-        """The ``Activation`` that ``activation`` names."""
-        from asymptotics.activations import get_activation
-
-        return get_activation(self.activation)
-
-    def readout_atoms(self, nodes: int = 32) -> tuple[Array, Array]:
-        """(values, weights) of ã, values downwards; a Gaussian by ``nodes`` Gauss–Hermite points."""
-        if self.readout == "gaussian":
-            x, w = np.polynomial.hermite_e.hermegauss(nodes)
-            return x[::-1].copy(), w[::-1] / w.sum()
-        if self.readout == "rademacher":
-            return np.array([1.0, -1.0]), np.array([0.5, 0.5])
-        values, weights = zip(*self.readout, strict=True)
-        return np.array(values), np.array(weights)
-
-    def readout_moment(self, order: int) -> float:
-        """E[ã^order] (exact for the Gaussian law up to order 63)."""
-        values, weights = self.readout_atoms()
-        return float(weights @ values**order)
-
-    def finite_readout(self, p: int) -> Array:
-        """ã of p neurons, values downwards, shape (p,): atoms by largest remainder, a Gaussian by its
-        quantiles at (i − ½)/p.
-
-        Symmetric initialisation: neurons i and p−1−i are opposite, the first half is the positive one, and p
-        must be even.
-        """
-        if p < 1 or (self.is_symmetric and p % 2):
-            kind = "an even number" if self.is_symmetric else "a whole number"
-            raise InputError(f"p must be {kind} of neurons, at least 1, not {p}.")
-        if self.readout == "gaussian":
-            from scipy.special import ndtri
-
-            upper: Array = -ndtri((np.arange(p // 2) + 0.5) / p)
-            return np.concatenate([upper, np.zeros(p % 2), -upper[::-1]])
-        values, weights = self.readout_atoms()
-        if not self.is_symmetric:
-            return np.repeat(values, _largest_remainder(weights, p))
-        # A pair holds (|ã|, −|ã|): the first half follows the law of |ã|.
-        half = values >= 0
-        folded = np.where(values[half] > 0, 2 * weights[half], weights[half])
-        first = np.repeat(values[half], _largest_remainder(folded, p // 2))
-        return np.concatenate([first, -first[::-1]]) + 0.0
-
-
-def _largest_remainder(weights: Array, total: int) -> npt.NDArray[np.intp]:
-    """Whole numbers that sum to ``total``, as close as can be to weights · total; ties go to the first."""
-    # Rounding the shares keeps 0.1 + 0.2 + 0.7 from deciding a tie by its last bit.
-    share = np.round(weights * total, 9)
-    count = np.floor(share).astype(np.intp)
-    rest = np.argsort(count - share, kind="stable")[: total - int(count.sum())]
-    count[rest] += 1
-    return count
-
-
-def _count(ratio: float, d: int, exponent: float, name: str) -> int:
-    """round(ratio d^exponent), at least 1; refused where no machine could hold that many."""
-    if math.log(ratio) + exponent * math.log(d) > math.log(2.0**62):
-        raise InputError(f"{name} must be below 2^62, not {ratio:g} * {d}^{exponent:g}.")
-    return max(1, round(ratio * math.pow(d, exponent)))
-
-
-@dataclass(frozen=True)
-class Training:
-    """``steps`` giant steps on n = alpha d^batch_exponent fresh samples each, at dimensionless rate ``eta``.
-
-    ``remove_orders``: (), (0,) or (0, 1), subtracted from the labels batch by batch: m = mean(y), then
-    B = (1/n) Z^T (y − m), y ← y − m − Z B.
-    """
-
-    steps: int = 1
-    alpha: float = 4.0
-    eta: float = 1.0
-    batch_exponent: float = 1.0
-    remove_orders: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        _settle("training", TRAINING_RULES, self)
-
-    def n(self, d: int) -> int:
-        """Samples of one giant step, round(alpha d^batch_exponent), at least 1."""
-        return _count(self.alpha, d, self.batch_exponent, "training.alpha d^batch_exponent")
-
-    def learning_rate(self, d: int) -> float:
-        """eta d^((batch_exponent − 1)/2), the factor of the update rule."""
-        return float(self.eta * d ** ((self.batch_exponent - 1) / 2))
-
-    @property
-    def simulation_only(self) -> bool:
-        """Several steps with batch exponent ≥ 2: no law is known, only a simulation answers."""
-        return self.steps > 1 and self.batch_exponent >= 2
-
-
-@dataclass(frozen=True)
-class Ridge:
-    """The ridge fit of the readout: n2 = alpha d fresh samples, p = beta d neurons, penalty lam ‖a‖².
-
-    ``d``       use the theory at this input dimension (None: d → infinity)
-    ``regime``  "auto", "proportional", "finite" (all n, p, d) or "fixed-width"
-    ``level``   theory after steps, proportional: "auto", "iso", "E", "matrix", "E+", "En+"
-    """
-
-    alpha: float = 2.0
-    beta: float = 1.0
-    lam: float = 0.01
-    d: int | None = None
-    regime: str = "auto"
-    level: str = "auto"
-
-    def __post_init__(self) -> None:
-        _settle("ridge", RIDGE_RULES, self, {"lam": "lambda"})
-
-    def n2(self, d: int) -> int:
-        """Samples of the fit, round(alpha d), at least 1."""
-        return _count(self.alpha, d, 1.0, "ridge.alpha d")
-
-    def p(self, d: int, symmetric: bool = True) -> int:
-        """Neurons, round(beta d), at least 1; made even (upwards) if symmetric."""
-        if math.isinf(self.beta):
-            raise InputError("ridge.beta must be finite where a number of neurons is needed, not inf.")
-        p = _count(self.beta, d, 1.0, "ridge.beta d")
-        return p + (p % 2 if symmetric else 0)
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """How the real network is simulated.
-
-    ``method``  "direct" (any width) or "reduced" (exact in law, cost free of d)
-    ``width``   stands in for the network's "infinite" where overlaps are simulated
-    ``memory``  a size such as "1 GB"; kept in bytes
-    ``threads`` BLAS threads of one unit of work (results are bit-identical for equal threads on one machine)
-    """
-
-    method: str = "direct"
-    d: int = 512
-    width: int = 512
-    replicates: int = 10
-    test_samples: int = 100_000
-    seed: int = 0
-    backend: str = "numpy"
-    device: str = "cpu"
-    dtype: str = "float32"
-    memory: Any = "1 GB"
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        _settle("simulation", SIMULATION_RULES, self)
 
 
 @dataclass(frozen=True)
@@ -377,7 +112,7 @@ class Experiment:
             name: _table(name, tables[name], table_rules, problems) for name, table_rules in _TABLES.items()
         }
         given = {key: value for key, value in _NETWORK_DEFAULTS.items() if key not in tables["network"]}
-        problems += _network_problems(given | grids["network"])
+        problems += network_problems(given | grids["network"])
         if problems or target is None:
             raise InputError(problems)
         return cls(

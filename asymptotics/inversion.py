@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asymptotics.experiment import Experiment, Network, Ridge, Training
+from asymptotics.experiment import Experiment
 from asymptotics.results import plain
+from asymptotics.settings import Network, Ridge, Training
 from hermite.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asymptotics.experiment import Experiment, Simulation, Training
+from asymptotics.experiment import Experiment
 from asymptotics.results import Overlaps
+from asymptotics.settings import Simulation, Training
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asymptotics.experiment import Experiment, Network, Ridge, Training
+from asymptotics.experiment import Experiment
 from asymptotics.results import Risk, plain
+from asymptotics.settings import Network, Ridge, Training
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target
 

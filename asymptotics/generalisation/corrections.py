@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.activations import Activation
-from asymptotics.experiment import Network, Training
 from asymptotics.generalisation.batches import BatchLayer, norm_covariances, train_on_batches
 from asymptotics.generalisation.matrix_units import solve_matrix
 from asymptotics.generalisation.network_groups import readout_groups
@@ -25,6 +24,7 @@ from asymptotics.generalisation.trained_units import axes_of, on_units, trained_
 from asymptotics.generalisation.unit_errors import Errors, solve_units
 from asymptotics.generalisation.units import Units
 from asymptotics.learning.low_orders import without_orders
+from asymptotics.settings import Network, Training
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]

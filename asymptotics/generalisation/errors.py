@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from asymptotics.experiment import Network, Ridge, Training
 from asymptotics.fixed_point import Solution
 from asymptotics.gaussian import tensor_rule
 from asymptotics.generalisation.conditional_features import (
@@ -33,6 +32,7 @@ from asymptotics.generalisation.unit_errors import Errors, solve_units
 from asymptotics.generalisation.units import Units
 from asymptotics.learning.low_orders import without_orders
 from asymptotics.results import Risk
+from asymptotics.settings import Network, Ridge, Training
 from hermite.errors import InputError
 from hermite.target import Target
 

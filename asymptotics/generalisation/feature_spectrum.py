@@ -25,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.activations import Activation
-from asymptotics.experiment import Network, Ridge, Training
 from asymptotics.gaussian import hermite_rule, hermite_values
 from asymptotics.generalisation.harmonics import features
 from asymptotics.generalisation.target_moments import moments_at_start
 from asymptotics.learning.low_orders import without_orders
 from asymptotics.results import plain
+from asymptotics.settings import Network, Ridge, Training
 from hermite.errors import InputError
 from hermite.target import Target
 

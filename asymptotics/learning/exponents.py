@@ -17,7 +17,7 @@ from hermite.errors import InputError
 from hermite.target import Target
 
 if TYPE_CHECKING:
-    from asymptotics.experiment import Network, Training
+    from asymptotics.settings import Network, Training
 
 _MAX_ORDER = 20
 
