@@ -112,7 +112,9 @@ def _call(name: str, x: list[Any]) -> Any:
         case "heaviside":
             return (_step(u) + 1) / 2
         case "logistic":
-            return (_increasing("tanh", u / 2) + 1) / 2
+            return (_call("tanh", [u / 2]) + 1) / 2
+        case "tanh" | "erf" | "sin" | "cos" if not u.is_finite():
+            return flint.arb(0, 1)
         case "exp" | "tanh" | "erf" | "sqrt" | "softplus":
             return _increasing(name, u)
         case "sin" | "cos":

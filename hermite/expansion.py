@@ -28,7 +28,8 @@ MAX_ORDER = 200
 def expand(f: Target, order: int | None = None) -> HermiteExpansion:
     """The Hermite expansion of ``f`` up to total degree ``order`` (default: the degree of a polynomial, else 4).
 
-    Exact for polynomials and closed forms, certified balls for tanh, logistic and softplus, numerical for callables,
+    Exact for polynomials and closed forms, certified balls for tanh, logistic and softplus and for bounded functions of a
+    composite argument along one direction (sin(z1^2), tanh(relu(z1)^3)), numerical for callables,
     "undecided" (with the reason) where no engine applies.
 
     Raises ``InputError`` if the order is not a whole number from 0 to 200.

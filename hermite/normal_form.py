@@ -36,10 +36,16 @@ def _settled(e: Expression, below: tuple[Expression, ...]) -> Expression:
         case Power() | Hermite() | Call():
             parity = _parity(e)
             mirrored = _negative(below[0]) if parity else below[0]
-            if parity and to_text(mirrored) < to_text(below[0]):
+            if parity and _rank(mirrored) < _rank(below[0]):
                 image = rebuild(e, (mirrored,))
                 return image if parity > 0 else _negative(image)
     return rebuild(e, below)
+
+
+def _rank(e: Expression) -> tuple[int, str]:
+    """Which of u and −u stands: the shorter text."""
+    text = to_text(e)
+    return len(text), text
 
 
 def _parity(e: Expression) -> int:
@@ -63,13 +69,13 @@ def _sorted_sum(e: Expression) -> Expression:
         return e
     totals: dict[Expression, Fraction] = {}
     for term in e.terms:
-        c, rest = _split(term)
+        c, rest = rational_factor(term)
         totals[rest] = totals.get(rest, Fraction(0)) + c
     whole = add(multiply((Number(c), rest)) for rest, c in totals.items() if c)
     return Sum(tuple(sorted(whole.terms, key=to_text))) if isinstance(whole, Sum) else whole
 
 
-def _split(e: Expression) -> tuple[Fraction, Expression]:
+def rational_factor(e: Expression) -> tuple[Fraction, Expression]:
     """(c, u) with e = c u, c the rational factor."""
     if isinstance(e, Number):
         return e.value, ONE

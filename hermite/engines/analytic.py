@@ -13,8 +13,9 @@ from math import factorial
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines.canonical import canonical
+from hermite.engines.composite import is_composite
 from hermite.engines.constants import Unsupported, as_fraction
-from hermite.engines.forms import Form, Vector, multiply
+from hermite.engines.forms import Form, Vector, direction_rows, multiply
 from hermite.engines.orthogonal import Term, orthogonal_terms
 from hermite.nodes import Variable, postorder
 from hermite.scalars import Scalar
@@ -49,7 +50,8 @@ class AnalyticEngine:
         if not self.decided:
             return "undecided"
         names = {name for term in self.terms for _, u in term.factors for name, *_ in u.factors}
-        return "certified" if names & {"tanh", "logcosh"} or self._mixed() else "exact"
+        by_integral = names & {"tanh", "logcosh"} or any(map(is_composite, names))
+        return "certified" if by_integral or self._mixed() else "exact"
 
     def _mixed(self) -> bool:
         """Whether some coefficient is known by an integral only."""
@@ -74,7 +76,7 @@ class AnalyticEngine:
             assert self.target.tree is not None
             used = {node.index for node in postorder(self.target.tree) if isinstance(node, Variable)}
             return Span(self.r, [row for i, row in enumerate(full(self.r).rows) if i in used])
-        return Span(self.r, _direction_rows(self.form, self.r))
+        return Span(self.r, direction_rows(self.form, self.r))
 
     def proves_closed(self, space: Span, level: int) -> bool:
         """Whether U = ``space`` is *proved* closed at ``level``: terms that split over U and U⊥, or a symmetry.
@@ -145,29 +147,6 @@ class AnalyticEngine:
             return Scalar.total(term.mean() for term in square)
         except Unsupported:
             return None
-
-
-def _direction_rows(form: Form, r: int) -> Iterator[list[Scalar]]:
-    """Rows that span every direction along which f can vary: with f = Σ P·R, those of each R and of ∇P."""
-    groups: dict[Any, dict[tuple[int, ...], Scalar]] = {}
-    for key, c in form.items():
-        groups.setdefault((key.ridges, key.tilt, key.quadratic), {})[key.powers] = c
-    zero = Scalar.of(0)
-    for (ridges, tilt, quadratic), polynomial in groups.items():
-        for ridge, _ in ridges:
-            yield [Scalar.of(x) for x in ridge.direction]
-        if tilt:
-            yield [dict(tilt).get(i, zero) for i in range(r)]
-        for i in range(r):
-            row = [dict(quadratic).get((min(i, j), max(i, j)), zero) for j in range(r)]
-            yield [2 * x if i == j else x for j, x in enumerate(row)]
-        gradient: dict[tuple[int, ...], list[Scalar]] = {}
-        for powers, c in polynomial.items():
-            for i, a in enumerate(powers):
-                if a:
-                    below = (*powers[:i], a - 1, *powers[i + 1 :])
-                    gradient.setdefault(below, [zero] * r)[i] = c * a
-        yield from gradient.values()
 
 
 def _row(v: Vector) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from hermite.engines.composite import composite
 from hermite.engines.constants import Unsupported, constant_scalar, scalar_exp, sign_of, special_value
 from hermite.engines.forms import (
     Form,
@@ -117,8 +118,8 @@ def _smooth_ridge(name: str, u: Form, r: int) -> Form:
         return constant_form(special_value(name, constant), r)
     try:
         direction, scale, offset = linear(u, r)
-    except Unsupported as why:
-        raise Unsupported(f"{name} of a composite argument: {why}") from None
+    except Unsupported:
+        return composite(name, u, r)
     c = 1
     if sign_of(scale) < 0:
         scale, offset = -scale, -offset
@@ -136,11 +137,11 @@ def constant_value(u: Form) -> Scalar | None:
 
 
 def exponential(u: Form, r: int) -> Form:
-    """exp(u) for a polynomial u of degree at most 2."""
+    """exp(u): for a polynomial u of degree at most 2 a factor of its own, else a ridge along one direction."""
     offset, tilt, squares = Scalar.of(0), {}, {}
     for key, c in u.items():
         if key.ridges or key.tilt or key.quadratic or sum(key.powers) > 2:
-            raise Unsupported("exp of an expression that is not a polynomial of degree at most 2")
+            return composite("exp", u, r)
         places = [i for i, a in enumerate(key.powers) for _ in range(a)]
         if not places:
             offset = c

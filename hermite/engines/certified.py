@@ -1,7 +1,7 @@
 """Certified integrals: E[u(t) He_n(t/s)] as a ball, by acb.integral on analytic pieces and a proved tail bound.
 
-Beyond |x| = X every factor is bounded (tanh, erf, sin, cos, sign by 1; log 2cosh(w/2) by |w| + 1; |He_n(x)| by
-I_n (1 + |x|)^n with I_n the sum of its coefficients' moduli), so that the integrand is below
+Beyond |x| = X every factor is bounded (tanh, erf, sin, cos, sign by 1; a composite one by its own bound; log 2cosh(w/2) by
+|w| + 1; |He_n(x)| by I_n (1 + |x|)^n with I_n the sum of its coefficients' moduli), so that the integrand is below
 C (1 + x)^N e^{Ax − κx²}. Once N/(1 + x) + A ≤ κ x holds at X, the exponent N log(1 + x) + Ax − κx²/2 decreases and the tail
 is at most C e^{N log(1+X) + AX − κX²} / (κ X).
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import flint
 
+from hermite.engines.composite import bound, complex_value, is_composite
 from hermite.engines.constants import Unsupported
 from hermite.engines.univariate import Univariate, describe, hermite_row
 from hermite.scalars import Atom, Scalar
@@ -89,6 +90,8 @@ def _integrand(u: Univariate, n: int, s: Any, middle: Any) -> Any:
             w = c * t + e
             if name == "logcosh":
                 part = (2 * (w / 2).cosh()).log(analytic=analytic)
+            elif is_composite(name):
+                part = complex_value(name, w, analytic)
             else:
                 part = getattr(w, name)()
             value *= part**k
@@ -110,6 +113,8 @@ def _tail(u: Univariate, n: int, bits: int) -> tuple[int, float]:
         if name == "logcosh":
             log_constant += k * math.log(abs(float(c)) * s + abs(float(e)) + 1.0)
             degree += k
+        elif is_composite(name):
+            log_constant += k * math.log(bound(name) or math.inf)
     cut = 8
     while True:
         cut += 4

@@ -6,6 +6,7 @@ sign(t − b) sign(t − b') = 1 − sign(t − b) + sign(t − b') for b < b', 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -164,3 +165,26 @@ def primitive(vector: Vector) -> tuple[Vector, Fraction]:
     if next(x for x in vector if x) < 0:
         content = -content
     return tuple(x / content for x in vector), content
+
+
+def direction_rows(form: Form, r: int) -> Iterator[list[Scalar]]:
+    """Rows that span every direction along which f can vary: with f = Σ P·R, those of each R and of ∇P."""
+    groups: dict[Any, dict[tuple[int, ...], Scalar]] = {}
+    for key, c in form.items():
+        groups.setdefault((key.ridges, key.tilt, key.quadratic), {})[key.powers] = c
+    zero = Scalar.of(0)
+    for (ridges, tilt, quadratic), polynomial in groups.items():
+        for ridge, _ in ridges:
+            yield [Scalar.of(x) for x in ridge.direction]
+        if tilt:
+            yield [dict(tilt).get(i, zero) for i in range(r)]
+        for i in range(r):
+            row = [dict(quadratic).get((min(i, j), max(i, j)), zero) for j in range(r)]
+            yield [2 * x if i == j else x for j, x in enumerate(row)]
+        gradient: dict[tuple[int, ...], list[Scalar]] = {}
+        for powers, c in polynomial.items():
+            for i, a in enumerate(powers):
+                if a:
+                    below = (*powers[:i], a - 1, *powers[i + 1 :])
+                    gradient.setdefault(below, [zero] * r)[i] = c * a
+        yield from gradient.values()

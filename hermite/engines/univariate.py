@@ -1,6 +1,7 @@
 """Hermite coefficients of functions of one Gaussian variable: E[u(t) He_n(t/s)], t ~ N(0, s²).
 
-u(t) = t^m Π sign(t + θ_j) Π g(c t + e) exp(a t + b t²), g among tanh, erf, sin, cos, log 2cosh(·/2). Closed forms:
+u(t) = t^m Π sign(t + θ_j) Π g(c t + e) exp(a t + b t²), g among tanh, erf, sin, cos, log 2cosh(·/2) and the
+bounded functions of :mod:`hermite.engines.composite`. Closed forms:
 
 * signs only (piecewise polynomials): partial moments T_q(x0) = E[x^q 1{x > x0}], T_0 = (1 − erf(x0/√2))/2,
   T_1 = φ(x0), T_q = x0^(q−1) φ(x0) + (q − 1) T_(q−2);
@@ -17,6 +18,7 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
+from hermite.engines.composite import mirrored_name, parity
 from hermite.engines.constants import (
     Unsupported,
     as_fraction,
@@ -51,8 +53,10 @@ class Univariate:
         shifts = [theta for theta in self.thresholds if theta.is_zero() is not True]
         if any(-theta not in shifts for theta in shifts):
             return None
-        odd = self.power + len(self.thresholds) - len(shifts)
-        odd += sum(k for name, _, _, k in self.factors if name in ("tanh", "erf", "sin"))
+        parities = [(parity(name), k) for name, _, _, k in self.factors]
+        if any(own == 0 for own, _ in parities):
+            return None
+        odd = self.power + len(self.thresholds) - len(shifts) + sum(k for own, k in parities if own < 0)
         return "odd" if odd % 2 else "even"
 
     @property
@@ -62,11 +66,15 @@ class Univariate:
     def mirrored(self) -> tuple[Univariate, int]:
         """(v, σ) with u(−t) = σ v(t), v of the same kind."""
         odd = self.power + len(self.thresholds)
-        odd += sum(k for name, _, _, k in self.factors if name in ("tanh", "erf", "sin"))
+        factors = []
+        for name, c, e, k in self.factors:
+            mirror, sign = mirrored_name(name)
+            factors.append((mirror, c, -e, k))
+            odd += k if sign < 0 else 0
         return Univariate(
             self.power,
             tuple(sorted((-theta for theta in self.thresholds), key=str)),
-            tuple(sorted(((name, c, -e, k) for name, c, e, k in self.factors), key=str)),
+            tuple(sorted(factors, key=str)),
             -self.tilt,
             self.quadratic,
             self.variance,

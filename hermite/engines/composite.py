@@ -1,0 +1,190 @@
+"""Bounded analytic functions of a composite argument along one direction: tanh(x³), sin(x²), exp(−x⁴), cos(sin x), …
+
+Such a function is kept as a ridge whose name is its own text in x = ⟨v, z⟩, in normal form, so that equal functions have
+equal names, and a function and its mirror image know each other. Its Hermite coefficients are certified integrals; its
+parity is proved by rewriting; that it is bounded, by ball arithmetic over the whole line.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import flint
+
+from hermite.building import add, call, multiply, negate, power, substitute
+from hermite.engines.constants import Unsupported, as_fraction
+from hermite.engines.forms import Form, Ridge, Vector, direction_rows, primitive, ridge_form
+from hermite.nodes import (
+    Call,
+    Expression,
+    Number,
+    Pi,
+    Power,
+    Product,
+    Sum,
+    Variable,
+    children,
+    postorder,
+)
+from hermite.normal_form import normal_form, rational_factor
+from hermite.printing import to_text
+from hermite.scalars import Scalar
+from hermite.subspaces import Span
+
+_X = Variable(0)
+_ODD, _EVEN = frozenset({"tanh", "erf", "sin"}), frozenset({"cos", "logcosh"})
+
+
+def composite(name: str, u: Form, r: int) -> Form:
+    """name(u) as a ridge along the one direction on which ``u`` depends; raises :class:`Unsupported`."""
+    if name == "logcosh":
+        raise Unsupported("softplus of a composite argument: it is not bounded")
+    span = Span(r, direction_rows(u, r))
+    row = span.over_rationals()
+    if row is None or row.dim != 1:
+        raise Unsupported(f"{name} of a composite argument: it varies along more than one direction")
+    direction, _ = primitive(tuple(Fraction(int(x.p), int(x.q)) for x in row.rows[0]))
+    c, tree = rational_factor(normal_form(call(name, (_along(u, direction),))))
+    if bound(to_text(tree)) is None:
+        raise Unsupported(f"{name} of a composite argument: it is not proved to be bounded")
+    return ridge_form(Ridge(to_text(tree), direction, Scalar.of(1), Scalar.of(0)), r, c)
+
+
+def _along(u: Form, v: Vector) -> Expression:
+    """u(z) with z = v x/|v|²: then ⟨v, z⟩ = x."""
+    size = sum((a * a for a in v), start=Fraction(0))
+    point = [multiply((Number(a / size), _X)) for a in v]
+    terms: list[Expression] = []
+    for key, c in u.items():
+        factors: list[Expression] = [_number(c)]
+        factors += [power(point[i], a) for i, a in enumerate(key.powers) if a]
+        for g, k in key.ridges:
+            place = next(i for i, a in enumerate(v) if a)
+            line = multiply((Number(g.direction[place] / v[place]), _X))
+            argument = add((multiply((_number(g.scale), line)), _number(g.offset)))
+            factors.append(power(_named(g.name, argument), k))
+        exponent: list[Expression] = [multiply((_number(b), point[i])) for i, b in key.tilt]
+        exponent += [
+            multiply((_number(q), power(point[i], 2) if i == j else multiply((point[i], point[j]))))
+            for (i, j), q in key.quadratic
+        ]
+        if exponent:
+            factors.append(call("exp", (add(exponent),)))
+        terms.append(multiply(factors))
+    return add(terms)
+
+
+def _number(c: Scalar) -> Number:
+    if not c.is_rational:
+        raise Unsupported("a composite argument with irrational coefficients")
+    return Number(as_fraction(c))
+
+
+def _named(name: str, argument: Expression) -> Expression:
+    """A ridge as an expression."""
+    if name == "logcosh":
+        # log(2 cosh(w/2)) = softplus(w) − w/2.
+        return add((call("softplus", (argument,)), multiply((Number(Fraction(-1, 2)), argument))))
+    if is_composite(name):
+        return substitute(tree_of(name), {0: argument})
+    return call(name, (argument,))
+
+
+def is_composite(name: str) -> bool:
+    """Whether the name of a ridge is the text of an expression in x."""
+    return "(" in name
+
+
+@lru_cache(maxsize=1024)
+def tree_of(name: str) -> Expression:
+    """The expression in x that a composite ridge is named after."""
+    from hermite.parsing import parse
+
+    return parse(name, variables=("z1",))
+
+
+@lru_cache(maxsize=1024)
+def mirrored_name(name: str) -> tuple[str, int]:
+    """(name', σ) with g(−w) = σ g'(w)."""
+    if not is_composite(name):
+        return name, -1 if name in _ODD else 1
+    c, tree = rational_factor(normal_form(substitute(tree_of(name), {0: negate(_X)})))
+    if abs(c) != 1:
+        raise Unsupported(f"the mirror image of {name} has no normal form")
+    return to_text(tree), int(c)
+
+
+def parity(name: str) -> int:
+    """1 for an even function, −1 for an odd one, 0 where neither is proved; ``name`` is in normal form."""
+    mirror, sign = mirrored_name(name)
+    return sign if mirror == name else 0
+
+
+@lru_cache(maxsize=1024)
+def bound(name: str) -> float | None:
+    """An upper bound of |g| on the whole line, or None."""
+    from hermite.enclosure import enclosure
+
+    tree = tree_of(name)
+    value = enclosure(tree)([flint.arb(0, float("inf"))])
+    if not value.is_finite() and isinstance(tree, Call) and tree.name == "exp":
+        top = _largest(tree.arguments[0])
+        value = value if top is None else top.exp()
+    return float(abs(value).upper()) * (1 + 1e-9) if value.is_finite() else None
+
+
+def _largest(e: Expression) -> Any:
+    """A ball around the maximum of a polynomial that tends to −∞ on both sides: its value at a critical point; else None."""
+    from hermite.engines.polynomial import PolynomialEngine
+    from hermite.nodes import is_polynomial
+    from hermite.target import Target
+
+    if not is_polynomial(e):
+        return None
+    terms = {int(k[0]): c for k, c in PolynomialEngine(Target(e, ("z1",))).polynomial.to_dict().items()}
+    top = max(terms)
+    if top == 0 or top % 2 or terms[top] > 0:
+        return None
+    p = flint.fmpq_poly([terms.get(k, 0) for k in range(top + 1)])
+    best = None
+    for root, _ in p.derivative().complex_roots():
+        if root.imag.contains(0):
+            value = sum((c * root.real**k for k, c in terms.items() if k), start=flint.arb(terms.get(0, 0)))
+            best = value if best is None else best.max(value)
+    return best
+
+
+def complex_value(name: str, x: Any, analytic: bool) -> Any:
+    """g over a complex ball: not finite where g is not proved analytic, as ``acb.integral`` asks for."""
+    values: dict[Expression, Any] = {}
+    for node in postorder(tree_of(name)):
+        values[node] = _complex(node, [values[c] for c in children(node)], x, analytic)
+    return values[node]
+
+
+def _complex(e: Expression, below: list[Any], x: Any, analytic: bool) -> Any:
+    match e:
+        case Number():
+            return flint.acb(flint.fmpq(e.value.numerator, e.value.denominator))
+        case Pi():
+            return flint.acb.pi()
+        case Variable():
+            return x
+        case Sum():
+            return sum(below[1:], start=below[0])
+        case Product():
+            value = below[0]
+            for factor in below[1:]:
+                value = value * factor
+            return value
+        case Power():
+            return below[0] ** e.exponent
+        case Call() if e.name == "softplus":
+            return below[0] / 2 + (2 * (below[0] / 2).cosh()).log(analytic=analytic)
+        case Call() if e.name == "logistic":
+            return ((below[0] / 2).tanh() + 1) / 2
+        case Call() if e.name in ("tanh", "erf", "sin", "cos", "exp"):
+            return getattr(below[0], e.name)()
+    raise Unsupported(f"{to_text(e)} inside a composite argument")
