@@ -20,8 +20,8 @@ from hermite.engines.constants import Unsupported
 from hermite.engines.univariate import Univariate, describe, hermite_row
 from hermite.scalars import Atom, Scalar
 
-#: Working precision is capped here: integrals at thousands of bits would take minutes.
-MAX_BITS = 512
+#: Working precision: one integral serves all low precisions, and thousands of bits would take minutes.
+LEAST_BITS, MAX_BITS = 256, 512
 
 
 def integral(u: Univariate, n: int) -> Scalar:
@@ -38,7 +38,9 @@ def integral(u: Univariate, n: int) -> Scalar:
         value = enclosure(u, n, 256)
         return sympy.Float(value.mid().str(60, radius=False), 50)
 
-    return Scalar.atom(Atom(name, lambda: enclosure(u, n, min(int(flint.ctx.prec), MAX_BITS)), symbol))
+    return Scalar.atom(
+        Atom(name, lambda: enclosure(u, n, min(max(int(flint.ctx.prec), LEAST_BITS), MAX_BITS)), symbol)
+    )
 
 
 @lru_cache(maxsize=4096)
