@@ -14,6 +14,7 @@ from typing import Any
 
 import flint
 
+from hermite.engines.composite import is_composite
 from hermite.engines.constants import Unsupported, as_fraction, scalar_sqrt, sign_of
 from hermite.engines.forms import (
     Form,
@@ -26,7 +27,7 @@ from hermite.engines.forms import (
     ridge_form,
     scaled,
 )
-from hermite.scalars import Scalar
+from hermite.scalars import Atom, Scalar
 
 #: Most cells on which a function of a piecewise argument is taken.
 MAX_CELLS = 256
@@ -103,6 +104,8 @@ def _sign_of_product(key: Monomial, c: int, r: int) -> Form:
             continue
         if g.name in ("sin", "cos") or g.scale.inverse() is None:
             raise Unsupported(f"the sign of {g.name}, which changes infinitely often")
+        if is_composite(g.name):
+            raise Unsupported("the sign of a function of a composite argument")
         result = multiply(result, ridge_form(Ridge("sign", g.direction, Scalar.of(1), g.offset / g.scale), r))
     return result
 
@@ -135,7 +138,7 @@ def _rational(c: Scalar) -> Any:
 
 
 def _sign_of_irreducible(factor: Any, r: int) -> Form:
-    """Sign of an irreducible polynomial that is definite, or a quadratic in one variable."""
+    """Sign of an irreducible polynomial that is definite, or in one variable."""
     terms = {tuple(int(a) for a in key): c for key, c in factor.to_dict().items()}
     if all(a % 2 == 0 for key in terms for a in key) and len({c > 0 for c in terms.values()}) == 1:
         return constant_form(1 if next(iter(terms.values())) > 0 else -1, r)
@@ -146,15 +149,39 @@ def _sign_of_irreducible(factor: Any, r: int) -> Form:
     row = [flint.fmpq(0)] * (int(factor.total_degree()) + 1)
     for key, c in terms.items():
         row[key[place]] = c
-    polynomial = flint.fmpq_poly(row)
     result = constant_form(1 if row[-1] > 0 else -1, r)
-    if not any(root.imag.contains(0) for root, _ in polynomial.numer().complex_roots()):
-        return result
-    root = scalar_sqrt(Scalar.of(row[1] * row[1] - 4 * row[0] * row[2])) if len(row) == 3 else None
-    if root is None:
-        raise Unsupported("the sign of a polynomial with irrational roots")
     axis = tuple(Fraction(int(place == j)) for j in range(r))
-    for branch in (1, -1):
-        offset = (Scalar.of(row[1]) + root * branch) / Scalar.of(2 * row[2])
-        result = multiply(result, ridge_form(Ridge("sign", axis, Scalar.of(1), offset), r))
+    for root in real_roots(row):
+        result = multiply(result, ridge_form(Ridge("sign", axis, Scalar.of(1), -root), r))
     return result
+
+
+def real_roots(row: list[Any]) -> list[Scalar]:
+    """The real roots of an irreducible polynomial Σ row_k x^k over Q: by square roots, else constants known by their balls."""
+    polynomial = flint.fmpq_poly(row).numer()
+    count = len(_real_balls(polynomial))
+    if count and len(row) == 3:
+        size = scalar_sqrt(Scalar.of(row[1] * row[1] - 4 * row[0] * row[2]))
+        if size is not None:
+            return [(size * branch - Scalar.of(row[1])) / Scalar.of(2 * row[2]) for branch in (1, -1)]
+
+    def atom(j: int) -> Scalar:
+        def symbol() -> Any:
+            import sympy
+
+            x = sympy.Symbol("x")
+            return sympy.CRootOf(sympy.Poly([int(c) for c in reversed(polynomial.coeffs())], x), j)
+
+        return Scalar.atom(Atom(f"root{j + 1}[{polynomial}]", lambda: _real_balls(polynomial)[j], symbol))
+
+    if any(row[k] != 0 for k in range(1, len(row), 2)):
+        return [atom(j) for j in range(count)]
+    # Of an even polynomial the roots are ±, and must be known to be.
+    above = [atom(j) for j in range(count // 2, count)]
+    return [*above, *(-root for root in above)]
+
+
+def _real_balls(polynomial: Any) -> list[Any]:
+    """Disjoint balls around the real roots, rising, at the working precision."""
+    found = [root.real for root, _ in polynomial.complex_roots() if root.imag == 0]
+    return sorted(found, key=lambda ball: float(ball.mid()))

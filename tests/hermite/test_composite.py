@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -127,3 +128,50 @@ def test_refused_with_the_reason(text: str, why: str) -> None:
     e = expand(Target(text), 2)
     assert e.exactness == "undecided"
     assert why in e.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "relu(z1^3 - 3*z1 + 1)",
+        "sign(z1^3 - z1 - 1)",
+        "abs(z1^5 - z1 - 1)",
+        "max(z1^3, z1 + 1)",
+        "sign(He4(z1))",
+    ],
+)
+def test_signs_of_polynomials_with_irrational_roots(text: str) -> None:
+    """Piece by piece between the roots that NumPy finds."""
+    f = Target(text)
+    e = expand(f, 4)
+    assert e.exactness == "exact"
+    polynomials = {
+        "relu": [1, 0, -3, 1],
+        "sign(z1^3": [1, 0, -1, -1],
+        "abs": [1, 0, 0, 0, -1, -1],
+        "max": [1, 0, -1, -1],
+    }
+    row = next((row for start, row in polynomials.items() if text.startswith(start)), [1, 0, -6, 0, 3])
+    ends = [-10.0, *sorted(root.real for root in np.roots(row) if abs(root.imag) < 1e-9), 10.0]
+    for k in range(5):
+        expected = sum(
+            quad(
+                lambda x, k=k: float(f(np.array([[x]]))[0]) * hermite(k, x) * math.exp(-x * x / 2) / math.sqrt(2 * math.pi),
+                a, b, epsabs=1e-13,
+            )[0]
+            for a, b in pairwise(ends)
+        )  # fmt: skip
+        assert e.value((k,)) == pytest.approx(expected, abs=1e-10)
+    assert float(e.coefficient((1,))) == pytest.approx(e.value((1,)))
+
+
+def test_roots_of_an_even_polynomial_are_opposite() -> None:
+    report = leap(Target("sign(He4(z1))"))
+    assert (report.information_exponent, report.exactness) == (2, "exact")
+
+
+@pytest.mark.parametrize("text", ["abs(sin(z1^2))", "relu(tanh(z1^2) - 1/2)", "sign(cos(z1^3))"])
+def test_a_sign_of_a_composite_function_is_refused(text: str) -> None:
+    """It does not have the sign of its argument."""
+    assert expand(Target(text), 2).exactness == "undecided"
+    assert generative(Target(text)).bounds is not None
