@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -181,7 +181,13 @@ def real_roots(row: list[Any]) -> list[Scalar]:
     return [*above, *(-root for root in above)]
 
 
-def _real_balls(polynomial: Any) -> list[Any]:
+def _real_balls(polynomial: Any) -> tuple[Any, ...]:
     """Disjoint balls around the real roots, rising, at the working precision."""
-    found = [root.real for root, _ in polynomial.complex_roots() if root.imag == 0]
-    return sorted(found, key=lambda ball: float(ball.mid()))
+    return _balls_at(tuple(int(c) for c in polynomial.coeffs()), int(flint.ctx.prec))
+
+
+@lru_cache(maxsize=1024)
+def _balls_at(coefficients: tuple[int, ...], bits: int) -> tuple[Any, ...]:
+    with flint.ctx.workprec(bits):
+        roots = flint.fmpz_poly(list(coefficients)).complex_roots()
+    return tuple(sorted((root.real for root, _ in roots if root.imag == 0), key=lambda x: float(x.mid())))
