@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.subspaces import rational, to_float
+from hermite.subspaces import Undecided, rational, to_float
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,13 @@ class HermiteExpansion:
     @cached_property
     def series(self) -> dict[Index, Any]:
         """{α: c_α} with exact scalars, zeros left out; complete up to ``order``."""
-        return {alpha: c * _factorial(alpha) for alpha, c in self.engine.heat_series(self.order).items()}
+        try:
+            heat = self.engine.heat_series(self.order)
+        except Undecided as doubt:
+            raise InputError(
+                f"the expansion of {self.target.text!r} is undecided at order {self.order}: {doubt}"
+            ) from None
+        return {alpha: c * _factorial(alpha) for alpha, c in heat.items()}
 
     def scalar(self, alpha: Index) -> Any:
         """c_α as the engine knows it: ``flint.fmpq``, a ``Scalar`` or a float."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hermite.closure import Heat, conditional_span, tensor_span
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.subspaces import Span
+from hermite.subspaces import Span, Undecided
 
 if TYPE_CHECKING:
     from hermite.nodes import Expression
@@ -44,7 +44,10 @@ def label_heat(f: Target, m: int) -> tuple[Heat, Any] | None:
         return Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram), engine
     if not engine.decided:
         return None
-    return Heat(f.r, engine.heat_series(LABEL_ORDER), LABEL_ORDER, truncated=True, gram=f.gram), engine
+    try:
+        return Heat(f.r, engine.heat_series(LABEL_ORDER), LABEL_ORDER, truncated=True, gram=f.gram), engine
+    except Undecided:
+        return None
 
 
 def joint_step(heats: list[Heat], learned: Span, level: int, goal: Span) -> Span:

@@ -64,8 +64,7 @@ def threshold_of(f: Target, found: Generative, samples: int = 1 << 20, seed: int
         return _answer(f, found, None, None, None, "a constant: there is nothing to recover")
     if found.trivial_subspace:
         return _answer(f, found, None, None, None, "trivial directions are found at any alpha > 0")
-    lower = found.bounds[0]
-    if lower is not None and lower >= 3 and not found.easy_subspace:
+    if found.relevant_dim and len(found.hard_subspace) == found.relevant_dim:
         return _answer(f, found, math.inf, 0.0, None, "second moments given the label are proved to vanish")
     if not found.staircase_proved:
         return _answer(f, found, None, None, None, "whether there is a trivial direction is undecided")

@@ -90,8 +90,8 @@ def _polynomial(f: Target, degree: int) -> BasisFreeStaircase:
         why = report.reason or "a callable has no exact expansion"
         return BasisFreeStaircase(degree, None, None, None, None, why)
     order = degree if engine.degree is None else min(degree, engine.degree)
-    seen = Heat(f.r, engine.heat_series(order), order, gram=f.gram)
     try:
+        seen = Heat(f.r, engine.heat_series(order), order, gram=f.gram)
         steps = closure_steps(seen, 1, _relevant(report.relevant_dim, f.r))
     except Undecided as doubt:
         return BasisFreeStaircase(degree, None, None, report.relevant_dim, None, str(doubt))

@@ -37,8 +37,11 @@ def student_warnings(f: Target, report: LeapReport, activation: Any, readout: An
     sigma = _activation_target(activation)
     warnings: list[str] = []
     if not bias:
-        warnings += _coefficient_warning(report, activation, sigma)
-        warnings += _parity_warnings(f, report, activation, sigma)
+        try:
+            warnings += _coefficient_warning(report, activation, sigma)
+            warnings += _parity_warnings(f, report, activation, sigma)
+        except Undecided as doubt:
+            warnings.append(f"what this student sees is undecided: {doubt}")
     return warnings + _readout_warnings(report, readout, bias)
 
 
@@ -57,9 +60,12 @@ def student_steps(
     if engine is None or not _decided(engine) or not _decided(own):
         return None
     order = _ORDER if engine.degree is None else engine.degree
-    terms = engine.heat_series(order)
     parity = None if bias else visible_orders(sigma)
-    first = None if bias else set(own.heat_series(max(level, 1)))
+    try:
+        terms = engine.heat_series(order)
+        first = None if bias else set(own.heat_series(max(level, 1)))
+    except Undecided:
+        return None
     top = order if own.degree is None else own.degree
 
     def part(sees: Callable[[int], bool]) -> Heat:

@@ -19,10 +19,14 @@ from hermite.engines.forms import Form, Vector, direction_rows, multiply
 from hermite.engines.orthogonal import Term, orthogonal_terms
 from hermite.nodes import Variable, postorder
 from hermite.scalars import Scalar
-from hermite.subspaces import Span, full, lower, rational
+from hermite.subspaces import Span, Undecided, full, lower, rational
 
 if TYPE_CHECKING:
     from hermite.target import Target
+
+
+#: An even order up to which coefficients of composite functions must be within reach.
+_TRIED = 4
 
 
 class AnalyticEngine:
@@ -38,8 +42,16 @@ class AnalyticEngine:
         try:
             self.form: Form | None = canonical(target.tree, target.r)
             self.terms: tuple[Term, ...] = orthogonal_terms(self.form, target.r, target.gram)
+            self._try_integrals()
         except Unsupported as why:
             self.form, self.terms, self.reason = None, (), str(why)
+
+    def _try_integrals(self) -> None:
+        """One coefficient of every composite function, so that an integral out of reach shows here."""
+        for term in self.terms:
+            for _, u in term.factors:
+                if any(is_composite(name) for name, *_ in u.factors):
+                    u.coefficient(_TRIED + (u.parity == "odd")).ball()
 
     @property
     def decided(self) -> bool:
@@ -60,14 +72,20 @@ class AnalyticEngine:
         )
 
     def heat_series(self, order: int) -> dict[tuple[int, ...], Any]:
-        """{α: c_α/α!} up to total degree ``order``; entries that cancel formally (a proof of zero) are left out."""
+        """{α: c_α/α!} up to total degree ``order``; entries that cancel formally (a proof of zero) are left out.
+
+        Raises :class:`~hermite.subspaces.Undecided` where a coefficient is out of reach of the integrals.
+        """
         if order not in self._series:
             parts: dict[tuple[int, ...], list[Scalar]] = {}
             for term in self.terms:
                 for alpha, c in _expand_term(term, order, self.r).items():
                     parts.setdefault(alpha, []).append(c)
             total = {alpha: Scalar.total(own) for alpha, own in parts.items()}
-            self._series[order] = {alpha: c for alpha, c in total.items() if c.is_zero() is not True}
+            try:
+                self._series[order] = {alpha: c for alpha, c in total.items() if c.is_zero() is not True}
+            except Unsupported as why:
+                raise Undecided(str(why)) from None
         return self._series[order]
 
     def direction_span(self) -> Span:

@@ -20,8 +20,11 @@ from hermite.engines.constants import Unsupported
 from hermite.engines.univariate import Univariate, describe, hermite_row
 from hermite.scalars import Atom, Scalar
 
-#: Working precision: one integral serves all low precisions, and thousands of bits would take minutes.
-LEAST_BITS, MAX_BITS = 256, 512
+#: Working precision: one integral serves all low precisions, and thousands of bits would take minutes. Functions of a
+#: composite argument oscillate fast where the Gaussian weight is small: they get one precision only.
+LEAST_BITS, MAX_BITS, COMPOSITE_BITS = 256, 512, 64
+#: A radius that says nothing of a coefficient.
+_WORST = 1e-3
 
 
 def integral(u: Univariate, n: int) -> Scalar:
@@ -35,17 +38,27 @@ def integral(u: Univariate, n: int) -> Scalar:
     def symbol() -> Any:
         import sympy
 
-        value = enclosure(u, n, 256)
-        return sympy.Float(value.mid().str(60, radius=False), 50)
+        return sympy.Float(enclosure(u, n, _bits(u, 256)).mid().str(60, radius=False), 50)
 
-    return Scalar.atom(
-        Atom(name, lambda: enclosure(u, n, min(max(int(flint.ctx.prec), LEAST_BITS), MAX_BITS)), symbol)
-    )
+    return Scalar.atom(Atom(name, lambda: enclosure(u, n, _bits(u, int(flint.ctx.prec))), symbol))
+
+
+def _bits(u: Univariate, wanted: int) -> int:
+    if any(is_composite(factor[0]) for factor in u.factors):
+        return COMPOSITE_BITS
+    return min(max(wanted, LEAST_BITS), MAX_BITS)
+
+
+def enclosure(u: Univariate, n: int, bits: int) -> Any:
+    """A ball around E[u(t) He_n(t/s)] at ``bits`` bits; raises :class:`Unsupported` where it would say nothing."""
+    value = _ball(u, n, bits)
+    if not value.is_finite() or value.rad() > _WORST:
+        raise Unsupported(f"the integral {describe(u, n)} could not be enclosed")
+    return value
 
 
 @lru_cache(maxsize=4096)
-def enclosure(u: Univariate, n: int, bits: int) -> Any:
-    """A ball around E[u(t) He_n(t/s)] at ``bits`` bits."""
+def _ball(u: Univariate, n: int, bits: int) -> Any:
     with flint.ctx.workprec(bits + 32):
         s = u.s.ball(bits + 32)
         cut, tail = _tail(u, n, bits)
@@ -56,10 +69,7 @@ def enclosure(u: Univariate, n: int, bits: int) -> Any:
         for left, right in pairwise(points):
             middle = (left + right) / 2
             total += flint.acb.integral(_integrand(u, n, s, middle), flint.acb(left), flint.acb(right))
-        value = total.real / (2 * flint.arb.pi()).sqrt()
-        if not value.is_finite():
-            raise Unsupported(f"the integral {describe(u, n)} could not be enclosed")
-        return value + flint.arb(0, tail)
+        return total.real / (2 * flint.arb.pi()).sqrt() + flint.arb(0, tail)
 
 
 def _order(a: Any, b: Any) -> int:

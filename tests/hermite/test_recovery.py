@@ -118,3 +118,11 @@ def test_noise_raises_the_threshold() -> None:
     assert noisy.alpha_c is not None
     assert noisy.error is not None
     assert noisy.alpha_c - noisy.error > 0.5
+
+
+def test_a_hidden_direction_does_not_make_the_others_hard() -> None:
+    """z1 is hidden from second moments; of z2, z3, z4 the product of signs says nothing, but the size of the label does."""
+    found = recovery_threshold(Target("z1^2*exp(-z1^2)*sign(z2*z3*z4)*exp(z2^2/5)"))
+    assert found.alpha_c != math.inf
+    assert found.hard_subspace == [["1", "0", "0", "0"]]
+    assert recovery_threshold(Target("z1^2*exp(-z1^2)")).alpha_c == math.inf
