@@ -172,11 +172,11 @@ def _reused(report: LeapReport, reused: Reuse, generative: Any) -> Row:
         log = "" if generative.exponent == 1 else "times log d; "
         note = f"{log}if polynomials of the label are dense"
         return Row(name, *_space(generative.relevant_subspace), 1, None, "as recalled", REUSED, note)
-    if not dims[-1] and not generative.staircase_proved:
-        return _undecided(name, "as recalled", REUSED)
+    if not dims[-1] and (generative.exponent is None and generative.bounds is not None):
+        return _undecided(name, "as recalled", REUSED, "undecided beyond order 1")
     exponent = 1 if dims[-1] else None
     beyond = len(generative.hard_subspace) + dims[-1] == generative.relevant_dim
-    note = "no function of the label shows more" if beyond else "order 1 only"
+    note = "no function of the label shows more" if beyond else "at least: order 1 only"
     return Row(name, None if dims[-1] else [], dims[-1], exponent, None, "as recalled", REUSED, note)
 
 
@@ -204,6 +204,8 @@ def _amp(report: LeapReport, generative: Any, recovery: Any) -> Row:
             note += f"; dimension {dims[-1]} by the grand staircase"
         return Row(name, *_space(trivial), 1, 0.0, "theorem", AMP, note)
     alpha = recovery.alpha_c
+    if alpha is None and recovery.easy_subspace and generative.exponent is not None:
+        return Row(name, *_space(recovery.easy_subspace), 1, None, "theorem", AMP, f"α_c {recovery.reason}")
     if alpha is None:
         return _undecided(name, "theorem", AMP, recovery.reason or "undecided")
     if alpha == float("inf"):
@@ -216,6 +218,13 @@ def _amp(report: LeapReport, generative: Any, recovery: Any) -> Row:
 
 def rademacher_rows(expansion: Walsh, r: int) -> tuple[Row, ...]:
     """Inputs uniform on {±1}^d: what is learned are coordinates."""
+    if expansion.exactness != "exact":
+        return (
+            _undecided("one giant step", "heuristic", GIANT),
+            _undecided("T giant steps at n = Θ(d)", "as recalled", STAIRCASE),
+            _undecided("T giant steps at n = Θ(d²)", "heuristic", GIANT),
+            _undecided("one-pass SGD", "as recalled", LEAP),
+        )
     supports = [frozenset(s) for s in expansion.supports]
     lowest = min((len(s) for s in supports), default=None)
     first = frozenset().union(*(s for s in supports if len(s) == lowest))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 INPUTS = ("gaussian", "rademacher", "biased")
 #: Orders of an infinite expansion beyond the leap that are compared with it at a finite d.
 _LOOK_AHEAD = 4
+#: Largest input dimension that sizes are given for.
+MAX_D = 10**18
 
 
 @dataclass(frozen=True, repr=False)
@@ -181,8 +183,8 @@ def hardness(
     activation_degree
         Degree of the activation that is asked for reflective subspaces; None: an activation that is no polynomial.
 
-    Raises ``InputError`` for d < 1, unknown inputs, a degree outside 1 to 40, and Boolean inputs with a Gram matrix or a
-    callable.
+    Raises ``InputError`` for d outside 1 to 10^18, unknown inputs, a degree outside 1 to 40, and Boolean inputs with a
+    Gram matrix or a callable.
 
     >>> from hermite import Target, hardness
     >>> report = hardness(Target("He3(z1)"), d=1000)
@@ -191,8 +193,8 @@ def hardness(
     """
     if inputs not in INPUTS:
         raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
-    if d is not None and (isinstance(d, bool) or not isinstance(d, int) or d < 1):
-        raise InputError(f"d must be a whole number >= 1, not {d!r}")
+    if d is not None and (isinstance(d, bool) or not isinstance(d, int) or not 1 <= d <= MAX_D):
+        raise InputError(f"d must be a whole number from 1 to {MAX_D}, not {d!r}")
     one = leap(f)
     found = generative(f)
     threshold = threshold_of(f, found)
@@ -264,6 +266,8 @@ def finite_size_warning(f: Target, index: int | None, d: int) -> str:
 def _sized(row: Row, d: int | None) -> Row:
     if d is None or row.exponent is None or row.constant == 0:
         return row
+    if row.exponent * math.log10(d) > 300:
+        return replace(row, note="; ".join(filter(None, (row.note, "n over 1e300"))))
     return replace(row, n=(1.0 if row.constant is None else row.constant) * float(d) ** row.exponent)
 
 

@@ -72,8 +72,9 @@ class Generative:
 def generative(f: Target) -> Generative:
     """The generative leap of ``f``, proved or as an interval with the reason; noise (Gaussian) does not change it.
 
-    ``easy_subspace`` holds the trivial directions and those that second moments given the label show; ``hard_subspace``
-    directions of which first and second moments given the label, and given all that they do show, are proved to vanish.
+    ``easy_subspace`` holds the trivial directions and those that second moments given the label are seen to show (a lower
+    bound unless it fills the relevant space together with the hard one); ``hard_subspace`` directions of which first and
+    second moments given the label, and given all that they do show, are proved to vanish.
     Raises ``InputError`` if ``f`` is not a symbolic target.
 
     >>> from hermite import Target
@@ -151,6 +152,7 @@ class _Search:
         self.upper = report.isotropic_leap if self.reached else None
         self.stairs = [Span(f.r)]
         self.complete = False
+        self.tried = 0
 
     def run(self, f: Target, report: LeapReport, lift: Callable[[Span], Span]) -> Generative:
         """What is found, told of ``f``, whose spaces are those that ``lift`` makes of them."""
@@ -189,14 +191,30 @@ class _Search:
         if not self.reached:
             # What is not known to matter cannot be hard to find.
             self.lower, self.why = 1, self.report.reason or "the relevant space is not known"
+        return seen, self._easy()
+
+    def _easy(self) -> Span:
+        """The first step of orders 1 and 2 together, with more labels while it and what is hard do not fill V*."""
+        most = self.goal.dim - self._hard().dim
         stairs = self._climb(2)
-        return seen, stairs[min(1, len(stairs) - 1)]
+        for m in range(self.tried + 1, MAX_POWERS[self.f.is_polynomial] + 1):
+            if stairs[min(1, len(stairs) - 1)].dim >= most:
+                break
+            try:
+                label = label_heat(self.f, m)
+                if label is not None:
+                    self.heats.append(label[0])
+                    stairs = self._climb(2)
+            except Undecided:
+                break
+        return stairs[min(1, len(stairs) - 1)]
 
     def _powers(self) -> str:
         """Labels Y, Y², …: as many as are needed, or as span all functions of a label with few values."""
         wanted = MAX_POWERS[self.f.is_polynomial] if self.values is None else max(self.values - 1, 1)
         whole = self.values is not None
         for m in range(1, wanted + 1):
+            self.tried = m
             label = label_heat(self.f, m)
             if label is None:
                 whole = False

@@ -75,10 +75,14 @@ def threshold_of(f: Target, found: Generative, samples: int = 1 << 20, seed: int
     closed = closed_form(f)
     if closed is not None:
         return _answer(f, found, closed[1], 0.0, closed[0], "")
-    from hermite.second_moments import weak_recovery_alpha
+    from hermite.second_moments import Unresolved, weak_recovery_alpha
 
     line = single_index(f)
-    alpha, error = weak_recovery_alpha(f if line is None else line, samples, seed)
+    try:
+        alpha, error = weak_recovery_alpha(f if line is None else line, samples, seed)
+    except Unresolved as doubt:
+        reason = f"more than about {doubt.least:.2g}: not resolved by {samples} inputs"
+        return _answer(f, found, None, None, None, reason)
     return _answer(f, found, alpha, error, None, f"{samples} inputs, labels in bins; three standard errors")
 
 

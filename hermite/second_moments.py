@@ -19,17 +19,30 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 #: Bins of the label, and inputs in the first and the last.
-_BINS, _FEWEST = 512, 32
+_BINS, _FEWEST = 2048, 16
+
+
+class Unresolved(Exception):
+    """The spectral radius is not told from 0; ``least``: what α_c exceeds."""
+
+    def __init__(self, least: float) -> None:
+        super().__init__(f"alpha_c exceeds {least:.2g}")
+        self.least = least
 
 
 def weak_recovery_alpha(f: Target, samples: int, seed: int, batches: int = 8) -> tuple[float, float]:
-    """(α_c, error): 1/spectral radius, with three standard errors (jackknife) and twice the change when the bins are doubled."""
+    """(α_c, error): 1/spectral radius, with three standard errors (jackknife) and twice the change when the bins are doubled.
+
+    Raises ``Unresolved`` where the radius is less than twice its error.
+    """
     parts = [_inputs(f, samples // batches, seed, batch) for batch in range(batches)]
     (radius, spread), (wide, _) = (
         _jackknife(*_all_sums(parts, _edges(parts[0][1], bins))) for bins in (_BINS, _BINS // 2)
     )
     error = 3 * spread + 2 * abs(radius - wide)
-    return (1 / radius, error / radius**2) if radius > 0 else (math.inf, math.inf)
+    if radius <= 2 * error:
+        raise Unresolved(1 / (max(radius, 0.0) + error))
+    return 1 / radius, error / radius**2
 
 
 def _inputs(f: Target, samples: int, seed: int, batch: int) -> tuple[Array, Array]:
@@ -54,39 +67,41 @@ def _edges(labels: Array, bins: int) -> Array:
 
 
 def _sums(z: Array, labels: Array, edges: Array) -> tuple[Array, Array]:
-    """Means of (z zᵀ − I) 1{bin}, (bins, r, r), and of 1{bin}, (bins,)."""
-    n, r, bins = *z.shape, len(edges) + 1
+    """Sums of z zᵀ − I over the bins, (bins, r, r), and the number of inputs in them, (bins,)."""
+    r, bins = z.shape[1], len(edges) + 1
     place = np.searchsorted(edges, labels)
     out = np.empty((bins, r, r))
     for i in range(r):
         for j in range(i + 1):
-            own = np.bincount(place, z[:, i] * z[:, j] - (i == j), bins)
-            out[:, i, j] = out[:, j, i] = own / n
-    return out, np.bincount(place, minlength=bins) / n
+            out[:, i, j] = out[:, j, i] = np.bincount(place, z[:, i] * z[:, j] - (i == j), bins)
+    return out, np.bincount(place, minlength=bins).astype(float)
 
 
 def _all_sums(parts: list[tuple[Array, Array]], edges: Array) -> tuple[Array, Array]:
-    """The sums of every batch, (batches, bins, r, r), and the mass of the bins."""
-    sums, masses = zip(*(_sums(*part, edges) for part in parts), strict=True)
-    return np.array(sums), np.mean(masses, axis=0)
+    """The sums of every batch, (batches, bins, r, r), and the numbers of inputs, (batches, bins)."""
+    sums, counts = zip(*(_sums(*part, edges) for part in parts), strict=True)
+    return np.array(sums), np.array(counts)
 
 
-def _jackknife(moments: Array, mass: Array) -> tuple[float, float]:
-    """The spectral radius and its standard error over batches; ``moments`` (batches, bins, r, r)."""
-    count = len(moments)
-    whole = _radius(_operator(moments, mass))
-    left = np.array([_radius(_operator(np.delete(moments, b, axis=0), mass)) for b in range(count)])
-    return whole, math.sqrt((count - 1) / count * float(np.sum((left - left.mean()) ** 2)))
+def _jackknife(sums: Array, counts: Array) -> tuple[float, float]:
+    """The spectral radius and its standard error over batches."""
+    batches = len(sums)
+    whole = _radius(_operator(sums, counts))
+    left = np.array(
+        [_radius(_operator(np.delete(sums, b, axis=0), np.delete(counts, b, axis=0))) for b in range(batches)]
+    )
+    return whole, math.sqrt((batches - 1) / batches * float(np.sum((left - left.mean()) ** 2)))
 
 
-def _operator(moments: Array, mass: Array) -> Array:
-    """E[G ⊗ G], (r², r²), from products of different batches."""
-    count, _, r, _ = moments.shape
-    scale = 1 / np.maximum(mass, 1e-300)
-    total = moments.sum(0)
-    pairs = np.einsum("bij,bkl,b->ikjl", total, total, scale, optimize=True)
-    pairs -= np.einsum("sbij,sbkl,b->ikjl", moments, moments, scale, optimize=True)
-    matrix: Array = np.ascontiguousarray(pairs).reshape(r * r, r * r) / (count * (count - 1))
+def _operator(sums: Array, counts: Array) -> Array:
+    """E[G ⊗ G], (r², r²): in each bin the mean over pairs of inputs of different batches."""
+    r = sums.shape[-1]
+    total, number = sums.sum(0), counts.sum(0)
+    pairs = number**2 - np.sum(counts**2, axis=0)
+    weight = np.divide(number / number.sum(), pairs, out=np.zeros_like(pairs), where=pairs > 0)
+    moment = np.einsum("bij,bkl,b->ikjl", total, total, weight, optimize=True)
+    moment -= np.einsum("sbij,sbkl,b->ikjl", sums, sums, weight, optimize=True)
+    matrix: Array = np.ascontiguousarray(moment).reshape(r * r, r * r)
     return matrix
 
 

@@ -120,6 +120,13 @@ def test_finite_dimension_warning() -> None:
     assert not any("order 2" in note for note in hardness(crossing, d=41_000).notes)
 
 
+def test_sizes_that_no_float_holds_are_left_out() -> None:
+    rows = {row.algorithm: row for row in hardness(Target("He40(z1)"), d=10**9).rows}
+    assert rows["one giant step"].n is None
+    assert "over 1e300" in rows["one giant step"].note
+    assert rows["one-pass SGD"].note.count("over") == 1
+
+
 def test_noise_changes_no_index() -> None:
     for text in ("z1*z2 + z1", "He4(z1)", "relu(z1) + relu(z2)"):
         quiet, noisy = hardness(Target(text)), hardness(Target(text, noise=0.5))
@@ -175,7 +182,7 @@ def test_bad_input() -> None:
         hardness(Target("z1"), activation_degree=0)
     with pytest.raises(InputError, match="inputs"):
         hardness(Target("z1"), inputs="uniform")
-    for d in (0, -3, 2.5, True):
+    for d in (0, -3, 2.5, True, 10**39):
         with pytest.raises(InputError, match="d must be"):
             hardness(Target("z1"), d=d)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="gram"):
@@ -189,6 +196,11 @@ def test_what_is_undecided_is_not_called_nothing() -> None:
     assert {learned[name] for name in NAMES[:5]} == {"undecided"}
     assert {learned[name] for name in NAMES[5:]} == {"everything: span{z1, z2}"}
     assert ("information exponent", "undecided") in report.summary()
+    # On the cube sin(pi z1) z2 is 0, which is not proved: nothing is claimed.
+    cube = hardness(Target("sin(pi*z1)*z2"), inputs="rademacher")
+    assert {(row.learned, row.exponent) for row in cube.rows} == {(None, None)}
+    partly = {row.algorithm: row for row in hardness(Target("tanh(z1*z2)*z3")).rows}
+    assert partly["reused batches"].learned is None or partly["reused batches"].exponent is not None
     open_question = hardness(Target("sin(z1*z2*z3 + z4)"))
     assert {row.learned for row in open_question.rows} == {None}
     assert {row.exponent for row in open_question.rows} == {None}

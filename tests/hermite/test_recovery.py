@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from test_generative import ROWS
 
-from hermite import Target, recovery_threshold
+from hermite import Target, generative, recovery_threshold
 from hermite.recovery_closed_forms import closed_form, has_two_values, product_of_two
 from hermite.second_moments import weak_recovery_alpha
 
@@ -126,3 +126,42 @@ def test_a_hidden_direction_does_not_make_the_others_hard() -> None:
     assert found.alpha_c != math.inf
     assert found.hard_subspace == [["1", "0", "0", "0"]]
     assert recovery_threshold(Target("z1^2*exp(-z1^2)")).alpha_c == math.inf
+    other = recovery_threshold(Target("z1^2*exp(-z1^2)*He4(z2)"))
+    assert other.alpha_c is not None
+    assert other.alpha_c < math.inf
+    assert (other.easy_subspace, other.hard_subspace) == ([["0", "1"]], [["1", "0"]])
+
+
+@pytest.mark.parametrize(
+    ("text", "dim"),
+    [("z1*z2*z3 + z1", 3), ("abs(z1)*sign(z2)", 2), ("exp(-(z1^2 + z2^2)/2)*z1", 2), ("z1 + He4(z2)", 2)],
+)
+def test_easy_directions_by_monte_carlo(text: str, dim: int) -> None:
+    """Directions along which the mean of z or of z zᵀ − 1 in some bin of the label is significant."""
+    f = Target(text)
+    assert len(generative(f).easy_subspace) == dim
+    z = np.random.default_rng(0).standard_normal((1 << 19, f.r))
+    u = z[np.argsort(f(z))].reshape(64, -1, f.r)
+    size = math.sqrt(u.shape[1])
+    first = np.abs(u.mean(1)).max(0) * size
+    second = np.abs(np.einsum("bni,bni->bi", u, u) / u.shape[1] - 1).max(0) * size / math.sqrt(2)
+    assert int((np.maximum(first, second) > 6).sum()) == dim
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("text", "alpha"), [("z1*z2", PRODUCT), ("z1^2 + z2^2 + z3^2", 1.5), ("He2(z1)*He2(z2)", 1.32671)]
+)
+def test_the_error_bar_covers(text: str, alpha: float, seed: int) -> None:
+    """1.32671: the law of the product of two independent He_2 by a convolution of logarithms."""
+    found, error = weak_recovery_alpha(Target(text), 1 << 18, seed)
+    assert abs(found - alpha) <= error
+    assert error < 0.05 * alpha
+
+
+def test_a_threshold_that_is_not_resolved_is_no_number() -> None:
+    """cos(6z): E[z² − 1 | Y] is of order e^{-18}, far below the noise; it is easy all the same."""
+    found = recovery_threshold(Target("cos(6*z1)"))
+    assert (found.alpha_c, found.error) == (None, None)
+    assert "not resolved" in found.reason
+    assert found.easy_subspace == [["1"]]
