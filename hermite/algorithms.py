@@ -199,7 +199,7 @@ def _amp(report: LeapReport, generative: Any, recovery: Any) -> Row:
         return Row(name, [], 0, None, None, "theorem", AMP)
     if trivial:
         dims = generative.grand_staircase_dims
-        note = "any n/d > 0"
+        note = "any n/d > 0" if generative.staircase_proved else "at least, at any n/d > 0"
         if dims[-1] > len(trivial):
             note += f"; dimension {dims[-1]} by the grand staircase"
         return Row(name, *_space(trivial), 1, 0.0, "theorem", AMP, note)

@@ -148,7 +148,10 @@ def _slope(e: Expression, known: dict[Expression, Row | None], r: int) -> Row | 
 
 
 def hides_order_two(f: Target, i: int) -> bool:
-    """Whether f depends on z_i through z_i² e^{−z_i²} alone, the other variables being parameters; proved by rewriting."""
+    """Whether f depends on z_i through z_i² e^{−z_i²} alone, the other variables being parameters; proved by rewriting.
+
+    Powers of it count, |z_i| e^{−z_i²/2} among them.
+    """
     from hermite.engines.canonical import canonical
     from hermite.engines.constants import Unsupported
 
@@ -168,16 +171,18 @@ def hides_order_two(f: Target, i: int) -> bool:
 
 
 def _is_gaussian_square(form: Any, i: int) -> bool:
-    """Whether z_i enters every product as (z_i² e^{−z_i²})^m, m = 0, 1, 2, …"""
+    """Whether z_i enters every product as (z_i² e^{−z_i²})^{p/2} = |z_i|^p e^{−p z_i²/2}, p = 0, 1, 2, …"""
+    axis = tuple(Fraction(int(i == j)) for j in range(len(next(iter(form)).powers))) if form else ()
     for key in form:
-        m, odd = divmod(key.powers[i], 2)
+        p = key.powers[i]
         own = {pair: c for pair, c in key.quadratic if i in pair}
-        if (
-            odd
-            or any(ridge.direction[i] for ridge, _ in key.ridges)
-            or any(place == i for place, _ in key.tilt)
-        ):
+        along = [(ridge, k) for ridge, k in key.ridges if ridge.direction[i]]
+        modulus = all(
+            ridge.name == "sign" and ridge.direction == axis and ridge.offset.is_zero() is True
+            for ridge, _ in along
+        )
+        if not modulus or sum(k for _, k in along) % 2 != p % 2 or any(place == i for place, _ in key.tilt):
             return False
-        if set(own) != ({(i, i)} if m else set()) or any(c != -Fraction(m) for c in own.values()):
+        if set(own) != ({(i, i)} if p else set()) or any(c != -Fraction(p, 2) for c in own.values()):
             return False
     return True

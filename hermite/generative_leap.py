@@ -194,20 +194,29 @@ class _Search:
         return seen, self._easy()
 
     def _easy(self) -> Span:
-        """The first step of orders 1 and 2 together, with more labels while it and what is hard do not fill V*."""
+        """What orders 1 and 2 of the labels show, with more labels while it and what is hard do not fill V*."""
         most = self.goal.dim - self._hard().dim
-        stairs = self._climb(2)
+        easy = self._first_two()
         for m in range(self.tried + 1, MAX_POWERS[self.f.is_polynomial] + 1):
-            if stairs[min(1, len(stairs) - 1)].dim >= most:
+            if easy.dim >= most:
                 break
             try:
                 label = label_heat(self.f, m)
                 if label is not None:
                     self.heats.append(label[0])
-                    stairs = self._climb(2)
+                    easy = easy + self._first_two()
             except Undecided:
                 break
-        return stairs[min(1, len(stairs) - 1)]
+        return easy
+
+    def _first_two(self) -> Span:
+        """Orders 1 and 2 of the labels so far, nothing learned before."""
+        nothing = Span(self.f.r)
+        seen = joint_step(self.heats, nothing, 2, self.goal)
+        if self.sets and seen.dim < self.goal.dim:
+            seen = seen + certified_step(self.sets, nothing, 1, self._most(nothing))
+            seen = seen + certified_step(self.sets, nothing, 2, self.goal)
+        return seen
 
     def _powers(self) -> str:
         """Labels Y, Y², …: as many as are needed, or as span all functions of a label with few values."""

@@ -201,6 +201,8 @@ def test_what_is_undecided_is_not_called_nothing() -> None:
     assert {(row.learned, row.exponent) for row in cube.rows} == {(None, None)}
     partly = {row.algorithm: row for row in hardness(Target("tanh(z1*z2)*z3")).rows}
     assert partly["reused batches"].learned is None or partly["reused batches"].exponent is not None
+    unknown = {row.algorithm: row for row in hardness(Target("sin(z1*z2*z3)")).rows}
+    assert unknown["reused batches"].learned is None or unknown["reused batches"].exponent is not None
     open_question = hardness(Target("sin(z1*z2*z3 + z4)"))
     assert {row.learned for row in open_question.rows} == {None}
     assert {row.exponent for row in open_question.rows} == {None}
