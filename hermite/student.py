@@ -103,7 +103,10 @@ def _climb(start: Heat, later: Heat, level: int) -> list[Span]:
 def _activation_target(activation: str) -> Target:
     """σ as a target of the one variable x; a bare name such as relu stands for relu(x)."""
     text = activation.strip()
-    return Target(f"{text}(x)" if text.isidentifier() and text != "x" else text, variables=("x",))
+    try:
+        return Target(f"{text}(x)" if text.isidentifier() and text != "x" else text, variables=("x",))
+    except InputError as error:
+        raise InputError(f"activation {activation!r} cannot be read: {error}") from None
 
 
 def _coefficient_warning(report: LeapReport, name: str, sigma: Target) -> list[str]:
