@@ -167,17 +167,28 @@ def _reused(report: LeapReport, reused: Reuse, generative: Any) -> Row:
             notes.append(f"n = O(d) gives dimension {len(first)}, n = O(d log d) all of this")
         exponent = 1 if second else None
         return Row(name, *_space(second), exponent, None, "as recalled", REUSED, "; ".join(notes))
-    dims = generative.grand_staircase_dims
-    if generative.exponent is not None and generative.exponent <= 2:
-        log = "" if generative.exponent == 1 else "times log d; "
-        note = f"{log}if polynomials of the label are dense"
-        return Row(name, *_space(generative.relevant_subspace), 1, None, "as recalled", REUSED, note)
-    if not dims[-1] and (generative.exponent is None and generative.bounds is not None):
-        return _undecided(name, "as recalled", REUSED, "undecided beyond order 1")
-    exponent = 1 if dims[-1] else None
-    beyond = len(generative.hard_subspace) + dims[-1] == generative.relevant_dim
-    note = "no function of the label shows more" if beyond else "at least: order 1 only"
-    return Row(name, None if dims[-1] else [], dims[-1], exponent, None, "as recalled", REUSED, note)
+    k, easy = generative.exponent, generative.easy_subspace
+    if generative.bounds is None:
+        return Row(name, [], 0, None, None, "as recalled", REUSED)
+    if k is None and not easy:
+        return _undecided(name, "as recalled", REUSED, "undecided")
+    learned = generative.relevant_subspace if k is not None and k <= 2 else easy
+    whole = len(learned) + len(generative.hard_subspace) == generative.relevant_dim
+    logarithm = len(learned) > generative.grand_staircase_dims[-1]
+    notes = [
+        "times log d" if logarithm else "",
+        "" if learned and whole else "no function of the label shows more" if whole else "at least",
+        "if polynomials of the label are dense" if learned else "",
+    ]
+    return Row(
+        name,
+        *_space(learned),
+        1 if learned else None,
+        None,
+        "as recalled",
+        REUSED,
+        "; ".join(note for note in notes if note),
+    )
 
 
 def _low_degree(report: LeapReport, generative: Any) -> Row:
