@@ -84,7 +84,7 @@ class HermiteExpansion:
         return self.series.get(alpha, rational(0))
 
     def coefficient(self, alpha: Index) -> Any:
-        """c_α as a SymPy object; certified ones are floats of 50 digits inside their ball."""
+        """c_α as a SymPy object; certified ones are floats of the digits that their ball is sure of, at most 50."""
         return to_sympy(self.scalar(alpha))
 
     def value(self, alpha: Index) -> float:
@@ -251,9 +251,9 @@ def to_sympy(c: Any) -> Any:
 
 
 def exact_text(c: Any) -> str:
-    """An exact scalar as text; one known by a certified integral as 25 digits of its ball."""
+    """An exact scalar as text; one known by a certified integral as the digits that its ball is sure of, at most 25."""
     text = str(c)
-    return str(c.ball(256).mid().str(25, radius=False)) if "E[" in text else text
+    return str(c.ball(256).str(25, radius=False)) if "E[" in text else text
 
 
 def _factorial(alpha: Index) -> int:

@@ -38,7 +38,8 @@ def integral(u: Univariate, n: int) -> Scalar:
     def symbol() -> Any:
         import sympy
 
-        return sympy.Float(enclosure(u, n, _bits(u, 256)).mid().str(60, radius=False), 50)
+        # As many digits as the ball is sure of.
+        return sympy.Float(enclosure(u, n, _bits(u, 256)).str(50, radius=False))
 
     return Scalar.atom(Atom(name, lambda: enclosure(u, n, _bits(u, int(flint.ctx.prec))), symbol))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import flint
@@ -55,31 +56,32 @@ def composite(name: str, u: Form, r: int) -> Form:
 def _along(u: Form, v: Vector) -> Expression:
     """u(z) with z = v x/|v|²: then ⟨v, z⟩ = x."""
     size = sum((a * a for a in v), start=Fraction(0))
-    point = [multiply((Number(a / size), _X)) for a in v]
+    point = [a / size for a in v]
     terms: list[Expression] = []
     for key, c in u.items():
-        factors: list[Expression] = [_number(c)]
-        factors += [power(point[i], a) for i, a in enumerate(key.powers) if a]
+        front = prod((x**a for x, a in zip(point, key.powers, strict=True)), start=_rational(c))
+        factors: list[Expression] = [Number(front), power(_X, sum(key.powers))]
+        place = next(i for i, a in enumerate(v) if a)
         for g, k in key.ridges:
-            place = next(i for i, a in enumerate(v) if a)
-            line = multiply((Number(g.direction[place] / v[place]), _X))
-            argument = add((multiply((_number(g.scale), line)), _number(g.offset)))
-            factors.append(power(_named(g.name, argument), k))
-        exponent: list[Expression] = [multiply((_number(b), point[i])) for i, b in key.tilt]
-        exponent += [
-            multiply((_number(q), power(point[i], 2) if i == j else multiply((point[i], point[j]))))
-            for (i, j), q in key.quadratic
-        ]
-        if exponent:
-            factors.append(call("exp", (add(exponent),)))
+            slope = _rational(g.scale) * g.direction[place] / v[place]
+            factors.append(power(_named(g.name, _line(slope, 1, _rational(g.offset))), k))
+        tilt = sum((_rational(b) * point[i] for i, b in key.tilt), start=Fraction(0))
+        bend = sum((_rational(q) * point[i] * point[j] for (i, j), q in key.quadratic), start=Fraction(0))
+        if tilt or bend:
+            factors.append(call("exp", (add((_line(tilt, 1), _line(bend, 2))),)))
         terms.append(multiply(factors))
     return add(terms)
 
 
-def _number(c: Scalar) -> Number:
+def _line(slope: Fraction, k: int, offset: Fraction = Fraction(0)) -> Expression:
+    """slope · x^k + offset."""
+    return add((multiply((Number(slope), power(_X, k))), Number(offset)))
+
+
+def _rational(c: Scalar) -> Fraction:
     if not c.is_rational:
         raise Unsupported("a composite argument with irrational coefficients")
-    return Number(as_fraction(c))
+    return as_fraction(c)
 
 
 def _named(name: str, argument: Expression) -> Expression:
