@@ -240,9 +240,11 @@ class _Climb:
     def times(self, a: Series, b: Series) -> Series:
         out: Series = [0] * self.length
         for i, x in enumerate(a):
-            if x != 0:
-                for j in range(self.length - i):
-                    out[i + j] = out[i + j] + x * b[j]
+            # "x != 0" is false of a ball around 0 as well, which must be kept.
+            if x == 0:
+                continue
+            for j in range(self.length - i):
+                out[i + j] = out[i + j] + x * b[j]
         return out
 
     def gradient(self, point: Sequence[Series]) -> list[Series]:

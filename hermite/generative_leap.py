@@ -137,7 +137,10 @@ class _Search:
             assert own is not None
             self.goal = tensor_span(own[0])
         else:
-            self.goal = engine.direction_span() if engine.decided else linear_directions(f)
+            try:
+                self.goal = engine.direction_span() if engine.decided else linear_directions(f)
+            except Undecided:
+                self.goal = linear_directions(f)
         #: Whether V* is the goal; else it is known to lie in it.
         self.reached = self.goal.dim == report.relevant_dim
         self._exactness = report.exactness if report.exactness != "undecided" else "exact"

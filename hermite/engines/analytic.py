@@ -66,10 +66,16 @@ class AnalyticEngine:
         return "certified" if by_integral or self._mixed() else "exact"
 
     def _mixed(self) -> bool:
-        """Whether some coefficient is known by an integral only."""
-        return any(
-            "E[" in str(u.coefficient(k)) for term in self.terms for _, u in term.factors for k in range(4)
-        )
+        """Whether some coefficient is known by an integral only, or not at all."""
+        try:
+            return any(
+                "E[" in str(u.coefficient(k))
+                for term in self.terms
+                for _, u in term.factors
+                for k in range(4)
+            )
+        except Unsupported:
+            return True
 
     def heat_series(self, order: int) -> dict[tuple[int, ...], Any]:
         """{α: c_α/α!} up to total degree ``order``; entries that cancel formally (a proof of zero) are left out.
@@ -77,16 +83,19 @@ class AnalyticEngine:
         Raises :class:`~hermite.subspaces.Undecided` where a coefficient is out of reach of the integrals.
         """
         if order not in self._series:
-            parts: dict[tuple[int, ...], list[Scalar]] = {}
-            for term in self.terms:
-                for alpha, c in _expand_term(term, order, self.r).items():
-                    parts.setdefault(alpha, []).append(c)
-            total = {alpha: Scalar.total(own) for alpha, own in parts.items()}
             try:
-                self._series[order] = {alpha: c for alpha, c in total.items() if c.is_zero() is not True}
+                self._series[order] = self._expanded(order)
             except Unsupported as why:
                 raise Undecided(str(why)) from None
         return self._series[order]
+
+    def _expanded(self, order: int) -> dict[tuple[int, ...], Any]:
+        parts: dict[tuple[int, ...], list[Scalar]] = {}
+        for term in self.terms:
+            for alpha, c in _expand_term(term, order, self.r).items():
+                parts.setdefault(alpha, []).append(c)
+        total = {alpha: Scalar.total(own) for alpha, own in parts.items()}
+        return {alpha: c for alpha, c in total.items() if c.is_zero() is not True}
 
     def direction_span(self) -> Span:
         """The span of the directions that occur: an upper bound of the relevant space."""

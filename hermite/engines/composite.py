@@ -32,7 +32,7 @@ from hermite.nodes import (
 from hermite.normal_form import normal_form, rational_factor
 from hermite.printing import to_text
 from hermite.scalars import Scalar
-from hermite.subspaces import Span
+from hermite.subspaces import Span, Undecided
 
 _X = Variable(0)
 _ODD, _EVEN = frozenset({"tanh", "erf", "sin"}), frozenset({"cos", "logcosh"})
@@ -42,8 +42,10 @@ def composite(name: str, u: Form, r: int) -> Form:
     """name(u) as a ridge along the one direction on which ``u`` depends; raises :class:`Unsupported`."""
     if name == "logcosh":
         raise Unsupported("softplus of a composite argument: it is not bounded")
-    span = Span(r, direction_rows(u, r))
-    row = span.over_rationals()
+    try:
+        row = Span(r, direction_rows(u, r)).over_rationals()
+    except Undecided as doubt:
+        raise Unsupported(f"{name} of a composite argument: {doubt}") from None
     if row is None or row.dim != 1:
         raise Unsupported(f"{name} of a composite argument: it varies along more than one direction")
     direction, _ = primitive(tuple(Fraction(int(x.p), int(x.q)) for x in row.rows[0]))

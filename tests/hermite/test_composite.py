@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import pairwise
 
@@ -10,7 +11,15 @@ import pytest
 from scipy import special
 from scipy.integrate import quad
 
-from hermite import Target, expand, generative, leap
+from hermite import (
+    Target,
+    basis_free_staircase,
+    biased_staircase,
+    expand,
+    generative,
+    hardness,
+    leap,
+)
 from hermite.engines.composite import bound, mirrored_name, parity
 
 
@@ -185,3 +194,24 @@ def test_an_integral_out_of_reach_is_undecided_in_one_sentence() -> None:
     assert "could not be enclosed" in report.reason
     assert expand(f, 2).exactness == "undecided"
     assert generative(f).exponent == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sign(z1 - sin(1)^2 - cos(1)^2)*sign(z1 - 1)",  # two thresholds that are equal, which nobody proves here
+        "(sin(1)^2 + cos(1)^2 - 1)*z1 + z2^2",
+        "tanh((sin(1)^2 + cos(1)^2 - 1)*z1) + z2",
+    ],
+)
+def test_what_nobody_proves_is_undecided_everywhere(text: str) -> None:
+    f = Target(text)
+    report = hardness(f, d=100)
+    assert report.leap.exactness == "undecided"
+    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert biased_staircase(f).dims is None
+    assert basis_free_staircase(f, 3).holds is None
+
+
+def test_a_label_inside_without_a_variance_is_left_where_it_is() -> None:
+    assert generative(Target("tanh(z1*exp(z1^2))")).exponent == 1
