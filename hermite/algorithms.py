@@ -88,9 +88,9 @@ def gaussian_rows(
         _steps(two, 2),
         _one_pass(one),
         _smoothed(one),
-        _reused(one, reused, generative),
-        _low_degree(one, generative),
-        _amp(one, generative, recovery),
+        _reused(reused, generative),
+        _low_degree(generative),
+        _amp(generative, recovery),
     )
 
 
@@ -158,7 +158,7 @@ def _smoothed(report: LeapReport) -> Row:
     )
 
 
-def _reused(report: LeapReport, reused: Reuse, generative: Any) -> Row:
+def _reused(reused: Reuse, generative: Any) -> Row:
     name = "reused batches"
     if reused.dims is not None and reused.subspaces is not None:
         first, second = reused.subspaces
@@ -191,7 +191,7 @@ def _reused(report: LeapReport, reused: Reuse, generative: Any) -> Row:
     )
 
 
-def _low_degree(report: LeapReport, generative: Any) -> Row:
+def _low_degree(generative: Any) -> Row:
     name, k = "SQ / low-degree optimal", generative.exponent
     source = GENERATIVE if generative.relevant_dim == 1 else GENERATIVE_LEAP
     if generative.bounds is None:
@@ -203,7 +203,7 @@ def _low_degree(report: LeapReport, generative: Any) -> Row:
     return Row(name, *_space(generative.relevant_subspace), max(1.0, k / 2), None, "theorem", source)
 
 
-def _amp(report: LeapReport, generative: Any, recovery: Any) -> Row:
+def _amp(generative: Any, recovery: Any) -> Row:
     """Weak recovery: trivial directions at any α = n/d, easy ones above α_c, hard ones never."""
     name, trivial = "AMP weak recovery", generative.trivial_subspace
     if generative.bounds is None:

@@ -188,6 +188,7 @@ class _Search:
             seen = self._powers()
         except Undecided as doubt:
             self.heats, self.engines, seen = [], [], f"no power of Y ({doubt})"
+            self.complete = False
             self._bound(final=False)
         if not self._settled():
             seen += self._level_sets()
@@ -198,8 +199,12 @@ class _Search:
 
     def _easy(self) -> Span:
         """What orders 1 and 2 of the labels show, with more labels while it and what is hard do not fill V*."""
-        most = self.goal.dim - self._hard().dim
-        easy = self._first_two()
+        easy = Span(self.f.r)
+        try:
+            most = self.goal.dim - self._hard().dim
+            easy = self._first_two()
+        except Undecided:
+            return easy
         for m in range(self.tried + 1, MAX_POWERS[self.f.is_polynomial] + 1):
             if easy.dim >= most:
                 break
@@ -256,7 +261,7 @@ class _Search:
         """The bounds and the stairs from the labels so far; ``final``: they span all functions of the label."""
         self.complete = self.complete or final
         self.stairs = self._climb(1)
-        self.lower, self.why = self._lowest(self.stairs[-1], final)
+        self.lower, self.why = self._lowest(self.stairs[-1], self.complete)
         for level in range(self.lower, self.upper or _LEVELS):
             if self._climb(level)[-1].dim == self.goal.dim:
                 self.upper, self.reached = level, True

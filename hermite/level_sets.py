@@ -159,11 +159,10 @@ def certified_step(heats: Sequence[Heat], learned: Span, level: int, within: Spa
     ``within``: a space that contains whatever may be added. All of it is added where that many rows are independent; else
     those axes along which some row certainly lies. A space with irrational coordinates is left as it is.
     """
-    known = learned.over_rationals()
-    if known is None:
+    known, whole = learned.over_rationals(), within.over_rationals()
+    if known is None or whole is None:
         return learned
-    learned = known
-    normals = learned.complement().intersection(within + learned)
+    learned, normals = known, known.complement().intersection(whole + known)
     rows = [
         [sum((x * y for x, y in zip(row, n, strict=True)), start=flint.arb(0)) for n in normals.rows]
         for heat in heats

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from hermite.errors import InputError
 from hermite.frames import single_index
 from hermite.generative_leap import Generative, generative
 from hermite.recovery_closed_forms import closed_form
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from hermite.target import Target
 
 Vectors = list[list[str]]
+LEAST_SAMPLES = 1 << 18
 
 
 @dataclass(frozen=True)
 class RecoveryThreshold:
-    """α_c of n = α_c d (inf: hard; None: a trivial direction, a constant, or undecided) and three standard errors.
+    """α_c of n = α_c d (inf: hard; None: a trivial direction, a constant, or undecided) and its error bar.
 
     ``exact`` is its closed form as text, or None. Subspaces as exact row vectors: ``trivial_subspace`` (any α > 0),
     ``easy_subspace`` (trivial, or shown by second moments given the label), ``hard_subspace`` (proved hard;
@@ -49,12 +51,14 @@ class RecoveryThreshold:
 def recovery_threshold(f: Target, samples: int = 1 << 20, seed: int = 0) -> RecoveryThreshold:
     """α_c of ``f``: exact where a closed form is known, else by ``samples`` Gaussian inputs with a fixed ``seed``.
 
-    Raises ``InputError`` if ``f`` is not a symbolic target.
+    Raises ``InputError`` if ``f`` is not a symbolic target, and for fewer than 2^18 samples (bins would be too wide).
 
     >>> from hermite import Target
     >>> recovery_threshold(Target("z1^2")).exact, recovery_threshold(Target("sign(z1*z2*z3)")).alpha_c
     ('1/2', inf)
     """
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < LEAST_SAMPLES:
+        raise InputError(f"samples must be a whole number of at least {LEAST_SAMPLES}, not {samples!r}")
     return threshold_of(f, generative(f), samples, seed)
 
 
@@ -83,7 +87,14 @@ def threshold_of(f: Target, found: Generative, samples: int = 1 << 20, seed: int
     except Unresolved as doubt:
         reason = f"more than about {doubt.least:.2g}: not resolved by {samples} inputs"
         return _answer(f, found, None, None, None, reason)
-    return _answer(f, found, alpha, error, None, f"{samples} inputs, labels in bins; three standard errors")
+    return _answer(
+        f,
+        found,
+        alpha,
+        error,
+        None,
+        f"{samples} inputs, labels in bins: three standard errors, and the width of the bins",
+    )
 
 
 def _answer(

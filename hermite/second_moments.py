@@ -1,7 +1,7 @@
 """Second moments given the label: an estimate of the operator M ↦ E_Y[G M G], G(y) = E[z zᵀ − I | Y = y].
 
 Labels are put into bins, inputs are scrambled Sobol sequences, independent from batch to batch. Products of the sums of
-*different* batches only are taken, so that E[G ⊗ G] has no bias but that of the width of the bins, seen by doubling it.
+*different* batches only are taken, so that E[G ⊗ G] has no bias but that of the width of the bins, seen with fewer bins.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Unresolved(Exception):
 
 
 def weak_recovery_alpha(f: Target, samples: int, seed: int, batches: int = 8) -> tuple[float, float]:
-    """(α_c, error): 1/spectral radius, with three standard errors (jackknife) and twice the change when the bins are doubled.
+    """(α_c, error): 1/spectral radius, with three standard errors (jackknife) and twice the change with an eighth of the bins.
 
     Raises ``Unresolved`` where the radius is less than twice its error.
     """
     parts = [_inputs(f, samples // batches, seed, batch) for batch in range(batches)]
     (radius, spread), (wide, _) = (
-        _jackknife(*_all_sums(parts, _edges(parts[0][1], bins))) for bins in (_BINS, _BINS // 2)
+        _jackknife(*_all_sums(parts, _edges(parts[0][1], bins))) for bins in (_BINS, _BINS // 8)
     )
     error = 3 * spread + 2 * abs(radius - wide)
     if radius <= 2 * error:

@@ -195,6 +195,11 @@ def test_an_injective_transform_changes_nothing(base: str, shape: str) -> None:
     )
 
 
+def test_directions_that_are_neither_axes_nor_rational_multiples() -> None:
+    for text in ("heaviside(z1 - z2) + exp(-(z2 - z3)^2)", "logistic(z1 + z2) + softplus(sqrt(2)*z1)"):
+        assert generative(Target(text)).exponent == 1
+
+
 def test_what_is_not_injective_may_change_everything() -> None:
     assert generative(Target("z1^3 + z1")).exponent == 1
     assert generative(Target("(z1^3 + z1)^2")).exponent == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from test_generative import ROWS
 
-from hermite import Target, generative, recovery_threshold
+from hermite import InputError, Target, generative, recovery_threshold
 from hermite.recovery_closed_forms import closed_form, has_two_values, product_of_two
 from hermite.second_moments import weak_recovery_alpha
 
@@ -165,3 +165,17 @@ def test_a_threshold_that_is_not_resolved_is_no_number() -> None:
     assert (found.alpha_c, found.error) == (None, None)
     assert "not resolved" in found.reason
     assert found.easy_subspace == [["1"]]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("text", "alpha"), [("He6(z1)", 0.67112), ("He4(z1)", 0.6449)])
+def test_the_error_bar_covers_steep_and_flat_branches(text: str, alpha: float, seed: int) -> None:
+    """The values: roots of He_k(x) = y branch by branch, and a quadrature over y."""
+    found, error = weak_recovery_alpha(Target(text), 1 << 20, seed)
+    assert abs(found - alpha) <= error
+    assert error < 0.05 * alpha
+
+
+def test_too_few_samples_are_refused() -> None:
+    with pytest.raises(InputError, match="samples"):
+        recovery_threshold(Target("He4(z1)"), samples=1 << 12)
