@@ -5,32 +5,34 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from asymptotics.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from asymptotics.experiment import Experiment
+    from asymptotics.comparison.validation import validate
+    from asymptotics.design.inversion import samples_needed
+    from asymptotics.experiment.grid import Experiment
+    from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
     from asymptotics.generalisation.errors import risk
-    from asymptotics.generalisation.stairway import plateaus
-    from asymptotics.inversion import samples_needed
     from asymptotics.learning.laws import overlaps
-    from asymptotics.settings import Network, Ridge, Simulation, Training
     from asymptotics.simulation.runner import simulate
-    from asymptotics.simulation.sweeps import sweep
-    from asymptotics.validation import validate
+    from asymptotics.stairway.stairs import plateaus
+    from asymptotics.sweeps.sweeping import sweep
 
 _HOME = {
-    "Experiment": "asymptotics.experiment",
-    "Network": "asymptotics.settings",
-    "Ridge": "asymptotics.settings",
-    "Simulation": "asymptotics.settings",
-    "Training": "asymptotics.settings",
-    "optimise": "asymptotics.tuning",
+    "Experiment": "asymptotics.experiment.grid",
+    "Network": "asymptotics.experiment.settings",
+    "Ridge": "asymptotics.experiment.settings",
+    "Simulation": "asymptotics.experiment.settings",
+    "Training": "asymptotics.experiment.settings",
+    "optimise": "asymptotics.design.tuning",
     "overlaps": "asymptotics.learning.laws",
-    "plateaus": "asymptotics.generalisation.stairway",
+    "plateaus": "asymptotics.stairway.stairs",
     "risk": "asymptotics.generalisation.errors",
-    "samples_needed": "asymptotics.inversion",
+    "samples_needed": "asymptotics.design.inversion",
     "simulate": "asymptotics.simulation.runner",
     "spectrum": "asymptotics.generalisation.feature_spectrum",
-    "sweep": "asymptotics.simulation.sweeps",
-    "validate": "asymptotics.validation",
+    "sweep": "asymptotics.sweeps.sweeping",
+    "validate": "asymptotics.comparison.validation",
 }
 
 __all__ = [
@@ -49,8 +51,6 @@ __all__ = [
     "sweep",
     "validate",
 ]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -11,41 +11,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hermite.biased import Biased, biased_staircase
-    from hermite.complexity import Hardness, hardness
+    from hermite.complexity.hardness_table import Hardness, hardness
     from hermite.errors import ConvergenceError, GiantstepError, InputError
     from hermite.expansion import HermiteExpansion, expand
-    from hermite.generative_leap import Generative, generative
-    from hermite.recovery import RecoveryThreshold, recovery_threshold
-    from hermite.reflective import BasisFreeStaircase, basis_free_staircase
-    from hermite.report import LeapReport, leap
-    from hermite.reuse import Reuse, reuse_staircase
+    from hermite.indices.reflective import BasisFreeStaircase, basis_free_staircase
+    from hermite.indices.report import LeapReport, leap
+    from hermite.inputs.biased import Biased, biased_staircase
+    from hermite.inputs.walsh import Walsh, walsh_expansion
+    from hermite.labels.generative_leap import Generative, generative
+    from hermite.labels.recovery import RecoveryThreshold, recovery_threshold
+    from hermite.labels.reuse import Reuse, reuse_staircase
     from hermite.target import Target
-    from hermite.walsh import Walsh, walsh_expansion
 
 _HOME = {
-    "BasisFreeStaircase": "hermite.reflective",
-    "Biased": "hermite.biased",
-    "Generative": "hermite.generative_leap",
-    "RecoveryThreshold": "hermite.recovery",
-    "generative": "hermite.generative_leap",
-    "recovery_threshold": "hermite.recovery",
+    "BasisFreeStaircase": "hermite.indices.reflective",
+    "Biased": "hermite.inputs.biased",
+    "Generative": "hermite.labels.generative_leap",
+    "RecoveryThreshold": "hermite.labels.recovery",
+    "generative": "hermite.labels.generative_leap",
+    "recovery_threshold": "hermite.labels.recovery",
     "ConvergenceError": "hermite.errors",
     "GiantstepError": "hermite.errors",
-    "Hardness": "hermite.complexity",
+    "Hardness": "hermite.complexity.hardness_table",
     "HermiteExpansion": "hermite.expansion",
     "InputError": "hermite.errors",
-    "LeapReport": "hermite.report",
-    "Reuse": "hermite.reuse",
+    "LeapReport": "hermite.indices.report",
+    "Reuse": "hermite.labels.reuse",
     "Target": "hermite.target",
-    "Walsh": "hermite.walsh",
-    "basis_free_staircase": "hermite.reflective",
-    "biased_staircase": "hermite.biased",
+    "Walsh": "hermite.inputs.walsh",
+    "basis_free_staircase": "hermite.indices.reflective",
+    "biased_staircase": "hermite.inputs.biased",
     "expand": "hermite.expansion",
-    "hardness": "hermite.complexity",
-    "leap": "hermite.report",
-    "reuse_staircase": "hermite.reuse",
-    "walsh_expansion": "hermite.walsh",
+    "hardness": "hermite.complexity.hardness_table",
+    "leap": "hermite.indices.report",
+    "reuse_staircase": "hermite.labels.reuse",
+    "walsh_expansion": "hermite.inputs.walsh",
 }
 
 __all__ = [

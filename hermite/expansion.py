@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.subspaces import Undecided, rational, to_float
+from hermite.exact.subspaces import Undecided, rational, to_float
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
-from hermite.limits import MAX_VARIABLES
-from hermite.nodes import Expression, is_polynomial, variables_of
-from hermite.parsing import check_names, parse
-from hermite.printing import to_text
+from hermite.language.limits import MAX_VARIABLES
+from hermite.language.nodes import Expression, is_polynomial, variables_of
+from hermite.language.parsing import check_names, parse
+from hermite.language.printing import to_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Target:
         gram: Any = None,
         noise: float = 0.0,
     ) -> None:
-        from hermite.growth import check_finite_variance
+        from hermite.language.growth import check_finite_variance
 
         names = None if variables is None else check_names(variables)
         text = to_text(expression, names) if isinstance(expression, Expression) else expression
@@ -116,7 +116,7 @@ class Target:
     @cached_property
     def function(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
         """f as a function of x (N, r) in orthonormal coordinates, with values (N,)."""
-        from hermite.evaluation import compile_numpy
+        from hermite.language.evaluation import compile_numpy
 
         if self.tree is None:
             return self._checked_function()
@@ -172,7 +172,7 @@ class Target:
         return f"Target({text!r}{extra}{noise})"
 
     def _repr_latex_(self) -> str | None:
-        from hermite.printing import to_latex
+        from hermite.language.printing import to_latex
 
         return None if self.tree is None else f"$f^*(z) = {to_latex(self.tree, self.variables)}$"
 
@@ -190,6 +190,6 @@ def read_noise(noise: object) -> float:
 
 def read_gram(gram: Any, r: int) -> Gram:
     """An exact symmetric positive definite (r, r) matrix; raises :class:`InputError` otherwise."""
-    from hermite.gram import exact_matrix
+    from hermite.language.gram import exact_matrix
 
     return exact_matrix(gram, r)

@@ -1,1 +1,1 @@
-"""The commands of ``giantstep``: parsing and printing only; nothing heavy is imported before it is needed."""
+"""What does the command line offer?"""

@@ -11,7 +11,7 @@ import warnings
 
 import click
 
-from asymptotics.commands import documents, predictions, simulations, targets
+from asymptotics.commands import pages, predictions, simulations, targets
 from asymptotics.commands.terminal import (
     INPUT_ERROR,
     INTERNAL_ERROR,
@@ -31,7 +31,7 @@ from asymptotics.commands.terminal import (
 def cli(ctx: click.Context, version: bool) -> None:
     """What two-layer networks learn in a few giant gradient steps: exact, predicted, simulated."""
     if version:
-        from asymptotics import __version__
+        from asymptotics.version import __version__
 
         say(f"giantstep {__version__}")
         ctx.exit()
@@ -51,10 +51,10 @@ for command in (
     predictions.samples,
     simulations.simulate,
     simulations.validate,
-    documents.init,
-    documents.report,
-    documents.reproduce,
-    documents.demo,
+    pages.init,
+    pages.report,
+    pages.reproduce,
+    pages.demo,
 ):
     cli.add_command(command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import click
@@ -12,7 +13,12 @@ from asymptotics.commands.terminal import example, note, say, write
 @click.command(epilog=example("giantstep init > experiment.toml"))
 def init() -> None:
     """Print an example experiment file that runs."""
-    say((Path(__file__).parents[1] / "example.toml").read_text(encoding="utf-8").rstrip("\n"))
+    say(
+        resources.files("asymptotics.experiment")
+        .joinpath("example.toml")
+        .read_text(encoding="utf-8")
+        .rstrip("\n")
+    )
 
 
 @click.command(
@@ -26,9 +32,9 @@ def init() -> None:
 )
 def report(source: str, output: str, no_simulation: bool, controls: bool) -> None:
     """One self-contained HTML page: leap report, predictions, simulation, validation, configuration."""
-    from asymptotics.report_page import of_file, of_store, report_page
-    from asymptotics.stored import is_store
-    from asymptotics.validation import CONTROL_FACTOR
+    from asymptotics.comparison.measurements import is_store
+    from asymptotics.comparison.validation import CONTROL_FACTOR
+    from asymptotics.documents.report_page import of_file, of_store, report_page
 
     factor = CONTROL_FACTOR if controls else None
     if is_store(source):
@@ -45,7 +51,7 @@ def report(source: str, output: str, no_simulation: bool, controls: bool) -> Non
 @click.option("--out", metavar="DIR", default="figures", show_default=True, help="Folder of the figures.")
 def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
     """The experiments behind the paper's figures, theory overlaid; without a NAME: what there is."""
-    from asymptotics.reproduction import chosen, files, reproductions
+    from asymptotics.documents.reproduction import chosen, files, reproductions
 
     if not names:
         for one in reproductions():
@@ -61,7 +67,7 @@ def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
 )
 def demo(out: str) -> None:
     """A small full run, theory and simulation, in under two minutes; writes a figure."""
-    from asymptotics.demo import run_demo
+    from asymptotics.documents.demo import run_demo
 
     images = run_demo(say, note)
     write(out, {f"demo.{kind}": content for kind, content in images.items()})

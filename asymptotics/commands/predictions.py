@@ -27,9 +27,9 @@ from asymptotics.commands.terminal import (
 @JSON
 def overlaps(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
     """Overlaps of the neurons with the target's directions after each giant step."""
-    from asymptotics.experiment import Experiment
-    from asymptotics.printing import overlaps_text
-    from asymptotics.trajectories import runs, to_csv
+    from asymptotics.comparison.trajectories import runs, to_csv
+    from asymptotics.experiment.grid import Experiment
+    from asymptotics.text.printing import overlaps_text
 
     found = runs(Experiment.load(file), with_simulation, note)
     for run in found:
@@ -38,7 +38,7 @@ def overlaps(file: str, with_simulation: bool, out: str | None, as_json: bool) -
     # One training is the usual case and is its own document; a grid is a list of such.
     document = documents[0] if len(documents) == 1 else {"runs": documents}
     if out is not None:
-        from asymptotics.trajectories import images_of
+        from asymptotics.comparison.trajectories import images_of
 
         images: dict[str, bytes] = {}
         for i, run in enumerate(found):
@@ -56,14 +56,14 @@ def overlaps(file: str, with_simulation: bool, out: str | None, as_json: bool) -
 @JSON
 def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
     """Test and train error of the ridge fit at every point of the sweep."""
-    from asymptotics.curves import curve_rows, to_csv
-    from asymptotics.experiment import Experiment
-    from asymptotics.printing import curve_text
+    from asymptotics.comparison.curves import curve_rows, to_csv
+    from asymptotics.experiment.grid import Experiment
+    from asymptotics.text.printing import curve_text
 
     rows = curve_rows(Experiment.load(file), with_simulation, note)
     document = {"rows": rows}
     if out is not None:
-        from asymptotics.figures import plot_curve, save
+        from asymptotics.figures.drawing import plot_curve, save
 
         drawn = save(lambda figure: plot_curve(rows, figure.add_subplot()))
         images = {f"curve.{kind}": content for kind, content in drawn.items()}
@@ -82,17 +82,17 @@ def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> N
 @JSON
 def spectrum(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
     """Singular values of the features after one giant step: edge of the bulk and spikes."""
-    from asymptotics.experiment import Experiment
-    from asymptotics.printing import spectrum_text
-    from asymptotics.spectra import spectra
+    from asymptotics.comparison.spectra import spectra
+    from asymptotics.experiment.grid import Experiment
+    from asymptotics.text.printing import spectrum_text
 
     found = spectra(Experiment.load(file), with_simulation, note)
     documents = [one.to_dict() for one in found]
     # One cell is the usual case and is its own document; a grid is a list of such.
     document = documents[0] if len(documents) == 1 else {"runs": documents}
     if out is not None:
-        from asymptotics.figures import save
-        from asymptotics.spectrum_figure import spectrum_page
+        from asymptotics.figures.drawing import save
+        from asymptotics.figures.spectrum_figure import spectrum_page
 
         images: dict[str, bytes] = {}
         for i, one in enumerate(found):
@@ -114,14 +114,14 @@ def spectrum(file: str, with_simulation: bool, out: str | None, as_json: bool) -
 @JSON
 def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
     """Step size and ridge penalty of least predicted test error (their grids in the file do not matter)."""
-    from asymptotics.experiment import Experiment
-    from asymptotics.printing import tuning_text
-    from asymptotics.tuning import tuned
+    from asymptotics.design.tuning import tuned
+    from asymptotics.experiment.grid import Experiment
+    from asymptotics.text.printing import tuning_text
 
     found = tuned(Experiment.load(file), tuple(name.strip() for name in over.split(",")))
     document = {"rows": found}
     if out is not None:
-        from asymptotics.figures import save, tuning_page
+        from asymptotics.figures.drawing import save, tuning_page
 
         images: dict[str, bytes] = {}
         for i, row in enumerate(found):
@@ -140,9 +140,9 @@ def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
 @JSON
 def samples(file: str, test_error: float, as_json: bool) -> None:
     """How many samples, n2 = alpha d, the ridge fit needs for a test error; ridge.alpha is not used."""
-    from asymptotics.experiment import Experiment
-    from asymptotics.inversion import inverted
-    from asymptotics.printing import samples_text
+    from asymptotics.design.inversion import inverted
+    from asymptotics.experiment.grid import Experiment
+    from asymptotics.text.printing import samples_text
 
     rows = inverted(Experiment.load(file), test_error)
     emit({"rows": rows}, as_json, lambda: samples_text(rows))

@@ -50,9 +50,9 @@ def simulate(
     as_json: bool,
 ) -> None:
     """Run the whole sweep of simulations, stored unit by unit and resumed by default."""
-    from asymptotics.experiment import Experiment
-    from asymptotics.printing import plan_text, sweep_text
-    from asymptotics.simulation.sweeps import plan, sweep
+    from asymptotics.experiment.grid import Experiment
+    from asymptotics.sweeps.sweeping import plan, sweep
+    from asymptotics.text.printing import plan_text, sweep_text
     from hermite.errors import InputError
 
     if store is None and file == "-":
@@ -111,19 +111,19 @@ def validate(
     as_json: bool,
 ) -> int:
     """Theory against simulation: z-scores and a verdict (exit code 1 if they disagree, or a control passes)."""
-    from asymptotics.experiment import Experiment
-    from asymptotics.printing import validation_text
-    from asymptotics.validation import CONTROL_FACTOR
-    from asymptotics.validation import validate as judge
+    from asymptotics.comparison.validation import CONTROL_FACTOR
+    from asymptotics.comparison.validation import validate as judge
+    from asymptotics.experiment.grid import Experiment
+    from asymptotics.text.printing import validation_text
 
     factor = control_factor if control_factor is not None else CONTROL_FACTOR if controls else None
     experiment = Experiment.load(file)
     if store is None:
         report = judge(experiment, note, sizes=sizes, rate=rate, controls=factor)
     else:
-        from asymptotics.simulation.store import Store
-        from asymptotics.stored import measured_in
-        from asymptotics.validation import examine
+        from asymptotics.comparison.measurements import measured_in
+        from asymptotics.comparison.validation import examine
+        from asymptotics.sweeps.store import Store
 
         with Store.read(store) as opened:
             measured = measured_in(opened, experiment)
@@ -131,7 +131,7 @@ def validate(
     document = report.to_dict()
     text = validation_text(document)
     if out is not None:
-        from asymptotics.figures import save
+        from asymptotics.figures.drawing import save
 
         drawn = save(lambda figure: report.plot(figure.add_subplot()))
         images = {f"validation.{kind}": content for kind, content in drawn.items()}

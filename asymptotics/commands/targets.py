@@ -54,7 +54,7 @@ def leap(
 @JSON
 def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
     """Hermite expansion of a target: coefficients E[f He_a1(z1) He_a2(z2) ...], energy of each order."""
-    from asymptotics.printing import expansion_text
+    from asymptotics.text.printing import expansion_text
     from hermite import Target
     from hermite import expand as expansion
 
@@ -107,7 +107,7 @@ def hardness(
 @JSON
 def plateaus(expr: str, steps: int | None, kappa: int | None, activation: str | None, as_json: bool) -> None:
     """The stairway: the test error that no second layer gets below, by steps and by batch size."""
-    from asymptotics import plateaus as stairway
+    from asymptotics.stairway.stairs import plateaus as stairway
     from hermite import Target
 
     result = stairway(Target(expr), steps=steps, kappa=kappa, activation=activation)

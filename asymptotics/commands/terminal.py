@@ -93,7 +93,7 @@ SIMULATE = click.option(
 
 def write(folder: str, files: Mapping[str, bytes | str]) -> None:
     """Write results and say where they are (on standard error)."""
-    from asymptotics.writing import write_files
+    from asymptotics.files import write_files
 
     note("wrote " + ", ".join(map(str, write_files(folder, files))))
 

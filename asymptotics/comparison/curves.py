@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from asymptotics.experiment import Experiment, Unit
+from asymptotics.experiment.grid import Experiment, Unit
+from asymptotics.experiment.settings import Ridge, Simulation, Training
 from asymptotics.results import Risk, plain
-from asymptotics.settings import Ridge, Simulation, Training
 from hermite.errors import InputError
 
 Row = dict[str, Any]

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from asymptotics.curves import Progress, beside, silent, simulated_risks, theory
-from asymptotics.experiment import Experiment
-from asymptotics.finite_size import sizes_below
+from asymptotics.comparison.curves import Progress, beside, silent, simulated_risks, theory
+from asymptotics.comparison.finite_size import sizes_below
+from asymptotics.comparison.trajectories import measure, predict
+from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.settings import Ridge, Simulation, Training
 from asymptotics.results import Overlaps, Risk, StepOverlaps
-from asymptotics.settings import Ridge, Simulation, Training
-from asymptotics.trajectories import measure, predict
 from hermite.errors import InputError
 
 Row = dict[str, Any]

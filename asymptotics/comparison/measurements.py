@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from asymptotics.comparisons import Measured, MeasuredOverlaps, MeasuredRisk
-from asymptotics.experiment import Experiment
+from asymptotics.comparison.joined import Measured, MeasuredOverlaps, MeasuredRisk
+from asymptotics.experiment.grid import Experiment
 from asymptotics.results import Overlaps, Risk, StepOverlaps
 from asymptotics.simulation.runner import Job, mean_and_error
-from asymptotics.simulation.store import Store
-from asymptotics.simulation.tasks import tasks_of
+from asymptotics.sweeps.store import Store
+from asymptotics.sweeps.tasks import tasks_of
 from hermite.errors import InputError
 
 Rows = Sequence[Mapping[str, Any]]

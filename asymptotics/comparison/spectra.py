@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.experiment import Experiment
+from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.generalisation.feature_spectrum import FeatureSpectrum, spectrum
-from asymptotics.settings import Network, Ridge, Simulation, Training
 
 if TYPE_CHECKING:
     from hermite.target import Target

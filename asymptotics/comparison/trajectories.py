@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asymptotics.experiment import Experiment
+from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.settings import Simulation, Training
 from asymptotics.results import Overlaps
-from asymptotics.settings import Simulation, Training
+from asymptotics.text.printing import partner
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,6 @@ def measure(experiment: Experiment, training: Training, simulation: Simulation) 
     return result.overlaps
 
 
-def partner(entry: Mapping[str, Any], g: int, neurons: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The measured counterpart of entry ``g``: of the same place and readout; empty if the groups differ.
-
-    They differ where the law stands on quadrature nodes (a Gaussian readout, random biases).
-    """
-    same = g < len(neurons) and abs(neurons[g]["readout"] - entry["readout"]) < 1e-9
-    return neurons[g] if same else {}
-
-
 def to_csv(documents: Sequence[Mapping[str, Any]]) -> str:
     """One row a run, step and entry; the columns of ``simulation`` carry its name; null is empty."""
     r = len(documents[0]["steps"][0]["neurons"][0]["M"])
@@ -118,8 +110,8 @@ def to_csv(documents: Sequence[Mapping[str, Any]]) -> str:
 
 def images_of(run: Run, suffix: str = "") -> dict[str, bytes]:
     """{file name: bytes}: overlaps over the steps and, for two directions or more, the clouds of neurons."""
-    from asymptotics.clouds import plot_clouds
-    from asymptotics.figures import plot_overlaps, save
+    from asymptotics.figures.drawing import plot_overlaps, save
+    from asymptotics.figures.neuron_clouds import plot_clouds
 
     drawings = {
         "overlaps": save(lambda figure: plot_overlaps(run.theory, figure.add_subplot(), run.measured))

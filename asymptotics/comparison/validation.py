@@ -29,7 +29,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.comparisons import (
+from asymptotics.comparison.curves import Progress, silent
+from asymptotics.comparison.finite_size import RATES, Spread, choose_rate, extrapolate, spread_of_slopes
+from asymptotics.comparison.joined import (
     Altered,
     Measured,
     Row,
@@ -38,9 +40,7 @@ from asymptotics.comparisons import (
     refuse_without_theory,
     with_sizes,
 )
-from asymptotics.curves import Progress, silent
-from asymptotics.experiment import Experiment
-from asymptotics.finite_size import RATES, Spread, choose_rate, extrapolate, spread_of_slopes
+from asymptotics.experiment.grid import Experiment
 from asymptotics.results import plain
 from hermite.errors import InputError
 
@@ -136,7 +136,7 @@ class ValidationReport:
 
     def plot(self, ax: Any = None) -> Any:
         """z-scores point by point; returns the Axes."""
-        from asymptotics.figures import plot_residuals
+        from asymptotics.figures.drawing import plot_residuals
 
         return plot_residuals(self.rows, ax=ax)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asymptotics.experiment import Experiment
+from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.results import plain
-from asymptotics.settings import Network, Ridge, Training
 from hermite.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asymptotics.experiment import Experiment
+from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.results import Risk, plain
-from asymptotics.settings import Network, Ridge, Training
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target
 
@@ -75,7 +75,7 @@ class Optimum:
 
     def plot(self, ax: Any = None) -> Any:
         """Test error against the settings that were tried, the optimum marked; returns the Axes."""
-        from asymptotics.figures import plot_tuning
+        from asymptotics.figures.drawing import plot_tuning
 
         return plot_tuning(self.to_dict(), ax)
 

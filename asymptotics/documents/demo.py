@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.curves import Row, curve_rows
-from asymptotics.experiment import Experiment
-from asymptotics.printing import number, table
-from asymptotics.trajectories import Run, runs
+from asymptotics.comparison.curves import Row, curve_rows
+from asymptotics.comparison.trajectories import Run, runs
+from asymptotics.experiment.grid import Experiment
+from asymptotics.text.printing import number, table
 from hermite import Target
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ test_samples = 20000
 
 def run_demo(say: Say, note: Say) -> dict[str, bytes]:
     """Run the demonstration, saying results through ``say``; returns the figure as PNG and PDF."""
-    from asymptotics import plateaus
-    from asymptotics.figures import PAGE, save
+    from asymptotics.figures.drawing import PAGE, save
+    from asymptotics.stairway.stairs import plateaus
     from hermite import leap
 
     target = Target(TEXT)
@@ -107,7 +107,7 @@ def _compared(theory: float, mean: float, sem: float) -> list[Any]:
 
 def draw(figure: Figure, run: Run, rows: list[Row]) -> None:
     """Overlaps on the left, the learning curve on the right."""
-    from asymptotics.figures import plot_curve, plot_overlaps
+    from asymptotics.figures.drawing import plot_curve, plot_overlaps
 
     left, right = figure.subplots(1, 2)
     plot_overlaps(run.theory, left, simulation=run.measured)

@@ -95,7 +95,7 @@ def expression_latex(text: str, variables: Sequence[str]) -> str:
     >>> expression_latex("z1 - 1/2*z4", ["z1", "z2", "z3", "z4"])
     'z_{1} - \\\\frac{1}{2} z_{4}'
     """
-    from hermite.printing import to_latex
+    from hermite.language.printing import to_latex
     from hermite.target import Target
 
     tree = Target(text, variables=list(variables)).tree

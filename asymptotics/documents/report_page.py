@@ -14,7 +14,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.comparisons import (
+from asymptotics.comparison.curves import Progress, Row, compared, curve_rows, silent
+from asymptotics.comparison.joined import (
     Measured,
     MeasuredOverlaps,
     MeasuredRisk,
@@ -23,19 +24,18 @@ from asymptotics.comparisons import (
     refuse_without_theory,
     with_sizes,
 )
-from asymptotics.curves import Progress, Row, compared, curve_rows, silent
-from asymptotics.experiment import Experiment, read
-from asymptotics.mathematics import expression_latex, formula
-from asymptotics.printing import measured as with_error
-from asymptotics.printing import number, vector
-from asymptotics.trajectories import Run, predict
-from asymptotics.validation import ValidationReport, examine
+from asymptotics.comparison.trajectories import Run, predict
+from asymptotics.comparison.validation import ValidationReport, examine
+from asymptotics.documents.mathematics import expression_latex, formula
+from asymptotics.experiment.grid import Experiment, read
+from asymptotics.text.printing import measured as with_error
+from asymptotics.text.printing import number, vector
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hermite.report import LeapReport
+    from hermite.indices.report import LeapReport
 
 _ROWS_SHOWN = 200
 """Rows of a table that the page shows."""
@@ -75,8 +75,8 @@ def of_file(
 
 def of_store(path: str, progress: Progress = silent, controls: float | None = None) -> Findings:
     """What a store holds of the experiment of its latest run; nothing is simulated."""
-    from asymptotics.simulation.store import Store
-    from asymptotics.stored import experiment_of, measured_in
+    from asymptotics.comparison.measurements import experiment_of, measured_in
+    from asymptotics.sweeps.store import Store
 
     with Store.read(path) as store:
         experiment, text = experiment_of(store)
@@ -197,7 +197,7 @@ def _leap_answers(report: LeapReport) -> Iterable[tuple[str, str]]:
 
 def _subspace(rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:
     """span{…} as a formula."""
-    from hermite.report import pretty
+    from hermite.indices.report import pretty
 
     if not rows:
         return _formula(r"\{0\}", "{0}")
@@ -219,7 +219,7 @@ def _formula(latex: str, text: str) -> str:
 
 def _stairway(experiment: Experiment) -> str:
     """The plateaus after each step of the experiment."""
-    from asymptotics import plateaus
+    from asymptotics.stairway.stairs import plateaus
 
     network = experiment.network
     activation = network.activation if isinstance(network.activation, str) and not network.bias else None
@@ -242,7 +242,7 @@ def _stairway(experiment: Experiment) -> str:
 
 
 def _results_section(found: Findings) -> str:
-    from asymptotics.figures import plot_curve, plot_overlaps
+    from asymptotics.figures.drawing import plot_curve, plot_overlaps
 
     parts = []
     if found.rows:
@@ -327,7 +327,7 @@ def _measured_overlap(run: Run, i: int, g: int) -> str | None:
 
 
 def _validation_section(found: Findings) -> str:
-    from asymptotics.figures import plot_residuals
+    from asymptotics.figures.drawing import plot_residuals
 
     report = found.validation
     if report is None:
@@ -369,7 +369,7 @@ def _configuration_section(found: Findings) -> str:
     import numpy
     import scipy
 
-    from asymptotics import __version__
+    from asymptotics.version import __version__
 
     versions = (
         f"giantstep {__version__}, Python {platform.python_version()}, NumPy {numpy.__version__}, "
@@ -424,7 +424,7 @@ def _cell(value: Any) -> str:
 
 def _figure(draw: Callable[[Figure], object], alt: str) -> str:
     """A figure as an SVG image inside the page."""
-    from asymptotics.figures import drawn_svg
+    from asymptotics.figures.drawing import drawn_svg
 
     data = b64encode(drawn_svg(draw)).decode()
     return (

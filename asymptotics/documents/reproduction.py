@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.curves import Progress, Row, curve_rows, silent, to_csv
-from asymptotics.experiment import Experiment
-from asymptotics.figures import COLUMN, PAGE
+from asymptotics.comparison.curves import Progress, Row, curve_rows, silent, to_csv
+from asymptotics.comparison.trajectories import Run, measure, predict, runs
+from asymptotics.comparison.trajectories import to_csv as overlaps_csv
+from asymptotics.experiment.grid import Experiment
+from asymptotics.figures.drawing import COLUMN, PAGE
 from asymptotics.simulation.runner import mean_and_error
-from asymptotics.trajectories import Run, measure, predict, runs
-from asymptotics.trajectories import to_csv as overlaps_csv
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def chosen(names: Sequence[str]) -> list[Reproduction]:
 
 def files(one: Reproduction, full: bool = False, progress: Progress = silent) -> dict[str, bytes | str]:
     """Run ``one``: {file name: content} of its PDF, PNG and CSV."""
-    from asymptotics.figures import save
+    from asymptotics.figures.drawing import save
 
     drawing = one.run(full, progress)
     images = save(drawing.draw, drawing.size)
@@ -127,8 +127,8 @@ def _steps_of(text: str, full: bool, **simulation: Any) -> Experiment:
 
 
 def _overlaps(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.clouds import plot_cloud
-    from asymptotics.figures import plot_overlaps
+    from asymptotics.figures.drawing import plot_overlaps
+    from asymptotics.figures.neuron_clouds import plot_cloud
 
     found = [
         runs(_steps_of(text, full), simulate=True, progress=progress)[0] for text in (STAIRCASE, NO_STAIRCASE)
@@ -148,13 +148,13 @@ def _overlaps(full: bool, progress: Progress) -> Drawing:
 
 
 def _latex(text: str) -> str:
-    from asymptotics.mathematics import expression_latex
+    from asymptotics.documents.mathematics import expression_latex
 
     return expression_latex(text, ["z1", "z2"])
 
 
 def _gradient(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.figures import plot_overlaps
+    from asymptotics.figures.drawing import plot_overlaps
 
     found = [_gradients(_steps_of(text, full), progress) for text in (STAIRCASE, NO_STAIRCASE)]
 
@@ -200,7 +200,7 @@ SPECIAL = "z1 + He2(z1)/2 - He2(z2)/2"
 
 
 def _specialisation(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.clouds import plot_cloud
+    from asymptotics.figures.neuron_clouds import plot_cloud
 
     d, width, replicates = (400, 1000, 10) if full else (100, 200, 4)
     settings = ((1, (), 4.0), (2, (0, 1), 2.0))
@@ -242,7 +242,7 @@ def _specialisation(full: bool, progress: Progress) -> Drawing:
 
 
 def _test_error(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.figures import plot_rows
+    from asymptotics.figures.drawing import plot_rows
 
     d, replicates = (80, 10) if full else (40, 3)
     exponents = [0.5 + 0.25 * k for k in range(7)]
@@ -283,7 +283,7 @@ def _without_theory(row: Row) -> Row:
 
 def _levels(text: str) -> list[tuple[str, float]]:
     """Plateaus at initialisation and after a step, with their names."""
-    from asymptotics import plateaus
+    from asymptotics.stairway.stairs import plateaus
     from hermite import Target
 
     table = plateaus(Target(text), steps=1, kappa=1, activation="relu").to_dict()["rows"]
@@ -301,7 +301,7 @@ LONG_STAIRCASE = "z1 + z1*z2 + z1*z2*z3"
 
 
 def _stairway(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.figures import plot_rows
+    from asymptotics.figures.drawing import plot_rows
 
     d, replicates = (1024, 10) if full else (256, 4)
     experiment = _experiment(
@@ -315,7 +315,7 @@ def _stairway(full: bool, progress: Progress) -> Drawing:
     rows = curve_rows(experiment, True, progress)
 
     def draw(figure: Figure) -> None:
-        from asymptotics.mathematics import expression_latex
+        from asymptotics.documents.mathematics import expression_latex
 
         ax = figure.add_subplot()
         plot_rows(ax, rows, "step", names={None: "ridge fit"})

@@ -21,10 +21,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.gaussian import hermite_values, legendre, piecewise_rule, trapezoid_rule
-from asymptotics.piecewise import PiecewisePolynomial, from_tree, kinks_of, normal_density
+from asymptotics.expectations.piecewise import PiecewisePolynomial, from_tree, kinks_of, normal_density
+from asymptotics.expectations.quadrature import hermite_values, legendre, piecewise_rule, trapezoid_rule
 from hermite.errors import InputError
-from hermite.expressions import (
+from hermite.language.expressions import (
     Call,
     Expression,
     Number,
@@ -35,7 +35,7 @@ from hermite.expressions import (
     differentiate,
     substitute,
 )
-from hermite.parsing import parse
+from hermite.language.parsing import parse
 
 Array = npt.NDArray[np.float64]
 Function = Callable[[Any], Any]

@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.gaussian import hermite_values, legendre, trapezoid_rule
-from asymptotics.piecewise import normal_density
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.piecewise import normal_density
+from asymptotics.expectations.quadrature import hermite_values, legendre, trapezoid_rule
 
 Array = npt.NDArray[np.float64]
 

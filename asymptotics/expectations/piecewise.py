@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from hermite.expressions import Expression
+    from hermite.language.expressions import Expression
 
 Array = npt.NDArray[np.float64]
 Polynomial = tuple[float, ...]  # coefficients, constant first
@@ -115,8 +115,8 @@ def _plain(coefficients: npt.ArrayLike) -> Polynomial:
 
 def kinks_of(tree: Expression, reach: float = 40.0) -> tuple[float, ...]:
     """Where an argument of relu, abs, sign, max, … changes its sign, by bisection on a fine grid (sorted)."""
-    from hermite.building import add, negate
-    from hermite.expressions import Call, compile_numpy, is_constant, postorder
+    from hermite.language.building import add, negate
+    from hermite.language.expressions import Call, compile_numpy, is_constant, postorder
 
     arguments: list[Expression] = []
     for node in postorder(tree):
@@ -155,7 +155,7 @@ def kinks_of(tree: Expression, reach: float = 40.0) -> tuple[float, ...]:
 
 def from_tree(tree: Expression, kinks: tuple[float, ...]) -> PiecewisePolynomial | None:
     """The pieces of ``tree`` between ``kinks``, or None if it is not piecewise polynomial."""
-    from hermite.expressions import Call, is_constant, postorder
+    from hermite.language.expressions import Call, is_constant, postorder
 
     for node in postorder(tree):
         if isinstance(node, Call) and not is_constant(node) and node.name not in _PIECEWISE:
@@ -167,8 +167,17 @@ def from_tree(tree: Expression, kinks: tuple[float, ...]) -> PiecewisePolynomial
 
 def _piece_at(tree: Expression, x: float) -> Polynomial:
     """The polynomial that ``tree`` equals around ``x``."""
-    from hermite.evaluation import constant_value
-    from hermite.expressions import Call, Hermite, Power, Product, Sum, Variable, is_constant, postorder
+    from hermite.language.evaluation import constant_value
+    from hermite.language.expressions import (
+        Call,
+        Hermite,
+        Power,
+        Product,
+        Sum,
+        Variable,
+        is_constant,
+        postorder,
+    )
 
     poly = np.polynomial.polynomial
     value: Any

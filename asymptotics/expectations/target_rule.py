@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.gaussian import REACH, legendre, sobol_normal, split_hermite_rule
+from asymptotics.expectations.quadrature import REACH, legendre, sobol_normal, split_hermite_rule
 
 if TYPE_CHECKING:
-    from hermite.expressions import Expression
+    from hermite.language.expressions import Expression
     from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -84,8 +84,8 @@ def kink_planes(f: Target) -> list[tuple[Array, float]] | None:
 
 def _kink_planes(tree: Expression, r: int) -> list[tuple[Array, float]] | None:
     """(n, b) of every hyperplane n·u + b = 0 on which ``tree`` may have a kink; None if one is not a plane."""
-    from hermite.building import add, negate
-    from hermite.expressions import Call, Power, Product, is_constant, postorder
+    from hermite.language.building import add, negate
+    from hermite.language.expressions import Call, Power, Product, is_constant, postorder
 
     arguments: list[Expression] = []
     for node in postorder(tree):
@@ -114,7 +114,7 @@ def _kink_planes(tree: Expression, r: int) -> list[tuple[Array, float]] | None:
 
 def _affine(e: Expression, r: int) -> tuple[Array, float] | None:
     """(n, b) if e(u) = n·u + b, tested on polynomials of degree one only."""
-    from hermite.expressions import compile_numpy, degree_bound, is_polynomial
+    from hermite.language.expressions import compile_numpy, degree_bound, is_polynomial
 
     if not is_polynomial(e) or degree_bound(e) > 1:
         return None

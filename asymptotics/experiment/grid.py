@@ -1,8 +1,8 @@
 """Experiment: a target and the grids of an experiment file, and the units of their product.
 
 The grids are those of training (steps, alpha, eta), ridge (alpha, beta, lambda) and simulation (d); one point of them is a
-:class:`~asymptotics.settings.Training`, ``Ridge`` and ``Simulation``. A bad file raises one ``InputError`` that lists every
-problem.
+:class:`~asymptotics.experiment.settings.Training`, ``Ridge`` and ``Simulation``. A bad file raises one ``InputError``
+that lists every problem.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from asymptotics import rules
-from asymptotics.rules import Rule
-from asymptotics.settings import (
+from asymptotics.experiment import schema
+from asymptotics.experiment.schema import Rule
+from asymptotics.experiment.settings import (
     NETWORK_RULES,
     RIDGE_RULES,
     SIMULATION_RULES,
@@ -102,10 +102,10 @@ class Experiment:
         known = ("target", *_TABLES)
         for name in data:
             if name not in known:
-                near = rules.suggestion(name, known)
+                near = schema.suggestion(name, known)
                 problems.append(f"There is no table [{name}]{near}; there are {', '.join(known)}.")
             elif not isinstance(data[name], Mapping):
-                problems.append(f"{name} must be a table, [{name}], not {rules.show(data[name])}.")
+                problems.append(f"{name} must be a table, [{name}], not {schema.show(data[name])}.")
         tables = {name: v if isinstance(v := data.get(name, {}), Mapping) else {} for name in known}
         target = _target(tables["target"], problems)
         grids = {
@@ -187,21 +187,23 @@ def _table(
         if rule is None:
             problems.append(_unknown(table, key, table_rules))
         elif not rule.grid:
-            good.update(rules.check(table, table_rules, {key: value}, problems))
+            good.update(schema.check(table, table_rules, {key: value}, problems))
         elif isinstance(value, list):
             if not value:
                 problems.append(
                     f"{table}.{key} must be {rule.allowed}, or a list of such, not an empty list."
                 )
-            found = [rules.check(table, table_rules, {key: v}, problems).get(key) for v in value]
+            found = [schema.check(table, table_rules, {key: v}, problems).get(key) for v in value]
             good[key] = tuple(dict.fromkeys(found))
         else:
-            good.update({k: (v,) for k, v in rules.check(table, table_rules, {key: value}, problems).items()})
+            good.update(
+                {k: (v,) for k, v in schema.check(table, table_rules, {key: value}, problems).items()}
+            )
     return good
 
 
 def _unknown(table: str, key: str, known: Mapping[str, Any]) -> str:
-    return f"[{table}] has no key {key!r}{rules.suggestion(key, known)}; it has {', '.join(known)}."
+    return f"[{table}] has no key {key!r}{schema.suggestion(key, known)}; it has {', '.join(known)}."
 
 
 def _expand(kind: Callable[..., T], grid: Mapping[str, Any]) -> tuple[T, ...]:
@@ -223,10 +225,10 @@ def _target(data: Mapping[str, Any], problems: list[str]) -> Target | None:
         problems.append('The experiment needs [target] with expression = "...", for instance "z1 + z1*z2".')
     elif not isinstance(expression, str):
         problems.append(
-            f'target.expression must be a string such as "z1 + z1*z2", not {rules.show(expression)}.'
+            f'target.expression must be a string such as "z1 + z1*z2", not {schema.show(expression)}.'
         )
-    noise_rule = {"noise": Rule(rules.number(0.0), "a finite number of at least 0")}
-    noise = rules.check("target", noise_rule, {"noise": data.get("noise", 0.0)}, problems).get("noise")
+    noise_rule = {"noise": Rule(schema.number(0.0), "a finite number of at least 0")}
+    noise = schema.check("target", noise_rule, {"noise": data.get("noise", 0.0)}, problems).get("noise")
     if len(problems) > before or not isinstance(expression, str) or noise is None:
         return None
     try:

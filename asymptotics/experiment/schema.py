@@ -136,7 +136,7 @@ def removed_orders(value: Any) -> tuple[int, ...]:
 def activation(value: Any) -> Any:
     """A name or an expression in x (checked by parsing it), or a callable."""
     if isinstance(value, str):
-        from asymptotics.activations import get_activation
+        from asymptotics.expectations.activations import get_activation
         from hermite.errors import InputError
 
         if not value.strip():

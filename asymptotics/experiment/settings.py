@@ -17,60 +17,61 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics import rules
-from asymptotics.rules import Rule
+from asymptotics.experiment import schema
+from asymptotics.experiment.schema import Rule
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
-    from asymptotics.activations import Activation
+    from asymptotics.expectations.activations import Activation
 
 Array = npt.NDArray[np.float64]
 
-_POSITIVE = rules.number(0.0, open_end=True)
-_SIZE = rules.integer(1)
+_POSITIVE = schema.number(0.0, open_end=True)
+_SIZE = schema.integer(1)
 
 NETWORK_RULES = {
-    "activation": Rule(rules.activation, "a name, an expression in x or a callable"),
-    "readout": Rule(rules.readout_law, '"rademacher", "gaussian" or a list of [value, weight]'),
-    "bias": Rule(rules.number(0.0), "a finite number of at least 0"),
-    "initialisation": Rule(rules.choice("symmetric", "independent"), '"symmetric" or "independent"'),
-    "width": Rule(rules.width, '"infinite" or a whole number of at least 1'),
+    "activation": Rule(schema.activation, "a name, an expression in x or a callable"),
+    "readout": Rule(schema.readout_law, '"rademacher", "gaussian" or a list of [value, weight]'),
+    "bias": Rule(schema.number(0.0), "a finite number of at least 0"),
+    "initialisation": Rule(schema.choice("symmetric", "independent"), '"symmetric" or "independent"'),
+    "width": Rule(schema.width, '"infinite" or a whole number of at least 1'),
 }
 TRAINING_RULES = {
-    "steps": Rule(rules.integer(0), "a whole number of at least 0", grid=True),
+    "steps": Rule(schema.integer(0), "a whole number of at least 0", grid=True),
     "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
     "eta": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
-    "batch_exponent": Rule(rules.number(0.0), "a finite number of at least 0"),
-    "remove_orders": Rule(rules.removed_orders, "[], [0] or [0, 1]"),
+    "batch_exponent": Rule(schema.number(0.0), "a finite number of at least 0"),
+    "remove_orders": Rule(schema.removed_orders, "[], [0] or [0, 1]"),
 }
 RIDGE_RULES = {
     "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
     "beta": Rule(
-        rules.number(0.0, open_end=True, infinite=True),
+        schema.number(0.0, open_end=True, infinite=True),
         "a number greater than 0 (inf: kernel ridge)",
         grid=True,
     ),
-    "lambda": Rule(rules.number(0.0), "a finite number of at least 0", grid=True),
-    "d": Rule(rules.optional(_SIZE), "a whole number of at least 1"),
+    "lambda": Rule(schema.number(0.0), "a finite number of at least 0", grid=True),
+    "d": Rule(schema.optional(_SIZE), "a whole number of at least 1"),
     "regime": Rule(
-        rules.choice("auto", "proportional", "finite", "fixed-width"),
+        schema.choice("auto", "proportional", "finite", "fixed-width"),
         '"auto", "proportional", "finite" or "fixed-width"',
     ),
     "level": Rule(
-        rules.choice("auto", "iso", "E", "matrix", "E+", "En+"), '"auto", "iso", "E", "matrix", "E+" or "En+"'
+        schema.choice("auto", "iso", "E", "matrix", "E+", "En+"),
+        '"auto", "iso", "E", "matrix", "E+" or "En+"',
     ),
 }
 SIMULATION_RULES = {
-    "method": Rule(rules.choice("direct", "reduced"), '"direct" or "reduced"'),
+    "method": Rule(schema.choice("direct", "reduced"), '"direct" or "reduced"'),
     "d": Rule(_SIZE, "a whole number of at least 1", grid=True),
     "width": Rule(_SIZE, "a whole number of at least 1"),
     "replicates": Rule(_SIZE, "a whole number of at least 1"),
     "test_samples": Rule(_SIZE, "a whole number of at least 1"),
-    "seed": Rule(rules.integer(0), "a whole number of at least 0"),
-    "backend": Rule(rules.choice("numpy", "torch"), '"numpy" or "torch"'),
-    "device": Rule(rules.text, 'the name of a device, such as "cpu" or "cuda"'),
-    "dtype": Rule(rules.choice("float32", "float64"), '"float32" or "float64"'),
-    "memory": Rule(rules.memory_bytes, 'a size such as "1 GB" or "512 MiB"'),
+    "seed": Rule(schema.integer(0), "a whole number of at least 0"),
+    "backend": Rule(schema.choice("numpy", "torch"), '"numpy" or "torch"'),
+    "device": Rule(schema.text, 'the name of a device, such as "cpu" or "cuda"'),
+    "dtype": Rule(schema.choice("float32", "float64"), '"float32" or "float64"'),
+    "memory": Rule(schema.memory_bytes, 'a size such as "1 GB" or "512 MiB"'),
     "threads": Rule(_SIZE, "a whole number of at least 1"),
 }
 
@@ -82,7 +83,7 @@ def _settle(
     problems: list[str] = []
     keys = {names.get(f.name, f.name): f.name for f in fields(settings)}
     values = {key: getattr(settings, name) for key, name in keys.items()}
-    good = rules.check(table, table_rules, values, problems)
+    good = schema.check(table, table_rules, values, problems)
     if table == "network":
         problems += network_problems(good)
     if problems:
@@ -144,7 +145,7 @@ class Network:
 
     def get_activation(self) -> Activation:
         """The ``Activation`` that ``activation`` names."""
-        from asymptotics.activations import get_activation
+        from asymptotics.expectations.activations import get_activation
 
         return get_activation(self.activation)
 

@@ -1,1 +1,1 @@
-"""Errors of the ridge fit: random features, learned features, plateaus."""
+"""What is the test error of the ridge fit?"""

@@ -14,25 +14,30 @@ from typing import Any
 
 import numpy as np
 
+from asymptotics.expectations.quadrature import tensor_rule
+from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.fixed_point import Solution
-from asymptotics.gaussian import tensor_rule
-from asymptotics.generalisation.conditional_features import (
+from asymptotics.generalisation.finite.conditional_features import (
     Conditional,
     conditional_features,
     solve_conditional,
 )
-from asymptotics.generalisation.harmonics import Features, TargetHarmonics, features, target_harmonics
-from asymptotics.generalisation.network_groups import BIAS_NODES, bias_nodes, readout_groups
-from asymptotics.generalisation.radial import radial_equivalent
-from asymptotics.generalisation.random_features import Spectrum, deterministic_equivalent, spectrum
-from asymptotics.generalisation.several_steps import Layer, train
-from asymptotics.generalisation.spiked import spiked_units
-from asymptotics.generalisation.trained_units import most_spikes, spikes, strength_left_out, trained_units
-from asymptotics.generalisation.unit_errors import Errors, solve_units
-from asymptotics.generalisation.units import Units
-from asymptotics.learning.low_orders import without_orders
+from asymptotics.generalisation.finite.harmonics import Features, TargetHarmonics, features, target_harmonics
+from asymptotics.generalisation.finite.radial import radial_equivalent
+from asymptotics.generalisation.finite.random_features import Spectrum, deterministic_equivalent, spectrum
+from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
+from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.trained_layer import (
+    most_spikes,
+    spikes,
+    strength_left_out,
+    trained_units,
+)
+from asymptotics.learning.giant.low_orders import without_orders
+from asymptotics.learning.giant.several_steps import Layer, train
+from asymptotics.learning.groups import BIAS_NODES, bias_nodes, readout_groups
 from asymptotics.results import Risk
-from asymptotics.settings import Network, Ridge, Training
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -100,7 +105,7 @@ def _corrected(
     accuracy: float | None,
 ) -> tuple[str, Errors, str]:
     """The level used, its errors and a note; corrections from auxiliary batches (see ``corrections``)."""
-    from asymptotics.generalisation import corrections
+    from asymptotics.generalisation.spiked import corrections
 
     alpha, beta = _ratios(network, ridge)
     batches = corrections.auxiliary_layers(f, network, training, ridge.d)
@@ -374,7 +379,7 @@ def _finite_risk(f: Target, network: Network, ridge: Ridge, throw: bool) -> Risk
 @lru_cache(maxsize=256)
 def _plateau(f: Target, network: Network, steps: int) -> float | None:
     """floor(U_steps, κ = 1) + Δ for this activation: the test error of the fit as alpha and beta grow."""
-    from asymptotics.generalisation.stairway import plateaus
+    from asymptotics.stairway.stairs import plateaus
 
     try:
         row = plateaus(f, steps=steps, kappa=1, activation=None if network.bias else network.activation)[

@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.gaussian import hermite_rule, hermite_values
-from asymptotics.generalisation.harmonics import features
-from asymptotics.generalisation.target_moments import moments_at_start
-from asymptotics.learning.low_orders import without_orders
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.quadrature import hermite_rule, hermite_values
+from asymptotics.experiment.settings import Network, Ridge, Training
+from asymptotics.generalisation.finite.harmonics import features
+from asymptotics.generalisation.spiked.target_moments import moments_at_start
+from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import plain
-from asymptotics.settings import Network, Ridge, Training
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -83,7 +83,7 @@ class FeatureSpectrum:
 
     def plot(self, ax: Any = None) -> Any:
         """Histogram of the simulated singular values, edge and spikes as lines; returns the Axes."""
-        from asymptotics.spectrum_figure import plot_spectrum
+        from asymptotics.figures.spectrum_figure import plot_spectrum
 
         return plot_spectrum(self, ax)
 

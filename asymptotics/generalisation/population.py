@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.pairs import gram_moments
-from asymptotics.target_rule import target_rule
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.pairs import gram_moments
+from asymptotics.expectations.target_rule import target_rule
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]

@@ -1,1 +1,1 @@
-"""Laws of what the first layer learns: one step, several steps, many neurons."""
+"""What does the first layer learn?"""

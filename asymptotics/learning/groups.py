@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.gaussian import hermite_rule
-from asymptotics.settings import Network
+from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.experiment.settings import Network
 
 Array = npt.NDArray[np.float64]
 

@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.gaussian import hermite_rule
-from asymptotics.learning.exponents import (
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.learning.features import LearnedFeatures
+from asymptotics.learning.giant.exponents import (
     check_steps,
     information_exponent,
     order_learned,
     warnings_at_exponent_one,
     warnings_of_law,
 )
-from asymptotics.learning.features import LearnedFeatures
-from asymptotics.learning.low_orders import check_orders, without_orders
-from asymptotics.learning.mean_field import (
+from asymptotics.learning.giant.low_orders import check_orders, without_orders
+from asymptotics.learning.giant.mean_field import (
     MeanField,
     MeanFieldPath,
     checked_mean_field,
     initial_groups,
     network_risk,
 )
-from asymptotics.learning.one_step import OneStepLaw, one_step_law, overlap_below_threshold
+from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law, overlap_below_threshold
 from asymptotics.results import Overlaps, StepOverlaps
 from hermite.errors import InputError
 from hermite.target import Target
 
 if TYPE_CHECKING:
-    from asymptotics.settings import Network, Training
+    from asymptotics.experiment.settings import Network, Training
 
 Array = npt.NDArray[np.float64]
 
@@ -133,7 +133,7 @@ def overlaps(
     if d is not None and d < f.r:
         raise InputError(f"d must be at least the number of directions of the target, {f.r}, not {d}")
     if isinstance(network.width, int):
-        from asymptotics.learning.fixed_width import fixed_width
+        from asymptotics.learning.giant.fixed_width import fixed_width
 
         return fixed_width(f, network, training, accuracy=accuracy, d=d)
     return _many_neurons(f, network, training, accuracy, d)

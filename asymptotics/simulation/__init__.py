@@ -1,1 +1,1 @@
-"""The real network: direct simulation in d dimensions and reduced simulation at a cost free of d."""
+"""What does the real network do?"""

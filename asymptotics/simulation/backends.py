@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
+from asymptotics.expectations.activations import Activation
 from hermite.errors import InputError
 
 Array = npt.NDArray[Any]

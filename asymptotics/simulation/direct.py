@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
+from asymptotics.expectations.activations import Activation
 from asymptotics.simulation.backends import NUMPY, Backend
 from asymptotics.simulation.seeds import BLOCK, generator, normal_chunks
 from asymptotics.simulation.state import Fields, check_finite, labels

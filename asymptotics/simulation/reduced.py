@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
+from asymptotics.expectations.activations import Activation
 from asymptotics.simulation.backends import NUMPY, Backend
 from asymptotics.simulation.direct import BIASES, FIRST_BATCH, WEIGHTS
 from asymptotics.simulation.seeds import BLOCK, generator, normal_chunks

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.results import Overlaps, Risk, StepOverlaps, plain
-from asymptotics.settings import Network, Ridge, Simulation, Training
 from asymptotics.simulation.backends import get_backend
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork

@@ -13,10 +13,10 @@ from fractions import Fraction
 from math import comb, factorial
 from typing import Any
 
-from asymptotics.generalisation.visibility import Visible
+from asymptotics.stairway.visibility import Visible
 from hermite.engines.polynomial import PolynomialEngine
 from hermite.errors import InputError
-from hermite.subspaces import Row, Span, lower, rational
+from hermite.exact.subspaces import Row, Span, lower, rational
 from hermite.target import Target
 
 _TERMS = 500_000

@@ -17,9 +17,15 @@ from itertools import combinations_with_replacement
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.gaussian import REACH, hermite_values, legendre, piecewise_rule, trapezoid_rule
-from asymptotics.generalisation.visibility import Visible
-from asymptotics.target_rule import kink_planes
+from asymptotics.expectations.quadrature import (
+    REACH,
+    hermite_values,
+    legendre,
+    piecewise_rule,
+    trapezoid_rule,
+)
+from asymptotics.expectations.target_rule import kink_planes
+from asymptotics.stairway.visibility import Visible
 from hermite.errors import InputError
 from hermite.target import Target
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from asymptotics.generalisation.exact_floors import PolynomialFloors
-from asymptotics.generalisation.visibility import Visible, visible_degrees
+from asymptotics.stairway.exact_floors import PolynomialFloors
+from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -151,7 +151,7 @@ def plateaus(
     generic = _climb(floors, Visible(), steps)
     name, seen, restricted = None, None, None
     if activation is not None:
-        from asymptotics.activations import get_activation
+        from asymptotics.expectations.activations import get_activation
 
         sigma = get_activation(activation)
         name, seen = sigma.name, visible_degrees(sigma)
@@ -164,7 +164,7 @@ def plateaus(
 def _floors_of(f: Target) -> Any:
     if f.is_polynomial:
         return PolynomialFloors(f)
-    from asymptotics.generalisation.numerical_floors import NumericalFloors
+    from asymptotics.stairway.numerical_floors import NumericalFloors
 
     return NumericalFloors(f)
 

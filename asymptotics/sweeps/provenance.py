@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from asymptotics.experiment import Experiment
+from asymptotics.experiment.grid import Experiment
 
 
 def config_of(experiment: Experiment) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from asymptotics.simulation.store_file import (
+from asymptotics.sweeps.store_file import (
     APPLICATION_ID,
     FORMAT,
     SCHEMA,

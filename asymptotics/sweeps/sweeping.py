@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asymptotics.experiment import Experiment
-from asymptotics.simulation.costs import NOMINAL, Estimate, calibrate, duration, estimate, work_of
-from asymptotics.simulation.provenance import config_of, machine
+from asymptotics.experiment.grid import Experiment
 from asymptotics.simulation.runner import Job, mean_and_error
 from asymptotics.simulation.seeds import unit_entropy
-from asymptotics.simulation.store import Point, Record, Store, frame, parquet
-from asymptotics.simulation.tasks import Outcome, Task, missing, run_task, tasks_of
-from asymptotics.simulation.workers import complete, open_pool
+from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, estimate, work_of
+from asymptotics.sweeps.provenance import config_of, machine
+from asymptotics.sweeps.store import Point, Record, Store, frame, parquet
+from asymptotics.sweeps.tasks import Outcome, Task, missing, run_task, tasks_of
+from asymptotics.sweeps.workers import complete, open_pool
+from asymptotics.text.durations import duration
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class SweepResult:
     computed: int = 0
 
     def __repr__(self) -> str:
-        from asymptotics.printing import sweep_text
+        from asymptotics.text.printing import sweep_text
 
         return sweep_text(self.means())
 
@@ -165,7 +166,7 @@ def _sweep(
     resume: bool,
     progress: Progress,
 ) -> SweepResult:
-    from asymptotics import __version__
+    from asymptotics.version import __version__
 
     left = missing(tasks, store.points()) if resume else tasks
     if left:
@@ -289,7 +290,7 @@ def _now() -> str:
 
 def _record(task: Task, outcome: Outcome) -> Record:
     """What is stored of a unit; a worker of another version is refused, its numbers may differ."""
-    from asymptotics import __version__
+    from asymptotics.version import __version__
 
     if outcome.version != __version__:
         raise InputError(

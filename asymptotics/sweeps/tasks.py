@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from asymptotics.experiment import Experiment
+from asymptotics.experiment.grid import Experiment
 from asymptotics.simulation.runner import Job, blas_threads
-from asymptotics.simulation.store import Point, canonical, content_key
+from asymptotics.sweeps.store import Point, canonical, content_key
 from hermite.errors import InputError
 
 
@@ -93,7 +93,7 @@ def run_task(task: Task) -> Outcome:
     """The work itself, wherever it runs; BLAS has as many threads as the simulation says."""
     import platform
 
-    from asymptotics import __version__
+    from asymptotics.version import __version__
 
     start = time.perf_counter()
     with blas_threads(task.job.simulation.threads):

@@ -170,7 +170,7 @@ class Cluster:
 
     def _check_versions(self) -> None:
         """Refuse workers without giantstep, or with another version of it, before the work starts."""
-        from asymptotics import __version__
+        from asymptotics.version import __version__
 
         try:
             found = self._client.run(version_here)
@@ -221,7 +221,7 @@ class Cluster:
 
 def version_here() -> str:
     """The version of giantstep where this runs."""
-    from asymptotics import __version__
+    from asymptotics.version import __version__
 
     return __version__
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asymptotics.trajectories import partner
+from asymptotics.text.durations import duration, size
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -103,6 +103,15 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def partner(entry: Mapping[str, Any], g: int, neurons: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The measured counterpart of entry ``g``: of the same place and readout; empty if the groups differ.
+
+    They differ where the law stands on quadrature nodes (a Gaussian readout, random biases).
+    """
+    same = g < len(neurons) and abs(neurons[g]["readout"] - entry["readout"]) < 1e-9
+    return neurons[g] if same else {}
+
+
 def vector(values: Sequence[float], errors: Sequence[float] | None = None) -> str:
     """A short row of numbers, with standard errors if there are any."""
     pairs = zip(values, errors or itertools.repeat(None, len(values)), strict=True)
@@ -152,8 +161,6 @@ def sweep_text(means: Sequence[Mapping[str, Any]]) -> str:
 
 def plan_text(plan: Mapping[str, Any]) -> str:
     """The answer of ``giantstep simulate --dry-run``."""
-    from asymptotics.simulation.costs import duration, size
-
     lines = [
         f"{plan['units']} units ({plan['rows']} rows): {plan['stored']} stored, {plan['missing']} missing"
     ]

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from hermite.report import pretty
+from hermite.indices.report import pretty
 
 if TYPE_CHECKING:
-    from hermite.biased import Biased
-    from hermite.report import LeapReport, Vectors
-    from hermite.reuse import Reuse
-    from hermite.walsh import Walsh
+    from hermite.indices.report import LeapReport, Vectors
+    from hermite.inputs.biased import Biased
+    from hermite.inputs.walsh import Walsh
+    from hermite.labels.reuse import Reuse
 
 GIANT = "Dandi et al. 2024, arXiv:2305.18270"
 ONE_PASS = "Ben Arous, Gheissari, Jagannath 2021, arXiv:2003.10409"

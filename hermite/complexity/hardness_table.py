@@ -1,8 +1,9 @@
 """hardness(): how many samples each kind of algorithm needs for a target, in one table.
 
-The indices come from :func:`hermite.report.leap` (correlations), :mod:`hermite.generative_leap` (all functions of the label),
-:mod:`hermite.reuse` (powers of the label), :mod:`hermite.recovery` (weak recovery), :mod:`hermite.walsh` (Boolean
-inputs) and :mod:`hermite.biased` (inputs with a random mean); :mod:`hermite.algorithms` turns them into rows.
+The indices come from :mod:`hermite.indices.report` (correlations), :mod:`hermite.labels.generative_leap` (all functions of
+the label), :mod:`hermite.labels.reuse` (powers of the label), :mod:`hermite.labels.recovery` (weak recovery),
+:mod:`hermite.inputs.walsh` (Boolean inputs) and :mod:`hermite.inputs.biased` (inputs with a random mean);
+:mod:`hermite.complexity.algorithms` turns them into rows.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hermite.algorithms import Row, biased_rows, gaussian_rows, rademacher_rows
-from hermite.biased import biased_staircase
+from hermite.complexity.algorithms import Row, biased_rows, gaussian_rows, rademacher_rows
 from hermite.errors import InputError
 from hermite.expansion import MAX_ORDER, expand
-from hermite.expressions import degree_bound
-from hermite.generative_leap import generative
-from hermite.recovery import threshold_of
-from hermite.reflective import BasisFreeStaircase, basis_free_staircase
-from hermite.report import leap, pretty
-from hermite.reuse import reuse_staircase
-from hermite.walsh import Walsh, walsh_expansion
+from hermite.indices.reflective import BasisFreeStaircase, basis_free_staircase
+from hermite.indices.report import leap, pretty
+from hermite.inputs.biased import biased_staircase
+from hermite.inputs.walsh import Walsh, walsh_expansion
+from hermite.labels.generative_leap import generative
+from hermite.labels.recovery import threshold_of
+from hermite.labels.reuse import reuse_staircase
+from hermite.language.expressions import degree_bound
 
 if TYPE_CHECKING:
-    from hermite.report import LeapReport, Vectors
+    from hermite.indices.report import LeapReport, Vectors
     from hermite.target import Target
 
 INPUTS = ("gaussian", "rademacher", "biased")

@@ -17,9 +17,9 @@ from hermite.engines.composite import is_composite
 from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.forms import Form, Vector, direction_rows, multiply
 from hermite.engines.orthogonal import Term, orthogonal_terms
-from hermite.nodes import Variable, postorder
-from hermite.scalars import Scalar
-from hermite.subspaces import Span, Undecided, full, lower, rational
+from hermite.exact.scalars import Scalar
+from hermite.exact.subspaces import Span, Undecided, full, lower, rational
+from hermite.language.nodes import Variable, postorder
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -80,7 +80,7 @@ class AnalyticEngine:
     def heat_series(self, order: int) -> dict[tuple[int, ...], Any]:
         """{α: c_α/α!} up to total degree ``order``; entries that cancel formally (a proof of zero) are left out.
 
-        Raises :class:`~hermite.subspaces.Undecided` where a coefficient is out of reach of the integrals.
+        Raises :class:`~hermite.exact.subspaces.Undecided` where a coefficient is out of reach of the integrals.
         """
         if order not in self._series:
             try:
@@ -106,19 +106,13 @@ class AnalyticEngine:
         return Span(self.r, direction_rows(self.form, self.r))
 
     def proves_closed(self, space: Span, level: int) -> bool:
-        """Whether U = ``space`` is *proved* closed at ``level``: terms that split over U and U⊥, or a symmetry.
+        """Whether U = ``space`` is *proved* closed at ``level`` by terms that split over U and U⊥.
 
-        Split: every direction of a term lies in U or in U⊥, and the U⊥ factor has no order 1..level. Symmetry (level 1):
-        those of :mod:`hermite.symmetries` that fix U have no common fixed vector outside U.
+        Every direction of a term lies in U or in U⊥, and the U⊥ factor has no order 1..level. Terms with one and the
+        same U factor are added before their U⊥ factors are looked at.
         """
         if not self.decided:
             return False
-        return self._splits(space, level) or (
-            level == 1 and self.gram is None and self._symmetry_fixes(space)
-        )
-
-    def _splits(self, space: Span, level: int) -> bool:
-        """Terms with one and the same U factor are added before their U⊥ factors are looked at."""
         groups: dict[Any, Series] = {}
         for term in self._adapted(space):
             inside = {v for v in term.directions if space.contains(_row(v))}
@@ -158,12 +152,6 @@ class AnalyticEngine:
             sum((x * y for x, y in zip(covector, own, strict=True)), zero).is_zero() is True
             for own in space.rows
         )
-
-    def _symmetry_fixes(self, space: Span) -> bool:
-        """Fixed vectors of the symmetries that fix U pointwise: are they U itself?"""
-        from hermite.symmetries import symmetries
-
-        return symmetries(self.target).fixed(space).dim <= space.dim
 
     def total_energy(self) -> Scalar | None:
         """E f² by the same machinery; None where it has no closed form."""

@@ -24,7 +24,8 @@ from hermite.engines.forms import (
     scaled,
 )
 from hermite.engines.signs import by_cells, sign_form
-from hermite.nodes import (
+from hermite.exact.scalars import Scalar
+from hermite.language.nodes import (
     Call,
     Expression,
     Hermite,
@@ -36,8 +37,7 @@ from hermite.nodes import (
     is_constant,
     postorder,
 )
-from hermite.printing import to_text
-from hermite.scalars import Scalar
+from hermite.language.printing import to_text
 
 
 def canonical(tree: Expression, r: int) -> Form:

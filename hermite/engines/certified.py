@@ -18,7 +18,7 @@ import flint
 from hermite.engines.composite import bound, complex_value, is_composite
 from hermite.engines.constants import Unsupported
 from hermite.engines.univariate import Univariate, describe, hermite_row
-from hermite.scalars import Atom, Scalar
+from hermite.exact.scalars import Atom, Scalar
 
 #: Working precision: one integral serves all low precisions, and thousands of bits would take minutes. Functions of a
 #: composite argument oscillate fast where the Gaussian weight is small: they get one precision only.

@@ -14,10 +14,12 @@ from typing import Any
 
 import flint
 
-from hermite.building import add, call, multiply, negate, power, substitute
 from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.forms import Form, Ridge, Vector, direction_rows, primitive, ridge_form
-from hermite.nodes import (
+from hermite.exact.scalars import Scalar
+from hermite.exact.subspaces import Span, Undecided
+from hermite.language.building import add, call, multiply, negate, power, substitute
+from hermite.language.nodes import (
     Call,
     Expression,
     Number,
@@ -29,10 +31,8 @@ from hermite.nodes import (
     children,
     postorder,
 )
-from hermite.normal_form import normal_form, rational_factor
-from hermite.printing import to_text
-from hermite.scalars import Scalar
-from hermite.subspaces import Span, Undecided
+from hermite.language.normal_form import normal_form, rational_factor
+from hermite.language.printing import to_text
 
 _X = Variable(0)
 _ODD, _EVEN = frozenset({"tanh", "erf", "sin"}), frozenset({"cos", "logcosh"})
@@ -104,7 +104,7 @@ def is_composite(name: str) -> bool:
 @lru_cache(maxsize=1024)
 def tree_of(name: str) -> Expression:
     """The expression in x that a composite ridge is named after."""
-    from hermite.parsing import parse
+    from hermite.language.parsing import parse
 
     return parse(name, variables=("z1",))
 
@@ -129,7 +129,7 @@ def parity(name: str) -> int:
 @lru_cache(maxsize=1024)
 def bound(name: str) -> float | None:
     """An upper bound of |g| on the whole line, or None."""
-    from hermite.enclosure import enclosure
+    from hermite.language.enclosure import enclosure
 
     tree = tree_of(name)
     value = enclosure(tree)([flint.arb(0, float("inf"))])
@@ -142,7 +142,7 @@ def bound(name: str) -> float | None:
 def _largest(e: Expression) -> Any:
     """A ball around the maximum of a polynomial that tends to −∞ on both sides: its value at a critical point; else None."""
     from hermite.engines.polynomial import PolynomialEngine
-    from hermite.nodes import is_polynomial
+    from hermite.language.nodes import is_polynomial
     from hermite.target import Target
 
     if not is_polynomial(e):

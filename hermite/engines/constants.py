@@ -7,10 +7,10 @@ from typing import Any
 
 import flint
 
-from hermite.constants import ball
-from hermite.nodes import Call, Expression, Number, Pi, Power, Product, Sum
-from hermite.printing import to_text
-from hermite.scalars import Atom, Scalar
+from hermite.exact.scalars import Atom, Scalar
+from hermite.language.constants import ball
+from hermite.language.nodes import Call, Expression, Number, Pi, Power, Product, Sum
+from hermite.language.printing import to_text
 
 
 class Unsupported(Exception):

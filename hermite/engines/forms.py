@@ -14,7 +14,7 @@ from math import gcd, lcm
 from typing import Any
 
 from hermite.engines.constants import Unsupported, as_fraction, sign_of
-from hermite.scalars import Scalar
+from hermite.exact.scalars import Scalar
 
 Vector = tuple[Fraction, ...]
 #: Largest number of products that rewriting may reach.

@@ -16,7 +16,7 @@ from hermite.engines.forms import Form, Monomial, Ridge, Vector, primitive
 from hermite.engines.polar import Plane
 from hermite.engines.quadratic import Metric, inner, orthogonal_to, principal_axes
 from hermite.engines.univariate import ZERO, Factor, Univariate
-from hermite.scalars import Scalar
+from hermite.exact.scalars import Scalar
 
 _NOT_ORTHOGONAL = "a product of functions along directions that are not orthogonal"
 #: Most terms into which a product of sin and cos along directions that are not orthogonal is expanded.

@@ -16,7 +16,7 @@ import flint
 
 from hermite.engines.forms import Vector
 from hermite.engines.univariate import ONE, ZERO, hermite_row
-from hermite.scalars import Atom, Scalar
+from hermite.exact.scalars import Atom, Scalar
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,17 @@ from fractions import Fraction
 from math import factorial, prod
 from typing import TYPE_CHECKING, Any
 
-from hermite.nodes import Expression, Hermite, Number, Power, Product, Sum, Variable, children, postorder
+from hermite.language.nodes import (
+    Expression,
+    Hermite,
+    Number,
+    Power,
+    Product,
+    Sum,
+    Variable,
+    children,
+    postorder,
+)
 
 if TYPE_CHECKING:
     from hermite.target import Target

@@ -14,7 +14,7 @@ import flint
 
 from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.forms import Vector, primitive
-from hermite.scalars import Scalar
+from hermite.exact.scalars import Scalar
 
 Metric = Sequence[Sequence[Fraction]]
 _REFUSAL = "exp of a quadratic form without rational principal axes"

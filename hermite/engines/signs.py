@@ -27,7 +27,7 @@ from hermite.engines.forms import (
     ridge_form,
     scaled,
 )
-from hermite.scalars import Atom, Scalar
+from hermite.exact.scalars import Atom, Scalar
 
 #: Most cells on which a function of a piecewise argument is taken.
 MAX_CELLS = 256

@@ -27,7 +27,7 @@ from hermite.engines.constants import (
     sign_of,
     special_value,
 )
-from hermite.scalars import Scalar
+from hermite.exact.scalars import Scalar
 
 #: (name, scale, offset, power) of a factor name(scale·t + offset)^power.
 Factor = tuple[str, Scalar, Scalar, int]

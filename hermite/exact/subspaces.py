@@ -1,6 +1,6 @@
 """Exact linear algebra of spans: echelon forms, complements, strings.
 
-Rows are sequences of exact scalars: ``flint.fmpq``, or :class:`hermite.scalars.Scalar`, whose zero test has three
+Rows are sequences of exact scalars: ``flint.fmpq``, or :class:`hermite.exact.scalars.Scalar`, whose zero test has three
 answers. Elimination is fraction-free (rows are cross-multiplied), so that a sum that vanishes does so formally; a
 pivot that nobody can decide raises :class:`Undecided`, and no verdict is ever read off a float.
 """

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hermite.closure import (
+from hermite.engines import engine_for
+from hermite.exact.subspaces import Span, Undecided, rational, to_float, vanishes
+from hermite.indices.closure import (
     Heat,
     closure_steps,
     coordinate_leap,
     leading_steps,
     tensor_span,
 )
-from hermite.engines import engine_for
-from hermite.subspaces import Span, Undecided, rational, to_float, vanishes
+from hermite.symmetry.symmetries import fixes_only
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -41,7 +43,7 @@ class Engine(Protocol):
 
 
 def analyse(f: Target, level: int) -> dict[str, Any]:
-    """All fields of a :class:`hermite.report.LeapReport` but the names; ``level`` is the batch exponent ℓ."""
+    """All fields of a :class:`hermite.indices.report.LeapReport` but the names; ``level`` is the batch exponent ℓ."""
     engine = engine_for(f)
     if engine.degree is None:
         try:
@@ -53,7 +55,7 @@ def analyse(f: Target, level: int) -> dict[str, Any]:
 
 
 class _Indices:
-    """The indices of one target from h and its relevant space; ``proved`` says whether U is closed at a level."""
+    """The indices of one target from h and its relevant space; ``closed`` says whether U is proved closed at a level."""
 
     def __init__(self, f: Target, heat: Heat, relevant: Span, level: int, closed: Any = None) -> None:
         self.f, self.heat, self.relevant, self.level = f, heat, relevant, level
@@ -209,6 +211,15 @@ def _pair(covector: Sequence[Any], row: Sequence[Any]) -> Any:
     return sum((x * y for x, y in zip(covector, row, strict=True)), start=rational(0))
 
 
+def proved_closed(engine: Any, space: Span, level: int) -> bool:
+    """Whether U = ``space`` is proved closed at ``level``: by the terms of the expansion, or (level 1) by symmetry."""
+    if not engine.decided:
+        return False
+    if engine.proves_closed(space, level):
+        return True
+    return level == 1 and engine.gram is None and fixes_only(engine.target, space)
+
+
 def _infinite(f: Target, engine: Any, level: int) -> dict[str, Any]:
     """An infinite expansion: raise the order until the relevant space is found, then prove what is closed."""
     if not engine.decided:
@@ -219,7 +230,7 @@ def _infinite(f: Target, engine: Any, level: int) -> dict[str, Any]:
         relevant = tensor_span(heat)
         if relevant.dim == bound.dim or order >= SEARCH_ORDER:
             break
-    indices = _Indices(f, heat, relevant, level, closed=engine.proves_closed)
+    indices = _Indices(f, heat, relevant, level, closed=partial(proved_closed, engine))
     if relevant.dim < bound.dim:
         indices.doubts.append(
             f"the relevant space has at least dimension {relevant.dim} and at most {bound.dim}"

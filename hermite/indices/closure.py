@@ -17,7 +17,7 @@ from fractions import Fraction
 from itertools import combinations_with_replacement
 from typing import Any
 
-from hermite.subspaces import Row, Span, lower, rational, vanishes
+from hermite.exact.subspaces import Row, Span, lower, rational, vanishes
 
 Gram = Sequence[Sequence[Fraction]]
 

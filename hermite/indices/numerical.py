@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 def analyse(f: Target, level: int) -> dict[str, Any]:
-    """All fields of a :class:`hermite.report.LeapReport` but the names; see :func:`hermite.analysis.analyse`."""
+    """All fields of a :class:`hermite.indices.report.LeapReport` but the names; see :func:`hermite.indices.analysis.analyse`."""
     order = max(6 if f.r <= 3 else 4, level)
     scale = float(np.sqrt(SampledEngine(f).total_energy()))
     rows = gradients(f, np.zeros((0, f.r)), order, scale)

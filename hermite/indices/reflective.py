@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
-    from hermite.report import Vectors
+    from hermite.indices.report import Vectors
     from hermite.target import Target
 
 #: Largest degree of an activation that is followed.
@@ -63,7 +63,7 @@ def basis_free_staircase(f: Target, activation_degree: int | None = None) -> Bas
 
 
 def _expressive(f: Target) -> BasisFreeStaircase:
-    from hermite.report import leap
+    from hermite.indices.report import leap
 
     report = leap(f)
     stairs = report.staircase
@@ -80,10 +80,10 @@ def _expressive(f: Target) -> BasisFreeStaircase:
 
 
 def _polynomial(f: Target, degree: int) -> BasisFreeStaircase:
-    from hermite.closure import Heat, closure_steps
     from hermite.engines import engine_for
-    from hermite.report import leap
-    from hermite.subspaces import Span, Undecided
+    from hermite.exact.subspaces import Span, Undecided
+    from hermite.indices.closure import Heat, closure_steps
+    from hermite.indices.report import leap
 
     report, engine = leap(f), engine_for(f)
     if report.exactness in ("undecided", "numerical"):
@@ -103,6 +103,6 @@ def _polynomial(f: Target, degree: int) -> BasisFreeStaircase:
 
 def _relevant(dim: int, n: int) -> Any:
     """A goal for the climb: only its dimension counts."""
-    from hermite.subspaces import Span, full
+    from hermite.exact.subspaces import Span, full
 
     return Span(n, full(n).rows[:dim])

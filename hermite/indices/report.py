@@ -195,7 +195,7 @@ def leap(
     level = _level(batch_exponent)
     if activation is None and (readout is not None or bias):
         raise InputError("readout and bias describe a student: activation must be given as well, not None")
-    home = import_module("hermite.analysis" if f.is_symbolic else "hermite.numerical")
+    home = import_module("hermite.indices.analysis" if f.is_symbolic else "hermite.indices.numerical")
     fields_of_report: dict[str, Any] = home.analyse(f, level)
     warnings = list(fields_of_report.pop("warnings"))
     if level != batch_exponent:
@@ -214,7 +214,7 @@ def leap(
         **fields_of_report,
     )
     if activation is not None:
-        from hermite.student import student_steps, student_warnings
+        from hermite.indices.student import student_steps, student_warnings
 
         warnings += student_warnings(f, report, activation, readout, bias)
         climbed = student_steps(f, report, activation, bias, level)

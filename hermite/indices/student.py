@@ -11,14 +11,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from hermite.closure import Heat, closure_steps, conditional_span, tensor_span
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.subspaces import Span, Undecided
+from hermite.exact.subspaces import Span, Undecided
+from hermite.indices.closure import Heat, closure_steps, conditional_span, tensor_span
 from hermite.target import Target
 
 if TYPE_CHECKING:
-    from hermite.report import LeapReport
+    from hermite.indices.report import LeapReport
 
 #: Orders of an infinite expansion that are looked at.
 _ORDER = 8
@@ -156,13 +156,13 @@ def visible_orders(sigma: Target) -> tuple[Callable[[int], bool], str] | None:
     from hermite.engines.canonical import canonical
     from hermite.engines.constants import Unsupported
     from hermite.engines.forms import add, scaled
-    from hermite.nodes import Number, Product, Variable
-    from hermite.scalars import Scalar
+    from hermite.exact.scalars import Scalar
+    from hermite.language.nodes import Number, Product, Variable
 
     assert sigma.tree is not None
     try:
         here = canonical(sigma.tree, 1)
-        from hermite.building import substitute
+        from hermite.language.building import substitute
 
         mirrored = canonical(substitute(sigma.tree, {0: Product((Number(Fraction(-1)), Variable(0)))}), 1)
     except Unsupported:

@@ -22,9 +22,9 @@ from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING, Any
 
-from hermite.closure import Heat, closure_steps, tensor_span
 from hermite.engines import engine_for
-from hermite.subspaces import Span, Undecided, lower, rational
+from hermite.exact.subspaces import Span, Undecided, lower, rational
+from hermite.indices.closure import Heat, closure_steps, tensor_span
 
 if TYPE_CHECKING:
     from hermite.target import Target

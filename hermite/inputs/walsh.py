@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from hermite.building import add, call, multiply, power
-from hermite.closure import Heat, coordinate_leap
-from hermite.constants import TooLarge, ball, sign_of
 from hermite.errors import InputError
-from hermite.monomials import Expander
-from hermite.nodes import (
+from hermite.exact.subspaces import Undecided, rational
+from hermite.indices.closure import Heat, coordinate_leap
+from hermite.language.building import add, call, multiply, power
+from hermite.language.constants import TooLarge, ball, sign_of
+from hermite.language.monomials import Expander
+from hermite.language.nodes import (
     ONE,
     Call,
     Expression,
@@ -35,7 +36,6 @@ from hermite.nodes import (
     postorder,
     variables_of,
 )
-from hermite.subspaces import Undecided, rational
 
 if TYPE_CHECKING:
     from hermite.target import Target

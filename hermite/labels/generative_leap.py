@@ -17,16 +17,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
-from hermite.frames import frame, hides_order_two, linear_directions
-from hermite.label_moments import finite_values, joint_step, joint_steps, label_heat
-from hermite.label_transforms import plainest_label
-from hermite.level_sets import certified_step, threshold_heats
-from hermite.report import LeapReport, leap
-from hermite.subspaces import Span, Undecided, full, vanishes
-from hermite.symmetries import is_even, symmetries
+from hermite.exact.subspaces import Span, Undecided, full, vanishes
+from hermite.indices.analysis import proved_closed
+from hermite.indices.report import LeapReport, leap
+from hermite.labels.label_moments import finite_values, joint_step, joint_steps, label_heat
+from hermite.labels.label_transforms import plainest_label
+from hermite.labels.level_sets import certified_step, threshold_heats
+from hermite.symmetry.frames import frame, hides_order_two, linear_directions
+from hermite.symmetry.symmetries import is_even, symmetries
 
 if TYPE_CHECKING:
-    from hermite.closure import Heat
+    from hermite.indices.closure import Heat
     from hermite.target import Target
 
 Vectors = list[list[str]]
@@ -127,8 +128,8 @@ class _Search:
     """Bounds of one target, sharpened label by label: powers of the label first, then its level sets."""
 
     def __init__(self, f: Target, report: LeapReport) -> None:
-        from hermite.closure import tensor_span
         from hermite.engines import engine_for
+        from hermite.indices.closure import tensor_span
 
         self.f, self.report = f, report
         engine = engine_for(f)
@@ -330,7 +331,7 @@ class _Search:
                 space = joint_steps(self.heats, level, self.goal)[-1]
                 if space.dim == self.goal.dim:
                     break
-                if space.dim and not all(engine.proves_closed(space, level) for engine in self.engines):
+                if space.dim and not all(proved_closed(engine, space, level) for engine in self.engines):
                     break
                 if level + 1 > lower:
                     lower, why = level + 1, "every function of the label is a polynomial in it"

@@ -11,13 +11,13 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from hermite.closure import Heat, conditional_span, tensor_span
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.subspaces import Span, Undecided
+from hermite.exact.subspaces import Span, Undecided
+from hermite.indices.closure import Heat, conditional_span, tensor_span
 
 if TYPE_CHECKING:
-    from hermite.nodes import Expression
+    from hermite.language.nodes import Expression
     from hermite.target import Target
 
 #: Largest set of values that is followed through an expression.
@@ -28,7 +28,7 @@ MAX_DEGREE, MAX_TERMS, LABEL_ORDER = 60, 3_000, 6
 
 def label_heat(f: Target, m: int) -> tuple[Heat, Any] | None:
     """h of the label Y^m and its engine; None where it has no finite variance, is undecided or too large."""
-    from hermite.building import power
+    from hermite.language.building import power
     from hermite.target import Target
 
     assert f.tree is not None
@@ -75,7 +75,7 @@ def joint_steps(heats: list[Heat], level: int, goal: Span) -> list[Span]:
 
 def finite_values(e: Expression) -> frozenset[Fraction] | None:
     """A finite set of rationals that contains every value of ``e`` (up to a null set), or None."""
-    from hermite.nodes import Call, Number, Power, Product, Sum, children, postorder
+    from hermite.language.nodes import Call, Number, Power, Product, Sum, children, postorder
 
     found: dict[Expression, frozenset[Fraction] | None] = {}
     for node in postorder(e):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hermite.nodes import Call, Expression, Power, Product, Sum, is_constant
+from hermite.language.nodes import Call, Expression, Power, Product, Sum, is_constant
 
 if TYPE_CHECKING:
     from hermite.target import Target

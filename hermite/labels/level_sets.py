@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import flint
 
-from hermite.closure import Heat, conditional_rows
-from hermite.enclosure import enclosure, hermite_value
-from hermite.subspaces import Span
+from hermite.exact.subspaces import Span
+from hermite.indices.closure import Heat, conditional_rows
+from hermite.language.enclosure import enclosure, hermite_value
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -43,7 +43,7 @@ def threshold_heats(f: Target, effort: int = 1) -> Iterator[Heat]:
 
     ``effort`` multiplies the number of boxes.
     """
-    from hermite.symmetries import symmetries
+    from hermite.symmetry.symmetries import symmetries
 
     assert f.tree is not None
     if f.gram is not None or f.r > MAX_DIRECTIONS:

@@ -3,7 +3,7 @@
 With no trivial direction (E[z | Y] = 0), G(y) = E[z zᵀ − I | Y = y] and 1/α_c is the spectral radius of M ↦ E_Y[G M G] on
 symmetric matrices (Troiani, Dandi, Defilippis, Zdeborová, Loureiro, Krzakala 2024, arXiv:2405.15480). Trivial directions
 need any α > 0; if G = 0, α_c is infinite ("hard"). Closed forms: 1/2 for one direction and f injective in |z|; r/2 for |z|²;
-π²/4 for sign(z1 z2); z1 z2 by one integral. The rest: :mod:`hermite.second_moments`, with an error bar.
+π²/4 for sign(z1 z2); z1 z2 by one integral. The rest: :mod:`hermite.labels.second_moments`, with an error bar.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
-from hermite.frames import single_index
-from hermite.generative_leap import Generative, generative
-from hermite.recovery_closed_forms import closed_form
+from hermite.labels.generative_leap import Generative, generative
+from hermite.labels.recovery_closed_forms import closed_form
+from hermite.symmetry.frames import single_index
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -79,7 +79,7 @@ def threshold_of(f: Target, found: Generative, samples: int = 1 << 20, seed: int
     closed = closed_form(f)
     if closed is not None:
         return _answer(f, found, closed[1], 0.0, closed[0], "")
-    from hermite.second_moments import Unresolved, weak_recovery_alpha
+    from hermite.labels.second_moments import Unresolved, weak_recovery_alpha
 
     line = single_index(f)
     try:

@@ -12,11 +12,11 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from hermite.exact.scalars import Scalar
+from hermite.exact.subspaces import rational, to_float
 from hermite.expansion import expand, to_sympy
-from hermite.label_transforms import plainest_label
-from hermite.nodes import Call, Power
-from hermite.scalars import Scalar
-from hermite.subspaces import rational, to_float
+from hermite.labels.label_transforms import plainest_label
+from hermite.language.nodes import Call, Power
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -80,8 +80,8 @@ def _one_direction(f: Target) -> tuple[str, float] | None:
     """A polynomial Q(x²) of one direction x with Q injective on the half-line: Q' has no zero of odd order there."""
     import flint
 
-    from hermite.closure import Heat, tensor_span
     from hermite.engines import engine_for
+    from hermite.indices.closure import Heat, tensor_span
 
     engine = engine_for(f)
     span = tensor_span(Heat(f.r, engine.heat_series(engine.degree), engine.degree))

@@ -6,7 +6,7 @@ T_k^U(x) of f^m, orders k ≤ 1 (n = O(d), O(1) steps) or k ≤ 2 (n = O(d log d
 finite moments changes nothing: E[(f + ξ)^m | z] is a combination of the powers up to m with f^m in it.
 
 Exact for polynomials: the closure of M labels is finite linear algebra. What the powers up to M do not see may still be
-seen by a higher power or by another function of the label; :mod:`hermite.generative_leap` answers for all of them.
+seen by a higher power or by another function of the label; :mod:`hermite.labels.generative_leap` answers for all of them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from math import comb
 from typing import TYPE_CHECKING
 
-from hermite.building import power
-from hermite.closure import Heat, conditional_span, tensor_span
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.subspaces import Span
+from hermite.exact.subspaces import Span
+from hermite.indices.closure import Heat, conditional_span, tensor_span
+from hermite.language.building import power
 
 if TYPE_CHECKING:
-    from hermite.report import Vectors
+    from hermite.indices.report import Vectors
     from hermite.target import Target
 
 #: Monomials of the highest power that are worth expanding.

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from math import isqrt
 
-from hermite.constants import bounded, rational_power
-from hermite.nodes import (
+from hermite.language.constants import bounded, rational_power
+from hermite.language.nodes import (
     ONE,
     ZERO,
     Call,
@@ -28,7 +28,7 @@ from hermite.nodes import (
 def add(terms: Iterable[Expression]) -> Expression:
     """The sum, nested sums flattened, rational numbers folded into one last term.
 
-    Raises :class:`hermite.constants.TooLarge` if a folded number has more than 400 digits.
+    Raises :class:`hermite.language.constants.TooLarge` if a folded number has more than 400 digits.
     """
     constant, rest = Fraction(0), []
     for term in terms:
@@ -45,7 +45,7 @@ def add(terms: Iterable[Expression]) -> Expression:
 def multiply(factors: Iterable[Expression]) -> Expression:
     """The product, nested products flattened, rational numbers folded into one first factor.
 
-    Raises :class:`hermite.constants.TooLarge` if a folded number has more than 400 digits.
+    Raises :class:`hermite.language.constants.TooLarge` if a folded number has more than 400 digits.
     """
     constant, rest = Fraction(1), []
     for factor in factors:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hermite.building import add, call, multiply, negate, power
-from hermite.nodes import (
+from hermite.language.building import add, call, multiply, negate, power
+from hermite.language.nodes import (
     ONE,
     ZERO,
     Call,

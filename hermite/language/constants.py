@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from hermite.nodes import Call, Expression, Hermite, Number, Pi, Power, Product, Sum, postorder
+from hermite.language.nodes import Call, Expression, Hermite, Number, Pi, Power, Product, Sum, postorder
 
 if TYPE_CHECKING:
     import flint

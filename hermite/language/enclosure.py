@@ -10,7 +10,7 @@ from typing import Any
 
 import flint
 
-from hermite.nodes import (
+from hermite.language.nodes import (
     Call,
     Expression,
     Hermite,

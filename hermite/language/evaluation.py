@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hermite.constants import ball
 from hermite.errors import InputError
-from hermite.nodes import (
+from hermite.language.constants import ball
+from hermite.language.nodes import (
     Call,
     Expression,
     Hermite,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hermite.building import substitute
-from hermite.calculus import differentiate
-from hermite.evaluation import compile_array, compile_numpy
-from hermite.limits import degree_bound, term_bound
-from hermite.nodes import (
+from hermite.language.building import substitute
+from hermite.language.calculus import differentiate
+from hermite.language.evaluation import compile_array, compile_numpy
+from hermite.language.limits import degree_bound, term_bound
+from hermite.language.nodes import (
     FUNCTIONS,
     Call,
     Expression,
@@ -23,7 +23,7 @@ from hermite.nodes import (
     postorder,
     variables_of,
 )
-from hermite.printing import to_text
+from hermite.language.printing import to_text
 
 __all__ = [
     "FUNCTIONS",

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from hermite.errors import InputError
-from hermite.nodes import Number
-from hermite.parsing import parse
+from hermite.language.nodes import Number
+from hermite.language.parsing import parse
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 

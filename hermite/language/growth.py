@@ -17,9 +17,9 @@ from fractions import Fraction
 from math import lcm, prod
 
 from hermite.errors import InputError
-from hermite.gram import Matrix, congruent, is_positive_definite
-from hermite.monomials import Expander, Monomial, Polynomial, approximate, is_exact
-from hermite.nodes import (
+from hermite.language.gram import Matrix, congruent, is_positive_definite
+from hermite.language.monomials import Expander, Monomial, Polynomial, approximate, is_exact
+from hermite.language.nodes import (
     Call,
     Expression,
     Hermite,

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from math import comb
 
-from hermite.nodes import Call, Expression, Hermite, Power, Product, Sum, is_constant, postorder, variables_of
+from hermite.language.nodes import (
+    Call,
+    Expression,
+    Hermite,
+    Power,
+    Product,
+    Sum,
+    is_constant,
+    postorder,
+    variables_of,
+)
 
 MAX_DEGREE = 200
 MAX_VARIABLES = 20

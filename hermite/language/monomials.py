@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hermite.constants import MAX_DIGITS, ball
 from hermite.errors import InputError
-from hermite.nodes import (
+from hermite.language.constants import MAX_DIGITS, ball
+from hermite.language.nodes import (
     Call,
     Expression,
     Hermite,

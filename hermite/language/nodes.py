@@ -44,7 +44,7 @@ class Expression:
         return _rebuild, (flatten(self),)
 
     def __repr__(self) -> str:
-        from hermite.printing import to_text
+        from hermite.language.printing import to_text
 
         return f"{type(self).__name__}({to_text(self)!r})"
 

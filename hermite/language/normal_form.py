@@ -10,9 +10,20 @@ from __future__ import annotations
 from fractions import Fraction
 from math import prod
 
-from hermite.building import add, multiply, negate, rebuild
-from hermite.nodes import ONE, Call, Expression, Hermite, Number, Power, Product, Sum, children, postorder
-from hermite.printing import to_text
+from hermite.language.building import add, multiply, negate, rebuild
+from hermite.language.nodes import (
+    ONE,
+    Call,
+    Expression,
+    Hermite,
+    Number,
+    Power,
+    Product,
+    Sum,
+    children,
+    postorder,
+)
+from hermite.language.printing import to_text
 
 _EVEN, _ODD = ("abs", "cos"), ("sign", "tanh", "erf", "sin")
 

@@ -7,7 +7,7 @@
     atom     = number | "pi" | variable | function "(" sum {"," sum} ")" | "(" sum ")"
 
 Nothing is ever evaluated as code, and the work that an expression stands for is bounded before it is done
-(:mod:`hermite.limits`). Every error is an :class:`InputError` that names the column, in ASCII.
+(:mod:`hermite.language.limits`). Every error is an :class:`InputError` that names the column, in ASCII.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from hermite.building import add, call, multiply, negate, power
-from hermite.constants import TooLarge, check_size, sign_of
 from hermite.errors import InputError
-from hermite.limits import (
+from hermite.language.building import add, call, multiply, negate, power
+from hermite.language.constants import TooLarge, check_size, sign_of
+from hermite.language.limits import (
     MAX_BYTES,
     MAX_CALLS,
     MAX_DEGREE,
@@ -30,7 +30,7 @@ from hermite.limits import (
     TooMuch,
     check_work,
 )
-from hermite.nodes import (
+from hermite.language.nodes import (
     NARY,
     ZERO,
     Expression,
@@ -43,7 +43,7 @@ from hermite.nodes import (
     is_constant,
     postorder,
 )
-from hermite.tokens import Token, error_at, read_number, tokenize
+from hermite.language.tokens import Token, error_at, read_number, tokenize
 
 #: Names of the language and the call they stand for.
 FUNCTION_NAMES = {

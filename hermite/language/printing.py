@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hermite.nodes import (
+from hermite.language.nodes import (
     Call,
     Expression,
     Hermite,

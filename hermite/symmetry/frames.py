@@ -11,8 +11,8 @@ from fractions import Fraction
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from hermite.nodes import Expression, Variable, children, is_constant, postorder, variables_of
-from hermite.subspaces import Row, Span
+from hermite.exact.subspaces import Row, Span
+from hermite.language.nodes import Expression, Variable, children, is_constant, postorder, variables_of
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -27,7 +27,7 @@ class Frame:
 
     def lift(self, space: Span) -> Span:
         """A space of vectors in the coordinates x as one of vectors in those of z."""
-        from hermite.scalars import Scalar
+        from hermite.exact.scalars import Scalar
 
         n = len(self.axes[0])
         scales = [Scalar.sqrt(1 / _square(v)) for v in self.axes]
@@ -51,8 +51,8 @@ def frame(f: Target) -> Frame | None:
 
     None where they are not, and where they are the coordinates themselves.
     """
-    from hermite.building import add, call, multiply, substitute
-    from hermite.nodes import Number
+    from hermite.language.building import add, call, multiply, substitute
+    from hermite.language.nodes import Number
     from hermite.target import Target
 
     assert f.tree is not None
@@ -119,8 +119,8 @@ def slopes_of(f: Target) -> list[Row]:
 
 def _slope(e: Expression, known: dict[Expression, Row | None], r: int) -> Row | None:
     """The rational gradient of an affine expression, or None."""
-    from hermite.nodes import Number, Product, Sum
-    from hermite.subspaces import rational
+    from hermite.exact.subspaces import rational
+    from hermite.language.nodes import Number, Product, Sum
 
     zero = tuple(rational(0) for _ in range(r))
     if is_constant(e):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from hermite.nodes import Expression, Number, Variable
-from hermite.subspaces import Row, Span, rational
+from hermite.exact.subspaces import Row, Span, rational
+from hermite.language.nodes import Expression, Number, Variable
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -24,7 +24,7 @@ def invariance(f: Target) -> Callable[[Matrix], bool]:
     """
     import flint
 
-    from hermite.enclosure import enclosure
+    from hermite.language.enclosure import enclosure
 
     assert f.tree is not None
     tree = f.tree
@@ -79,7 +79,7 @@ def orthogonal_basis(rows: Sequence[Row]) -> list[Row]:
 
 def _substituted(tree: Expression, q: Matrix) -> Expression:
     """f∘Q as an expression."""
-    from hermite.building import add, multiply, substitute
+    from hermite.language.building import add, multiply, substitute
 
     return substitute(
         tree,
@@ -97,7 +97,7 @@ def _substituted(tree: Expression, q: Matrix) -> Expression:
 def _same(f: Target, a: Expression, b: Expression) -> bool:
     from hermite.engines.canonical import canonical
     from hermite.engines.constants import Unsupported
-    from hermite.normal_form import normal_form
+    from hermite.language.normal_form import normal_form
 
     if f.is_polynomial:
         return polynomial_terms(f, a) == polynomial_terms(f, b)

@@ -14,7 +14,8 @@ from itertools import combinations, permutations, product
 from math import comb, gcd
 from typing import TYPE_CHECKING, Any
 
-from hermite.invariance import (
+from hermite.exact.subspaces import Row, Span, rational
+from hermite.symmetry.invariance import (
     Matrix,
     apply,
     invariance,
@@ -22,7 +23,6 @@ from hermite.invariance import (
     polynomial_terms,
     reflection,
 )
-from hermite.subspaces import Row, Span, rational
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -80,6 +80,11 @@ def symmetries(f: Target) -> Symmetries:
     return Symmetries(f.r, tuple(found), planes, proved)
 
 
+def fixes_only(f: Target, space: Span) -> bool:
+    """Whether the symmetries that fix ``space`` pointwise have no common fixed vector outside it."""
+    return symmetries(f).fixed(space).dim <= space.dim
+
+
 def is_even(f: Target) -> bool:
     """Whether f(−z) = f(z) is proved."""
     return invariance(f)(_signed([(i, -1) for i in range(f.r)]))
@@ -110,7 +115,7 @@ def _signed(g: list[tuple[int, int]]) -> Matrix:
 
 def _directions(f: Target) -> list[Row]:
     """Directions of the largest linear sub-expressions that are no axes, and differences of those of equal length."""
-    from hermite.frames import slopes_of
+    from hermite.symmetry.frames import slopes_of
 
     lines: list[Row] = []
     for v in slopes_of(f):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asymptotics.writing import write_files
+from asymptotics.files import write_files
 from hermite.errors import InputError
 
 

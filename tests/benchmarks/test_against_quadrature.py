@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from asymptotics.activations import get_activation
-from asymptotics.generalisation.spiked import spiked_units
-from asymptotics.generalisation.unit_errors import solve_units
+from asymptotics.expectations.activations import get_activation
+from asymptotics.generalisation.spiked.linear_sector import solve_units
+from asymptotics.generalisation.spiked.spiked_layer import spiked_units
 from hermite import Target
 
 ALPHA, BETA, LAM, C, GAMMA = 2.0, 1.0, 0.1, 1.0, 0.7

@@ -33,7 +33,13 @@ def test_product_of_ten_variables(benchmark: Any) -> None:
 
 
 def test_cold_start_of_a_leap_query(benchmark: Any) -> None:
-    command = [sys.executable, "-c", "from asymptotics.cli import main; main()", "leap", "z1 + z1*z2"]
+    command = [
+        sys.executable,
+        "-c",
+        "from asymptotics.commands.cli import main; main()",
+        "leap",
+        "z1 + z1*z2",
+    ]
     out = benchmark.pedantic(
         lambda: subprocess.run(command, capture_output=True, check=True), rounds=3, iterations=1
     )

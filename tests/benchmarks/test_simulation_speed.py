@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asymptotics.activations import get_activation
+from asymptotics.expectations.activations import get_activation
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import fit_and_test

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from webdriver import Browser, chromium
 
-from asymptotics.report_page import of_file, report_page
+from asymptotics.documents.report_page import of_file, report_page
 
 pytestmark = [
     pytest.mark.browser,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hermite import InputError, Target, expand
 from hermite.engines.constants import constant_scalar
-from hermite.parsing import parse
+from hermite.language.parsing import parse
 
 ROWS = json.loads((Path(__file__).parents[1] / "data" / "targets.json").read_text(encoding="utf-8"))
 

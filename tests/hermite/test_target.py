@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hermite.errors import InputError
-from hermite.parsing import parse
+from hermite.language.parsing import parse
 from hermite.target import Target
 
 FINITE = [

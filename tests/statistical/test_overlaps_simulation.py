@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Simulation, Training, overlaps, simulate
-from asymptotics.activations import get_activation
-from asymptotics.learning.fixed_width import typical_starts
-from asymptotics.learning.recursion import Rates, recursion
+from asymptotics.expectations.activations import get_activation
+from asymptotics.learning.giant.fixed_width import typical_starts
+from asymptotics.learning.giant.recursion import Rates, recursion
 from asymptotics.simulation.reduced import ReducedNetwork
 from hermite import Target
 

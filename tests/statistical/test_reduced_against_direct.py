@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from asymptotics.activations import get_activation
+from asymptotics.expectations.activations import get_activation
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import fit_and_test

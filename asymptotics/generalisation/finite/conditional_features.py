@@ -25,12 +25,12 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation, split_rule
+from asymptotics.expectations.activations import Activation, split_rule
+from asymptotics.expectations.quadrature import hermite_values, tensor_rule, trapezoid_rule
+from asymptotics.expectations.target_rule import kink_frame
 from asymptotics.fixed_point import Solution, Status
-from asymptotics.gaussian import hermite_values, tensor_rule, trapezoid_rule
-from asymptotics.generalisation.harmonics import multiplicity
-from asymptotics.generalisation.target_moments import root_of_rest, row_rule
-from asymptotics.target_rule import kink_frame
+from asymptotics.generalisation.finite.harmonics import multiplicity
+from asymptotics.generalisation.spiked.target_moments import root_of_rest, row_rule
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target
 

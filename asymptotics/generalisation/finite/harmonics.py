@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.gaussian import legendre
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.quadrature import legendre
 from hermite.errors import InputError
 from hermite.target import Target
 

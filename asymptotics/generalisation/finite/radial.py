@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, continuation, solve
-from asymptotics.generalisation.harmonics import Features, TargetHarmonics, radial_basis
-from asymptotics.generalisation.random_features import Equivalent
+from asymptotics.generalisation.finite.harmonics import Features, TargetHarmonics, radial_basis
+from asymptotics.generalisation.finite.random_features import Equivalent
 
 Array = npt.NDArray[np.float64]
 

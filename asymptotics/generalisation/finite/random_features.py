@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, Status
-from asymptotics.generalisation.harmonics import Features, TargetHarmonics, radial_basis
+from asymptotics.generalisation.finite.harmonics import Features, TargetHarmonics, radial_basis
 from hermite.errors import ConvergenceError, InputError
 
 Array = npt.NDArray[np.float64]

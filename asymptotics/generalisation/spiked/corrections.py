@@ -15,16 +15,16 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.generalisation.batches import BatchLayer, norm_covariances, train_on_batches
-from asymptotics.generalisation.matrix_units import solve_matrix
-from asymptotics.generalisation.network_groups import readout_groups
-from asymptotics.generalisation.several_steps import Layer
-from asymptotics.generalisation.trained_units import axes_of, on_units, trained_units, unit_members
-from asymptotics.generalisation.unit_errors import Errors, solve_units
-from asymptotics.generalisation.units import Units
-from asymptotics.learning.low_orders import without_orders
-from asymptotics.settings import Network, Training
+from asymptotics.expectations.activations import Activation
+from asymptotics.experiment.settings import Network, Training
+from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
+from asymptotics.generalisation.spiked.matrix_sectors import solve_matrix
+from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
+from asymptotics.learning.giant.batches import BatchLayer, norm_covariances, train_on_batches
+from asymptotics.learning.giant.low_orders import without_orders
+from asymptotics.learning.giant.several_steps import Layer
+from asymptotics.learning.groups import readout_groups
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]

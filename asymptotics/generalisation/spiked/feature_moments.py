@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.gaussian import legendre, piecewise_rule, tensor_rule, trapezoid_rule
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.quadrature import legendre, piecewise_rule, tensor_rule, trapezoid_rule
 from hermite.errors import InputError
 
 Array = npt.NDArray[np.float64]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.generalisation.susceptibilities import Susceptibilities, susceptibilities
-from asymptotics.generalisation.units import Units
+from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, susceptibilities
+from asymptotics.generalisation.spiked.ridge_equations import Units
 from hermite.errors import ConvergenceError, InputError
 
 Array = npt.NDArray[np.float64]

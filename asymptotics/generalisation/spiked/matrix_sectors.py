@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, solve
-from asymptotics.generalisation.susceptibilities import Susceptibilities, System, susceptibilities
-from asymptotics.generalisation.unit_errors import (
+from asymptotics.generalisation.spiked.linear_sector import (
     Transfers,
     mean_response,
     pseudo_inverse,
@@ -22,7 +21,8 @@ from asymptotics.generalisation.unit_errors import (
     second_moments,
     source_of,
 )
-from asymptotics.generalisation.units import Units
+from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, System, susceptibilities
+from asymptotics.generalisation.spiked.ridge_equations import Units
 
 Array = npt.NDArray[np.float64]
 

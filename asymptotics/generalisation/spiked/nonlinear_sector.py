@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import Map, Solution, continuation, solve
-from asymptotics.generalisation.units import Units
+from asymptotics.generalisation.spiked.ridge_equations import Units
 
 Array = npt.NDArray[np.float64]
 

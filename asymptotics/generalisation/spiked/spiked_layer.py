@@ -13,10 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.generalisation.moments import coincidences, group_moments, product_moment, spike_rule
-from asymptotics.generalisation.target_moments import conditional_moments, spike_breaks
-from asymptotics.generalisation.units import Units
+from asymptotics.expectations.activations import Activation
+from asymptotics.generalisation.spiked.feature_moments import (
+    coincidences,
+    group_moments,
+    product_moment,
+    spike_rule,
+)
+from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.target_moments import conditional_moments, spike_breaks
 from hermite.errors import InputError
 from hermite.target import Target
 

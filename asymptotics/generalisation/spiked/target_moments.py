@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.gaussian import hermite_rule, legendre, piecewise_rule, trapezoid_rule
-from asymptotics.target_rule import kink_frame, target_rule
+from asymptotics.expectations.quadrature import hermite_rule, legendre, piecewise_rule, trapezoid_rule
+from asymptotics.expectations.target_rule import kink_frame, target_rule
 from hermite.errors import InputError
 from hermite.target import Target
 

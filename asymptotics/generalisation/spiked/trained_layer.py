@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.generalisation.several_steps import FEW_GROUPS, Layer
-from asymptotics.generalisation.spiked import spiked_units
-from asymptotics.generalisation.target_moments import root_of_rest
-from asymptotics.generalisation.units import Units
+from asymptotics.expectations.activations import Activation
+from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.target_moments import root_of_rest
 from asymptotics.learning.features import spike_basis
+from asymptotics.learning.giant.several_steps import FEW_GROUPS, Layer
 from hermite.errors import InputError
 from hermite.target import Target
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.generalisation.network_groups import Groups
-from asymptotics.generalisation.several_steps import Layer, Links, slope_products
+from asymptotics.expectations.activations import Activation
+from asymptotics.learning.giant.several_steps import Layer, Links, slope_products
+from asymptotics.learning.groups import Groups
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asymptotics.learning.low_orders import low_orders
-from asymptotics.learning.one_step import OneStepLaw, hermite_tensor
+from asymptotics.learning.giant.low_orders import low_orders
+from asymptotics.learning.giant.one_step import OneStepLaw, hermite_tensor
 from hermite.errors import InputError
 from hermite.target import Target
 
 if TYPE_CHECKING:
-    from asymptotics.settings import Network, Training
+    from asymptotics.experiment.settings import Network, Training
 
 _MAX_ORDER = 20
 

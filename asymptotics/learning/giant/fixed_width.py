@@ -1,7 +1,7 @@
 """Overlaps of a network of fixed width, neuron by neuron.
 
-n = alpha d: the recursion of :mod:`asymptotics.learning.recursion`, d → ∞, or its conditional mean at
-finite (n, d). Other batch exponents, one step: the law of :mod:`asymptotics.learning.one_step` for every
+n = alpha d: the recursion of :mod:`asymptotics.learning.giant.recursion`, d → ∞, or its conditional mean at
+finite (n, d). Other batch exponents, one step: the law of :mod:`asymptotics.learning.giant.one_step` for every
 neuron, or at finite (n, d) the conditional mean averaged over typical starts. Random biases: averaged over
 quasi-random draws of them.
 """
@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.gaussian import sobol_normal
-from asymptotics.learning.exponents import (
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.quadrature import sobol_normal
+from asymptotics.learning.giant.exponents import (
     check_steps,
     order_learned,
     warnings_at_exponent_one,
     warnings_of_law,
 )
-from asymptotics.learning.low_orders import check_orders, without_orders
-from asymptotics.learning.mean_field import MeanField
-from asymptotics.learning.noise_kernel import Student
-from asymptotics.learning.one_step import OneStepLaw, one_step_law
-from asymptotics.learning.recursion import Path, Rates, closed_means, initial_student, recursion
+from asymptotics.learning.giant.low_orders import check_orders, without_orders
+from asymptotics.learning.giant.mean_field import MeanField
+from asymptotics.learning.giant.noise_kernel import Student
+from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law
+from asymptotics.learning.giant.recursion import Path, Rates, closed_means, initial_student, recursion
 from asymptotics.results import Overlaps, StepOverlaps
 from hermite.errors import InputError
 from hermite.target import Target
 
 if TYPE_CHECKING:
-    from asymptotics.settings import Network, Training
+    from asymptotics.experiment.settings import Network, Training
 
 Array = npt.NDArray[np.float64]
 

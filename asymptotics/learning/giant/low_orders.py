@@ -4,7 +4,7 @@ The rule (that of the published single-step experiments of arXiv:2305.18270): on
 mean(y), B = (1/n) Zᵀ (y − m), y ← y − m − Z B for orders (0, 1); y ← y − m for (0,). With n ≫ d samples m →
 C_0 and B → C_1, so that in the limit the network learns from f* − C_0 − ⟨C_1, z⟩. B is not a least-squares
 fit: the linear part is removed up to (I − Zᵀ Z/n) B, of the same order √(d/n) as the batch noise, which
-changes the common noise of the neurons (see :mod:`asymptotics.learning.one_step`). With n = alpha d the
+changes the common noise of the neurons (see :mod:`asymptotics.learning.giant.one_step`). With n = alpha d the
 linear part cannot be removed.
 """
 
@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.target_rule import splits_kinks, target_rule
+from asymptotics.expectations.target_rule import splits_kinks, target_rule
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -73,8 +73,8 @@ def without_orders(f: Target, orders: tuple[int, ...]) -> Target:
     linear = low.linear if 1 in orders else np.zeros(f.r)
     if f.tree is None:
         return Target.from_function(lambda x: f(x) - low.constant - x @ linear, f.r, noise=f.noise)
-    from hermite.building import add, multiply, negate
-    from hermite.expressions import Number, Variable
+    from hermite.language.building import add, multiply, negate
+    from hermite.language.expressions import Number, Variable
 
     # x = L^-1 u in the named variables u, so that ⟨C_1, x⟩ = ⟨L^-T C_1, u⟩.
     named = np.linalg.solve(f.cholesky.T, linear)

@@ -34,11 +34,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.gaussian import sobol_normal, tensor_rule
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.pairs import gram_moments, slope_product
+from asymptotics.expectations.quadrature import sobol_normal, tensor_rule
+from asymptotics.expectations.target_rule import target_rule
 from asymptotics.learning.features import LearnedFeatures, spikes_of
-from asymptotics.pairs import gram_moments, slope_product
-from asymptotics.target_rule import target_rule
 from hermite.errors import InputError
 from hermite.target import Target
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation, split_rule
-from asymptotics.gaussian import sobol_chunks
-from asymptotics.pairs import weighted_slope_products
-from asymptotics.target_rule import target_rule
+from asymptotics.expectations.activations import Activation, split_rule
+from asymptotics.expectations.pairs import weighted_slope_products
+from asymptotics.expectations.quadrature import sobol_chunks
+from asymptotics.expectations.target_rule import target_rule
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]

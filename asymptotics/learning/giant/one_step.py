@@ -11,7 +11,7 @@ coefficient of σ and y2 = E[(f* − f_0)²] + Δ,
     residual² = keep² + (η ã)²/alpha y2 (E σ'² − c_1²)   a neuron's own direction
     Q_ii = |M|² + common² + residual²,   Q_ij = M_i·M_j + common_i common_j   (i, j not twins).
 
-Labels stripped of orders 0 and 1 (:mod:`asymptotics.learning.low_orders`): y2 becomes E[(f* − C_0 − ⟨C_1,
+Labels stripped of orders 0 and 1 (:mod:`asymptotics.learning.giant.low_orders`): y2 becomes E[(f* − C_0 − ⟨C_1,
 z⟩)²] + Δ, C_0 = 0, and the common noise η ã c_1 |C_1|/√alpha: it comes from (I − ZᵀZ/n) B alone. With n =
 alpha d^k, k < ℓ, M = 0: see :func:`overlap_below_threshold` for its size at finite d. Source: the one-step
 analysis of arXiv:2305.18270, with every term of order one kept.
@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.gaussian import sobol_normal, tensor_rule
-from asymptotics.learning.low_orders import low_orders, symbolic_tensor, without_orders
-from asymptotics.learning.mean_field import MeanField, reduced
-from asymptotics.target_rule import splits_kinks, target_rule
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.quadrature import sobol_normal, tensor_rule
+from asymptotics.expectations.target_rule import splits_kinks, target_rule
+from asymptotics.learning.giant.low_orders import low_orders, symbolic_tensor, without_orders
+from asymptotics.learning.giant.mean_field import MeanField, reduced
 from hermite.errors import InputError
 from hermite.target import Target
 

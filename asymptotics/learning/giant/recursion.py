@@ -28,10 +28,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.learning.noise_kernel import Student, exact_part, kernel_by_cubature, kernel_by_sampling
-from asymptotics.pairs import gram_moments
-from asymptotics.target_rule import target_rule
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.pairs import gram_moments
+from asymptotics.expectations.target_rule import target_rule
+from asymptotics.learning.giant.noise_kernel import (
+    Student,
+    exact_part,
+    kernel_by_cubature,
+    kernel_by_sampling,
+)
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -225,7 +230,7 @@ def _radius(activation: Activation, student: Student, r: int) -> Array:
     """E[σ'_i σ'_j |u|²] with |u|² = hᵀ Ω⁺ h: enters Q at relative order 1/d, so that 2^12 points are
     enough.
     """
-    from asymptotics.gaussian import sobol_normal
+    from asymptotics.expectations.quadrature import sobol_normal
 
     root = student.root()
     u = sobol_normal(r + root.shape[1], 12, 1)

@@ -25,10 +25,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.generalisation.network_groups import Groups
-from asymptotics.learning.mean_field import field_rule
-from asymptotics.pairs import slope_product
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.pairs import slope_product
+from asymptotics.learning.giant.mean_field import field_rule
+from asymptotics.learning.groups import Groups
 from hermite.errors import InputError
 from hermite.target import Target
 

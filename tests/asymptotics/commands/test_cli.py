@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from asymptotics.cli import cli, run
+from asymptotics.commands.cli import cli, run
 from asymptotics.commands.terminal import finite, read_gram
 from hermite.errors import ConvergenceError, InputError
 
@@ -68,7 +68,7 @@ def experiment(tmp_path: Path) -> str:
 
 def test_a_leap_query_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from asymptotics.cli import run; assert run(['leap', 'z1 + z1*z2', '--json']) == 0; "
+        "import sys; from asymptotics.commands.cli import run; assert run(['leap', 'z1 + z1*z2', '--json']) == 0; "
         "assert not {'numpy', 'scipy', 'sympy', 'matplotlib', 'pandas', 'rich'} & set(sys.modules), sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
@@ -168,8 +168,8 @@ def test_exit_code_1_when_validation_disagrees(
 ) -> None:
     from dataclasses import replace
 
-    from asymptotics import comparisons
-    from asymptotics.curves import theory
+    from asymptotics.comparison import joined as comparisons
+    from asymptotics.comparison.curves import theory
 
     def wrong(e, training, ridge):  # type: ignore[no-untyped-def]
         predicted = theory(e, training, ridge)
@@ -257,7 +257,7 @@ def test_exit_codes(
         raise error
 
     monkeypatch.setitem(cli.commands, "init", click.Command("init", callback=fail))
-    monkeypatch.setattr("asymptotics.cli.silence_stdout", lambda: None)
+    monkeypatch.setattr("asymptotics.commands.cli.silence_stdout", lambda: None)
     found, out, err = answer(["init"], capsys)
     assert (found, out) == (code, "")
     assert part in err

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asymptotics import Experiment, Ridge, Training, curves, trajectories
-from asymptotics.curves import COLUMNS, SIMULATED, curve_rows, to_csv
+from asymptotics import Experiment, Ridge, Training
+from asymptotics.comparison import curves, trajectories
+from asymptotics.comparison.curves import COLUMNS, SIMULATED, curve_rows, to_csv
 from asymptotics.results import Overlaps, Risk, StepOverlaps
 from hermite.errors import InputError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from asymptotics.finite_size import (
+from asymptotics.comparison.finite_size import (
     RATES,
     Spread,
     choose_rate,

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from asymptotics import Experiment
-from asymptotics.cli import run
-from asymptotics.comparisons import MeasuredOverlaps, MeasuredRisk, measure_all
-from asymptotics.report_page import of_store, report_page
-from asymptotics.simulation.store import Store
-from asymptotics.simulation.sweeps import sweep
-from asymptotics.stored import experiment_of, is_store, measured_in
+from asymptotics.commands.cli import run
+from asymptotics.comparison.joined import MeasuredOverlaps, MeasuredRisk, measure_all
+from asymptotics.comparison.measurements import experiment_of, is_store, measured_in
+from asymptotics.documents.report_page import of_store, report_page
+from asymptotics.sweeps.store import Store
+from asymptotics.sweeps.sweeping import sweep
 from hermite.errors import InputError
 
 CURVE = """

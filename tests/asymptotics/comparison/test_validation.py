@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Experiment
-from asymptotics.validation import LEVEL, holm, judge, validate
+from asymptotics.comparison.validation import LEVEL, holm, judge, validate
 from hermite.errors import InputError
 
 
@@ -135,8 +135,8 @@ def test_a_wrong_theory_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: the theory of twice the samples."""
     from dataclasses import replace
 
-    from asymptotics import comparisons
-    from asymptotics.curves import theory
+    from asymptotics.comparison import joined as comparisons
+    from asymptotics.comparison.curves import theory
 
     monkeypatch.setattr(
         comparisons,
@@ -205,7 +205,7 @@ def test_negative_controls_are_refused_and_weak_experiments_say_so() -> None:
 
 
 def test_sizes_are_added_unless_the_file_has_several() -> None:
-    from asymptotics.comparisons import with_sizes
+    from asymptotics.comparison.joined import with_sizes
 
     experiment = Experiment.from_toml(OVERLAPS)
     made = with_sizes(experiment, 3).simulations
@@ -249,7 +249,7 @@ def test_without_a_ridge_table_overlaps_are_compared() -> None:
 
 
 def test_without_a_theory_nothing_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    from asymptotics import validation
+    from asymptotics.comparison import validation
 
     monkeypatch.setattr(validation, "measure_all", lambda *_: pytest.fail("simulated"))
     for text in (
@@ -261,7 +261,7 @@ def test_without_a_theory_nothing_is_simulated(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_text_says_what_was_allowed_and_what_is_not_exact() -> None:
-    from asymptotics.printing import validation_text
+    from asymptotics.text.printing import validation_text
 
     text = validation_text(judge([row for k in range(6) for row in sized(0.5, 0.0, alpha=k)]).to_dict())
     assert "from d = 100, 400, 1600" in text

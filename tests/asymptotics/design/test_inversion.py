@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asymptotics import Network, Ridge, Training, risk, samples_needed
-from asymptotics.cli import run
+from asymptotics.commands.cli import run
 from hermite import Target
 from hermite.errors import InputError
 

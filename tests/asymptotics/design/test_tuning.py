@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training, optimise, risk
-from asymptotics.cli import run
+from asymptotics.commands.cli import run
 from hermite import Target
 from hermite.errors import InputError
 

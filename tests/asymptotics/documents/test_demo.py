@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asymptotics import demo
+from asymptotics.documents import demo
 
 
 def test_the_demonstration_runs(monkeypatch: pytest.MonkeyPatch) -> None:

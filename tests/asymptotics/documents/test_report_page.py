@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 import pytest
 
 from asymptotics import Experiment
-from asymptotics.cli import run
-from asymptotics.mathematics import expression_latex, formula, terms
-from asymptotics.report_page import Findings, comparison, of_file, predictions, report_page
+from asymptotics.commands.cli import run
+from asymptotics.documents.mathematics import expression_latex, formula, terms
+from asymptotics.documents.report_page import Findings, comparison, of_file, predictions, report_page
 from hermite.errors import InputError
 
 CURVE = """
@@ -138,7 +138,7 @@ def test_predictions_without_simulation() -> None:
 
 
 def test_too_few_replicates_give_a_page_without_a_verdict(files: dict[str, Path]) -> None:
-    from asymptotics.comparisons import measure_all
+    from asymptotics.comparison.joined import measure_all
 
     text = CURVE.replace("replicates = 3", "replicates = 1")
     experiment = Experiment.from_toml(text)

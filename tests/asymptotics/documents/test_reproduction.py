@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from asymptotics.cli import run
-from asymptotics.reproduction import Drawing, chosen, files, reproductions
+from asymptotics.commands.cli import run
+from asymptotics.documents.reproduction import Drawing, chosen, files, reproductions
 from hermite.errors import InputError
 
 Table = list[dict[str, str]]

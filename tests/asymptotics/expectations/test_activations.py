@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from asymptotics.activations import Activation, get_activation
-from asymptotics.gaussian import piecewise_rule
-from asymptotics.pairs import gram_moments, slope_product, upper_probability
+from asymptotics.expectations.activations import Activation, get_activation
+from asymptotics.expectations.pairs import gram_moments, slope_product, upper_probability
+from asymptotics.expectations.quadrature import piecewise_rule
 from hermite.errors import InputError
 
 NAMES = [

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from asymptotics.gaussian import (
+from asymptotics.expectations.quadrature import (
     hermite_rule,
     hermite_values,
     piecewise_rule,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asymptotics.activations import get_activation
-from asymptotics.generalisation.moments import group_moments, product_moment
-from asymptotics.generalisation.spiked import spiked_units
-from asymptotics.generalisation.unit_errors import solve_units
+from asymptotics.expectations.activations import get_activation
+from asymptotics.generalisation.spiked.feature_moments import group_moments, product_moment
+from asymptotics.generalisation.spiked.linear_sector import solve_units
+from asymptotics.generalisation.spiked.spiked_layer import spiked_units
 from hermite import Target
 
 F = Target("z1 + He2(z1)", noise=0.05)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from asymptotics.target_rule import kink_frame, splits_kinks, target_rule
+from asymptotics.expectations.target_rule import kink_frame, splits_kinks, target_rule
 from hermite import Target, expand
 
 

@@ -39,7 +39,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
 def test_the_shipped_example_is_valid() -> None:
     import asymptotics
 
-    text = (Path(asymptotics.__file__).parent / "example.toml").read_text(encoding="utf-8")
+    text = (Path(asymptotics.__file__).parent / "experiment" / "example.toml").read_text(encoding="utf-8")
     assert len(list(Experiment.from_toml(text).cells())) == 6
 
 

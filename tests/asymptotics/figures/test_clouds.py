@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from asymptotics import Network, Simulation, Training, overlaps, simulate
-from asymptotics.clouds import ellipse, plot_clouds
+from asymptotics.figures.neuron_clouds import ellipse, plot_clouds
 from hermite import Target
 
 

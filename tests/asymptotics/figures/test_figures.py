@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from asymptotics.figures import STYLE, plot_curve, plot_overlaps, plot_residuals, save, style
+from asymptotics.figures.drawing import STYLE, plot_curve, plot_overlaps, plot_residuals, save, style
 from asymptotics.results import Overlaps, StepOverlaps
 
 

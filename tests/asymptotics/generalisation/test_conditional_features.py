@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Simulation, Training, plateaus, risk, simulate
-from asymptotics.activations import get_activation
-from asymptotics.gaussian import hermite_rule
-from asymptotics.generalisation.conditional_features import conditional_features, solve_conditional
-from asymptotics.generalisation.spiked import spiked_units
-from asymptotics.generalisation.unit_errors import solve_units
+from asymptotics.expectations.activations import get_activation
+from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.generalisation.finite.conditional_features import conditional_features, solve_conditional
+from asymptotics.generalisation.spiked.linear_sector import solve_units
+from asymptotics.generalisation.spiked.spiked_layer import spiked_units
 from hermite import Target
 from hermite.errors import InputError
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Simulation, Training, spectrum
-from asymptotics.activations import get_activation
-from asymptotics.cli import run
-from asymptotics.gaussian import hermite_rule
+from asymptotics.commands.cli import run
+from asymptotics.comparison.spectra import singular_values
+from asymptotics.expectations.activations import get_activation
+from asymptotics.expectations.quadrature import hermite_rule
 from asymptotics.generalisation.feature_spectrum import _Bulk, _outliers, transfer
-from asymptotics.spectra import singular_values
 from hermite import Target
 from hermite.errors import InputError
 

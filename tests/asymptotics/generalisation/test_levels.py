@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training, risk
-from asymptotics.generalisation.batches import norm_covariances, train_on_batches
-from asymptotics.generalisation.corrections import (
+from asymptotics.generalisation.spiked.corrections import (
     auxiliary_layers,
     bulk_correction,
     norm_correction,
     with_norm_mode,
 )
-from asymptotics.generalisation.matrix_units import solve_matrix
-from asymptotics.generalisation.network_groups import readout_groups
-from asymptotics.generalisation.several_steps import train
-from asymptotics.generalisation.trained_units import axes_of, on_units, trained_units, unit_members
-from asymptotics.generalisation.unit_errors import solve_units
+from asymptotics.generalisation.spiked.linear_sector import solve_units
+from asymptotics.generalisation.spiked.matrix_sectors import solve_matrix
+from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
+from asymptotics.learning.giant.batches import norm_covariances, train_on_batches
+from asymptotics.learning.giant.several_steps import train
+from asymptotics.learning.groups import readout_groups
 from hermite import Target
 from hermite.errors import InputError
 

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training, risk
-from asymptotics.generalisation.corrections import (
+from asymptotics.generalisation.spiked.corrections import (
     auxiliary_layers,
     bulk_correction,
     norm_correction,
     with_norm_mode,
 )
-from asymptotics.generalisation.network_groups import readout_groups
-from asymptotics.generalisation.several_steps import train
-from asymptotics.generalisation.trained_units import trained_units
+from asymptotics.generalisation.spiked.trained_layer import trained_units
+from asymptotics.learning.giant.several_steps import train
+from asymptotics.learning.groups import readout_groups
 from hermite import Target
 
-ROWS = json.loads((Path(__file__).parents[1] / "data" / "multistep_table.json").read_text())
+ROWS = json.loads((Path(__file__).parents[2] / "data" / "multistep_table.json").read_text())
 TARGETS = {
     "stair2": "z1 + z1*z2",
     "stair3": "z1 + z1*z2 + z1*z2*z3",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Simulation, Training, risk, simulate
-from asymptotics.activations import get_activation
+from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.population import population_error
 from hermite import Target
 

@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asymptotics.activations import get_activation
-from asymptotics.generalisation.harmonics import (
+from asymptotics.expectations.activations import get_activation
+from asymptotics.generalisation.finite.harmonics import (
     features,
     multiplicity,
     radial_basis,
     radius_rule,
     target_harmonics,
 )
-from asymptotics.generalisation.radial import _kernels, _problem, radial_equivalent
-from asymptotics.generalisation.random_features import deterministic_equivalent, spectrum
+from asymptotics.generalisation.finite.radial import _kernels, _problem, radial_equivalent
+from asymptotics.generalisation.finite.random_features import deterministic_equivalent, spectrum
 from hermite import Target
 from hermite.errors import InputError
 
-CASES = json.loads((Path(__file__).parents[1] / "data" / "random_features.json").read_text())
+CASES = json.loads((Path(__file__).parents[2] / "data" / "random_features.json").read_text())
 F1 = "z1 + He2(z1)/2 + He3(z1)/6"
 F2 = "z1 + z2*z3"
 

@@ -15,7 +15,7 @@ from asymptotics.generalisation.errors import risk_curve
 from hermite import Target
 from hermite.errors import ConvergenceError, InputError
 
-ONE_STEP = json.loads((Path(__file__).parents[1] / "data" / "one_step.json").read_text())
+ONE_STEP = json.loads((Path(__file__).parents[2] / "data" / "one_step.json").read_text())
 MIX = Target("sin(3*z1/2) + cos(3*z1/2) - exp(-9/8)", noise=0.05)
 QUADRATIC = Target("z1 + He2(z1)", noise=0.1)
 
@@ -224,7 +224,7 @@ def test_results_carry_their_solver() -> None:
 
 
 def test_failure_is_loud_and_can_be_silenced(monkeypatch) -> None:
-    import asymptotics.generalisation.susceptibilities as units
+    import asymptotics.generalisation.spiked.nonlinear_sector as units
     from asymptotics.fixed_point import solve
 
     monkeypatch.setattr(

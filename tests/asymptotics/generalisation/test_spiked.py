@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asymptotics.activations import get_activation
-from asymptotics.generalisation.spiked import spiked_units
-from asymptotics.generalisation.unit_errors import solve_units
+from asymptotics.expectations.activations import get_activation
+from asymptotics.generalisation.spiked.linear_sector import solve_units
+from asymptotics.generalisation.spiked.spiked_layer import spiked_units
 from hermite import Target
 from hermite.errors import InputError
 
-CASES = json.loads((Path(__file__).parents[1] / "data" / "ridge.json").read_text())
+CASES = json.loads((Path(__file__).parents[2] / "data" / "ridge.json").read_text())
 MIX = "sin(3*z1/2) + cos(3*z1/2) - exp(-9/8)"
 HE12H, HE12F = "z1 + He2(z1)/2", "z1 + He2(z1)"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Training
-from asymptotics.activations import get_activation
+from asymptotics.expectations.activations import get_activation
 from asymptotics.learning.features import spikes_of
 from asymptotics.learning.laws import learned_features, learned_path
 from hermite import Target

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asymptotics.activations import get_activation
-from asymptotics.learning.low_orders import low_orders
-from asymptotics.learning.mean_field import (
+from asymptotics.expectations.activations import get_activation
+from asymptotics.learning.giant.low_orders import low_orders
+from asymptotics.learning.giant.mean_field import (
     MeanField,
     averages,
     checked_mean_field,
@@ -18,11 +18,11 @@ from asymptotics.learning.mean_field import (
     mean_field,
     network_risk,
 )
-from asymptotics.learning.recursion import Rates, initial_student, recursion
+from asymptotics.learning.giant.recursion import Rates, initial_student, recursion
 from hermite import Target, leap
 from hermite.errors import InputError
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 REFERENCE = [
     row
     for row in json.loads((DATA / "overlaps.json").read_text(encoding="utf-8"))

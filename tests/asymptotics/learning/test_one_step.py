@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from asymptotics.activations import get_activation
-from asymptotics.gaussian import hermite_rule
-from asymptotics.learning.low_orders import check_orders, low_orders, without_orders
-from asymptotics.learning.mean_field import initial_groups, mean_field
-from asymptotics.learning.one_step import (
+from asymptotics.expectations.activations import get_activation
+from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.learning.giant.low_orders import check_orders, low_orders, without_orders
+from asymptotics.learning.giant.mean_field import initial_groups, mean_field
+from asymptotics.learning.giant.one_step import (
     hermite_tensor,
     one_step_law,
     overlap_below_threshold,

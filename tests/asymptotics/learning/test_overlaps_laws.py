@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Training, overlaps
-from asymptotics.learning.exponents import information_exponent
+from asymptotics.learning.giant.exponents import information_exponent
 from hermite import Target
 from hermite.errors import InputError
 

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asymptotics.activations import get_activation
-from asymptotics.gaussian import tensor_rule
-from asymptotics.learning.noise_kernel import (
+from asymptotics.expectations.activations import get_activation
+from asymptotics.expectations.quadrature import tensor_rule
+from asymptotics.learning.giant.noise_kernel import (
     Student,
     exact_part,
     kernel_by_cubature,
     kernel_by_sampling,
     overlap_fluctuation,
 )
-from asymptotics.learning.recursion import Rates, closed_means, initial_student, recursion
+from asymptotics.learning.giant.recursion import Rates, closed_means, initial_student, recursion
 from hermite import Target
 from hermite.errors import InputError
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 REFERENCE = [
     row
     for row in json.loads((DATA / "overlaps.json").read_text(encoding="utf-8"))

@@ -11,15 +11,15 @@ import pytest
 from first_step_closed_form import first_step_units, labels_of
 
 from asymptotics import Network, Ridge, Training, overlaps, risk
-from asymptotics.generalisation.network_groups import readout_groups
-from asymptotics.generalisation.several_steps import train
-from asymptotics.generalisation.trained_units import trained_units
-from asymptotics.generalisation.unit_errors import solve_units
+from asymptotics.generalisation.spiked.linear_sector import solve_units
+from asymptotics.generalisation.spiked.trained_layer import trained_units
+from asymptotics.learning.giant.several_steps import train
+from asymptotics.learning.groups import readout_groups
 from asymptotics.simulation.direct import DirectNetwork
 from hermite import Target
 from hermite.errors import InputError
 
-CASES = json.loads((Path(__file__).parents[1] / "data" / "multistep.json").read_text())
+CASES = json.loads((Path(__file__).parents[2] / "data" / "multistep.json").read_text())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Simulation, Training, simulate
-from asymptotics.activations import get_activation
+from asymptotics.expectations.activations import get_activation
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork, bartlett
 from asymptotics.simulation.ridge_fit import fit_and_test

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from asymptotics import plateaus
-from asymptotics.generalisation.exact_floors import PolynomialFloors
-from asymptotics.generalisation.numerical_floors import NumericalFloors
-from asymptotics.generalisation.visibility import Visible, visible_degrees
+from asymptotics.stairway.exact_floors import PolynomialFloors
+from asymptotics.stairway.numerical_floors import NumericalFloors
+from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite import Target
 from hermite.errors import InputError
-from hermite.subspaces import Span, rational
+from hermite.exact.subspaces import Span, rational
 
 STAIRS = "z1 + z1*z2 + z1*z2*z3"
 DIAGONAL = "(z1 + z1^2 + z2 - z2^2)/2"

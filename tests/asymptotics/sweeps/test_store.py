@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from asymptotics.simulation import store as module
-from asymptotics.simulation import store_file
-from asymptotics.simulation.store import Record, Store, canonical, content_key
+from asymptotics.sweeps import store as module
+from asymptotics.sweeps import store_file
+from asymptotics.sweeps.store import Record, Store, canonical, content_key
 from hermite.errors import InputError
 
 CELL = {"d": 20, "replicate": 0}
@@ -138,7 +138,7 @@ def test_a_driver_in_another_process_is_seen_and_its_death_frees_the_store(tmp_p
     path = tmp_path / "a.sqlite"
     filled(path)
     code = (
-        "import sys, time\nfrom asymptotics.simulation.store import Store\n"
+        "import sys, time\nfrom asymptotics.sweeps.store import Store\n"
         "s = Store.open(sys.argv[1])\nprint('open', flush=True)\ntime.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as driver:
@@ -328,7 +328,7 @@ def test_a_full_disk_keeps_what_was_stored(tmp_path: Path) -> None:
 def test_a_write_that_the_system_refuses_is_one_sentence(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys\nsys.path.insert(0, sys.argv[2])\n"
-        "from asymptotics.simulation.store import Store\nfrom hermite.errors import InputError\n"
+        "from asymptotics.sweeps.store import Store\nfrom hermite.errors import InputError\n"
         "from test_store import record\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "store = Store.open(sys.argv[1])\n"

@@ -22,16 +22,16 @@ import pytest
 
 import asymptotics
 from asymptotics import Experiment, sweep
-from asymptotics.cli import run
+from asymptotics.commands.cli import run
 from asymptotics.commands.terminal import INTERRUPTED
-from asymptotics.curves import simulated_risks
-from asymptotics.simulation import sweeps
-from asymptotics.simulation.costs import estimate
-from asymptotics.simulation.provenance import config_of
-from asymptotics.simulation.store import Store
-from asymptotics.simulation.sweeps import VOLATILE, plan
-from asymptotics.simulation.tasks import Outcome, Task, tasks_of
-from asymptotics.trajectories import measure
+from asymptotics.comparison.curves import simulated_risks
+from asymptotics.comparison.trajectories import measure
+from asymptotics.sweeps import sweeping as sweeps
+from asymptotics.sweeps.costs import estimate
+from asymptotics.sweeps.provenance import config_of
+from asymptotics.sweeps.store import Store
+from asymptotics.sweeps.sweeping import VOLATILE, plan
+from asymptotics.sweeps.tasks import Outcome, Task, tasks_of
 from hermite import Target
 from hermite.errors import InputError
 
@@ -375,7 +375,7 @@ def test_estimates_grow_with_the_work_and_shrink_with_the_workers() -> None:
     assert estimate(jobs, 2).memory == 2 * estimate(jobs, 1).memory
 
 
-COMMAND = [sys.executable, "-c", "from asymptotics.cli import main; main()", "simulate"]
+COMMAND = [sys.executable, "-c", "from asymptotics.commands.cli import main; main()", "simulate"]
 
 # ---- the command -----------------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import threadpoolctl
 
-from asymptotics.simulation import workers
 from asymptotics.simulation.runner import blas_threads
-from asymptotics.simulation.workers import LIMIT, Cluster, Pool, Processes, Serial, complete, open_pool
+from asymptotics.sweeps import workers
+from asymptotics.sweeps.workers import LIMIT, Cluster, Pool, Processes, Serial, complete, open_pool
 from hermite.errors import InputError
 
 
@@ -134,7 +134,7 @@ def alive(process: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 def test_workers_end_with_a_killed_driver() -> None:
     code = (
-        "import os, time\nfrom asymptotics.simulation.workers import Processes, complete\n"
+        "import os, time\nfrom asymptotics.sweeps.workers import Processes, complete\n"
         "def work(x):\n    import os, time\n    return os.getpid() if x < 4 else time.sleep(60)\n"
         "if __name__ == '__main__':\n"
         "    for _, process in complete(work, range(8), Processes(2)): print(process, flush=True)\n"

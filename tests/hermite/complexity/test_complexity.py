@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from test_generative import CORRECTED
+from target_table import CORRECTED
 
-from asymptotics.cli import cli
+from asymptotics.commands.cli import cli
 from hermite import Hardness, InputError, Target, hardness, leap
 
-DATA = Path(__file__).parents[1] / "data" / "targets.json"
+DATA = Path(__file__).parents[2] / "data" / "targets.json"
 ROWS = json.loads(DATA.read_text(encoding="utf-8"))
 ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
 NAMES = [

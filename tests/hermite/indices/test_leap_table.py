@@ -11,7 +11,7 @@ import pytest
 
 from hermite import InputError, LeapReport, Target, leap
 
-ROWS = json.loads((Path(__file__).parents[1] / "data" / "targets.json").read_text(encoding="utf-8"))
+ROWS = json.loads((Path(__file__).parents[2] / "data" / "targets.json").read_text(encoding="utf-8"))
 FIELDS = (
     "relevant_dim",
     "information_exponent",

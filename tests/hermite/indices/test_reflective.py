@@ -12,7 +12,7 @@ import pytest
 
 from hermite import InputError, Target, basis_free_staircase, leap
 
-ROWS = json.loads((Path(__file__).parents[1] / "data" / "targets.json").read_text())
+ROWS = json.loads((Path(__file__).parents[2] / "data" / "targets.json").read_text())
 SMALL = [row["target"] for row in ROWS if row["class"] == "polynomial" and row["r"] <= 3]
 
 

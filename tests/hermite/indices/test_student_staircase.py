@@ -11,7 +11,7 @@ import pytest
 from asymptotics import Network, Simulation, Training, simulate
 from hermite import Target, leap
 
-ROWS = json.loads((Path(__file__).parents[1] / "data" / "targets.json").read_text())
+ROWS = json.loads((Path(__file__).parents[2] / "data" / "targets.json").read_text())
 #: A coefficient of 1e-12 is learned as d → ∞ only: at any real d the batch noise hides it.
 POLYNOMIALS = [
     row["target"]

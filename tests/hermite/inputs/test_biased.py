@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hermite import Target
-from hermite.biased import biased_staircase
+from hermite.inputs.biased import biased_staircase
 
-DATA = Path(__file__).parents[1] / "data" / "targets.json"
+DATA = Path(__file__).parents[2] / "data" / "targets.json"
 ROWS = json.loads(DATA.read_text(encoding="utf-8"))
 ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from hermite import InputError, Target
-from hermite.evaluation import constant_value
-from hermite.walsh import walsh_expansion
+from hermite.inputs.walsh import walsh_expansion
+from hermite.language.evaluation import constant_value
 
-DATA = Path(__file__).parents[1] / "data" / "targets.json"
+DATA = Path(__file__).parents[2] / "data" / "targets.json"
 ROWS = json.loads(DATA.read_text(encoding="utf-8"))
 ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
 

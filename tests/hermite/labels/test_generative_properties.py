@@ -10,7 +10,7 @@ import pytest
 
 from hermite import InputError, Target, generative, leap
 
-ROWS = json.loads((Path(__file__).parents[1] / "data" / "targets.json").read_text())
+ROWS = json.loads((Path(__file__).parents[2] / "data" / "targets.json").read_text())
 
 
 @pytest.mark.parametrize(

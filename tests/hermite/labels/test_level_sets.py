@@ -12,11 +12,11 @@ import pytest
 from scipy import integrate, stats
 
 from hermite import Target, generative
-from hermite.enclosure import enclosure
-from hermite.frames import frame, hides_order_two, single_index
-from hermite.label_transforms import plainest_label
-from hermite.level_sets import certified_rank, level_set, level_set_moments, thresholds
-from hermite.subspaces import Span, full
+from hermite.exact.subspaces import Span, full
+from hermite.labels.label_transforms import plainest_label
+from hermite.labels.level_sets import certified_rank, level_set, level_set_moments, thresholds
+from hermite.language.enclosure import enclosure
+from hermite.symmetry.frames import frame, hides_order_two, single_index
 
 
 def contains(ball: object, value: float, slack: float = 1e-12) -> bool:

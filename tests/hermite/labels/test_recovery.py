@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from test_generative import ROWS
+from target_table import ROWS
 
 from hermite import InputError, Target, generative, recovery_threshold
-from hermite.recovery_closed_forms import closed_form, has_two_values, product_of_two
-from hermite.second_moments import weak_recovery_alpha
+from hermite.labels.recovery_closed_forms import closed_form, has_two_values, product_of_two
+from hermite.labels.second_moments import weak_recovery_alpha
 
 #: 1/(1 + E a²) for z1 z2, a = |y| K_1(|y|)/K_0(|y|) − 1.
 PRODUCT = 0.5937511

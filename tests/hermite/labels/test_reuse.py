@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hermite import InputError, Target, leap
-from hermite.reuse import reuse_staircase
+from hermite.labels.reuse import reuse_staircase
 
-DATA = Path(__file__).parents[1] / "data" / "targets.json"
+DATA = Path(__file__).parents[2] / "data" / "targets.json"
 ROWS = json.loads(DATA.read_text(encoding="utf-8"))
 ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
 POLYNOMIALS = [row for row in ROWS if row["class"] == "polynomial" and row["relevant_dim"]]
@@ -18,7 +18,7 @@ POLYNOMIALS = [row for row in ROWS if row["class"] == "polynomial" and row["rele
 
 @pytest.mark.parametrize("row", POLYNOMIALS, ids=[row["target"] for row in POLYNOMIALS])
 def test_three_powers_see_the_stairs_of_the_table(row: dict[str, object]) -> None:
-    """In z1 + z1 z2 + z1 z2 z3 the fourth power sees one direction more: tests/hermite/test_generative.py."""
+    """In z1 + z1 z2 + z1 z2 z3 the fourth power sees one direction more: tests/hermite/labels/test_generative.py."""
     found = reuse_staircase(Target(str(row["target"])))
     assert found.dims is not None
     assert list(found.dims[0]) == row["grand_staircase_dims"]

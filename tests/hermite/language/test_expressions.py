@@ -11,7 +11,7 @@ import pytest
 from scipy import special
 
 from hermite.errors import InputError
-from hermite.expressions import (
+from hermite.language.expressions import (
     Number,
     Variable,
     compile_array,
@@ -21,8 +21,8 @@ from hermite.expressions import (
     to_text,
     variables_of,
 )
-from hermite.parsing import parse
-from hermite.printing import to_latex
+from hermite.language.parsing import parse
+from hermite.language.printing import to_latex
 
 RNG = np.random.default_rng(7)
 Z = RNG.standard_normal((400, 3))

@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 
 from hermite.errors import InputError
-from hermite.expressions import (
+from hermite.language.expressions import (
     Call,
     Hermite,
     Number,
@@ -25,7 +25,7 @@ from hermite.expressions import (
     to_text,
     variables_of,
 )
-from hermite.parsing import parse
+from hermite.language.parsing import parse
 
 z1, z2, z3 = Variable(0), Variable(1), Variable(2)
 

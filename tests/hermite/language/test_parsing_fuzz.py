@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hermite.errors import InputError
-from hermite.expressions import Expression, compile_numpy, to_text
-from hermite.parsing import parse
+from hermite.language.expressions import Expression, compile_numpy, to_text
+from hermite.language.parsing import parse
 from hermite.target import Target
 
 _WORDS = """

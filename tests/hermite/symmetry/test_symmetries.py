@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from hermite import Target
-from hermite.invariance import inversion_outside
-from hermite.nodes import Variable
-from hermite.normal_form import normal_form
-from hermite.subspaces import Span, rational
-from hermite.symmetries import symmetries
+from hermite.exact.subspaces import Span, rational
+from hermite.language.nodes import Variable
+from hermite.language.normal_form import normal_form
+from hermite.symmetry.invariance import inversion_outside
+from hermite.symmetry.symmetries import symmetries
 
 
 @pytest.mark.parametrize(

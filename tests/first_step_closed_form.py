@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.activations import Activation
-from asymptotics.generalisation.network_groups import Groups
-from asymptotics.generalisation.spiked import isotropic, spiked_units
-from asymptotics.generalisation.target_moments import label_moments
-from asymptotics.generalisation.units import Units
+from asymptotics.expectations.activations import Activation
+from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.spiked_layer import isotropic, spiked_units
+from asymptotics.generalisation.spiked.target_moments import label_moments
+from asymptotics.learning.groups import Groups
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""Do theory and simulation agree?"""

@@ -1,0 +1,1 @@
+"""Which settings reach the least error, or a given one?"""

@@ -1,0 +1,1 @@
+"""How is a whole study written down: reports, reproductions, the demo?"""

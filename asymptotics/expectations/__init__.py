@@ -1,0 +1,1 @@
+"""What is the mean of a target, an activation or a product of them under Gaussian inputs?"""

@@ -1,0 +1,1 @@
+"""What is the test error at all n, p, d?"""

@@ -1,0 +1,1 @@
+"""What does the first layer learn from giant steps on fresh batches?"""

@@ -1,0 +1,1 @@
+"""Which test error does no second layer get below?"""

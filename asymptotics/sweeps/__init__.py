@@ -1,0 +1,1 @@
+"""How are many simulations run, stored and resumed?"""

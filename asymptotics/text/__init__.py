@@ -1,0 +1,1 @@
+"""How is a result told in text: tables, numbers, durations?"""

@@ -1,0 +1,1 @@
+"""For whom is a target hard: the table of algorithms and sample sizes?"""

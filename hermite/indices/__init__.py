@@ -1,0 +1,1 @@
+"""What does correlation with the label see: leap index, hard directions, staircase?"""

@@ -1,0 +1,1 @@
+"""What changes when the inputs are not Gaussian around zero: biased and Boolean inputs?"""

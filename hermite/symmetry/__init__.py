@@ -1,0 +1,1 @@
+"""Which symmetries of a target are proved, and which directions do they fix?"""
