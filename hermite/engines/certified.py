@@ -11,14 +11,17 @@ from __future__ import annotations
 import math
 from functools import cmp_to_key, lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flint
 
 from hermite.engines.composite import bound, complex_value, is_composite
 from hermite.engines.constants import Unsupported
-from hermite.engines.univariate import Univariate, describe, hermite_row
+from hermite.engines.hermite_rows import hermite_row
 from hermite.exact.scalars import Atom, Scalar
+
+if TYPE_CHECKING:
+    from hermite.engines.univariate import Univariate
 
 #: Working precision: one integral serves all low precisions, and thousands of bits would take minutes. Functions of a
 #: composite argument oscillate fast where the Gaussian weight is small: they get one precision only.
@@ -134,3 +137,13 @@ def _tail(u: Univariate, n: int, bits: int) -> tuple[int, float]:
         exponent = log_constant + degree * math.log1p(cut) + rate * cut - kappa * cut * cut
         if degree / (1 + cut) + rate <= kappa * cut and exponent < -(bits + 20) * math.log(2):
             return cut, 2.0 ** -(bits + 16) if bits + 16 < 1070 else 5e-324
+
+
+def describe(u: Univariate, n: int) -> str:
+    """The name under which E[u He_n] is known: equal names are equal constants."""
+    parts: list[Any] = [f"t^{u.power}"] if u.power else []
+    parts += [f"sign(t + {theta})" for theta in u.thresholds]
+    parts += [f"{name}({c}*t + {e})^{k}" for name, c, e, k in u.factors]
+    if u.tilt.is_zero() is not True or u.quadratic.is_zero() is not True:
+        parts.append(f"exp({u.tilt}*t + {u.quadratic}*t^2)")
+    return f"E[{' '.join(parts)} He{n}; var {u.variance}]"

@@ -16,6 +16,7 @@ import flint
 
 from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.forms import Form, Ridge, Vector, direction_rows, primitive, ridge_form
+from hermite.exact.roots import complex_roots
 from hermite.exact.scalars import Scalar
 from hermite.exact.subspaces import Span, Undecided
 from hermite.language.building import add, call, multiply, negate, power, substitute
@@ -153,7 +154,7 @@ def _largest(e: Expression) -> Any:
         return None
     p = flint.fmpq_poly([terms.get(k, 0) for k in range(top + 1)])
     best = None
-    for root, _ in p.derivative().complex_roots():
+    for root, _ in complex_roots(p.derivative()):
         if root.imag.contains(0):
             value = sum((c * root.real**k for k, c in terms.items() if k), start=flint.arb(terms.get(0, 0)))
             best = value if best is None else best.max(value)

@@ -15,7 +15,8 @@ from typing import Any
 import flint
 
 from hermite.engines.forms import Vector
-from hermite.engines.univariate import ONE, ZERO, hermite_row
+from hermite.engines.hermite_rows import hermite_row
+from hermite.engines.univariate import ONE, ZERO
 from hermite.exact.scalars import Atom, Scalar
 
 

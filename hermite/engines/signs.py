@@ -27,6 +27,7 @@ from hermite.engines.forms import (
     ridge_form,
     scaled,
 )
+from hermite.exact.roots import complex_roots
 from hermite.exact.scalars import Atom, Scalar
 
 #: Most cells on which a function of a piecewise argument is taken.
@@ -189,5 +190,5 @@ def _real_balls(polynomial: Any) -> tuple[Any, ...]:
 @lru_cache(maxsize=1024)
 def _balls_at(coefficients: tuple[int, ...], bits: int) -> tuple[Any, ...]:
     with flint.ctx.workprec(bits):
-        roots = flint.fmpz_poly(list(coefficients)).complex_roots()
+        roots = complex_roots(flint.fmpz_poly(list(coefficients)))
     return tuple(sorted((root.real for root, _ in roots if root.imag == 0), key=lambda x: float(x.mid())))

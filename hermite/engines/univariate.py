@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property
 
+from hermite.engines.certified import integral
 from hermite.engines.composite import mirrored_name, parity
 from hermite.engines.constants import (
     Unsupported,
@@ -27,6 +27,7 @@ from hermite.engines.constants import (
     sign_of,
     special_value,
 )
+from hermite.engines.hermite_rows import hermite_row
 from hermite.exact.scalars import Scalar
 
 #: (name, scale, offset, power) of a factor name(scale·t + offset)^power.
@@ -114,8 +115,6 @@ class Univariate:
             value = self._error_function(row)
             if value is not None:
                 return weight * value
-        from hermite.engines.certified import integral
-
         return integral(self, n)
 
     def _piecewise(self, row: list[int]) -> Scalar:
@@ -198,25 +197,6 @@ class _Ordered:
         return sign_of(self.x - other.x) < 0
 
 
-@lru_cache(maxsize=512)
-def _hermite_coefficients(n: int) -> tuple[int, ...]:
-    low: tuple[int, ...] = (1,)
-    high: tuple[int, ...] = (0, 1)
-    if n == 0:
-        return low
-    for k in range(1, n):
-        new = [0, *high]
-        for q, c in enumerate(low):
-            new[q] -= k * c
-        low, high = high, tuple(new)
-    return high
-
-
-def hermite_row(n: int) -> list[int]:
-    """Coefficients of He_n(x) in 1, x, x², …"""
-    return list(_hermite_coefficients(n))
-
-
 def _times_power(row: list[int], m: int) -> list[int]:
     return [0] * m + row
 
@@ -280,13 +260,3 @@ def _complex_moments(a: Scalar, b: Scalar, v: Scalar, row: list[int]) -> tuple[S
     real = sum((moments[q][0] * c for q, c in enumerate(row) if c), ZERO)
     imaginary = sum((moments[q][1] * c for q, c in enumerate(row) if c), ZERO)
     return real, imaginary
-
-
-def describe(u: Univariate, n: int) -> str:
-    """The name under which E[u He_n] is known: equal names are equal constants."""
-    parts: list[Any] = [f"t^{u.power}"] if u.power else []
-    parts += [f"sign(t + {theta})" for theta in u.thresholds]
-    parts += [f"{name}({c}*t + {e})^{k}" for name, c, e, k in u.factors]
-    if u.tilt.is_zero() is not True or u.quadratic.is_zero() is not True:
-        parts.append(f"exp({u.tilt}*t + {u.quadratic}*t^2)")
-    return f"E[{' '.join(parts)} He{n}; var {u.variance}]"

@@ -12,6 +12,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from hermite.exact.roots import complex_roots
 from hermite.exact.scalars import Scalar
 from hermite.exact.subspaces import rational, to_float
 from hermite.expansion import expand, to_sympy
@@ -101,7 +102,7 @@ def _one_direction(f: Target) -> tuple[str, float] | None:
         return None
     slope = flint.fmpq_poly([line.get(2 * k, rational(0)) for k in range(max(line) // 2 + 1)]).derivative()
     for factor, multiplicity in slope.factor()[1]:
-        roots = (root for root, _ in factor.complex_roots())
+        roots = (root for root, _ in complex_roots(factor))
         if multiplicity % 2 and any(root.imag == 0 and root.real > 0 for root in roots):
             return None
     return "1/2", 0.5

@@ -50,7 +50,7 @@ def ball(e: Expression, precision: int = 128) -> flint.arb:
     import flint
 
     with flint.ctx.workprec(precision):
-        values: dict[Expression, Any] = {}
+        values: dict[Expression, flint.arb] = {}
         for node in postorder(e):
             values[node] = _ball_of_node(node, values)
         return values[e]

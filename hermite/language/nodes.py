@@ -44,9 +44,8 @@ class Expression:
         return _rebuild, (flatten(self),)
 
     def __repr__(self) -> str:
-        from hermite.language.printing import to_text
-
-        return f"{type(self).__name__}({to_text(self)!r})"
+        # Text is the printer's; a tree is written without recursion, however deep it is.
+        return f"<{type(self).__name__} of {len(flatten(self))} nodes>"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
