@@ -44,8 +44,12 @@ class Expression:
         return _rebuild, (flatten(self),)
 
     def __repr__(self) -> str:
-        # Text is the printer's; a tree is written without recursion, however deep it is.
-        return f"<{type(self).__name__} of {len(flatten(self))} nodes>"
+        # The tree itself, built without recursion; a formula is the printer's.
+        texts: list[str] = []
+        for kind, content, below in flatten(self):
+            parts = [*map(str, content), *(texts[i] for i in below)]
+            texts.append(f"{kind}({', '.join(parts)})")
+        return texts[-1]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
