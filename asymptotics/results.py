@@ -6,7 +6,9 @@ Standard errors are those of the mean over replicates; theory leaves them ``None
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ Array = npt.NDArray[np.float64]
 
 
 def plain(value: Any) -> Any:
-    """``value`` with arrays as lists and NumPy scalars as Python numbers: ready for JSON (NaN and inf: null)."""
+    """``value`` with arrays as lists, NumPy scalars as Python numbers, enums as their values: ready for JSON (NaN and inf: null)."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -28,9 +30,82 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, np.generic):
         return plain(value.item())
+    if isinstance(value, Enum):
+        return plain(value.value)
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
+
+
+class Validity(StrEnum):
+    """How sure a number is; the value is what JSON and tables say."""
+
+    EXACT = "exact"
+    LEADING_ORDER = "leading order"
+    APPROXIMATE = "approximate"
+    SIMULATION = "simulation"
+    NONE = "none"
+
+
+#: The largest total error of a number that may be called exact.
+EXACT_WITHIN = 1e-6
+
+
+@dataclass(frozen=True)
+class ErrorBudget:
+    """How far a number may be off, relative to that number; None: not estimated, 0: there is no such error.
+
+    ``quadrature``  the expectations (Gaussian integrals) that it rests on
+    ``solver``      the fixed point or recursion that made it
+    ``theory``      what the theory leaves out at these settings
+    ``total``       the sum of the three, for errors may add up; None as long as one of them is unknown
+
+    >>> ErrorBudget(quadrature=2e-9, solver=2e-9, theory=0.0).total
+    4e-09
+    >>> ErrorBudget(quadrature=1e-9).total is None
+    True
+    """
+
+    quadrature: float | None = None
+    solver: float | None = None
+    theory: float | None = None
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if value is not None and not value >= 0:
+                raise ValueError(f"{part.name} must be a size, at least 0, not {value!r}")
+
+    @property
+    def total(self) -> float | None:
+        """quadrature + solver + theory; None where a part is not estimated."""
+        parts = (self.quadrature, self.solver, self.theory)
+        return None if any(part is None for part in parts) else self.at_least
+
+    @property
+    def at_least(self) -> float:
+        """The sum of the parts that are estimated."""
+        return math.fsum(part for part in (self.quadrature, self.solver, self.theory) if part is not None)
+
+    @property
+    def forbids_exact(self) -> bool:
+        """Whether the parts that are known already exceed what "exact" allows."""
+        return self.at_least > EXACT_WITHIN
+
+    def __add__(self, other: ErrorBudget) -> ErrorBudget:
+        """Part by part, for a number that carries both errors; unknown where one of the two is."""
+        return ErrorBudget(*(_sum(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
+
+    def to_dict(self) -> dict[str, float | None]:
+        """``quadrature, solver, theory, total``; null where not estimated (or infinite)."""
+        result: dict[str, float | None] = plain(
+            {f.name: getattr(self, f.name) for f in fields(self)} | {"total": self.total}
+        )
+        return result
+
+
+def _sum(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first + second
 
 
 @dataclass(frozen=True)
