@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 
 
 def plain(value: Any) -> Any:
-    """``value`` with arrays as lists, NumPy scalars as Python numbers, enums as their values: ready for JSON (NaN and inf: null)."""
+    """``value`` ready for JSON: arrays as lists, NumPy scalars as numbers, enums as their values, NaN and inf as null."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
