@@ -10,9 +10,11 @@ from asymptotics.version import __version__ as __version__
 if TYPE_CHECKING:
     from asymptotics.comparison.validation import validate
     from asymptotics.design.inversion import samples_needed
+    from asymptotics.design.tuning import optimise
     from asymptotics.experiment.grid import Experiment
     from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
     from asymptotics.generalisation.errors import risk
+    from asymptotics.generalisation.feature_spectrum import spectrum
     from asymptotics.learning.laws import overlaps
     from asymptotics.simulation.runner import simulate
     from asymptotics.stairway.stairs import plateaus

@@ -144,7 +144,7 @@ class StepOverlaps:
         return cosines
 
     def to_dict(self) -> dict[str, Any]:
-        """The step as design.md's JSON: ``step, risk, neurons [{readout, weight, M, norm2}]``."""
+        """The step as JSON: ``step, risk, neurons [{readout, weight, M, norm2}]``."""
         neurons: list[dict[str, Any]] = []
         for g in range(len(self.readout)):
             row: dict[str, Any] = {
@@ -192,7 +192,7 @@ class Overlaps:
         return self.steps[step]
 
     def to_dict(self) -> dict[str, Any]:
-        """The table as design.md's JSON of ``giantstep overlaps``."""
+        """The table as the JSON of ``giantstep overlaps``."""
         return {
             "regime": self.regime,
             "validity": self.validity,
@@ -263,7 +263,7 @@ class Risk:
     solution: Any = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields that design.md's ``giantstep curve`` names, as plain numbers."""
+        """The fields of a row of ``giantstep curve``, as plain numbers."""
         left_out = ("order_parameters", "solution")
         keys = [f.name for f in fields(self) if f.name not in left_out]
         out = {("lambda" if k == "lam" else k): getattr(self, k) for k in keys}

@@ -1,4 +1,4 @@
-"""The reference table of targets, with the entries that were corrected since."""
+"""The reference table of targets (see ``data/README.md``)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,4 @@ import json
 from pathlib import Path
 from typing import Any
 
-_DATA = json.loads((Path(__file__).parent / "data" / "targets.json").read_text())
-ROWS: list[dict[str, Any]] = (
-    _DATA if isinstance(_DATA, list) else next(v for v in _DATA.values() if isinstance(v, list))
-)
-
-#: The table's entry for z1 + z1 z2 + z1 z2 z3 is what the powers 1 to 3 of the label show: the fourth shows all (below).
-CORRECTED: dict[str, dict[str, Any]] = {
-    "t083": {
-        "grand_staircase_dims": [0, 3],
-        "trivial_subspace": [["1", "0", "0"], ["0", "1", "0"], ["0", "0", "1"]],
-    }
-}
+ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "targets.json").read_text())

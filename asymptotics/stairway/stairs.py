@@ -39,7 +39,7 @@ class Plateaus:
     plateaus_activation: list[float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as design.md's JSON, with the activation's own subspace."""
+        """The row as JSON, with the activation's own subspace."""
         return {
             "step": self.step,
             "dim": self.dim,

@@ -1,0 +1,89 @@
+"""The house: every public name has its home and its type, whatever is imported first."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import asymptotics
+import hermite
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (hermite, asymptotics)
+MODULES = sorted(
+    info.name
+    for package in PACKAGES
+    for info in pkgutil.walk_packages(package.__path__, prefix=f"{package.__name__}.")
+)
+
+
+def test_public_names_survive_the_import_of_every_module() -> None:
+    """A module or package of the same name would replace the function, depending on what is imported first."""
+    code = (
+        "import importlib, sys, types\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        "import asymptotics, hermite\n"
+        "for package in (hermite, asymptotics):\n"
+        "    for name in package.__all__:\n"
+        "        value = getattr(package, name)\n"
+        "        assert callable(value) and not isinstance(value, types.ModuleType), name\n"
+        "        assert value.__module__ == package._HOME[name], (name, value.__module__)\n"
+        "assert hermite.leap(hermite.Target('z1+z1*z2')).leap_index == 1\n"
+        "assert asymptotics.plateaus(hermite.Target('z1+z1*z2'))[0].dim == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code, *MODULES], check=True)
+
+
+def test_no_room_has_a_module_of_its_own_name() -> None:
+    for name in MODULES:
+        *_, room, module = name.split(".")
+        assert room != module, name
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_every_room_says_which_question_it_answers(package: object) -> None:
+    folder = ROOT / package.__name__  # type: ignore[attr-defined]
+    rooms = [path for path in folder.rglob("__init__.py") if path.parent != folder]
+    assert rooms
+    for path in rooms:
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_names_for_the_type_checker_are_the_names_at_run_time(package: object) -> None:
+    """Lazy names are ``Any`` to a type checker unless the TYPE_CHECKING block imports them from their home."""
+    tree = ast.parse((ROOT / package.__name__ / "__init__.py").read_text(encoding="utf-8"))  # type: ignore[attr-defined]
+    block = next(
+        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    typed = {
+        alias.asname or alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == package._HOME  # type: ignore[attr-defined]
+    assert set(typed) == set(package.__all__)  # type: ignore[attr-defined]
+
+
+def test_a_type_checker_sees_the_type_of_every_public_name(tmp_path: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    names = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
+    file = tmp_path / "names.py"
+    file.write_text(
+        "import asymptotics\nimport hermite\n"
+        + "".join(f"reveal_type({package}.{name})\n" for package, name in names)
+    )
+    command = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(tmp_path / "cache")]
+    out, _, _ = api.run([*command, "--follow-imports=silent", "--output=json", str(file)])
+    rows = map(json.loads, out.splitlines())
+    found = {row["line"]: row["message"] for row in rows if row["message"].startswith("Revealed")}
+    for line, (package, name) in enumerate(names, start=3):
+        assert found[line] != 'Revealed type is "Any"', (package, name)
+        assert not found[line].endswith('-> Any"'), (package, name)
