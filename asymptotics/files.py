@@ -11,13 +11,14 @@ from hermite.errors import InputError
 
 
 def write_files(folder: str | Path, files: Mapping[str, bytes | str]) -> list[Path]:
-    """Write ``files`` (name → content; text as UTF-8) into ``folder``, made if missing; returns the paths.
+    """Write ``files`` (name → content; text as UTF-8) into ``folder``; returns the paths.
 
+    The folder is made if it is missing, the folders above it are not: a mistyped path makes no tree of folders.
     All files are complete on disk before the first takes its name; files of the same names are replaced.
     Raises ``InputError`` with one sentence if that cannot be (no permission, disk full, something else in the
     way), and then leaves none of the temporary files.
     """
-    folder = Path(folder)
+    folder = _named(folder)
     made = _make_folder(folder)
     temporary = {name: folder / f".{name}.{os.getpid()}.part" for name in files}
     try:
@@ -34,18 +35,54 @@ def write_files(folder: str | Path, files: Mapping[str, bytes | str]) -> list[Pa
         for path in temporary.values():
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-        # Only folders that this call made, and only if nothing came to lie in them.
-        for path in made:
+        # Only a folder that this call made, and only if nothing came to lie in it.
+        if made:
             with contextlib.suppress(OSError):
-                path.rmdir()
+                folder.rmdir()
     return [folder / name for name in files]
 
 
-def _make_folder(folder: Path) -> list[Path]:
-    """Make ``folder`` and its missing parents; returns those made, innermost first."""
+def check_folder(folder: str | Path) -> None:
+    """Refuse, before any work, a folder that ``write_files`` could not write into; what is there stays as it is."""
+    folder = _named(folder)
+    made = _make_folder(folder)
+    probe = folder / f".giantstep.{os.getpid()}.part"
     try:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"Cannot write into {str(folder)!r}: {error.strerror or error}.") from None
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def check_file(path: str | Path) -> None:
+    """Refuse, before any work, a file that ``write_files`` could not write into its folder."""
+    path = _named(path)
+    if path.is_dir():
+        raise InputError(f"Cannot write {str(path)!r}: a folder of that name is in the way.")
+    check_folder(path.parent)
+
+
+def _named(path: str | Path) -> Path:
+    """A path with something in it: an empty name would mean the working folder."""
+    if not str(path).strip():
+        raise InputError("The name of an output file or folder must not be empty.")
+    if "\0" in str(path):
+        raise InputError(f"{str(path)!r} is no name of a file or folder.")
+    return Path(path)
+
+
+def _make_folder(folder: Path) -> bool:
+    """Make ``folder`` in the folder that holds it; whether it was missing."""
+    try:
+        missing = not folder.exists()
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        above = str(folder.parent)
+        raise InputError(f"Cannot make the folder {str(folder)!r}: there is no folder {above!r}.") from None
     except FileExistsError:
         raise InputError(f"Cannot write into {str(folder)!r}: a file of that name is in the way.") from None
     except NotADirectoryError:

@@ -6,6 +6,8 @@ Nothing heavy is imported before it is needed: ``giantstep leap`` must answer at
 
 from __future__ import annotations
 
+import atexit
+import signal
 import sys
 import warnings
 
@@ -17,6 +19,8 @@ from asymptotics.commands.terminal import (
     INTERNAL_ERROR,
     INTERRUPTED,
     NOT_CONVERGED,
+    Interrupts,
+    guard_streams,
     note,
     say,
     silence_stdout,
@@ -61,11 +65,26 @@ for command in (
 
 def main() -> None:
     """The entry point: runs the command and turns every expected failure into a sentence and an exit code."""
+    guard_streams()
+    if sys.stdout is None:
+        note("standard output is closed: nothing can be printed (> /dev/null drops it).")
+        sys.exit(INPUT_ERROR)
     if hasattr(sys.stdout, "reconfigure"):
         # A terminal that cannot show a letter gets its escape, never a traceback.
         sys.stdout.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *_args, **_kwargs: note(f"warning: {message}")
-    sys.exit(run(sys.argv[1:]))
+    interrupts = Interrupts()
+    # A job in the background of a shell, which starts it with Ctrl-C ignored, is left alone.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupts)
+        # The last thing before the interpreter ends, which would give Ctrl-C its deadly meaning back.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    interrupts.winding_up()
+    sys.exit(code)
 
 
 def run(args: list[str]) -> int:
@@ -92,6 +111,8 @@ def run(args: list[str]) -> int:
         return INTERRUPTED
     except OSError as error:
         silence_stdout()
+        if isinstance(error.__context__, KeyboardInterrupt):
+            return INTERRUPTED
         where = f"{error.filename!r}: " if error.filename else ""
         note(f"{where}{error.strerror or error}.")
         return INPUT_ERROR
@@ -101,6 +122,6 @@ def run(args: list[str]) -> int:
     except Exception:
         import traceback
 
-        traceback.print_exc()
+        note(traceback.format_exc())
         note("this is a bug in giantstep; please report it with the lines above.")
         return INTERNAL_ERROR

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
 import click
 
-from asymptotics.commands.terminal import example, note, say, write
+from asymptotics.commands.terminal import example, note, out_option, say, write
 
 
 @click.command(epilog=example("giantstep init > experiment.toml"))
@@ -35,7 +36,9 @@ def report(source: str, output: str, no_simulation: bool, controls: bool) -> Non
     from asymptotics.comparison.measurements import is_store
     from asymptotics.comparison.validation import CONTROL_FACTOR
     from asymptotics.documents.report_page import of_file, of_store, report_page
+    from asymptotics.files import check_file
 
+    check_file(output)
     factor = CONTROL_FACTOR if controls else None
     if is_store(source):
         found = of_store(source, note, factor)
@@ -51,20 +54,23 @@ def report(source: str, output: str, no_simulation: bool, controls: bool) -> Non
 @click.option("--out", metavar="DIR", default="figures", show_default=True, help="Folder of the figures.")
 def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
     """The experiments behind the paper's figures, theory overlaid; without a NAME: what there is."""
-    from asymptotics.documents.reproduction import chosen, files, reproductions
+    from asymptotics.documents.reproduction import chosen, images, reproductions
+    from asymptotics.files import check_folder
 
     if not names:
         for one in reproductions():
             say(f"{one.name}\n  {one.claim}\n  reduced: {one.reduced}\n  --full:  {one.full}")
-    for one in chosen(names):
+    wanted = chosen(names)
+    if wanted:
+        check_folder(out)
+    for one in wanted:
         say(f"{one.name}: {one.claim}\n  {one.full if full else one.reduced}")
-        write(out, files(one, full, note))
+        drawing = one.run(full, note)
+        write(out, {f"{one.name}.csv": drawing.csv}, partial(images, one.name, drawing))
 
 
 @click.command(epilog=example("giantstep demo"))
-@click.option(
-    "--out", metavar="DIR", default="giantstep-demo", show_default=True, help="Folder of the figure."
-)
+@out_option("Folder of the figure.", default="giantstep-demo", show_default=True)
 def demo(out: str) -> None:
     """A small full run, theory and simulation, in under two minutes; writes a figure."""
     from asymptotics.documents.demo import run_demo

@@ -40,10 +40,14 @@ def overlaps(file: str, with_simulation: bool, out: str | None, as_json: bool) -
     if out is not None:
         from asymptotics.comparison.trajectories import images_of
 
-        images: dict[str, bytes] = {}
-        for i, run in enumerate(found):
-            images |= images_of(run, "" if len(found) == 1 else f"-{i + 1}")
-        write(out, {"overlaps.csv": to_csv(documents), "overlaps.json": document_text(document), **images})
+        def figures() -> dict[str, bytes]:
+            images: dict[str, bytes] = {}
+            for i, run in enumerate(found):
+                images |= images_of(run, "" if len(found) == 1 else f"-{i + 1}")
+            return images
+
+        data = {"overlaps.csv": to_csv(documents), "overlaps.json": document_text(document)}
+        write(out, data, figures)
     emit(document, as_json, lambda: "\n\n".join(map(overlaps_text, documents)))
 
 
@@ -65,9 +69,11 @@ def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> N
     if out is not None:
         from asymptotics.figures.drawing import plot_curve, save
 
-        drawn = save(lambda figure: plot_curve(rows, figure.add_subplot()))
-        images = {f"curve.{kind}": content for kind, content in drawn.items()}
-        write(out, {"curve.csv": to_csv(rows), "curve.json": document_text(document), **images})
+        def figures() -> dict[str, bytes]:
+            drawn = save(lambda figure: plot_curve(rows, figure.add_subplot()))
+            return {f"curve.{kind}": content for kind, content in drawn.items()}
+
+        write(out, {"curve.csv": to_csv(rows), "curve.json": document_text(document)}, figures)
     emit(document, as_json, lambda: curve_text(rows))
 
 
@@ -94,12 +100,15 @@ def spectrum(file: str, with_simulation: bool, out: str | None, as_json: bool) -
         from asymptotics.figures.drawing import save
         from asymptotics.figures.spectrum_figure import spectrum_page
 
-        images: dict[str, bytes] = {}
-        for i, one in enumerate(found):
-            name = "spectrum" if len(found) == 1 else f"spectrum-{i + 1}"
-            drawn = save(partial(spectrum_page, one))
-            images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
-        write(out, {"spectrum.json": document_text(document), **images})
+        def figures() -> dict[str, bytes]:
+            images: dict[str, bytes] = {}
+            for i, one in enumerate(found):
+                name = "spectrum" if len(found) == 1 else f"spectrum-{i + 1}"
+                drawn = save(partial(spectrum_page, one))
+                images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
+            return images
+
+        write(out, {"spectrum.json": document_text(document)}, figures)
     emit(document, as_json, lambda: "\n\n".join(map(spectrum_text, documents)))
 
 
@@ -123,12 +132,15 @@ def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
     if out is not None:
         from asymptotics.figures.drawing import save, tuning_page
 
-        images: dict[str, bytes] = {}
-        for i, row in enumerate(found):
-            drawn = save(partial(tuning_page, row))
-            name = "tune" if len(found) == 1 else f"tune-{i + 1}"
-            images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
-        write(out, {"tune.json": document_text(document), **images})
+        def figures() -> dict[str, bytes]:
+            images: dict[str, bytes] = {}
+            for i, row in enumerate(found):
+                drawn = save(partial(tuning_page, row))
+                name = "tune" if len(found) == 1 else f"tune-{i + 1}"
+                images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
+            return images
+
+        write(out, {"tune.json": document_text(document)}, figures)
     emit(document, as_json, lambda: tuning_text(found))
 
 

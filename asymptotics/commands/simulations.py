@@ -15,6 +15,7 @@ from asymptotics.commands.terminal import (
     emit,
     example,
     note,
+    out_option,
     write,
 )
 
@@ -37,7 +38,7 @@ from asymptotics.commands.terminal import (
     show_default=True,
     help="Keep what is stored, or compute it all anew.",
 )
-@click.option("--out", metavar="DIR", help="Write CSV, JSON and, with pyarrow, Parquet into this folder.")
+@out_option("Write CSV, JSON and, with pyarrow, Parquet into this folder.")
 @JSON
 def simulate(
     file: str,
@@ -133,14 +134,16 @@ def validate(
     if out is not None:
         from asymptotics.figures.drawing import save
 
-        drawn = save(lambda figure: report.plot(figure.add_subplot()))
-        images = {f"validation.{kind}": content for kind, content in drawn.items()}
+        def figures() -> dict[str, bytes]:
+            drawn = save(lambda figure: report.plot(figure.add_subplot()))
+            return {f"validation.{kind}": content for kind, content in drawn.items()}
+
         table = report.to_frame().to_csv(index=False, lineterminator="\n")
         files: dict[str, bytes | str] = {
             "validation.csv": table,
             "validation.json": document_text(document),
-            **images,
+            "validation.txt": text + "\n",
         }
-        write(out, {**files, "validation.txt": text + "\n"})
+        write(out, files, figures)
     emit(document, as_json, lambda: text)
     return 0 if report.agrees and report.conclusive else DISAGREES

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,8 +72,11 @@ def say(text: str) -> None:
 
 
 def note(message: str) -> None:
-    """Progress and warnings: always on standard error."""
-    click.echo(f"giantstep: {message}", err=True)
+    """Progress and warnings: always on standard error; where that cannot be written there is nobody to tell."""
+    try:
+        click.echo(f"giantstep: {message}", err=True)
+    except OSError:
+        silence(sys.stderr)
 
 
 def notes(messages: Iterable[str]) -> None:
@@ -85,23 +90,54 @@ ACTIVATION = click.option(
     "--activation", metavar="NAME", help='A name or an expression in x: "relu(x - 1/2)".'
 )
 FILE = click.argument("file", metavar="FILE.toml")
-OUT = click.option("--out", metavar="DIR", help="Write CSV, JSON, PNG and PDF into this folder.")
+
+
+def _writable(_context: click.Context, _option: click.Parameter, folder: str | None) -> str | None:
+    """A folder for results is tried before any work."""
+    from asymptotics.files import check_folder
+
+    if folder is not None:
+        check_folder(folder)
+    return folder
+
+
+def out_option(text: str, **settings: Any) -> Callable[[Any], Any]:
+    """``--out DIR``: made if missing (the folders above it must be there), and tried before any work."""
+    return click.option("--out", metavar="DIR", callback=_writable, help=text, **settings)
+
+
+OUT = out_option("Write CSV, JSON, PNG and PDF into this folder.")
 SIMULATE = click.option(
     "--simulate", "with_simulation", is_flag=True, help="Simulate the real network as well."
 )
 
 
-def write(folder: str, files: Mapping[str, bytes | str]) -> None:
-    """Write results and say where they are (on standard error)."""
+def write(
+    folder: str, files: Mapping[str, bytes | str], figures: Callable[[], Mapping[str, bytes]] | None = None
+) -> None:
+    """Write results and say where they are (on standard error); figures last, and they cost no data.
+
+    ``figures`` draws them: what goes wrong there is one sentence, the data are written by then.
+    """
     from asymptotics.files import write_files
 
-    note("wrote " + ", ".join(map(str, write_files(folder, files))))
+    written = write_files(folder, files) if files else []
+    try:
+        if figures is not None:
+            written += write_files(folder, figures())
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        note(f"warning: the figures could not be drawn ({reason}); the data are complete")
+    if written:
+        note("wrote " + ", ".join(map(str, written)))
 
 
 def read_gram(path: str) -> Any:
     """A square matrix from a file: JSON, or one row a line, entries separated by blanks or commas."""
     from hermite.errors import InputError
 
+    if path == "-" and sys.stdin is None:
+        raise InputError("Cannot read the Gram matrix: standard input is closed.")
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -117,6 +153,43 @@ def read_gram(path: str) -> Any:
     return [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
 
 
-def silence_stdout() -> None:
+def silence(stream: Any) -> None:
     """Nobody reads on: keep the interpreter from complaining when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def silence_stdout() -> None:
+    """Nobody reads what is printed."""
+    silence(sys.stdout)
+
+
+def guard_streams() -> None:
+    """Give a closed standard stream (``>&-``) a place: else the next file that is opened would take its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+class Interrupts:
+    """Ctrl-C as one ``KeyboardInterrupt``: further presses within a second are the same wish.
+
+    After ``winding_up`` another one ends the process at once, with the exit code of an interruption.
+    """
+
+    def __init__(self) -> None:
+        self._last, self._over = -math.inf, False
+
+    def __call__(self, _number: int, _frame: object) -> None:
+        if self._over:
+            os._exit(INTERRUPTED)
+        now, before = time.monotonic(), self._last
+        self._last = now
+        if now - before > 1.0:
+            raise KeyboardInterrupt
+
+    def winding_up(self) -> None:
+        """The command is done; what the interpreter has left to do may be cut short."""
+        self._over = True

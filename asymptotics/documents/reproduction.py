@@ -99,11 +99,15 @@ def chosen(names: Sequence[str]) -> list[Reproduction]:
 
 def files(one: Reproduction, full: bool = False, progress: Progress = silent) -> dict[str, bytes | str]:
     """Run ``one``: {file name: content} of its PDF, PNG and CSV."""
+    drawing = one.run(full, progress)
+    return {**images(one.name, drawing), f"{one.name}.csv": drawing.csv}
+
+
+def images(name: str, drawing: Drawing) -> dict[str, bytes]:
+    """{file name: content} of the PDF and PNG of a figure."""
     from asymptotics.figures.drawing import save
 
-    drawing = one.run(full, progress)
-    images = save(drawing.draw, drawing.size)
-    return {**{f"{one.name}.{kind}": data for kind, data in images.items()}, f"{one.name}.csv": drawing.csv}
+    return {f"{name}.{kind}": data for kind, data in save(drawing.draw, drawing.size).items()}
 
 
 def _experiment(**tables: Mapping[str, Any]) -> Experiment:

@@ -158,6 +158,8 @@ _TABLES: dict[str, dict[str, Rule]] = {
 
 def read(path: str | Path) -> str:
     """The text of a file of at most 1 MB, or of standard input."""
+    if str(path) == "-" and sys.stdin is None:
+        raise InputError("Cannot read the experiment: standard input is closed.")
     try:
         raw = sys.stdin.buffer.read(10**6 + 1) if str(path) == "-" else _head(Path(path))
     except OSError as error:

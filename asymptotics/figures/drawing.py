@@ -8,8 +8,10 @@ Files are made from ``Figure`` objects inside ``style()``: neither pyplot nor an
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +56,30 @@ LOG_AXES = ("alpha", "lambda", "alpha_train", "beta", "d")
 
 @contextmanager
 def style() -> Iterator[None]:
-    """giantstep's style sheet, for the time of a ``with`` block."""
+    """giantstep's style sheet, for the time of a ``with`` block; nothing of the user's settings shows through.
+
+    A user's ``text.usetex`` without LaTeX, say, must not cost the figure.
+    """
+    import_matplotlib()
     import matplotlib.style
 
-    with matplotlib.style.context(STYLE):
+    with matplotlib.style.context(STYLE, after_reset=True):
         yield
+
+
+def import_matplotlib() -> None:
+    """Import matplotlib, also where ``MPLBACKEND`` names nothing: a figure made for a file needs no backend."""
+    if "matplotlib" in sys.modules:
+        return
+    named = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+    if named:
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = named
 
 
 def axes_or_new(ax: Any) -> Any:
@@ -73,9 +94,9 @@ def save(draw: Callable[[Figure], object], size: tuple[float, float] | None = No
     """What ``draw`` draws on a new figure, as ``{"png": bytes, "pdf": bytes}``; equal input gives equal
     bytes.
     """
-    from matplotlib.figure import Figure
-
     with style():
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=size)
         draw(figure)
         files = {}
@@ -88,6 +109,7 @@ def save(draw: Callable[[Figure], object], size: tuple[float, float] | None = No
 
 def drawn_svg(draw: Callable[[Figure], object], size: tuple[float, float] | None = None) -> bytes:
     """What ``draw`` draws on a new figure as SVG for a page, letters as outlines; equal input gives equal bytes."""
+    import_matplotlib()
     import matplotlib
     from matplotlib.figure import Figure
 

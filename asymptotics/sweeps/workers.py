@@ -26,6 +26,8 @@ R = TypeVar("R")
 
 #: Deaths of its worker after which a unit is given up.
 LIMIT = 3
+#: What keeps ``python -c`` and ``python -m``, which start workers, from looking for modules in the working folder.
+SAFE = {"PYTHONSAFEPATH": "1"}
 #: Seconds to wait for a Dask scheduler.
 PATIENCE = 10.0
 
@@ -94,13 +96,15 @@ class Processes:
     def _start(self) -> None:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        self._executor = ProcessPoolExecutor(
-            max_workers=self.workers, initializer=_settle_in, initargs=(os.getpid(),)
-        )
+        with _children_import_safely():
+            self._executor = ProcessPoolExecutor(
+                max_workers=self.workers, initializer=_settle_in, initargs=(os.getpid(),), env=SAFE
+            )
 
     def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
         """Start ``work(item)`` in one of the processes."""
-        future: Future[R] = self._executor.submit(work, item)
+        with _children_import_safely():
+            future: Future[R] = self._executor.submit(work, item)
         return future
 
     def deaths(self, error: BaseException) -> int:
@@ -148,7 +152,7 @@ class Cluster:
                 # A client made for an address that cannot be would haunt the end of the program.
                 self._distributed.comm.get_address_host_port(address, strict=True)
             else:
-                with _children_ignore_interrupts():
+                with _children_ignore_interrupts(), _children_import_safely():
                     self._cluster = self._distributed.LocalCluster(
                         n_workers=count,
                         threads_per_worker=1,
@@ -234,6 +238,11 @@ def _import_distributed() -> Any:
         if "distributed" not in sys.modules:
             dask.config.set({"logging": {"distributed": "critical", "distributed.client": "critical"}})
         import distributed
+
+        # Dask starts a worker that died anew, from its own threads.
+        dask.config.set(
+            {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in SAFE.items()}
+        )
     except ImportError:
         raise InputError('--scheduler needs the extra "dask": pip install "giantstep[dask]".') from None
     return distributed
@@ -250,6 +259,21 @@ def _children_ignore_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _children_import_safely() -> Iterator[None]:
+    """Processes started here import no module from the working folder, where a user may have a ``random.py``."""
+    before = {name: os.environ.get(name) for name in SAFE}
+    os.environ.update(SAFE)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def open_pool(workers: int, scheduler: str | None) -> Pool:

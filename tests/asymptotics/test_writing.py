@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from asymptotics.files import write_files
+from asymptotics.files import check_file, check_folder, write_files
 from hermite.errors import InputError
 
 
 def test_files_are_written_and_replaced(tmp_path: Path) -> None:
-    folder = tmp_path / "a" / "b"
+    folder = tmp_path / "a"
     paths = write_files(folder, {"x.csv": "α\n", "y.png": b"\x00\r\n"})
     assert [p.read_bytes() for p in paths] == ["α\n".encode(), b"\x00\r\n"]
     write_files(folder, {"x.csv": "new"})
@@ -54,7 +54,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "out" / "a").read_text() == "old"
     calls.clear()
     with pytest.raises(InputError, match="No space left"):
-        write_files(tmp_path / "fresh" / "deep", {"a": "new", "b": "new"})
+        write_files(tmp_path / "fresh", {"a": "new", "b": "new"})
     assert not (tmp_path / "fresh").exists()
 
 
@@ -70,3 +70,32 @@ def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
         write_files(tmp_path / ("x" * 300), {"a": ""})
     with pytest.raises(InputError, match="Cannot"):
         write_files("/proc/nothing/here", {"a": ""})
+
+
+def test_the_last_folder_is_made_and_no_more(tmp_path: Path) -> None:
+    check_folder(tmp_path / "new")
+    assert os.listdir(tmp_path) == []
+    write_files(tmp_path / "new", {"a": ""})
+    for refused in (tmp_path / "x" / "y", tmp_path / "x" / "y" / "z"):
+        for way in (check_folder, lambda folder: write_files(folder, {"a": ""})):
+            with pytest.raises(InputError, match="there is no folder"):
+                way(refused)
+    assert os.listdir(tmp_path) == ["new"]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\0b"])
+def test_an_empty_name_is_refused(name: str) -> None:
+    for way in (check_folder, check_file, lambda folder: write_files(folder, {"a": ""})):
+        with pytest.raises(InputError, match="name"):
+            way(name)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for name in ("taken", "file/x.html", "no/such/x.html"):
+        with pytest.raises(InputError):
+            check_file(tmp_path / name)
+    check_file(tmp_path / "fresh.html")
+    check_file(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"

@@ -149,7 +149,7 @@ def test_files_of_a_curve_and_of_overlaps(
     experiment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in ("curve", "overlaps"):
-        out = tmp_path / "out" / command
+        out = tmp_path / command
         code, printed, err = answer([command, experiment, "--simulate", "--out", str(out), "--json"], capsys)
         assert code == 0
         assert sorted(os.listdir(out)) == [f"{command}.{kind}" for kind in ("csv", "json", "pdf", "png")]
@@ -321,3 +321,166 @@ def test_the_student_of_a_leap_query(capsys: pytest.CaptureFixture[str]) -> None
     code, out, err = answer(["leap", "z1", "--bias", "1"], capsys)
     assert (code, out) == (2, "")
     assert "activation" in err
+
+
+# ---- the surroundings ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["leap z1", "expand z1 --json", "--version", "init"])
+def test_a_closed_output_is_one_sentence_before_any_work(command: str, tmp_path: Path) -> None:
+    result = shell(f"giantstep {command} >&-", tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "standard output is closed" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["overlaps -", "curve - --json", "validate -", "leap z1+z2 --gram -"])
+def test_a_closed_input_is_one_sentence(command: str, tmp_path: Path) -> None:
+    result = shell(f"giantstep {command} <&-", tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert "standard input is closed" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("stream", ["2>/dev/full", "2>&-", ">/dev/full 2>/dev/full", "</dev/null 2>&-"])
+def test_a_refusal_keeps_its_exit_code_where_nobody_can_be_told(stream: str, tmp_path: Path) -> None:
+    for command in ('leap "bad("', "curve missing.toml", "nonsense"):
+        assert shell(f"giantstep {command} {stream}", tmp_path).returncode == 2
+    assert shell(f"giantstep leap z1 > out {stream.replace('>/dev/full 2', '2')}", tmp_path).returncode == 0
+    assert "leap" in (tmp_path / "out").read_text()
+
+
+def test_a_closed_stream_never_becomes_the_file_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "e.toml").write_text(EXAMPLE.replace("steps = [0, 1]", "steps = 0"))
+    result = shell("giantstep simulate e.toml --json 2>&- <&- > rows.json", tmp_path)
+    assert result.returncode == 0
+    assert len(json.loads((tmp_path / "rows.json").read_text())["rows"]) == 6
+    assert shell("giantstep simulate e.toml --json", tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01, 0.05])
+def test_a_second_interrupt_at_once_is_the_same_wish(pause: float, tmp_path: Path) -> None:
+    (tmp_path / "long.toml").write_text(EXAMPLE.replace("replicates = 3", "replicates = 3000"))
+    with subprocess.Popen(
+        [GIANTSTEP, "simulate", "long.toml"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert "to compute" in process.stderr.readline()
+        time.sleep(0.3)
+        for _ in range(4):
+            process.send_signal(signal.SIGINT)
+            time.sleep(pause)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "the same command resumes" in err
+    assert "Traceback" not in err
+
+
+SHADOWS = ("signal", "random", "queue", "types", "numpy", "threading", "socket", "string", "select")
+
+
+@pytest.mark.parametrize("options", ["--workers 2", "--scheduler local"])
+def test_files_in_the_working_folder_never_shadow_the_modules_of_a_worker(
+    options: str, tmp_path: Path
+) -> None:
+    if "scheduler" in options:
+        pytest.importorskip("distributed")
+    for name in SHADOWS:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of the user')")
+    (tmp_path / "e.toml").write_text(EXAMPLE)
+    result = shell(f"giantstep simulate e.toml --json {options}", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "a file of the user" not in result.stderr
+    assert len(json.loads(result.stdout)["rows"]) == 2 * 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("rc", "settings"),
+    [
+        ("text.usetex: True\n", {"PATH": str(BIN)}),
+        ("", {"MPLBACKEND": "nonsense"}),
+        ("font.family: no such font\nfigure.figsize: 1000, 1000\nsavefig.format: nonsense\n", {}),
+        ("axes.formatter.use_mathtext: True\ntext.parse_math: False\nsavefig.bbox: standard\n", {}),
+    ],
+)
+def test_settings_of_the_user_cost_no_figure(
+    rc: str, settings: dict[str, str], experiment: str, tmp_path: Path
+) -> None:
+    (tmp_path / "matplotlibrc").write_text(rc)
+    environment = os.environ | settings
+    result = subprocess.run(
+        [GIANTSTEP, "curve", experiment, "--out", "out"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    assert shell(f"giantstep curve {experiment} --out out", plain).returncode == 0
+    # The style fixes all that a figure depends on: not a pixel differs.
+    assert (tmp_path / "out" / "curve.png").read_bytes() == (plain / "out" / "curve.png").read_bytes()
+
+
+def test_a_figure_that_fails_is_one_sentence_and_costs_no_data(
+    experiment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+
+    def fail(*_args: object, **_settings: object) -> None:
+        raise RuntimeError("no fonts\nat all")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    wanted = {
+        "curve": ["curve.csv", "curve.json"],
+        "overlaps": ["overlaps.csv", "overlaps.json"],
+        "validate": ["validation.csv", "validation.json", "validation.txt"],
+        "tune": ["tune.json"],
+    }
+    for command, files in wanted.items():
+        code, _, err = answer([command, experiment, "--out", str(tmp_path / command)], capsys)
+        assert code in (0, 1)
+        assert "the figures could not be drawn (no fonts at all); the data are complete" in err
+        assert sorted(os.listdir(tmp_path / command)) == files
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("curve", "--out"),
+        ("overlaps", "--out"),
+        ("spectrum", "--out"),
+        ("tune", "--out"),
+        ("simulate", "--out"),
+        ("validate", "--out"),
+        ("report", "-o"),
+        ("reproduce", "--out"),
+        ("demo", "--out"),
+    ],
+)
+def test_where_results_cannot_go_is_said_before_any_work(
+    command: str,
+    option: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # No experiment is read, no figure of the paper begun: what follows the check is not there.
+    monkeypatch.setattr("asymptotics.experiment.grid.read", lambda _path: pytest.fail("work before refusal"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    source = {"demo": [], "reproduce": ["gradient"]}.get(command, ["e.toml"])
+    for place, part in (("", "empty"), ("no/such/folder", "no folder"), ("file/below", "")):
+        code, out, err = answer([command, *source, option, place], capsys)
+        assert (code, out) == (2, ""), err
+        assert part in err
+        assert err.count("\n") == 1
+    assert os.listdir(tmp_path) == ["file"]
