@@ -228,7 +228,7 @@ class Overlaps:
 
     def plot(self, ax: Any = None) -> Any:
         """Overlaps M against the step, one line a direction and entry; returns the Axes."""
-        from asymptotics.figures.drawing import plot_overlaps
+        from asymptotics.figures.overlap_figure import plot_overlaps
 
         return plot_overlaps(self, ax=ax)
 

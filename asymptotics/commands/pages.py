@@ -35,7 +35,8 @@ def report(source: str, output: str, no_simulation: bool, controls: bool) -> Non
     """One self-contained HTML page: leap report, predictions, simulation, validation, configuration."""
     from asymptotics.comparison.measurements import is_store
     from asymptotics.comparison.validation import CONTROL_FACTOR
-    from asymptotics.documents.report_page import of_file, of_store, report_page
+    from asymptotics.documents.findings import of_file, of_store
+    from asymptotics.documents.report_page import report_page
     from asymptotics.files import check_file
 
     check_file(output)

@@ -67,7 +67,8 @@ def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> N
     rows = curve_rows(Experiment.load(file), with_simulation, note)
     document = {"rows": rows}
     if out is not None:
-        from asymptotics.figures.drawing import plot_curve, save
+        from asymptotics.figures.curve_figure import plot_curve
+        from asymptotics.figures.style_sheet import save
 
         def figures() -> dict[str, bytes]:
             drawn = save(lambda figure: plot_curve(rows, figure.add_subplot()))
@@ -97,8 +98,8 @@ def spectrum(file: str, with_simulation: bool, out: str | None, as_json: bool) -
     # One cell is the usual case and is its own document; a grid is a list of such.
     document = documents[0] if len(documents) == 1 else {"runs": documents}
     if out is not None:
-        from asymptotics.figures.drawing import save
         from asymptotics.figures.spectrum_figure import spectrum_page
+        from asymptotics.figures.style_sheet import save
 
         def figures() -> dict[str, bytes]:
             images: dict[str, bytes] = {}
@@ -130,7 +131,8 @@ def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
     found = tuned(Experiment.load(file), tuple(name.strip() for name in over.split(",")))
     document = {"rows": found}
     if out is not None:
-        from asymptotics.figures.drawing import save, tuning_page
+        from asymptotics.figures.style_sheet import save
+        from asymptotics.figures.tuning_figure import tuning_page
 
         def figures() -> dict[str, bytes]:
             images: dict[str, bytes] = {}

@@ -132,7 +132,7 @@ def validate(
     document = report.to_dict()
     text = validation_text(document)
     if out is not None:
-        from asymptotics.figures.drawing import save
+        from asymptotics.figures.style_sheet import save
 
         def figures() -> dict[str, bytes]:
             drawn = save(lambda figure: report.plot(figure.add_subplot()))

@@ -110,8 +110,9 @@ def to_csv(documents: Sequence[Mapping[str, Any]]) -> str:
 
 def images_of(run: Run, suffix: str = "") -> dict[str, bytes]:
     """{file name: bytes}: overlaps over the steps and, for two directions or more, the clouds of neurons."""
-    from asymptotics.figures.drawing import plot_overlaps, save
     from asymptotics.figures.neuron_clouds import plot_clouds
+    from asymptotics.figures.overlap_figure import plot_overlaps
+    from asymptotics.figures.style_sheet import save
 
     drawings = {
         "overlaps": save(lambda figure: plot_overlaps(run.theory, figure.add_subplot(), run.measured))

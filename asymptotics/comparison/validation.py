@@ -136,7 +136,7 @@ class ValidationReport:
 
     def plot(self, ax: Any = None) -> Any:
         """z-scores point by point; returns the Axes."""
-        from asymptotics.figures.drawing import plot_residuals
+        from asymptotics.figures.residual_figure import plot_residuals
 
         return plot_residuals(self.rows, ax=ax)
 

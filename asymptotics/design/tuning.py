@@ -75,7 +75,7 @@ class Optimum:
 
     def plot(self, ax: Any = None) -> Any:
         """Test error against the settings that were tried, the optimum marked; returns the Axes."""
-        from asymptotics.figures.drawing import plot_tuning
+        from asymptotics.figures.tuning_figure import plot_tuning
 
         return plot_tuning(self.to_dict(), ax)
 

@@ -60,7 +60,7 @@ test_samples = 20000
 
 def run_demo(say: Say, note: Say) -> dict[str, bytes]:
     """Run the demonstration, saying results through ``say``; returns the figure as PNG and PDF."""
-    from asymptotics.figures.drawing import PAGE, save
+    from asymptotics.figures.style_sheet import PAGE, save
     from asymptotics.stairway.stairs import plateaus
     from hermite import leap
 
@@ -107,7 +107,8 @@ def _compared(theory: float, mean: float, sem: float) -> list[Any]:
 
 def draw(figure: Figure, run: Run, rows: list[Row]) -> None:
     """Overlaps on the left, the learning curve on the right."""
-    from asymptotics.figures.drawing import plot_curve, plot_overlaps
+    from asymptotics.figures.curve_figure import plot_curve
+    from asymptotics.figures.overlap_figure import plot_overlaps
 
     left, right = figure.subplots(1, 2)
     plot_overlaps(run.theory, left, simulation=run.measured)

@@ -15,7 +15,7 @@ from asymptotics.comparison.curves import Progress, Row, curve_rows, silent, to_
 from asymptotics.comparison.trajectories import Run, measure, predict, runs
 from asymptotics.comparison.trajectories import to_csv as overlaps_csv
 from asymptotics.experiment.grid import Experiment
-from asymptotics.figures.drawing import COLUMN, PAGE
+from asymptotics.figures.style_sheet import COLUMN, PAGE
 from asymptotics.simulation.runner import mean_and_error
 from hermite.errors import InputError
 
@@ -105,7 +105,7 @@ def files(one: Reproduction, full: bool = False, progress: Progress = silent) ->
 
 def images(name: str, drawing: Drawing) -> dict[str, bytes]:
     """{file name: content} of the PDF and PNG of a figure."""
-    from asymptotics.figures.drawing import save
+    from asymptotics.figures.style_sheet import save
 
     return {f"{name}.{kind}": data for kind, data in save(drawing.draw, drawing.size).items()}
 
@@ -131,8 +131,8 @@ def _steps_of(text: str, full: bool, **simulation: Any) -> Experiment:
 
 
 def _overlaps(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.figures.drawing import plot_overlaps
     from asymptotics.figures.neuron_clouds import plot_cloud
+    from asymptotics.figures.overlap_figure import plot_overlaps
 
     found = [
         runs(_steps_of(text, full), simulate=True, progress=progress)[0] for text in (STAIRCASE, NO_STAIRCASE)
@@ -158,7 +158,7 @@ def _latex(text: str) -> str:
 
 
 def _gradient(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.figures.drawing import plot_overlaps
+    from asymptotics.figures.overlap_figure import plot_overlaps
 
     found = [_gradients(_steps_of(text, full), progress) for text in (STAIRCASE, NO_STAIRCASE)]
 
@@ -246,7 +246,7 @@ def _specialisation(full: bool, progress: Progress) -> Drawing:
 
 
 def _test_error(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.figures.drawing import plot_rows
+    from asymptotics.figures.curve_figure import plot_rows
 
     d, replicates = (80, 10) if full else (40, 3)
     exponents = [0.5 + 0.25 * k for k in range(7)]
@@ -305,7 +305,7 @@ LONG_STAIRCASE = "z1 + z1*z2 + z1*z2*z3"
 
 
 def _stairway(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.figures.drawing import plot_rows
+    from asymptotics.figures.curve_figure import plot_rows
 
     d, replicates = (1024, 10) if full else (256, 4)
     experiment = _experiment(

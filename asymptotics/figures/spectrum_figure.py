@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.figures.drawing import axes_or_new
+from asymptotics.figures.style_sheet import axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

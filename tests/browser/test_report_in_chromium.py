@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from webdriver import Browser, chromium
 
-from asymptotics.documents.report_page import of_file, report_page
+from asymptotics.documents.findings import of_file
+from asymptotics.documents.report_page import report_page
 
 pytestmark = [
     pytest.mark.browser,

@@ -12,7 +12,8 @@ from asymptotics import Experiment
 from asymptotics.commands.cli import run
 from asymptotics.comparison.joined import MeasuredOverlaps, MeasuredRisk, measure_all
 from asymptotics.comparison.measurements import experiment_of, is_store, measured_in
-from asymptotics.documents.report_page import of_store, report_page
+from asymptotics.documents.findings import of_store
+from asymptotics.documents.report_page import report_page
 from asymptotics.sweeps.store import Store
 from asymptotics.sweeps.sweeping import sweep
 from hermite.errors import InputError

@@ -14,8 +14,9 @@ import pytest
 
 from asymptotics import Experiment
 from asymptotics.commands.cli import run
+from asymptotics.documents.findings import Findings, comparison, of_file, predictions
 from asymptotics.documents.mathematics import expression_latex, formula, terms
-from asymptotics.documents.report_page import Findings, comparison, of_file, predictions, report_page
+from asymptotics.documents.report_page import report_page
 from hermite.errors import InputError
 
 CURVE = """

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from asymptotics.figures.drawing import STYLE, plot_curve, plot_overlaps, plot_residuals, save, style
+from asymptotics.figures.curve_figure import plot_curve
+from asymptotics.figures.overlap_figure import plot_overlaps
+from asymptotics.figures.residual_figure import plot_residuals
+from asymptotics.figures.style_sheet import STYLE, save, style
 from asymptotics.results import Overlaps, StepOverlaps
 
 

@@ -1,0 +1,90 @@
+"""The part of a report that says what is in the target: leap, staircase, stairway of plateaus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from asymptotics.documents.html_pieces import facts, formula_or_text, table
+from asymptotics.documents.mathematics import expression_latex
+from asymptotics.experiment.grid import Experiment
+from hermite.errors import InputError
+
+if TYPE_CHECKING:
+    from hermite.indices.report import LeapReport
+
+
+def target_section(experiment: Experiment) -> str:
+    from hermite import leap
+
+    network = experiment.network
+    exponent = experiment.trainings[0].batch_exponent
+    report = leap(
+        experiment.target,
+        batch_exponent=exponent,
+        activation=network.activation if isinstance(network.activation, str) else None,
+        readout=network.readout,
+        bias=network.bias,
+    )
+    if report.exactness == "undecided":
+        # Nothing is known: empty spaces would read as an answer.
+        pairs = [("how this is known", escape(f"undecided: {report.reason}"))]
+        return "\n".join([facts(pairs), _stairway(experiment)])
+    pairs = [(escape(name.strip()), answer) for name, answer in _leap_answers(report)]
+    pairs += [("warning", escape(warning)) for warning in report.warnings]
+    return "\n".join([facts(pairs), _stairway(experiment)])
+
+
+def _leap_answers(report: LeapReport) -> Iterable[tuple[str, str]]:
+    """(question, answer as HTML): subspaces and scalings as formulas, the rest as text."""
+    spaces = {
+        "one giant step at the leap learns": report.leap_span,
+        "beyond one step": report.beyond_one_step,
+    }
+    spaces |= {f"  after step {t}": s for t, s in enumerate(report.staircase.subspaces[1:], start=1)}
+    for name, answer in report.lines():
+        if name.startswith("hard directions"):
+            yield name, _subspace(report.hard_directions, report.variables)
+        elif name == "relevant space":
+            space = _subspace(report.relevant_subspace, report.variables)
+            yield name, f"{space} (dimension {report.relevant_dim})"
+        elif name in spaces:
+            yield name, _subspace(spaces[name], report.variables)
+        else:
+            yield name, escape(answer)
+
+
+def _subspace(rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:
+    """span{…} as a formula."""
+    from hermite.indices.report import pretty
+
+    if not rows:
+        return formula_or_text(r"\{0\}", "{0}")
+    text = [pretty([list(row)], tuple(names))[5:-1] for row in rows]
+    try:
+        vectors = ",\\ ".join(expression_latex(vector, names) for vector in text)
+        return formula_or_text(rf"\mathrm{{span}}\{{{vectors}\}}", "span{" + ", ".join(text) + "}")
+    except InputError:
+        return escape("span{" + ", ".join(text) + "}")
+
+
+def _stairway(experiment: Experiment) -> str:
+    """The plateaus after each step of the experiment."""
+    from asymptotics.stairway.stairs import plateaus
+
+    network = experiment.network
+    activation = network.activation if isinstance(network.activation, str) and not network.bias else None
+    try:
+        stairs = plateaus(experiment.target, activation=activation).to_dict()["rows"]
+    except InputError as error:
+        return f'<p class="note">No stairway: {escape(" ".join(error.problems))}</p>'
+    body = []
+    for row in stairs:
+        levels = row["plateaus"] if row["plateaus_activation"] is None else row["plateaus_activation"]
+        body.append([row["step"], row["dim"], *levels])
+    header = ["step", "dimension learned", *(f"n, p = Θ(d^{k})" for k in range(len(body[0]) - 2))]
+    caption = (
+        "The stairway: excess risk that no second layer gets below, by giant steps and sizes of the fit."
+    )
+    return table(header, body, caption)
