@@ -20,8 +20,7 @@ from functools import cached_property
 from hermite.engines.certified import integral
 from hermite.engines.composite import mirrored_name, parity
 from hermite.engines.constants import (
-    Unsupported,
-    as_fraction,
+    inverse_of,
     scalar_exp,
     scalar_sqrt,
     sign_of,
@@ -119,7 +118,7 @@ class Univariate:
 
     def _piecewise(self, row: list[int]) -> Scalar:
         """Σ row_q E[x^q Π sign(s x + θ_j)]: the product starts at (−1)^J and flips at every breakpoint."""
-        breaks = sorted((-theta * _inverse(self.s) for theta in self.thresholds), key=_Ordered)
+        breaks = sorted((-theta * inverse_of(self.s) for theta in self.thresholds), key=_Ordered)
         total = Scalar.of((-1) ** len(breaks)) * _combine(row, _full_moments(len(row)))
         for j, x0 in enumerate(breaks, start=1):
             jump = 2 * (-1) ** (len(breaks) - j)
@@ -144,7 +143,7 @@ class Univariate:
                     for sign in (1, -1)
                 ]
         assert self._precision is not None
-        v = _inverse(self._precision)
+        v = inverse_of(self._precision)
         root = scalar_sqrt(v)
         assert root is not None
         total = ZERO
@@ -173,18 +172,11 @@ class Univariate:
             if h == 0:
                 continue
             if j == 0:
-                value = special_value("erf", e * _inverse(root))
+                value = special_value("erf", e * inverse_of(root))
             else:
                 value = front * gauss.coefficient(j - 1)
             total = total + Scalar.of(h) * value
         return total
-
-
-def _inverse(x: Scalar) -> Scalar:
-    inverse = x.inverse()
-    if inverse is None:
-        raise Unsupported(f"1/({x}) has no closed form")
-    return inverse
 
 
 class _Ordered:
@@ -237,17 +229,9 @@ def _tail_moments(x0: Scalar, count: int) -> list[Scalar]:
 
 
 def _turned(angle: Scalar, turns: int) -> tuple[Scalar, Scalar]:
-    """(cos, sin) of angle + turns·π/2; whole quarter turns of π in the angle are exact too."""
-    if angle.is_zero() is not True:
-        quarters = angle * Scalar.sqrt_pi(-2) * 2
-        if quarters.is_rational:
-            value = as_fraction(quarters)
-            if value.denominator == 1:
-                angle, turns = ZERO, turns + int(value)
-    cosine, sine = special_value("cos", angle), special_value("sin", angle)
-    for _ in range(turns % 4):
-        cosine, sine = -sine, cosine
-    return cosine, sine
+    """(cos, sin) of angle + turns·π/2."""
+    whole = angle + Scalar.sqrt_pi(2) * Fraction(turns, 2)
+    return special_value("cos", whole), special_value("sin", whole)
 
 
 def _complex_moments(a: Scalar, b: Scalar, v: Scalar, row: list[int]) -> tuple[Scalar, Scalar]:

@@ -2,13 +2,14 @@
 
 A :class:`Scalar` is a finite sum of rational multiples of monomials in atoms: powers of √π, square roots of primes, e^q,
 and opaque constants known by a ball of any radius (erf(1/2), a certified integral). A sum whose monomials all cancel is
-*proved* zero; one whose ball (up to 2048 bits) excludes zero is proved non-zero; anything else stays undecided, because
-nobody knows, for instance, whether e and π are algebraically independent.
+*proved* zero; one whose ball excludes zero, at a precision that rises as far as it helps, is proved non-zero; anything
+else stays undecided, because nobody knows, for instance, whether e and π are algebraically independent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -16,7 +17,12 @@ from typing import Any
 
 import flint
 
-_PRECISIONS = (256, 512, 2048)
+#: Working precisions that are tried in turn, in bits. Cancellation of terms of size 10^400 takes the last of them.
+_PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 8192)
+#: From here on a ball that does not shrink is one of constants known to a fixed precision only.
+_GROWING = 1024
+#: Relative accuracy in bits of what is handed on as a float (53 bits, and some to round correctly nearly always).
+_FLOAT_BITS = 60
 #: A product that would expand to more monomials is kept as one opaque constant: no formal zero, but bounded work.
 MAX_PRODUCTS = 2_000
 
@@ -67,12 +73,13 @@ def _exp_atom(p: int, q: int) -> Atom:
 class Scalar:
     """An exact constant Σ q_i m_i; immutable, closed under +, −, * and under division by single monomials."""
 
-    __slots__ = ("_hash", "_terms", "_zero")
+    __slots__ = ("_hash", "_sharp", "_terms", "_zero")
 
     def __init__(self, terms: dict[Place, Any]) -> None:
         #: rational coefficients, none of them zero.
         self._terms = {place: c for place, c in terms.items() if c}
         self._zero: bool | str | None = "unknown"
+        self._sharp: Any = None
         self._hash: int | None = None
 
     @classmethod
@@ -194,7 +201,35 @@ class Scalar:
         )
 
     def _by_balls(self) -> bool | None:
-        return False if any(not self.ball(p).contains(0) for p in _PRECISIONS) else None
+        return False if any(not ball.contains(0) for ball in self._rising()) else None
+
+    def _rising(self) -> Iterator[Any]:
+        """Balls at rising precision, as long as they shrink."""
+        last = None
+        for precision in _PRECISIONS:
+            ball = self.ball(precision)
+            yield ball
+            if precision >= _GROWING and last is not None and not ball.rad() * 2 < last:
+                return
+            last = ball.rad()
+
+    def sharp(self) -> Any:
+        """A ball of 60 bits relative accuracy; the best one within reach where no precision gives that."""
+        if self._sharp is None:
+            for ball in self._rising() if self._terms else [flint.arb(0)]:
+                self._sharp = ball
+                if ball.rel_accuracy_bits() >= _FLOAT_BITS:
+                    break
+        return self._sharp
+
+    def sign(self) -> int | None:
+        """−1, 0 or 1, proved; None where it is undecided."""
+        zero = self.is_zero()
+        if zero is not False:
+            return 0 if zero else None
+        if self._is_positive_monomial():
+            return 1 if next(iter(self._terms.values())) > 0 else -1
+        return next((1 if ball > 0 else -1 for ball in self._rising() if not ball.contains(0)), None)
 
     def ball(self, precision: int = 256) -> Any:
         """A ball (``flint.arb``) that contains the constant."""
@@ -217,8 +252,22 @@ class Scalar:
         """The value as ``flint.fmpq``, or None."""
         return sum(self._terms.values(), flint.fmpq(0)) if self.is_rational else None
 
+    def split_rational(self) -> tuple[Fraction, list[tuple[Fraction, Scalar]]]:
+        """(q, [(c, m), …]) with self = q + Σ c m: rational coefficients of monomials."""
+        rest = [(_fraction(c), Scalar({place: _ONE})) for place, c in self._terms.items() if place != _UNIT]
+        return _fraction(self._terms.get(_UNIT, _ONE * 0)), rest
+
+    def split_pi(self) -> tuple[Fraction, Scalar]:
+        """(q, rest) with self = q π + rest."""
+        place: Place = (0, ((SQRT_PI, 2),))
+        rest = {own: c for own, c in self._terms.items() if own != place}
+        return _fraction(self._terms.get(place, _ONE * 0)), Scalar(rest)
+
     def __float__(self) -> float:
-        return float(self.ball(128).mid())
+        """The value to 53 bits, or to as many as its ball is sure of; NaN where the ball leaves even the sign open."""
+        ball = self.sharp()
+        known = ball.is_finite() and not (ball.contains(0) and self._terms)
+        return float(ball.mid()) + 0.0 if known else math.nan
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -260,6 +309,10 @@ def _fmpq(value: Any) -> Any:
     if isinstance(value, Fraction):
         return flint.fmpq(value.numerator, value.denominator)
     return flint.fmpq(value)
+
+
+def _fraction(value: Any) -> Fraction:
+    return Fraction(int(value.p), int(value.q))
 
 
 def _product_atom(a: Scalar, b: Scalar) -> Atom:
