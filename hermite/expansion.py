@@ -6,6 +6,7 @@ E[∂^α f] in those variables (C_k = Σ coefficient ⊗ w's) and energies use t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import factorial
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.exact.subspaces import Undecided, rational, to_float
+from hermite.exact.subspaces import Undecided, rational, sharp, to_float
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,7 +112,10 @@ class HermiteExpansion:
         return {alpha: to_sympy(c) for alpha, c in self._sorted(order)}
 
     def tensor(self, k: int) -> NDArray[np.float64]:
-        """C_k = E[∇^k f] as a float array (r, …, r) with k axes, in the orthonormal coordinates of the target."""
+        """C_k = E[∇^k f] as a float array (r, …, r) with k axes, in the orthonormal coordinates of the target.
+
+        Raises ``InputError`` for a coefficient whose sign is open and that may matter beside the others.
+        """
         import numpy as np
 
         self._known()
@@ -123,12 +127,25 @@ class HermiteExpansion:
             if sum(alpha) != k:
                 continue
             places = [i for i, a in enumerate(alpha) for _ in range(a)]
+            value = self._settled(alpha, c)
             for index in _arrangements(tuple(places)):
-                tensor[index] = to_float(c)
+                tensor[index] = value
         if self.target.gram is not None:
             for axis in range(k):
                 tensor = np.moveaxis(np.tensordot(self.target.cholesky, tensor, axes=(0, axis)), 0, axis)
         return tensor
+
+    def _settled(self, alpha: Index, c: Any) -> float:
+        """The float of c_α; 0 where it is not told from 0 but is below the rounding of the largest coefficient."""
+        value = to_float(c)
+        if not math.isnan(value):
+            return value
+        largest = max((abs(sharp(own)).lower() for own in self.series.values()), default=rational(0))
+        if not sharp(c).abs_upper() < largest * 2**-53:
+            raise InputError(
+                f"the coefficient {alpha} of {self.target.text!r} is not told from 0: {sharp(c).str(3)}"
+            )
+        return 0.0
 
     def energy_scalar(self, k: int) -> Any:
         """‖C_k‖²/k! as an exact scalar."""

@@ -4,7 +4,7 @@ u(t) = t^m Π sign(t + θ_j) Π g(c t + e) exp(a t + b t²), g among tanh, erf, 
 bounded functions of :mod:`hermite.engines.composite`. Closed forms:
 
 * signs only (piecewise polynomials): partial moments T_q(x0) = E[x^q 1{x > x0}], T_0 = (1 − erf(x0/√2))/2,
-  T_1 = φ(x0), T_q = x0^(q−1) φ(x0) + (q − 1) T_(q−2);
+  T_1 = φ(x0), T_q = x0^(q−1) φ(x0) + (q − 1) T_(q−2); with an exp under the Gaussian weight N(αv, v) of the next line;
 * exp, sin, cos: E[x^q e^{αx − βx²}] = e^{α²v/2} √v E_{N(αv, v)}[x^q], v = 1/(1 + 2β), with complex α;
 * one erf: E[erf(cx + e) He_j] = E[g^(j−1)], g the Gaussian derivative, and erf(e/√(1 + 2c²)) for j = 0.
 
@@ -13,6 +13,7 @@ The rest is an opaque constant known by a certified integral (:mod:`hermite.engi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -105,7 +106,7 @@ class Univariate:
         row = _times_power(hermite_row(n), self.power)
         names = {name for name, *_ in self.factors}
         smooth = self.tilt.is_zero() is True and self.quadratic.is_zero() is True
-        if not self.factors and smooth:
+        if not self.factors and self.thresholds and self._precision is not None:
             return weight * self._piecewise(row)
         if not self.thresholds and names <= {"sin", "cos"} and self._precision is not None:
             return weight * self._waves(row)
@@ -116,14 +117,25 @@ class Univariate:
                 return weight * value
         return integral(self, n)
 
-    def _piecewise(self, row: list[int]) -> Scalar:
-        """Σ row_q E[x^q Π sign(s x + θ_j)]: the product starts at (−1)^J and flips at every breakpoint."""
-        breaks = sorted((-theta * inverse_of(self.s) for theta in self.thresholds), key=_Ordered)
-        total = Scalar.of((-1) ** len(breaks)) * _combine(row, _full_moments(len(row)))
+    def _piecewise(self, row: Sequence[int]) -> Scalar:
+        """Σ row_q E[x^q e^{αx − βx²} Π sign(s x + θ_j)]: the product starts at (−1)^J and flips at every breakpoint.
+
+        Under the weight x is N(αv, v), with the mass e^{α²v/2} √v.
+        """
+        assert self._precision is not None
+        v, alpha = inverse_of(self._precision), self.tilt * self.s
+        root = scalar_sqrt(v)
+        assert root is not None
+        mean, inverse = alpha * v, inverse_of(root)
+        moved = _shifted(row, mean, root)
+        breaks = sorted(
+            ((-theta * inverse_of(self.s) - mean) * inverse for theta in self.thresholds), key=_Ordered
+        )
+        total = Scalar.of((-1) ** len(breaks)) * _combine(moved, _full_moments(len(row)))
         for j, x0 in enumerate(breaks, start=1):
             jump = 2 * (-1) ** (len(breaks) - j)
-            total = total + Scalar.of(jump) * _combine(row, _tail_moments(x0, len(row)))
-        return total
+            total = total + Scalar.of(jump) * _combine(moved, _tail_moments(x0, len(row)))
+        return total * root * scalar_exp(alpha * alpha * v * Fraction(1, 2))
 
     @cached_property
     def _precision(self) -> Scalar | None:
@@ -204,8 +216,21 @@ def _to_hermite(row: list[int]) -> list[Fraction]:
     return out
 
 
-def _combine(row: list[int], moments: list[Scalar]) -> Scalar:
-    return sum((Scalar.of(c) * moments[q] for q, c in enumerate(row) if c), ZERO)
+def _shifted(row: Sequence[int], mean: Scalar, width: Scalar) -> list[Scalar]:
+    """Coefficients in y of Σ row_q (mean + width y)^q."""
+    if mean.is_zero() is True and width == 1:
+        return [Scalar.of(c) for c in row]
+    out: list[Scalar] = []
+    for c in reversed(row):
+        lower = [mean * x for x in out] + [ZERO]
+        upper = [ZERO] + [width * x for x in out]
+        out = [x + y for x, y in zip(lower, upper, strict=True)]
+        out[0] = out[0] + c
+    return out
+
+
+def _combine(row: Sequence[int | Scalar], moments: list[Scalar]) -> Scalar:
+    return Scalar.total(moments[q] * c for q, c in enumerate(row) if c != 0)
 
 
 def _full_moments(count: int) -> list[Scalar]:

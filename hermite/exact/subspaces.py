@@ -202,6 +202,12 @@ def _ratio_text(x: Any, lead: Any) -> str:
     return f"({x})/({lead})"
 
 
+def sharp(x: Any) -> Any:
+    """A ball of high relative accuracy around an exact scalar, or the best one within reach."""
+    own = getattr(x, "sharp", None)
+    return flint.arb(x) if own is None else own()
+
+
 def to_float(x: Any) -> float:
     numerator = getattr(x, "p", None)
     return float(x) if numerator is None else int(x.p) / int(x.q)

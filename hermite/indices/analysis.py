@@ -6,14 +6,13 @@ zeros (U = {0}), by U = V*, by terms that split over U and U⊥, or by a symmetr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hermite.engines import engine_for
-from hermite.exact.subspaces import Span, Undecided, rational, to_float, vanishes
+from hermite.exact.subspaces import Span, Undecided, rational, sharp, vanishes
 from hermite.indices.closure import (
     Heat,
     closure_steps,
@@ -173,15 +172,15 @@ class _Indices:
             return [*warnings, "the target is constant: there is nothing to learn"]
         sizes = {
             k: coefficient_norm([c for alpha, c in self.heat.terms.items() if sum(alpha) == k])
-            for k in range(1, self.heat.order + 1)
+            for k in range(index, self.heat.order + 1)
         }
-        later = [(k, size) for k, size in sizes.items() if k > index and size > 0]
-        first = sizes[index]
-        for k, size in later:
-            crossing = (size / first) ** (2.0 / (k - index))
+        first = sizes.pop(index)
+        for k, size in sizes.items():
+            crossing = (size / first) ** (rational(2) / (k - index))
             if crossing > 1e6:
                 warnings.append(
-                    f"the order-{index} coefficient has norm {first:.2g}: below d of about {crossing:.1g} order {k} is larger"
+                    f"the order-{index} coefficient has norm {_digits(first, 2)}: "
+                    f"below d of about {_digits(crossing, 1)} order {k} is larger"
                 )
                 break
         return warnings
@@ -195,9 +194,15 @@ def undecided(f: Target, reason: str) -> dict[str, Any]:
     return fields | {"warnings": []}
 
 
-def coefficient_norm(coefficients: Sequence[Any]) -> float:
-    """Euclidean norm of exact scalars as a float: a size to speak of, never a verdict."""
-    return math.hypot(*(to_float(c) for c in coefficients))
+def coefficient_norm(coefficients: Sequence[Any]) -> Any:
+    """Euclidean norm of exact scalars as a ball: nothing overflows or underflows in it."""
+    return sum((sharp(c) ** 2 for c in coefficients), start=sharp(rational(0))).sqrt()
+
+
+def _digits(ball: Any, digits: int) -> str:
+    """The middle of a positive ball as text, whatever its size."""
+    value = float(ball)
+    return f"{value:.{digits}g}" if 1e-300 < value < 1e300 else str(ball.mid().str(digits, radius=False))
 
 
 def orthogonal_part(space: Span, part: Span, gram: Any) -> Span:

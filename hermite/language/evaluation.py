@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
-from hermite.language.constants import ball
+from hermite.language.constants import sharp_ball
 from hermite.language.nodes import (
     Call,
     Expression,
@@ -66,14 +66,18 @@ def compile_array(e: Expression, xp: Any) -> Callable[[Any], Any]:
 
 
 def constant_value(e: Expression) -> float:
-    """The float of a constant expression; raises :class:`InputError` if it overflows."""
+    """The float of a constant expression, 0 where 2048 bits do not tell it from 0; raises :class:`InputError` if it overflows."""
     try:
-        value = float(e.value) if isinstance(e, Number) else float(ball(e).mid())
+        value = float(e.value) if isinstance(e, Number) else _middle(sharp_ball(e))
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
         raise InputError("the expression holds a constant that does not fit a 64-bit float (about 1.8e308)")
     return value
+
+
+def _middle(ball: Any) -> float:
+    return 0.0 if ball.contains(0) else float(ball.mid())
 
 
 def _plan(e: Expression, *, long_sums: bool) -> tuple[list[Any], dict[Expression, float], int]:

@@ -140,14 +140,14 @@ def target_harmonics(f: Target, d: int) -> TargetHarmonics:
         )
     top = degree if degree is not None else min(10, limit)
     expansion = expand(f, order=top)
-    if expansion.total_energy is None:
+    if expansion.total_scalar is None:
         why = f": {expansion.reason}" if expansion.reason else ""
         raise InputError(
             f"The theory at finite d needs the target's energy E f², which no engine knows{why}."
         )
     traces = _traces([np.asarray(expansion.tensor(k), float) for k in range(top + 1)])
     gram = [_gram(h, d) for h in _all_h(traces, top, d)]
-    energy = float(expansion.total_energy)
+    energy = float(expansion.total_scalar)
     found = float(sum(np.trace(m) for m in gram))
     missing = 0.0 if degree is not None else max(0.0, energy - found)
     return TargetHarmonics(d, tuple(gram), energy, missing)

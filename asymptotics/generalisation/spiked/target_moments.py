@@ -41,8 +41,8 @@ def moments_at_start(f: Target) -> tuple[float, Array, float]:
             expansion = expand(f, order=1)
             mean, linear = float(expansion.tensor(0)), np.asarray(expansion.tensor(1))
             # Coefficients may be known where the energy is not (sums of several engines' parts).
-            if expansion.total_energy is not None:
-                return mean, linear, float(expansion.total_energy)
+            if expansion.total_scalar is not None:
+                return mean, linear, float(expansion.total_scalar)
         except InputError:
             pass  # undecided (tanh(z1*z2)): cubature
     x, w = _rule(f)
