@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Index = tuple[int, ...]
 MAX_ORDER = 200
+#: Axes and entries of the largest tensor that is formed (NumPy holds 64 axes).
+_AXES = 64
+_ENTRIES = 50_000_000
 
 
 def expand(f: Target, order: int | None = None) -> HermiteExpansion:
@@ -122,14 +125,13 @@ class HermiteExpansion:
         if not 0 <= k <= self.order:
             raise InputError(f"the tensor order must be from 0 to {self.order}, not {k!r}")
         r = self.target.r
-        tensor = np.zeros((r,) * k)
-        for alpha, c in self.series.items():
-            if sum(alpha) != k:
-                continue
-            places = [i for i, a in enumerate(alpha) for _ in range(a)]
-            value = self._settled(alpha, c)
-            for index in _arrangements(tuple(places)):
-                tensor[index] = value
+        if k > _AXES or r**k > _ENTRIES:
+            raise InputError(
+                f"a tensor of order {k} in {r} directions is too large: at most {_AXES} axes, {_ENTRIES:,} entries"
+            )
+        tensor = _symmetric_tensor(
+            {alpha: self._settled(alpha, c) for alpha, c in self.series.items() if sum(alpha) == k}, r, k
+        )
         if self.target.gram is not None:
             for axis in range(k):
                 tensor = np.moveaxis(np.tensordot(self.target.cholesky, tensor, axes=(0, axis)), 0, axis)
@@ -280,10 +282,27 @@ def _factorial(alpha: Index) -> int:
     return result
 
 
-def _arrangements(places: tuple[int, ...]) -> set[Index]:
-    from itertools import permutations
+def _symmetric_tensor(terms: dict[Index, float], r: int, k: int) -> NDArray[np.float64]:
+    """The tensor (r, …, r) whose entry at (i_1, …, i_k) is that of the multi-index that counts its axes; else 0.
 
-    return set(permutations(places))
+    Multi-indices are compared as numbers Σ_i α_i (k + 1)^i, so that no arrangement is ever listed.
+    """
+    import numpy as np
+
+    digit = np.array([(k + 1) ** i for i in range(r)], dtype=np.int64)
+    codes = np.zeros((), dtype=np.int64)
+    for _ in range(k):
+        codes = codes[..., None] + digit
+    out = np.zeros(codes.shape)
+    if not terms:
+        return out
+    own = np.array([sum(a * int(b) for a, b in zip(alpha, digit, strict=True)) for alpha in terms])
+    order = np.argsort(own)
+    values = np.array(list(terms.values()))[order]
+    place = np.minimum(np.searchsorted(own[order], codes), len(own) - 1)
+    hit = own[order][place] == codes
+    out[hit] = values[place[hit]]
+    return out
 
 
 def _metric_energy(terms: list[tuple[Index, Any]], k: int, gram: Any) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,8 @@ Planes = Sequence[tuple[Array, float]]
 #: Steps of the trapezoid rule and points of the midpoint rule, by the number of axes.
 _STEP = {1: 0.1, 2: 0.2, 3: 0.4, 4: 0.6, 5: 0.9, 6: 1.2}
 _POINTS = {1: 4000, 2: 600, 3: 90, 4: 32, 5: 14, 6: 9}
+#: Weights, relative to the largest, below which a point of a rule is left out.
+_NEGLIGIBLE = 1e-19
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class NumericalFloors:
         self.f = f
         self.planes = [] if f.tree is None else kink_planes(f)
         self.error = 0.0
+        self._kept: dict[tuple[Any, ...], tuple[Array, Grid, Array]] = {}
 
     def start(self) -> Array:
         """U_0 = {0}."""
@@ -91,9 +95,7 @@ class NumericalFloors:
         k, r = len(learned), self.f.r
         if k == r:
             return learned
-        basis = self._basis(learned)
-        grid = self._grid(basis, k, 1.0)
-        values = self._values(grid, basis)
+        basis, grid, values = self._sampled(learned, 1.0)
         linear = np.einsum(
             "kn,kn,kni->ki", values, np.broadcast_to(grid.wy, values.shape), _inner_nodes(grid, values)
         )
@@ -106,9 +108,7 @@ class NumericalFloors:
 
     def _floors(self, learned: Array, kappa: int, visible: Visible, refine: float) -> list[float]:
         k, r = len(learned), self.f.r
-        basis = self._basis(learned)
-        grid = self._grid(basis, k, refine)
-        values = self._values(grid, basis)
+        basis, grid, values = self._sampled(learned, refine)
         total = float(grid.wx @ np.sum(grid.wy * values**2, axis=1))
         scale = max(total, 1e-300)
         out: list[float] = []
@@ -120,10 +120,21 @@ class NumericalFloors:
             out.append(total if total > 1e-13 * scale else 0.0)
         return out
 
+    def _sampled(self, learned: Array, refine: float) -> tuple[Array, Grid, Array]:
+        """(basis, rule, values of f) at a subspace; those of the last subspace are kept, whatever is asked of them."""
+        key = (refine, learned.shape, learned.tobytes())
+        if key not in self._kept:
+            basis = self._basis(learned)
+            grid = self._grid(basis, len(learned), refine)
+            self._kept = {k: v for k, v in self._kept.items() if k[1:] == key[1:]}
+            self._kept[key] = basis, grid, self._values(grid, basis)
+        return self._kept[key]
+
     def _values(self, grid: Grid, basis: Array) -> Array:
-        k = grid.x.shape[1]
-        y = np.broadcast_to(grid.y, (len(grid.x), *grid.y.shape[1:]))
-        points = grid.x[:, None, :] @ basis[:k] + y @ basis[k:]
+        k, r = grid.x.shape[1], self.f.r
+        rows = grid.y.shape[:2]
+        inner = (grid.y.reshape(math.prod(rows), r - k) @ basis[k:]).reshape(*rows, r)
+        points = (grid.x @ basis[:k])[:, None, :] + inner
         return np.asarray(self.f(points.reshape(-1, self.f.r)), float).reshape(points.shape[:2])
 
     def _basis(self, learned: Array) -> Array:
@@ -216,6 +227,8 @@ def _nested_grid(planes: Planes, r: int, k: int, refine: float) -> Grid:
     size = np.diff(cuts, axis=1)
     last = (cuts[:, :-1, None] + size[:, :, None] * x).reshape(len(outer), -1)
     inner = (size[:, :, None] * w).reshape(len(outer), -1) * np.exp(-0.5 * last**2) / math.sqrt(2 * math.pi)
+    if k == 0:
+        return _one_row(outer, last, weights[:, None] * inner)
     # Outer points run over U first: points that share z_U are consecutive.
     points = np.concatenate([np.repeat(outer[:, None], last.shape[1], axis=1), last[..., None]], axis=2)
     joint = weights[:, None] * inner
@@ -227,6 +240,13 @@ def _nested_grid(planes: Planes, r: int, k: int, refine: float) -> Grid:
     y = points[..., k:].reshape(rows, -1, r - k)
     wy = joint.reshape(rows, -1) / share[:, None]
     return Grid(learned, share, y, wy, np.arange(rows)[::-1])
+
+
+def _one_row(outer: Array, last: Array, joint: Array) -> Grid:
+    """The rule where nothing is learned: points whose weights are too small to count are left out (most corners)."""
+    row, column = np.nonzero(joint > _NEGLIGIBLE * joint.max())
+    y = np.column_stack([outer[row], last[row, column]])
+    return Grid(np.zeros((1, 0)), np.ones(1), y[None], joint[row, column][None], np.arange(1))
 
 
 def _crossings(planes: Planes) -> list[float]:
