@@ -108,7 +108,7 @@ class NumericalFloors:
 
     def _floors(self, learned: Array, kappa: int, visible: Visible, refine: float) -> list[float]:
         k, r = len(learned), self.f.r
-        basis, grid, values = self._sampled(learned, refine)
+        _, grid, values = self._sampled(learned, refine)
         total = float(grid.wx @ np.sum(grid.wy * values**2, axis=1))
         scale = max(total, 1e-300)
         out: list[float] = []

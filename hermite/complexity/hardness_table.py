@@ -44,6 +44,7 @@ class Hardness:
     by second moments given the label, and proved to be shown by neither. ``alpha_c``: weak recovery needs n > alpha_c d
     (inf: hard; None: there is a trivial direction, or undecided); ``alpha_c_error`` is its error bar (0: a closed form).
     ``boolean_leap`` ("exact" or "undecided"), ``biased_d1_dims``: for inputs uniform on {±1}^d, and with a random mean.
+    What functions of the label see, and the indices of other inputs, are None for inputs that do not ask for them.
     ``relevant_dim``: dim V*, as far as any of these proves it. ``basis_free_staircase``:
     whether some subspace is reflective for an activation of the degree asked for. ``rows``: one algorithm each, for the
     ``inputs`` asked for.
@@ -115,14 +116,17 @@ class Hardness:
         low, high = self.generative_bounds
         k, known = self.generative_exponent, self.leap.exactness != "undecided"
         bounds = "none" if low is None else f"from {low} to {'?' if high is None else high}"
-        return [
+        pairs = [
             ("information exponent", _text(self.leap.information_exponent, known)),
             ("leap in these coordinates", _text(self.leap.leap_coordinates, known)),
             ("isotropic leap", _text(self.leap.isotropic_leap, known)),
-            ("generative exponent", bounds if k is None else str(k)),
-            ("leap for Boolean inputs", _text(self.boolean_leap, self.boolean_exactness == "exact")),
-            *self._basis_free(),
         ]
+        if self.inputs == "gaussian":
+            pairs.append(("generative exponent", bounds if k is None else str(k)))
+        if self.inputs != "biased":
+            boolean = _text(self.boolean_leap, self.boolean_exactness == "exact")
+            pairs.append(("leap for Boolean inputs", boolean))
+        return [*pairs, *self._basis_free()]
 
     def _basis_free(self) -> list[tuple[str, str]]:
         found = self.basis_free_staircase
@@ -196,49 +200,85 @@ def hardness(
         raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
     if d is not None and (isinstance(d, bool) or not isinstance(d, int) or not 1 <= d <= MAX_D):
         raise InputError(f"d must be a whole number from 1 to {MAX_D}, not {d!r}")
+    boolean = _walsh(f, required=inputs == "rademacher") if inputs != "biased" else None
+    free = basis_free_staircase(f, activation_degree)
     one = leap(f)
-    found = generative(f)
-    threshold = threshold_of(f, found)
-    if inputs == "rademacher" or (f.is_symbolic and f.gram is None):
-        boolean = walsh_expansion(f)
+    bias = biased_staircase(f) if inputs != "rademacher" else None
+    label = _by_label(f, one, d) if inputs == "gaussian" else _NOT_ASKED
+    if inputs == "gaussian":
+        rows = label.rows
     else:
-        boolean = Walsh({}, None, "undecided", "no Fourier–Walsh expansion: a callable, or a Gram matrix")
-    bias = biased_staircase(f)
-    rows = {
-        "gaussian": lambda: gaussian_rows(
-            one, leap(f, batch_exponent=2), reuse_staircase(f), found, threshold
-        ),
-        "rademacher": lambda: rademacher_rows(boolean, f.r),
-        "biased": lambda: biased_rows(bias),
-    }[inputs]()
-    notes = [
-        found.reason if found.exactness == "undecided" else "",
-        ""
-        if found.staircase_proved or not found.relevant_dim
-        else "the grand staircase is a lower bound: found by moments of the label, not proved to be all",
-        boolean.reason,
-        bias.reason,
-        finite_size_warning(f, one.leap_index, d) if d is not None and inputs == "gaussian" else "",
-    ]
+        rows = rademacher_rows(boolean, f.r) if boolean else biased_rows(bias) if bias else ()
+    notes = [*label.notes, boolean.reason if boolean else "", bias.reason if bias else ""]
     return Hardness(
         leap=one,
-        generative_exponent=found.exponent,
-        generative_bounds=(None, None) if found.bounds is None else (found.bounds[0], found.bounds[1]),
-        grand_staircase_dims=tuple(found.grand_staircase_dims) if found.relevant_dim else None,
-        trivial_subspace=found.trivial_subspace if found.relevant_dim else None,
-        easy_subspace=found.easy_subspace if found.relevant_dim else None,
-        hard_subspace=found.hard_subspace if found.relevant_dim else None,
-        alpha_c=threshold.alpha_c,
-        alpha_c_error=threshold.error,
-        boolean_leap=boolean.leap,
-        boolean_exactness=boolean.exactness,
-        relevant_dim=found.relevant_dim,
-        biased_d1_dims=bias.dims,
-        basis_free_staircase=basis_free_staircase(f, activation_degree),
+        **label.indices,
+        boolean_leap=boolean.leap if boolean else None,
+        boolean_exactness=boolean.exactness if boolean else "undecided",
+        relevant_dim=one.relevant_dim if label.relevant_dim is None else label.relevant_dim,
+        biased_d1_dims=bias.dims if bias else None,
+        basis_free_staircase=free,
         inputs=inputs,
         d=d,
         rows=tuple(_sized(row, d) for row in rows),
         notes=tuple(dict.fromkeys(note for note in notes if note)),
+    )
+
+
+@dataclass(frozen=True)
+class _Label:
+    """What functions of the label see at Gaussian inputs: fields of :class:`Hardness`, rows and notes."""
+
+    indices: dict[str, Any]
+    relevant_dim: int | None = None
+    rows: tuple[Row, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+#: These take Monte Carlo and moments of the label, and say nothing of other inputs.
+_NOT_ASKED = _Label(
+    {
+        "generative_exponent": None,
+        "generative_bounds": (None, None),
+        "grand_staircase_dims": None,
+        "trivial_subspace": None,
+        "easy_subspace": None,
+        "hard_subspace": None,
+        "alpha_c": None,
+        "alpha_c_error": None,
+    }
+)
+
+
+def _walsh(f: Target, *, required: bool) -> Walsh:
+    if required or (f.is_symbolic and f.gram is None):
+        return walsh_expansion(f)
+    return Walsh({}, None, "undecided", "no Fourier–Walsh expansion: a callable, or a Gram matrix")
+
+
+def _by_label(f: Target, one: LeapReport, d: int | None) -> _Label:
+    found = generative(f)
+    threshold = threshold_of(f, found)
+    known = bool(found.relevant_dim)
+    bound = "the grand staircase is a lower bound: found by moments of the label, not proved to be all"
+    return _Label(
+        {
+            "generative_exponent": found.exponent,
+            "generative_bounds": (None, None) if found.bounds is None else (found.bounds[0], found.bounds[1]),
+            "grand_staircase_dims": tuple(found.grand_staircase_dims) if known else None,
+            "trivial_subspace": found.trivial_subspace if known else None,
+            "easy_subspace": found.easy_subspace if known else None,
+            "hard_subspace": found.hard_subspace if known else None,
+            "alpha_c": threshold.alpha_c,
+            "alpha_c_error": threshold.error,
+        },
+        found.relevant_dim,
+        gaussian_rows(one, leap(f, batch_exponent=2), reuse_staircase(f), found, threshold),
+        (
+            found.reason if found.exactness == "undecided" else "",
+            "" if found.staircase_proved or not known else bound,
+            finite_size_warning(f, one.leap_index, d) if d is not None else "",
+        ),
     )
 
 

@@ -60,6 +60,13 @@ class _Indices:
         self.f, self.heat, self.relevant, self.level = f, heat, relevant, level
         self.closed = closed
         self.doubts: list[str] = []
+        self._climbs: dict[int, list[Span]] = {}
+
+    def _steps(self, level: int) -> list[Span]:
+        """U_0 ⊂ U_1 ⊂ … at a level, climbed once."""
+        if level not in self._climbs:
+            self._climbs[level] = closure_steps(self.heat, level, self.relevant)
+        return self._climbs[level]
 
     def check(self, space: Span, level: int) -> bool:
         """Whether ``space`` is proved closed at ``level``; else the doubt is kept for the report."""
@@ -76,7 +83,8 @@ class _Indices:
         index = next((k for k, span in enumerate(spans, start=1) if span.dim), None)
         leap_span = spans[index - 1] if index else Span(heat.r)
         levels = self._levels()
-        steps = closure_steps(heat, self.level, relevant)
+        steps = self._steps(self.level)
+        leading = steps if self.level <= 1 else leading_steps(heat, self.level, relevant)
         complete: bool | None = steps[-1].dim == relevant.dim
         if not self.check(steps[-1], self.level):
             complete = None
@@ -92,7 +100,7 @@ class _Indices:
             "staircase": {
                 "dims": tuple(space.dim for space in steps),
                 "subspaces": tuple(space.strings() for space in steps),
-                "leading_dims": tuple(s.dim for s in leading_steps(heat, self.level, relevant)),
+                "leading_dims": tuple(space.dim for space in leading),
                 "complete": complete,
                 "coordinates": tuple(space.floats() for space in steps),
             },
@@ -150,7 +158,7 @@ class _Indices:
         if self.relevant.dim == 0:
             return dims
         for level in range(1, self.heat.order + 1):
-            last = closure_steps(self.heat, level, self.relevant)[-1]
+            last = self._steps(level)[-1]
             self.check(last, level)
             dims.append(last.dim)
             if last.dim == self.relevant.dim:

@@ -14,8 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any
+
+import flint
 
 from hermite.exact.subspaces import Row, Span, lower, rational, vanishes
 
@@ -44,8 +47,19 @@ class Heat:
                     out[key] = value if old is None else old + value
         return Heat(self.r, out, max(self.order - 1, 0), self.truncated, self.gram)
 
+    @cached_property
+    def _partials(self) -> tuple[Any, ...] | None:
+        """The ∂h/∂u_i as polynomials over Q; None unless all coefficients are rational."""
+        if not all(isinstance(c, flint.fmpq) for c in self.terms.values()):
+            return None
+        ring = flint.fmpq_mpoly_ctx.get([f"u{i + 1}" for i in range(self.r)], "lex")
+        h = ring.from_dict(self.terms)
+        return tuple(h.derivative(i) for i in range(self.r))
+
     def gradient_at(self, point: Row) -> Row:
         """(∂h/∂u_i)_i at u = ``point``."""
+        if self._partials is not None and all(isinstance(x, flint.fmpq) for x in point):
+            return tuple(partial(*point) for partial in self._partials)
         top = max((max(alpha) for alpha in self.terms), default=0)
         powers: list[list[Any]] = []
         for x in point:

@@ -22,7 +22,8 @@ def arranged(f: Target, k: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "text", ["max(z1,z2)", "z1*z2^2*z3 + z1 + 3*z2^4 + relu(z3)", "He4(z1) + z1", "exp(z1/2)*z2*z4", "z2 - z2"]
+    "text",
+    ["max(z1,z2)", "z1*z2^2*z3 + z1 + 3*z2^4 + relu(z3)", "He4(z1) + z1", "exp(z1/2)*z2*z4", "z2 - z2"],
 )
 @pytest.mark.parametrize("k", range(6))
 def test_a_tensor_is_its_arrangements(text: str, k: int) -> None:

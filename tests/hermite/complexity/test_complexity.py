@@ -207,3 +207,28 @@ def test_what_is_undecided_is_not_called_nothing() -> None:
     constant = hardness(Target("7"))
     assert [row.learned for row in constant.rows] == [[]] * 8
     assert ("generative exponent", "none") in constant.summary()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*".join(f"z{i}" for i in range(1, 21)), "z1*z2*z3 - 2*" + "*".join(f"z{i}" for i in range(1, 18))],
+)
+def test_boolean_rows_need_no_moments_of_the_label(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise AssertionError("not asked for")
+
+    for name in ("generative", "threshold_of", "reuse_staircase", "biased_staircase"):
+        monkeypatch.setattr(f"hermite.complexity.hardness_table.{name}", forbidden)
+    report = hardness(Target(text), inputs="rademacher")
+    assert report.boolean_leap == (20 if text.startswith("z1*z2*z3*z4") else 14)
+    assert report.generative_exponent is None
+    assert "generative exponent" not in dict(report.summary())
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_what_other_inputs_do_not_ask_for_leaves_their_rows_as_they_are() -> None:
+    """The Boolean leap and the biased dimensions are those of the full report."""
+    for text in ("z1*z2 + z3", "z1*z2*z3"):
+        whole = hardness(Target(text))
+        assert hardness(Target(text), inputs="rademacher").boolean_leap == whole.boolean_leap
+        assert hardness(Target(text), inputs="biased").biased_d1_dims == whole.biased_d1_dims
