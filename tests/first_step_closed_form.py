@@ -66,17 +66,19 @@ def labels_of(f: Target, alpha: float) -> Labels:
     return Labels(label_moments(f), alpha)
 
 
-def first_step_units(f: Target, sigma: Activation, groups: Groups, labels: Labels, level: str = "E") -> Units:
+def first_step_units(
+    f: Target, sigma: Activation, groups: Groups, eta: float, labels: Labels, level: str = "E"
+) -> Units:
     """Units of the network after one giant step; ``level`` is "E" or "iso"."""
-    c2, coordinates, norm2, rest, rho = _coordinates(sigma, groups, labels)
+    c2, coordinates, norm2, rest, rho = _coordinates(sigma, groups, eta, labels)
     overlap = labels.overlap
-    members = np.array(groups.pairs) if groups.pairs is not None else np.arange(len(groups.a))[:, None]
+    members = np.array(groups.pairs) if groups.pairs is not None else np.arange(len(groups.readout))[:, None]
     correlation = np.ones((len(members), members.shape[1], members.shape[1]))
     if groups.pairs is not None:
         correlation[:, 0, 1] = correlation[:, 1, 0] = rho
     v = isotropic(correlation, 1, 1, True)
     if level == "E":
-        v = _exact_block(labels, groups.a, c2, rest, norm2, members)
+        v = _exact_block(labels, eta * groups.readout, c2, rest, norm2, members)
     return spiked_units(
         f,
         sigma,
@@ -92,21 +94,21 @@ def first_step_units(f: Target, sigma: Activation, groups: Groups, labels: Label
 
 
 def _coordinates(
-    sigma: Activation, groups: Groups, labels: Labels
+    sigma: Activation, groups: Groups, eta: float, labels: Labels
 ) -> tuple[Array, Array, Array, Array, Array]:
     """c_2 (A,), c (A,), s (A,), E σ'² − c_1² − c_2² (A,), and ρ of each pair (U,)."""
-    one = np.ones_like(groups.bias)
+    one, size = np.ones_like(groups.bias), eta * groups.readout
     c1 = sigma.S1(groups.bias, one)
     c2 = sigma.S2(groups.bias, one)
     varying = sigma.slope_squares(groups.bias, one) - c1**2
     noise = labels.e[2, 0] / labels.alpha
     c0 = labels.e[1, 0]
-    coordinates = groups.a * c1 * labels.size
-    norm2 = (1 + groups.a * c2 * c0) ** 2 + groups.a**2 * varying * noise
+    coordinates = size * c1 * labels.size
+    norm2 = (1 + size * c2 * c0) ** 2 + size**2 * varying * noise
     rho = np.zeros(0)
     if groups.pairs is not None:
         i, j = np.array(groups.pairs).T
-        a, b = groups.a[i], groups.a[j]
+        a, b = size[i], size[j]
         product = (1 + a * c2[i] * c0) * (1 + b * c2[j] * c0) + a * b * varying[i] * noise
         rho = product / np.sqrt(norm2[i] * norm2[j])
     return c2, coordinates, norm2, np.maximum(varying - c2**2, 0.0), rho

@@ -34,9 +34,10 @@ from asymptotics.generalisation.spiked.trained_layer import (
     strength_left_out,
     trained_units,
 )
+from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.low_orders import without_orders
-from asymptotics.learning.giant.several_steps import Layer, train
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes, readout_groups
+from asymptotics.learning.laws import learned_features
 from asymptotics.results import Risk
 from hermite.errors import InputError
 from hermite.target import Target
@@ -144,9 +145,9 @@ def _conditional_at(f: Target, network: Network, training: Training, d: int) -> 
     fitted = without_orders(f, tuple(training.remove_orders))
     # Residuals have components of order d^(-1/2) on the spikes: each group is a cloud of coordinates around its mean.
     x, share = tensor_rule([{0: 1, 1: 7, 2: 5}.get(len(basis), 3)] * len(basis))
-    along = basis @ layer.S[: layer.links.groups] @ basis.T / d
-    rest = layer.norm2 - np.trace(along, axis1=1, axis2=2)
-    if not np.all(rest > 0.1 * layer.norm2):
+    along = layer.covariance_on(basis)[: layer.links.groups] / d
+    rest = layer.residual_norm2 - np.trace(along, axis1=1, axis2=2)
+    if not np.all(rest > 0.1 * layer.residual_norm2):
         raise InputError(
             f"ridge.d = {d} is too small for training.alpha = {training.alpha:g}: nearly all of the weights' noise lies "
             "in the learned directions, which the theory at finite d takes as few among many."
@@ -241,7 +242,7 @@ def _refuse(f: Target, network: Network, training: Training, ridge: Ridge, accur
                 f"not {training.batch_exponent:g}; simulate instead."
             )
         exact = ridge.level in ("matrix", "E+", "En+") or accuracy is not None
-        groups = len(readout_groups(network, 1.0).a) if exact else 0
+        groups = len(readout_groups(network).readout) if exact else 0
         if groups > _MOST_GROUPS:
             problems.append(
                 f'ridge.level = "matrix", "E+", "En+" and accuracy cover at most {_MOST_GROUPS} groups of neurons '
@@ -264,7 +265,7 @@ def _ratios(network: Network, ridge: Ridge) -> tuple[float, float]:
     return ridge.n2(ridge.d) / ridge.d, beta
 
 
-def _note(level: str, layer: Layer) -> str:
+def _note(level: str, layer: LearnedFeatures) -> str:
     """What the level leaves out; the sizes are those met in a table of 41 settings at (alpha, beta, lambda) = (2, 1, 0.05)."""
     if level == "iso":
         return "The residual of the weights is taken as isotropic: 2 to 16 % off for activations with a second Hermite order."
@@ -306,11 +307,9 @@ def _units_at_start(f: Target, network: Network) -> Units:
 
 
 @lru_cache(maxsize=32)
-def _layer(f: Target, network: Network, training: Training) -> Layer:
+def _layer(f: Target, network: Network, training: Training) -> LearnedFeatures:
     """The first layer after training: it sees the labels without the removed orders."""
-    seen = without_orders(f, tuple(training.remove_orders))
-    groups = readout_groups(network, training.eta)
-    return train(seen, network.get_activation(), groups, training.steps, training.alpha)
+    return learned_features(f, network, training)
 
 
 @lru_cache(maxsize=32)

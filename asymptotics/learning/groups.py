@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.quadrature import hermite_rule
 from asymptotics.experiment.settings import Network
+from hermite.errors import InputError
 
 Array = npt.NDArray[np.float64]
 
@@ -23,16 +24,25 @@ READOUT_NODES = 24
 
 @dataclass(frozen=True)
 class Groups:
-    """Groups of neurons at initialisation: ``readout`` ã, step ``a`` = eta ã, ``bias`` and ``fraction``, each (A,).
+    """Groups of neurons of equal readout and bias: ``readout`` ã, ``bias`` and ``fraction`` of the neurons, each (G,).
 
     ``pairs`` holds the groups of the two neurons of a pair (twice the same where ã = 0); None for independent rows.
     """
 
     readout: Array
-    a: Array
     bias: Array
     fraction: Array
     pairs: tuple[tuple[int, int], ...] | None
+
+    @property
+    def partner(self) -> npt.NDArray[np.intp] | None:
+        """The group of the other neuron of a pair, (G,); None for independent rows."""
+        if self.pairs is None:
+            return None
+        out = np.arange(len(self.readout))
+        for left, right in self.pairs:
+            out[left], out[right] = right, left
+        return out
 
 
 def bias_nodes(network: Network, nodes: int) -> tuple[Array, Array]:
@@ -43,27 +53,26 @@ def bias_nodes(network: Network, nodes: int) -> tuple[Array, Array]:
     return network.bias * x, w
 
 
-def _atoms(network: Network) -> tuple[Array, Array, Array]:
-    """(ã, bias, weight) of the groups at initialisation, readout slowest."""
-    gaussian = network.readout == "gaussian"
-    many = gaussian and network.bias > 0
+def product_groups(values: Array, shares: Array, biases: Array, weights: Array, *, symmetric: bool) -> Groups:
+    """Every value of ã (``shares``) with every bias (``weights``), readout slowest.
+
+    Symmetric: the other neuron of a pair has (−ã, b); the two of a pair with ã = 0 stay equal and form one group.
+    Raises :class:`InputError` if −ã is no value.
+    """
+    readout, bias = np.repeat(values, len(biases)), np.tile(biases, len(values))
+    fraction = np.outer(shares, weights).ravel()
+    if not symmetric:
+        return Groups(readout, bias, fraction, None)
+    index = {(float(a), float(b)): i for i, (a, b) in enumerate(zip(readout, bias, strict=True))}
+    if any((-a, b) not in index for a, b in index):
+        raise InputError("readout must be a symmetric law for symmetric initialisation: -a with every a")
+    pairs = tuple((i, index[-a, b]) for (a, b), i in index.items() if a >= 0)
+    return Groups(readout, bias, fraction, pairs)
+
+
+def readout_groups(network: Network) -> Groups:
+    """The groups of a network before training; symmetric: pairs (ã, −ã) that share their row and bias."""
+    many = network.readout == "gaussian" and network.bias > 0
     values, shares = network.readout_atoms(8 if many else READOUT_NODES)
     biases, weights = bias_nodes(network, 5 if many else max(5, BIAS_NODES // len(values)))
-    return (
-        np.repeat(values, len(biases)),
-        np.tile(biases, len(values)),
-        np.outer(shares, weights).ravel(),
-    )
-
-
-def readout_groups(network: Network, eta: float) -> Groups:
-    """The groups of a network before a giant step; symmetric: pairs (ã, −ã) that share their row and bias.
-
-    The two neurons of a pair with ã = 0 stay equal: they belong to one group.
-    """
-    values, biases, weights = _atoms(network)
-    if not network.is_symmetric:
-        return Groups(values, eta * values, biases, weights, None)
-    index = {(float(a), float(b)): i for i, (a, b) in enumerate(zip(values, biases, strict=True))}
-    pairs = tuple((i, index[-a, b]) for (a, b), i in index.items() if a >= 0)
-    return Groups(values, eta * values, biases, weights, pairs)
+    return product_groups(values, shares, biases, weights, symmetric=network.is_symmetric)

@@ -21,9 +21,9 @@ from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
 from asymptotics.generalisation.spiked.matrix_sectors import solve_matrix
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
+from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.batches import BatchLayer, norm_covariances, train_on_batches
 from asymptotics.learning.giant.low_orders import without_orders
-from asymptotics.learning.giant.several_steps import Layer
 from asymptotics.learning.groups import readout_groups
 from hermite.target import Target
 
@@ -51,7 +51,7 @@ def auxiliary_layers(
 ) -> tuple[BatchLayer, ...]:
     """``BATCHES`` independent first layers of dimension min(d, ``DIMENSION``), from fixed seeds."""
     seen = without_orders(f, tuple(training.remove_orders))
-    groups = readout_groups(network, training.eta)
+    groups = readout_groups(network)
     size = max(f.r + 2, min(d or DIMENSION, DIMENSION))
     return tuple(
         train_on_batches(
@@ -59,9 +59,10 @@ def auxiliary_layers(
             network.get_activation(),
             groups,
             training.steps,
+            training.eta,
             training.alpha,
             d=size,
-            neurons=max(100, _NEURONS // len(groups.a)),
+            neurons=max(100, _NEURONS // len(groups.readout)),
             seed=(20260, batch),
         )
         for batch in range(BATCHES)
@@ -82,7 +83,7 @@ def bulk_correction(
     for layer in layers:
         units = trained_units(f, sigma, layer, "E")
         isotropic = solve_units(units, alpha, beta, lam, d=d)
-        covariance = on_units(layer, unit_members(layer), layer.S)
+        covariance = on_units(layer, unit_members(layer), layer.covariance)
         whole = solve_matrix(units, covariance, axes_of(layer), alpha, beta, lam, d=d)
         ratios.append([whole.test / isotropic.test - 1, whole.train / isotropic.train - 1])
         errors.append(isotropic)
@@ -99,12 +100,14 @@ def norm_correction(
     return Correction(moved.test / plain.test - 1, moved.train / plain.train - 1)
 
 
-def with_norm_mode(units: Units, sigma: Activation, layer: Layer, layers: tuple[BatchLayer, ...]) -> Units:
+def with_norm_mode(
+    units: Units, sigma: Activation, layer: LearnedFeatures, layers: tuple[BatchLayer, ...]
+) -> Units:
     """``units`` of level E with the norm as one more direction of each group, its covariances from the batches."""
     k = units.kappa.shape[1]
     measured = np.mean([_norm_blocks(layer, batch, k) for batch in layers], axis=0)
     members = unit_members(layer)
-    root = np.sqrt(layer.norm2)
+    root = np.sqrt(layer.residual_norm2)
     block = on_units(layer, members, measured)
     # One more factor 1/√s for each index that is the norm.
     block[..., k, :] /= root[members][:, :, None, None]
@@ -112,18 +115,18 @@ def with_norm_mode(units: Units, sigma: Activation, layer: Layer, layers: tuple[
     old = units.v.shape[-1]
     kept = [i for i in range(old + 1) if i != k]
     block[..., np.ix_(kept, kept)[0], np.ix_(kept, kept)[1]] = units.v
-    mean = units.kappa @ _coordinates(layer).T + layer.groups.bias
-    curvature = layer.norm2 * sigma.S2(mean, np.broadcast_to(root, mean.shape))
+    mean = units.kappa @ _coordinates(layer).T + layer.bias
+    curvature = layer.residual_norm2 * sigma.S2(mean, np.broadcast_to(root, mean.shape))
     return replace(units, v=block, curvature=curvature)
 
 
-def _coordinates(layer: Layer) -> Array:
+def _coordinates(layer: LearnedFeatures) -> Array:
     """c_g on the spikes (G, k)."""
     axes = axes_of(layer)
     return layer.c @ axes[: len(axes) - layer.targets].T
 
 
-def _norm_blocks(layer: Layer, batch: BatchLayer, k: int) -> Array:
+def _norm_blocks(layer: LearnedFeatures, batch: BatchLayer, k: int) -> Array:
     """d Cov over neurons of (spikes, |r|²/2, θ), (L, k + 1 + r, k + 1 + r); axes rebuilt from the batch's group means."""
     axes = axes_of(layer)
     spikes = np.linalg.pinv(_coordinates(layer)) @ batch.c

@@ -13,39 +13,36 @@ from asymptotics.expectations.activations import Activation
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import spiked_units
 from asymptotics.generalisation.spiked.target_moments import root_of_rest
-from asymptotics.learning.features import spike_basis
-from asymptotics.learning.giant.several_steps import FEW_GROUPS, Layer
+from asymptotics.learning.features import LearnedFeatures
+from asymptotics.learning.giant.mean_field import FEW_GROUPS
 from hermite.errors import InputError
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
-#: Spikes of relative strength below this are not resolved, and of the others only the strongest count.
-_SPIKE = 1e-7
 
-
-def trained_units(f: Target, sigma: Activation, layer: Layer, level: str) -> Units:
+def trained_units(f: Target, sigma: Activation, layer: LearnedFeatures, level: str) -> Units:
     """Units of the layer for the ridge fit of ``f``; ``level`` is "E" or "iso".
 
     Raises ``InputError`` if the features overflow.
     """
     basis = spikes(layer)
     layer = layer.absorbing(layer.c - layer.c @ basis.T @ basis)
-    gamma = basis[:, : f.r].T
+    coordinates, gamma = layer.on_spikes(basis)
     members = unit_members(layer)
     correlation = np.clip(on_units(layer, members, layer.R[:, None, None])[..., 0, 0], -1.0, 1.0)
     exact = None
     if level == "E":
         axes = np.concatenate([basis, complement(basis, f.r)])
-        exact = on_units(layer, members, axes @ layer.S @ axes.T)
+        exact = on_units(layer, members, layer.covariance_on(axes))
         exact = _without_missing(exact, gamma, correlation)
     groups = layer.groups
     with np.errstate(over="ignore", invalid="ignore"):
         units = spiked_units(
             f,
             sigma,
-            layer.c @ basis.T,
-            layer.norm2,
+            coordinates,
+            layer.residual_norm2,
             fractions=groups.fraction,
             overlap=gamma,
             biases=groups.bias,
@@ -59,17 +56,17 @@ def trained_units(f: Target, sigma: Activation, layer: Layer, level: str) -> Uni
     return units
 
 
-def most_spikes(layer: Layer) -> int:
+def most_spikes(layer: LearnedFeatures) -> int:
     """How many spikes count: the rule over their fields grows as a power of it."""
     return 4 if layer.links.groups <= FEW_GROUPS else 3
 
 
-def spikes(layer: Layer) -> Array:
+def spikes(layer: LearnedFeatures) -> Array:
     """Orthonormal rows (k, H): the directions of the groups, at most ``most_spikes``, strongest in root mean square."""
-    return spike_basis(np.sqrt(layer.groups.fraction)[:, None] * layer.c, _SPIKE)[: most_spikes(layer)]
+    return layer.spikes(most_spikes(layer))
 
 
-def strength_left_out(layer: Layer) -> float:
+def strength_left_out(layer: LearnedFeatures) -> float:
     """Root mean square of the strongest direction of the groups that is no spike (0 if all are)."""
     weighted = np.sqrt(layer.groups.fraction)[:, None] * layer.c
     values = np.linalg.svd(weighted, compute_uv=False)
@@ -77,13 +74,13 @@ def strength_left_out(layer: Layer) -> float:
     return float(values[most]) if len(values) > most else 0.0
 
 
-def axes_of(layer: Layer) -> Array:
+def axes_of(layer: LearnedFeatures) -> Array:
     """Spikes and θ (k + r, H) on the axes of the layer."""
     basis = spikes(layer)
     return np.concatenate([basis, complement(basis, layer.targets)])
 
 
-def unit_members(layer: Layer) -> npt.NDArray[np.intp]:
+def unit_members(layer: LearnedFeatures) -> npt.NDArray[np.intp]:
     """The groups of each unit's neurons, (U, B)."""
     pairs = layer.groups.pairs
     if pairs is None:
@@ -91,9 +88,9 @@ def unit_members(layer: Layer) -> npt.NDArray[np.intp]:
     return np.array(pairs, dtype=np.intp)
 
 
-def on_units(layer: Layer, members: npt.NDArray[np.intp], values: Array) -> Array:
+def on_units(layer: LearnedFeatures, members: npt.NDArray[np.intp], values: Array) -> Array:
     """Covariances of the links (L, n, n) as blocks of units (U, B, B, n, n), divided by √(s s')."""
-    links, scale = layer.links, np.sqrt(layer.norm2)
+    links, scale = layer.links, np.sqrt(layer.residual_norm2)
     index = {(int(g), int(h)): i for i, (g, h) in enumerate(zip(links.left, links.right, strict=True))}
     out = np.empty((*members.shape, members.shape[1], *values.shape[1:]))
     for u, unit in enumerate(members.tolist()):

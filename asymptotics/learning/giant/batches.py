@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.learning.giant.several_steps import Layer, Links, slope_products
+from asymptotics.learning.features import LearnedFeatures, Links
+from asymptotics.learning.giant.slope_products import slope_products
 from asymptotics.learning.groups import Groups
 from hermite.target import Target
 
@@ -28,7 +29,7 @@ _CHUNK = 4096
 
 
 @dataclass(frozen=True)
-class BatchLayer(Layer):
+class BatchLayer(LearnedFeatures):
     """A layer whose axes are those of R^d: ``c`` (G, d) are the group means, ``S`` (L, d, d) = Σ, R = tr Σ/d.
 
     ``neurons`` (G, P, d) are sampled weights; in a pair the two have equal index.
@@ -59,6 +60,7 @@ def train_on_batches(
     sigma: Activation,
     groups: Groups,
     steps: int,
+    eta: float,
     alpha: float,
     *,
     d: int,
@@ -69,16 +71,18 @@ def train_on_batches(
     rng = np.random.default_rng(seed)
     layer = initial_batch_layer(groups, f.r, d, neurons, rng)
     for _ in range(steps):
-        layer = _step(f, sigma, layer, round(alpha * d), rng)
+        layer = _step(f, sigma, layer, eta, round(alpha * d), rng)
     return layer
 
 
-def _step(f: Target, sigma: Activation, layer: BatchLayer, n: int, rng: np.random.Generator) -> BatchLayer:
+def _step(
+    f: Target, sigma: Activation, layer: BatchLayer, eta: float, n: int, rng: np.random.Generator
+) -> BatchLayer:
     links, groups, d = layer.links, layer.groups, layer.d
     left, right = links.left, links.right
-    scale = np.sqrt(layer.norm2)
+    scale = np.sqrt(layer.residual_norm2)
     output = groups.fraction * groups.readout
-    pull, noise = np.zeros((links.groups, d, d)), np.zeros_like(layer.S)
+    pull, noise = np.zeros((links.groups, d, d)), np.zeros((len(left), d, d))
     drift, gradient = np.zeros_like(layer.c), np.zeros_like(layer.neurons)
     for start in range(0, n, _CHUNK):
         z = rng.standard_normal((min(_CHUNK, n - start), d))
@@ -95,9 +99,9 @@ def _step(f: Target, sigma: Activation, layer: BatchLayer, n: int, rng: np.rando
             gradient[g] += (slopes * delta[:, None]).T @ z
         for link in range(len(left)):
             noise[link] += (z.T * (delta**2 * rest[link])) @ z
-    a = groups.a
+    a = eta * groups.readout
     moved = np.eye(d) + (a / n)[:, None, None] * pull
-    S = moved[left] @ layer.S @ np.swapaxes(moved[right], 1, 2)
+    S = moved[left] @ layer.covariance @ np.swapaxes(moved[right], 1, 2)
     S += (a[left] * a[right] * d / n**2)[:, None, None] * noise
     rate = (a / n)[:, None]
     return replace(

@@ -1,11 +1,12 @@
 """Which law applies: the batch exponent against the lowest Hermite order that the labels contain.
 
-Exponent k (n = alpha d^k), information exponent ℓ of what is left of the labels: k = ℓ has a law, k < ℓ
-learns nothing, k > ℓ has no limit.
+Exponent k (n = alpha d^k), information exponent ℓ of what is left of the labels: k = ℓ has a law, k < ℓ learns nothing,
+k > ℓ has no limit.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 _MAX_ORDER = 20
 
 
+@lru_cache(maxsize=128)
 def information_exponent(f: Target, removed: tuple[int, ...] = ()) -> int | None:
     """The first k ≥ 1 with C_k ≠ 0 that is not removed; None for a constant or above order 20.
 
-    Exact for expressions that the engines decide; elsewhere a tensor below 1e-8 of the target's size counts
-    as zero.
+    Exact for expressions that the engines decide; elsewhere a tensor below 1e-8 of the target's size counts as zero.
     """
     for k in range(1, _MAX_ORDER + 1):
         if k not in removed and _has_order(f, k):
@@ -50,37 +51,42 @@ def _has_order(f: Target, k: int) -> bool:
     return bool(np.max(np.abs(hermite_tensor(f, k))) > 1e-8 * size)
 
 
-def check_steps(exponent: float, training: Training) -> None:
-    """Raise :class:`InputError` for several steps on more than alpha d samples: only a simulation answers."""
-    if exponent > 1 and training.steps > 1:
-        raise InputError(
-            f"training.steps = {training.steps} with batch_exponent = {exponent:g}: no law is known for "
-            f"several "
-            "steps on more than alpha d samples; simulation only (use simulate)"
-        )
+def refusal_of_steps(training: Training) -> str | None:
+    """Several steps on more than alpha d samples have no law: only a simulation answers."""
+    exponent = training.batch_exponent
+    if exponent <= 1 or training.steps <= 1:
+        return None
+    return (
+        f"training.steps = {training.steps} with batch_exponent = {exponent:g}: no law is known for several "
+        "steps on more than alpha d samples; simulation only (use simulate)"
+    )
+
+
+def refusal_of_removal(training: Training) -> str | None:
+    """A batch of n = alpha d samples or fewer cannot remove its own linear part."""
+    if 1 not in training.remove_orders or training.batch_exponent > 1:
+        return None
+    return (
+        f"training.remove_orders = [0, 1] needs batch_exponent > 1, not {training.batch_exponent:g}: a batch of n = "
+        "alpha d samples cannot remove its own linear part; give a larger batch_exponent, or use simulate"
+    )
+
+
+def refusal_of_orders(f: Target, training: Training) -> str | None:
+    """A batch exponent above the information exponent of the labels has no limit."""
+    order, exponent = information_exponent(f, tuple(training.remove_orders)), training.batch_exponent
+    if order is None or exponent <= order:
+        return None
+    advice = f"use batch_exponent = {order}" + (" or remove_orders = [0, 1]" if order == 1 else "")
+    return (
+        f"training.batch_exponent = {exponent:g} is larger than the order {order} of the labels' lowest Hermite term, "
+        f"so that no limit exists: {advice}; the finite-d means stay available at fixed width with d given"
+    )
 
 
 def order_learned(f: Target, removed: tuple[int, ...], exponent: float) -> int | None:
-    """ℓ if the batch exponent equals the information exponent ℓ, None if it is below.
-
-    Raises :class:`InputError` if it is above, or if a batch of n = alpha d samples is to remove its linear
-    part.
-    """
+    """ℓ if the batch exponent equals the information exponent ℓ of the labels, else None."""
     order = information_exponent(f, removed)
-    if 1 in removed and exponent <= 1:
-        raise InputError(
-            f"training.remove_orders = [0, 1] needs batch_exponent > 1, not {exponent:g}: a batch of n = "
-            f"alpha d "
-            "samples cannot remove its own linear part; give a larger batch_exponent, or use simulate"
-        )
-    if order is not None and exponent > order:
-        advice = f"use batch_exponent = {order}" + (" or remove_orders = [0, 1]" if order == 1 else "")
-        raise InputError(
-            f"training.batch_exponent = {exponent:g} is larger than the order {order} of the labels' lowest "
-            f"Hermite term, so that no limit exists: {advice}; the finite-d means stay available at "
-            f"fixed width "
-            "with d given"
-        )
     return order if order is not None and exponent == order else None
 
 
@@ -90,8 +96,7 @@ def warnings_at_exponent_one(labels: Target, network: Network) -> list[str]:
     linear = low_orders(labels).linear
     if not np.any(np.abs(linear) > 1e-9):
         out.append(
-            "the labels have no linear part (C_1 = 0): n = alpha d samples a step learn nothing, M is 0 "
-            "in the limit "
+            "the labels have no linear part (C_1 = 0): n = alpha d samples a step learn nothing, M is 0 in the limit "
             "and of order d^(-1/2) at finite d"
         )
     activation = network.get_activation()

@@ -1,8 +1,7 @@
-"""Overlaps of a network of fixed width, neuron by neuron.
+"""The laws of giant steps at fixed width, neuron by neuron, where a step moves the recursion of overlaps.
 
-n = alpha d: the recursion of :mod:`asymptotics.learning.giant.recursion`, d → ∞, or its conditional mean at
-finite (n, d). Other batch exponents, one step: the law of :mod:`asymptotics.learning.giant.one_step` for every
-neuron, or at finite (n, d) the conditional mean averaged over typical starts. Random biases: averaged over
+n = alpha d: the recursion of :mod:`asymptotics.learning.giant.recursion`, d → ∞, or its conditional mean at finite (n, d).
+Other batch exponents at finite (n, d): the conditional mean averaged over typical starts. Random biases: averaged over
 quasi-random draws of them.
 """
 
@@ -17,18 +16,13 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import sobol_normal
-from asymptotics.learning.giant.exponents import (
-    check_steps,
-    order_learned,
-    warnings_at_exponent_one,
-    warnings_of_law,
-)
-from asymptotics.learning.giant.low_orders import check_orders, without_orders
-from asymptotics.learning.giant.mean_field import MeanField
+from asymptotics.learning.features import LearnedFeatures
+from asymptotics.learning.giant.exponents import refusal_of_steps, warnings_at_exponent_one
+from asymptotics.learning.giant.low_orders import refusal_of_removed, without_orders
+from asymptotics.learning.giant.many_neurons import notes_of, sees_linear_part
 from asymptotics.learning.giant.noise_kernel import Student
-from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law
 from asymptotics.learning.giant.recursion import Path, Rates, closed_means, initial_student, recursion
-from asymptotics.results import Overlaps, StepOverlaps
+from asymptotics.results import Overlaps, StepOverlaps, Validity
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -37,12 +31,96 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-_DRAWS = 16
+#: Typical starts (shared by the draws of the biases) behind a mean at finite d.
+DRAWS = 16
 
 
 @dataclass(frozen=True)
-class _Setting:
-    """What all branches need: the labels, the network's parts and the size."""
+class FixedWidth:
+    """n = alpha d samples a step, any number of steps: the recursion of overlaps."""
+
+    name: str = "recursion of overlaps at fixed width"
+    validity: Validity = Validity.EXACT
+
+    def concerns(self, network: Network, training: Training, d: int | None) -> bool:
+        return isinstance(network.width, int) and (training.steps == 0 or sees_linear_part(training))
+
+    def covers(self, f: Target, network: Network, training: Training, d: int | None) -> str | None:
+        return refusal_of_removed(training.remove_orders) or refusal_of_width(network)
+
+    def overlaps(
+        self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
+    ) -> Overlaps:
+        setting = Setting.of(f, network, training, d)
+        warnings = notes_of(setting.activation)
+        if training.steps:
+            warnings += warnings_at_exponent_one(setting.labels, network)
+        starts = [setting.start(bias) for bias in bias_draws(network)]
+        return _overlaps(_paths(starts, setting, accuracy), setting, accuracy, setting.notes, warnings)
+
+    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
+        raise InputError(NO_LAYER)
+
+
+@dataclass(frozen=True)
+class FiniteStarts:
+    """Other batch exponents at given d: the conditional mean over typical starts."""
+
+    name: str = "conditional mean at finite d over typical starts"
+    validity: Validity = Validity.EXACT
+
+    def concerns(self, network: Network, training: Training, d: int | None) -> bool:
+        return not FixedWidth().concerns(network, training, d) and starts_matter(network, training, d)
+
+    def covers(self, f: Target, network: Network, training: Training, d: int | None) -> str | None:
+        return (
+            refusal_of_removed(training.remove_orders)
+            or refusal_of_width(network)
+            or refusal_of_steps(training)
+        )
+
+    def overlaps(
+        self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
+    ) -> Overlaps:
+        assert d is not None
+        setting = Setting.of(f, network, training, d)
+        biases = bias_draws(network)
+        each = max(2, DRAWS // len(biases))
+        starts = [
+            student
+            for k, bias in enumerate(biases)
+            for student in typical_starts(setting.readout, bias, f.r, d, each, k, setting.symmetric)
+        ]
+        paths = _paths(starts, setting, max(accuracy, 1e-2))
+        notes = [
+            *setting.notes,
+            f"mean over {len(starts)} starts drawn at d = {d}; M_cov is over these starts",
+        ]
+        return _overlaps(paths, setting, accuracy, notes, notes_of(setting.activation), spread=True)
+
+    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
+        raise InputError(NO_LAYER)
+
+
+NO_LAYER = 'network.width must be "infinite" for the layer that the ridge fit sees, not a whole number'
+
+
+def starts_matter(network: Network, training: Training, d: int | None) -> bool:
+    """Whether a step at fixed width is answered at finite d (terms of the removed linear part are not known there)."""
+    return isinstance(network.width, int) and d is not None and 1 not in training.remove_orders
+
+
+def refusal_of_width(network: Network) -> str | None:
+    """The width must allow the initialisation."""
+    p = int(network.width)
+    if p >= 1 and not (network.is_symmetric and p % 2):
+        return None
+    return f"network.width must be at least 1, and even if symmetric, not {p}"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the laws at fixed width need: target, labels, the network's parts, and d (None: d → ∞)."""
 
     target: Target
     labels: Target
@@ -51,75 +129,67 @@ class _Setting:
     symmetric: bool
     training: Training
     d: int | None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, f: Target, network: Network, training: Training, d: int | None) -> Setting:
+        removed = tuple(training.remove_orders)
+        notes: tuple[str, ...] = ()
+        if d is not None and 1 in removed:
+            d, notes = None, ("finite-d terms are not known with remove_orders = [0, 1]; d → ∞",)
+        return cls(
+            f,
+            without_orders(f, removed),
+            network.get_activation(),
+            network.finite_readout(int(network.width)),
+            network.is_symmetric,
+            training,
+            d,
+            notes,
+        )
 
     @property
     def rates(self) -> Rates:
+        """Rate and samples of a step."""
         t = self.training
         if self.d is None:
             return Rates(t.eta, t.alpha)
         n = t.n(self.d)
         return Rates(t.learning_rate(self.d), n / self.d, n, self.d)
 
+    @property
+    def where(self) -> str:
+        """The limit or the size that the numbers are for."""
+        if self.d is None:
+            return "d → ∞ at fixed width; corrections O(d^-1/2)"
+        return f"conditional mean at d = {self.d}, n = {self.rates.n}"
 
-def fixed_width(
-    f: Target, network: Network, training: Training, *, accuracy: float = 1e-4, d: int | None = None
-) -> Overlaps:
-    """Overlaps at steps 0..T of a network of ``network.width`` neurons; see :func:`asymptotics.overlaps`."""
-    check_orders(training.remove_orders)
-    p = int(network.width)
-    if p < 1 or (network.is_symmetric and p % 2):
-        raise InputError(f"network.width must be at least 1, and even if symmetric, not {p}")
-    removed, exponent = tuple(training.remove_orders), float(training.batch_exponent)
-    activation = network.get_activation()
-    setting = _Setting(
-        f,
-        without_orders(f, removed),
-        activation,
-        network.finite_readout(p),
-        network.is_symmetric,
-        training,
-        None if 1 in removed else d,
-    )
-    warnings = [activation.note] if activation.note else []
-    notes: list[str] = []
-    if d is not None and setting.d is None:
-        notes.append("finite-d terms are not known with remove_orders = [0, 1]; d → ∞")
-    check_steps(exponent, training)
-    bias = _bias_draws(network, p)
-    if training.steps == 0 or (exponent == 1 and 1 not in removed):
-        if training.steps:
-            warnings += warnings_at_exponent_one(setting.labels, network)
-        paths = [
-            recursion(
-                setting.labels,
-                activation,
-                initial_student(setting.readout, b, f.r, symmetric=setting.symmetric),
-                training.steps,
-                setting.rates,
-                accuracy,
-            )
-            for b in bias
-        ]
-        return _result(paths, setting, accuracy, notes, warnings)
-    if setting.d is None:
-        return _one_step(f, setting, removed, exponent, bias, notes, warnings)
-    starts = [
-        student
-        for k, b in enumerate(bias)
-        for student in typical_starts(
-            setting.readout, b, f.r, setting.d, max(2, _DRAWS // len(bias)), k, setting.symmetric
+    def start(self, bias: Array) -> Student:
+        """The network before training, d → ∞, with these biases (p,)."""
+        return initial_student(self.readout, bias, self.target.r, symmetric=self.symmetric)
+
+    def risk(self, student: Student) -> float:
+        """E[(f* − f)²] for the target itself, of which training may have seen a part only."""
+        return closed_means(self.target, self.activation, student).risk
+
+    def entry(self, step: int, M: Array, Q: Array, risk: float, M_cov: Array | None = None) -> StepOverlaps:
+        """One entry a neuron."""
+        p = len(self.readout)
+        return StepOverlaps(
+            step=step,
+            readout=self.readout,
+            weight=np.full(p, 1 / p),
+            M=M,
+            Q=Q,
+            norm2=np.diag(Q).copy(),
+            risk=risk,
+            M_cov=M_cov,
         )
-    ]
-    paths = [
-        recursion(setting.labels, activation, s, training.steps, setting.rates, max(accuracy, 1e-2))
-        for s in starts
-    ]
-    notes.append(f"mean over {len(starts)} starts drawn at d = {d}; M_cov is over these starts")
-    return _result(paths, setting, accuracy, notes, warnings, spread=True)
 
 
-def _bias_draws(network: Network, p: int) -> list[Array]:
-    """Biases (p,): zero, or draws from their law; twins share theirs."""
+def bias_draws(network: Network) -> list[Array]:
+    """Biases (p,): zero, or draws from their law; the two neurons of a pair share theirs."""
+    p = int(network.width)
     if network.bias == 0:
         return [np.zeros(p)]
     half = p // 2 if network.is_symmetric else p
@@ -152,197 +222,55 @@ def typical_starts(
     return out
 
 
-def _result(
+def _paths(starts: Sequence[Student], setting: Setting, accuracy: float) -> list[Path]:
+    steps = setting.training.steps
+    return [
+        recursion(setting.labels, setting.activation, start, steps, setting.rates, accuracy)
+        for start in starts
+    ]
+
+
+def _overlaps(
     paths: Sequence[Path],
-    setting: _Setting,
+    setting: Setting,
     accuracy: float,
-    notes: list[str],
-    warnings: list[str],
+    notes: Sequence[str],
+    warnings: Sequence[str],
     *,
     spread: bool = False,
 ) -> Overlaps:
     """The mean over ``paths`` (draws of biases or of starts), with what was reached."""
-    p = len(setting.readout)
     steps: list[StepOverlaps] = []
     for step in range(len(paths[0].students)):
         M = np.array([path.students[step].M for path in paths])
         Q = np.mean([path.students[step].Q for path in paths], axis=0)
-        centred = M - M.mean(axis=0)
-        steps.append(
-            StepOverlaps(
-                step=step,
-                readout=setting.readout,
-                weight=np.full(p, 1 / p),
-                M=M.mean(axis=0),
-                Q=Q,
-                norm2=np.diag(Q).copy(),
-                risk=float(np.mean([_risk(path, step, setting) for path in paths])),
-                M_cov=np.einsum("bik,bil->ikl", centred, centred) / len(paths) if spread else None,
-            )
-        )
+        whole = setting.labels is setting.target
+        risks = [path.risks[step] if whole else setting.risk(path.students[step]) for path in paths]
+        covariance = covariance_of(M) if spread else None
+        steps.append(setting.entry(step, M.mean(axis=0), Q, float(np.mean(risks)), covariance))
     error = max(path.error for path in paths)
-    notes = [_where(setting), *notes]
+    said = [setting.where, *notes]
     if len(paths) > 1 and not spread:
-        notes.append(f"mean over {len(paths)} quasi-random draws of the biases")
-    validity = "exact"
+        said.append(f"mean over {len(paths)} quasi-random draws of the biases")
+    validity = Validity.EXACT
     if error > accuracy:
-        validity = "approximate"
-        notes.append(f"standard error {error:.1e} of the integrals, not the accuracy {accuracy:.1e}")
+        validity = Validity.APPROXIMATE
+        said.append(f"standard error {error:.1e} of the integrals, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="fixed width",
         steps=tuple(steps),
         validity=validity,
-        validity_note="; ".join(notes),
+        validity_note="; ".join(said),
         warnings=tuple(warnings),
         d=setting.d,
-        p=p,
+        p=len(setting.readout),
         n=setting.rates.n,
         solution={"error": error, "accuracy": accuracy},
     )
 
 
-def _risk(path: Path, step: int, setting: _Setting) -> float:
-    """E[(f* − f)²] for the target itself, of which training may have seen a part only."""
-    if setting.labels is setting.target:
-        return path.risks[step]
-    return closed_means(setting.target, setting.activation, path.students[step]).risk
-
-
-def _where(setting: _Setting) -> str:
-    if setting.d is None:
-        return "d → ∞ at fixed width; corrections O(d^-1/2)"
-    return f"conditional mean at d = {setting.d}, n = {setting.rates.n}"
-
-
-def _one_step(
-    f: Target,
-    setting: _Setting,
-    removed: tuple[int, ...],
-    exponent: float,
-    bias: Sequence[Array],
-    notes: list[str],
-    warnings: list[str],
-) -> Overlaps:
-    """The one-step law, every neuron a group of its own (d → ∞)."""
-    p, training = len(setting.readout), setting.training
-    order = order_learned(f, removed, exponent)
-    if training.steps > 1:
-        raise InputError(
-            f"training.steps = {training.steps} with batch_exponent = {exponent:g} at fixed width has no "
-            f"law as "
-            'd → ∞; give d, or width = "infinite"'
-        )
-    if not setting.symmetric:
-        raise InputError(
-            f"network.initialisation must be symmetric at fixed width with batch_exponent = "
-            f"{exponent:g}: the law "
-            "needs a constant initial output (give d for the finite-d mean)"
-        )
-    laws = []
-    for b in bias:
-        start = MeanField(
-            readout=setting.readout,
-            bias=b,
-            weight=np.full(p, 1 / p),
-            M=np.zeros((p, f.r)),
-            noise=np.zeros((p, 0)),
-            scale=np.ones(p),
-            partner=np.arange(p)[::-1].copy(),
-        )
-        laws.append(
-            one_step_law(
-                f,
-                setting.activation,
-                start,
-                training.eta,
-                training.alpha,
-                order,
-                removed=removed,
-                exponent=exponent,
-            )
-        )
-    steps = [_start_entry(setting, bias[0], f.r)]
-    Q = np.mean([_neuron_gram(law) for law in laws], axis=0)
-    M = np.array([law.M for law in laws])
-    between = M - M.mean(axis=0)
-    covariance = np.mean([law.M_cov for law in laws], axis=0)
-    covariance = covariance + np.einsum("bik,bil->ikl", between, between) / len(laws)
-    quantiles = laws[0].quantiles() if len(laws) == 1 and not laws[0].deterministic else None
-    steps.append(
-        StepOverlaps(
-            step=1,
-            readout=setting.readout,
-            weight=np.full(p, 1 / p),
-            M=M.mean(axis=0),
-            Q=Q,
-            norm2=np.diag(Q).copy(),
-            risk=float(
-                np.mean(
-                    [
-                        closed_means(setting.target, setting.activation, student).risk
-                        for law in laws
-                        for student in _students_of(law, True, 1 if law.deterministic else _DRAWS)
-                    ]
-                )
-            ),
-            M_cov=None if laws[0].deterministic else covariance,
-            quantiles=quantiles,
-        )
-    )
-    warnings += warnings_of_law(laws[0], training)
-    return Overlaps(
-        regime="fixed width",
-        steps=tuple(steps),
-        validity="exact",
-        validity_note="; ".join([_where(setting), *notes]),
-        warnings=tuple(warnings),
-        p=p,
-    )
-
-
-def _students_of(law: OneStepLaw, symmetric: bool, draws: int) -> list[Student]:
-    """Networks drawn from the law: starts x of the neurons (twins share theirs) give M and Q."""
-    p, r = law.M.shape
-    distinct = p // 2 if symmetric else p
-    out: list[Student] = []
-    for seed in range(draws):
-        x = np.random.default_rng([seed, p]).standard_normal((distinct, r))
-        if symmetric:
-            x = np.concatenate([x, x[::-1]])
-        M = law.gain[:, None] * law.direction(x)
-        Q = M @ M.T + np.outer(law.common, law.common) + np.diag(law.residual2) + _twins(law)
-        out.append(Student(law.readout, law.bias, M, Q))
-    return out
-
-
-def _twins(law: OneStepLaw) -> Array:
-    """The matrix (p, p) of the covariances between twins."""
-    matrix = np.zeros((len(law.readout),) * 2)
-    if law.partner is not None and law.pair_covariance is not None:
-        matrix[np.arange(len(law.readout)), law.partner] = law.pair_covariance
-    return matrix
-
-
-def _neuron_gram(law: OneStepLaw) -> Array:
-    """Mean of Q (p, p) when every group is one neuron: starts are independent, but shared by twins."""
-    mean, covariance = law.start_moments
-    shared = np.eye(len(law.readout))
-    if law.partner is not None:
-        shared[np.arange(len(law.readout)), law.partner] = 1.0
-    signal = np.outer(law.gain, law.gain) * (mean @ mean + shared * np.trace(covariance))
-    gram: Array = signal + np.outer(law.common, law.common) + np.diag(law.residual2) + _twins(law)
-    return gram
-
-
-def _start_entry(setting: _Setting, bias: Array, r: int) -> StepOverlaps:
-    student = initial_student(setting.readout, bias, r, symmetric=setting.symmetric)
-    p = len(setting.readout)
-    return StepOverlaps(
-        step=0,
-        readout=setting.readout,
-        weight=np.full(p, 1 / p),
-        M=student.M,
-        Q=student.Q,
-        norm2=np.ones(p),
-        risk=closed_means(setting.target, setting.activation, student).risk,
-    )
+def covariance_of(M: Array) -> Array:
+    """Covariance (p, r, r) of each neuron's overlap over draws M (draws, p, r)."""
+    centred = M - M.mean(axis=0)
+    covariance: Array = np.einsum("bik,bil->ikl", centred, centred) / len(M)
+    return covariance

@@ -1,11 +1,10 @@
 """The labels that training sees after Hermite orders 0 and 1 have been removed batch by batch.
 
-The rule (that of the published single-step experiments of arXiv:2305.18270): on the batch itself m =
-mean(y), B = (1/n) Zᵀ (y − m), y ← y − m − Z B for orders (0, 1); y ← y − m for (0,). With n ≫ d samples m →
-C_0 and B → C_1, so that in the limit the network learns from f* − C_0 − ⟨C_1, z⟩. B is not a least-squares
-fit: the linear part is removed up to (I − Zᵀ Z/n) B, of the same order √(d/n) as the batch noise, which
-changes the common noise of the neurons (see :mod:`asymptotics.learning.giant.one_step`). With n = alpha d the
-linear part cannot be removed.
+The rule (that of the published single-step experiments of arXiv:2305.18270): on the batch itself m = mean(y),
+B = (1/n) Zᵀ (y − m), y ← y − m − Z B for orders (0, 1); y ← y − m for (0,). With n ≫ d samples m → C_0 and B → C_1, so
+that in the limit the network learns from f* − C_0 − ⟨C_1, z⟩. B is not a least-squares fit: the linear part is removed up
+to (I − Zᵀ Z/n) B, of the same order √(d/n) as the batch noise, which changes the common noise of the neurons (see
+:mod:`asymptotics.learning.giant.one_step`). With n = alpha d the linear part cannot be removed.
 """
 
 from __future__ import annotations
@@ -50,9 +49,7 @@ def low_orders(f: Target) -> LowOrders:
 
 
 def symbolic_tensor(f: Target, order: int, otherwise: Array) -> Array:
-    """C_order from the symbolic expansion; ``otherwise`` for a callable or where the expansion is
-    undecided.
-    """
+    """C_order from the symbolic expansion; ``otherwise`` for a callable or where the expansion is undecided."""
     if f.tree is None:
         return otherwise
     from hermite.expansion import expand
@@ -88,11 +85,18 @@ def without_orders(f: Target, orders: tuple[int, ...]) -> Target:
     return Target(tree, variables=f.variables, gram=f.gram, noise=f.noise)
 
 
+def refusal_of_removed(orders: Sequence[int]) -> str | None:
+    """Orders other than (), (0,) and (0, 1) cannot be removed."""
+    if tuple(orders) in ((), (0,), (0, 1)):
+        return None
+    return (
+        f"training.remove_orders must be [], [0] or [0, 1], not {list(orders)}: order 1 is removed after order 0, "
+        "and orders of 2 and more cannot be removed from a batch by this rule"
+    )
+
+
 def check_orders(orders: Sequence[int]) -> None:
-    """Raise :class:`InputError` unless ``orders`` is (), (0,) or (0, 1)."""
-    if tuple(orders) not in ((), (0,), (0, 1)):
-        raise InputError(
-            f"training.remove_orders must be [], [0] or [0, 1], not {list(orders)}: order 1 is removed "
-            f"after order 0, "
-            "and orders of 2 and more cannot be removed from a batch by this rule"
-        )
+    """Raise :class:`InputError` with :func:`refusal_of_removed`."""
+    refusal = refusal_of_removed(orders)
+    if refusal is not None:
+        raise InputError(refusal)

@@ -1,303 +1,210 @@
-"""Many neurons: giant steps at n = alpha d, d → ∞ and then p → ∞.
+"""Many neurons: giant steps at n = alpha d, d → ∞ and then p → ∞; the one derivation of the first layer.
 
-Neurons fall into groups g of equal readout ã_g (and bias b_g), of weight π_g. A neuron of group g is
+Neurons fall into groups g of equal readout ã_g and bias b_g, of weight π_g: w = Σ_k c_gk h_k + r, as in
+:mod:`asymptotics.learning.features`. With x ~ N(0, I) on the axes, μ_g = c_g·x + b_g, s_g² = R_gg, ζ ~ N(0, 1) and the
+error δ of :mod:`asymptotics.learning.giant.fields`,
 
-    w = Σ_m M_gm w*_m + Σ_k N_gk e_k + s_g ω,
+    S1_g = E_ζ σ'(μ_g + s_g ζ),   S2_g = E_ζ σ''(μ_g + s_g ζ),   J_gh = E σ'_g σ'_h (residuals of covariance R_gh),
+    v_gk = E[δ S1_g x_k],   β_g = E[δ S2_g],   K_gh = E[(δ² + Δ) S1_g S1_h],   D_gh = E[(δ² + Δ) J_gh],
 
-e_k a few orthonormal directions of batch noise common to all neurons, ω its own direction, uniform and
-orthogonal to everything else. With x ~ N(0, I) on the axes (w*, e), μ_g = (M_g, N_g)·x + b_g and ζ ~ N(0, 1),
+one step of size a_g = η ã_g on n = alpha d samples gives
 
-    f(x) = Σ_g π_g ã_g E_ζ σ(μ_g + s_g ζ),   δ = f*(x) − f(x),
-    S1_g = E_ζ σ'(μ_g + s_g ζ),   S2_g = E_ζ σ''(μ_g + s_g ζ),
-    v_gk = E[δ S1_g x_k],   β_g = E[δ S2_g],
-    K_gh = E[(δ² + Δ) S1_g S1_h],   D_g = E[(δ² + Δ) E_ζ σ'(μ_g + s_g ζ)²],
+    c_g ← c_g + a_g v_g,   c gains columns B/√alpha with B Bᵀ = (a aᵀ) ∘ K,
+    R_gh ← R_gh (1 + a_g β_g)(1 + a_h β_h) + a_g a_h/alpha (D_gh − K_gh)          (one neuron, or the two of a pair).
 
-one step of rate η on n = alpha d samples gives
-
-    (M, N)_g ← (M, N)_g + η ã_g v_g,   N gains columns B η/√alpha with B Bᵀ = (ã ãᵀ) ∘ K,
-    s_g² ← s_g² (1 + η ã_g β_g)² + (η ã_g)²/alpha (D_g − K_gg).
-
-Twins (symmetric initialisation) have correlated ω: their covariance ρ = s_g s_h ⟨ω_g, ω_h⟩ starts at 1 and
-follows
-
-    ρ ← ρ (1 + η ã_g β_g)(1 + η ã_h β_h) + η² ã_g ã_h/alpha (E[(δ² + Δ) E σ'_g σ'_h] − K_gh).
-
-The common noise is kept in reduced form: rotated so that it has no more columns than its rank.
+The common noise is kept in reduced form: rotated so that it has no more columns than its rank. Where the layer carries the
+covariance S of its residuals, :mod:`asymptotics.learning.giant.residual_covariance` moves it along.
 Source: the p → ∞ limit of the overlap recursion of the giant steps of arXiv:2305.18270.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.pairs import gram_moments, slope_product
-from asymptotics.expectations.quadrature import sobol_normal, tensor_rule
-from asymptotics.expectations.target_rule import target_rule
-from asymptotics.learning.features import LearnedFeatures, spikes_of
+from asymptotics.learning.features import LearnedFeatures, untrained
+from asymptotics.learning.giant.fields import Fields, Resolution, Sums, fields_of, network_risk
+from asymptotics.learning.giant.residual_covariance import (
+    CovarianceMeans,
+    anisotropy_of,
+    covariance_after,
+    covariance_means,
+)
+from asymptotics.learning.giant.slope_products import pair_products, slope_products
+from asymptotics.learning.groups import Groups
 from hermite.errors import InputError
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
-#: Amplitudes of common noise below this are counted as a neuron's own noise; the effect is of second order.
-_NEGLIGIBLE = 2e-4
-_MAX_NODES = 4_000_000
-#: Groups up to which the risk is summed over pairs of groups.
-_MAX_PAIRED = 60
-_CHUNK = 1 << 21
+#: Common noise of relative size below this counts as a neuron's own: an effect of second order.
+_NEGLIGIBLE = 1e-4
+#: With more groups than this (laws with a density) the axes of the cubature are many: fewer nodes an axis and in all.
+FEW_GROUPS = 8
+#: Averages over pairs are costly and smooth: their share of the nodes an axis.
+_PAIRS = 0.55
 
 
 @dataclass(frozen=True)
-class MeanField:
-    """State of the groups: ``M`` (G, r), ``noise`` (G, m), ``scale`` s (G,), twins' covariance ``rho``
-    (G,).
-    """
-
-    readout: Array
-    bias: Array
-    weight: Array
-    M: Array
-    noise: Array
-    scale: Array
-    partner: npt.NDArray[np.intp] | None = None
-    rho: Array | None = None
-
-    @property
-    def components(self) -> Array:
-        """Components on the axes (w*, e), shape (G, r + m)."""
-        return np.concatenate([self.M, self.noise], axis=1)
-
-    @property
-    def norm2(self) -> Array:
-        """‖w‖², shape (G,)."""
-        total: Array = np.sum(self.components**2, axis=1) + self.scale**2
-        return total
-
-    @property
-    def gram(self) -> Array:
-        """⟨w_i, w_j⟩ of two different neurons (not twins) of groups g and h, shape (G, G)."""
-        return self.components @ self.components.T
-
-    def features(self, step: int) -> LearnedFeatures:
-        """The same state for the ridge fit: orthonormal spikes, squared residual norms, correlations of
-        twins.
-        """
-        coordinates, gamma = spikes_of(self.components, self.M.shape[1])
-        correlation = None
-        if self.rho is not None and self.partner is not None:
-            correlation = np.clip(self.rho / (self.scale * self.scale[self.partner]), -1.0, 1.0)
-        return LearnedFeatures(
-            step=step,
-            readout=self.readout,
-            bias=self.bias,
-            weight=self.weight,
-            coordinates=coordinates,
-            gamma=gamma,
-            residual_norm2=self.scale**2,
-            partner=self.partner,
-            pair_correlation=correlation,
-        )
-
-
-@dataclass(frozen=True)
-class Averages:
+class Means(Sums):
     """Expectations over the fields at one state; names as in the module docstring."""
 
-    v: Array  # (G, r + m)
+    v: Array  # (G, H)
     beta: Array  # (G,)
     K: Array  # (G, G)
-    D: Array  # (G,)
-    twins: Array | None  # (G,)
+    D: Array  # (L,)
     risk: float
 
 
-def initial_groups(
-    readout: Array, weight: Array, bias: Array, bias_weight: Array, r: int, *, symmetric: bool
-) -> MeanField:
-    """The start M = 0, ‖w‖ = 1 with groups (ã, b): atoms of ã, each with every node of b.
-
-    With ``symmetric`` the twin of (ã, b) is (−ã, b); raises :class:`InputError` if −ã is no atom.
-    """
-    a = np.repeat(readout, len(bias))
-    b = np.tile(bias, len(readout))
-    w = np.repeat(weight, len(bias)) * np.tile(bias_weight, len(readout))
-    G = len(a)
-    partner = None
-    if symmetric:
-        distance = np.abs(a[:, None] + a[None, :]) + np.where(b[:, None] == b[None, :], 0.0, np.inf)
-        partner = np.argmin(distance, axis=1)
-        if np.any(distance[np.arange(G), partner] > 1e-9):
-            raise InputError("readout must be a symmetric law for symmetric initialisation: -a with every a")
-    return MeanField(
-        readout=a,
-        bias=b,
-        weight=w,
-        M=np.zeros((G, r)),
-        noise=np.zeros((G, 0)),
-        scale=np.ones(G),
-        partner=partner,
-        rho=None if partner is None else np.ones(G),
+def _means(part: Fields, S1: Array, S2: Array, product: Array, noise: float) -> Means:
+    """The averages over one chunk."""
+    first, power = part.w * part.delta, part.w * (part.delta**2 + noise)
+    return Means(
+        v=(S1 * first) @ part.x,
+        beta=S2 @ first,
+        K=(S1 * power) @ S1.T,
+        D=product @ power,
+        risk=float(part.w @ part.delta**2),
     )
 
 
-def field_rule(
-    f: Target, noise: Array, scale: Array, refine: float, most: int = _MAX_NODES
-) -> Iterator[tuple[Array, Array]]:
-    """Chunks of nodes (N, r + m) and weights (N,) for the axes (w*, e).
+def averages(f: Target, activation: Activation, layer: LearnedFeatures, resolution: Resolution) -> Means:
+    """What a step of c and R needs, and the risk E[(f* − f)²] of the present network."""
+    scale = np.sqrt(layer.residual_norm2)
+    s = scale[:, None]
+    total: Means | None = None
+    for part in fields_of(f, activation, layer, resolution):
+        own = activation.slope_squares(part.mu, s)
+        found = _means(part, activation.S1(part.mu, s), activation.S2(part.mu, s), own, f.noise)
+        total = found if total is None else total + found
+    assert total is not None
+    return replace(total, D=np.concatenate([total.D, _pairs(f, activation, layer, total.D, resolution)]))
 
-    ``noise`` (G, m) and ``scale`` (G,): components of the neurons on the axes e, and their own noise. A tensor rule of
-    more than ``most`` nodes gives way to Sobol points.
+
+def _pairs(
+    f: Target, activation: Activation, layer: LearnedFeatures, own: Array, resolution: Resolution
+) -> Array:
+    """D_gh of the pairs, (L − G,)."""
+    links, scale = layer.links, np.sqrt(layer.residual_norm2)
+    left = links.left[links.groups :]
+    if not np.any(layer.c) and np.all(scale == 1):
+        # Untrained: the two neurons of a pair are equal.
+        return own[left]
+    total = np.zeros(len(left))
+    if len(left):
+        coarse = replace(resolution, refine=_PAIRS * resolution.refine)
+        for part in fields_of(f, activation, layer, coarse):
+            product = pair_products(activation, links, layer.correlation, part.mu, scale)
+            total += product @ (part.w * (part.delta**2 + f.noise))
+    return total
+
+
+def averages_with_covariance(
+    f: Target, activation: Activation, layer: LearnedFeatures, resolution: Resolution
+) -> tuple[Means, CovarianceMeans]:
+    """The same and what the covariance of the residuals needs, from one pass over the fields."""
+    scale = np.sqrt(layer.residual_norm2)
+    s = scale[:, None]
+    total: tuple[Means, CovarianceMeans] | None = None
+    for part in fields_of(f, activation, layer, resolution):
+        S1, S2 = activation.S1(part.mu, s), activation.S2(part.mu, s)
+        product = slope_products(activation, layer.links, layer.correlation, part.mu, scale)
+        found = _means(part, S1, S2, product, f.noise)
+        more = covariance_means(layer, part, S1, S2, product, f.noise)
+        total = (found, more) if total is None else (total[0] + found, total[1] + more)
+    assert total is not None
+    return total
+
+
+def advance(
+    layer: LearnedFeatures,
+    mean: Means,
+    eta: float,
+    alpha: float,
+    *,
+    covariance: CovarianceMeans | None = None,
+    drift: bool = True,
+    rare: bool = True,
+) -> LearnedFeatures:
+    """The layer after one more step.
+
+    ``drift=False`` keeps the batch noise only (n = alpha d^k with k below the leap); ``covariance`` moves S along;
+    ``rare`` as in :class:`Resolution`. Raises :class:`InputError` where the weights overflow.
     """
-    r, m = f.r, noise.shape[1]
-    x, w = target_rule(f, refine)
-    # An axis on which all neurons vary little compared with their own noise needs few nodes.
-    ratio = np.max(np.abs(noise) / scale[:, None], axis=0, initial=0.0)
-    orders = [max(3, round(refine * min(28, 4 + 22 * q**0.75))) for q in ratio]
-    rows = max(1, _CHUNK // len(scale))
-    if len(x) * np.prod(orders, dtype=float) <= most * refine:
-        e, u = tensor_rule(orders)
-        per = max(1, rows // len(e))
-        for start in range(0, len(x), per):
-            a, b = x[start : start + per], w[start : start + per]
-            yield (
-                np.concatenate([np.repeat(a, len(e), axis=0), np.tile(e, (len(a), 1))], axis=1),
-                np.repeat(b, len(e)) * np.tile(u, len(b)),
-            )
-        return
-    points = sobol_normal(r + m, 18 + round(refine), 20261 + round(100 * refine))
-    for start in range(0, len(points), rows):
-        part = points[start : start + rows]
-        yield part, np.full(len(part), 1 / len(points))
+    r, i, left, right = layer.targets, 1.0 / alpha, layer.links.left, layer.links.right
+    H, G = layer.c.shape[1], layer.links.groups
+    a, pull = eta * layer.readout, float(drift)
+    factor = 1 + pull * a * mean.beta
+    R = layer.R * (factor[left] * factor[right]) + a[left] * a[right] * i * (mean.D - mean.K[left, right])
+    if not (np.all(np.isfinite(mean.v)) and np.all(np.isfinite(mean.K)) and np.all(np.isfinite(R))):
+        raise overflow(eta)
+    kick = i * np.outer(a, a) * mean.K
+    if not np.all(np.isfinite(kick)):
+        raise overflow(eta)
+    values, vectors = np.linalg.eigh((kick + kick.T) / 2)
+    keep = values > max(1e-12 * float(values[-1]), 1e-300)
+    root = np.sqrt(values[keep])
+    c = np.concatenate([layer.c + pull * a[:, None] * mean.v, vectors[:, keep] * root], axis=1)
+    S, anisotropy = None, layer.anisotropy
+    if covariance is not None:
+        orthonormal = np.zeros((H + G, H + len(root)))
+        orthonormal[:H, :H] = np.eye(H)
+        orthonormal[H:, H:] = a[:, None] * vectors[:, keep] / root
+        extended = covariance_after(layer, covariance, mean.beta, mean.K, a, i)
+        S = np.einsum("ae,lab,bf->lef", orthonormal, extended, orthonormal, optimize=True)
+        anisotropy += anisotropy_of(layer, covariance, factor, R, a, i)
+    if not np.all(np.isfinite(c)):
+        raise overflow(eta)
+    R[:G] = np.maximum(R[:G], 0.0)
+    return rotated(LearnedFeatures(layer.groups, layer.links, r, c, R, S, anisotropy), rare)
 
 
-def network_risk(f: Target, activation: Activation, state: MeanField, refine: float = 1.0) -> float:
-    """E[(f* − f)²] of the network in ``state``, without label noise.
+def overflow(eta: float) -> InputError:
+    """The refusal of a step that makes the weights overflow."""
+    return InputError(f"training.eta = {eta:g} is too large: the weights overflow; use a smaller eta")
 
-    E f*² − 2 Σ_g π_g ã_g E[f* σ_g] + Σ_gh π_g π_h ã_g ã_h E[σ_g σ_h], the last over different neurons: only
-    the target's coordinates are integrated. Many groups (leap laws) are averaged over the fields instead.
+
+def rotated(layer: LearnedFeatures, rare: bool) -> LearnedFeatures:
+    """The same layer on the directions of noise that neurons have components on; negligible ones join the rest."""
+    r, noise = layer.targets, layer.noise
+    weighted = noise if rare else np.sqrt(layer.weight)[:, None] * noise
+    _, values, axes = np.linalg.svd(weighted, full_matrices=False)
+    size = np.max(np.abs(noise @ axes.T), axis=0, initial=0.0) if rare else values
+    keep = size > _NEGLIGIBLE * max(1.0, float(size.max(initial=0.0)))
+    turn = np.zeros((layer.c.shape[1], r + int(keep.sum())))
+    turn[:r, :r] = np.eye(r)
+    turn[r:, r:] = axes[keep].T
+    S = None if layer.S is None else np.swapaxes(turn, 0, 1) @ layer.S @ turn
+    return replace(layer.absorbing(noise @ axes[~keep].T), c=layer.c @ turn, S=S)
+
+
+def train(
+    f: Target, activation: Activation, groups: Groups, steps: int, eta: float, alpha: float
+) -> LearnedFeatures:
+    """The layer with the covariance of its residuals after ``steps`` giant steps on n = α d samples each.
+
+    Raises :class:`InputError` if eta makes it overflow.
     """
-    G = len(state.readout)
-    output = state.weight * state.readout
-    if G > _MAX_PAIRED:
-        return sum(float(w @ delta**2) for _, w, _, delta in _errors(f, activation, state, refine))
-    x, w = target_rule(f, refine)
-    values = f(x)
-    own = np.sqrt(state.norm2 - np.sum(state.M**2, axis=1))[:, None]
-    cross = activation.mean(state.M @ x.T + state.bias[:, None], own) @ (w * values)
-    # Two neurons of every group: the blocks off the diagonal hold pairs of different neurons.
-    gram, variance = state.gram, np.diag(state.scale**2)
-    Q = np.block([[gram + variance, gram], [gram, gram + variance]])
-    second = gram_moments(activation, np.tile(state.bias, 2), Q).second[:G, G:]
-    return float(w @ values**2 - 2 * output @ cross + output @ second @ output)
-
-
-def averages(f: Target, activation: Activation, state: MeanField, refine: float = 1.0) -> Averages:
-    """All expectations that a step needs, and the risk E[(f* − f)²] of the present network."""
-    G = len(state.readout)
-    c = state.components
-    v, beta = np.zeros((G, c.shape[1])), np.zeros(G)
-    K, D = np.zeros((G, G)), np.zeros(G)
-    risk = 0.0
-    s = state.scale[:, None]
-    for x, w, mu, delta in _errors(f, activation, state, refine):
-        S1 = activation.S1(mu, s)
-        first = w * delta
-        power = w * (delta**2 + f.noise)
-        risk += float(w @ delta**2)
-        v += (S1 * first) @ x
-        beta += activation.S2(mu, s) @ first
-        K += (S1 * power) @ S1.T
-        D += activation.slope_squares(mu, s) @ power
-    return Averages(v=v, beta=beta, K=K, D=D, twins=_twins(f, activation, state, D, refine), risk=risk)
-
-
-def _errors(
-    f: Target, activation: Activation, state: MeanField, refine: float
-) -> Iterator[tuple[Array, Array, Array, Array]]:
-    """Chunks of nodes (N, r + m), weights (N,), means μ_g + b_g (G, N) and δ = f* − f (N,)."""
-    output = state.weight * state.readout
-    for x, w in field_rule(f, state.noise, state.scale, refine):
-        mu = state.components @ x.T + state.bias[:, None]
-        yield x, w, mu, f(x[:, : f.r]) - output @ activation.mean(mu, state.scale[:, None])
-
-
-def _twins(f: Target, activation: Activation, state: MeanField, D: Array, refine: float) -> Array | None:
-    """E[(δ² + Δ) E σ'_g σ'_h] over twins g, h: costly, smooth, and only for the correlation of twins."""
-    if state.partner is None or state.rho is None:
-        return None
-    if not np.any(state.components) and np.all(state.scale == 1):
-        return D
-    G, other, s = len(D), state.partner, state.scale[:, None]
-    half = np.flatnonzero(np.arange(G) <= other)
-    rho = np.clip(state.rho / (state.scale * state.scale[other]), -1, 1)[half, None]
-    found = np.zeros(len(half))
-    for _, w, mu, delta in _errors(f, activation, state, 0.55 * refine):
-        product = slope_product(activation, mu[half], s[half], mu[other[half]], s[other[half]], rho)
-        found += product @ (w * (delta**2 + f.noise))
-    twins = np.empty(G)
-    twins[half] = found
-    twins[other[half]] = found
-    return twins
-
-
-def advance(state: MeanField, mean: Averages, eta: float, alpha: float, *, drift: bool = True) -> MeanField:
-    """The state after one step. ``drift=False`` keeps the batch noise only (n = alpha d^k with k below the
-    leap).
-    """
-    r = state.M.shape[1]
-    a, old = state.readout, state.components
-    pull = float(drift)
-    moved = old + pull * eta * a[:, None] * mean.v
-    spread = eta / np.sqrt(alpha) * _root(np.outer(a, a) * mean.K)
-    if not np.all(np.isfinite(spread)):
-        raise _overflow(eta)
-    noise, own = reduced(np.concatenate([moved[:, r:], spread], axis=1))
-    factor = 1 + pull * eta * a * mean.beta
-    variance = state.scale**2 * factor**2 + (eta * a) ** 2 / alpha * (mean.D - np.diag(mean.K)) + own
-    rho = state.rho
-    if rho is not None and state.partner is not None and mean.twins is not None:
-        h = state.partner
-        pairs = np.arange(len(h))
-        rho = rho * factor * factor[h] + eta**2 / alpha * a * a[h] * (mean.twins - mean.K[pairs, h])
-    if not (np.all(np.isfinite(moved)) and np.all(np.isfinite(variance)) and np.all(np.isfinite(noise))):
-        raise _overflow(eta)
-    return replace(state, M=moved[:, :r], noise=noise, scale=np.sqrt(np.maximum(variance, 0.0)), rho=rho)
-
-
-def _overflow(eta: float) -> InputError:
-    return InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
-
-
-def _root(matrix: Array, tolerance: float = 1e-9) -> Array:
-    """B with B Bᵀ = matrix (positive semidefinite), columns of relative weight below ``tolerance`` dropped."""
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    keep = values > max(tolerance * float(values.max(initial=0.0)), 1e-300)
-    root: Array = vectors[:, keep] * np.sqrt(values[keep])
-    return root
-
-
-def reduced(noise: Array) -> tuple[Array, Array]:
-    """``noise`` (G, m) rotated to as few columns as its rank, and the (negligible) variance left out, (G,)."""
-    if not noise.shape[1]:
-        return noise, np.zeros(len(noise))
-    left, values, _ = np.linalg.svd(noise, full_matrices=False)
-    columns = left * values
-    keep = np.max(np.abs(columns), axis=0) > _NEGLIGIBLE * max(1.0, float(np.max(np.abs(columns))))
-    return columns[:, keep], np.sum(columns[:, ~keep] ** 2, axis=1)
+    layer = untrained(groups, f.r, covariance=True)
+    few = layer.links.groups <= FEW_GROUPS
+    resolution = Resolution(1.0, rare=False) if few else Resolution(0.6, 400_000, rare=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(steps):
+            mean, covariance = averages_with_covariance(f, activation, layer, resolution)
+            if not np.isfinite(covariance.square_11).all():
+                raise overflow(eta)
+            layer = advance(layer, mean, eta, alpha, covariance=covariance, rare=False)
+    return layer
 
 
 @dataclass(frozen=True)
 class MeanFieldPath:
-    """States and risks at steps 0..T; ``change`` is the largest change of M and ‖w‖² under a finer
-    cubature.
-    """
+    """Layers and risks at steps 0..T; ``change`` is the largest change of M and ‖w‖² under a finer cubature."""
 
-    states: tuple[MeanField, ...]
+    states: tuple[LearnedFeatures, ...]
     risks: tuple[float, ...]
     change: float | None = None
 
@@ -305,7 +212,7 @@ class MeanFieldPath:
 def mean_field(
     f: Target,
     activation: Activation,
-    start: MeanField,
+    start: LearnedFeatures,
     steps: int,
     eta: float,
     alpha: float,
@@ -313,38 +220,36 @@ def mean_field(
     refine: float = 1.0,
     drift: bool = True,
 ) -> MeanFieldPath:
-    """Iterate ``steps`` giant steps; raises :class:`InputError` if eta is so large that the numbers
-    overflow.
-    """
+    """Iterate ``steps`` giant steps; raises :class:`InputError` if eta is so large that the numbers overflow."""
     states, risks = [start], []
     for _ in range(steps):
         mean = _guarded(f, activation, states[-1], refine, eta)
         risks.append(mean.risk)
         with np.errstate(over="ignore", invalid="ignore"):
-            states.append(advance(states[-1], mean, np.float64(eta), alpha, drift=drift))
+            states.append(advance(states[-1], mean, eta, alpha, drift=drift))
     # The last state needs no averages for a further step.
     with np.errstate(over="ignore", invalid="ignore"):
         risks.append(network_risk(f, activation, states[-1], refine))
     if not np.isfinite(risks[-1]):
-        raise _overflow(eta)
+        raise overflow(eta)
     return MeanFieldPath(tuple(states), tuple(risks))
 
 
-def _guarded(f: Target, activation: Activation, state: MeanField, refine: float, eta: float) -> Averages:
+def _guarded(f: Target, activation: Activation, layer: LearnedFeatures, refine: float, eta: float) -> Means:
     with np.errstate(over="ignore", invalid="ignore"):
         try:
-            mean = averages(f, activation, state, refine)
+            mean = averages(f, activation, layer, Resolution(refine))
         except OverflowError:
             mean = None
     if mean is None or not np.isfinite(mean.risk + np.sum(mean.K) + np.sum(mean.D)):
-        raise _overflow(eta)
+        raise overflow(eta)
     return mean
 
 
 def checked_mean_field(
     f: Target,
     activation: Activation,
-    start: MeanField,
+    start: LearnedFeatures,
     steps: int,
     eta: float,
     alpha: float,
@@ -364,7 +269,7 @@ def checked_mean_field(
         change = max(
             max(
                 float(np.max(np.abs(a.M - b.M) / size[:, None])),
-                float(np.max(np.abs(a.norm2 - b.norm2) / size**2)),
+                float(np.max(np.abs(a.weight_norm2 - b.weight_norm2) / size**2)),
                 abs(x - y),
             )
             for a, b, x, y in zip(best.states, fine.states, best.risks, fine.risks, strict=True)

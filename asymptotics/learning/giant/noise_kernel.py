@@ -1,13 +1,11 @@
 """K_ij = E[(f* − f)² σ'_i σ'_j], the covariance of the batch noise, and K^z_ij = E[(f* − f)² σ'_i σ'_j |u|²].
 
-The fields are h = F u with u ~ N(0, I): first the r target coordinates x, then the directions of the
-neurons' remainder R = Q − M Mᵀ = L Lᵀ, largest first. R is singular under symmetric initialisation: nothing
-is inverted.
+The fields are h = F u with u ~ N(0, I): first the r target coordinates x, then the directions of the neurons' remainder
+R = Q − M Mᵀ = L Lᵀ, largest first. R is singular under symmetric initialisation: nothing is inverted.
 
-* one or two neurons: cubature, Gauss–Hermite over x and Gauss–Legendre between the kinks over the neurons'
-  fields;
-* more neurons: scrambled Sobol points, with E[f*² σ'_i σ'_j], known exactly over x, as a control variate:
-  it carries the heavy tail, which is what quasi-Monte Carlo integrates worst.
+* one or two neurons: cubature, Gauss–Hermite over x and Gauss–Legendre between the kinks over the neurons' fields;
+* more neurons: scrambled Sobol points, with E[f*² σ'_i σ'_j], known exactly over x, as a control variate: it carries the
+  heavy tail, which is what quasi-Monte Carlo integrates worst.
 """
 
 from __future__ import annotations
@@ -31,9 +29,7 @@ _MAX_EXACT_PAIRS = 600_000
 
 @dataclass(frozen=True)
 class Student:
-    """A network of p neurons as its fields see it: ``readout`` ã, ``bias`` (p,), ``M`` (p, r), ``Q`` (p,
-    p).
-    """
+    """A network of p neurons as its fields see it: ``readout`` ã (p,), ``bias`` (p,), ``M`` (p, r), ``Q`` (p, p)."""
 
     readout: Array
     bias: Array
@@ -46,9 +42,7 @@ class Student:
         return self.Q - self.M @ self.M.T
 
     def root(self) -> Array:
-        """L (p, rank) with L Lᵀ = R, columns in decreasing size; eigenvalues below 1e-12 of the largest
-        dropped.
-        """
+        """L (p, rank) with L Lᵀ = R, columns in decreasing size; eigenvalues below 1e-12 of the largest dropped."""
         values, vectors = np.linalg.eigh(self.remainder)
         keep = values > 1e-12 * max(float(values[-1]), 1e-300)
         root: Array = (vectors[:, keep] * np.sqrt(values[keep]))[:, ::-1]
@@ -163,9 +157,7 @@ def kernel_by_sampling(
 def overlap_fluctuation(
     f: Target, activation: Activation, student: Student, log2_size: int = 14, seed: int = 1
 ) -> Array:
-    """E[(δ² + Δ) σ'_i² l* l*ᵀ] of every neuron, (p, r, r): n times the covariance of one step's v*_i, plus
-    v* v*ᵀ.
-    """
+    """E[(δ² + Δ) σ'_i² l* l*ᵀ] of every neuron, (p, r, r): n times the covariance of one step's v*_i, plus v* v*ᵀ."""
     p, r = student.M.shape
     root = student.root()
     total = np.zeros((p, r, r))

@@ -4,17 +4,16 @@
 w^0 = W*ᵀ x/√d + …, x ~ N(0, I_r). With c_k = E[σ He_k], C_k = E[∇^k f*], f_0 the initial output, c_2 the
 coefficient of σ and y2 = E[(f* − f_0)²] + Δ,
 
-    M(x) = η ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)]                 signal; the same for all x if ℓ = 1
-    keep = 1 + η ã c_2 (C_0 − f_0)                      for ℓ = 1; for ℓ ≥ 2 it diverges unless C_0 = f_0 or
-    c_2 = 0
-    common = η ã c_1 √(y2/alpha)                        batch noise along one direction shared by all neurons
+    M(x) = η ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)]                  signal; the same for all x if ℓ = 1
+    keep = 1 + η ã c_2 (C_0 − f_0)                       for ℓ = 1; for ℓ ≥ 2 it diverges unless C_0 = f_0 or c_2 = 0
+    common = η ã c_1 √(y2/alpha)                         batch noise along one direction shared by all neurons
     residual² = keep² + (η ã)²/alpha y2 (E σ'² − c_1²)   a neuron's own direction
-    Q_ii = |M|² + common² + residual²,   Q_ij = M_i·M_j + common_i common_j   (i, j not twins).
+    Q_ii = |M|² + common² + residual²,   Q_ij = M_i·M_j + common_i common_j   (i, j not a pair).
 
-Labels stripped of orders 0 and 1 (:mod:`asymptotics.learning.giant.low_orders`): y2 becomes E[(f* − C_0 − ⟨C_1,
-z⟩)²] + Δ, C_0 = 0, and the common noise η ã c_1 |C_1|/√alpha: it comes from (I − ZᵀZ/n) B alone. With n =
-alpha d^k, k < ℓ, M = 0: see :func:`overlap_below_threshold` for its size at finite d. Source: the one-step
-analysis of arXiv:2305.18270, with every term of order one kept.
+Labels stripped of orders 0 and 1 (:mod:`asymptotics.learning.giant.low_orders`): y2 becomes E[(f* − C_0 − ⟨C_1, z⟩)²] + Δ,
+C_0 = 0, and the common noise η ã c_1 |C_1|/√alpha: it comes from (I − ZᵀZ/n) B alone. With n = alpha d^k, k < ℓ, M = 0:
+see :func:`overlap_below_threshold` for its size at finite d. Source: the one-step analysis of arXiv:2305.18270, with every
+term of order one kept.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +30,12 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import sobol_normal, tensor_rule
 from asymptotics.expectations.target_rule import splits_kinks, target_rule
+from asymptotics.learning.features import LearnedFeatures, Links
 from asymptotics.learning.giant.low_orders import low_orders, symbolic_tensor, without_orders
-from asymptotics.learning.giant.mean_field import MeanField, reduced
+from asymptotics.learning.giant.mean_field import overflow, rotated
+from asymptotics.learning.groups import Groups
 from hermite.errors import InputError
 from hermite.target import Target
-
-if TYPE_CHECKING:
-    from asymptotics.learning.features import LearnedFeatures
 
 Array = npt.NDArray[np.float64]
 
@@ -50,25 +48,20 @@ _SAMPLE = 15
 class OneStepLaw:
     """The law of one neuron after one step, group by group; arrays (G,) unless said otherwise.
 
-    ``order`` ℓ of the signal (None: nothing is learned), ``gain`` η ã c_ℓ/(ℓ−1)!, ``tensor`` C_ℓ of shape
-                                (r,)*ℓ,
-    ``keep``, ``common``, ``residual2`` as in the module docstring, ``own_slope`` E σ'² − c_1² of the group.
+    ``order`` ℓ of the signal (None: nothing is learned), ``gain`` η ã c_ℓ/(ℓ−1)!, ``tensor`` C_ℓ of shape (r,)*ℓ,
+    ``common`` and ``residual2`` as in the module docstring, ``pair_covariance`` of the residuals of a pair (or None).
     """
 
     target: Target
     activation: Activation
     eta: float
     order: int | None
-    readout: Array
-    bias: Array
-    weight: Array
+    groups: Groups
     gain: Array
     tensor: Array
-    keep: Array
     common: Array
     residual2: Array
     pair_covariance: Array | None
-    partner: npt.NDArray[np.intp] | None
 
     @property
     def deterministic(self) -> bool:
@@ -119,15 +112,13 @@ class OneStepLaw:
 
     @property
     def Q(self) -> Array:
-        """Mean of ⟨w_i, w_j⟩ over different neurons (not twins) of groups g and h, shape (G, G)."""
+        """Mean of ⟨w_i, w_j⟩ over different neurons, not a pair, of groups g and h, shape (G, G)."""
         M = self.M
         Q: Array = M @ M.T + np.outer(self.common, self.common)
         return Q
 
     def samples(self, log2_size: int = _SAMPLE, seed: int = 0) -> dict[str, Array]:
-        """Values at 2^log2_size quasi-random starts: M (G, N, r), norm_M, cosine_subspace, norm2 (G, N),
-        cosine.
-        """
+        """Values at 2^log2_size quasi-random starts: M, cosine (G, N, r), norm_M, cosine_subspace, norm2 (G, N)."""
         x = sobol_normal(self.target.r, log2_size, seed)
         M = self.overlap(x)
         size2 = np.sum(M**2, axis=2)
@@ -150,13 +141,13 @@ class OneStepLaw:
         One row for each of ``groups`` (sets of the law's groups, mixed by weight; default: each alone).
         Keys as in :meth:`samples`, arrays (rows, levels) or (rows, levels, r); ``levels`` once a row.
         """
-        rows = groups if groups is not None else [np.array([g]) for g in range(len(self.readout))]
+        rows = groups if groups is not None else [np.array([g]) for g in range(len(self.gain))]
         out: dict[str, Any] = {"levels": np.tile(np.asarray(levels), (len(rows), 1))}
         for name, values in self.samples(4 if self.deterministic else _SAMPLE).items():
             picked = [
                 weighted_quantiles(
                     values[g].reshape(-1, *values.shape[2:]),
-                    np.repeat(self.weight[g], values.shape[1]),
+                    np.repeat(self.groups.fraction[g], values.shape[1]),
                     levels,
                 )
                 for g in rows
@@ -166,33 +157,33 @@ class OneStepLaw:
 
     def distribution(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:
         """:meth:`quantiles` over *all* neurons, the groups mixed by weight: one row."""
-        return self.quantiles(levels, [np.arange(len(self.readout))])
+        return self.quantiles(levels, [np.arange(len(self.gain))])
 
-    def state(self) -> MeanField:
-        """The law as groups of neurons: for ℓ ≥ 2 a group for every (ã, b) and every node of the start x."""
-        nodes = 1 if self.deterministic else _START_NODES.get(self.target.r, 3)
-        x, w = tensor_rule([nodes] * self.target.r)
-        G, N = len(self.readout), len(x)
-        noise, own = reduced(np.repeat(self.common, N)[:, None])
-        partner = rho = None
-        if self.partner is not None and self.pair_covariance is not None:
-            # Twins start from the same x.
-            partner = np.repeat(self.partner * N, N) + np.tile(np.arange(N), G)
-            rho = np.repeat(self.pair_covariance, N)
-        return MeanField(
-            readout=np.repeat(self.readout, N),
-            bias=np.repeat(self.bias, N),
-            weight=np.repeat(self.weight, N) * np.tile(w, G),
-            M=self.overlap(x).reshape(G * N, self.target.r),
-            noise=noise,
-            scale=np.sqrt(np.repeat(self.residual2, N) + own),
-            partner=partner,
-            rho=rho,
-        )
+    def layer(self) -> LearnedFeatures:
+        """The law as a layer: for ℓ ≥ 2 a group for every (ã, b) and every node of the start x."""
+        r = self.target.r
+        nodes = 1 if self.deterministic else _START_NODES.get(r, 3)
+        x, w = tensor_rule([nodes] * r)
+        G, N = len(self.gain), len(x)
+        groups = _repeated(self.groups, w)
+        links = Links.of(groups)
+        R = np.repeat(self.residual2, N)
+        if self.pair_covariance is not None:
+            R = np.concatenate([R, np.repeat(self.pair_covariance, N)[links.left[links.groups :]]])
+        c = np.concatenate([self.overlap(x).reshape(G * N, r), np.repeat(self.common, N)[:, None]], axis=1)
+        return rotated(LearnedFeatures(groups, links, r, c, R), rare=True)
 
-    def features(self) -> LearnedFeatures:
-        """The features for the ridge fit (groups as in :meth:`state`)."""
-        return self.state().features(1)
+
+def _repeated(groups: Groups, weights: Array) -> Groups:
+    """Every group at every start of ``weights`` (N,); the two neurons of a pair start from the same x."""
+    N = len(weights)
+    pairs = groups.pairs and tuple((i * N + n, j * N + n) for i, j in groups.pairs for n in range(N))
+    return Groups(
+        np.repeat(groups.readout, N),
+        np.repeat(groups.bias, N),
+        np.repeat(groups.fraction, N) * np.tile(weights, len(groups.fraction)),
+        pairs,
+    )
 
 
 def weighted_quantiles(values: Array, weight: Array, levels: Sequence[float]) -> Array:
@@ -228,10 +219,35 @@ def hermite_tensor(f: Target, order: int) -> Array:
     return tensor if splits_kinks(f) else symbolic_tensor(f, order, tensor)
 
 
+def start_slopes(activation: Activation, groups: Groups, order: int) -> tuple[Array, float]:
+    """E[σ'(x + b) He_k] for k < ``order``, (G, order), and the initial output f_0; rounding errors are 0."""
+    a, b = groups.readout, groups.bias
+    biases, back = np.unique(b, return_inverse=True)
+    slopes = np.array([activation.slope_coefficients(order - 1, bias=float(x)) for x in biases])[back]
+    f0 = float(groups.fraction * a @ activation.mean(b, np.ones_like(b)))
+    return np.where(np.abs(slopes) > 1e-12, slopes, 0.0), f0 if abs(f0) > 1e-13 else 0.0
+
+
+def refusal_of_divergence(
+    f: Target, activation: Activation, groups: Groups, removed: tuple[int, ...], exponent: float
+) -> str | None:
+    """With n ≫ alpha d samples ``keep`` diverges unless C_0 = f_0 or c_2 = 0."""
+    if exponent <= 1:
+        return None
+    slopes, f0 = start_slopes(activation, groups, 2)
+    constant = low_orders(without_orders(f, removed)).constant
+    if abs(constant - f0) * float(np.max(np.abs(slopes[:, 1]))) <= 1e-12:
+        return None
+    return (
+        f"training.batch_exponent = {exponent:g} with labels of mean {constant:.6g} and an activation with "
+        "c_2 ≠ 0: the term eta d^((l-1)/2) C_0 c_2 diverges; centre the labels with remove_orders = [0]"
+    )
+
+
 def one_step_law(
     f: Target,
     activation: Activation,
-    start: MeanField,
+    groups: Groups,
     eta: float,
     alpha: float,
     order: int | None,
@@ -239,68 +255,44 @@ def one_step_law(
     removed: tuple[int, ...] = (),
     exponent: float = 1.0,
 ) -> OneStepLaw:
-    """The law after one step from ``start`` (its groups and twins), for raw labels ``f`` minus ``removed``
-    orders.
+    """The law after one step for raw labels ``f`` minus ``removed`` orders.
 
-    ``order``: ℓ, the information exponent of what remains, if n = alpha d^ℓ; None if n is below it (nothing
-                                learned).
+    ``order``: ℓ, the information exponent of what remains, if n = alpha d^ℓ; None if n is below it (nothing learned).
     Raises :class:`InputError` where keep diverges (exponent > 1, (C_0 − f_0) c_2 ≠ 0).
     """
-    if eta * float(np.max(np.abs(start.readout), initial=0.0)) > 1e75:
-        raise InputError(f"training.eta = {eta:g} is too large: the overlaps overflow; use a smaller eta")
+    if eta * float(np.max(np.abs(groups.readout), initial=0.0)) > 1e75:
+        raise overflow(eta)
+    refusal = refusal_of_divergence(f, activation, groups, removed, exponent)
+    if refusal is not None:
+        raise InputError(refusal)
     labels = without_orders(f, removed)
     raw, low = low_orders(f), low_orders(labels)
-    a, b = start.readout, start.bias
-    biases, back = np.unique(b, return_inverse=True)
-    top = max(order or 1, 2)
-    slopes = np.array([activation.slope_coefficients(top - 1, bias=float(x)) for x in biases])[back]
-    slopes = np.where(np.abs(slopes) > 1e-12, slopes, 0.0)
+    a, b, h = groups.readout, groups.bias, groups.partner
+    slopes, f0 = start_slopes(activation, groups, max(order or 1, 2))
     c1, c2 = slopes[:, 0], slopes[:, 1]
-    slope2 = activation.slope_squares(b, np.ones_like(b))
-    f0 = float(start.weight * a @ activation.mean(b, np.ones_like(b)))
-    f0 = f0 if abs(f0) > 1e-13 else 0.0
-    pull = low.constant - f0
-    if exponent > 1 and abs(pull) * float(np.max(np.abs(c2))) > 1e-12:
-        raise InputError(
-            f"training.batch_exponent = {exponent:g} with labels of mean {low.constant:.6g} and an "
-            f"activation with "
-            "c_2 ≠ 0: the term eta d^((l-1)/2) C_0 c_2 diverges; centre the labels with remove_orders = [0]"
-        )
     y2 = low.energy - 2 * f0 * low.constant + f0**2 + f.noise
     shared = float(raw.linear @ raw.linear) if 1 in removed else y2
-    keep = 1 + eta * a * c2 * pull if exponent == 1 else np.ones_like(a)
-    strength = (eta * a) ** 2 / alpha * y2
-    own = slope2 - c1**2
-    tensor = hermite_tensor(labels, order) if order else np.zeros(f.r)
-    gain = eta * a * (slopes[:, order - 1] / math.factorial(order - 1) if order else np.zeros_like(a))
-    covariance = None
-    if start.partner is not None:
-        h = start.partner
-        covariance = keep * keep[h] + eta**2 * a * a[h] / alpha * y2 * own
+    keep = 1 + eta * a * c2 * (low.constant - f0) if exponent == 1 else np.ones_like(a)
+    own = activation.slope_squares(b, np.ones_like(b)) - c1**2
     return OneStepLaw(
         target=labels,
         activation=activation,
         eta=eta,
         order=order,
-        readout=a,
-        bias=b,
-        weight=start.weight,
-        gain=gain,
-        tensor=tensor,
-        keep=keep,
+        groups=groups,
+        gain=eta * a * (slopes[:, order - 1] / math.factorial(order - 1) if order else np.zeros_like(a)),
+        tensor=hermite_tensor(labels, order) if order else np.zeros(f.r),
         common=eta * a * c1 * math.sqrt(shared / alpha),
-        residual2=keep**2 + strength * own,
-        pair_covariance=covariance,
-        partner=start.partner,
+        residual2=keep**2 + (eta * a) ** 2 / alpha * y2 * own,
+        pair_covariance=None if h is None else keep * keep[h] + eta**2 * a * a[h] / alpha * y2 * own,
     )
 
 
 def overlap_below_threshold(law: OneStepLaw, d: int, order: int, exponent: float, alpha: float) -> Array:
     """Size of the cosine with V* at finite d when n = alpha d^exponent, exponent < ``order`` = ℓ: shape (G,).
 
-    cos² ≈ (E|x/√d + signal|² + tr Cov)/‖w‖² with the start x/√d, the signal η ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)] of
-    size d^(−(ℓ−k)/2), k the exponent, and the batch noise (η ã)²/(alpha d) E σ'² E[(f*² + Δ)|x|²] on the r
-    directions.
+    cos² ≈ (E|x/√d + signal|² + tr Cov)/‖w‖² with the start x/√d, the signal η ã c_ℓ/(ℓ−1)! C_ℓ[x^(ℓ−1)] of size
+    d^(−(ℓ−k)/2), k the exponent, and the batch noise (η ã)²/(alpha d) E σ'² E[(f*² + Δ)|x|²] on the r directions.
     """
     f = law.target
     slopes = law.activation.slope_coefficients(order - 1)
@@ -310,11 +302,11 @@ def overlap_below_threshold(law: OneStepLaw, d: int, order: int, exponent: float
     for _ in range(order - 1):
         values = np.einsum("n...j,nj->n...", values, x)
     power = float(w @ np.sum(values**2, axis=1))
-    rate = law.eta * law.readout
+    rate = law.eta * law.groups.readout
     gain = rate * slopes[order - 1] / math.factorial(order - 1)
     nodes, weights = target_rule(f)
     heavy = float(weights @ ((f(nodes) ** 2 + f.noise) * np.sum(nodes**2, axis=1)))
-    noise = rate**2 / alpha * law.activation.slope_squares(law.bias, np.ones_like(rate)) * heavy
+    noise = rate**2 / alpha * law.activation.slope_squares(law.groups.bias, np.ones_like(rate)) * heavy
     signal = gain**2 * power * float(d) ** (exponent - order)
     cosine: Array = np.sqrt((signal + (f.r + noise) / d) / (law.common**2 + law.residual2 + signal))
     return cosine

@@ -10,14 +10,14 @@ At finite (n, d) the conditional mean of one step replaces the last bracket by
 (1 − 1/n) v Ω⁺ vᵀ + (1/n)(K^z + (d − rank Ω) K), K^z_ij = E[(δ² + Δ) σ'_i σ'_j hᵀ Ω⁺ h].
 
 The means v are closed (no sampling): with R = Q − M Mᵀ, s_i = √R_ii, μ_i(x) = M_i·x + b_i, x ~ N(0, I_r),
-T1_i = E[f*(x) E_ζσ'(μ_i + s_i ζ) x], T2_i = E[f*(x) E_ζσ''(μ_i + s_i ζ)], A_ij = E[σ'_i σ'_j] ã_j/p and β_i
-= (1/p) Σ_j ã_j E[σ''_i σ_j],
+T1_i = E[f*(x) E_ζσ'(μ_i + s_i ζ) x], T2_i = E[f*(x) E_ζσ''(μ_i + s_i ζ)], A_ij = E[σ'_i σ'_j] ã_j/p and
+β_i = (1/p) Σ_j ã_j E[σ''_i σ_j],
 
     v* = T1 − A M − diag(β) M,   vW = v* Mᵀ + Z R,   v Ω⁺ vᵀ = v* v*ᵀ + Z R Zᵀ,   Z = diag(T2 − β) − A,
 
 so that Ω, singular for symmetric networks, is never inverted. Only K is sampled, and it enters Q alone.
-Source: the overlap recursion of arXiv:2305.18270 with all terms of order one; closed averages as in Saad
-and Solla (Phys. Rev. E 52, 4225).
+Source: the overlap recursion of arXiv:2305.18270 with all terms of order one; closed averages as in Saad and Solla
+(Phys. Rev. E 52, 4225).
 """
 
 from __future__ import annotations
@@ -105,9 +105,7 @@ def advance(
     radius: Array | None,
     rates: Rates,
 ) -> Student:
-    """The state after a step; ``kernel`` = (K, K^z) without label noise, ``radius`` E[σ'_i σ'_j |u|²]
-    (finite d).
-    """
+    """The state after a step; ``kernel`` = (K, K^z) without label noise, ``radius`` E[σ'_i σ'_j |u|²] (finite d)."""
     a = student.readout
     K = kernel[0] + noise * means.slopes
     if rates.n is None or rates.d is None:
@@ -129,9 +127,7 @@ def _overflow(eta: float) -> InputError:
 
 @dataclass(frozen=True)
 class Path:
-    """Students and risks at steps 0..T; ``error`` is the standard error (or change) of the entries of M and
-    Q.
-    """
+    """Students and risks at steps 0..T; ``error`` is the standard error (or change) of the entries of M and Q."""
 
     students: tuple[Student, ...]
     risks: tuple[float, ...]
@@ -143,10 +139,10 @@ def recursion(
 ) -> Path:
     """Iterate ``steps`` giant steps from ``start``.
 
-    Up to two neurons, and r ≤ 3: cubature, refined once to see the error. More: ``_SCRAMBLES`` independent
-    trajectories on scrambled Sobol points, doubled until the standard error of their mean is below
-    ``accuracy`` on every entry, or 2^20 points each; ``error`` says what was reached. Raises
-    :class:`InputError` if eta is so large that the numbers overflow.
+    Up to two neurons, and r ≤ 3: cubature, refined once to see the error. More: ``_SCRAMBLES`` independent trajectories
+    on scrambled Sobol points, doubled until the standard error of their mean is below ``accuracy`` on every entry, or
+    2^20 points each; ``error`` says what was reached. Raises :class:`InputError` if eta is so large that the numbers
+    overflow.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         try:
@@ -227,9 +223,7 @@ def _trajectory(
 
 
 def _radius(activation: Activation, student: Student, r: int) -> Array:
-    """E[σ'_i σ'_j |u|²] with |u|² = hᵀ Ω⁺ h: enters Q at relative order 1/d, so that 2^12 points are
-    enough.
-    """
+    """E[σ'_i σ'_j |u|²] with |u|² = hᵀ Ω⁺ h: enters Q at relative order 1/d, so that 2^12 points are enough."""
     from asymptotics.expectations.quadrature import sobol_normal
 
     root = student.root()

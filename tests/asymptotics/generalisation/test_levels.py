@@ -18,7 +18,7 @@ from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.matrix_sectors import solve_matrix
 from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
 from asymptotics.learning.giant.batches import norm_covariances, train_on_batches
-from asymptotics.learning.giant.several_steps import train
+from asymptotics.learning.giant.mean_field import train
 from asymptotics.learning.groups import readout_groups
 from hermite import Target
 from hermite.errors import InputError
@@ -33,14 +33,14 @@ STAIR = Target(TARGETS["stair2"], noise=0.05)
 
 def batch(initialisation="symmetric", steps=2, alpha=6.0, d=80, neurons=4, eta=1.0, seed=(3, 0)):
     network = Network("relu", initialisation=initialisation)
-    groups = readout_groups(network, eta)
+    groups = readout_groups(network)
     return network.get_activation(), train_on_batches(
-        STAIR, network.get_activation(), groups, steps, alpha, d=d, neurons=neurons, seed=seed
+        STAIR, network.get_activation(), groups, steps, eta, alpha, d=d, neurons=neurons, seed=seed
     )
 
 
 def whole(units, layer, alpha, beta, lam, d=None):
-    covariance = on_units(layer, unit_members(layer), layer.S)
+    covariance = on_units(layer, unit_members(layer), layer.covariance)
     return solve_matrix(units, covariance, axes_of(layer), alpha, beta, lam, d=d)
 
 
@@ -97,7 +97,7 @@ def test_covariance_on_batches_is_that_of_neurons(initialisation) -> None:
     for link, (g, h) in enumerate(zip(layer.links.left, layer.links.right, strict=True)):
         products = 120 * along[g][:, :, None] * along[h][:, None, :]
         mean, sem = products.mean(axis=0), products.std(axis=0) / np.sqrt(len(products))
-        z = (mean - axes @ layer.S[link] @ axes.T) / sem
+        z = (mean - axes @ layer.covariance[link] @ axes.T) / sem
         # The means of the fields of one batch deviate from the state by O(1/√d) of their size: 3 % allowed.
         slack = 0.03 * np.abs(mean) / sem
         assert np.all(np.abs(z) < 4.5 + slack)
@@ -131,7 +131,7 @@ def test_table_of_corrections(
     """Bulk within 4 combined standard errors (0.15 % of theirs allowed), norms within 0.1 % of the error."""
     f, network = Target(TARGETS[target], noise=0.05), Network("relu", initialisation=initialisation)
     training, sigma = Training(steps, alpha, eta), network.get_activation()
-    layer = train(f, sigma, readout_groups(network, eta), steps, alpha)
+    layer = train(f, sigma, readout_groups(network), steps, eta, alpha)
     units = trained_units(f, sigma, layer, "E")
     errors = solve_units(units, *setting, d=600)
     assert (errors.test, errors.train) == pytest.approx(level_e, abs=1e-4)

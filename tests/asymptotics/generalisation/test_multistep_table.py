@@ -20,8 +20,7 @@ from asymptotics.generalisation.spiked.corrections import (
     with_norm_mode,
 )
 from asymptotics.generalisation.spiked.trained_layer import trained_units
-from asymptotics.learning.giant.several_steps import train
-from asymptotics.learning.groups import readout_groups
+from asymptotics.learning.laws import learned_features
 from hermite import Target
 
 ROWS = json.loads((Path(__file__).parents[2] / "data" / "multistep_table.json").read_text())
@@ -53,9 +52,7 @@ def test_levels(row) -> None:
         assert found.train_error == pytest.approx(expected[1], rel=2e-4)
     finite = risk(f, network, training, Ridge(*row["ridge"], d=600, level="E"))
     assert (finite.test_error, finite.train_error) == pytest.approx(row["E600"], abs=2e-4)
-    layer = train(
-        f, network.get_activation(), readout_groups(network, training.eta), training.steps, training.alpha
-    )
+    layer = learned_features(f, network, training)
     assert layer.anisotropy == pytest.approx(row["chi"], abs=6e-4)
 
 
@@ -69,7 +66,7 @@ def test_corrections_and_simulation() -> None:
     for row in ROWS:
         f, network, training = setting(row)
         sigma = network.get_activation()
-        layer = train(f, sigma, readout_groups(network, training.eta), training.steps, training.alpha)
+        layer = learned_features(f, network, training)
         units = trained_units(f, sigma, layer, "E")
         layers = auxiliary_layers(f, network, training, 600)
         norms = norm_correction(units, with_norm_mode(units, sigma, layer, layers), *row["ridge"], 600)

@@ -9,16 +9,12 @@ import numpy as np
 import pytest
 
 from asymptotics.expectations.activations import get_activation
+from asymptotics.learning.features import LearnedFeatures, untrained
+from asymptotics.learning.giant.fields import Resolution, network_risk
 from asymptotics.learning.giant.low_orders import low_orders
-from asymptotics.learning.giant.mean_field import (
-    MeanField,
-    averages,
-    checked_mean_field,
-    initial_groups,
-    mean_field,
-    network_risk,
-)
+from asymptotics.learning.giant.mean_field import averages, checked_mean_field, mean_field
 from asymptotics.learning.giant.recursion import Rates, initial_student, recursion
+from asymptotics.learning.groups import product_groups
 from hermite import Target, leap
 from hermite.errors import InputError
 
@@ -38,10 +34,10 @@ TARGETS = [
 ]
 
 
-def groups(values, r: int, weights=None, bias=0.0, symmetric=True) -> MeanField:
+def groups(values, r: int, weights=None, bias=0.0, symmetric=True) -> LearnedFeatures:
     values = np.asarray(values, float)
     weights = np.full(len(values), 1 / len(values)) if weights is None else np.asarray(weights)
-    return initial_groups(values, weights, np.array([bias]), np.ones(1), r, symmetric=symmetric)
+    return untrained(product_groups(values, weights, np.array([bias]), np.ones(1), symmetric=symmetric), r)
 
 
 def path_of(target, activation, values, steps, eta, alpha, noise=0.0, refine=1.0):
@@ -63,8 +59,8 @@ def test_reference_overlaps(row) -> None:
         assert risk == pytest.approx(step["risk"], abs=1e-6 if len(values) == 2 else 3e-5)
         if "M" in step:
             np.testing.assert_allclose(state.M, step["M"], atol=3e-7)
-            np.testing.assert_allclose(state.norm2, step["norm2"], atol=3e-7)
-            np.testing.assert_allclose(state.scale**2, step["residual_norm2"], atol=3e-7)
+            np.testing.assert_allclose(state.weight_norm2, step["norm2"], atol=3e-7)
+            np.testing.assert_allclose(state.residual_norm2, step["residual_norm2"], atol=3e-7)
 
 
 def test_risk_by_pairs_of_groups_and_by_the_fields() -> None:
@@ -72,7 +68,7 @@ def test_risk_by_pairs_of_groups_and_by_the_fields() -> None:
     state = path_of("(z1+z1^2+z2-z2^2)/2", "relu", [1, -1, 2, -2], 2, 1.5, 2.0, refine=0.6).states[2]
     by_pairs = network_risk(f, a, state)
     assert by_pairs == pytest.approx(1.64212593, abs=2e-7)
-    assert averages(f, a, state, 0.5).risk == pytest.approx(by_pairs, abs=2e-6)
+    assert averages(f, a, state, Resolution(0.5)).risk == pytest.approx(by_pairs, abs=2e-6)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +90,8 @@ def test_two_groups_of_relu(target, alpha, eta, step, M, gram, residual, pair, r
     state = path.states[step]
     np.testing.assert_allclose(state.M, M, atol=2e-6)
     np.testing.assert_allclose(state.gram[0], gram, atol=2e-6)
-    np.testing.assert_allclose(state.scale**2, residual, atol=2e-6)
-    np.testing.assert_allclose(state.rho, pair, atol=2e-6)
+    np.testing.assert_allclose(state.residual_norm2, residual, atol=2e-6)
+    np.testing.assert_allclose(state.R[2:], pair, atol=2e-6)
     assert path.risks[step] == pytest.approx(risk, abs=2e-6)
 
 
@@ -127,7 +123,7 @@ def test_finite_width_tends_to_the_mean_field() -> None:
         values = {p: pick(path) for p, path in found.items()}
         extrapolated = 2 * values[16] - values[8]
         state = limit.states[2]
-        expected = [state.M[0, 0], state.norm2.mean(), limit.risks[2]]
+        expected = [state.M[0, 0], state.weight_norm2.mean(), limit.risks[2]]
         nearest = min(expected, key=lambda v: abs(v - extrapolated))
         assert extrapolated == pytest.approx(nearest, abs=4e-3)
         assert abs(values[8] - nearest) > 2 * abs(extrapolated - nearest)
@@ -218,7 +214,7 @@ def test_kinked_targets_are_integrated_between_their_kinks() -> None:
 def test_independent_neurons_have_no_twins() -> None:
     f, a = Target("z1"), get_activation("relu")
     path = mean_field(f, a, groups([2.0, 1.0], 1, symmetric=False), 1, 1.0, 4.0)
-    assert path.states[1].rho is None
+    assert path.states[1].pair_correlation is None
     # E[(z − f_0)²] with f_0 = E[ã] c_0 enters the risk.
     assert path.risks[0] == pytest.approx(1 + (1.5 * a.coefficient(0)) ** 2, abs=1e-10)
 

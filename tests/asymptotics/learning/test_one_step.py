@@ -10,14 +10,16 @@ from scipy.stats import norm
 
 from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.learning.features import untrained
 from asymptotics.learning.giant.low_orders import check_orders, low_orders, without_orders
-from asymptotics.learning.giant.mean_field import initial_groups, mean_field
+from asymptotics.learning.giant.mean_field import mean_field
 from asymptotics.learning.giant.one_step import (
     hermite_tensor,
     one_step_law,
     overlap_below_threshold,
     weighted_quantiles,
 )
+from asymptotics.learning.groups import product_groups
 from hermite import Target, expand
 from hermite.errors import InputError
 
@@ -29,11 +31,11 @@ def law_of(
 ):
     f = Target(target, noise=noise)
     values = np.asarray(values)
-    start = initial_groups(
-        values, np.full(len(values), 1 / len(values)), np.array([bias]), np.ones(1), f.r, symmetric=symmetric
+    groups = product_groups(
+        values, np.full(len(values), 1 / len(values)), np.array([bias]), np.ones(1), symmetric=symmetric
     )
     options.setdefault("exponent", float(order or 1))
-    return one_step_law(f, get_activation(activation), start, eta, alpha, order, **options)
+    return one_step_law(f, get_activation(activation), groups, eta, alpha, order, **options)
 
 
 @pytest.mark.parametrize(
@@ -49,15 +51,15 @@ def test_first_order_agrees_with_the_mean_field(target, activation, noise, bias,
     """Two derivations of one step at n = alpha d: Hermite coefficients, and averages over the fields."""
     law = law_of(target, activation, 0.7, 3.0, 1, noise=noise, bias=bias, symmetric=symmetric)
     f = Target(target, noise=noise)
-    start = initial_groups(
-        np.array([1.0, -1.0]), np.full(2, 0.5), np.array([bias]), np.ones(1), f.r, symmetric=symmetric
+    groups = product_groups(
+        np.array([1.0, -1.0]), np.full(2, 0.5), np.array([bias]), np.ones(1), symmetric=symmetric
     )
-    state = mean_field(f, get_activation(activation), start, 1, 0.7, 3.0).states[1]
+    state = mean_field(f, get_activation(activation), untrained(groups, f.r), 1, 0.7, 3.0).states[1]
     np.testing.assert_allclose(law.M, state.M, atol=1e-9)
-    np.testing.assert_allclose(law.norm2, state.norm2, atol=1e-9)
+    np.testing.assert_allclose(law.norm2, state.weight_norm2, atol=1e-9)
     np.testing.assert_allclose(law.Q, state.gram, atol=1e-9)
-    np.testing.assert_allclose(law.residual2, state.scale**2, atol=1e-9)
-    np.testing.assert_allclose(law.pair_covariance, state.rho, atol=1e-9)
+    np.testing.assert_allclose(law.residual2, state.residual_norm2, atol=1e-9)
+    np.testing.assert_allclose(law.pair_covariance, np.repeat(state.R[2:], 2), atol=1e-9)
 
 
 def test_first_order_in_numbers() -> None:
@@ -121,11 +123,11 @@ def test_moments_of_the_law_against_its_samples() -> None:
 def test_groups_of_starts_keep_the_moments() -> None:
     for target, activation, order in ((LEAP2, "relu", 2), (LEAP3, "tanh(x + 1/2)", 3)):
         law = law_of(target, activation, 1.0, 2.0, order)
-        state = law.state()
+        state = law.layer()
         assert state.weight.sum() == pytest.approx(1)
         half = state.readout > 0
         np.testing.assert_allclose(2 * state.weight[half] @ state.M[half], law.M[0], atol=1e-10)
-        assert 2 * state.weight[half] @ state.norm2[half] == pytest.approx(law.norm2[0], rel=1e-9)
+        assert 2 * state.weight[half] @ state.weight_norm2[half] == pytest.approx(law.norm2[0], rel=1e-9)
         np.testing.assert_array_equal(state.readout[state.partner], -state.readout)
         np.testing.assert_allclose(state.M[state.partner], -state.M, atol=1e-12)
 
@@ -133,8 +135,8 @@ def test_groups_of_starts_keep_the_moments() -> None:
 def test_gaussian_readout_mixes_over_neurons() -> None:
     x, w = hermite_rule(16)
     f = Target("z1")
-    start = initial_groups(x, w, np.zeros(1), np.ones(1), 1, symmetric=True)
-    law = one_step_law(f, get_activation("relu"), start, 1.0, 4.0, 1)
+    groups = product_groups(x, w, np.zeros(1), np.ones(1), symmetric=True)
+    law = one_step_law(f, get_activation("relu"), groups, 1.0, 4.0, 1)
     np.testing.assert_allclose(law.M[:, 0], 0.5 * x, atol=1e-12)
     assert law.distribution((0.5,))["norm_M"].shape == (1, 1)
 
@@ -149,7 +151,6 @@ def test_uncentred_labels_are_refused_above_first_order() -> None:
         law_of("z1^2", "relu", 1.0, 2.0, 2)
     law_of("z1^2", "tanh", 1.0, 2.0, 2)  # c_2 = 0: nothing diverges
     law = law_of("z1^2", "relu", 1.0, 2.0, 2, removed=(0,))
-    np.testing.assert_allclose(law.keep, 1.0)
     assert law.norm2[0] == pytest.approx(1 + (2 * get_activation("relu").coefficient(2)) ** 2 + 2 / 2 * 0.5)
 
 

@@ -13,8 +13,9 @@ from first_step_closed_form import first_step_units, labels_of
 from asymptotics import Network, Ridge, Training, overlaps, risk
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.trained_layer import trained_units
-from asymptotics.learning.giant.several_steps import train
+from asymptotics.learning.giant.mean_field import train
 from asymptotics.learning.groups import readout_groups
+from asymptotics.learning.laws import learned_features
 from asymptotics.simulation.direct import DirectNetwork
 from hermite import Target
 from hermite.errors import InputError
@@ -36,9 +37,7 @@ def test_reference_values(case) -> None:
     assert found.test_error == pytest.approx(case["test_error"], rel=2e-7)
     assert found.train_error == pytest.approx(case["train_error"], rel=2e-7)
     assert isotropic.test_error == pytest.approx(case["test_error_iso"], rel=2e-7)
-    layer = train(
-        f, network.get_activation(), readout_groups(network, training.eta), training.steps, training.alpha
-    )
+    layer = learned_features(f, network, training)
     assert layer.anisotropy == pytest.approx(case["chi"], rel=1e-9)
 
 
@@ -51,23 +50,25 @@ def test_one_step_has_a_closed_form(activation, initialisation, level) -> None:
     network = Network(
         activation, [[2.0, 0.2], [1.0, 0.3], [-1.0, 0.3], [-2.0, 0.2]], initialisation=initialisation
     )
-    sigma, groups = network.get_activation(), readout_groups(network, 1.3)
-    layer = train(f, sigma, groups, 1, 6.0)
+    sigma, groups = network.get_activation(), readout_groups(network)
+    layer = train(f, sigma, groups, 1, 1.3, 6.0)
     general = solve_units(trained_units(f, sigma, layer, level), 2.0, 1.0, 0.05, d=200)
-    closed = solve_units(first_step_units(f, sigma, groups, labels_of(f, 6.0), level), 2.0, 1.0, 0.05, d=200)
+    closed = solve_units(
+        first_step_units(f, sigma, groups, 1.3, labels_of(f, 6.0), level), 2.0, 1.0, 0.05, d=200
+    )
     assert general.test == pytest.approx(closed.test, rel=1e-9)
     assert general.train == pytest.approx(closed.train, rel=1e-9)
 
 
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
 def test_same_means_as_the_overlaps(initialisation) -> None:
-    """Two derivations of the same network: overlaps and norms of the mean-field recursion."""
+    """The layer of the ridge fit (one fine cubature, S moved along) and the overlaps (refined until they settle)."""
     f = Target("z1 + z1*z2", noise=0.05)
     network, training = Network("relu", initialisation=initialisation), Training(3, 5.0, 0.8)
-    layer = train(f, network.get_activation(), readout_groups(network, 0.8), 3, 5.0)
+    layer = learned_features(f, network, training)
     last = overlaps(f, network, training).steps[-1]
     np.testing.assert_allclose(layer.c[:, :2], last.M, atol=2e-6)
-    np.testing.assert_allclose(np.sum(layer.c**2, axis=1) + layer.norm2, last.norm2, rtol=2e-6)
+    np.testing.assert_allclose(np.sum(layer.c**2, axis=1) + layer.residual_norm2, last.norm2, rtol=2e-6)
 
 
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
@@ -75,8 +76,8 @@ def test_covariance_of_the_real_network(initialisation) -> None:
     """d Cov(r_i·e, r_j·e') on (w*, group means) after two steps, 12 runs at d = 300: |z| < 4.5 over 21 to 42 entries."""
     f = Target("z1 + z1*z2", noise=0.05)
     network, d, p, runs = Network("relu", initialisation=initialisation), 300, 600, 12
-    sigma, groups, readout = network.get_activation(), readout_groups(network, 1.0), network.finite_readout(p)
-    layer = train(f, sigma, groups, 2, 8.0)
+    sigma, groups, readout = network.get_activation(), readout_groups(network), network.finite_readout(p)
+    layer = train(f, sigma, groups, 2, 1.0, 8.0)
     half = np.arange(p // 2)
     members = [half, p - 1 - half]
     measured = []
@@ -94,7 +95,7 @@ def test_covariance_of_the_real_network(initialisation) -> None:
         links = [(0, 0), (1, 1)] + ([(0, 1)] if network.is_symmetric else [])
         measured.append([d * parts[g].T @ parts[h] / (p // 2 - 1) for g, h in links])
     axes = np.concatenate([np.eye(2, layer.c.shape[1]), layer.c])
-    predicted = (axes @ layer.S @ axes.T)[: len(measured[0])]
+    predicted = layer.covariance_on(axes)[: len(measured[0])]
     mean, sem = np.mean(measured, axis=0), np.std(measured, axis=0, ddof=1) / np.sqrt(runs)
     z = (mean - predicted) / sem
     assert np.abs(z).max() < 4.5
@@ -107,16 +108,15 @@ def test_two_equal_groups_are_one() -> None:
     f = Target("z1 + z1*z2", noise=0.05)
     one = Network("relu", [[1.0, 0.5], [-1.0, 0.5]], initialisation="independent")
     training, ridge = Training(2, 8.0, 0.8), Ridge(2.0, 1.0, 0.05)
-    sigma, groups = one.get_activation(), readout_groups(one, 0.8)
+    sigma, groups = one.get_activation(), readout_groups(one)
     split = replace(
         groups,
         readout=np.repeat(groups.readout, 2),
-        a=np.repeat(groups.a, 2),
         bias=np.repeat(groups.bias, 2),
         fraction=np.repeat(groups.fraction, 2) / 2,
     )
     merged = risk(f, one, training, ridge)
-    found = solve_units(trained_units(f, sigma, train(f, sigma, split, 2, 8.0), "E"), 2.0, 1.0, 0.05)
+    found = solve_units(trained_units(f, sigma, train(f, sigma, split, 2, 0.8, 8.0), "E"), 2.0, 1.0, 0.05)
     assert found.test == pytest.approx(merged.test_error, rel=1e-8)
 
 

@@ -1,0 +1,208 @@
+"""The laws of giant steps for many neurons: n = alpha d samples a step, and other batch exponents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asymptotics.expectations.activations import Activation
+from asymptotics.learning.entries import entries_of, merged, step_of
+from asymptotics.learning.features import LearnedFeatures, untrained
+from asymptotics.learning.giant.exponents import (
+    information_exponent,
+    order_learned,
+    refusal_of_orders,
+    refusal_of_removal,
+    refusal_of_steps,
+    warnings_at_exponent_one,
+    warnings_of_law,
+)
+from asymptotics.learning.giant.fields import network_risk
+from asymptotics.learning.giant.low_orders import refusal_of_removed, without_orders
+from asymptotics.learning.giant.mean_field import MeanFieldPath, checked_mean_field, train
+from asymptotics.learning.giant.one_step import (
+    OneStepLaw,
+    one_step_law,
+    overlap_below_threshold,
+    refusal_of_divergence,
+)
+from asymptotics.learning.groups import readout_groups
+from asymptotics.results import Overlaps, StepOverlaps, Validity
+from hermite.target import Target
+
+if TYPE_CHECKING:
+    from asymptotics.experiment.settings import Network, Training
+
+_LIMIT = "d → ∞, then p → ∞; corrections O(d^-1/2) and O(1/p)"
+_NO_FINITE_D = "many neurons: finite-d terms are not included (give a width for them)"
+
+
+@dataclass(frozen=True)
+class ManyNeurons:
+    """n = alpha d samples a step, any number of steps: the mean field."""
+
+    name: str = "mean field of giant steps"
+    validity: Validity = Validity.EXACT
+
+    def concerns(self, network: Network, training: Training, d: int | None) -> bool:
+        return not isinstance(network.width, int) and sees_linear_part(training)
+
+    def covers(self, f: Target, network: Network, training: Training, d: int | None) -> str | None:
+        return refusal_of_removed(training.remove_orders)
+
+    def overlaps(
+        self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
+    ) -> Overlaps:
+        activation = network.get_activation()
+        labels = without_orders(f, tuple(training.remove_orders))
+        start = untrained(readout_groups(network), f.r)
+        path = checked_mean_field(
+            labels, activation, start, training.steps, training.eta, training.alpha, accuracy
+        )
+        warnings = [*notes_of(activation), *warnings_at_exponent_one(labels, network)]
+        return _overlaps(_steps(f, path, activation, training), path.change, accuracy, d, [], warnings)
+
+    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
+        labels = without_orders(f, tuple(training.remove_orders))
+        groups = readout_groups(network)
+        return train(labels, network.get_activation(), groups, training.steps, training.eta, training.alpha)
+
+
+@dataclass(frozen=True)
+class ManyNeuronsLeap:
+    """Other batch exponents: the one-step law at the leap; below it nothing but batch noise."""
+
+    name: str = "one giant step at the leap"
+    validity: Validity = Validity.EXACT
+
+    def concerns(self, network: Network, training: Training, d: int | None) -> bool:
+        return not isinstance(network.width, int) and not sees_linear_part(training)
+
+    def covers(self, f: Target, network: Network, training: Training, d: int | None) -> str | None:
+        return (
+            refusal_of_removed(training.remove_orders)
+            or refusal_of_steps(training)
+            or refusal_of_removal(training)
+            or refusal_of_orders(f, training)
+            or refusal_of_divergence(
+                f,
+                network.get_activation(),
+                readout_groups(network),
+                tuple(training.remove_orders),
+                training.batch_exponent,
+            )
+        )
+
+    def overlaps(
+        self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
+    ) -> Overlaps:
+        activation = network.get_activation()
+        law = self._law(f, network, training)
+        warnings = [*notes_of(activation), *warnings_of_law(law, training)]
+        notes = [] if d is None or not training.steps else _size_below(f, law, training, d)
+        if training.steps == 1:
+            start = untrained(law.groups, f.r)
+            risks = [network_risk(f, activation, layer, 0.6) for layer in (start, law.layer())]
+            steps = [step_of(start, risks[0], 0), _step_of_law(law, risks[1])]
+            return _overlaps(steps, None, accuracy, d, notes, warnings)
+        path = self._noise_path(law, training, accuracy)
+        steps = _steps(f, path, activation, training)
+        if training.steps:
+            steps[1] = _step_of_law(law, steps[1].risk)
+        return _overlaps(steps, path.change, accuracy, d, notes, warnings)
+
+    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
+        law = self._law(f, network, training)
+        if training.steps == 1:
+            return law.layer()
+        return self._noise_path(law, training, 1e-6).states[-1]
+
+    def _law(self, f: Target, network: Network, training: Training) -> OneStepLaw:
+        removed, exponent = tuple(training.remove_orders), float(training.batch_exponent)
+        return one_step_law(
+            f,
+            network.get_activation(),
+            readout_groups(network),
+            training.eta,
+            training.alpha,
+            order_learned(f, removed, exponent),
+            removed=removed,
+            exponent=exponent,
+        )
+
+    @staticmethod
+    def _noise_path(law: OneStepLaw, training: Training, accuracy: float) -> MeanFieldPath:
+        """No step, or several with fewer samples than the leap asks for: batch noise without a signal."""
+        start = untrained(law.groups, law.target.r)
+        return checked_mean_field(
+            law.target,
+            law.activation,
+            start,
+            training.steps,
+            training.eta,
+            training.alpha,
+            accuracy,
+            drift=False,
+        )
+
+
+def sees_linear_part(training: Training) -> bool:
+    """Whether a step has n = alpha d samples and labels with their linear part: any number of steps has a law."""
+    return training.batch_exponent == 1 and 1 not in training.remove_orders
+
+
+def notes_of(activation: Activation) -> list[str]:
+    """What the activation itself has to say (a numerical derivative)."""
+    return [activation.note] if activation.note else []
+
+
+def _steps(f: Target, path: MeanFieldPath, activation: Activation, training: Training) -> list[StepOverlaps]:
+    """The entries at every step; the risk is that of the target itself, of which training may have seen a part only."""
+    risks: Sequence[float] = path.risks
+    if training.remove_orders:
+        risks = [network_risk(f, activation, layer) for layer in path.states]
+    return [step_of(layer, risk, t) for t, (layer, risk) in enumerate(zip(path.states, risks, strict=True))]
+
+
+def _step_of_law(law: OneStepLaw, risk: float) -> StepOverlaps:
+    groups = law.groups
+    spread = None if law.deterministic else law.M_cov
+    entry = merged(groups.readout, groups.fraction, law.M, spread, law.Q, law.norm2, risk=risk, step=1)
+    if law.deterministic:
+        return entry
+    return replace(entry, quantiles=law.quantiles(groups=entries_of(groups.readout)))
+
+
+def _size_below(f: Target, law: OneStepLaw, training: Training, d: int) -> list[str]:
+    """At finite d: how small the overlaps of a step below the leap are."""
+    order = information_exponent(f, tuple(training.remove_orders))
+    if law.order is not None or order is None:
+        return []
+    size = overlap_below_threshold(law, d, order, float(training.batch_exponent), training.alpha)
+    return [f"nothing is learned; rms cosine with the target at d = {d}: {np.max(size):.3g}"]
+
+
+def _overlaps(
+    steps: Sequence[StepOverlaps],
+    change: float | None,
+    accuracy: float,
+    d: int | None,
+    notes: Sequence[str],
+    warnings: Sequence[str],
+) -> Overlaps:
+    said = [_LIMIT, *([] if d is None else [_NO_FINITE_D]), *notes]
+    validity = Validity.EXACT
+    if change is not None and change > accuracy:
+        validity = Validity.APPROXIMATE
+        said.append(f"the cubature reached {change:.1e}, not the accuracy {accuracy:.1e}")
+    return Overlaps(
+        regime="many neurons",
+        steps=tuple(steps),
+        validity=validity,
+        validity_note="; ".join(said),
+        warnings=tuple(warnings),
+        solution={"change": change, "accuracy": accuracy},
+    )
