@@ -116,11 +116,12 @@ class StepOverlaps:
 
     ``readout`` (G,)    ã of the entry
     ``weight``  (G,)    fraction of the neurons that it stands for (sums to 1)
-    ``M``       (G, r)  mean of ⟨w_i, w*_m⟩ over the entry's neurons
+    ``M``       (G, r)  mean of ⟨w_i, w*_m⟩ over the entry's neurons, w*_m the directions as given (Target's ``gram``)
     ``Q``       (G, G)  mean of ⟨w_i, w_j⟩ over *different* neurons of the two entries; at fixed width ⟨w_i, w_j⟩
     ``norm2``   (G,)    mean of ‖w_i‖²
     ``risk``            E[(f* − f)²] of the network as trained so far, without label noise
     ``M_cov``   (G, r, r) covariance of M_i over the neurons of an entry, where it has a law (leap ≥ 2); else None
+    ``lengths`` (r,)    ‖w*_m‖; None for unit vectors
     """
 
     step: int
@@ -136,12 +137,13 @@ class StepOverlaps:
     Q_sem: Array | None = None
     norm2_sem: Array | None = None
     risk_sem: float | None = None
+    lengths: Array | None = None
 
     @property
     def cosines(self) -> Array:
-        """Cosine of each entry's mean overlap with each direction: M_im / ‖w_i‖, shape (G, r)."""
+        """Cosine of each entry's mean overlap with each direction: M_im / (‖w_i‖ ‖w*_m‖), shape (G, r)."""
         cosines: Array = self.M / np.sqrt(self.norm2)[:, None]
-        return cosines
+        return cosines if self.lengths is None else cosines / self.lengths
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON: ``step, risk, neurons [{readout, weight, M, norm2}]``."""

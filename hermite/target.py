@@ -193,3 +193,21 @@ def read_gram(gram: Any, r: int) -> Gram:
     from hermite.language.gram import exact_matrix
 
     return exact_matrix(gram, r)
+
+
+def as_target(f: object) -> Target:
+    """``f`` itself if it is a :class:`Target`, else the target that it spells (text, a tree, a SymPy expression).
+
+    Raises :class:`InputError` for anything else.
+
+    >>> as_target("z1 + z1*z2").r
+    2
+    """
+    if isinstance(f, Target):
+        return f
+    if isinstance(f, (str, Expression)) or type(f).__module__.partition(".")[0] == "sympy":
+        return Target(f)  # type: ignore[arg-type]
+    hint = "; a function becomes a target by Target.from_function(g, r)" if callable(f) else ""
+    raise InputError(
+        f'the target must be a Target or text such as "z1 + z1*z2", not {type(f).__name__}{hint}'
+    )

@@ -16,6 +16,7 @@ import numpy as np
 
 from asymptotics.comparison.joined import Measured, MeasuredOverlaps, MeasuredRisk
 from asymptotics.experiment.grid import Experiment
+from asymptotics.learning.given_directions import lengths_of
 from asymptotics.results import Overlaps, Risk, StepOverlaps
 from asymptotics.simulation.runner import Job, mean_and_error
 from asymptotics.sweeps.store import Store
@@ -111,7 +112,9 @@ def _risks(job: Job, rows: Rows) -> list[Measured]:
 
 def _overlaps(job: Job, rows: Rows) -> list[Measured]:
     steps = [
-        _step(step, here) for step in range(job.training.steps + 1) if (here := _replicates(rows, step, None))
+        replace(_step(step, here), lengths=lengths_of(job.f))
+        for step in range(job.training.steps + 1)
+        if (here := _replicates(rows, step, None))
     ]
     if len(steps) <= job.training.steps:
         return []

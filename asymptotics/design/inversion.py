@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.results import plain
 from hermite.errors import ConvergenceError, InputError
-
-if TYPE_CHECKING:
-    from hermite.target import Target
+from hermite.target import Target, as_target
 
 SMALLEST, LARGEST = 1e-2, 1e4
 """The range of alpha that is searched: more samples change the error by about 1/LARGEST of itself."""
@@ -61,7 +59,7 @@ class SamplesNeeded:
 
 
 def samples_needed(
-    f: Target,
+    f: Target | str,
     network: Network | None = None,
     training: Training | None = None,
     ridge: Ridge | None = None,
@@ -83,6 +81,7 @@ def samples_needed(
     if not (isinstance(test_error, (int, float)) and math.isfinite(test_error) and test_error > 0):
         raise InputError(f"test_error must be a positive number, not {test_error!r}.")
     ridge = ridge or Ridge()
+    f = as_target(f)
     curve = _Curve(f, network, training, ridge)
     grid = np.geomspace(SMALLEST, LARGEST, _GRID)
     errors = [curve(float(alpha)) for alpha in grid]

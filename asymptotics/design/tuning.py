@@ -15,7 +15,7 @@ from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.results import Risk, plain
 from hermite.errors import ConvergenceError, InputError
-from hermite.target import Target
+from hermite.target import Target, as_target
 
 Progress = Callable[[str], None]
 
@@ -81,7 +81,7 @@ class Optimum:
 
 
 def optimise(
-    f: Target,
+    f: Target | str,
     network: Network | None = None,
     training: Training | None = None,
     ridge: Ridge | None = None,
@@ -102,7 +102,7 @@ def optimise(
     """
     network, training, ridge = network or Network(), training or Training(steps=0), ridge or Ridge()
     wanted = _checked(over, training, {"lambdas": lambdas, "etas": etas})
-    search = _Search(f, network, training, ridge, "lam" in wanted, lambdas)
+    search = _Search(as_target(f), network, training, ridge, "lam" in wanted, lambdas)
     if "eta" in wanted:
         eta, edge = _least(search.profile, etas, _PER_DECADE)
         edges = ["eta"] if edge else []

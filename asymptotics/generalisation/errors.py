@@ -36,15 +36,16 @@ from asymptotics.generalisation.spiked.trained_layer import (
 )
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.low_orders import without_orders
+from asymptotics.learning.given_directions import along_given
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes, readout_groups
 from asymptotics.learning.laws import learned_features
 from asymptotics.results import Risk
 from hermite.errors import InputError
-from hermite.target import Target
+from hermite.target import Target, as_target
 
 
 def risk(
-    f: Target,
+    f: Target | str,
     network: Network | None = None,
     training: Training | None = None,
     ridge: Ridge | None = None,
@@ -67,6 +68,7 @@ def risk(
     fixed point was not reached.
     """
     network, training, ridge = network or Network(), training or Training(steps=0), ridge or Ridge()
+    f = as_target(f)
     _refuse(f, network, training, ridge, accuracy)
     if ridge.regime == "fixed-width":
         return _fixed_width_risk(f, network, training, ridge)
@@ -188,9 +190,9 @@ def _conditional_finite_risk(
 def _fixed_width_risk(f: Target, network: Network, training: Training, ridge: Ridge) -> Risk:
     """p neurons, d → ∞ (or the overlaps and n2 of ``ridge.d``): the fit of a population."""
     from asymptotics.generalisation.population import population_error
-    from asymptotics.learning.laws import overlaps
+    from asymptotics.learning.laws import orthonormal_overlaps
 
-    found = overlaps(f, network, training, d=ridge.d)
+    found = orthonormal_overlaps(f, network, training, d=ridge.d)
     last = found.steps[-1]
     penalty = 0.0 if ridge.d is None else network.width * ridge.lam / ridge.n2(ridge.d)
     fitted = without_orders(f, tuple(training.remove_orders))
@@ -198,13 +200,18 @@ def _fixed_width_risk(f: Target, network: Network, training: Training, ridge: Ri
     note = f"terms of relative order p/n2 are not included; overlaps: {found.validity_note}"
     result = _result(
         f, network, training, ridge, excess + f.noise, excess + f.noise, "population least squares",
-        ("leading order", note), {"M": last.M, "Q": last.Q}, None,
+        ("leading order", note), {"M": along_given(f, last.M), "Q": last.Q}, None,
     )  # fmt: skip
     return replace(result, p=network.width)
 
 
 def risk_curve(
-    f: Target, network: Network, training: Training | None, ridges: Sequence[Ridge], *, throw: bool = True
+    f: Target | str,
+    network: Network,
+    training: Training | None,
+    ridges: Sequence[Ridge],
+    *,
+    throw: bool = True,
 ) -> list[Risk]:
     """``risk`` at every ridge of a curve; the moments are computed once."""
     return [risk(f, network, training, ridge, throw=throw) for ridge in ridges]

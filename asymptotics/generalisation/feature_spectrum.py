@@ -32,7 +32,7 @@ from asymptotics.generalisation.spiked.target_moments import moments_at_start
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import plain
 from hermite.errors import InputError
-from hermite.target import Target
+from hermite.target import Target, as_target
 
 Array = npt.NDArray[np.float64]
 
@@ -89,7 +89,10 @@ class FeatureSpectrum:
 
 
 def spectrum(
-    f: Target, network: Network | None = None, training: Training | None = None, ridge: Ridge | None = None
+    f: Target | str,
+    network: Network | None = None,
+    training: Training | None = None,
+    ridge: Ridge | None = None,
 ) -> FeatureSpectrum:
     """Edge and spikes of the features of ``network`` after 0 or 1 giant steps, at ``ridge.d``, n2 = α d and p = β d.
 
@@ -108,6 +111,7 @@ def spectrum(
     sigma = network.get_activation()
     bulk = _Bulk(sigma, d, n2, p)
     edge_nu = bulk.edge()
+    f = as_target(f)
     seen = without_orders(f, tuple(training.remove_orders))
     _, c1_target, energy = moments_at_start(seen)
     n = training.n(d) if training.steps else None

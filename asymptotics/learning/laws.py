@@ -13,10 +13,11 @@ from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.fixed_width import FiniteStarts, FixedWidth
 from asymptotics.learning.giant.fixed_width_leap import FixedWidthLeap
 from asymptotics.learning.giant.many_neurons import ManyNeurons, ManyNeuronsLeap
+from asymptotics.learning.given_directions import in_given_directions
 from asymptotics.learning.law import Law
 from asymptotics.results import Overlaps
 from hermite.errors import InputError
-from hermite.target import Target
+from hermite.target import Target, as_target
 
 if TYPE_CHECKING:
     from asymptotics.experiment.settings import Network, Training
@@ -39,15 +40,29 @@ def law_of(f: Target, network: Network, training: Training, d: int | None = None
 
 
 def overlaps(
-    f: Target, network: Network, training: Training, *, accuracy: float = 1e-4, d: int | None = None
+    f: Target | str, network: Network, training: Training, *, accuracy: float = 1e-4, d: int | None = None
 ) -> Overlaps:
-    """Predicted overlaps at steps 0..T (``training.steps``).
+    """Predicted overlaps at steps 0..T (``training.steps``) with the target's directions as they are given.
 
     ``network.width`` "infinite": one entry a group of equal readout (averaged over biases), p → ∞ after d → ∞; a whole
     number: one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given. ``accuracy`` is absolute, on
     the entries of M and Q; where it is not met, ``validity_note`` says what was reached.
     ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it.
     Raises :class:`InputError` for settings that have no law, naming what to change.
+    """
+    target = as_target(f)
+    return in_given_directions(
+        target, orthonormal_overlaps(target, network, training, accuracy=accuracy, d=d)
+    )
+
+
+def orthonormal_overlaps(
+    f: Target, network: Network, training: Training, *, accuracy: float = 1e-4, d: int | None = None
+) -> Overlaps:
+    """:func:`overlaps` with an orthonormal basis of the target's space, for theories that build on them.
+
+    With a Gram matrix the basis is that of ``f.cholesky``; M Mᵀ is then the Gram matrix of the neurons' parts in the
+    target's space. Quantiles are those with the given directions.
     """
     if not (np.isfinite(accuracy) and accuracy > 0):
         raise InputError(f"accuracy must be a positive number, not {accuracy!r}")

@@ -10,13 +10,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
+from asymptotics.learning.given_directions import along_given, cosines_with_given, lengths_of
 from asymptotics.results import Overlaps, Risk, StepOverlaps, plain
 from asymptotics.simulation.backends import get_backend
 from asymptotics.simulation.direct import DirectNetwork
@@ -25,9 +26,7 @@ from asymptotics.simulation.ridge_fit import Fit, fit_and_test
 from asymptotics.simulation.seeds import fingerprint, unit_entropy
 from asymptotics.simulation.state import population_risk
 from hermite.errors import InputError
-
-if TYPE_CHECKING:
-    from hermite.target import Target
+from hermite.target import Target, as_target
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str], None]
@@ -67,7 +66,7 @@ class SimulationResult:
 
 
 def simulate(
-    f: Target,
+    f: Target | str,
     network: Network | None = None,
     training: Training | None = None,
     ridge: Ridge | None = None,
@@ -94,7 +93,7 @@ def simulate(
     network, simulation = network or Network(), simulation or Simulation()
     training = training or Training(steps=0)
     job = Job(
-        f,
+        as_target(f),
         network,
         training,
         ridge,
@@ -219,7 +218,10 @@ class Job:
         """What decides the results to the last bit: the content, its seed and how the work is carried out."""
         s = self.simulation
         how = [s.test_samples, s.dtype, s.backend, s.device, s.memory, s.threads]
-        return {"content": self.content, "seed": s.seed, "how": how, "generation": GENERATION}
+        identity = {"content": self.content, "seed": s.seed, "how": how, "generation": GENERATION}
+        # Older versions stored overlaps with an orthonormal basis in the place of the given directions.
+        turned = self.f.gram is not None and self.ridge is None
+        return identity | ({"directions": "given"} if turned else {})
 
     # What overflows is caught by ``check_finite`` and told in one sentence.
     @np.errstate(over="ignore", invalid="ignore")
@@ -249,7 +251,8 @@ class Job:
             first = _STEP * (step + 1)
             if self.ridge is None:
                 risk = population_risk(student, self.f, first, s.test_samples)
-                found.append((*student.overlaps(), risk))
+                m, q = student.overlaps()
+                found.append((along_given(self.f, m), q, risk))
             elif step in self.steps:
                 found.append(
                     fit_and_test(
@@ -320,7 +323,10 @@ class Job:
         readout = self.network.finite_readout(self.width)
         groups, grouped = self._groups(readout)
         steps = [
-            _step(t, [record[t] for record in records], readout, groups, grouped)
+            replace(
+                _step(t, [record[t] for record in records], readout, groups, grouped),
+                lengths=lengths_of(self.f),
+            )
             for t in range(len(records[0]))
         ]
         d = self.simulation.d
@@ -332,7 +338,9 @@ class Job:
             d=d,
             p=self.width,
             n=self.training.n(d),
-            samples=tuple(_cosines([record[t] for record in records]) for t in range(len(records[0]))),
+            samples=tuple(
+                _cosines(self.f, [record[t] for record in records]) for t in range(len(records[0]))
+            ),
         )
 
 
@@ -397,9 +405,9 @@ def group_gram(gram: Array, groups: list[Array]) -> Array:
     return np.asarray(total / np.where(count > 0, count, np.nan))
 
 
-def _cosines(runs: list[tuple[Array, Array, float]], limit: int = 4096) -> Array:
+def _cosines(f: Target, runs: list[tuple[Array, Array, float]], limit: int = 4096) -> Array:
     """cos(w_i, w*_k) of single neurons, (replicates, p, r), at most ``limit`` neurons a run."""
-    return np.stack([run[0][:limit] / np.sqrt(np.diag(run[1])[:limit, None]) for run in runs])
+    return np.stack([cosines_with_given(f, run[0][:limit], np.sqrt(np.diag(run[1])[:limit])) for run in runs])
 
 
 __all__ = ["SimulationResult", "mean_and_error", "simulate"]

@@ -20,7 +20,7 @@ from typing import Any
 from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite.errors import InputError
-from hermite.target import Target
+from hermite.target import Target, as_target
 
 _STEPS = 50
 
@@ -138,7 +138,7 @@ def plateaus(
     1     (1, 0)            1      0      0
     2     (1, 0) (0, 1)     0      0      0
     """
-    target = Target(f) if isinstance(f, str) else f
+    target = as_target(f)
     problems = [
         f"{name} must be a whole number of at least 0, not {value!r}."
         for name, value in (("steps", steps), ("kappa", kappa))

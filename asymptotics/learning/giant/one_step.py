@@ -33,6 +33,7 @@ from asymptotics.expectations.target_rule import splits_kinks, target_rule
 from asymptotics.learning.features import LearnedFeatures, Links
 from asymptotics.learning.giant.low_orders import low_orders, symbolic_tensor, without_orders
 from asymptotics.learning.giant.mean_field import overflow, rotated
+from asymptotics.learning.given_directions import along_given, cosines_with_given
 from asymptotics.learning.groups import Groups
 from hermite.errors import InputError
 from hermite.target import Target
@@ -118,17 +119,21 @@ class OneStepLaw:
         return Q
 
     def samples(self, log2_size: int = _SAMPLE, seed: int = 0) -> dict[str, Array]:
-        """Values at 2^log2_size quasi-random starts: M, cosine (G, N, r), norm_M, cosine_subspace, norm2 (G, N)."""
+        """Values at 2^log2_size quasi-random starts: M (G, N, r), norm_M, cosine_subspace, norm2 (G, N), cosine.
+
+        M and cosine are with the directions as they are given, the others with their whole space.
+        """
         x = sobol_normal(self.target.r, log2_size, seed)
         M = self.overlap(x)
         size2 = np.sum(M**2, axis=2)
         norm2 = size2 + (self.common**2 + self.residual2)[:, None]
+        M = along_given(self.target, M)
         return {
             "M": M,
             "norm_M": np.sqrt(size2),
             "norm2": norm2,
             "cosine_subspace": np.sqrt(size2 / norm2),
-            "cosine": M / np.sqrt(norm2)[:, :, None],
+            "cosine": cosines_with_given(self.target, M, np.sqrt(norm2)),
         }
 
     def quantiles(

@@ -158,7 +158,7 @@ def test_unmet_accuracy_is_said() -> None:
 
 
 def test_learned_first_direction_in_a_gram_metric() -> None:
-    """M is in orthonormal coordinates: u_1 = x_1, u_2 = x_1/2 + (3/4)^(1/2) x_2."""
+    """The neuron moves by w*_2/2, which overlaps 1/4 with w*_1 and 1/2 with w*_2."""
     f = Target("z2", gram=[["1", "1/2"], ["1/2", "1"]])
     result = overlaps(f, Network(), Training(steps=1))
-    np.testing.assert_allclose(result[1].M[0], 0.5 * np.array([0.5, np.sqrt(0.75)]), atol=1e-12)
+    np.testing.assert_allclose(result[1].M[0], [0.25, 0.5], atol=1e-12)
