@@ -20,6 +20,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.frozen import Frozen
 from hermite.errors import ConvergenceError, InputError
 
 Array = npt.NDArray[np.float64]
@@ -47,8 +48,8 @@ class Status(Enum):
     )
 
 
-@dataclass(frozen=True)
-class Solution:
+@dataclass(frozen=True, eq=False)
+class Solution(Frozen):
     """Where a solver stopped: ``value`` x, its undamped scaled ``residual``, and the ``iterations`` (map evaluations)."""
 
     status: Status

@@ -8,33 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.frozen import Frozen
+from asymptotics.json_values import plain
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[np.float64]
-
-
-def plain(value: Any) -> Any:
-    """``value`` ready for JSON: arrays as lists, NumPy scalars as numbers, enums as their values, NaN and inf as null."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, Enum):
-        return plain(value.value)
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
 
 
 class Validity(StrEnum):
@@ -108,8 +94,8 @@ def _sum(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first + second
 
 
-@dataclass(frozen=True)
-class StepOverlaps:
+@dataclass(frozen=True, eq=False)
+class StepOverlaps(Frozen):
     """The state of the first layer after ``step`` giant steps, neuron by neuron or group by group.
 
     With G entries (neurons at fixed width; groups of equal readout for many neurons) and r directions:
@@ -171,8 +157,8 @@ class StepOverlaps:
         return result
 
 
-@dataclass(frozen=True)
-class Overlaps:
+@dataclass(frozen=True, eq=False)
+class Overlaps(Frozen):
     """Overlaps at steps 0..T, from theory or from simulation (then ``replicates``, ``d`` and ``p`` are set).
 
     ``samples`` (simulation only): per step an array (replicates, p, r) of the cosines of single neurons, for clouds.
@@ -235,8 +221,8 @@ class Overlaps:
         return plot_overlaps(self, ax=ax)
 
 
-@dataclass(frozen=True)
-class Risk:
+@dataclass(frozen=True, eq=False)
+class Risk(Frozen):
     """Errors of the ridge fit of the second layer at one point (step, alpha, beta, lambda).
 
     ``test_error`` = E[(y − f)²] (label noise included), ``excess_risk`` = test_error − Δ, ``train_error`` =

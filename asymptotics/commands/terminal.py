@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from asymptotics.json_values import plain
 
 DISAGREES, INPUT_ERROR, NOT_CONVERGED, INTERNAL_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 70, 130, 141
 
@@ -49,16 +50,7 @@ def emit(result: Any, as_json: bool, text: Callable[[], str]) -> None:
 
 def document_text(document: Any) -> str:
     """One JSON document."""
-    return json.dumps(finite(document), indent=2, allow_nan=False)
-
-
-def finite(value: Any) -> Any:
-    """``value`` with NaN and infinities as null, which is what JSON has."""
-    if isinstance(value, dict):
-        return {str(k): finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return json.dumps(plain(document), indent=2, allow_nan=False)
 
 
 def say(text: str) -> None:

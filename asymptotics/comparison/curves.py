@@ -15,7 +15,8 @@ from typing import Any
 
 from asymptotics.experiment.grid import Experiment, Unit
 from asymptotics.experiment.settings import Ridge, Simulation, Training
-from asymptotics.results import Risk, plain
+from asymptotics.json_values import plain
+from asymptotics.results import Risk
 from hermite.errors import InputError
 
 Row = dict[str, Any]
@@ -166,8 +167,6 @@ def _row(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | Non
     row |= {key: getattr(predicted, key) for key in COLUMNS[len(row) :]}
     row["simulation"] = None if measured is None else {key: getattr(measured, key) for key in SIMULATED}
     result: Row = plain(row)
-    # Kernel ridge (beta = inf) has no number in JSON; the text says it.
-    result["beta"] = "inf" if ridge.beta == float("inf") else ridge.beta
     return result
 
 

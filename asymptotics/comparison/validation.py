@@ -41,7 +41,8 @@ from asymptotics.comparison.joined import (
     with_sizes,
 )
 from asymptotics.experiment.grid import Experiment
-from asymptotics.results import plain
+from asymptotics.frozen import Frozen
+from asymptotics.json_values import plain
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ CONTROL_FACTOR = 1.5
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Control:
+@dataclass(frozen=True, eq=False)
+class Control(Frozen):
     """The verdict on a theory whose ``setting`` was multiplied by ``factor``: it must be ``refused``."""
 
     setting: str
@@ -70,8 +71,8 @@ class Control:
         return dict(vars(self))
 
 
-@dataclass(frozen=True)
-class ValidationReport:
+@dataclass(frozen=True, eq=False)
+class ValidationReport(Frozen):
     """``verdict`` ("agrees" or "disagrees"), how many ``points``, their z-scores in short, and ``rows``.
 
     A row: ``quantity``, the point's coordinates, ``theory`` (at the largest simulated ``d``), ``theory_limit``

@@ -15,7 +15,8 @@ import numpy as np
 
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
-from asymptotics.results import plain
+from asymptotics.frozen import Frozen
+from asymptotics.json_values import plain
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, as_target
 
@@ -26,8 +27,8 @@ _PRECISION = 1e-6
 """Relative precision of alpha."""
 
 
-@dataclass(frozen=True)
-class SamplesNeeded:
+@dataclass(frozen=True, eq=False)
+class SamplesNeeded(Frozen):
     """The answer of ``samples_needed``.
 
     ``alpha``   least n2/d at which the error is reached; None if it is not, and then ``reason`` says why
@@ -109,7 +110,7 @@ def inverted(experiment: Experiment, test_error: float) -> list[dict[str, Any]]:
             "step": step,
             "alpha_train": training.alpha if step else None,
             "eta": training.eta if step else None,
-            "beta": ridge.beta,
+            "beta": plain(ridge.beta),
             "lambda": ridge.lam,
             "d": ridge.d,
         }

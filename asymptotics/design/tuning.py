@@ -13,7 +13,9 @@ from typing import Any
 
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
-from asymptotics.results import Risk, plain
+from asymptotics.frozen import Frozen
+from asymptotics.json_values import plain
+from asymptotics.results import Risk
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, as_target
 
@@ -27,8 +29,8 @@ _PER_DECADE = 3
 _ACCURACY = 1e-3
 
 
-@dataclass(frozen=True)
-class Optimum:
+@dataclass(frozen=True, eq=False)
+class Optimum(Frozen):
     """Where the predicted test error is least.
 
     ``lam``, ``eta``   the optimal setting (``eta`` None without giant steps)
@@ -139,7 +141,7 @@ def tuned(experiment: Experiment, over: Sequence[str]) -> list[dict[str, Any]]:
             "step": training.steps,
             "alpha_train": training.alpha if training.steps else None,
             "alpha": ridge.alpha,
-            "beta": ridge.beta if math.isfinite(ridge.beta) else "inf",
+            "beta": plain(ridge.beta),
         }
         rows[key] = setting | best.to_dict()
     return list(rows.values())

@@ -27,10 +27,11 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import hermite_rule, hermite_values
 from asymptotics.experiment.settings import Network, Ridge, Training
+from asymptotics.frozen import Frozen
 from asymptotics.generalisation.finite.harmonics import features
 from asymptotics.generalisation.spiked.target_moments import moments_at_start
+from asymptotics.json_values import plain
 from asymptotics.learning.giant.low_orders import without_orders
-from asymptotics.results import plain
 from hermite.errors import InputError
 from hermite.target import Target, as_target
 
@@ -43,8 +44,8 @@ _WINDOWS = 40
 _HERE = "The spectrum after one step"
 
 
-@dataclass(frozen=True)
-class FeatureSpectrum:
+@dataclass(frozen=True, eq=False)
+class FeatureSpectrum(Frozen):
     """The singular values of F − c_0 (n2 × p) after ``step`` giant steps (0 or 1).
 
     ``edge``          upper edge of the bulk

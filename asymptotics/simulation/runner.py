@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
+from asymptotics.frozen import Frozen
+from asymptotics.json_values import plain
 from asymptotics.learning.given_directions import along_given, cosines_with_given, lengths_of
-from asymptotics.results import Overlaps, Risk, StepOverlaps, plain
+from asymptotics.results import Overlaps, Risk, StepOverlaps
 from asymptotics.simulation.backends import get_backend
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork
@@ -40,8 +42,8 @@ GENERATION = 1
 _PROBE = np.linspace(-4.0, 4.0, 65)
 
 
-@dataclass(frozen=True)
-class SimulationResult:
+@dataclass(frozen=True, eq=False)
+class SimulationResult(Frozen):
     """Overlaps (without a ridge) or risks (with one), means over ``replicates`` finished runs.
 
     ``interrupted``: Ctrl-C ended the work early; what is here rests on the replicates that were finished.

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from asymptotics.frozen import Frozen
+from asymptotics.json_values import plain
 from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite.errors import InputError
@@ -25,22 +27,22 @@ from hermite.target import Target, as_target
 _STEPS = 50
 
 
-@dataclass(frozen=True)
-class Plateaus:
+@dataclass(frozen=True, eq=False)
+class Plateaus(Frozen):
     """One step of the stairway: the learned subspace and the floors at κ = 0, 1, … (``exact``: as fractions)."""
 
     step: int
     dim: int
-    subspace: list[list[str]]
-    plateaus: list[float]
-    exact: list[str] | None = None
+    subspace: tuple[tuple[str, ...], ...]
+    plateaus: tuple[float, ...]
+    exact: tuple[str, ...] | None = None
     dim_activation: int | None = None
-    subspace_activation: list[list[str]] | None = None
-    plateaus_activation: list[float] | None = None
+    subspace_activation: tuple[tuple[str, ...], ...] | None = None
+    plateaus_activation: tuple[float, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON, with the activation's own subspace."""
-        return {
+        row: dict[str, Any] = {
             "step": self.step,
             "dim": self.dim,
             "subspace": self.subspace,
@@ -50,10 +52,12 @@ class Plateaus:
             "dim_activation": self.dim_activation,
             "subspace_activation": self.subspace_activation,
         }
+        result: dict[str, Any] = plain(row)
+        return result
 
 
-@dataclass(frozen=True)
-class PlateauTable:
+@dataclass(frozen=True, eq=False)
+class PlateauTable(Frozen):
     """The stairway of a target: ``rows`` by step, ``error`` the estimated error of numerical values (0: exact)."""
 
     target: str

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asymptotics.experiment.grid import Experiment
+from asymptotics.frozen import Frozen
 from asymptotics.simulation.runner import Job, mean_and_error
 from asymptotics.simulation.seeds import unit_entropy
 from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, estimate, work_of
@@ -44,8 +45,8 @@ VOLATILE = ("seconds", "host", "finished")
 _CELL = ("d", "step", "alpha_train", "eta", "alpha", "beta", "lambda", "batch_exponent", "n", "n2", "p")
 
 
-@dataclass(frozen=True, repr=False)
-class SweepResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepResult(Frozen):
     """The table of a sweep: one row a (unit, step, lambda), sorted by key, step and lambda.
 
     ``rows``      the settings of the unit (``key``, ``d``, ``p``, ``n``, ``alpha``, …, ``replicate``), ``step``,

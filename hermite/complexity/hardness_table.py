@@ -80,7 +80,7 @@ class Hardness:
             "trivial_subspace": self.trivial_subspace,
             "easy_subspace": self.easy_subspace,
             "hard_subspace": self.hard_subspace,
-            "alpha_c": "infinity" if self.alpha_c == math.inf else self.alpha_c,
+            "alpha_c": "inf" if self.alpha_c == math.inf else self.alpha_c,
             "alpha_c_error": self.alpha_c_error,
             "boolean_leap": self.boolean_leap,
             "biased_d1_dims": _listed(self.biased_d1_dims),

@@ -43,9 +43,9 @@ class RecoveryThreshold:
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain data; an infinite α_c is the text "infinity"."""
+        """The fields as plain data; an infinite α_c is the text "inf"."""
         out = {f.name: getattr(self, f.name) for f in fields(self)}
-        return out | ({"alpha_c": "infinity"} if self.alpha_c == math.inf else {})
+        return out | ({"alpha_c": "inf"} if self.alpha_c == math.inf else {})
 
 
 def recovery_threshold(f: Target, samples: int = 1 << 20, seed: int = 0) -> RecoveryThreshold:

@@ -15,7 +15,7 @@ import click
 import pytest
 
 from asymptotics.commands.cli import cli, run
-from asymptotics.commands.terminal import finite, read_gram
+from asymptotics.commands.terminal import document_text, read_gram
 from hermite.errors import ConvergenceError, InputError
 
 BIN = Path(sys.executable).parent
@@ -307,8 +307,9 @@ def test_the_examples_of_the_help_run(name: str, tmp_path: Path, capsys: pytest.
         assert result.returncode == 0, (line, result.stderr)
 
 
-def test_infinities_become_null() -> None:
-    assert finite({"a": [1.0, float("nan"), (float("inf"),)]}) == {"a": [1.0, None, [None]]}
+def test_json_has_one_word_for_infinity_and_null_for_no_number() -> None:
+    text = document_text({"a": [1.0, float("nan"), (float("inf"), -float("inf"))]})
+    assert json.loads(text) == {"a": [1.0, None, ["inf", "-inf"]]}
 
 
 def test_the_student_of_a_leap_query(capsys: pytest.CaptureFixture[str]) -> None:

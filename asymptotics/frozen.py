@@ -1,0 +1,90 @@
+"""Frozen data with arrays in it that behaves as values do: equal, hashable, picklable, not to be written into.
+
+A dataclass's own ``==`` fails on arrays ("truth value is ambiguous") and its hash on dictionaries. A ``Frozen`` compares
+contents, and keeps them from being changed: arrays are read-only copies, lists tuples, dictionaries ``FrozenDict``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import fields, is_dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+
+class FrozenDict(dict[str, Any]):
+    """A dictionary that is not changed after it was made.
+
+    >>> FrozenDict(a=1)["a"]
+    1
+    """
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("part of a frozen result: make a copy with dict(...) to change it")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(content(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return sealed, (dict(self),)
+
+
+def sealed(value: Any) -> Any:
+    """``value`` that nobody can write into: read-only arrays (copied unless they are so already), tuples, ``FrozenDict``."""
+    if isinstance(value, np.ndarray):
+        if value.flags.writeable or value.base is not None:
+            value = value.copy()
+            value.flags.writeable = False
+        return value
+    if isinstance(value, list) or type(value) is tuple:
+        return tuple(sealed(entry) for entry in value)
+    if isinstance(value, dict) and not isinstance(value, FrozenDict):
+        return FrozenDict({key: sealed(entry) for key, entry in value.items()})
+    return value
+
+
+def content(value: Any) -> Hashable:
+    """What makes two values equal, hashable: arrays by shape and bytes (0.0 is −0.0, NaN is NaN), the rest by parts."""
+    if isinstance(value, np.ndarray):
+        return (
+            "array",
+            value.shape,
+            value.dtype.str,
+            (value + 0 if value.dtype.kind in "fc" else value).tobytes(),
+        )
+    if isinstance(value, Frozen):
+        parts = fields(value)  # type: ignore[arg-type]  # every subclass is a dataclass
+        return (type(value), *(content(getattr(value, part.name)) for part in parts))
+    if isinstance(value, dict):
+        return frozenset((key, content(entry)) for key, entry in value.items())
+    if isinstance(value, (list, tuple)):
+        return tuple(content(entry) for entry in value)
+    if isinstance(value, float) and math.isnan(value):
+        return "nan"
+    return value  # type: ignore[no-any-return]
+
+
+class Frozen:
+    """Base of a result: derive with ``@dataclass(frozen=True, eq=False)``."""
+
+    def __post_init__(self) -> None:
+        assert is_dataclass(self)
+        for part in fields(self):
+            object.__setattr__(self, part.name, sealed(getattr(self, part.name)))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Unpickled and deep-copied arrays are writeable.
+        for name, value in state.items():
+            object.__setattr__(self, name, sealed(value))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return content(self) == content(other)
+
+    def __hash__(self) -> int:
+        return hash(content(self))

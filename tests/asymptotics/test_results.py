@@ -1,0 +1,180 @@
+"""Results are values: equal, hashable, picklable, deep-copyable, read-only, and strict JSON."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import pickle
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asymptotics import (
+    Network,
+    Ridge,
+    Simulation,
+    Training,
+    optimise,
+    overlaps,
+    plateaus,
+    risk,
+    samples_needed,
+    simulate,
+    spectrum,
+)
+from asymptotics.fixed_point import solve
+from asymptotics.frozen import Frozen, FrozenDict, sealed
+from asymptotics.json_values import plain
+from asymptotics.results import ErrorBudget, Overlaps, Risk, StepOverlaps
+from hermite import Target
+
+F = Target("z1 + z1*z2", noise=0.1)
+SMALL = Simulation(d=20, width=6, replicates=2, test_samples=200)
+RANDOM = Network("tanh", initialisation="independent")
+
+RESULTS: dict[str, Callable[[], Any]] = {
+    "risk": lambda: risk(F, None, None, Ridge()),
+    "risk of kernel ridge": lambda: risk(F, None, None, Ridge(beta=math.inf)),
+    "risk after a step": lambda: risk(F, None, Training(1), Ridge()),
+    "risk at finite d": lambda: risk(F, None, None, Ridge(d=60)),
+    "risk at fixed width": lambda: risk(F, Network("erf", width=4), Training(1), Ridge(regime="fixed-width")),
+    "overlaps": lambda: overlaps(F, Network(), Training(1)),
+    "overlaps with a law": lambda: overlaps(Target("z1*z2"), Network(), Training(1, batch_exponent=2)),
+    "overlaps at fixed width": lambda: overlaps(F, Network("erf", width=4), Training(1)),
+    "plateaus": lambda: plateaus(F, activation="relu"),
+    "samples": lambda: samples_needed(F, test_error=1.5),
+    "samples out of reach": lambda: samples_needed(F, test_error=0.01),
+    "optimum": lambda: optimise(Target("z1", noise=0.1), over=("lam",)),
+    "spectrum": lambda: spectrum(F, RANDOM, Training(1), Ridge(d=60)),
+    "simulated overlaps": lambda: simulate(F, None, Training(1), None, SMALL),
+    "simulated risks": lambda: simulate(F, None, Training(1), Ridge(), SMALL),
+    "solution": lambda: solve(np.cos, [1.0]),
+}
+
+
+def no_constant(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
+
+
+def arrays(value: Any) -> list[np.ndarray]:
+    """All arrays inside a value."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, Frozen):
+        return [a for part in fields(value) for a in arrays(getattr(value, part.name))]  # type: ignore[arg-type]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [a for part in parts for a in arrays(part)]
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_results_are_values(name: str) -> None:
+    found, again = RESULTS[name](), RESULTS[name]()
+    unpickled = pickle.loads(pickle.dumps(found))  # noqa: S301 (our own bytes)
+    copies = [again, copy.deepcopy(found), copy.copy(found), unpickled]
+    for other in copies:
+        assert found == other
+        assert hash(found) == hash(other)
+        assert not any(array.flags.writeable for array in arrays(other))
+    assert len({found, *copies}) == 1
+    assert found != "something else"
+
+
+@pytest.mark.parametrize("name", [name for name in RESULTS if name != "solution"])
+def test_results_are_strict_json_and_know_their_keys(name: str) -> None:
+    document = RESULTS[name]().to_dict()
+    text = json.dumps(document, allow_nan=False)
+    assert json.loads(text, parse_constant=no_constant) == document
+
+
+def test_results_that_differ_in_one_entry_are_not_equal() -> None:
+    found = overlaps(F, Network(), Training(1))
+    step = found.steps[1]
+    moved = replace(step, M=step.M + np.array([[1e-16, 1.0], [0.0, 0.0]]))
+    assert step != moved
+    assert found != replace(found, steps=(found.steps[0], moved))
+    assert risk(F, None, None, Ridge()) != risk(F, None, None, Ridge(lam=0.02))
+
+
+def test_a_result_keeps_its_numbers_when_its_maker_goes_on() -> None:
+    values = np.array([1.0, 2.0])
+    step = StepOverlaps(0, values, values, np.zeros((2, 1)), np.eye(2), values, 1.0)
+    values[0] = 7.0
+    assert step.readout[0] == 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        step.readout[0] = 3.0
+
+
+def test_parameters_of_a_result_are_not_changed() -> None:
+    found = risk(F, None, None, Ridge())
+    assert found.order_parameters is not None
+    for change in (
+        lambda d: d.update(t=1),
+        lambda d: d.pop("t"),
+        lambda d: d.__setitem__("t", 1),
+        lambda d: d.clear(),
+    ):
+        with pytest.raises(TypeError, match="frozen"):
+            change(found.order_parameters)
+    assert dict(found.order_parameters) | {"t": 0}
+
+
+def test_infinite_settings_are_one_word_wherever_they_are_written() -> None:
+    found = risk(F, None, None, Ridge(beta=math.inf))
+    assert found.to_dict()["beta"] == "inf"
+    assert float(found.to_dict()["beta"]) == math.inf
+
+
+numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | numbers | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(values, st.lists(numbers, max_size=4))
+def test_any_content_is_equal_to_its_copy_and_becomes_strict_json(value: Any, entries: list[float]) -> None:
+    content = {"value": value, "array": np.array(entries), "scalar": np.float32(1.5), "flag": np.bool_(True)}
+    one = Risk(1.0, 1.0, 1.0, order_parameters=content)
+    two = Risk(1.0, 1.0, 1.0, order_parameters=copy.deepcopy(content))
+    assert one == two
+    assert hash(one) == hash(two)
+    assert pickle.loads(pickle.dumps(one)) == one  # noqa: S301 (our own bytes)
+    json.loads(json.dumps(plain(content), allow_nan=False), parse_constant=no_constant)
+
+
+def test_sealed_turns_lists_and_dictionaries_into_what_nobody_changes() -> None:
+    found = sealed({"a": [1, [2]], "b": np.zeros(2)})
+    assert isinstance(found, FrozenDict)
+    assert found["a"] == (1, (2,))
+    assert hash(found) == hash(copy.deepcopy(found))
+
+
+# Error budgets --------------------------------------------------------------------------------------------------
+
+
+def test_an_error_budget_adds_up_and_admits_what_it_does_not_know() -> None:
+    known = ErrorBudget(1e-8, 2e-8, 0.0)
+    assert known.total == pytest.approx(3e-8)
+    assert not known.forbids_exact
+    partly = ErrorBudget(theory=1e-3)
+    assert partly.total is None
+    assert partly.forbids_exact
+    assert (known + partly) == ErrorBudget(None, None, 1e-3)
+    assert (known + known).total == pytest.approx(6e-8)
+
+
+@pytest.mark.parametrize("size", [-1e-9, math.nan])
+def test_a_negative_error_is_no_error(size: float) -> None:
+    with pytest.raises(ValueError, match="size"):
+        ErrorBudget(quadrature=size)
+
+
+def test_an_empty_overlap_table_is_a_value() -> None:
+    assert Overlaps("none", ()) == Overlaps("none", ())
