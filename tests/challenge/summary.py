@@ -1,0 +1,133 @@
+"""What the outcomes say together: a page in Markdown and its figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .running import Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: The marks: shares that a release has to reach.
+WITHIN_OR_STATED, COVERAGE = 0.95, 0.90
+
+
+def share(hits: Sequence[bool]) -> float:
+    """Share of hits; nan of nothing."""
+    return sum(hits) / len(hits) if hits else math.nan
+
+
+def answered(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The settings for which some theory gave a number."""
+    return [o for o in outcomes if o.predicted is not None]
+
+
+def lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """The shares in sentences."""
+    told = answered(outcomes)
+    stated = [o for o in told if o.stated is not None]
+    return [
+        f"{len(outcomes)} settings, {len(told)} answered ({share([o.predicted is not None for o in outcomes]):.0%}).",
+        f"Within 1 % + 2 s.e.: {share([o.within for o in told]):.1%} of the answers.",
+        f"Within 1 % + 2 s.e. or inside the stated error: {share([o.within or o.covered for o in told]):.1%} "
+        f"(mark {WITHIN_OR_STATED:.0%}).",
+        f"Coverage of the stated error: {share([o.covered for o in stated]):.1%} of {len(stated)} (mark {COVERAGE:.0%}).",
+        f"Answers without an error estimate: {len(told) - len(stated)} (mark 0).",
+    ]
+
+
+def table(outcomes: Sequence[Outcome]) -> list[str]:
+    """Deviations by stage and theory, in percent."""
+    rows = [
+        "| stage | theory | settings | median deviation | 90 % of them below | largest | median stated error | covered |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    groups = sorted({(o.stage, o.level) for o in answered(outcomes)})
+    for stage, level in groups:
+        own = [o for o in answered(outcomes) if (o.stage, o.level) == (stage, level)]
+        size = 100 * np.abs([o.deviation for o in own if o.deviation is not None])
+        stated = [100 * o.stated for o in own if o.stated is not None]
+        median = f"{np.median(stated):.2g} %" if stated else "-"
+        rows.append(
+            f"| {stage} | {level} | {len(own)} | {np.median(size):.2g} % | {np.quantile(size, 0.9):.2g} % "
+            f"| {size.max():.2g} % | {median} | {share([o.covered for o in own]):.0%} |"
+        )
+    return rows
+
+
+def refusals(outcomes: Sequence[Outcome]) -> list[str]:
+    """The sentences of the settings that no theory covers, and how often each was met."""
+    sentences = [o.refusal for o in outcomes if o.predicted is None]
+    return [f"- {sentences.count(text)} × {text}" for text in dict.fromkeys(sentences)]
+
+
+def page(outcomes: Sequence[Outcome], seed: int, figure: str) -> str:
+    """The documentation page of one run."""
+    worst = sorted(
+        (o for o in answered(outcomes) if not (o.within or o.covered)), key=lambda o: -abs(o.deviation or 0.0)
+    )
+    return "\n".join(
+        [
+            "# How far to trust a prediction",
+            "",
+            "Random settings, each predicted and then simulated with the real network "
+            f"(`python -m tests.challenge --seed {seed} --count {len(outcomes)}`): targets of one to three directions, rotated, "
+            "with and without noise; ten activations; three laws of the readout; both initialisations; no to three giant steps; "
+            "alpha, eta, beta and lambda log-uniform; d between 150 and 400 (leap 2: 60 to 120; fixed width: 100,000). The "
+            "prediction is asked for an accuracy of 1 %; test errors include the label noise.",
+            "",
+            *[f"- {line}" for line in lines(outcomes)],
+            "",
+            f"![Deviation of prediction from simulation against the stated error]({figure})",
+            "",
+            *table(outcomes),
+            "",
+            "## Outside both the 1 % and the stated error",
+            "",
+            *(list(map(_outside, worst)) or ["None."]),
+            "",
+            "## Not answered",
+            "",
+            *(refusals(outcomes) or ["None."]),
+            "",
+        ]
+    )
+
+
+def _outside(o: Outcome) -> str:
+    percent = 100 / o.measured
+    return f"- {100 * (o.deviation or 0.0):+.1f} % ± {percent * o.sem:.1f} %: {o.setting}"
+
+
+def draw_figure(outcomes: Sequence[Outcome]) -> Figure:
+    """|deviation| against the stated error, with the line on which they are equal; error bars are standard errors."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 4.2), layout="constrained")
+    ax = figure.subplots()
+    markers = "os^Dv<>P"
+    told = [o for o in answered(outcomes) if o.stated and o.deviation is not None]
+    for marker, stage in zip(markers, sorted({o.stage for o in told}), strict=False):
+        own = [o for o in told if o.stage == stage]
+        ax.errorbar(
+            [100 * (o.stated or 0.0) for o in own],
+            [max(100 * abs(o.deviation or 0.0), 1e-3) for o in own],
+            yerr=[100 * o.sem / o.measured for o in own],
+            fmt=marker,
+            ms=4,
+            lw=0.7,
+            mfc="none",
+            label=stage,
+        )
+    grid = np.geomspace(1e-2, 100, 50)
+    ax.plot(grid, grid, "k-", lw=1, label="equal")
+    ax.set(xscale="log", yscale="log", ylim=(1e-2, None))
+    ax.set_xlabel("stated error of the prediction (%)")
+    ax.set_ylabel("|prediction − simulation| / simulation (%)")
+    ax.legend(fontsize=8, frameon=False)
+    return figure
