@@ -110,6 +110,17 @@ def slope_product(
     return out.reshape(shape)
 
 
+def slope_product_table(
+    activation: Activation, m1: Array, s1: float, m2: Array, s2: float, rho: float
+) -> Array:
+    """E[σ'(h_1) σ'(h_2)] for every m_1 (n,) with every m_2 (k,), shape (n, k); σ without kinks."""
+    order = _mehler_order(activation, abs(rho))
+    first = _mehler_coefficients(activation.slope, m1, np.full(len(m1), s1), order)
+    second = _mehler_coefficients(activation.slope, m2, np.full(len(m2), s2), order)
+    table: Array = (first * rho ** np.arange(order + 1)) @ second.T
+    return table
+
+
 def weighted_slope_products(activation: Activation, m: Array, s: Array, rho: Array, weight: Array) -> Array:
     """Σ_x weight(x) E[σ'(h_i) σ'(h_j) | x], shape (p, p): means m (p, N), spreads s (p,), correlations rho
     (p, p).
