@@ -80,12 +80,11 @@ def field_rule(
     refine = resolution.refine
     r, m = f.r, noise.shape[1]
     x, w = target_rule(f, refine)
-    # An axis on which all neurons vary little compared with their own noise needs few nodes.
     ratio = np.max(np.abs(noise) / scale[:, None], axis=0, initial=0.0)
-    orders = [max(3, round(refine * min(28, 4 + 22 * q**0.75))) for q in ratio]
     rows = max(1, _CHUNK // len(scale))
-    if len(x) * np.prod(orders, dtype=float) <= resolution.most * refine:
-        e, u = tensor_rule(orders)
+    rules = noise_rules(ratio, refine)
+    if len(x) * np.prod([len(u) for _, _, u in rules], dtype=float) <= resolution.most * refine:
+        e, u = _product(rules, m)
         per = max(1, rows // len(e))
         for start in range(0, len(x), per):
             a, b = x[start : start + per], w[start : start + per]
@@ -98,6 +97,55 @@ def field_rule(
     for start in range(0, len(points), rows):
         part = points[start : start + rows]
         yield part, np.full(len(part), 1 / len(points))
+
+
+def noise_rules(ratio: Array, refine: float) -> list[tuple[npt.NDArray[np.intp], Array, Array]]:
+    """Rules whose product integrates over the common noise: (axes, nodes (N, axes), weights (N,)) each.
+
+    An axis on which every neuron varies by at most q times its own noise enters an average through terms q^2k with
+    coefficients below 1/k!: where q⁴ or q⁶ is negligible, all such axes share one rule of degree 3 or 5, whose nodes
+    grow linearly or quadratically with their number. Other axes get Gauss–Hermite nodes each.
+    """
+    negligible = 10.0 ** (-12 * refine)
+    tiny = np.flatnonzero(ratio**4 / 8 < negligible)
+    small = np.setdiff1d(np.flatnonzero(ratio**6 / 48 < negligible), tiny)
+    rules = []
+    for axis in np.setdiff1d(np.arange(len(ratio)), np.concatenate([tiny, small])):
+        order = max(3, round(refine * min(28, 4 + 22 * ratio[axis] ** 0.75)))
+        rules.append((np.array([axis]), *tensor_rule([order])))
+    if len(small):
+        rules.append((small, *_degree_five(len(small))))
+    if len(tiny):
+        rules.append((tiny, *_degree_three(len(tiny))))
+    return rules
+
+
+def _degree_three(m: int) -> tuple[Array, Array]:
+    """2m nodes ±√m e_i, exact to degree 3 (two nodes on one axis)."""
+    star = np.sqrt(m) * np.concatenate([np.eye(m), -np.eye(m)])
+    return star, np.full(2 * m, 0.5 / m)
+
+
+def _degree_five(m: int) -> tuple[Array, Array]:
+    """2m² + 1 nodes 0, ±√(m+2) e_i, √(m/2+1) (±e_i ± e_j), exact to degree 5 (Stroud 1971, E_n^r² 5-2)."""
+    star = np.sqrt(m + 2) * np.concatenate([np.eye(m), -np.eye(m)])
+    i, j = np.triu_indices(m, 1)
+    sides = np.sqrt(m / 2 + 1) * np.concatenate(
+        [a * np.eye(m)[i] + b * np.eye(m)[j] for a in (1, -1) for b in (1, -1)]
+    )
+    weights = [2 / (m + 2), *[(4 - m) / (2 * (m + 2) ** 2)] * len(star), *[1 / (m + 2) ** 2] * len(sides)]
+    return np.concatenate([np.zeros((1, m)), star, sides]), np.array(weights)
+
+
+def _product(rules: list[tuple[npt.NDArray[np.intp], Array, Array]], m: int) -> tuple[Array, Array]:
+    """The product of rules over disjoint axes, nodes (N, m)."""
+    nodes, weights = np.zeros((1, m)), np.ones(1)
+    for axes, x, w in rules:
+        count = len(nodes)
+        nodes = np.repeat(nodes, len(x), axis=0)
+        nodes[:, axes] = np.tile(x, (count, 1))
+        weights = np.repeat(weights, len(x)) * np.tile(w, count)
+    return nodes, weights
 
 
 def network_risk(f: Target, activation: Activation, layer: LearnedFeatures, refine: float = 1.0) -> float:
