@@ -27,9 +27,9 @@ def target_section(experiment: Experiment) -> str:
         readout=network.readout,
         bias=network.bias,
     )
-    if report.exactness == "undecided":
-        # Nothing is known: empty spaces would read as an answer.
-        pairs = [("how this is known", escape(f"undecided: {report.reason}"))]
+    if report.exactness == "undecided" and report.staircase.dims is None:
+        # No spaces to be written as formulas: what is proved of the first order, and why no more is.
+        pairs = [(escape(name), escape(answer)) for name, answer in report.lines()]
         return "\n".join([facts(pairs), _stairway(experiment)])
     pairs = [(escape(name.strip()), answer) for name, answer in _leap_answers(report)]
     pairs += [("warning", escape(warning)) for warning in report.warnings]
@@ -42,7 +42,7 @@ def _leap_answers(report: LeapReport) -> Iterable[tuple[str, str]]:
         "one giant step at the leap learns": report.leap_span,
         "beyond one step": report.beyond_one_step,
     }
-    spaces |= {f"  after step {t}": s for t, s in enumerate(report.staircase.subspaces[1:], start=1)}
+    spaces |= {f"  after step {t}": s for t, s in enumerate((report.staircase.subspaces or ())[1:], start=1)}
     for name, answer in report.lines():
         if name.startswith("hard directions"):
             yield name, _subspace(report.hard_directions, report.variables)
@@ -55,8 +55,10 @@ def _leap_answers(report: LeapReport) -> Iterable[tuple[str, str]]:
             yield name, escape(answer)
 
 
-def _subspace(rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:
+def _subspace(rows: Sequence[Sequence[str]] | None, names: Sequence[str]) -> str:
     """span{…} as a formula."""
+    if rows is None:
+        return "undecided"
     from hermite.indices.report import pretty
 
     if not rows:

@@ -8,7 +8,7 @@ n is the total number of samples up to constants, n = Θ(d^exponent); a logarith
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hermite.indices.report import pretty
@@ -54,7 +54,7 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def learned_text(self, names: tuple[str, ...], relevant_dim: int) -> str:
+    def learned_text(self, names: tuple[str, ...], relevant_dim: int | None) -> str:
         """What is learned, in the names of the directions."""
         if self.learned is None:
             return (
@@ -65,8 +65,8 @@ class Row:
         return pretty(self.learned, names) if self.learned else "nothing"
 
 
-def _space(rows: Vectors) -> tuple[Vectors, int]:
-    return rows, len(rows)
+def _space(rows: Vectors | None) -> tuple[Vectors | None, int | None]:
+    return rows, None if rows is None else len(rows)
 
 
 def _is_unknown(report: LeapReport) -> bool:
@@ -97,7 +97,7 @@ def gaussian_rows(
 def _one_step(report: LeapReport) -> Row:
     name = "one giant step"
     if _is_unknown(report):
-        return _undecided(name, "theorem", GIANT)
+        return replace(_undecided(name, "theorem", GIANT), exponent=report.leap_index)
     return Row(name, *_space(report.leap_span), report.leap_index, None, "theorem", GIANT)
 
 
@@ -105,7 +105,7 @@ def _steps(report: LeapReport, level: int) -> Row:
     stairs = report.staircase
     name = "T giant steps at n = Θ(d)" if level == 1 else "T giant steps at n = Θ(d²)"
     status = "as recalled" if level == 1 else "heuristic"
-    if _is_unknown(report):
+    if _is_unknown(report) or not stairs.dims or not stairs.subspaces or not stairs.leading_dims:
         return _undecided(name, status, GIANT)
     notes = []
     if len(stairs.dims) > 1:

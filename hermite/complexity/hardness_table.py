@@ -61,7 +61,7 @@ class Hardness:
     alpha_c_error: float | None
     boolean_leap: int | None
     boolean_exactness: str
-    relevant_dim: int
+    relevant_dim: int | None
     biased_d1_dims: tuple[int, ...] | None
     basis_free_staircase: BasisFreeStaircase
     inputs: str

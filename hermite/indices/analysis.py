@@ -20,6 +20,7 @@ from hermite.indices.closure import (
     leading_steps,
     tensor_span,
 )
+from hermite.indices.partial import first_order_signs, no_first_order
 from hermite.symmetry.symmetries import fixes_only
 
 if TYPE_CHECKING:
@@ -195,11 +196,41 @@ class _Indices:
 
 
 def undecided(f: Target, reason: str) -> dict[str, Any]:
-    """The fields of a target of which nothing is proved: lower bounds, and the reason."""
-    empty = Heat(f.r, {}, 0, truncated=True, gram=f.gram)
-    fields = _Indices(f, empty, Span(f.r), 1).fields("undecided", reason)
-    fields["staircase"]["complete"] = None
-    return fields | {"warnings": []}
+    """The fields of a target whose expansion no engine decides: None, but for what the first order is proved to be."""
+    signs = first_order_signs(f) if f.tree is not None else {}
+    known = tuple(
+        f"the first-order coefficient of {f.variables[i]} is {'positive' if sign > 0 else 'negative'}: "
+        f"the target never {'falls' if sign > 0 else 'rises'} along it"
+        for i, sign in signs.items()
+    )
+    if not signs and f.tree is not None and no_first_order(f):
+        known = ("the first order vanishes by symmetry: the leap is 2 at least",)
+    by_coordinate = tuple(1 if i in signs else None for i in range(f.r))
+    return dict.fromkeys(_FIELDS) | {
+        "information_exponent": 1 if signs else None,
+        "leap_index": 1 if signs else None,
+        "per_coordinate_leap": by_coordinate if signs and f.gram is None else None,
+        "staircase": dict.fromkeys(("dims", "subspaces", "leading_dims", "complete"), None)
+        | {"coordinates": ()},
+        "known": known,
+        "exactness": "undecided",
+        "reason": reason,
+        "warnings": [],
+    }
+
+
+#: What a report leaves open where nothing decides it.
+_FIELDS = (
+    "relevant_dim",
+    "relevant_subspace",
+    "leap_span",
+    "flag_dims",
+    "hard_directions",
+    "beyond_one_step",
+    "isotropic_leap",
+    "closure_dims_by_level",
+    "leap_coordinates",
+)
 
 
 def coefficient_norm(coefficients: Sequence[Any]) -> Any:
@@ -243,6 +274,8 @@ def _infinite(f: Target, engine: Any, level: int) -> dict[str, Any]:
         relevant = tensor_span(heat)
         if relevant.dim == bound.dim or order >= SEARCH_ORDER:
             break
+    if relevant.dim == 0 < bound.dim:
+        return undecided(f, f"no coefficient up to order {order} is proved to be non-zero")
     indices = _Indices(f, heat, relevant, level, closed=partial(proved_closed, engine))
     if relevant.dim < bound.dim:
         indices.doubts.append(

@@ -67,7 +67,7 @@ def _expressive(f: Target) -> BasisFreeStaircase:
 
     report = leap(f)
     stairs = report.staircase
-    if stairs.complete is None:
+    if stairs.complete is None or stairs.subspaces is None:
         return BasisFreeStaircase(None, None, None, None, None, report.reason)
     return BasisFreeStaircase(
         None,
@@ -86,7 +86,7 @@ def _polynomial(f: Target, degree: int) -> BasisFreeStaircase:
     from hermite.indices.report import leap
 
     report, engine = leap(f), engine_for(f)
-    if report.exactness in ("undecided", "numerical"):
+    if report.exactness in ("undecided", "numerical") or report.relevant_dim is None:
         why = report.reason or "a callable has no exact expansion"
         return BasisFreeStaircase(degree, None, None, None, None, why)
     order = degree if engine.degree is None else min(degree, engine.degree)

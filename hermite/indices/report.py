@@ -35,13 +35,13 @@ class Staircase:
     """Learned spaces over steps of n = Θ(d^ℓ): ``dims[t]`` = dim U_t, ``subspaces[t]`` its reduced row-echelon basis.
 
     ``leading_dims``: dimensions if each step adds only the lowest order present. ``complete``: whether the last
-    space is the relevant space; null where that is undecided.
+    space is the relevant space; null where that is undecided, as are all of these where nothing is proved of the target.
     """
 
     batch_exponent: float
-    dims: tuple[int, ...]
-    subspaces: tuple[Vectors, ...]
-    leading_dims: tuple[int, ...]
+    dims: tuple[int, ...] | None
+    subspaces: tuple[Vectors, ...] | None
+    leading_dims: tuple[int, ...] | None
     complete: bool | None
     r: int = 1
     coordinates: tuple[list[list[float]], ...] = ()
@@ -59,9 +59,9 @@ class Staircase:
     def to_dict(self) -> dict[str, Any]:
         return {
             "batch_exponent": self.batch_exponent,
-            "dims": list(self.dims),
-            "subspaces": list(self.subspaces),
-            "leading_dims": list(self.leading_dims),
+            "dims": _listed(self.dims),
+            "subspaces": _listed(self.subspaces),
+            "leading_dims": _listed(self.leading_dims),
             "complete": self.complete,
         }
 
@@ -71,29 +71,31 @@ class LeapReport:
     """What a learner of correlations can find in a target, and when; every field as in ``giantstep leap --json``.
 
     Subspaces are lists of rows, exact strings in reduced row-echelon form (coefficients of the named directions, also
-    with a Gram matrix, which changes only what is orthogonal). ``None`` where an index does not exist (a constant).
+    with a Gram matrix, which changes only what is orthogonal). ``None`` where an index does not exist (a constant), or is
+    undecided; ``known`` says in sentences what is proved where no engine decides the target.
     ``exactness``: "exact", "certified" (ball arithmetic), "numerical" (a callable) or "undecided" (see ``reason``).
     """
 
     target: str
     variables: tuple[str, ...]
-    relevant_dim: int
-    relevant_subspace: Vectors
+    relevant_dim: int | None
+    relevant_subspace: Vectors | None
     information_exponent: int | None
     leap_index: int | None
-    leap_span: Vectors
-    per_coordinate_leap: tuple[int | None, ...]
-    flag_dims: tuple[int, ...]
+    leap_span: Vectors | None
+    per_coordinate_leap: tuple[int | None, ...] | None
+    flag_dims: tuple[int, ...] | None
     staircase: Staircase
-    hard_directions: Vectors
-    beyond_one_step: Vectors
+    hard_directions: Vectors | None
+    beyond_one_step: Vectors | None
     isotropic_leap: int | None
-    closure_dims_by_level: tuple[int, ...]
+    closure_dims_by_level: tuple[int, ...] | None
     leap_coordinates: int | None
     exactness: str
     reason: str
     warnings: tuple[str, ...]
     student_staircase: Staircase | None = None
+    known: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, equal to the command's JSON."""
@@ -108,9 +110,9 @@ class LeapReport:
     def lines(self) -> list[tuple[str, str]]:
         """(question, answer) pairs for a reader."""
         names = self.variables
-        if self.exactness == "undecided" and self.relevant_dim == 0:
-            return [("indices", "undecided"), ("how this is known", f"undecided: {self.reason}")]
         stairs = self.staircase
+        if stairs.dims is None or stairs.subspaces is None:
+            return self._open_lines()
         climb = " → ".join(str(dim) for dim in stairs.dims)
         complete = {True: "complete", False: "stops short", None: "undecided whether complete"}[
             stairs.complete
@@ -125,7 +127,9 @@ class LeapReport:
             ("beyond one step", pretty(self.beyond_one_step, names)),
             (
                 "leap of each coordinate",
-                ", ".join(f"{n}: {_index(k)}" for n, k in zip(names, self.per_coordinate_leap, strict=True)),
+                ", ".join(
+                    f"{n}: {_index(k)}" for n, k in zip(names, self.per_coordinate_leap or (), strict=True)
+                ),
             ),
             (f"staircase at {level} a step", f"dimensions {climb} ({complete})"),
         ]
@@ -139,9 +143,18 @@ class LeapReport:
         ]
         return pairs
 
+    def _open_lines(self) -> list[tuple[str, str]]:
+        """What is left of the lines where no engine decides the target: the leap, if it is proved, and why."""
+        first = "undecided" if self.leap_index is None else str(self.leap_index)
+        pairs = [("information exponent", first), ("leap index", first)]
+        pairs += [("known", sentence) for sentence in self.known]
+        pairs.append(("all other indices", "undecided"))
+        return [*pairs, *self._student_lines(), ("how this is known", f"undecided: {self.reason}")]
+
     def _student_lines(self) -> list[tuple[str, str]]:
-        if self.student_staircase is None:
+        if self.student_staircase is None or not self.student_staircase.dims:
             return []
+        assert self.student_staircase.subspaces is not None
         climb = " → ".join(map(str, self.student_staircase.dims))
         last = pretty(self.student_staircase.subspaces[-1], self.variables)
         return [("this student climbs", f"dimensions {climb}: {last}")]
@@ -244,8 +257,14 @@ def _index(k: int | None) -> str:
     return "none" if k is None else str(k)
 
 
-def pretty(rows: Vectors, names: tuple[str, ...]) -> str:
+def _listed(values: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if values is None else list(values)
+
+
+def pretty(rows: Vectors | None, names: tuple[str, ...]) -> str:
     """A subspace as span{…} of its basis vectors, written with the names of the directions."""
+    if rows is None:
+        return "undecided"
     if not rows:
         return "{0}"
     return "span{" + ", ".join(_vector(row, names) for row in rows) + "}"

@@ -19,6 +19,7 @@ from hermite.target import Target
 
 if TYPE_CHECKING:
     from hermite.indices.report import LeapReport
+    from hermite.language.nodes import Expression
 
 #: Orders of an infinite expansion that are looked at.
 _ORDER = 8
@@ -78,8 +79,42 @@ def student_steps(
         spaces = _climb(start, later, level)
     except Undecided:
         return None
-    ends = spaces[-1].dim in (0, report.staircase.dims[-1]) and report.staircase.complete is not None
-    return spaces if engine.degree is not None or ends else None
+    stairs = report.staircase
+    ends = stairs.complete is not None and stairs.dims is not None and spaces[-1].dim in (0, stairs.dims[-1])
+    if engine.degree is not None or ends or (not bias and _seen_whole(f, sigma, order)):
+        return spaces
+    return None
+
+
+def _seen_whole(f: Target, sigma: Target, order: int) -> bool:
+    """Whether what the parity of σ shows of an infinite expansion is proved to be a polynomial of degree ≤ ``order``.
+
+    tanh sees (f(z) − f(−z))/2 alone, which is (z1 − z2)/2 of relu(z1) − relu(z2).
+    """
+    from hermite.engines.constants import Unsupported
+    from hermite.engines.forms import add, scaled
+    from hermite.exact.scalars import Scalar
+
+    found = visible_orders(sigma)
+    if found is None or f.gram is not None:
+        return False
+    try:
+        here, mirrored = _mirror_pair(f)
+    except Unsupported:
+        return False
+    shown = add(here, scaled(mirrored, Scalar.of(-1)) if found[1] == "odd" else mirrored)
+    return all(sum(key.powers) <= order and not (key.ridges or key.tilt or key.quadratic) for key in shown)
+
+
+def _mirror_pair(f: Target) -> tuple[Any, Any]:
+    """Canonical forms of f(z) and f(−z); raises ``Unsupported`` where there is none."""
+    from hermite.engines.canonical import canonical
+    from hermite.language.building import substitute
+    from hermite.language.nodes import Number, Product, Variable
+
+    assert f.tree is not None
+    turned: dict[int, Expression] = {i: Product((Number(Fraction(-1)), Variable(i))) for i in range(f.r)}
+    return canonical(f.tree, f.r), canonical(substitute(f.tree, turned), f.r)
 
 
 def _decided(engine: Any) -> bool:
@@ -144,27 +179,22 @@ def _parity_warnings(f: Target, report: LeapReport, name: str, sigma: Target) ->
     )
     level = int(report.staircase.batch_exponent)
     climbed = closure_steps(seen, level, tensor_span(seen))[-1].dim
-    if climbed < report.staircase.dims[-1]:
-        warnings.append(
-            f"{name} without biases climbs {climbed} of the {report.staircase.dims[-1]} dimensions of the staircase"
-        )
+    offered = report.staircase.dims[-1] if report.staircase.dims else 0
+    if climbed < offered:
+        whole = engine.degree is not None or _seen_whole(f, sigma, order)
+        extent = f"{climbed}" if whole else f"{climbed}, as far as order {order} shows,"
+        warnings.append(f"{name} without biases climbs {extent} of the {offered} dimensions of the staircase")
     return warnings
 
 
 def visible_orders(sigma: Target) -> tuple[Callable[[int], bool], str] | None:
     """(k ↦ whether order k ≥ 1 is seen, what σ is), or None if σ has no parity; both are proved by rewriting."""
-    from hermite.engines.canonical import canonical
     from hermite.engines.constants import Unsupported
     from hermite.engines.forms import add, scaled
     from hermite.exact.scalars import Scalar
-    from hermite.language.nodes import Number, Product, Variable
 
-    assert sigma.tree is not None
     try:
-        here = canonical(sigma.tree, 1)
-        from hermite.language.building import substitute
-
-        mirrored = canonical(substitute(sigma.tree, {0: Product((Number(Fraction(-1)), Variable(0)))}), 1)
+        here, mirrored = _mirror_pair(sigma)
     except Unsupported:
         return None
     odd_part = add(here, scaled(mirrored, Scalar.of(-1)))
@@ -191,7 +221,7 @@ def _readout_warnings(report: LeapReport, readout: Any, bias: float) -> list[str
             raise InputError(
                 f'readout must be "rademacher", "gaussian" or a list of [value, weight], not {readout!r}'
             ) from None
-    dim = report.staircase.dims[-1]
+    dim = report.staircase.dims[-1] if report.staircase.dims else 0
     if bias or report.leap_index != 1 or dim <= len(values):
         return []
     return [

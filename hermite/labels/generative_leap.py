@@ -60,8 +60,8 @@ class Generative:
     easy_subspace: Vectors
     hard_subspace: Vectors
     isotropic_leap: int | None
-    relevant_dim: int
-    relevant_subspace: Vectors
+    relevant_dim: int | None
+    relevant_subspace: Vectors | None
     exactness: str
     reason: str
 

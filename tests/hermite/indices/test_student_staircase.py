@@ -64,10 +64,35 @@ def test_infinite_expansions(target, activation, dims) -> None:
 
 
 def test_undecided_where_the_climb_is_not_known_to_end() -> None:
-    # An odd activation does not see tanh(z1) z2; that it sees nothing more at any order is not proved.
-    assert leap(Target("z1 + tanh(z1)*z2"), activation="tanh").student_staircase is None
+    # An odd activation does not see tanh(z1) z2; that sin(z1) shows it no more at any order is not proved.
+    assert leap(Target("z1 + sin(z1) + tanh(z1)*z2"), activation="tanh").student_staircase is None
     assert leap(Target("tanh(z1*z2)"), activation="relu").student_staircase is None
     assert leap(Target("z1")).student_staircase is None
+
+
+@pytest.mark.parametrize(
+    ("target", "dims"),
+    [
+        ("relu(z1) - relu(z2)", (0, 1)),
+        ("z1 + tanh(z1)*z2", (0, 1)),
+        ("abs(z1)*z2^2 + z3 + z2", (0, 1)),
+        ("exp(z1) - exp(-z1) + z2*abs(z1) + z1*z2", (0, 1, 2)),
+    ],
+)
+def test_the_climb_ends_where_the_visible_part_is_a_polynomial(target, dims) -> None:
+    """What is odd of these is a polynomial or fills the staircase: the warning and the staircase say the same."""
+    report = leap(Target(target), activation="tanh")
+    assert report.student_staircase is not None
+    assert report.student_staircase.dims == dims
+    assert report.staircase.dims == (0, 1, 2)
+    told = [warning for warning in report.warnings if "climbs" in warning]
+    short = ["tanh without biases climbs 1 of the 2 dimensions of the staircase"]
+    assert told == (short if dims == (0, 1) else [])
+
+
+def test_a_climb_not_known_to_end_is_not_told_as_the_end() -> None:
+    report = leap(Target("z1 + sin(z1) + tanh(z1)*z2"), activation="tanh")
+    assert any("as far as order 8 shows" in warning for warning in report.warnings)
 
 
 def test_biases_lift_the_limit_of_few_readout_values() -> None:
