@@ -277,7 +277,9 @@ def _by_label(f: Target, one: LeapReport, d: int | None) -> _Label:
         (
             found.reason if found.exactness == "undecided" else "",
             "" if found.staircase_proved or not known else bound,
-            finite_size_warning(f, one.leap_index, d) if d is not None else "",
+            finite_size_warning(f, one.leap_index, d)
+            if d is not None and one.relevant_dim is not None
+            else "",
         ),
     )
 
