@@ -1,14 +1,16 @@
 """Cubature over the target's directions: E_x g(x), x ~ N(0, I_r), for g = f*(x) times a smooth function.
 
-Where f* has kinks on hyperplanes n_j·x = b_j with mutually orthogonal normals (relu(z1) + relu(z2), sign(z1
-z2 z3), max(z1, z2)), the axes are turned to the normals and each axis is split at its kinks. In two
-dimensions any set of lines will do: the inner axis is split where it meets them. Other kinks (several
-normals that are not orthogonal in three and more dimensions, curved sets, plain callables) have no such
-rule: then only many points help.
+:func:`rule_of` builds the rule *for the target* and measures its error: the axes are turned to the normals of the
+planes on which f* is sharp (kinks; layers, bumps and waves read off the expression), every axis gets the cheapest rule
+that integrates f* along many lines (:mod:`asymptotics.expectations.axis_rule`), and the product is compared with a
+finer one and with what the expansion knows exactly: E f*, E ∇f*, E f*². Where a product does not do (planes that are
+not orthogonal, curved layers) come split rows, then boxes, then Sobol points: :mod:`asymptotics.expectations.cubature`.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,7 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.quadrature import REACH, legendre, sobol_normal, split_hermite_rule
+from asymptotics.expectations.axis_rule import AxisRule, ResolvedAxis, resolved_axis
+from asymptotics.expectations.cubature import box_rule, planar_rule, sobol_rule
+from asymptotics.expectations.panels import ORDER
+from asymptotics.expectations.quadrature import tensor_rule
+from asymptotics.expectations.sharpness import Layer, edges_around, layers_of
+from hermite.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:
     from hermite.language.expressions import Expression
@@ -24,16 +31,49 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-#: Gauss–Hermite nodes an axis, by the number of axes.
+#: Nodes an axis, by the number of axes: Gauss–Hermite for polynomials, between two kinks 0.6 times as many.
 NODES = {1: 64, 2: 40, 3: 20, 4: 14, 5: 10, 6: 8, 7: 6, 8: 5, 9: 4, 10: 3, 11: 3}
+#: Steps of the trapezoid rule of a smooth axis.
+_STEP = {1: 0.25, 2: 0.4, 3: 0.7, 4: 0.9, 5: 1.1, 6: 1.2}
 _KINKED = frozenset({"relu", "abs", "sign", "heaviside", "max", "min"})
+_LINES = 14
+#: A layer wider than this needs no axis of its own.
+_MILD = 0.4
+#: Above this relative error no number is given.
+_REFUSED = 0.05
+
+
+def default_accuracy(r: int) -> float:
+    """The relative error that a rule in r directions is refined to: 1e-8, 1e-6 (two or three), 1e-4."""
+    return 1e-8 if r == 1 else 1e-6 if r <= 3 else 1e-4
+
+
+@dataclass(frozen=True)
+class TargetRule:
+    """``nodes`` (N, r) and ``weights`` (N,) that sum to 1, for one target.
+
+    ``error``: the largest deviation found of a moment of f* or f*², relative to √E f*² or E f*²; from a finer or
+    shifted rule and from the exact moments. ``method`` says what was built.
+    """
+
+    nodes: Array
+    weights: Array
+    error: float
+    method: str
+
+    def checked(self, accuracy: float) -> TargetRule:
+        """The rule itself; raises :class:`ConvergenceError` if its error is above ``accuracy``."""
+        if not self.error <= accuracy:
+            raise ConvergenceError(
+                f"the averages over the target are known to {self.error:.1e} only (relative; {self.method}, "
+                f"{len(self.weights)} nodes), not to {accuracy:.1e}: ask for less accuracy"
+            )
+        return self
 
 
 @dataclass(frozen=True)
 class KinkFrame:
-    """``axes`` (r, r) orthonormal rows; ``kinks[j]`` the breakpoints on axis j; ``exact`` if all kinks are
-    there.
-    """
+    """``axes`` (r, r) orthonormal rows; ``kinks[j]`` the breakpoints on axis j; ``exact`` if all kinks are there."""
 
     axes: Array
     kinks: tuple[tuple[float, ...], ...]
@@ -44,30 +84,42 @@ class KinkFrame:
 def kink_frame(f: Target) -> KinkFrame:
     """Axes along the normals of the kinks of ``f`` in orthonormal coordinates."""
     plain = KinkFrame(np.eye(f.r), ((),) * f.r, True)
-    if f.tree is None:
-        return KinkFrame(plain.axes, plain.kinks, False)
     planes = kink_planes(f)
     if planes is None:
         return KinkFrame(plain.axes, plain.kinks, False)
     if not planes:
         return plain
+    frame = _frame([Layer(n, -b, 0.0) for n, b in planes], f.r)
+    if frame is None:
+        return KinkFrame(plain.axes, plain.kinks, False)
+    axes, on_axis = frame
+    kinks = tuple(
+        tuple(np.unique(np.round([x.place for x in found if x.place is not None], 12)).tolist())
+        for found in on_axis
+    )
+    return KinkFrame(axes, kinks, True)
+
+
+def _frame(layers: Sequence[Layer], r: int) -> tuple[Array, list[list[Layer]]] | None:
+    """Orthonormal axes that start with the layers' normals, and the layers along each; None if two are oblique."""
     axes: list[Array] = []
-    kinks: list[list[float]] = []
-    for n, offset in planes:
-        b = -offset
-        for axis, on_axis in zip(axes, kinks, strict=True):
-            if abs(abs(axis @ n) - 1) < 1e-10:
-                on_axis.append(b * float(np.sign(axis @ n)))
+    found: list[list[Layer]] = []
+    for layer in layers:
+        for axis, here in zip(axes, found, strict=True):
+            cosine = float(axis @ layer.normal)
+            if abs(abs(cosine) - 1) < 1e-10:
+                place = None if layer.place is None else layer.place * float(np.sign(cosine))
+                here.append(Layer(axis, place, layer.width))
                 break
-            if abs(axis @ n) > 1e-10:
-                return KinkFrame(plain.axes, plain.kinks, False)
+            if abs(cosine) > 1e-10:
+                return None
         else:
-            axes.append(n)
-            kinks.append([b])
-    full = np.linalg.qr(np.array([*axes, *np.eye(f.r)]).T)[0].T
-    full[: len(axes)] = axes
-    points = [tuple(np.unique(np.round(k, 12)).tolist()) for k in kinks]
-    return KinkFrame(full, (*points, *((),) * (f.r - len(axes))), True)
+            axes.append(layer.normal)
+            found.append([layer])
+    full = np.linalg.qr(np.array([*axes, *np.eye(r)]).T)[0].T
+    if axes:
+        full[: len(axes)] = axes
+    return full, [*found, *([] for _ in range(r - len(axes)))]
 
 
 def kink_planes(f: Target) -> list[tuple[Array, float]] | None:
@@ -123,79 +175,222 @@ def _affine(e: Expression, r: int) -> tuple[Array, float] | None:
     return function(np.eye(r)) - offset, offset
 
 
-def target_rule(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> tuple[Array, Array]:
-    """Nodes (N, r) and weights (N,) for averages over the target's directions.
-
-    ``refine`` multiplies the nodes an axis (compare two values to see the error). Above 11 axes, where a
-                                tensor
-    rule would exceed ``largest`` nodes, and where kinks leave no rule: scrambled Sobol points, another set
-    for
-    every ``refine``.
-    """
-    frame = kink_frame(f)
-    planes = None if frame.exact or f.r != 2 else kink_planes(f)
-    if planes is not None:
-        return _planar_rule(planes, max(6, round(20 * refine)))
-    smooth = frame.exact and not any(frame.kinks)
-    if f.r in NODES and (smooth or (frame.exact and f.r <= 5) or f.r <= 2):
-        base = NODES[f.r] if frame.exact else {1: 2000, 2: 400}[f.r]
-        order = max(2, round(base * refine))
-        if not frame.exact:
-            rules = [_uniform_rule(order)] * f.r
-        else:
-            rules = [
-                split_hermite_rule(k, order if not k else max(6, round(0.6 * order))) for k in frame.kinks
-            ]
-        if np.prod([len(x) for x, _ in rules], dtype=float) <= largest:
-            grids = np.meshgrid(*[x for x, _ in rules], indexing="ij")
-            weights = np.ones(1)
-            for _, w in rules:
-                weights = np.multiply.outer(weights, w).ravel()
-            keep = weights > 0
-            nodes = np.stack([g.ravel() for g in grids], axis=1)[keep] @ frame.axes
-            return nodes, weights[keep] / weights[keep].sum()
-    nodes = sobol_normal(f.r, 17 + round(refine), 20260 + round(100 * refine))
-    return nodes, np.full(len(nodes), 1 / len(nodes))
-
-
 def splits_kinks(f: Target) -> bool:
     """Whether :func:`target_rule` has every kink of ``f`` on a panel edge (then it converges fast)."""
     return kink_frame(f).exact or (f.r == 2 and kink_planes(f) is not None)
 
 
-def _planar_rule(lines: list[tuple[Array, float]], order: int) -> tuple[Array, Array]:
-    """Two dimensions, any kinked lines n·x + b = 0: an outer axis along the first normal, split where lines
-    are parallel to the inner axis or cross, and inner axes split at the lines.
+def target_rule(f: Target, refine: float = 1.0) -> tuple[Array, Array]:
+    """Nodes (N, r) and weights (N,) of :func:`rule_of`; raises :class:`ConvergenceError` if there is no usable rule."""
+    rule = rule_of(f, refine).checked(_REFUSED)
+    return rule.nodes, rule.weights
+
+
+@lru_cache(maxsize=48)
+def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetRule:
+    """The rule of ``f``: the first within :func:`default_accuracy`, or the best of those that ``largest`` nodes allow.
+
+    ``refine`` multiplies the nodes an axis, for the smooth factor that f* is averaged with (compare two values to see
+    that error; the one of f* alone is ``error``).
     """
-    first = lines[0][0]
-    axes = np.array([first, [-first[1], first[0]]])
-    turned = [(axes @ n, b) for n, b in lines]
-    upright = [-b / n[0] for n, b in turned if abs(n[1]) < 1e-9]
-    sloped = np.array([(-n[0] / n[1], -b / n[1]) for n, b in turned if abs(n[1]) >= 1e-9]).reshape(-1, 2)
-    crossings = [
-        float((q[1] - p[1]) / (p[0] - q[0]))
-        for i, p in enumerate(sloped)
-        for q in sloped[:i]
-        if abs(p[0] - q[0]) > 1e-12
-    ]
-    cuts = np.unique(np.round([*upright, *crossings], 12))
-    outer, weight = split_hermite_rule(tuple(c for c in cuts.tolist() if abs(c) < REACH), order)
-    edge = np.full((len(outer), 1), 9.0)
-    inner = np.clip(sloped[:, 0] * outer[:, None] + sloped[:, 1], -9.0, 9.0)
-    panels = np.sort(
-        np.concatenate([-edge, inner, edge, np.tile([-4.0, -1.5, 0.0, 1.5, 4.0], (len(outer), 1))], axis=1)
-    )
-    t, u = legendre(max(5, round(0.55 * order)))
-    width = np.diff(panels, axis=1)[:, :, None]
-    y = (panels[:, :-1, None] + width * t).reshape(len(outer), -1)
-    w = weight[:, None] * (width * u).reshape(len(outer), -1) * np.exp(-0.5 * y**2)
-    nodes = np.stack([np.repeat(outer, y.shape[1]), y.ravel()], axis=1) @ axes
-    keep = w.ravel() > 1e-18
-    return nodes[keep], w.ravel()[keep] / w.sum()
+    accuracy = default_accuracy(f.r)
+    best: TargetRule | None = None
+    with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+        for rule in _candidates(f, refine, largest, accuracy):
+            if not np.isfinite(rule.error):
+                continue
+            if best is None or rule.error < best.error:
+                best = rule
+            if best.error <= accuracy:
+                break
+    if best is None:
+        raise ConvergenceError(f"the averages over {f.text!r} are not finite on any rule")
+    best.nodes.flags.writeable = best.weights.flags.writeable = False
+    return best
 
 
-def _uniform_rule(points: int) -> tuple[Array, Array]:
-    """Midpoint rule on [−8, 8]: the best that can be said for a function with kinks at unknown places."""
-    x = (np.arange(points) + 0.5) / points * 16 - 8
-    w = np.exp(-0.5 * x**2)
-    return x, w / w.sum()
+def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iterator[TargetRule]:
+    r = f.r
+    if f.is_polynomial and r in NODES:
+        from hermite.language.expressions import degree_bound
+
+        assert f.tree is not None
+        base = round(NODES[r] * refine)
+        for order in {base, max(base, degree_bound(f.tree) + 1)}:
+            if order <= 150 and order**r <= largest:
+                x, w = tensor_rule([max(2, order)] * r)
+                keep = w > 0
+                yield TargetRule(x[keep], w[keep] / w[keep].sum(), _against_exact(f, x, w), "Gauss–Hermite")
+    sharp = _sharp(f)
+    resolved = _resolved_frame(f) if r in _STEP else None
+    if resolved is not None:
+        for finer in (1.0, 1.3):
+            rule = _tensor(f, *resolved, refine * finer, largest, accuracy)
+            if rule is not None:
+                yield rule
+    oblique = [x for x in sharp if x.width < 2 * _MILD]
+    if r == 2 and oblique:
+        for finer in (1.0, 1.5):
+            order = max(8, round(10 * math.sqrt(refine) * finer))
+            yield _compared(
+                f, planar_rule(oblique, order), planar_rule(oblique, order + 4), "rows split at layers"
+            )
+    if r in (2, 3):
+        edges = [
+            [
+                e
+                for x in sharp
+                if x.place is not None and abs(x.normal[j]) > 1 - 1e-9
+                for e in edges_around(float(x.place * x.normal[j]), x.width)
+            ]
+            for j in range(r)
+        ]
+        order = 8 if r == 2 else 6
+        for most in (largest // 32, largest // 6, largest):
+            fine, coarse = (box_rule(f, r, edges, n, most) for n in (order, order - 2))
+            yield _compared(f, fine, coarse, "boxes")
+    parts = sobol_rule(r, 15 + max(0, round(refine)), 20260 + round(100 * refine))
+    moments = np.array([_moments(f, x, w) for x, w in parts])
+    nodes = np.concatenate([x for x, _ in parts])
+    weights = np.full(len(nodes), 1 / len(nodes))
+    spread = float(np.max(moments.std(axis=0, ddof=1))) / math.sqrt(len(parts))
+    yield TargetRule(nodes, weights, max(2 * spread, _against_exact(f, nodes, weights)), "Sobol points")
+
+
+def _sharp(f: Target) -> list[Layer]:
+    """Kinks and layers of ``f`` that lie on planes, sharpest first."""
+    kinks = [Layer(n, -b, 0.0) for n, b in kink_planes(f) or ()]
+    return sorted([*kinks, *layers_of(f)], key=lambda layer: layer.width)
+
+
+@lru_cache(maxsize=64)
+def _resolved_frame(f: Target) -> tuple[Array, list[ResolvedAxis]] | None:
+    """The axes along which f is sharp, each resolved; None where two sharp directions are oblique."""
+    sharp = _sharp(f)
+    frame = _frame(sharp, f.r) or _frame([x for x in sharp if x.width < _MILD], f.r)
+    return None if frame is None else (frame[0], resolved_axes(f, *frame))
+
+
+def resolved_axes(f: Target, axes: Array, layers: Sequence[Sequence[Layer]]) -> list[ResolvedAxis]:
+    """Every axis of the frame, resolved along lines through typical points and through the places of the layers."""
+    r = f.r
+    base = np.zeros((1, r))
+    if r > 1:
+        places = [[x.place for x in found if x.place is not None and abs(x.place) < 5] for found in layers]
+        corner = np.array([p[0] if p else 0.0 for p in places])
+        base = np.concatenate([base, corner[None], np.random.default_rng(1).standard_normal((_LINES, r))])
+    out = []
+    for j in range(r):
+        lines = base.copy()
+        lines[:, j] = 0.0
+        out.append(
+            resolved_axis(
+                _along(f, lines @ axes, axes[j]),
+                [x.place for x in layers[j] if x.place is not None and x.width == 0],
+                [
+                    e
+                    for x in layers[j]
+                    if x.place is not None and x.width > 0
+                    for e in edges_around(x.place, x.width)
+                ],
+            )
+        )
+    return out
+
+
+def _along(f: Target, base: Array, axis: Array) -> Callable[[Array], Array]:
+    """f on lines base_l + t axis: (N,) → (N, L)."""
+
+    def functions(t: Array) -> Array:
+        points = base[None] + t[:, None, None] * axis
+        values: Array = np.asarray(f(points.reshape(-1, f.r)), float).reshape(len(t), len(base))
+        return values
+
+    return functions
+
+
+def _tensor(
+    f: Target, axes: Array, resolved: Sequence[ResolvedAxis], refine: float, largest: int, accuracy: float
+) -> TargetRule | None:
+    """The product of the axes' rules, its error from a finer product and the exact moments; None if too large."""
+    r = f.r
+    step, order = _STEP[r] / refine, max(6, round(0.6 * NODES[r] * refine))
+    fine = accuracy / 30
+    rules = [axis.rule(step, order, fine) for axis in resolved]
+    size = np.prod([float(len(rule.weights)) for rule in rules])
+    if size > largest:
+        return None
+    product = _product(f, rules, axes)
+    if r == 1:
+        error = max(rules[0].error, _against_exact(f, *product))
+        return TargetRule(*product, error, "panels of one axis")
+    finer = [axis.rule(step / 1.37, round(1.3 * order) + 1, fine / 10, ORDER + 4) for axis in resolved]
+    if np.prod([float(len(rule.weights)) for rule in finer]) > 3 * largest:
+        return None
+    return _compared(f, product, _product(f, finer, axes), "tensor of axis rules")
+
+
+def _product(f: Target, rules: Sequence[AxisRule], axes: Array) -> tuple[Array, Array]:
+    """The tensor product, turned, without the nodes that matter neither to the law nor to E f²."""
+    grids = np.meshgrid(*[rule.nodes for rule in rules], indexing="ij")
+    weights = np.ones(1)
+    for rule in rules:
+        weights = np.multiply.outer(weights, rule.weights).ravel()
+    nodes = np.stack([g.ravel() for g in grids], axis=1) @ axes
+    energy = weights * np.asarray(f(nodes), float) ** 2
+    keep = (weights > 1e-19) | (energy > 1e-19 * energy.sum())
+    return nodes[keep], weights[keep] / weights[keep].sum()
+
+
+def _compared(f: Target, rule: tuple[Array, Array], other: tuple[Array, Array], method: str) -> TargetRule:
+    difference = float(np.max(np.abs(_moments(f, *rule) - _moments(f, *other))))
+    return TargetRule(*rule, max(difference, _against_exact(f, *rule)), method)
+
+
+def _moments(f: Target, x: Array, w: Array) -> Array:
+    """E f, E[f x_i], E[f (x_i² − 1)] by √E f²; E[f² x_i]/E f² and log E f²."""
+    values = np.asarray(f(x), float)
+    square = w * values**2
+    size = max(float(square.sum()), 1e-300)
+    first = w * values / math.sqrt(size)
+    return np.concatenate([[first.sum()], first @ x, first @ (x**2 - 1), [math.log(size)], square @ x / size])
+
+
+@lru_cache(maxsize=128)
+def known_moments(f: Target) -> tuple[float, Array, float | None] | None:
+    """C_0, C_1 (r,) in orthonormal coordinates and E f² (None if it has no closed form) as the expansion knows them.
+
+    None for a callable and where the expansion is undecided.
+    """
+    if f.tree is None:
+        return None
+    from hermite.engines.constants import Unsupported
+    from hermite.expansion import expand
+
+    try:
+        expansion = expand(f, order=1)
+        mean, linear = float(expansion.tensor(0)), np.asarray(expansion.tensor(1), float)
+    except (InputError, Unsupported):
+        return None
+    try:
+        energy = expansion.total_energy
+    except Unsupported:
+        # A certified integral that says nothing at its bits.
+        energy = None
+    return mean, linear, None if energy is None else float(energy)
+
+
+def _against_exact(f: Target, x: Array, w: Array) -> float:
+    """The largest deviation from :func:`known_moments`, relative; 0 where nothing is known."""
+    known = known_moments(f)
+    if known is None:
+        return 0.0
+    mean, linear, energy = known
+    values = np.asarray(f(x), float)
+    weighted = w * values
+    second = float(weighted @ values)
+    size = math.sqrt(max(energy if energy is not None else second, 1e-300))
+    off = [abs(float(weighted.sum()) - mean) / size, *(np.abs(weighted @ x - linear) / size)]
+    if energy is not None:
+        off.append(abs(second / max(energy, 1e-300) - 1) if energy > 0 else second)
+    return float(max(off))

@@ -1,0 +1,104 @@
+"""Where is an expression sharp? Layers, bumps and waves read off its tree.
+
+    tanh(50(z1 − 1))         a layer of width 1/50 across z1 = 1 (likewise logistic, softplus, erf)
+    exp(−2000(z1 − 1)²)      a bump of width 1/√4000 across z1 = 1; a quadratic form gives one for every axis of it
+    sin(8 z1)                a wave: width 1/8 everywhere along z1
+
+They say which axes a rule should have and where its panels must end; whether the rule is good enough is measured, not
+read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from hermite.language.expressions import Expression
+    from hermite.target import Target
+
+Array = npt.NDArray[np.float64]
+
+_LAYERED = frozenset({"tanh", "logistic", "softplus", "erf"})
+#: Edges around a layer, in units of its width: functions are analytic beyond, on panels that grow with the distance.
+_FLANKS = np.array([-12.0, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, 12.0])
+
+
+@dataclass(frozen=True)
+class Layer:
+    """|normal·x − place| ≲ width is where the function turns, |normal| = 1; a wave has no ``place`` (None)."""
+
+    normal: Array
+    place: float | None
+    width: float
+
+
+@lru_cache(maxsize=256)
+def layers_of(f: Target) -> tuple[Layer, ...]:
+    """The layers, bumps and waves of a target in orthonormal coordinates; () for a callable."""
+    return () if f.tree is None else layers_of_tree(f.tree, f.r, f.cholesky)
+
+
+def layers_of_tree(tree: Expression, r: int, cholesky: Array | None = None) -> tuple[Layer, ...]:
+    """The layers of an expression in r variables u = x Lᵀ (``cholesky`` L; default: the identity)."""
+    from hermite.language.expressions import Call, is_constant, postorder
+
+    turn = np.eye(r) if cholesky is None else cholesky
+    found: list[Layer] = []
+    for node in postorder(tree):
+        if not isinstance(node, Call) or is_constant(node):
+            continue
+        form = quadratic_form(node.arguments[0], r)
+        if form is None:
+            continue
+        constant, linear, square = form[0], form[1] @ turn, turn.T @ form[2] @ turn
+        size = float(np.linalg.norm(linear))
+        if node.name == "exp" and np.any(square):
+            found += _bumps(linear, square)
+        elif np.any(square) or size == 0:
+            continue
+        elif node.name in _LAYERED:
+            found.append(Layer(linear / size, -constant / size, 1 / size))
+        elif node.name in ("sin", "cos", "exp"):
+            found.append(Layer(linear / size, None, 1 / size))
+    return tuple(found)
+
+
+def _bumps(linear: Array, square: Array) -> list[Layer]:
+    """exp(b·x + xᵀAx): a bump across every axis on which A is negative, 1/√(2|a|) wide."""
+    values, vectors = np.linalg.eigh(square)
+    return [
+        Layer(v, float(linear @ v / (-2 * a)), float(1 / np.sqrt(-2 * a)))
+        for a, v in zip(values, vectors.T, strict=True)
+        if a < -1e-12 * float(np.max(np.abs(values)))
+    ]
+
+
+def quadratic_form(e: Expression, r: int) -> tuple[float, Array, Array] | None:
+    """(c, b, A) if e(u) = c + b·u + uᵀAu, from its values at a few points; None if it is no such polynomial."""
+    from hermite.language.expressions import compile_numpy, degree_bound, is_polynomial
+
+    if not is_polynomial(e) or degree_bound(e) > 2:
+        return None
+    function = compile_numpy(e)
+    unit = np.eye(r)
+    constant = float(function(np.zeros((1, r)))[0])
+    plus, minus = function(unit) - constant, function(-unit) - constant
+    linear, diagonal = (plus - minus) / 2, (plus + minus) / 2
+    square = np.diag(diagonal)
+    for i in range(r):
+        for j in range(i):
+            both = float(function((unit[i] + unit[j])[None])[0]) - constant - float(plus[i]) - float(plus[j])
+            square[i, j] = square[j, i] = both / 2
+    # What is left by cancellation in a square of a sum is not a quadratic part.
+    square[np.abs(square) < 1e-13 * float(np.max(np.abs(plus), initial=0.0))] = 0.0
+    return constant, linear, square
+
+
+def edges_around(place: float, width: float) -> list[float]:
+    """Breakpoints that a scan of the line needs in order to see a layer of this ``width``."""
+    return [float(place + width * t) for t in _FLANKS]

@@ -1,0 +1,125 @@
+"""Rules of steep, narrow, oscillating and shifted targets: their means lie within the error that they state."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from scipy.integrate import quad
+from sharp_functions import Sharp, sharp_functions
+
+from asymptotics.expectations.target_rule import default_accuracy, rule_of, target_rule
+from hermite import Target
+from hermite.errors import ConvergenceError
+
+
+def mean(g, points: tuple[float, ...]) -> float:
+    """E g(z) by adaptive quadrature, cut at ``points``."""
+    edges = sorted({-9.0, 9.0, *np.arange(-8.5, 9.0, 0.5).tolist(), *(p for p in points if abs(p) < 9)})
+    density = lambda z: float(g(z)) * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)  # noqa: E731
+    return math.fsum(
+        quad(density, a, b, epsabs=1e-13, epsrel=1e-10, limit=200)[0] for a, b in pairwise(edges)
+    )
+
+
+def check_one(sharp: Sharp) -> None:
+    text, points = sharp
+    f = Target(text)
+    rule = rule_of(f)
+    assert rule.error <= default_accuracy(1)
+    x, w, values = rule.nodes[:, 0], rule.weights, f(rule.nodes)
+    energy = float(w @ values**2)
+    one = lambda z: f(np.array([[z]]))[0]  # noqa: E731
+    allowed = max(rule.error, 1e-11)
+    assert abs(energy - mean(lambda z: one(z) ** 2, points)) <= allowed * energy
+    assert abs(w @ values - mean(one, points)) <= allowed * math.sqrt(energy)
+    assert abs(w @ (values * x) - mean(lambda z: z * one(z), points)) <= allowed * math.sqrt(energy)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(sharp_functions())
+def test_means_of_sharp_targets_lie_within_their_error(sharp: Sharp) -> None:
+    check_one(sharp)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None)
+@given(sharp_functions())
+def test_means_of_many_sharp_targets_lie_within_their_error(sharp: Sharp) -> None:
+    check_one(sharp)
+
+
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(sharp_functions("z1"), sharp_functions("z2"))
+def test_products_of_sharp_targets_are_products_of_means(first: Sharp, second: Sharp) -> None:
+    f = Target(f"({first[0]})*({second[0]})")
+    rule = rule_of(f)
+    assert rule.error <= default_accuracy(2)
+    one, two = Target(first[0]), Target(second[0], variables=("z2",))
+    parts = [(rule_of(g), g) for g in (one, two)]
+    means = [float(q.weights @ g(q.nodes)) for q, g in parts]
+    energies = [float(q.weights @ g(q.nodes) ** 2) for q, g in parts]
+    values, size = f(rule.nodes), math.sqrt(math.prod(energies))
+    assert abs(rule.weights @ values - math.prod(means)) <= max(rule.error, 1e-10) * size
+    assert abs(rule.weights @ values**2 - size**2) <= max(rule.error, 1e-10) * size**2
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "energy"),
+    [
+        ("tanh(10*z1)", 0.3973157, 0.9205369),
+        ("logistic(50*(z1-1))", 0.1209853, 0.1539749),
+        ("exp(-50*(z1-1)^2)", 0.0300255, 0.0428879),
+        ("z1*exp(-20*z1^2)", 0.0019046, 1 / 729),
+        ("exp(-2000*(z1-1)^2)", 0.0047938, 0.0067812),
+        ("tanh(200*(z1+1/3))/3", 0.12579326, 0.11069180),
+    ],
+)  # fmt: skip
+def test_half_the_slope_and_the_energy_of_sharp_targets(text: str, first: float, energy: float) -> None:
+    f = Target(text)
+    for refine in (0.4, 0.6, 1.0):
+        x, w = target_rule(f, refine)
+        assert (w * f(x)) @ x[:, 0] / 2 == pytest.approx(first, abs=6e-8)
+        assert w @ f(x) ** 2 == pytest.approx(energy, abs=6e-8)
+
+
+def test_oblique_layers_are_split_row_by_row() -> None:
+    # E tanh(20(z1 + z2)) tanh(20 z1) by its bivariate form: one axis along z1, the other conditional on it.
+    f = Target("tanh(20*(z1+z2)) + tanh(20*z1)")
+    rule = rule_of(f)
+    assert rule.error < default_accuracy(2)
+    one = lambda s, z: math.tanh(20 * s * z)  # noqa: E731
+    squares = mean(lambda z: one(math.sqrt(2), z) ** 2, (0.0, 0.1, -0.1)) + mean(
+        lambda z: one(1, z) ** 2, (0.0,)
+    )
+
+    def conditional(z: float) -> float:
+        return one(1, z) * mean(lambda y: one(1, z + y), tuple(-z + t / 20 for t in (-9, -3, -1, 0, 1, 3, 9)))
+
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    edges = np.array([0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8.5])
+    cross = sum(
+        (b - a) * u * conditional(z) * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+        for a, b in pairwise(edges)
+        for z, u in zip(a + (b - a) * (nodes + 1) / 2, weights / 2, strict=True)
+    )
+    assert rule.weights @ f(rule.nodes) ** 2 == pytest.approx(squares + 4 * cross, rel=1e-9)
+
+
+def test_a_rule_that_misses_its_target_says_so() -> None:
+    rule = rule_of(Target("Heaviside(1 - z1^2 - z2^2)"))
+    error = abs(rule.weights @ Target("Heaviside(1 - z1^2 - z2^2)")(rule.nodes) - (1 - math.exp(-0.5)))
+    assert error < rule.error
+    with pytest.raises(ConvergenceError, match="ask for less accuracy"):
+        rule.checked(1e-9)
+
+
+def test_jumps_of_callables_are_bisected() -> None:
+    for place in (0.3, math.pi / 7, -1.234567):
+        f = Target.from_function(lambda x, c=place: np.sign(x[:, 0] - c), 1)
+        x, w = target_rule(f)
+        assert w @ f(x) == pytest.approx(-math.erf(place / math.sqrt(2)), abs=1e-9)
+        assert rule_of(f).error < 1e-8
