@@ -78,11 +78,21 @@ def _bumps(linear: Array, square: Array) -> list[Layer]:
     ]
 
 
+def degree_of(e: Expression) -> int | None:
+    """A bound on the degree of a polynomial with any real coefficients, None for other expressions."""
+    from hermite.language.expressions import Call, degree_bound, is_constant, postorder
+
+    if any(isinstance(node, Call) and not is_constant(node) for node in postorder(e)):
+        return None
+    return int(degree_bound(e))
+
+
 def quadratic_form(e: Expression, r: int) -> tuple[float, Array, Array] | None:
     """(c, b, A) if e(u) = c + b·u + uᵀAu, from its values at a few points; None if it is no such polynomial."""
-    from hermite.language.expressions import compile_numpy, degree_bound, is_polynomial
+    from hermite.language.expressions import compile_numpy
 
-    if not is_polynomial(e) or degree_bound(e) > 2:
+    degree = degree_of(e)
+    if degree is None or degree > 2:
         return None
     function = compile_numpy(e)
     unit = np.eye(r)

@@ -22,7 +22,7 @@ from asymptotics.expectations.axis_rule import AxisRule, ResolvedAxis, resolved_
 from asymptotics.expectations.cubature import box_rule, planar_rule, sobol_rule
 from asymptotics.expectations.panels import ORDER
 from asymptotics.expectations.quadrature import tensor_rule
-from asymptotics.expectations.sharpness import Layer, edges_around, layers_of
+from asymptotics.expectations.sharpness import Layer, degree_of, edges_around, layers_of
 from hermite.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:
@@ -166,9 +166,10 @@ def _kink_planes(tree: Expression, r: int) -> list[tuple[Array, float]] | None:
 
 def _affine(e: Expression, r: int) -> tuple[Array, float] | None:
     """(n, b) if e(u) = n·u + b, tested on polynomials of degree one only."""
-    from hermite.language.expressions import compile_numpy, degree_bound, is_polynomial
+    from hermite.language.expressions import compile_numpy
 
-    if not is_polynomial(e) or degree_bound(e) > 1:
+    degree = degree_of(e)
+    if degree is None or degree > 1:
         return None
     function = compile_numpy(e)
     offset = float(function(np.zeros((1, r)))[0])
@@ -211,12 +212,10 @@ def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetR
 
 def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iterator[TargetRule]:
     r = f.r
-    if f.is_polynomial and r in NODES:
-        from hermite.language.expressions import degree_bound
-
-        assert f.tree is not None
+    degree = None if f.tree is None else degree_of(f.tree)
+    if degree is not None and r in NODES:
         base = round(NODES[r] * refine)
-        for order in {base, max(base, degree_bound(f.tree) + 1)}:
+        for order in sorted({base, max(base, degree + 1)}):
             if order <= 150 and order**r <= largest:
                 x, w = tensor_rule([max(2, order)] * r)
                 keep = w > 0
