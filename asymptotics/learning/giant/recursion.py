@@ -15,7 +15,8 @@ T1_i = E[f*(x) E_ζσ'(μ_i + s_i ζ) x], T2_i = E[f*(x) E_ζσ''(μ_i + s_i ζ)
 
     v* = T1 − A M − diag(β) M,   vW = v* Mᵀ + Z R,   v Ω⁺ vᵀ = v* v*ᵀ + Z R Zᵀ,   Z = diag(T2 − β) − A,
 
-so that Ω, singular for symmetric networks, is never inverted. Only K is sampled, and it enters Q alone.
+so that Ω, singular for symmetric networks, is never inverted. Only K may need sampling, and it enters Q alone; exchangeable
+neurons share its entries (:mod:`asymptotics.learning.giant.orbits`).
 Source: the overlap recursion of arXiv:2305.18270 with all terms of order one; closed averages as in Saad and Solla
 (Phys. Rev. E 52, 4225).
 """
@@ -31,12 +32,14 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.pairs import gram_moments
 from asymptotics.expectations.target_rule import target_rule
+from asymptotics.learning.giant.erf_kernel import erf_kernel, has_closed_kernel
 from asymptotics.learning.giant.noise_kernel import (
     Student,
     exact_part,
     kernel_by_cubature,
     kernel_by_sampling,
 )
+from asymptotics.learning.giant.orbits import orbits_of
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -139,14 +142,15 @@ def recursion(
 ) -> Path:
     """Iterate ``steps`` giant steps from ``start``.
 
-    Up to two neurons, and r ≤ 3: cubature, refined once to see the error. More: ``_SCRAMBLES`` independent trajectories
-    on scrambled Sobol points, doubled until the standard error of their mean is below ``accuracy`` on every entry, or
-    2^20 points each; ``error`` says what was reached. Raises :class:`InputError` if eta is so large that the numbers
-    overflow.
+    Up to two neurons, and r ≤ 3, or erf without biases as d → ∞: cubature, refined once to see the error. Else
+    ``_SCRAMBLES`` independent trajectories on scrambled Sobol points, doubled until the standard error of their mean is
+    below ``accuracy`` on every entry, or 2^20 points each; ``error`` says what was reached. Raises :class:`InputError`
+    if eta is so large that the numbers overflow.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         try:
-            if len(start.readout) <= 2 and f.r <= 3:
+            closed = rates.d is None and has_closed_kernel(f, activation, start)
+            if closed or (len(start.readout) <= 2 and f.r <= 3):
                 return _by_cubature(f, activation, start, steps, rates, accuracy)
             return _by_sampling(f, activation, start, steps, rates, accuracy)
         except (OverflowError, np.linalg.LinAlgError):
@@ -162,7 +166,7 @@ def _by_cubature(
         for _ in range(steps):
             means = closed_means(f, activation, students[-1], refine)
             finite = rates.d is not None
-            kernel = kernel_by_cubature(f, activation, students[-1], refine=refine, with_radius=finite)
+            kernel = _exact_kernel(f, activation, students[-1], refine, finite)
             radius = _radius(activation, students[-1], f.r) if finite and f.noise else None
             risks.append(means.risk)
             students.append(advance(students[-1], means, kernel, f.noise, radius, rates))
@@ -174,6 +178,16 @@ def _by_cubature(
             if error < min(accuracy, 1e-6) or not steps:
                 break
     return paths[-1]
+
+
+def _exact_kernel(
+    f: Target, activation: Activation, student: Student, refine: float, finite: bool
+) -> tuple[Array, Array]:
+    """(K, K^z) without sampling; K^z only at finite size."""
+    if not finite and has_closed_kernel(f, activation, student):
+        K = erf_kernel(f, activation, student, refine)
+        return K, np.zeros_like(K)
+    return kernel_by_cubature(f, activation, student, refine=refine, with_radius=finite)
 
 
 def _distance(one: Student, two: Student) -> float:
@@ -214,7 +228,9 @@ def _trajectory(
         student = students[-1]
         means = closed_means(f, activation, student)
         exact = exact_part(f, activation, student)
-        kernel = kernel_by_sampling(f, activation, student, size, seed, exact, with_radius=finite)
+        K, KZ = kernel_by_sampling(f, activation, student, size, seed, exact, with_radius=finite)
+        orbits = orbits_of(student)
+        kernel = orbits.mean(K), orbits.mean(KZ)
         radius = _radius(activation, student, f.r) if finite and f.noise else None
         risks.append(means.risk)
         students.append(advance(student, means, kernel, f.noise, radius, rates))
