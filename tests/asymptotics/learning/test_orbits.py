@@ -57,7 +57,7 @@ def test_a_start_without_the_symmetry_keeps_every_pair_apart() -> None:
 
 
 def test_the_mean_over_an_orbit_has_no_bias_and_less_noise() -> None:
-    """relu, p = 8 after a step: orbit means of single samples around the long mean, |z| < 4, and never noisier than the entries."""
+    """relu, p = 8 after a step: orbit means of single samples around the long mean (|z| < 4), never noisier than the entries."""
     activation = get_activation("relu")
     path = recursion(STAIR, activation, student([1.0] * 4 + [-1.0] * 4), 1, Rates(1.5, 4.0), 1e-3)
     state = path.students[1]
