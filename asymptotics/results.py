@@ -108,6 +108,7 @@ class StepOverlaps(Frozen):
     ``risk``            E[(f* − f)²] of the network as trained so far, without label noise
     ``M_cov``   (G, r, r) covariance of M_i over the neurons of an entry, where it has a law (leap ≥ 2); else None
     ``lengths`` (r,)    ‖w*_m‖; None for unit vectors
+    ``train_error``     E[(y − f)²] on the training batch, where it is reused (label noise included); else None
     """
 
     step: int
@@ -124,6 +125,7 @@ class StepOverlaps(Frozen):
     norm2_sem: Array | None = None
     risk_sem: float | None = None
     lengths: Array | None = None
+    train_error: float | None = None
 
     @property
     def cosines(self) -> Array:
@@ -151,6 +153,8 @@ class StepOverlaps(Frozen):
                 row["quantiles"] = {k: v[g] for k, v in self.quantiles.items()}
             neurons.append(row)
         out: dict[str, Any] = {"step": self.step, "risk": self.risk, "neurons": neurons}
+        if self.train_error is not None:
+            out["train_error"] = self.train_error
         if self.risk_sem is not None:
             out["risk_sem"] = self.risk_sem
         result: dict[str, Any] = plain(out)

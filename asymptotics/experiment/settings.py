@@ -10,7 +10,7 @@ w_i += eta d^((ℓ-1)/2) ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z; the ridge f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +36,26 @@ NETWORK_RULES = {
     "initialisation": Rule(schema.choice("symmetric", "independent"), '"symmetric" or "independent"'),
     "width": Rule(schema.width, '"infinite" or a whole number of at least 1'),
 }
+#: The keys of [training] that only some protocols have; elsewhere they must be absent.
+PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "giant": ("batch_exponent", "remove_orders"),
+    "reuse": ("weight_decay",),
+}
+
+
+def _choices(names: Iterable[str]) -> str:
+    *first, last = (f'"{name}"' for name in names)
+    return f"{', '.join(first)} or {last}"
+
+
 TRAINING_RULES = {
     "steps": Rule(schema.integer(0), "a whole number of at least 0", grid=True),
     "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
     "eta": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
     "batch_exponent": Rule(schema.number(0.0), "a finite number of at least 0"),
     "remove_orders": Rule(schema.removed_orders, "[], [0] or [0, 1]"),
+    "protocol": Rule(schema.choice(*PROTOCOLS), _choices(PROTOCOLS)),
+    "weight_decay": Rule(schema.number(0.0), "a finite number of at least 0"),
 }
 RIDGE_RULES = {
     "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
@@ -206,9 +220,24 @@ def _count(ratio: float, d: int, exponent: float, name: str) -> int:
     return max(1, round(ratio * math.pow(d, exponent)))
 
 
+def protocol_problems(values: Mapping[str, Any]) -> list[str]:
+    """Keys of [training] that the protocol does not have, set to something else than their defaults."""
+    protocol = values.get("protocol", "giant")
+    special = {key: name for name, keys in PROTOCOLS.items() for key in keys}
+    defaults = {f.name: f.default for f in fields(Training)}
+    return [
+        f'training.{key} is a key of protocol = "{special[key]}", not of "{protocol}"; leave it out.'
+        for key, value in values.items()
+        if key in special and key not in PROTOCOLS[protocol] and value != defaults[key]
+    ]
+
+
 @dataclass(frozen=True)
 class Training:
     """``steps`` giant steps on n = alpha d^batch_exponent fresh samples each, at dimensionless rate ``eta``.
+
+    ``protocol``     "giant" (a fresh batch a step) or "reuse" (all steps on the same batch of n = alpha d samples)
+    ``weight_decay`` wd ("reuse"): w ← (1 − eta wd) w + the gradient's part
 
     ``remove_orders``: (), (0,) or (0, 1), subtracted from the labels batch by batch: m = mean(y), then
     B = (1/n) Z^T (y − m), y ← y − m − Z B.
@@ -219,9 +248,14 @@ class Training:
     eta: float = 1.0
     batch_exponent: float = 1.0
     remove_orders: tuple[int, ...] = ()
+    protocol: str = "giant"
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         _settle("training", TRAINING_RULES, self)
+        problems = protocol_problems({f.name: getattr(self, f.name) for f in fields(self)})
+        if problems:
+            raise InputError(problems)
 
     def n(self, d: int) -> int:
         """Samples of one giant step, round(alpha d^batch_exponent), at least 1."""

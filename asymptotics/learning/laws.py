@@ -1,6 +1,6 @@
 """``overlaps``: what training does to the first layer, step by step; the table of laws, and the one that answers.
 
-A new protocol is a room beside :mod:`asymptotics.learning.giant` whose laws are entries of ``LAWS``.
+A new protocol is a room beside :mod:`asymptotics.learning.giant` whose laws are one entry of ``LAWS``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from asymptotics.learning.giant.fixed_width_leap import FixedWidthLeap
 from asymptotics.learning.giant.many_neurons import ManyNeurons, ManyNeuronsLeap
 from asymptotics.learning.given_directions import in_given_directions
 from asymptotics.learning.law import Law
+from asymptotics.learning.reuse.law import ReusedBatch, ReusedBatchOfManyNeurons
 from asymptotics.results import Overlaps
 from hermite.errors import InputError
 from hermite.target import Target, as_target
@@ -22,13 +23,16 @@ from hermite.target import Target, as_target
 if TYPE_CHECKING:
     from asymptotics.experiment.settings import Network, Training
 
-#: Every law, one entry each. Settings of one kind concern one law: the order does not matter.
-LAWS: tuple[Law, ...] = (ManyNeurons(), ManyNeuronsLeap(), FixedWidth(), FixedWidthLeap(), FiniteStarts())
+#: The laws of each protocol. Settings of one kind concern one law: the order does not matter.
+LAWS: dict[str, tuple[Law, ...]] = {
+    "giant": (ManyNeurons(), ManyNeuronsLeap(), FixedWidth(), FixedWidthLeap(), FiniteStarts()),
+    "reuse": (ReusedBatch(), ReusedBatchOfManyNeurons()),
+}
 
 
 def law_of(f: Target, network: Network, training: Training, d: int | None = None) -> Law:
     """The law that covers these settings; :class:`InputError` with its refusal if the one of their kind does not."""
-    for law in LAWS:
+    for law in LAWS[training.protocol]:
         if law.concerns(network, training, d):
             refusal = law.covers(f, network, training, d)
             if refusal is not None:

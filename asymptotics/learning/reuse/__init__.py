@@ -1,0 +1,1 @@
+"""What does the first layer learn from several full-batch steps on one and the same batch?"""

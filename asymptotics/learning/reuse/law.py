@@ -1,0 +1,303 @@
+"""The laws of reused batches: fixed width by the recursion with memory, many neurons by its extrapolation in the width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.learning.entries import entries_of
+from asymptotics.learning.features import LearnedFeatures
+from asymptotics.learning.giant.fixed_width import NO_LAYER, bias_draws, refusal_of_width
+from asymptotics.learning.giant.many_neurons import notes_of
+from asymptotics.learning.giant.recursion import initial_student
+from asymptotics.learning.reuse.recursion import Batch, Trajectory, trajectory
+from asymptotics.results import Overlaps, StepOverlaps, Validity
+from hermite.errors import ConvergenceError, InputError
+from hermite.target import Target
+
+if TYPE_CHECKING:
+    from asymptotics.experiment.settings import Network, Training
+
+Array = npt.NDArray[np.float64]
+
+#: Steps, neurons, and integration axes p (T + 1) of neurons that are all different, up to which the recursion is run.
+MOST_STEPS, MOST_NEURONS, MOST_AXES = 8, 32, 80
+#: Independent scrambles behind an error; sizes tried; bytes of the points of one of them.
+_SCRAMBLES, _FIRST_SIZE, _LAST_SIZE, _MOST_BYTES = 4, 12, 17, 600_000_000
+#: Standard error of M that is asked for at least, and the values that mean divergence.
+_ASKED, _LARGEST_NORM, _LARGEST_ERROR = 1e-3, 1e3, 0.1
+#: Widths of the extrapolation 2 X(2p) − X(p) to many neurons.
+_WIDTHS = (8, 16)
+
+
+@dataclass(frozen=True)
+class ReusedBatch:
+    """Full-batch steps on one batch of n = alpha d samples, at fixed width; d → ∞."""
+
+    name: str = "recursion of overlaps with memory"
+    validity: Validity = Validity.APPROXIMATE
+
+    def concerns(self, network: Network, training: Training, d: int | None) -> bool:
+        return isinstance(network.width, int)
+
+    def covers(self, f: Target, network: Network, training: Training, d: int | None) -> str | None:
+        return (
+            refusal_of_protocol(training) or refusal_of_width(network) or _refusal_of_size(network, training)
+        )
+
+    def overlaps(
+        self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
+    ) -> Overlaps:
+        means, error = _measured(f, network, training, accuracy)
+        readout = network.finite_readout(int(network.width))
+        steps = tuple(_entry(means, t, readout) for t in range(training.steps + 1))
+        return _result(steps, error, network, d, "d → ∞ at fixed width; corrections O(d^-1/2)")
+
+    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
+        raise InputError(NO_LAYER)
+
+
+@dataclass(frozen=True)
+class ReusedBatchOfManyNeurons:
+    """The same for p → ∞: one entry a readout, 2 X(2p) − X(p) from two widths, whose corrections are O(1/p)."""
+
+    name: str = "recursion of overlaps with memory, extrapolated in the width"
+    validity: Validity = Validity.APPROXIMATE
+
+    def concerns(self, network: Network, training: Training, d: int | None) -> bool:
+        return not isinstance(network.width, int)
+
+    def covers(self, f: Target, network: Network, training: Training, d: int | None) -> str | None:
+        if network.bias:
+            return (
+                'network.width must be a whole number with random biases on a reused batch, not "infinite" '
+                "(only neurons of equal bias are exchangeable)"
+            )
+        if network.readout == "gaussian":
+            return (
+                'network.readout must have atoms for many neurons on a reused batch, not "gaussian"; '
+                "give a width, or a law such as [[1.0, 0.5], [-1.0, 0.5]]"
+            )
+        return refusal_of_protocol(training)
+
+    def overlaps(
+        self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
+    ) -> Overlaps:
+        found = [self._at_width(f, network, training, p, accuracy) for p in self._widths(network)]
+        (small, _), (large, error) = found
+        steps = tuple(_extrapolated(a, b) for a, b in zip(small, large, strict=True))
+        # What the next order in 1/p leaves is a fraction of the first.
+        moved = max(float(np.max(np.abs(c.M - b.M))) for b, c in zip(large, steps, strict=True))
+        return _result(
+            steps,
+            3 * error + moved / 4,
+            network,
+            d,
+            f"d → ∞, then p → ∞ by extrapolation from p = {' and '.join(map(str, self._widths(network)))}",
+        )
+
+    @staticmethod
+    def _widths(network: Network) -> tuple[int, int]:
+        """Two widths at which the atoms of the readout have whole numbers of neurons."""
+        _, weights = network.readout_atoms()
+        least = next(
+            (k for k in range(2, 33) if np.allclose(weights * k, np.round(weights * k), atol=1e-6)), 32
+        )
+        least = least if least % 2 == 0 or not network.is_symmetric else 2 * least
+        first = least * max(1, math.ceil(_WIDTHS[0] / least))
+        return first, 2 * first
+
+    @staticmethod
+    def _at_width(
+        f: Target, network: Network, training: Training, p: int, accuracy: float
+    ) -> tuple[list[StepOverlaps], float]:
+        narrow = replace(network, width=p)
+        means, error = _measured(f, narrow, training, accuracy)
+        readout = narrow.finite_readout(p)
+        return [_grouped(_entry(means, t, readout), network) for t in range(training.steps + 1)], error
+
+    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
+        raise InputError(
+            "the ridge fit of many neurons after a reused batch is not known; give network.width and "
+            'ridge.regime = "fixed-width"'
+        )
+
+
+def refusal_of_protocol(training: Training) -> str | None:
+    """What no law of a reused batch covers."""
+    if training.batch_exponent != 1:
+        return f'training.batch_exponent must be 1 with protocol = "reuse", not {training.batch_exponent:g}'
+    if training.remove_orders:
+        return (
+            'training.remove_orders must be [] with protocol = "reuse": what preprocessing on the same batch does is not '
+            f"known, not {list(training.remove_orders)}"
+        )
+    if training.steps > MOST_STEPS:
+        return f'training.steps must be at most {MOST_STEPS} with protocol = "reuse", not {training.steps}'
+    if training.eta * training.weight_decay >= 2:
+        return (
+            f"training.eta * training.weight_decay must be below 2, not {training.eta * training.weight_decay:g} "
+            "(the weights would grow without a gradient)"
+        )
+    return None
+
+
+def _refusal_of_size(network: Network, training: Training) -> str | None:
+    p, steps = int(network.width), training.steps
+    if p > MOST_NEURONS:
+        return f'network.width must be at most {MOST_NEURONS} with protocol = "reuse", not {p}; or "infinite"'
+    different = len(set(network.finite_readout(p).tolist())) == p or network.bias > 0
+    if different and p * (steps + 1) > MOST_AXES:
+        return (
+            f"network.width * (training.steps + 1) must be at most {MOST_AXES} for neurons that all differ, not "
+            f"{p * (steps + 1)}; use fewer steps, or readouts of a few values"
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class _Means:
+    m: Array
+    gram: Array
+    risk: Array
+    train: Array
+
+
+def _measured(f: Target, network: Network, training: Training, accuracy: float) -> tuple[_Means, float]:
+    """Means over scrambles and biases, and the standard error of the worst entry of M, Q (relative) and risk."""
+    readout = network.finite_readout(int(network.width))
+    asked = max(accuracy, _ASKED)
+    size = _FIRST_SIZE
+    while True:
+        parts, errors = [], []
+        for bias in bias_draws(network):
+            classes = np.unique(np.stack([readout, bias], axis=1), axis=0, return_inverse=True)[1]
+            batch = Batch(
+                f,
+                network.get_activation(),
+                training.alpha,
+                training.eta,
+                training.weight_decay,
+                classes.ravel(),
+                network.is_symmetric,
+            )
+            start = initial_student(readout, bias, f.r, symmetric=network.is_symmetric)
+            with np.errstate(over="ignore", invalid="ignore"):
+                try:
+                    runs = [
+                        trajectory(batch, start, training.steps, size, 7919 * (k + 1))
+                        for k in range(_SCRAMBLES)
+                    ]
+                except np.linalg.LinAlgError:
+                    raise _diverged() from None
+            parts.append(_mean(runs))
+            errors.append(_spread(runs))
+        error = max(errors) if len(errors) == 1 else float(np.sqrt(np.mean(np.square(errors))))
+        if not np.isfinite(error):
+            raise _diverged()
+        axes = f.r + 1 + 2 * len(readout) * (training.steps + 1)
+        if error <= asked or size >= _LAST_SIZE or 2 ** (size + 1) * axes * 8 > _MOST_BYTES:
+            break
+        size += 1
+    if error > _LARGEST_ERROR:
+        raise _diverged()
+    return _Means(
+        *(np.mean([getattr(q, name) for q in parts], axis=0) for name in ("m", "gram", "risk", "train"))
+    ), error
+
+
+def _mean(runs: Sequence[Trajectory]) -> _Means:
+    m = np.mean([q.m for q in runs], axis=0)
+    gram = np.mean([[q.Q[t, t] for t in range(len(q.m))] for q in runs], axis=0)
+    if not np.all(np.isfinite(gram)) or float(np.max(np.einsum("tii->ti", gram))) > _LARGEST_NORM:
+        raise _diverged()
+    return _Means(m, gram, np.mean([q.risk for q in runs], axis=0), np.mean([q.train for q in runs], axis=0))
+
+
+def _spread(runs: Sequence[Trajectory]) -> float:
+    """Largest standard error of the mean over scrambles, relative to max(‖w‖²) and to the risk before training."""
+    root = math.sqrt(len(runs))
+    norm = max(1.0, max(float(np.max(np.abs(q.Q))) for q in runs))
+    m = np.std([q.m for q in runs], axis=0, ddof=1) / root / math.sqrt(norm)
+    Q = np.std([q.Q for q in runs], axis=0, ddof=1) / root / norm
+    risk = np.std([q.risk for q in runs], axis=0, ddof=1) / root
+    start = float(runs[0].risk[0]) or 1.0
+    return max(float(m.max()), float(Q.max()), float(risk.max()) / start)
+
+
+def _diverged() -> ConvergenceError:
+    return ConvergenceError(
+        "The overlaps on a reused batch diverge (moments of the labels grow from step to step): use a smaller training.eta or "
+        "fewer steps."
+    )
+
+
+def _entry(means: _Means, t: int, readout: Array) -> StepOverlaps:
+    p = len(readout)
+    return StepOverlaps(
+        step=t,
+        readout=readout,
+        weight=np.full(p, 1 / p),
+        M=means.m[t],
+        Q=means.gram[t],
+        norm2=np.diag(means.gram[t]).copy(),
+        risk=float(means.risk[t]),
+        train_error=float(means.train[t]),
+    )
+
+
+def _grouped(step: StepOverlaps, network: Network) -> StepOverlaps:
+    """One entry a readout; Q the mean over different neurons that are no partners."""
+    p = len(step.readout)
+    i, j = np.indices((p, p))
+    distinct = (i != j) & ~(network.is_symmetric & (i + j == p - 1))
+    entries = entries_of(step.readout)
+    gram = np.array([[step.Q[np.ix_(a, b)][distinct[np.ix_(a, b)]].mean() for b in entries] for a in entries])
+    return StepOverlaps(
+        step=step.step,
+        readout=np.array([step.readout[e[0]] for e in entries]),
+        weight=np.array([len(e) / p for e in entries]),
+        M=np.array([step.M[e].mean(axis=0) for e in entries]),
+        Q=gram,
+        norm2=np.array([step.norm2[e].mean() for e in entries]),
+        risk=step.risk,
+        train_error=step.train_error,
+    )
+
+
+def _extrapolated(small: StepOverlaps, large: StepOverlaps) -> StepOverlaps:
+    assert small.train_error is not None
+    assert large.train_error is not None
+    return replace(
+        large,
+        M=2 * large.M - small.M,
+        Q=2 * large.Q - small.Q,
+        norm2=2 * large.norm2 - small.norm2,
+        risk=2 * large.risk - small.risk,
+        train_error=2 * large.train_error - small.train_error,
+    )
+
+
+def _result(
+    steps: tuple[StepOverlaps, ...], error: float, network: Network, d: int | None, where: str
+) -> Overlaps:
+    notes = [
+        where,
+        f"standard error {error:.1e} of the integrals, relative to the weights and to the first risk",
+    ]
+    if d is not None:
+        notes.append("finite-d terms are not included")
+    return Overlaps(
+        regime="reused batch",
+        steps=steps,
+        validity=Validity.APPROXIMATE,
+        validity_note="; ".join(notes),
+        warnings=tuple(notes_of(network.get_activation())),
+        p=int(network.width) if isinstance(network.width, int) else None,
+        solution={"error": error, "accuracy": _ASKED},
+    )
