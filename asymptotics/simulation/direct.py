@@ -108,8 +108,8 @@ class DirectNetwork:
         slope = (weighted - mean * first) / n if 1 in self.remove_orders else np.zeros(self.d)
         return mean, slope
 
-    def giant_step(self, stream: int, n: int, rate: float) -> None:
-        """w_i += rate ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z, all neurons at once.
+    def giant_step(self, stream: int, n: int, rate: float, keep: float = 1.0) -> None:
+        """w_i ← keep w_i + rate ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z, all neurons at once.
 
         Raises ``InputError`` if the step overflows.
         """
@@ -131,7 +131,9 @@ class DirectNetwork:
         if self.mirrored:
             gradient = self._twice(gradient)
             self._unfold()
-        moved = xp.astype(self.weights, xp.float64) + send((rate / n) * self.readout[:, None]) * gradient
+        moved = (
+            keep * xp.astype(self.weights, xp.float64) + send((rate / n) * self.readout[:, None]) * gradient
+        )
         # Squares of fields must fit single precision (1e38).
         check_finite(np.where(float(xp.max(xp.abs(moved))) < 1e15, 0.0, np.nan))
         self.weights = xp.astype(moved, self.weights.dtype)

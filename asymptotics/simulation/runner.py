@@ -23,6 +23,7 @@ from asymptotics.learning.given_directions import along_given, cosines_with_give
 from asymptotics.results import Overlaps, Risk, StepOverlaps
 from asymptotics.simulation.backends import get_backend
 from asymptotics.simulation.direct import DirectNetwork
+from asymptotics.simulation.protocols import PROTOCOL_STEPS
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import Fit, fit_and_test
 from asymptotics.simulation.seeds import fingerprint, unit_entropy
@@ -190,6 +191,12 @@ class Job:
             raise InputError(
                 f"simulation.d must be at least the number of target directions {self.f.r}, not {d}."
             )
+        methods = PROTOCOL_STEPS[self.training.protocol].methods
+        if self.simulation.method not in methods:
+            raise InputError(
+                f'simulation.method must be "{methods[0]}" with training.protocol = "{self.training.protocol}", '
+                f'not "{self.simulation.method}".'
+            )
         if self.network.is_symmetric and width % 2:
             raise InputError(f"the width must be even with symmetric initialisation, not {width}.")
         if self.ridge is not None and not self.lambdas:
@@ -210,7 +217,13 @@ class Job:
         return {
             "target": [_target_key(self.f), list(self.f.variables), str(self.f.gram), self.f.noise],
             "network": [_activation_key(net), str(net.readout), net.bias, net.initialisation, self.width],
-            "training": [t.alpha, t.eta, t.batch_exponent, list(t.remove_orders)],
+            "training": [
+                t.alpha,
+                t.eta,
+                t.batch_exponent,
+                list(t.remove_orders),
+                *PROTOCOL_STEPS[t.protocol].content(t),
+            ],
             "ridge": ridge,
             "simulation": [s.method, s.d],
         }
@@ -249,7 +262,7 @@ class Job:
         last = max(self.steps) if self.ridge is not None else t.steps
         for step in range(last + 1):
             if step:
-                student.giant_step(step, t.n(s.d), t.learning_rate(s.d))
+                PROTOCOL_STEPS[t.protocol].step(student, step, t, s.d)
             first = _STEP * (step + 1)
             if self.ridge is None:
                 risk = population_risk(student, self.f, first, s.test_samples)
