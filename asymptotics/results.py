@@ -109,6 +109,7 @@ class StepOverlaps(Frozen):
     ``M_cov``   (G, r, r) covariance of M_i over the neurons of an entry, where it has a law (leap ≥ 2); else None
     ``lengths`` (r,)    ‖w*_m‖; None for unit vectors
     ``train_error``     E[(y − f)²] on the training batch, where it is reused (label noise included); else None
+    ``runs``            the values of single replicates (simulation only): ``risk`` (R,), ``norm2`` (R, G), ``M`` (R, G, r)
     """
 
     step: int
@@ -126,6 +127,7 @@ class StepOverlaps(Frozen):
     risk_sem: float | None = None
     lengths: Array | None = None
     train_error: float | None = None
+    runs: dict[str, Array] | None = field(default=None, repr=False)
 
     @property
     def cosines(self) -> Array:
@@ -230,7 +232,7 @@ class Risk(Frozen):
     """Errors of the ridge fit of the second layer at one point (step, alpha, beta, lambda).
 
     ``test_error`` = E[(y − f)²] (label noise included), ``excess_risk`` = test_error − Δ, ``train_error`` =
-    (1/n2) Σ (y − f)² without the penalty. Never halved.
+    (1/n2) Σ (y − f)² without the penalty. Never halved. ``runs`` (simulation only): the two errors of every replicate.
     """
 
     test_error: float
@@ -253,10 +255,11 @@ class Risk(Frozen):
     replicates: int | None = None
     order_parameters: dict[str, Any] | None = field(default=None, repr=False)
     solution: Any = field(default=None, repr=False)
+    runs: dict[str, Array] | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields of a row of ``giantstep curve``, as plain numbers."""
-        left_out = ("order_parameters", "solution")
+        left_out = ("order_parameters", "solution", "runs")
         keys = [f.name for f in fields(self) if f.name not in left_out]
         out = {("lambda" if k == "lam" else k): getattr(self, k) for k in keys}
         result: dict[str, Any] = plain(out)

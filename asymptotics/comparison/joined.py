@@ -3,7 +3,8 @@
 Measuring takes the time and predicting does not, so the two are apart: a wrong theory (a negative control) is
 set beside the same measurements as the right one. A row has ``quantity``, the coordinates of its point, ``d``,
 ``theory`` (at the simulation's d), ``theory_limit`` (d → infinity, null if it has none), ``simulation``,
-``sem``, ``replicates`` and ``validity``.
+``sem``, ``replicates`` and ``validity``, and for the judge ``unit`` (points of one unit share their replicates), ``runs``
+(the value of each replicate) and ``rounding`` (what rounding alone may change, in the units of the quantity).
 """
 
 from __future__ import annotations
@@ -149,6 +150,7 @@ def _error_rows(experiment: Experiment, point: MeasuredRisk, altered: Altered, l
     training, ridge = altered.training(point.training), altered.ridge(point.ridge)
     predicted = theory(experiment, training, beside(ridge, point.simulation))
     limit = _or_none(lambda: theory(experiment, training, replace(ridge, d=None))) if limits else None
+    energy = _energy(experiment)
     for quantity in ("test_error", "train_error"):
         yield {
             "quantity": quantity,
@@ -159,7 +161,21 @@ def _error_rows(experiment: Experiment, point: MeasuredRisk, altered: Altered, l
             "sem": getattr(point.risk, f"{quantity}_sem"),
             "replicates": point.risk.replicates,
             "validity": predicted.validity,
+            "unit": (point.training.alpha, point.training.eta, point.ridge.alpha, point.ridge.beta),
+            "runs": None if point.risk.runs is None else point.risk.runs[quantity],
+            "rounding": _PRECISION * (abs(getattr(predicted, quantity)) * energy) ** 0.5,
         }
+
+
+#: Relative precision of a network's output: a few roundings of single precision.
+_PRECISION = 1e-6
+
+
+def _energy(experiment: Experiment) -> float:
+    """E y²: the error of a network that answers 0, the natural size of errors."""
+    from asymptotics.learning.giant.low_orders import low_orders
+
+    return low_orders(experiment.target).energy + experiment.target.noise
 
 
 def _overlap_rows(
@@ -168,10 +184,13 @@ def _overlap_rows(
     """Risk, norms and overlaps of every entry after each step ≥ 1 of one trajectory."""
     many = experiment.network.width == "infinite"
     training = altered.training(point.training)
+    energy = _energy(experiment)
     predicted = predict(experiment, training, point.simulation)
     limit = _or_none(lambda: predict(experiment, training)) if limits else None
     for i in range(1, len(predicted.steps)):
         at_limit = {} if limit is None else quantities(limit.steps[i], many)
+        singles = _runs(point.overlaps.steps[i], many)
+        sizes = _roundings(predicted.steps[i], energy, many)
         means = quantities(point.overlaps.steps[i], many)
         errors = quantities(_standard_errors(point.overlaps.steps[i]), many)
         for quantity, value in quantities(predicted.steps[i], many).items():
@@ -188,6 +207,9 @@ def _overlap_rows(
                     "sem": errors[quantity],
                     "replicates": point.overlaps.replicates,
                     "validity": predicted.validity,
+                    "unit": (point.training.alpha, point.training.eta),
+                    "runs": singles.get(quantity),
+                    "rounding": sizes[quantity],
                 }
 
 
@@ -205,6 +227,24 @@ def quantities(step: StepOverlaps, many: bool) -> dict[str, float]:
         named[f"norm2[{key}]"] = float(share @ step.norm2)
         named |= {f"M_{m + 1}[{key}]": float(share @ step.M[:, m]) for m in range(step.M.shape[1])}
     return named
+
+
+def _runs(step: StepOverlaps, many: bool) -> dict[str, np.ndarray[Any, Any]]:
+    """The values of single replicates by quantity; empty if they are not known."""
+    if step.runs is None:
+        return {}
+    singles = [
+        quantities(replace(step, risk=float(risk), norm2=norm2, M=m), many)
+        for risk, norm2, m in zip(step.runs["risk"], step.runs["norm2"], step.runs["M"], strict=True)
+    ]
+    return {name: np.array([single[name] for single in singles]) for name in singles[0]}
+
+
+def _roundings(step: StepOverlaps, energy: float, many: bool) -> dict[str, float]:
+    """What rounding alone may change of each quantity: M is at most ‖w‖ ‖w*‖."""
+    size = np.sqrt(step.norm2)[:, None] * (np.ones(step.M.shape[1]) if step.lengths is None else step.lengths)
+    natural = replace(step, risk=(abs(step.risk) * energy) ** 0.5, norm2=step.norm2, M=size)
+    return {name: _PRECISION * value for name, value in quantities(natural, many).items()}
 
 
 def _standard_errors(step: StepOverlaps) -> StepOverlaps:

@@ -86,8 +86,9 @@ def _risks(job: Job, rows: Rows) -> list[Measured]:
                 continue
             training, ridge = replace(job.training, steps=step), replace(job.ridge, lam=lam)
             simulation = replace(job.simulation, replicates=len(here))
-            test, test_sem = mean_and_error(np.array([row["test_error"] for row in here]))
-            train, train_sem = mean_and_error(np.array([row["train_error"] for row in here]))
+            runs = {key: np.array([row[key] for row in here]) for key in ("test_error", "train_error")}
+            test, test_sem = mean_and_error(runs["test_error"])
+            train, train_sem = mean_and_error(runs["train_error"])
             risk = Risk(
                 test_error=float(test),
                 train_error=float(train),
@@ -105,6 +106,7 @@ def _risks(job: Job, rows: Rows) -> list[Measured]:
                 test_error_sem=None if test_sem is None else float(test_sem),
                 train_error_sem=None if train_sem is None else float(train_sem),
                 replicates=len(here),
+                runs=runs,
             )
             found.append(MeasuredRisk(training, ridge, simulation, risk))
     return found
@@ -141,9 +143,14 @@ def _replicates(rows: Rows, step: int, lam: float | None) -> Rows:
 def _step(step: int, rows: Rows) -> StepOverlaps:
     """Means over replicates; the overlaps of neurons with each other are not stored."""
     neurons = [row["neurons"] for row in rows]
-    m, m_sem = mean_and_error(np.array([[entry["M"] for entry in run] for run in neurons]))
-    norm2, norm2_sem = mean_and_error(np.array([[entry["norm2"] for entry in run] for run in neurons]))
-    risk, risk_sem = mean_and_error(np.array([row["risk"] for row in rows]))
+    runs = {
+        "risk": np.array([row["risk"] for row in rows]),
+        "norm2": np.array([[entry["norm2"] for entry in run] for run in neurons]),
+        "M": np.array([[entry["M"] for entry in run] for run in neurons]),
+    }
+    m, m_sem = mean_and_error(runs["M"])
+    norm2, norm2_sem = mean_and_error(runs["norm2"])
+    risk, risk_sem = mean_and_error(runs["risk"])
     return StepOverlaps(
         step=step,
         readout=np.array([entry["readout"] for entry in neurons[0]]),
@@ -155,4 +162,5 @@ def _step(step: int, rows: Rows) -> StepOverlaps:
         M_sem=m_sem,
         norm2_sem=norm2_sem,
         risk_sem=None if risk_sem is None else float(risk_sem),
+        runs=runs,
     )

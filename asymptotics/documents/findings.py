@@ -16,7 +16,8 @@ from asymptotics.comparison.joined import (
     with_sizes,
 )
 from asymptotics.comparison.trajectories import Run, predict
-from asymptotics.comparison.validation import ValidationReport, examine
+from asymptotics.comparison.validation import examine
+from asymptotics.comparison.verdict import ValidationReport
 from asymptotics.experiment.grid import Experiment, read
 from hermite.errors import InputError
 

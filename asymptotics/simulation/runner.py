@@ -332,6 +332,7 @@ class Job:
                     test_error_sem=None if sem is None else float(sem),
                     train_error_sem=None if train_sem is None else float(train_sem),
                     replicates=len(records),
+                    runs={"test_error": test[:, j], "train_error": train[:, j]},
                 )
 
     def _overlaps(self, records: list[list[tuple[Array, Array, float]]]) -> Overlaps:
@@ -403,6 +404,7 @@ def _step(
         Q_sem=averages[1][1],
         norm2_sem=averages[2][1],
         risk_sem=None if risk_sem is None else float(risk_sem),
+        runs={"risk": np.array([run[2] for run in runs]), "norm2": norm2, "M": m},
     )
 
 

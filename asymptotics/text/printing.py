@@ -205,7 +205,7 @@ def validation_text(report: Mapping[str, Any]) -> str:
         lines.append("finite size: one size only, so z makes no allowance for it.")
     lines += [
         f"negative control, {c['setting']} times {c['factor']:g}: "
-        f"{'refused, as it must be' if c['refused'] else 'NOT refused: too few replicates to tell'} "
+        f"{c['statement']} "
         f"(rms z {c['rms_z']:.1f}, largest {c['max_abs_z']:.1f})"
         for c in report["controls"]
     ]

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from asymptotics import Experiment
-from asymptotics.comparison.validation import LEVEL, holm, judge, validate
+from asymptotics.comparison.judging import holm, judge
+from asymptotics.comparison.validation import validate
+from asymptotics.comparison.verdict import LEVEL
 from hermite.errors import InputError
 
 
@@ -96,7 +98,9 @@ def test_a_verdict_needs_three_replicates() -> None:
 def test_a_report_is_a_table() -> None:
     report = judge(rows([0.5, 1.0]))
     keys = {"verdict", "points", "rms_z", "max_abs_z", "p_value", "rows"}
-    assert keys | {"statement", "finite_size", "controls", "conclusive"} == set(report.to_dict())
+    assert keys | {"statement", "finite_size", "controls", "conclusive", "effective_points"} == set(
+        report.to_dict()
+    )
     assert len(report.to_frame()) == 2
     assert "agrees" in repr(report)
     from matplotlib.figure import Figure
