@@ -21,7 +21,8 @@ def plain(value: Any) -> Any:
         return value
     # NumPy's float64 is a float too: what is written is Python's.
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else _word(value)
+        # + 0.0: a zero has no sign.
+        return float(value) + 0.0 if math.isfinite(value) else _word(value)
     if isinstance(value, dict):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -84,9 +84,12 @@ def _stairway(experiment: Experiment) -> str:
     body = []
     for row in stairs:
         levels = row["plateaus"] if row["plateaus_activation"] is None else row["plateaus_activation"]
-        body.append([row["step"], row["dim"], *levels])
+        learned = row["dim"] if row["dim_activation"] is None else row["dim_activation"]
+        body.append([row["step"], learned, *levels])
     header = ["step", "dimension learned", *(f"n, p = Θ(d^{k})" for k in range(len(body[0]) - 2))]
+    student = "" if activation is None else f", for {activation} without biases"
     caption = (
-        "The stairway: excess risk that no second layer gets below, by giant steps and sizes of the fit."
+        "The stairway: excess risk that no second layer gets below, by giant steps and sizes of the fit"
+        f"{student}."
     )
     return table(header, body, caption)

@@ -33,9 +33,9 @@ def plot_cloud(step: int, theory: Overlaps, ax: Axes, simulation: Overlaps | Non
     ax.plot(*centres.T, "o", color="#D55E00", markerfacecolor="none", markeredgewidth=1.4, zorder=3)
     if at.M_cov is not None:
         for g, (centre, covariance) in enumerate(zip(centres, at.M_cov, strict=True)):
-            ax.plot(
-                *ellipse(centre, covariance[:2, :2] / at.norm2[g]), "-", color="#D55E00", marker="", zorder=2
-            )
+            units = covariance if at.lengths is None else covariance / np.outer(at.lengths, at.lengths)
+            outline = ellipse(centre, units[:2, :2] / at.norm2[g])
+            ax.plot(*outline, "-", color="#D55E00", marker="", zorder=2)
     ax.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal", title=f"$t = {step}$")
     ax.set_xlabel(r"$\cos(w_i, w^\star_1)$")
     ax.set_ylabel(r"$\cos(w_i, w^\star_2)$")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,10 +74,9 @@ def measured(value: float | None, sem: float | None) -> str:
 def overlaps_text(document: Mapping[str, Any]) -> str:
     """The table of ``giantstep overlaps``: at most eight entries a step."""
     simulated = document["steps"][0]["simulation"] is not None
-    header = ["step", "readout", "weight", "M", "norm2", "risk"] + [
-        "M simulated",
-        "risk simulated",
-    ] * simulated
+    spread = any(spread_of(entry) for step in document["steps"] for entry in step["neurons"][:8])
+    header = ["step", "readout", "weight", "M", *["sd of M"] * spread, "norm2", "risk"]
+    header += ["M simulated", "risk simulated"] * simulated
     rows: list[list[Any]] = []
     for step in document["steps"]:
         for g, entry in enumerate(step["neurons"][:8]):
@@ -85,6 +85,7 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
                 entry["readout"],
                 entry["weight"],
                 vector(entry["M"]),
+                *[spread_of(entry) or vector([0.0] * len(entry["M"]))] * spread,
                 entry["norm2"],
                 step["risk"],
             ]
@@ -96,6 +97,8 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
             rows.append(row)
     head = f"alpha = {document['alpha']:g}, eta = {document['eta']:g}, regime: {document['regime']}"
     lines = [head, table(header, rows)]
+    if spread:
+        lines.append("sd of M: neurons of an entry differ in their overlaps by so much; M is their mean")
     if len(document["steps"][0]["neurons"]) > 8:
         lines.append("(the first eight entries of each step; --json prints all)")
     if document["validity_note"]:
@@ -112,10 +115,24 @@ def partner(entry: Mapping[str, Any], g: int, neurons: Sequence[Mapping[str, Any
     return neurons[g] if same else {}
 
 
+def spread_of(entry: Mapping[str, Any]) -> str | None:
+    """Standard deviations of the overlaps within an entry, where these have a law of their own."""
+    covariance = entry.get("M_cov")
+    # Variances are compared with the largest possible overlap: rounding is no spread.
+    if covariance is None or not any(row[m] > 1e-18 * entry["norm2"] for m, row in enumerate(covariance)):
+        return None
+    return vector([math.sqrt(max(0.0, row[m])) for m, row in enumerate(covariance)])
+
+
 def vector(values: Sequence[float], errors: Sequence[float] | None = None) -> str:
-    """A short row of numbers, with standard errors if there are any."""
+    """A short row of numbers, with standard errors if there are any.
+
+    >>> vector([0.75, -1e-17])
+    '(0.7500, 0.0000)'
+    """
     pairs = zip(values, errors or itertools.repeat(None, len(values)), strict=True)
-    return "(" + ", ".join(f"{v:.4f}" if e is None else f"{v:.4f} ± {e:.1g}" for v, e in pairs) + ")"
+    # "z": what rounds to 0 has no sign.
+    return "(" + ", ".join(f"{v:z.4f}" if e is None else f"{v:z.4f} ± {e:.1g}" for v, e in pairs) + ")"
 
 
 def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:

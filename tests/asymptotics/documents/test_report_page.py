@@ -190,3 +190,26 @@ def test_an_undecided_target_gets_no_empty_answers() -> None:
     assert "the leap is 2 at least" in page.text
     assert "relevant space" not in page.text
     assert "hard directions" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("expression", "activation", "learned"),
+    [
+        ("z1 + z1*z2", "tanh", 1),
+        ("z1 + z1*z2", "relu", 2),
+        ("z1 + z1*z2 + z1*z2*z3", "relu", 2),
+        ("z1 + z1*z2 + z1*z2*z3", "erf(x)", 1),
+        ("z1 + He2(z2)", "tanh", 1),
+    ],
+)
+def test_the_stairway_of_a_report_is_that_of_its_student(
+    expression: str, activation: str, learned: int
+) -> None:
+    """The text above says how far the student climbs; the table must not climb higher."""
+    text = CURVE.replace("z1 + z1*z2/2", expression) + f'[network]\nactivation = "{activation}"\n'
+    page = report_page(predictions(Experiment.from_toml(text), text))
+    stairway = page[page.index("The stairway") :].partition("</table>")[0]
+    dims = [int(row[1]) for row in re.findall(r"<tr><td>(\d+)</td><td>(\d+)</td>", stairway)]
+    assert dims[-1] == learned
+    told = re.search(r"this student climbs</th><td>dimensions ([\d → ]+)", page)
+    assert told is None or int(told[1].split("→")[-1]) == learned
