@@ -354,7 +354,7 @@ def from_expression(tree: Expression, name: str) -> Activation:
         tree=tree,
         kinks=kinks,
         pieces=from_tree(tree, kinks),
-        gauss_error=_erf_argument(tree),
+        gauss_error=erf_argument(tree),
     )
 
 
@@ -385,7 +385,7 @@ def _compiled(tree: Expression) -> Function:
     return lambda x: value(np.asarray(x)[..., None])
 
 
-def _erf_argument(tree: Expression) -> tuple[float, float] | None:
+def erf_argument(tree: Expression) -> tuple[float, float] | None:
     """(κ, b) if the tree is erf(κx + b), else None."""
     if not (isinstance(tree, Call) and tree.name == "erf"):
         return None

@@ -1,0 +1,1 @@
+"""What does the first layer learn from online SGD, batch by small batch?"""

@@ -1,0 +1,246 @@
+r"""The Gaussian averages of one step of online SGD at overlaps M, Q.
+
+With fields h = (l*, l) ~ N(0, Ω), Ω = [[I, Mᵀ], [M, Q]], residual δ = f* − f (square loss) or f* (correlation loss: the student
+predicts zero, and its gradient has no network term):
+
+    v*_i = E[δ σ'_i l*],   vW_ij = E[δ σ'_i l_j],   K_ij = E[(δ² + Δ) σ'_i σ'_j],   KZ_ij = E[(δ² + Δ) σ'_i σ'_j hᵀ Ω⁺ h] .
+
+KZ = rank(Ω) K + 2 d/ds K(sΩ) at s = 1. Three ways to compute them, one entry each in ``WAYS``:
+
+* erf committees (σ = erf(x/√2), f* = Σ_k b_k erf(z_k/√2)): closed forms of Saad and Solla (Phys. Rev. E 52, 4225);
+* polynomial σ and f*: tensor Gauss–Hermite in r + p axes, exact;
+* everything else: closed means, and K by scrambled Sobol points whose teacher axes are drawn from N(0, 1.4²) and reweighted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.expectations.activations import Activation, erf_argument
+from asymptotics.expectations.quadrature import hermite_rule, sobol_normal
+from asymptotics.learning.giant.noise_kernel import Student
+from asymptotics.learning.giant.recursion import closed_means
+from hermite.engines import engine_for
+from hermite.language.building import substitute
+from hermite.language.evaluation import constant_value
+from hermite.language.nodes import Call, Expression, Product, Sum, Variable, is_constant, variables_of
+from hermite.target import Target
+
+Array = npt.NDArray[np.float64]
+
+#: Standard deviation of the law that the teacher's axes of sampled kernels are drawn from.
+_WIDE = 1.4
+#: Nodes up to which a tensor rule of polynomials is used.
+_MOST_NODES = 300_000
+_TILT = 1e-4
+
+
+@dataclass(frozen=True)
+class Averages:
+    """v* (p, r), vW (p, p), v Ω⁺ vᵀ (p, p), K (p, p) and KZ − rank(Ω) K = 2 dK/ds (p, p), label noise included, and the risk."""
+
+    target: Array
+    network: Array
+    square: Array
+    kernel: Array
+    tilt: Array
+    risk: float
+
+
+#: (student, seed, log2 of the points) → averages; closed ways ignore the last two.
+Way = Callable[[Student, int, int], Averages]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Target, activation and loss; ``sampled`` says whether K is known from points only."""
+
+    target: Target
+    activation: Activation
+    correlation: bool = False
+
+    def at(self, student: Student) -> Student:
+        """The student whose output enters δ: silent under the correlation loss."""
+        return replace(student, readout=np.zeros_like(student.readout)) if self.correlation else student
+
+
+def way_of(problem: Problem, p: int) -> tuple[Way, bool]:
+    """The first way that covers ``problem`` at width ``p``, and whether it samples."""
+    for build, sampled in WAYS:
+        way = build(problem, p)
+        if way is not None:
+            return way, sampled
+    raise AssertionError("sampling covers everything")
+
+
+# erf committees ----------------------------------------------------------------------------------------------
+
+
+def committee_weights(f: Target) -> Array | None:
+    """b (r,) if f* = Σ_k b_k erf(z_k/√2), read off the expression; else None."""
+    if f.tree is None or f.gram is not None:
+        return None
+    b = np.zeros(f.r)
+    pending: list[tuple[Expression, float]] = [(f.tree, 1.0)]
+    while pending:
+        node, factor = pending.pop()
+        if isinstance(node, Sum):
+            pending += [(term, factor) for term in node.terms]
+        elif isinstance(node, Product):
+            constants = [part for part in node.factors if is_constant(part)]
+            others = [part for part in node.factors if not is_constant(part)]
+            if len(others) != 1:
+                return None
+            pending.append((others[0], factor * math.prod(map(constant_value, constants))))
+        else:
+            axis = _unit_erf_axis(node)
+            if axis is None:
+                return None
+            b[axis] += factor
+    return b
+
+
+def _unit_erf_axis(node: Expression) -> int | None:
+    """k if the node is erf(z_k/√2)."""
+    if not isinstance(node, Call) or len(variables_of(node)) != 1:
+        return None
+    (k,) = variables_of(node)
+    argument = erf_argument(substitute(node, {k: Variable(0)}))
+    return k if argument is not None and _is_unit(argument) else None
+
+
+def _is_unit(argument: tuple[float, float]) -> bool:
+    scale, shift = argument
+    return shift == 0 and math.isclose(scale * math.sqrt(2), 1.0, rel_tol=1e-14)
+
+
+def _erf_way(problem: Problem, p: int) -> Way | None:
+    b = committee_weights(problem.target)
+    sigma = problem.activation.gauss_error
+    if b is None or sigma is None or not _is_unit(sigma):
+        return None
+
+    def averages(student: Student, seed: int, size: int) -> Averages:
+        if np.any(student.bias):
+            raise AssertionError("the closed forms are those of neurons without biases")
+        return erf_averages(b, student, problem.target.noise, problem.correlation)
+
+    return averages
+
+
+def erf_averages(b: Array, student: Student, noise: float, correlation: bool) -> Averages:
+    """The closed forms; Stein's lemma, v = Γ Ω with Γ = E ∇_h(δ σ'), gives v Ω⁺ vᵀ = v Γᵀ without an inverse."""
+    p, r = student.M.shape
+    C = np.block([[np.eye(r), student.M.T], [student.M, student.Q]])
+    w = np.concatenate([b, -student.readout / p])
+    seen = np.concatenate([b, np.zeros(p)]) if correlation else w
+    q = 1 + np.diag(C)
+    own = q[r:, None]
+    cross = C[r:]
+    factor = (2 / math.pi) * seen / (own * np.sqrt(own * q - cross**2))
+    gamma = factor * own
+    gamma[np.arange(p), r + np.arange(p)] -= np.sum(factor * cross, axis=1)
+    v = gamma @ C
+    i, j = np.triu_indices(p)
+    scale = np.array([1.0, 1 + _TILT, 1 - _TILT])[:, None, None] * C
+    K = np.zeros((3, p, p))
+    K[:, i, j] = _erf_kernels(scale, r + i, r + j, seen, noise)
+    K[:, j, i] = K[:, i, j]
+    risk = (2 / math.pi) * float(w @ np.arcsin(C / np.sqrt(np.outer(q, q))) @ w)
+    return Averages(v[:, :r], v[:, r:], v @ gamma.T, K[0], (K[1] - K[2]) / _TILT, risk)
+
+
+def _erf_kernels(C: Array, i: Array, j: Array, w: Array, noise: float) -> Array:
+    """K at the pairs (i, j) of fields for each covariance C (S, m, m), shape (S, pairs)."""
+    qi, qj, cij = 1 + C[:, i, i], 1 + C[:, j, j], C[:, i, j]
+    determinant = qi * qj - cij**2
+    x, y = C[:, i], C[:, j]
+    # C − Xᵀ [[qi, cij], [cij, qj]]⁻¹ X for every pair at once.
+    left = (qj[..., None] * x - cij[..., None] * y) / determinant[..., None]
+    right = (qi[..., None] * y - cij[..., None] * x) / determinant[..., None]
+    tilted = C[:, None] - left[..., :, None] * x[..., None, :] - right[..., :, None] * y[..., None, :]
+    size = 1 + np.einsum("spaa->spa", tilted)
+    angle = np.arcsin(tilted / np.sqrt(size[..., :, None] * size[..., None, :]))
+    power = (2 / math.pi) * (angle @ w) @ w + noise
+    kernels: Array = (2 / math.pi) / np.sqrt(determinant) * power
+    return kernels
+
+
+# polynomials -------------------------------------------------------------------------------------------------
+
+
+def _polynomial_way(problem: Problem, p: int) -> Way | None:
+    f, sigma = problem.target, problem.activation
+    if not f.is_polynomial or sigma.pieces is None or not sigma.pieces.is_polynomial:
+        return None
+    top, own = engine_for(f).degree, sigma.pieces.degree
+    # δ² σ'² has degree 2 (max(deg f*, deg σ) + deg σ − 1); n nodes are exact to degree 2 n − 1, and KZ has two more.
+    nodes = max(top, own) + own + 1
+    axes = f.r + p
+    if nodes**axes > _MOST_NODES:
+        return None
+    x, weight = hermite_rule(nodes)
+    u = np.array(list(product(x, repeat=axes)))
+    w = np.prod(np.array(list(product(weight, repeat=axes))), axis=1)
+
+    def averages(student: Student, seed: int, size: int) -> Averages:
+        return averages_on(problem, student, u, w)
+
+    return averages
+
+
+def averages_on(problem: Problem, student: Student, u: Array, w: Array) -> Averages:
+    """All averages as sums over points ``u`` (N, r + p) of weight ``w``, h = F u with F the root of Ω."""
+    f, sigma = problem.target, problem.activation
+    p, r = student.M.shape
+    root = student.root()
+    rank = r + root.shape[1]
+    fields = u[:, :r] @ student.M.T + u[:, r:rank] @ root.T
+    values, output = f(u[:, :r]), sigma(fields + student.bias) @ student.readout / p
+    gap = values - output
+    delta = values if problem.correlation else gap
+    slopes = sigma.derivative(fields + student.bias)
+    weighted = (w * delta)[:, None] * slopes
+    vu = weighted.T @ u[:, :rank]
+    power = w * (delta**2 + f.noise)
+    K = (slopes * power[:, None]).T @ slopes
+    KZ = (slopes * (power * np.sum(u[:, :rank] ** 2, axis=1))[:, None]).T @ slopes
+    network = vu[:, :r] @ student.M.T + vu[:, r:] @ root.T
+    return Averages(vu[:, :r], network, vu @ vu.T, K, KZ - rank * K, float(w @ gap**2))
+
+
+# everything else ---------------------------------------------------------------------------------------------
+
+
+def _sampled_way(problem: Problem, p: int) -> Way | None:
+    f, sigma = problem.target, problem.activation
+
+    def averages(student: Student, seed: int, size: int) -> Averages:
+        u = sobol_normal(f.r + p, size, seed).copy()
+        u[:, : f.r] *= _WIDE
+        w = np.exp(-(1 - _WIDE**-2) / 2 * np.sum(u[:, : f.r] ** 2, axis=1))
+        sampled = averages_on(problem, student, u, w / w.sum())
+        silent = problem.at(student)
+        means = closed_means(f, sigma, silent)
+        risk = means.risk if silent is student else _risk(f, sigma, student)
+        return replace(sampled, target=means.target, network=means.network, square=means.square, risk=risk)
+
+    return averages
+
+
+def _risk(f: Target, sigma: Activation, student: Student) -> float:
+    return closed_means(f, sigma, student).risk
+
+
+#: Ways to compute the averages, and whether they sample.
+WAYS: tuple[tuple[Callable[[Problem, int], Way | None], bool], ...] = (
+    (_erf_way, False),
+    (_polynomial_way, False),
+    (_sampled_way, True),
+)

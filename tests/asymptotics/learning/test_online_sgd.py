@@ -1,0 +1,185 @@
+"""Online SGD: averages, the conditional mean of a step and the flows, against a second implementation and limits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asymptotics.expectations.activations import get_activation
+from asymptotics.learning.giant.noise_kernel import Student
+from asymptotics.learning.giant.recursion import Rates, initial_student
+from asymptotics.learning.giant.recursion import recursion as giant_recursion
+from asymptotics.learning.sgd.averages import Averages, Problem, averages_on, erf_averages, way_of
+from asymptotics.learning.sgd.flow import Step, flow_of, integrated, moved, recursion
+from hermite import Target
+from hermite.errors import ConvergenceError
+
+FOLDER = Path(__file__).parents[2] / "data"
+ONLINE = json.loads((FOLDER / "online.json").read_text(encoding="utf-8"))
+FULL = json.loads((FOLDER / "online_full.json").read_text(encoding="utf-8"))
+COMMITTEE = Target("(erf(z1/sqrt(2)) + erf(z2/sqrt(2)))/2", noise=0.01)
+ERF = get_activation("erf(x/sqrt(2))")
+
+
+def start_of(row: dict[str, Any]) -> Student:
+    readout = np.array(row["readout"], dtype=float)
+    return Student(readout, np.zeros(len(readout)), np.array(row["M0"]), np.array(row["Q0"], dtype=float))
+
+
+def flat(student: Student) -> np.ndarray:
+    """M row by row, then the upper triangle of Q."""
+    return np.concatenate([student.M.ravel(), student.Q[np.triu_indices(len(student.Q))]])
+
+
+def largest_gap(students: Any, values: Any) -> float:
+    return max(float(np.abs(flat(q) - np.array(v)).max()) for q, v in zip(students, values, strict=True))
+
+
+def test_the_erf_committee_agrees_with_a_second_implementation() -> None:
+    row = ONLINE["trajectories"]["erf-committee"]
+    way, sampled = way_of(Problem(COMMITTEE, ERF), 2)
+    assert not sampled
+    step = Step(row["eta"] * row["n_b_over_d"], 1 / row["n_b_over_d"])
+    path = recursion(start_of(row), way, step, row["times"], 0, 0)
+    # The oracle's batch is finite (n_b = 10^4): 1/n_b of the signal's square is left out here.
+    assert largest_gap(path.students, row["oracle"]["values"]) < 2e-6
+    full = FULL["erf_committee_full_d1000"]
+    path = recursion(start_of(row), way, replace(step, n_b=100, d=1000), full["times"], 0, 0)
+    assert largest_gap(path.students, full["values"]) < 1e-6
+    np.testing.assert_allclose(path.risks, full["risk"], atol=1e-6)
+
+
+@pytest.mark.parametrize("key", FULL["polynomial_trajectory"]["values"])
+def test_polynomials_agree_with_a_second_implementation(key: str) -> None:
+    """Three projections, with the full noise term and with its leading part d K/n_b."""
+    row = FULL["polynomial_trajectory"]
+    projection, kind = key.split("/")
+    exact, sampled = way_of(
+        Problem(Target(row["target"], noise=row["noise"]), get_activation("x + He2(x)/2")), 2
+    )
+    assert not sampled
+
+    def leading(student: Student, seed: int, size: int) -> Averages:
+        mean = exact(student, seed, size)
+        return replace(mean, tilt=np.zeros_like(mean.tilt))
+
+    step = Step(row["step"], row["d"] / row["n_b"], row["n_b"], row["d"], projection)
+    rows = row["values"][key]
+    path = recursion(start_of(row), exact if kind == "full" else leading, step, [r["t"] for r in rows], 0, 0)
+    assert largest_gap(path.students, [r["M_then_upper_Q"] for r in rows]) < 1e-6
+    np.testing.assert_allclose(path.risks, [r["risk"] for r in rows], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["stair2-relu4", "pm-relu2-free"])
+def test_sampled_kernels_agree_with_a_second_implementation(name: str) -> None:
+    row = ONLINE["trajectories"][name]
+    f = Target(row["target"], noise=row["noise"])
+    way, sampled = way_of(Problem(f, get_activation(row["activation"])), len(row["readout"]))
+    assert sampled
+    step = Step(row["eta"] * row["n_b_over_d"], 1 / row["n_b_over_d"], projection=row["projection"])
+    paths = [recursion(start_of(row), way, step, row["times"], 50 + k, 12) for k in range(4)]
+    values = np.array([[flat(q) for q in path.students] for path in paths])
+    error = values.std(axis=0, ddof=1).max() / 2
+    # Reference and these points each carry a few 1e-3.
+    assert np.abs(values.mean(axis=0) - np.array(row["oracle"]["values"])).max() < 4 * np.hypot(error, 1e-3)
+
+
+def test_closed_averages_agree_with_series() -> None:
+    row = ONLINE["series"]
+    student = Student(np.array(row["readout"]), np.zeros(3), np.array(row["M"]), np.array(row["Q"]))
+    way, _ = way_of(Problem(Target(row["target"], noise=row["noise"]), get_activation("He3(x)/6 + x/2")), 3)
+    mean = way(student, 0, 0)
+    # The inputs of the series carry six digits.
+    np.testing.assert_allclose(mean.target, row["v"], atol=1e-5)
+    np.testing.assert_allclose(mean.network, row["vW"], atol=1e-5)
+    np.testing.assert_allclose(mean.kernel, row["K"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("correlation", [False, True])
+def test_erf_averages_agree_with_points(correlation: bool) -> None:
+    """Closed forms against 2^16 Sobol points, all six averages."""
+    from asymptotics.expectations.quadrature import sobol_normal
+
+    student = Student(
+        np.array([1.0, -0.7]),
+        np.zeros(2),
+        np.array([[0.3, 0.1], [0.1, 0.5]]),
+        np.array([[1, 0.2], [0.2, 1.1]]),
+    )
+    closed = erf_averages(np.array([0.5, 0.5]), student, 0.01, correlation)
+    u = sobol_normal(4, 16, 3)
+    points = averages_on(Problem(COMMITTEE, ERF, correlation), student, u, np.full(len(u), 1 / len(u)))
+    for name in ("target", "network", "square", "kernel", "risk"):
+        np.testing.assert_allclose(getattr(closed, name), getattr(points, name), atol=2e-4)
+    np.testing.assert_allclose(closed.tilt, points.tilt, atol=2e-3)
+
+
+def test_one_step_at_n_of_order_d_is_a_giant_step() -> None:
+    f, sigma = Target("erf(z1/sqrt(2))/2 + erf(z2/sqrt(2))", noise=0.1), ERF
+    readout = np.array([1.0, -1.0])
+    start = initial_student(readout, np.zeros(2), 2, symmetric=False)
+    giant = giant_recursion(f, sigma, start, 1, Rates(0.8, 3.0), 1e-9).students[1]
+    way, _ = way_of(Problem(f, sigma), 2)
+    one = moved(start, way(start, 0, 0), Step(0.8, 1 / 3.0, projection="free"))
+    np.testing.assert_allclose(one.M, giant.M, atol=1e-9)
+    np.testing.assert_allclose(one.Q, giant.Q, atol=1e-7)
+
+
+def test_small_steps_follow_the_flow_at_first_order() -> None:
+    row = ONLINE["trajectories"]["erf-committee"]
+    start, nu = start_of(row), 1.5
+    way, _ = way_of(Problem(COMMITTEE, ERF), 2)
+    flow = integrated(start, way, flow_of(nu, "saad-solla"), "projected", [0.0, 2.0], 0, 0).students[-1]
+    gaps = []
+    for e in (0.04, 0.02, 0.01):
+        # tau = t n_b/d = t e/nu.
+        path = recursion(start, way, Step(e, nu / e), [0, round(2.0 * nu / e)], 0, 0)
+        gaps.append(np.abs(flat(path.students[-1]) - flat(flow)).max())
+    assert gaps[0] / gaps[1] == pytest.approx(2.0, rel=0.15)
+    assert gaps[1] / gaps[2] == pytest.approx(2.0, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("Noise learning", "noise"), ("Saad&Solla", "saad-solla"), ("Population flow", "population")],
+)
+def test_flows_and_recursion_of_the_published_curves(name: str, kind: str) -> None:
+    row = ONLINE["published"]["curves"][name]
+    q = ONLINE["published"]["Q01"]
+    start = Student(np.ones(2), np.zeros(2), np.zeros((2, 2)), np.array([[1.0, q], [q, 1.0]]))
+    way, _ = way_of(Problem(COMMITTEE, ERF), 2)
+    nu = row["e"] * row["d"] / row["n_b"]
+    path = integrated(start, way, flow_of(nu, kind), "projected", row["ode"]["tau"], 0, 0)
+    np.testing.assert_allclose(path.risks, row["ode"]["risk"], atol=2e-6)
+    if kind == "population":
+        steps = recursion(start, way, Step(row["e"], row["d"] / row["n_b"]), row["t"], 0, 0)
+        np.testing.assert_allclose(steps.risks, row["risk"], atol=1e-5)
+    if kind == "noise":
+        # Negative control: without the gradient the risk ends at 1/2, not at the runs' 0.46.
+        assert path.risks[-1] - row["stored"][-1] > 0.03
+
+
+def test_spherical_and_projected_agree_without_noise_to_second_order() -> None:
+    row = ONLINE["trajectories"]["erf-committee"]
+    start = start_of(row)
+    way, _ = way_of(Problem(COMMITTEE, ERF), 2)
+    gaps = []
+    for e in (0.2, 0.1):
+        one, two = (
+            moved(start, way(start, 0, 0), Step(e, 0.0, projection=p)) for p in ("spherical", "projected")
+        )
+        gaps.append(np.abs(flat(one) - flat(two)).max())
+    assert gaps[0] / gaps[1] == pytest.approx(4.0, rel=0.3)
+
+
+def test_a_free_student_that_diverges_is_no_answer() -> None:
+    f, sigma = Target("z1 + He3(z1)"), get_activation("x + He3(x)")
+    way, _ = way_of(Problem(f, sigma), 1)
+    start = Student(np.ones(1), np.zeros(1), np.array([[0.3]]), np.eye(1))
+    with pytest.raises(ConvergenceError, match="diverge"):
+        recursion(start, way, Step(0.5, 10.0, projection="free"), [0, 50], 0, 0)
