@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from asymptotics.design.tuning import optimise
     from asymptotics.experiment.grid import Experiment
     from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
-    from asymptotics.generalisation.errors import risk
+    from asymptotics.generalisation.errors import risk, theories
     from asymptotics.generalisation.feature_spectrum import spectrum
     from asymptotics.learning.laws import overlaps
     from asymptotics.simulation.runner import simulate
@@ -34,6 +34,7 @@ _HOME = {
     "simulate": "asymptotics.simulation.runner",
     "spectrum": "asymptotics.generalisation.feature_spectrum",
     "sweep": "asymptotics.sweeps.sweeping",
+    "theories": "asymptotics.generalisation.errors",
     "validate": "asymptotics.comparison.validation",
 }
 
@@ -51,6 +52,7 @@ __all__ = [
     "simulate",
     "spectrum",
     "sweep",
+    "theories",
     "validate",
 ]
 

@@ -13,6 +13,7 @@ Every loop is bounded; a solver that did not converge raises ``ConvergenceError`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -50,18 +51,27 @@ class Status(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Solution(Frozen):
-    """Where a solver stopped: ``value`` x, its undamped scaled ``residual``, and the ``iterations`` (map evaluations)."""
+    """Where a solver stopped: ``value`` x, its undamped scaled ``residual``, and the ``iterations`` (map evaluations).
+
+    ``amplification``: how much larger the error of x may be than the residual, |(I − g')⁻¹|; None if not estimated.
+    """
 
     status: Status
     residual: float
     iterations: int
     method: str
     value: Array = field(repr=False)
+    amplification: float | None = None
 
     @property
     def converged(self) -> bool:
         """Whether the residual is within the tolerance at a physical point."""
         return self.status is Status.CONVERGED
+
+    @property
+    def error_of_a_response(self) -> float | None:
+        """Relative error of what is read from x by one more linear response: residual times amplification, twice."""
+        return None if self.amplification is None else self.residual * self.amplification**2
 
     @property
     def message(self) -> str:
@@ -147,6 +157,30 @@ def solve(
             solution,
         )
     return solution
+
+
+def amplification(g: Map, solution: Solution, blocks: Sequence[slice], probes: int = 3) -> float | None:
+    """1/(1 − ρ), ρ the largest |(g'v)_i|/|v_i| after some steps v ← g'v from v = x.
+
+    For a monotone map g' ≥ 0 and every step bounds its spectral radius from above (Collatz–Wielandt); for others this is
+    an estimate. None where the map does not contract.
+    """
+    x, gx = solution.value, g(solution.value)
+    size = np.abs(x)
+    for block in blocks:
+        size[block] = np.maximum(size[block], 1e-6 * size[block].max(initial=0.0))
+    size[size == 0.0] = 1.0
+    v, rho = x.copy(), math.inf
+    for _ in range(probes):
+        h = 1e-6 / max(float(np.abs(v / size).max(initial=0.0)), 1e-300)
+        moved = (g(x + h * v) - gx) / h
+        if not np.all(np.isfinite(moved)):
+            return None
+        rho = min(rho, float(np.abs(moved / size).max() / np.abs(v / size).max()))
+        if rho == 0.0:
+            return 1.0
+        v = moved
+    return 1.0 / (1.0 - rho) if rho < 1.0 else None
 
 
 def continuation(family: Callable[[float], Map], parameters: Iterable[float], start: npt.ArrayLike) -> Array:

@@ -32,6 +32,9 @@ class Validity(StrEnum):
     SIMULATION = "simulation"
     NONE = "none"
 
+    def __repr__(self) -> str:
+        return repr(self.value)
+
 
 #: The largest total error of a number that may be called exact.
 EXACT_WITHIN = 1e-6
@@ -233,6 +236,7 @@ class Risk(Frozen):
 
     ``test_error`` = E[(y − f)²] (label noise included), ``excess_risk`` = test_error − Δ, ``train_error`` =
     (1/n2) Σ (y − f)² without the penalty. Never halved. ``runs`` (simulation only): the two errors of every replicate.
+    ``error`` is that of the test error.
     """
 
     test_error: float
@@ -248,8 +252,9 @@ class Risk(Frozen):
     d: int | None = None
     plateau: float | None = None
     solver: str = ""
-    validity: str = "exact"
+    validity: Validity = Validity.EXACT
     validity_note: str = ""
+    error: ErrorBudget = ErrorBudget()
     test_error_sem: float | None = None
     train_error_sem: float | None = None
     replicates: int | None = None
@@ -257,10 +262,15 @@ class Risk(Frozen):
     solution: Any = field(default=None, repr=False)
     runs: dict[str, Array] | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "validity", Validity(self.validity))
+        super().__post_init__()
+
     def to_dict(self) -> dict[str, Any]:
         """The fields of a row of ``giantstep curve``, as plain numbers."""
         left_out = ("order_parameters", "solution", "runs")
         keys = [f.name for f in fields(self) if f.name not in left_out]
         out = {("lambda" if k == "lam" else k): getattr(self, k) for k in keys}
+        out["error"] = self.error.to_dict()
         result: dict[str, Any] = plain(out)
         return result

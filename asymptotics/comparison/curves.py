@@ -16,7 +16,7 @@ from typing import Any
 from asymptotics.experiment.grid import Experiment, Unit
 from asymptotics.experiment.settings import Ridge, Simulation, Training
 from asymptotics.json_values import plain
-from asymptotics.results import Risk
+from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 
 Row = dict[str, Any]
@@ -146,7 +146,7 @@ def _no_theory(measured: Risk, reason: str) -> Risk:
         excess_risk=nan,
         plateau=None,
         solver="none",
-        validity="none",
+        validity=Validity.NONE,
         validity_note=reason,
     )
 
@@ -165,6 +165,7 @@ def _row(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | Non
         "n": predicted.n if trained else None,
     }
     row |= {key: getattr(predicted, key) for key in COLUMNS[len(row) :]}
+    row["error"] = predicted.error.to_dict()
     row["simulation"] = None if measured is None else {key: getattr(measured, key) for key in SIMULATED}
     result: Row = plain(row)
     return result

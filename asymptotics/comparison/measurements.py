@@ -17,7 +17,7 @@ import numpy as np
 from asymptotics.comparison.joined import Measured, MeasuredOverlaps, MeasuredRisk
 from asymptotics.experiment.grid import Experiment
 from asymptotics.learning.given_directions import lengths_of
-from asymptotics.results import Overlaps, Risk, StepOverlaps
+from asymptotics.results import Overlaps, Risk, StepOverlaps, Validity
 from asymptotics.simulation.runner import Job, mean_and_error
 from asymptotics.sweeps.store import Store
 from asymptotics.sweeps.tasks import tasks_of
@@ -102,7 +102,7 @@ def _risks(job: Job, rows: Rows) -> list[Measured]:
                 p=job.width,
                 d=d,
                 solver=f"{simulation.method} simulation",
-                validity="simulation",
+                validity=Validity.SIMULATION,
                 test_error_sem=None if test_sem is None else float(test_sem),
                 train_error_sem=None if train_sem is None else float(train_sem),
                 replicates=len(here),
@@ -125,7 +125,7 @@ def _overlaps(job: Job, rows: Rows) -> list[Measured]:
     overlaps = Overlaps(
         regime=f"{job.simulation.method} simulation",
         steps=tuple(steps),
-        validity="simulation",
+        validity=Validity.SIMULATION,
         replicates=count,
         d=d,
         p=job.width,

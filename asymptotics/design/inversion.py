@@ -127,14 +127,17 @@ class _Curve:
     """alpha → test error; infinite where the solver did not converge (the peak of interpolation)."""
 
     def __init__(self, f: Target, network: Network | None, training: Training | None, ridge: Ridge) -> None:
-        self._setting, self._ridge = (f, network, training), ridge
+        from asymptotics.generalisation.set_ups import SetUps
+
+        self._setting, self._ridge = (f, network or Network(), training), ridge
+        self._kept = SetUps()
         self.plateau: float | None = None
 
     def __call__(self, alpha: float) -> float:
-        from asymptotics.generalisation.errors import risk
+        from asymptotics.generalisation.errors import risk_curve
 
         try:
-            found = risk(*self._setting, replace(self._ridge, alpha=alpha))
+            (found,) = risk_curve(*self._setting, [replace(self._ridge, alpha=alpha)], set_ups=self._kept)
         except ConvergenceError:
             return math.inf
         self.plateau = found.plateau

@@ -178,7 +178,10 @@ class _Search:
         tune_lambda: bool,
         lambdas: tuple[float, float],
     ) -> None:
+        from asymptotics.generalisation.set_ups import SetUps
+
         self.setting = (f, network, training, ridge)
+        self.kept = SetUps()
         self.tune_lambda, self.lambdas = tune_lambda, lambdas
         self.rows: list[dict[str, Any]] = []
         self.best: dict[float, tuple[Risk, float, bool]] = {}
@@ -209,11 +212,12 @@ class _Search:
         return tried[lam].test_error
 
     def _evaluate(self, eta: float, lam: float) -> Risk | None:
-        from asymptotics.generalisation.errors import risk
+        from asymptotics.generalisation.errors import risk_curve
 
         f, network, training, ridge = self.setting
         try:
-            found = risk(f, network, replace(training, eta=eta), replace(ridge, lam=lam))
+            moved = replace(training, eta=eta)
+            (found,) = risk_curve(f, network, moved, [replace(ridge, lam=lam)], set_ups=self.kept)
         except (ConvergenceError, InputError) as error:
             self.failures, self.reason = self.failures + 1, error
             return None

@@ -20,7 +20,7 @@ from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.learning.given_directions import along_given, cosines_with_given, lengths_of
-from asymptotics.results import Overlaps, Risk, StepOverlaps
+from asymptotics.results import Overlaps, Risk, StepOverlaps, Validity
 from asymptotics.simulation.backends import get_backend
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.protocols import PROTOCOL_STEPS
@@ -328,7 +328,7 @@ class Job:
                     p=self.width,
                     d=d,
                     solver=f"{self.simulation.method} simulation",
-                    validity="simulation",
+                    validity=Validity.SIMULATION,
                     test_error_sem=None if sem is None else float(sem),
                     train_error_sem=None if train_sem is None else float(train_sem),
                     replicates=len(records),

@@ -19,7 +19,7 @@ equivalent of ``random_features``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -235,7 +235,11 @@ def solve_conditional(
     if throw and not solution.converged:
         raise ConvergenceError(f"{status.value} (residual {residual:.1e})", solution)
     kappa, D = np.exp(theta[:size]), np.exp(theta[size:])
-    e2 = _squared_residuals(c, _state(c, kappa, D, n, p, lam), kappa, D, n, p, noise)
+    state = _state(c, kappa, D, n, p, lam)
+    relative = state.jacobian * np.exp(theta) / np.concatenate([kappa, 1 / D])[:, None]
+    growth = float(np.abs(np.linalg.inv(relative)).sum(axis=1).max())
+    solution = replace(solution, amplification=growth)
+    e2 = _squared_residuals(c, state, kappa, D, n, p, noise)
     excess = float(c.weights @ (kappa**2 * e2)) - noise
     return ConditionalErrors(excess, lam**2 * float(c.weights @ e2), kappa, D, solution)
 

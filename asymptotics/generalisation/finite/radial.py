@@ -14,12 +14,12 @@ from the derivative of Q(λ(·)) = yᵀ (ΦΦᵀ + diag λ(r_μ))^{-1} y, by the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import Solution, continuation, solve
+from asymptotics.fixed_point import Solution, amplification, continuation, solve
 from asymptotics.generalisation.finite.harmonics import Features, TargetHarmonics, radial_basis
 from asymptotics.generalisation.finite.random_features import Equivalent
 
@@ -85,6 +85,7 @@ def radial_equivalent(
         solution = solve(
             family(lam), continuation(family, ladder, guess), blocks=blocks, tol=1e-11, throw=throw
         )
+    solution = replace(solution, amplification=amplification(family(lam), solution, blocks))
     values = np.exp(solution.value)
     kappa, thin = values[: len(problem.wx)], values[len(problem.wx) :]
     e2 = _leave_one_out(problem, kappa, thin, noise)

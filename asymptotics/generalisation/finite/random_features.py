@@ -13,7 +13,7 @@ p = ∞ is kernel ridge. b_out² is the energy that no feature reaches: degrees 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -134,13 +134,15 @@ def deterministic_equivalent(
     ratio = (nu2 / (spectrum.values + nu2)) ** 2 * (1 + chi * spectrum.values)
     excess = (float(spectrum.signal @ ratio) + spectrum.outside + noise * upsilon) / (1 - upsilon)
     train = (gap / n) ** 2 * (excess + noise)
+    # λ grows at least as fast as ν2 (the two other factors of the equation increase): what grows is the response.
+    solution = replace(solution, amplification=1.0 / (1.0 - upsilon) if upsilon < 1.0 else None)
     return Equivalent(excess, train, x * nu2, nu2, upsilon, d1, solution)
 
 
 def _finite_rank(spectrum: Spectrum, n: int, noise: float) -> Equivalent:
     """λ = 0 with more samples and features than directions: least squares on them."""
     upsilon = spectrum.rank / n
-    solution = Solution(Status.CONVERGED, 0.0, 0, "closed form", np.zeros(1))
+    solution = Solution(Status.CONVERGED, 0.0, 0, "closed form", np.zeros(1), amplification=1.0)
     if upsilon >= 1:
         raise InputError(
             f"lambda = 0 with n2 = {n} samples for as many directions: the test error is infinite."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,22 @@ class Errors:
     means: Array
     alignment: Array
     sus: Susceptibilities
+
+    @property
+    def solver_error(self) -> float | None:
+        """Relative error of the test error that the solver of the susceptibilities leaves."""
+        return self.sus.solution.error_of_a_response
+
+    @property
+    def order_parameters(self) -> dict[str, Any]:
+        """What the equations found, for the reader."""
+        return {
+            "V1": self.sus.W,
+            "N_inverse": self.sus.inverse,
+            "t": self.means,
+            "B": self.alignment,
+            "readout_norm2_per_d": self.norm2,
+        }
 
 
 def solve_units(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import Map, Solution, continuation, solve
+from asymptotics.fixed_point import Map, Solution, amplification, continuation, solve
 from asymptotics.generalisation.spiked.ridge_equations import Units
 
 Array = npt.NDArray[np.float64]
@@ -49,6 +49,7 @@ def susceptibilities(
         blocks=system.blocks,
         throw=throw,
     )
+    solution = replace(solution, amplification=amplification(system.map_at(el), solution, system.blocks))
     _, inverse = system.unpack(solution.value)
     iv = system.iv(solution.value)
     return Susceptibilities(om, iv, inverse, *system.responses(iv, inverse), solution)

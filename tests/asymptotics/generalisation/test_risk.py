@@ -12,6 +12,8 @@ from first_step_closed_form import labels_of
 
 from asymptotics import Network, Ridge, Training, risk
 from asymptotics.generalisation.errors import risk_curve
+from asymptotics.generalisation.ridge_theories.trained_levels import units_of
+from asymptotics.generalisation.theory import Level, Setting
 from hermite import Target
 from hermite.errors import ConvergenceError, InputError
 
@@ -166,9 +168,7 @@ def test_mean_output_and_removed_mean() -> None:
 
 def labelled(f, network, training, ridge):
     """What a constant label would move in the trained features."""
-    from asymptotics.generalisation.errors import _units_after
-
-    units = _units_after(f, network, training, "E")
+    units = units_of(Setting(f, network, training, ridge), Level.E)
     return np.concatenate([units.mu0[40], units.mu1[40], units.v.ravel()[:4]])
 
 

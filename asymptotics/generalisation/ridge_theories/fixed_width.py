@@ -1,0 +1,74 @@
+"""p neurons, d → ∞ (or the overlaps and n2 of ``ridge.d``): the fit of a population."""
+
+from __future__ import annotations
+
+from asymptotics.generalisation.ridge_theories.settings_used import STEPS, removed_orders
+from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
+from asymptotics.learning.given_directions import along_given
+from asymptotics.results import Risk, Validity
+
+_NOTE = "terms of relative order p/n2 are not included"
+
+
+class FixedWidthFit(Theory):
+    """The fit of finitely many neurons to the whole population."""
+
+    name = "population least squares"
+    regime = Regime.FIXED_WIDTH
+    uses = STEPS | {
+        "network.activation",
+        "network.readout",
+        "network.initialisation",
+        "network.width",
+        "network.bias",
+        "ridge.regime",
+        "ridge.alpha",
+        "ridge.lambda",
+        "ridge.d",
+    }
+
+    def trained(self, steps: int) -> bool:
+        """After any number of steps."""
+        return True
+
+    def asked(self, setting: Setting) -> bool:
+        """By name."""
+        return setting.regime == self.regime
+
+    def unused(self, setting: Setting) -> frozenset[str]:
+        """The neurons are counted by the width; as d → ∞ any n2 = Θ(d) is a whole population."""
+        sizes = frozenset({"ridge.alpha", "ridge.lambda"}) if setting.ridge.d is None else frozenset()
+        return sizes | {"ridge.beta", "ridge.level", "accuracy"}
+
+    def refusals(self, setting: Setting) -> tuple[str, ...]:
+        """No width, or biases."""
+        found = [*removed_orders(setting.training.remove_orders)]
+        if not isinstance(setting.network.width, int):
+            found.append('ridge.regime = "fixed-width" needs network.width, a whole number, not "infinite".')
+        if setting.network.bias > 0:
+            found.append('ridge.regime = "fixed-width" covers network.bias = 0 only.')
+        return tuple(found)
+
+    def surety(self, setting: Setting) -> Surety:
+        """Leading order; that of the overlaps on top."""
+        ridge = setting.ridge
+        size = 0.0 if ridge.d is None else float(setting.network.width) / ridge.n2(ridge.d)
+        return Surety(Validity.LEADING_ORDER, _NOTE, size)
+
+    def solve(self, setting: Setting, throw: bool) -> Risk:
+        """The errors at the overlaps after the last step."""
+        from asymptotics.generalisation.population import population_error
+        from asymptotics.learning.laws import orthonormal_overlaps
+
+        f, network, ridge = setting.f, setting.network, setting.ridge
+        found = orthonormal_overlaps(f, network, setting.training, d=ridge.d)
+        last = found.steps[-1]
+        penalty = 0.0 if ridge.d is None else network.width * ridge.lam / ridge.n2(ridge.d)
+        excess = population_error(setting.fitted, network.get_activation(), last.M, last.Q, penalty)
+        surety = self.surety(setting)
+        surety = Surety(surety.validity, f"{_NOTE}; overlaps: {found.validity_note}", surety.theory)
+        error = excess + f.noise
+        return result(
+            setting, self.name, surety, error, error, 0.0, p=network.width,
+            order_parameters={"M": along_given(f, last.M), "Q": last.Q},
+        )  # fmt: skip

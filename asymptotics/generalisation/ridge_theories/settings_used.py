@@ -1,0 +1,28 @@
+"""Names of settings, as they are written in files, by what they decide."""
+
+from __future__ import annotations
+
+#: What every theory of the ridge fit depends on.
+FIT = frozenset({"ridge.alpha", "ridge.beta", "ridge.lambda", "ridge.d", "ridge.regime"})
+NEURONS = frozenset({"network.activation", "network.bias", "network.initialisation"})
+STEPS = frozenset(
+    {"training.steps", "training.alpha", "training.eta", "training.batch_exponent", "training.remove_orders"}
+)
+#: What cannot matter before the first giant step: the first layer is what it was, its readout is fitted anew.
+BEFORE_TRAINING = frozenset(
+    {"network.readout", "training.alpha", "training.eta", "training.batch_exponent", "ridge.level"}
+)
+
+
+def removed_orders(orders: tuple[int, ...]) -> tuple[str, ...]:
+    """The refusal of labels whose linear part was removed."""
+    return ("The ridge theory covers remove_orders [] and [0], not [0, 1].",) if 1 in orders else ()
+
+
+def after_one_exponent(exponent: float) -> tuple[str, ...]:
+    """The refusal of batches of another order than d."""
+    if exponent == 1:
+        return ()
+    return (
+        f"The ridge theory after a giant step covers batch_exponent = 1, not {exponent:g}; simulate instead.",
+    )

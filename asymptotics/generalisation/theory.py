@@ -1,0 +1,238 @@
+"""What a theory of the ridge fit is: the settings that it covers, how sure it is, and what it computes.
+
+A theory is one file in :mod:`asymptotics.generalisation.ridge_theories` and one entry of the table in
+:mod:`asymptotics.generalisation.errors`. It lists the settings that its answer depends on (``uses``) and those that cannot
+matter to it (``indifferent``); of any other, also of one that is added to the library later, it covers the default only.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, ClassVar
+
+from asymptotics.experiment.settings import Network, Ridge, Training
+from asymptotics.generalisation.set_ups import SetUps
+from asymptotics.learning.giant.low_orders import without_orders
+from asymptotics.results import ErrorBudget, Risk, Validity
+from hermite.target import Target
+
+
+class Regime(StrEnum):
+    """Which sizes are comparable; the value is the word of ``ridge.regime``."""
+
+    AUTO = "auto"
+    PROPORTIONAL = "proportional"
+    FINITE = "finite"
+    FIXED_WIDTH = "fixed-width"
+
+
+class Level(StrEnum):
+    """What of the trained residuals a theory keeps; the value is the word of ``ridge.level``."""
+
+    AUTO = "auto"
+    ISO = "iso"
+    E = "E"
+    MATRIX = "matrix"
+    E_PLUS = "E+"
+    EN_PLUS = "En+"
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether auxiliary batches are drawn for it."""
+        return self in (Level.MATRIX, Level.E_PLUS, Level.EN_PLUS)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One question: target, network, training and ridge fit, ``accuracy`` as asked of ``risk``, and what is kept."""
+
+    f: Target
+    network: Network
+    training: Training
+    ridge: Ridge
+    accuracy: float | None = None
+    set_ups: SetUps = field(default_factory=SetUps, repr=False, compare=False)
+
+    @cached_property
+    def fitted(self) -> Target:
+        """The labels of the ridge fit: without the removed orders."""
+        return without_orders(self.f, tuple(self.training.remove_orders))
+
+    @property
+    def regime(self) -> Regime:
+        """The regime asked for."""
+        return Regime(self.ridge.regime)
+
+    @property
+    def level(self) -> Level:
+        """The level asked for."""
+        return Level(self.ridge.level)
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """alpha and beta, as rounding leaves them at ``ridge.d``."""
+        ridge = self.ridge
+        if ridge.d is None:
+            return ridge.alpha, ridge.beta
+        beta = ridge.beta if math.isinf(ridge.beta) else self.neurons / ridge.d
+        return ridge.n2(ridge.d) / ridge.d, beta
+
+    @property
+    def neurons(self) -> float:
+        """p at ``ridge.d``; infinite for kernel ridge."""
+        assert self.ridge.d is not None
+        if math.isinf(self.ridge.beta):
+            return math.inf
+        return float(self.ridge.p(self.ridge.d, self.network.is_symmetric))
+
+    @property
+    def actual(self) -> Training:
+        """The training with the sampling ratio n/d that rounding leaves at ``ridge.d``."""
+        d = self.ridge.d
+        return self.training if d is None else replace(self.training, alpha=self.training.n(d) / d)
+
+    def given(self) -> dict[str, Any]:
+        """Every setting that is not at its default, by the name that a user knows it by."""
+        tables: dict[str, Any] = {"network": self.network, "training": self.training, "ridge": self.ridge}
+        found = {
+            f"{table}.{'lambda' if part.name == 'lam' else part.name}": getattr(settings, part.name)
+            for table, settings in tables.items()
+            for part in fields(settings)
+            if getattr(settings, part.name) != part.default
+        }
+        return found if self.accuracy is None else found | {"accuracy": self.accuracy}
+
+
+@dataclass(frozen=True)
+class Surety:
+    """How sure an answer is: ``validity``, ``note`` on what is left out, and ``theory``, its size relative to the test error."""
+
+    validity: Validity
+    note: str = ""
+    theory: float | None = None
+
+
+class Theory(ABC):
+    """One theory of the errors of the ridge fit; see the module for ``uses`` and ``indifferent``."""
+
+    name: ClassVar[str]
+    regime: ClassVar[Regime]
+    uses: ClassVar[frozenset[str]]
+    indifferent: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def level(self) -> Level | None:
+        """The level that it is, where there are several."""
+        return None
+
+    @abstractmethod
+    def trained(self, steps: int) -> bool:
+        """Whether it is a theory of networks after so many steps."""
+
+    def asked(self, setting: Setting) -> bool:
+        """Whether ``ridge.regime`` and ``ridge.level`` leave it in question."""
+        return setting.regime in (Regime.AUTO, self.regime)
+
+    def covers(self, setting: Setting) -> tuple[str, ...]:
+        """Nothing if it answers this setting, else one sentence for every reason why not."""
+        steps = setting.training.steps
+        if not self.trained(steps):
+            about = "after giant steps" if steps == 0 else "at initialisation"
+            return (f"It is about networks {about}, and training.steps is {steps}.",)
+        known = self.uses | self.indifferent | self.unused(setting)
+        unknown = [
+            f"{self.name} does not cover {name} = {_shown(value)}."
+            for name, value in setting.given().items()
+            if name not in known
+        ]
+        return (*unknown, *self.refusals(setting))
+
+    @abstractmethod
+    def refusals(self, setting: Setting) -> tuple[str, ...]:
+        """One sentence for every reason why it does not answer."""
+
+    def unused(self, setting: Setting) -> frozenset[str]:
+        """Settings that might matter but do not enter: the answer says so."""
+        return frozenset({"network.width", "accuracy"})
+
+    @abstractmethod
+    def surety(self, setting: Setting) -> Surety:
+        """How sure it is here, before the equations are solved."""
+
+    @abstractmethod
+    def solve(self, setting: Setting, throw: bool) -> Risk:
+        """The errors; ``ConvergenceError`` unless ``throw`` is false."""
+
+    def answer(self, setting: Setting, throw: bool = True) -> Risk:
+        """``solve``, with what was not used in the note, and "exact" only for what is."""
+        found = self.solve(setting, throw)
+        unused = [
+            f"{name} = {_shown(value)}"
+            for name, value in setting.given().items()
+            if name in self.unused(setting)
+        ]
+        if unused:
+            said = found.validity_note
+            said += (" " if said.endswith(".") else ". ") if said else ""
+            found = replace(found, validity_note=f"{said}Not used: {', '.join(unused)}.")
+        if found.validity == Validity.EXACT and found.error.forbids_exact:
+            found = replace(found, validity=Validity.APPROXIMATE)
+        return found
+
+
+def _shown(value: Any) -> str:
+    return (
+        f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else f"{value}"
+    )
+
+
+def result(
+    setting: Setting,
+    solver: str,
+    surety: Surety,
+    test: float,
+    train: float,
+    solved: float | None,
+    **found: Any,
+) -> Risk:
+    """The ``Risk`` of a theory: its errors, ``solved`` the relative error of the solver, and fields of ``Risk``."""
+    f, network, training, ridge = setting.f, setting.network, setting.training, setting.ridge
+    d = ridge.d
+    fields_of = {
+        "test_error": test,
+        "train_error": train,
+        "excess_risk": test - f.noise,
+        "step": training.steps,
+        "alpha": ridge.alpha,
+        "beta": ridge.beta,
+        "lam": ridge.lam,
+        "n": None if d is None or training.steps == 0 else training.n(d),
+        "n2": None if d is None else ridge.n2(d),
+        "p": None if d is None or math.isinf(ridge.beta) else ridge.p(d, network.is_symmetric),
+        "d": d,
+        "plateau": setting.set_ups.get(("plateau", f, network, training.steps), lambda: _plateau(setting)),
+        "solver": solver,
+        "validity": surety.validity,
+        "validity_note": surety.note,
+        "error": ErrorBudget(solver=solved, theory=surety.theory),
+    }
+    return Risk(**(fields_of | found))
+
+
+def _plateau(setting: Setting) -> float | None:
+    """floor(U_steps, κ = 1) + Δ for this activation: the test error of the fit as alpha and beta grow."""
+    from asymptotics.stairway.stairs import plateaus
+    from hermite.errors import InputError
+
+    f, network, steps = setting.f, setting.network, setting.training.steps
+    try:
+        row = plateaus(f, steps=steps, kappa=1, activation=None if network.bias else network.activation)[
+            steps
+        ]
+    except InputError:
+        return None
+    return f.noise + (row.plateaus if row.plateaus_activation is None else row.plateaus_activation)[1]
