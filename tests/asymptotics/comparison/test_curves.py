@@ -68,7 +68,7 @@ def test_without_simulation_a_point_that_no_solver_covers_is_refused(experiment:
 def test_rows_have_the_documented_keys_and_collapse_at_step_zero(experiment: Experiment) -> None:
     short = replace(experiment, trainings=tuple(t for t in experiment.trainings if t.steps < 2))
     rows = curve_rows(short)
-    assert all(list(row) == [*COLUMNS, "simulation"] for row in rows)
+    assert all(list(row) == [*COLUMNS, "error", "simulation"] for row in rows)
     start = [row for row in rows if row["step"] == 0]
     assert len(start) == 4
     assert all(row["alpha_train"] is row["eta"] is row["n"] is None for row in start)
