@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from asymptotics.experiment.columns import coordinates, known
 from asymptotics.experiment.grid import Experiment, Unit
 from asymptotics.experiment.settings import Ridge, Simulation, Training
-from asymptotics.json_values import plain
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 
@@ -152,23 +152,12 @@ def _no_theory(measured: Risk, reason: str) -> Risk:
 
 
 def _row(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | None = None) -> Row:
-    """One row of the table, plain numbers only (NaN and infinity: null)."""
-    trained = training.steps > 0
-    row: Row = {
-        "step": training.steps,
-        "batch_exponent": training.batch_exponent,
-        "alpha_train": training.alpha if trained else None,
-        "eta": training.eta if trained else None,
-        "alpha": ridge.alpha,
-        "beta": ridge.beta,
-        "lambda": ridge.lam,
-        "n": predicted.n if trained else None,
-    }
+    """One row of the table: the shared columns (experiment/columns.py), the theory, and the ``simulation`` beside it."""
+    row: Row = coordinates(training, ridge) | {"n": predicted.n if training.steps else None}
     row |= {key: getattr(predicted, key) for key in COLUMNS[len(row) :]}
     row["error"] = predicted.error.to_dict()
-    row["simulation"] = None if measured is None else {key: getattr(measured, key) for key in SIMULATED}
-    result: Row = plain(row)
-    return result
+    simulation = None if measured is None else {key: getattr(measured, key) for key in SIMULATED}
+    return known(row) | {"simulation": None if simulation is None else known(simulation)}
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:

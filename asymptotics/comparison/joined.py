@@ -18,6 +18,7 @@ import numpy as np
 from asymptotics.comparison.curves import Progress, beside, silent, simulated_risks, theory
 from asymptotics.comparison.finite_size import sizes_below
 from asymptotics.comparison.trajectories import measure, predict
+from asymptotics.experiment.columns import coordinates
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Ridge, Simulation, Training
 from asymptotics.results import Overlaps, Risk, StepOverlaps
@@ -134,15 +135,7 @@ def joined(
 
 
 def _coordinates(training: Training, ridge: Ridge, simulation: Simulation) -> Row:
-    return {
-        "step": training.steps,
-        "alpha_train": training.alpha if training.steps else None,
-        "eta": training.eta if training.steps else None,
-        "alpha": ridge.alpha,
-        "beta": ridge.beta,
-        "lambda": ridge.lam,
-        "d": simulation.d,
-    }
+    return coordinates(training, ridge) | {"d": simulation.d}
 
 
 def _error_rows(experiment: Experiment, point: MeasuredRisk, altered: Altered, limits: bool) -> Iterator[Row]:
@@ -198,6 +191,7 @@ def _overlap_rows(
                 yield {
                     "quantity": quantity,
                     "step": i,
+                    "batch_exponent": point.training.batch_exponent,
                     "alpha_train": point.training.alpha,
                     "eta": point.training.eta,
                     "d": point.simulation.d,

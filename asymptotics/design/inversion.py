@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.frozen import Frozen
@@ -105,21 +106,14 @@ def inverted(experiment: Experiment, test_error: float) -> list[dict[str, Any]]:
     """``samples_needed`` at every point of the experiment but its ridge alphas: one row each, settings first."""
     rows = {}
     for training, ridge in experiment.cells():
-        step = training.steps
-        point = {
-            "step": step,
-            "alpha_train": training.alpha if step else None,
-            "eta": training.eta if step else None,
-            "beta": plain(ridge.beta),
-            "lambda": ridge.lam,
-            "d": ridge.d,
-        }
+        point = coordinates(training, ridge) | {"d": ridge.d}
+        del point["alpha"]
         key = tuple(point.values())
         if key not in rows:
             found = samples_needed(
                 experiment.target, experiment.network, training, ridge, test_error=test_error
             )
-            rows[key] = point | found.to_dict()
+            rows[key] = ordered(point | found.to_dict())
     return list(rows.values())
 
 

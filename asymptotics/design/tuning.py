@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.frozen import Frozen
@@ -137,13 +138,7 @@ def tuned(experiment: Experiment, over: Sequence[str]) -> list[dict[str, Any]]:
         if key in rows:
             continue
         best = optimise(experiment.target, experiment.network, training, ridge, over=over)
-        setting = {
-            "step": training.steps,
-            "alpha_train": training.alpha if training.steps else None,
-            "alpha": ridge.alpha,
-            "beta": plain(ridge.beta),
-        }
-        rows[key] = setting | best.to_dict()
+        rows[key] = ordered(coordinates(training, ridge) | best.to_dict())
     return list(rows.values())
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asymptotics.experiment.columns import ordered, untrained_is_null
 from asymptotics.experiment.grid import Experiment
 from asymptotics.frozen import Frozen
 from asymptotics.simulation.runner import Job, mean_and_error
@@ -88,7 +89,7 @@ class SweepResult(Frozen):
                 if values:
                     mean, sem = mean_and_error(np.array(values))
                     entry |= {name: float(mean), f"{name}_sem": None if sem is None else float(sem)}
-            table.append(entry)
+            table.append(ordered(entry))
         return table
 
     def files(self) -> dict[str, bytes | str]:
@@ -195,7 +196,8 @@ def _sweep(
         if failures:
             raise InputError([f"{n} unit{'s' * (n > 1)} failed: {reason}" for reason, n in failures.items()])
     wanted = {task.key: task.points for task in tasks}
-    return SweepResult(tuple(store.rows(wanted)), len(left))
+    rows = (ordered(untrained_is_null(row)) for row in store.rows(wanted))
+    return SweepResult(tuple(rows), len(left))
 
 
 def _tell_differences(store: Store, here: Mapping[str, Any], progress: Progress) -> None:

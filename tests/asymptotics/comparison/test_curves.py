@@ -103,7 +103,7 @@ def test_rows_are_json_and_csv(experiment: Experiment) -> None:
 
 def test_kernel_ridge_has_a_beta_that_json_can_hold(experiment: Experiment) -> None:
     kernel = replace(experiment, trainings=(Training(steps=0),), ridges=(Ridge(beta=math.inf),))
-    assert [row["beta"] for row in curve_rows(kernel)] == ["inf"]
+    assert [row["beta"] for row in curve_rows(kernel)] == [float("inf")]
 
 
 def some_overlaps(d: int | None = None) -> Overlaps:
