@@ -99,9 +99,12 @@ def test_means_are_those_of_the_simulation(undisturbed: list[dict[str, Any]]) ->
     }
     for unit in given.units():
         for (training, ridge), risk in simulated_risks(given, unit).items():
-            # At step 0 nothing was trained: the settings of the training are null.
-            alpha = training.alpha if training.steps else None
-            row = found[unit.simulation.d, training.steps, alpha, ridge.alpha, ridge.lam]
+            if training.steps == 0:
+                # Nothing was trained: the units of all trainings are replicates of one point.
+                row = found[unit.simulation.d, 0, None, ridge.alpha, ridge.lam]
+                assert row["replicates"] == 3 * len(given.longest)
+                continue
+            row = found[unit.simulation.d, training.steps, training.alpha, ridge.alpha, ridge.lam]
             assert row["test_error"] == risk.test_error
             assert row["test_error_sem"] == risk.test_error_sem
             assert row["replicates"] == 3
