@@ -6,8 +6,7 @@ Conventions: c_k = E[σ(x) He_k(x)] with x ~ N(0, 1) and probabilists' He_k, no 
 
 σ' is the derivative almost everywhere, the one that gradient descent uses; S2 includes its jumps.
 Piecewise polynomials (relu, |x|, relu(x − 7/10), He_k, …) and erf(κx + b) have closed forms; other smooth
-functions use the trapezoid rule, which is spectrally accurate where Gauss–Hermite is not (tanh at a large
-variance); other kinked functions are integrated piece by piece.
+functions are integrated by rules that resolve them at every (m, s): :mod:`asymptotics.expectations.sigma_rules`.
 """
 
 from __future__ import annotations
@@ -21,8 +20,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.piecewise import PiecewisePolynomial, from_tree, kinks_of, normal_density
-from asymptotics.expectations.quadrature import hermite_values, legendre, piecewise_rule, trapezoid_rule
+from asymptotics.expectations.callables import jumps_of, numerical_slope
+from asymptotics.expectations.piecewise import PiecewisePolynomial, from_tree, kinks_of
+from asymptotics.expectations.sharpness import edges_around, layers_of_tree
+from asymptotics.expectations.sigma_moments import TABLE_ABOVE, erf_moment, moments, projections, tabulated
+from asymptotics.expectations.sigma_rules import Resolved
 from hermite.errors import InputError
 from hermite.language.expressions import (
     Call,
@@ -39,13 +41,6 @@ from hermite.language.parsing import parse
 
 Array = npt.NDArray[np.float64]
 Function = Callable[[Any], Any]
-
-#: Quadrature points in one chunk: 2^22 doubles are 32 MB.
-_CHUNK = 1 << 22
-_REACH = 9.0
-_PANELS = 8
-#: From this many means on, at one standard deviation, a moment is tabulated once and interpolated.
-_TABLE_ABOVE = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +103,63 @@ class Activation:
             note=self.note,
         )
 
+    # ---- quadrature ----------------------------------------------------------------------
+
+    @cached_property
+    def resolved(self) -> Resolved:
+        """Where σ is sharp, at every reach: what its rules are made of."""
+        layers: list[float] = []
+        if self.tree is not None:
+            found = layers_of_tree(self.tree, 1)
+            for layer in found:
+                if layer.place is not None:
+                    layers += edges_around(layer.place * float(layer.normal[0]), layer.width)
+        return Resolved(self.function, self.slope, self.kinks, layers, noisy_slope=bool(self.note))
+
+    def row_rule(self, m: Array, s: Array, finer: int = 0, panel: float = 1.5) -> tuple[Array, Array]:
+        """Nodes ζ and weights (N or 1, points) that integrate functions of σ(m + sζ), σ'(m + sζ); m, s (N, 1)."""
+        return self.resolved.rule(m, s, finer, panel)
+
+    @cached_property
+    def error(self) -> float:
+        """Largest deviation of its moments at a few (m, s) between two rules, and from what the expansion knows.
+
+        Relative to √E σ² and √E σ'² (squares: to these). 0 for closed forms.
+        """
+        if self.pieces is not None:
+            return 0.0
+        m, s = (a.ravel() for a in np.meshgrid([-2.0, -1.0, 0.0, 0.5, 2.0], [0.1, 1.0, 3.0]))
+        worst = 0.0
+        for kind in ("value", "slope"):
+            size = moments(self._integrand(f"{kind} square"), self.resolved, m, s, 0)
+            for name, scale in ((kind, np.sqrt(size)), (f"{kind} square", size)):
+                g = self._integrand(name)
+                one, two = (moments(g, self.resolved, m, s, 0, finer) for finer in (0, 2))
+                worst = max(
+                    worst, float(np.max(np.abs(one - two) / np.maximum(scale, 1e-3 * scale.max() + 1e-300)))
+                )
+        return max(worst, self._against_exact())
+
+    def _against_exact(self) -> float:
+        """The deviation of c_0, c_1 and E σ² from the expansion's, relative; 0 where it is undecided."""
+        if self.tree is None:
+            return 0.0
+        from asymptotics.expectations.target_rule import known_moments
+        from hermite.target import Target
+
+        try:
+            known = known_moments(Target(self.tree))
+        except InputError:
+            return 0.0
+        if known is None:
+            return 0.0
+        mean, linear, energy = known
+        second = self.second_moment
+        found = self.coefficients(1)
+        size = math.sqrt(max(second, 1e-300))
+        off = [abs(float(found[0]) - mean) / size, abs(float(found[1]) - float(linear[0])) / size]
+        return max([*off, 0.0 if not energy else abs(second / energy - 1)])
+
     # ---- Hermite coefficients ------------------------------------------------------------
 
     @cached_property
@@ -121,12 +173,12 @@ class Activation:
         return "odd" if np.all(np.abs(plus + minus) < size) else None
 
     def coefficients(self, order: int, *, bias: float = 0.0) -> Array:
-        """c_0..c_order of σ(x + bias), shape (order + 1,), by quadrature between the kinks (1e-13)."""
-        return _projections(self.function, self.kinks, order, bias)
+        """c_0..c_order of σ(x + bias), shape (order + 1,), by quadrature between its panels."""
+        return projections(self.function, self.resolved, order, bias)
 
     def slope_coefficients(self, order: int, *, bias: float = 0.0) -> Array:
         """E[σ'(x + bias) He_k], k = 0..order: c_{k+1} if σ is continuous; what the gradient sees if not."""
-        return _projections(self.slope, self.kinks, order, bias)
+        return projections(self.slope, self.resolved, order, bias)
 
     def coefficient(self, k: int) -> float:
         """c_k = E[σ(x) He_k(x)]."""
@@ -191,19 +243,19 @@ class Activation:
         if not np.all(np.isfinite(mean)) or not np.all(np.isfinite(scale)):
             raise OverflowError("moments of an activation at an argument that is not finite")
         if self.gauss_error is not None:
-            closed = _erf_moment(mean, scale, kind, power, *self.gauss_error)
+            closed = erf_moment(mean, scale, kind, power, *self.gauss_error)
             if closed is not None:
                 return closed
         if self.pieces is not None:
             return self._polynomial(kind).expectation(mean, np.maximum(scale, 1e-150), power)
         integrand = self._integrand(kind)
-        if mean.ndim == 2 and mean.shape[1] >= _TABLE_ABOVE and np.all(scale == scale[:, :1]):
+        if mean.ndim == 2 and mean.shape[1] >= TABLE_ABOVE and np.all(scale == scale[:, :1]):
             rows = [
-                _tabulated(integrand, self.kinks, row, float(s), power)
+                tabulated(integrand, self.resolved, row, float(s), power)
                 for row, s in zip(mean, scale[:, 0], strict=True)
             ]
             return np.array(rows)
-        return _quadrature(integrand, self.kinks, mean, scale, power)
+        return moments(integrand, self.resolved, mean, scale, power)
 
     def _polynomial(self, kind: str) -> PiecewisePolynomial:
         return self._polynomials[kind]
@@ -222,94 +274,6 @@ class Activation:
     def _integrand(self, kind: str) -> Function:
         base = self.slope if kind.startswith("slope") else self.function
         return (lambda x: np.square(base(x))) if kind.endswith("square") else base
-
-
-def _projections(function: Function, kinks: tuple[float, ...], order: int, bias: float) -> Array:
-    x, w = piecewise_rule([k - bias for k in kinks])
-    basis = hermite_values(x, order)
-    factors = np.array([math.sqrt(math.factorial(k)) for k in range(order + 1)])
-    result: Array = factors * (basis @ (w * np.asarray(function(x + bias), float)))
-    return result
-
-
-def _erf_moment(m: Array, s: Array, kind: str, power: int, kappa: float, shift: float) -> Array | None:
-    """Closed moments of erf(κx + b); None where there is none (E σ²)."""
-    from scipy.special import erf
-
-    u = kappa * m + shift
-    width = 1 + 2 * (kappa * s) ** 2
-    if kind == "value" and power == 0:
-        value: Array = erf(u / np.sqrt(width))
-        return value
-    slope: Array = 2 * kappa / np.sqrt(np.pi * width) * np.exp(-(u**2) / width)
-    if kind == "value":
-        return s * slope
-    if kind == "slope" and power == 0:
-        return slope
-    if kind == "slope":
-        return -2 * kappa * u / width * slope * s
-    if kind == "slope square":
-        wide = 1 + 4 * (kappa * s) ** 2
-        squared: Array = 4 * kappa**2 / (np.pi * np.sqrt(wide)) * np.exp(-2 * u**2 / wide)
-        return squared
-    return None
-
-
-def _tabulated(function: Function, kinks: tuple[float, ...], m: Array, s: float, power: int) -> Array:
-    """:func:`_quadrature` at many means ``m`` (N,): quintic splines through a table, accurate to 1e-10."""
-    from scipy.interpolate import make_interp_spline
-
-    low, high = float(m.min()), float(m.max())
-    if high - low < 1e-9:
-        value = _quadrature(function, kinks, np.array([(low + high) / 2]), np.array([s]), power)
-        return np.full(m.shape, value[0])
-    step = min(max(s, 0.3) if not kinks else s, 1.0) / 16
-    points = max(12, math.ceil((high - low) / step) + 1)
-    if points >= len(m) // 2:
-        return _quadrature(function, kinks, m, np.full_like(m, s), power)
-    grid = np.linspace(low, high, points)
-    table = _quadrature(function, kinks, grid, np.full_like(grid, s), power)
-    values: Array = make_interp_spline(grid, table, k=5)(m)
-    return values
-
-
-def _quadrature(function: Function, kinks: tuple[float, ...], m: Array, s: Array, power: int) -> Array:
-    """E[g(m + sζ) ζ^power] element by element."""
-    flat_m, flat_s = m.ravel(), s.ravel()
-    out = np.empty(flat_m.shape)
-    if kinks:
-        points = 16 * _PANELS * (len(kinks) + 1)
-    else:
-        # The strip of analyticity shrinks like 1/s: tanh keeps 1e-12 at any s.
-        nodes, weights = trapezoid_rule(max(0.15 / max(1.0, float(flat_s.max(initial=0.0)) / 1.5), 2e-3))
-        weights = weights * nodes**power
-        points = len(nodes)
-    rows = max(1, _CHUNK // points)
-    for start in range(0, len(flat_m), rows):
-        a, b = flat_m[start : start + rows, None], flat_s[start : start + rows, None]
-        if kinks:
-            nodes, weights = split_rule(kinks, a, b)
-            out[start : start + rows] = np.sum(function(a + b * nodes) * weights * nodes**power, axis=1)
-        else:
-            out[start : start + rows] = function(a + b * nodes) @ weights
-    return out.reshape(m.shape)
-
-
-def split_rule(
-    kinks: tuple[float, ...], m: Array, s: Array, panels: int = _PANELS, order: int = 16
-) -> tuple[Array, Array]:
-    """Gauss–Legendre nodes and weights (N, points) for ζ, split at the kinks of m + sζ row by row; m, s (N,
-    1).
-    """
-    x, w = legendre(order)
-    cuts = np.clip((np.asarray(kinks) - m) / np.maximum(s, 1e-150), -_REACH, _REACH)
-    edge = np.full_like(m, _REACH)
-    cuts = np.concatenate([-edge, cuts, edge], axis=1)
-    fine = cuts[:, :-1, None] + np.diff(cuts, axis=1)[:, :, None] * (np.arange(panels) / panels)
-    width = np.repeat(np.diff(cuts, axis=1)[:, :, None] / panels, panels, axis=2)
-    nodes = (fine[..., None] + width[..., None] * x).reshape(len(m), -1)
-    weights = (width[..., None] * w).reshape(len(m), -1) * normal_density(nodes)
-    return nodes, weights
 
 
 # ---- construction ------------------------------------------------------------
@@ -398,14 +362,9 @@ def erf_argument(tree: Expression) -> tuple[float, float] | None:
 
 def _from_callable(function: Function, derivative: Function | None) -> Activation:
     note = ""
-    slope = derivative
-    if slope is None:
+    if derivative is None:
         note = "the activation is a function without a derivative: differentiated numerically"
-
-        def slope(x: Any) -> Any:
-            x = np.asarray(x)
-            step = 1e-5 if x.dtype != np.float32 else 1e-2
-            return (function(x + step) - function(x - step)) / (2 * step)
+    slope = derivative if derivative is not None else numerical_slope(function)
 
     probe = np.linspace(-3, 3, 7)
     for label, g in (("activation", function), ("derivative", slope)):
@@ -413,35 +372,17 @@ def _from_callable(function: Function, derivative: Function | None) -> Activatio
         if values.shape != probe.shape or not np.all(np.isfinite(values)):
             raise InputError(f"{label} must map a NumPy array to finite values of the same shape")
     name = getattr(function, "__name__", type(function).__name__)
-    return Activation(name=name, function=function, slope=slope, kinks=_jumps(slope), note=note)
+    jumps = jumps_of(function)
+    if derivative is None and jumps:
+        slope = numerical_slope(function, jumps)
+    kinks = _joined([*jumps, *jumps_of(slope)])
+    return Activation(name=name, function=function, slope=slope, kinks=kinks, note=note)
 
 
-def _jumps(function: Function, reach: float = _REACH) -> tuple[float, ...]:
-    """Jumps of ``function`` in [−reach, reach]: cells of 1e-4 over which it changes by more than 1 %.
-
-    A numerical derivative smears a jump over 2e-5; the jump is where the function passes half its height.
-    """
-    low = np.linspace(-reach, reach, 4001)[:-1] - 1e-4 * math.pi
-    high = low + 2 * reach / 4000
-    values = np.asarray(function(low), float)
-    scale = 1.0 + float(np.max(np.abs(values)))
-    for _ in range(5):
-        middle = (low + high) / 2
-        left, centre, right = (np.asarray(function(x), float) for x in (low, middle, high))
-        first = np.abs(centre - left) > np.abs(right - centre)
-        low, high = np.where(first, low, middle), np.where(first, middle, high)
-    left, right = np.asarray(function(low), float), np.asarray(function(high), float)
-    jump = np.abs(right - left) > 1e-2 * scale
-    # A little wider: the whole of a smeared jump lies inside, also where two cells share it.
-    low, high = low[jump] - 4e-5, high[jump] + 4e-5
-    left, right = np.asarray(function(low), float), np.asarray(function(high), float)
-    half = (left + right) / 2
-    for _ in range(50):
-        middle = (low + high) / 2
-        below = np.sign(np.asarray(function(middle), float) - half) == np.sign(left - half)
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    kinks: list[float] = []
-    for kink in ((low + high) / 2).tolist():
-        if not kinks or kink - kinks[-1] > 1e-3:
-            kinks.append(0.0 if abs(kink) < 1e-9 else kink)
-    return tuple(kinks)
+def _joined(places: list[float]) -> tuple[float, ...]:
+    """The places in order, those within the smear of a numerical derivative once (the first, sharpest, is kept)."""
+    out: list[float] = []
+    for place in places:
+        if all(abs(place - other) > 1e-4 for other in out):
+            out.append(place)
+    return tuple(sorted(out))

@@ -92,7 +92,7 @@ def resolve(
 ) -> Panels:
     """Panels of [low, high] on which all ``functions`` are resolved to ``tail``, relative to the largest √∫ u².
 
-    ``local``: each relative to its own √∫ u² over a neighbourhood of length about 3, for functions that grow without
+    ``local``: each relative to its own √∫ u² around the panel, for functions that grow without
     bound. ``unresolved`` is above the tolerance if the budget of panels was spent.
     """
     edges = _segments(low, high, breaks)
@@ -129,11 +129,14 @@ def _scales(tree: _Tree, low: float, high: float, local: bool) -> _Scale:
         return lambda middle: np.full((len(middle), tree.square.shape[1]), total)
     cells = max(1, math.ceil(high - low))
     index = np.minimum(((tree.low + tree.high) / 2 - low).astype(int), cells - 1)
-    mass = np.zeros((cells + 2, tree.square.shape[1]))
-    np.add.at(mass, index + 1, tree.square)
-    around = np.sqrt(mass[:-2] + mass[1:-1] + mass[2:])
-    # Where all is tiny compared with the rest (the tail of a bump) nothing needs to be resolved.
-    around = np.maximum(around, 1e-9 * np.sqrt(np.max(mass, axis=0)))
+    mass = np.zeros((cells, tree.square.shape[1]))
+    np.add.at(mass, index, tree.square)
+    # A root that falls faster than 1/e a unit is the tail of what lies beside it: nothing needs to be resolved there.
+    place = np.arange(cells, dtype=float)[:, None]
+    root = np.log(np.maximum(np.sqrt(mass), 1e-300))
+    left = np.maximum.accumulate(root + place) - place
+    right = np.maximum.accumulate((root - place)[::-1])[::-1] + place
+    around = np.exp(np.maximum(left, right))
 
     def scale(middle: Array) -> Array:
         at = np.clip((middle - low).astype(int), 0, cells - 1)

@@ -25,8 +25,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.activations import Activation, split_rule
-from asymptotics.expectations.quadrature import hermite_values, tensor_rule, trapezoid_rule
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.quadrature import hermite_values, tensor_rule
 from asymptotics.expectations.target_rule import kink_frame
 from asymptotics.fixed_point import Solution, Status
 from asymptotics.generalisation.finite.harmonics import multiplicity
@@ -105,10 +105,7 @@ def _projections(sigma: Activation, mean: Array, scale: Array) -> Array:
     """C_l(h) = E[σ(h + ρ g) He_l(g)] at means h (K, A) and ρ (K, A), l = 0..``DEGREES``: (L + 1, K, A)."""
     out = np.empty((DEGREES + 1, mean.size))
     for i, (m, s) in enumerate(zip(mean.ravel(), scale.ravel(), strict=True)):
-        if sigma.kinks:
-            (g,), (w,) = split_rule(sigma.kinks, np.array([[m]]), np.array([[s]]))
-        else:
-            g, w = trapezoid_rule(0.05)
+        (g,), (w,) = sigma.row_rule(np.array([[m]]), np.array([[s]]), finer=2)
         out[:, i] = hermite_values(g, DEGREES) @ (w * sigma(m + s * g))
     factor = np.sqrt([float(math.factorial(degree)) for degree in range(DEGREES + 1)])
     return (factor[:, None] * out).reshape(-1, *mean.shape)

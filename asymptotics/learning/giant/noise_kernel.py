@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.activations import Activation, split_rule
+from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.pairs import weighted_slope_products
 from asymptotics.expectations.quadrature import sobol_chunks
 from asymptotics.expectations.target_rule import target_rule
@@ -57,9 +57,9 @@ def kernel_by_cubature(
     R = student.remainder
     s = np.sqrt(np.maximum(np.diag(R), 1e-300))
     x, w = target_rule(f, refine)
-    panels, order = (2, 16) if activation.kinks else (5, 12)
-    per = len(activation.kinks) + 1
-    rows = max(1, _CHUNK // ((panels * order * per) ** p))
+    finer, panel = round(2 + 2 * refine), 4.5
+    probe = activation.row_rule(np.zeros((1, 1)), np.full((1, 1), float(s.max())), finer, panel)[0]
+    rows = max(1, _CHUNK // (2 * probe.shape[1]) ** p)
     K, KZ = np.zeros((p, p)), np.zeros((p, p))
     rest = 0.0
     if p == 2:
@@ -68,7 +68,8 @@ def kernel_by_cubature(
     for start in range(0, len(x), rows):
         part = x[start : start + rows]
         mu = part @ student.M.T + student.bias
-        u, wu = split_rule(activation.kinks, mu[:, :1], np.full((len(part), 1), s[0]), panels, order)
+        u, wu = activation.row_rule(mu[:, :1], np.full((len(part), 1), s[0]), finer, panel)
+        u, wu = (np.broadcast_to(part_of, (len(part), u.shape[1])) for part_of in (u, wu))
         fields = [mu[:, :1] + s[0] * u]
         weight = w[start : start + rows, None] * wu
         target = np.broadcast_to(f(part)[:, None], u.shape)
@@ -78,13 +79,10 @@ def kernel_by_cubature(
             if rest < 1e-7:
                 fields.append(centre)
             else:
-                t, wt = split_rule(
-                    activation.kinks,
-                    centre.reshape(-1, 1),
-                    np.full((centre.size, 1), s[1] * rest),
-                    panels,
-                    order,
+                t, wt = activation.row_rule(
+                    centre.reshape(-1, 1), np.full((centre.size, 1), s[1] * rest), finer, panel
                 )
+                t, wt = (np.broadcast_to(part_of, (centre.size, t.shape[1])) for part_of in (t, wt))
                 shape = (*u.shape, t.shape[1])
                 fields = [
                     np.broadcast_to(fields[0][..., None], shape),

@@ -9,8 +9,9 @@ import pytest
 from scipy.integrate import quad
 
 from asymptotics.expectations.activations import Activation, get_activation
-from asymptotics.expectations.pairs import gram_moments, slope_product, upper_probability
+from asymptotics.expectations.pairs import gram_moments, slope_product
 from asymptotics.expectations.quadrature import piecewise_rule
+from asymptotics.expectations.ramp_pairs import upper_probability
 from hermite.errors import InputError
 
 NAMES = [
