@@ -7,7 +7,7 @@ and others, by the kinds of the two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,14 @@ _EQUAL = 1e-9
 
 @dataclass(frozen=True)
 class Orbits:
-    """``labels`` (p, p): the orbit 0..L−1 of each pair; ``pairs`` (L, 2): one pair of each."""
+    """``labels`` (p, p): the orbit 0..L−1 of each pair; ``pairs`` (L, 2): one pair of each.
+
+    ``kind`` (p,): equal for neurons that may be exchanged together with their twins; None without the symmetry.
+    """
 
     labels: npt.NDArray[np.intp]
     pairs: npt.NDArray[np.intp]
+    kind: npt.NDArray[np.intp] | None = None
 
     def mean(self, matrix: Array) -> Array:
         """``matrix`` (p, p) with every entry replaced by the mean of its orbit."""
@@ -51,7 +55,7 @@ def orbits_of(student: Student) -> Orbits:
     means = np.stack([student.M[kind == k].mean(axis=0) for k in range(kind.max() + 1)])[kind]
     if np.abs(student.M - means).max() > size or np.abs(student.Q - found.mean(student.Q)).max() > size:
         return _numbered(np.minimum(i, j) * p + np.maximum(i, j))
-    return found
+    return replace(found, kind=kind)
 
 
 def _numbered(codes: npt.NDArray[np.intp]) -> Orbits:

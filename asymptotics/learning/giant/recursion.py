@@ -24,6 +24,7 @@ Source: the overlap recursion of arXiv:2305.18270 with all terms of order one; c
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,7 @@ from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.pairs import gram_moments
 from asymptotics.expectations.target_rule import target_rule
 from asymptotics.learning.giant.erf_kernel import erf_kernel, has_closed_kernel
+from asymptotics.learning.giant.exchangeable_kernel import exchangeable, exchangeable_kernel
 from asymptotics.learning.giant.noise_kernel import (
     Student,
     exact_part,
@@ -142,31 +144,74 @@ def recursion(
 ) -> Path:
     """Iterate ``steps`` giant steps from ``start``.
 
-    Up to two neurons, and r ≤ 3, or erf without biases as d → ∞: cubature, refined once to see the error. Else
+    Up to two neurons and r ≤ 3, and as d → ∞ erf without biases or few kinds of exchangeable neurons: cubature, refined
+    to see the error. Else
     ``_SCRAMBLES`` independent trajectories on scrambled Sobol points, doubled until the standard error of their mean is
     below ``accuracy`` on every entry, or 2^20 points each; ``error`` says what was reached. Raises :class:`InputError`
     if eta is so large that the numbers overflow.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         try:
-            closed = rates.d is None and has_closed_kernel(f, activation, start)
-            if closed or (len(start.readout) <= 2 and f.r <= 3):
-                return _by_cubature(f, activation, start, steps, rates, accuracy)
-            return _by_sampling(f, activation, start, steps, rates, accuracy)
+            exact = _exact_kernel(f, activation, start, rates)
+            path = (
+                None if exact is None else _by_cubature(f, activation, start, steps, rates, accuracy, exact)
+            )
+            return path or _by_sampling(f, activation, start, steps, rates, accuracy)
         except (OverflowError, np.linalg.LinAlgError):
             raise _overflow(rates.eta) from None
 
 
+@dataclass(frozen=True)
+class _ExactKernel:
+    """A way to (K, K^z) without sampling: ``of`` a student at a refinement, None where it does not cover the student.
+
+    ``levels`` of refinement are tried until entries change by less than ``goal`` (or the accuracy asked for).
+    """
+
+    of: Callable[[Student, float], tuple[Array, Array] | None]
+    levels: tuple[float, ...] = (0.6, 1.0, 1.5)
+    goal: float = 1e-6
+
+
+def _exact_kernel(f: Target, activation: Activation, start: Student, rates: Rates) -> _ExactKernel | None:
+    """The way for a network that starts like this; None: K is sampled."""
+    p, finite = len(start.readout), rates.d is not None
+    if not finite and has_closed_kernel(f, activation, start):
+        return _ExactKernel(lambda s, refine: (erf_kernel(f, activation, s, refine), np.zeros((p, p))))
+    if p <= 2 and f.r <= 3:
+        return _ExactKernel(
+            lambda s, refine: kernel_by_cubature(f, activation, s, refine=refine, with_radius=finite)
+        )
+    if finite or exchangeable(start) is None:
+        return None
+
+    def by_kinds(student: Student, refine: float) -> tuple[Array, Array] | None:
+        law = exchangeable(student)
+        if law is None:
+            return None
+        return exchangeable_kernel(f, activation, law, refine), np.zeros((p, p))
+
+    return _ExactKernel(by_kinds, levels=(0.3, 0.45, 0.6, 0.8), goal=np.inf)
+
+
 def _by_cubature(
-    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, accuracy: float
-) -> Path:
+    f: Target,
+    activation: Activation,
+    start: Student,
+    steps: int,
+    rates: Rates,
+    accuracy: float,
+    exact: _ExactKernel,
+) -> Path | None:
     paths: list[Path] = []
-    for refine in (0.6, 1.0, 1.5):
+    for refine in exact.levels:
         students, risks = [start], []
         for _ in range(steps):
             means = closed_means(f, activation, students[-1], refine)
+            kernel = exact.of(students[-1], refine)
+            if kernel is None:
+                return None
             finite = rates.d is not None
-            kernel = _exact_kernel(f, activation, students[-1], refine, finite)
             radius = _radius(activation, students[-1], f.r) if finite and f.noise else None
             risks.append(means.risk)
             students.append(advance(students[-1], means, kernel, f.noise, radius, rates))
@@ -175,19 +220,9 @@ def _by_cubature(
         if len(paths) > 1:
             error = max(_distance(a, b) for a, b in zip(*(q.students for q in paths[-2:]), strict=True))
             paths[-1] = Path(paths[-1].students, paths[-1].risks, error)
-            if error < min(accuracy, 1e-6) or not steps:
+            if error < min(accuracy, exact.goal) or not steps:
                 break
     return paths[-1]
-
-
-def _exact_kernel(
-    f: Target, activation: Activation, student: Student, refine: float, finite: bool
-) -> tuple[Array, Array]:
-    """(K, K^z) without sampling; K^z only at finite size."""
-    if not finite and has_closed_kernel(f, activation, student):
-        K = erf_kernel(f, activation, student, refine)
-        return K, np.zeros_like(K)
-    return kernel_by_cubature(f, activation, student, refine=refine, with_radius=finite)
 
 
 def _distance(one: Student, two: Student) -> float:
