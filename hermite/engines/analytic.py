@@ -68,11 +68,13 @@ class AnalyticEngine:
     def _mixed(self) -> bool:
         """Whether some coefficient is known by an integral only, or not at all."""
         try:
-            return any(
-                "E[" in str(u.coefficient(k))
-                for term in self.terms
-                for _, u in term.factors
-                for k in range(4)
+            lines = {u for term in self.terms for _, u in term.factors}
+            planes = {plane for term in self.terms for plane in term.planes}
+            return any("E[" in str(u.coefficient(k)) for u in lines for k in range(4)) or any(
+                "E[" in str(plane.coefficient(k))
+                for plane in planes
+                for k in _indices(len(plane.axes), 2)
+                if sum(k) != 1
             )
         except Unsupported:
             return True
@@ -119,7 +121,7 @@ class AnalyticEngine:
             outside = [v for v in term.directions if v not in inside]
             if not all(self._is_orthogonal(v, space) for v in outside):
                 return False
-            if any((plane.axes[0] in inside) != (plane.axes[1] in inside) for plane in term.planes):
+            if any(len({a in inside for a in plane.axes}) > 1 for plane in term.planes):
                 return False
             own = (
                 tuple(item for item in term.factors if item[0] in inside),
@@ -174,25 +176,38 @@ Series = dict[tuple[int, ...], Scalar]
 def _expand_term(term: Term, order: int, r: int) -> Series:
     """The series of c Π_j H_j(⟨a_j, μ⟩/|a_j|) up to total degree ``order``."""
     total: Series = {(0,) * r: term.coefficient}
+    table: Series
     for v, u in term.factors:
-        lines = _line_powers(v, u.variance, order)
-        table: Series = {}
+        powers = _line_powers(v, u.variance, order)
+        table = {}
         for k in range(order + 1):
             c = u.coefficient(k)
             if c.is_zero() is not True:
-                table |= {alpha: c * x for alpha, x in lines[k].items()}
+                table |= {alpha: c * x for alpha, x in powers[k].items()}
         total = _product(total, table, order)
     for plane in term.planes:
-        first, second = (_line_powers(v, s, order) for v, s in zip(plane.axes, plane.variances, strict=True))
+        lines = [_line_powers(v, s, order) for v, s in zip(plane.axes, plane.variances, strict=True)]
         table = {}
-        for k in range(order + 1):
-            for m in range(order + 1 - k):
-                c = plane.coefficient(k, m)
-                if c.is_zero() is not True:
-                    for alpha, x in _product(first[k], second[m], order).items():
-                        table[alpha] = table[alpha] + c * x if alpha in table else c * x
+        for index in _indices(len(lines), order):
+            c = plane.coefficient(index)
+            if c.is_zero() is not True:
+                part: Series = {(0,) * r: c}
+                for line, power in zip(lines, index, strict=True):
+                    part = _product(part, line[power], order) if power else part
+                for alpha, x in part.items():
+                    table[alpha] = table[alpha] + x if alpha in table else x
         total = _product(total, table, order)
     return total
+
+
+def _indices(n: int, order: int) -> Iterator[tuple[int, ...]]:
+    """Multi-indices of length ``n`` and sum at most ``order``."""
+    if n == 0:
+        yield ()
+        return
+    for first in range(order + 1):
+        for rest in _indices(n - 1, order - first):
+            yield (first, *rest)
 
 
 def _product(a: Series, b: Series, order: int) -> Series:

@@ -39,19 +39,53 @@ from hermite.language.nodes import (
 )
 from hermite.language.printing import to_text
 
+_HALF = Scalar.of(Fraction(1, 2))
+
 
 def canonical(tree: Expression, r: int) -> Form:
     """``tree`` as Σ coefficient · monomial, like products collected; raises :class:`Unsupported`."""
     done: dict[Expression, Form] = {}
+    needed = _needed(tree)
     for node in postorder(tree):
-        done[node] = _node(node, [done[c] for c in children(node)], r)
+        if node in needed:
+            done[node] = _node(node, r, done)
     return done[tree]
 
 
-def _node(e: Expression, below: list[Form], r: int) -> Form:
+def _needed(tree: Expression) -> set[Expression]:
+    """The nodes that are rewritten: not the maximum of which only the sign counts."""
+    needed, left = set(), [tree]
+    while left:
+        node = left.pop()
+        if node not in needed:
+            needed.add(node)
+            left += _compared(node) or children(node)
+    return needed
+
+
+def _compared(e: Expression) -> list[Expression]:
+    """The arguments of the (nested) extreme of which ``e`` is the sign; nothing if it is no such sign."""
+    if not (isinstance(e, Call) and e.name in ("sign", "heaviside") and _is_extreme(e.arguments[0])):
+        return []
+    out, left = [], [e.arguments[0]]
+    while left:
+        node = left.pop()
+        if _is_extreme(node):
+            left += children(node)
+        else:
+            out.append(node)
+    return out
+
+
+def _node(e: Expression, r: int, done: dict[Expression, Form]) -> Form:
     zero = (0,) * r
     if is_constant(e):
         return constant_form(constant_scalar(e), r)
+    if _compared(e):
+        assert isinstance(e, Call)
+        sign = _sign_of_extreme(e.arguments[0], done, r)
+        return sign if e.name == "sign" else add(constant_form(_HALF, r), scaled(sign, _HALF))
+    below = [done[c] for c in children(e)]
     match e:
         case Variable():
             return {Monomial((*zero[: e.index], 1, *zero[e.index + 1 :])): Scalar.of(1)}
@@ -76,8 +110,27 @@ def _node(e: Expression, below: list[Form], r: int) -> Form:
     raise Unsupported(f"{to_text(e)} has no closed form")
 
 
+def _is_extreme(e: Expression) -> bool:
+    return isinstance(e, Call) and e.name in ("max", "min")
+
+
+def _sign_of_extreme(e: Expression, done: dict[Expression, Form], r: int) -> Form:
+    """The sign of a maximum or minimum by those of its arguments: no two arguments need be compared.
+
+    max(s, t) = (s + t + |s − t|)/2, where |s − t| = s² + t² − st − s²t² for s and t in {−1, 0, 1}.
+    """
+    assert isinstance(e, Call)
+    signs = [_sign_of_extreme(a, done, r) if _is_extreme(a) else sign_form(done[a], r) for a in e.arguments]
+    side, best = (1 if e.name == "max" else -1), signs[0]
+    for own in signs[1:]:
+        mixed, first, second = multiply(best, own), multiply(best, best), multiply(own, own)
+        gap = add(first, second, scaled(add(mixed, multiply(first, second)), Scalar.of(-1)))
+        best = scaled(add(best, own, scaled(gap, Scalar.of(side))), _HALF)
+    return best
+
+
 def _call(e: Call, below: list[Form], r: int) -> Form:
-    half = Scalar.of(Fraction(1, 2))
+    half = _HALF
     name, u = e.name, below[0]
     match name:
         case "sign":

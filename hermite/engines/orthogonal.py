@@ -2,7 +2,7 @@
 
 The basis holds the directions of the ridges and the axes of the quadratic exponent; the polynomial, the linear exponent
 and waves along other directions, cos(x + y) = cos x cos y − sin x sin y, are rewritten in it. Signs along directions
-that are not orthogonal share a plane (:mod:`hermite.engines.polar`).
+that are not orthogonal share a plane (:mod:`hermite.engines.polar`) or a larger space (:mod:`hermite.engines.cones`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from hermite.engines.cones import Cone
 from hermite.engines.constants import Unsupported, as_fraction, sign_of
 from hermite.engines.forms import Form, Monomial, Ridge, Vector, primitive
 from hermite.engines.polar import Plane
@@ -30,7 +31,7 @@ class Term:
 
     coefficient: Scalar
     factors: tuple[tuple[Vector, Univariate], ...]
-    planes: tuple[Plane, ...] = ()
+    planes: tuple[Plane | Cone, ...] = ()
 
     @property
     def directions(self) -> tuple[Vector, ...]:
@@ -42,7 +43,7 @@ class Term:
         for _, u in self.factors:
             value = value * u.coefficient(0)
         for plane in self.planes:
-            value = value * plane.coefficient(0, 0)
+            value = value * plane.coefficient((0,) * len(plane.axes))
         return value
 
 
@@ -53,7 +54,7 @@ def orthogonal_terms(
 
     Directions of ``frame`` come first where a direction is free to choose.
     """
-    total: dict[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane, ...]], Scalar] = {}
+    total: dict[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane | Cone, ...]], Scalar] = {}
     for key, c in form.items():
         for factors, planes, value in _split(key, r, gram, frame):
             place = (factors, planes)
@@ -63,7 +64,7 @@ def orthogonal_terms(
 
 def _split(
     key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector]
-) -> Iterator[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane, ...], Scalar]]:
+) -> Iterator[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane | Cone, ...], Scalar]]:
     hard = [(g, k) for g, k in key.ridges if g.name not in _WAVES]
     waves = [(g, k) for g, k in key.ridges if g.name in _WAVES]
     lines, pairs = _components(hard, gram)
@@ -108,13 +109,13 @@ def _split(
                     factors.append((a, u))
             places = {a: k for k, a in enumerate(basis)}
             planes = tuple(
-                Plane(
-                    (a, b),
-                    (powers[places[a]], powers[places[b]]),
-                    tuple((coordinates(v)[places[a]], coordinates(v)[places[b]]) for v in directions),
-                    (variances[places[a]], variances[places[b]]),
+                (Plane if len(own) == 2 else Cone)(
+                    own,
+                    tuple(powers[places[a]] for a in own),
+                    tuple(tuple(coordinates(v)[places[a]] for a in own) for v in directions),
+                    tuple(variances[places[a]] for a in own),
                 )
-                for (a, b), directions in pairs
+                for own, directions in pairs
             )
             yield (
                 tuple(sorted(factors, key=lambda item: item[0])),
@@ -125,8 +126,8 @@ def _split(
 
 def _components(
     hard: Sequence[tuple[Ridge, int]], gram: Metric | None
-) -> tuple[list[Vector], list[tuple[tuple[Vector, Vector], tuple[Vector, ...]]]]:
-    """(single directions, [(orthogonal axes, directions)] of planes) of ridges grouped by what is not orthogonal."""
+) -> tuple[list[Vector], list[tuple[tuple[Vector, ...], tuple[Vector, ...]]]]:
+    """(single directions, [(orthogonal axes, directions)] of cones) of ridges grouped by what is not orthogonal."""
     groups: list[list[Vector]] = []
     for v in dict.fromkeys(g.direction for g, _ in hard):
         near = [group for group in groups if any(inner(v, a, gram) for a in group)]
@@ -145,9 +146,9 @@ def _components(
             if rest is not None:
                 axes.append(rest)
         plain = all(g.name == "sign" and g.offset.is_zero() is True for g, _ in hard if g.direction in group)
-        if len(axes) != 2 or not plain:
+        if not plain:
             raise Unsupported(_NOT_ORTHOGONAL)
-        pairs.append(((axes[0], axes[1]), tuple(group)))
+        pairs.append((tuple(axes), tuple(group)))
     return lines, pairs
 
 

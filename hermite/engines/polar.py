@@ -27,13 +27,14 @@ class Plane:
     ``axes`` (a_1, a_2) orthogonal; ``signs`` the d_j in these coordinates: t = Σ (d_j)_i t_i.
     """
 
-    axes: tuple[Vector, Vector]
-    powers: tuple[int, int]
-    signs: tuple[tuple[Fraction, Fraction], ...]
-    variances: tuple[Fraction, Fraction]
+    axes: tuple[Vector, ...]
+    powers: tuple[int, ...]
+    signs: tuple[Vector, ...]
+    variances: tuple[Fraction, ...]
 
-    def coefficient(self, k: int, m: int) -> Scalar:
-        """E[u(t) He_k(t_1/s_1) He_m(t_2/s_2)]; zero if k + m has the wrong parity."""
+    def coefficient(self, index: tuple[int, ...]) -> Scalar:
+        """E[u(t) He_k(t_1/s_1) He_m(t_2/s_2)], (k, m) = ``index``; zero if k + m has the wrong parity."""
+        k, m = index
         if (k + m + sum(self.powers) + len(self.signs)) % 2:
             return ZERO
         if (k, m) not in self._coefficients:

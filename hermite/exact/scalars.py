@@ -126,6 +126,21 @@ class Scalar:
         """π^(exponent/2)."""
         return cls.atom(SQRT_PI, exponent) if exponent else cls.of(1)
 
+    @property
+    def terms(self) -> dict[Place, Any]:
+        """{(exponent of e, other atoms): rational coefficient}, none of them zero; not to be changed."""
+        return self._terms
+
+    def conjugate(self, p: int) -> Scalar:
+        """√p → −√p for a prime p."""
+        root = _root_atom(p)
+        return Scalar(
+            {
+                place: -c if any(atom == root and k % 2 for atom, k in place[1]) else c
+                for place, c in self._terms.items()
+            }
+        )
+
     def __add__(self, other: Any) -> Scalar:
         return Scalar.total((self, Scalar.of(other)))
 
@@ -175,8 +190,8 @@ class Scalar:
         result = Scalar({(-q, ()): 1 / c})
         for atom, k in key:
             result = result * (
-                Scalar({(0, ((atom, 1),)): flint.fmpq(1, _radicand(atom))})
-                if _is_root(atom)
+                Scalar({(0, ((atom, 1),)): flint.fmpq(1, radicand(atom))})
+                if is_root(atom)
                 else Scalar.atom(atom, -k)
             )
         return result
@@ -197,7 +212,7 @@ class Scalar:
 
     def _is_positive_monomial(self) -> bool:
         return len(self._terms) == 1 and all(
-            atom is SQRT_PI or _is_root(atom) for atom, _ in next(iter(self._terms))[1]
+            atom is SQRT_PI or is_root(atom) for atom, _ in next(iter(self._terms))[1]
         )
 
     def _by_balls(self) -> bool | None:
@@ -333,11 +348,13 @@ def _product_atom(a: Scalar, b: Scalar) -> Atom:
     )
 
 
-def _is_root(atom: Atom) -> bool:
+def is_root(atom: Atom) -> bool:
+    """Whether an atom is the square root of a prime."""
     return atom.name.startswith("sqrt(") and atom.name[5:-1].isdigit()
 
 
-def _radicand(atom: Atom) -> int:
+def radicand(atom: Atom) -> int:
+    """p of √p."""
     return int(atom.name[5:-1])
 
 
@@ -350,8 +367,8 @@ def _merge(a: Key, b: Key) -> tuple[Key, Any]:
         powers[atom] = powers.get(atom, 0) + k
     factor = _ONE
     for atom, k in list(powers.items()):
-        if _is_root(atom) and k == 2:
-            factor *= _radicand(atom)
+        if is_root(atom) and k == 2:
+            factor *= radicand(atom)
             k = 0
         if k == 0:
             del powers[atom]

@@ -14,6 +14,8 @@ from typing import Any
 import flint
 
 Row = tuple[Any, ...]
+#: Working precision of the balls by which rows are told apart.
+_BITS = 512
 
 
 class Undecided(Exception):
@@ -33,34 +35,57 @@ def vanishes(x: Any) -> bool:
 class Span:
     """A subspace of Q^n (or of its extension by constants), grown row by row.
 
-    ``rows`` is a reduced echelon basis; each row has its own pivot column, in which all others vanish.
+    ``rows`` is a reduced echelon basis; each row has its own pivot column, in which all others vanish. Rows that are no
+    rationals are kept as they come as long as balls prove them independent: nothing is multiplied out before it must be.
+    A row Σ q_m m over monomials m lies in the hull of its rational q_m; where the hull has no larger dimension than the
+    rows are proved to have, it is the space.
     """
 
     def __init__(self, n: int, rows: Iterable[Sequence[Any]] = ()) -> None:
         self.n = n
         self._rows: dict[int, Row] = {}
+        self._waiting: list[Row] = []
+        self._balls: list[tuple[int, list[Any]]] = []
+        self._hull: list[Row] = []
         for row in rows:
             self.add(row)
 
     @property
     def dim(self) -> int:
-        return len(self._rows)
+        return len(self._rows) + len(self._waiting)
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        return tuple(self._rows[p] for p in sorted(self._rows))
+        reduced = self._reduced()
+        return tuple(reduced[p] for p in sorted(reduced))
 
     @property
     def pivots(self) -> tuple[int, ...]:
-        return tuple(sorted(self._rows))
+        return tuple(sorted(self._reduced()))
 
     def copy(self) -> Span:
         other = Span(self.n)
-        other._rows = dict(self._rows)
+        other._rows, other._waiting, other._balls = dict(self._rows), list(self._waiting), list(self._balls)
+        other._hull = list(self._hull)
         return other
+
+    def _reduced(self) -> dict[int, Row]:
+        """The reduced rows by pivot, those that wait included; raises :class:`Undecided`."""
+        while self._waiting:
+            new = self._residue(self._waiting[0])
+            pivot = next((i for i, x in enumerate(new) if not vanishes(x)), None)
+            if pivot is None:
+                raise Undecided("a row is both independent and not")
+            self._include(new, pivot)
+            self._waiting.pop(0)
+        return self._rows
 
     def residue(self, row: Sequence[Any]) -> Row:
         """A multiple of ``row`` less its part in the span, zero in every pivot column."""
+        self._reduced()
+        return self._residue(row)
+
+    def _residue(self, row: Sequence[Any]) -> Row:
         current = tuple(row)
         for pivot, own in self._rows.items():
             factor = current[pivot]
@@ -73,10 +98,54 @@ class Span:
         """Include ``row``; whether the span grew."""
         if self.dim == self.n:
             return False
+        if all(isinstance(x, flint.fmpq) for x in row):
+            grew = self._add_formally(row)
+        else:
+            parts = components(row)
+            if self._is_rational and len(self._hull_of(parts)) == self.dim:
+                return False
+            grew = self._surely_independent(row)
+            if grew:
+                self._waiting.append(tuple(row))
+            else:
+                grew = self._add_formally(row)
+            self._hull = self._hull_of(parts) if grew else self._hull
+        if grew and (self.dim == self.n or len(self._hull) == self.dim):
+            self._settle(self._hull if self.dim < self.n else full_rows(self.n))
+        return grew
+
+    @property
+    def _is_rational(self) -> bool:
+        """Whether all rows are rational."""
+        return not self._waiting and all(
+            isinstance(x, flint.fmpq) for row in self._rows.values() for x in row
+        )
+
+    def _add_formally(self, row: Sequence[Any]) -> bool:
         new = self.residue(row)
         pivot = next((i for i, x in enumerate(new) if not vanishes(x)), None)
-        if pivot is None:
-            return False
+        if pivot is not None:
+            self._include(new, pivot)
+        return pivot is not None
+
+    def _hull_of(self, parts: Sequence[Row]) -> list[Row]:
+        """Reduced rational rows of the smallest rational space that is known to hold the span and ``parts``."""
+        own: list[Row] = self._hull
+        if not own:
+            for row in self._rows.values():
+                own = [*own, *components(row)]
+        rows = [*own, *parts]
+        if not rows:
+            return []
+        echelon, rank = flint.fmpq_mat([list(row) for row in rows]).rref()
+        return [tuple(echelon[i, j] for j in range(self.n)) for i in range(rank)]
+
+    def _settle(self, rows: Sequence[Row]) -> None:
+        """The same space by reduced rational rows."""
+        self._waiting, self._hull = [], list(rows)
+        self._rows = {next(i for i, x in enumerate(row) if x != 0): row for row in rows}
+
+    def _include(self, new: Row, pivot: int) -> None:
         new = normalised(new, pivot)
         lead = new[pivot]
         for other, own in self._rows.items():
@@ -85,7 +154,51 @@ class Span:
                 mixed = tuple(lead * x - factor * y for x, y in zip(own, new, strict=True))
                 self._rows[other] = normalised(mixed, other)
         self._rows[pivot] = new
-        return True
+
+    def _surely_independent(self, row: Sequence[Any]) -> bool:
+        """Whether balls prove ``row`` to be outside the span."""
+        if not self._waiting:
+            self._balls = []
+            for own in self._rows.values():
+                self.outside(own)
+        return self.outside(row)
+
+    def outside(self, row: Sequence[Any]) -> bool:
+        """Whether balls prove ``row`` to be outside those of the rows that were asked about before; it joins them then."""
+        with flint.ctx.workprec(_BITS):
+            rest = self._ball_residue(row)
+            if all(x.contains(0) for x in rest):
+                return False
+            self._include_balls(rest)
+            return True
+
+    def _ball_residue(self, row: Sequence[Any]) -> list[Any]:
+        rest = [ball_of(x) for x in row]
+        for pivot, own in self._balls:
+            factor = rest[pivot]
+            rest = [x - factor * y for x, y in zip(rest, own, strict=True)]
+            rest[pivot] = flint.arb(0)
+        return rest
+
+    def _include_balls(self, rest: list[Any]) -> None:
+        sure = [i for i in range(self.n) if not rest[i].contains(0)]
+        pivot = max(sure, key=lambda i: rest[i].abs_lower().log().mid())
+        self._balls.append((pivot, [x / rest[pivot] for x in rest]))
+
+    def grow(self, rows: Iterable[Sequence[Any]], limit: int | None = None) -> Span:
+        """Include rows until dimension ``limit``; a row that nobody decides waits for the others. Returns the span."""
+        doubtful = []
+        for row in rows:
+            if self.dim == limit or self.dim == self.n:
+                return self
+            try:
+                self.add(row)
+            except Undecided:
+                doubtful.append(row)
+        for row in doubtful:
+            if self.dim != limit:
+                self.add(row)
+        return self
 
     def contains(self, row: Sequence[Any]) -> bool:
         return all(vanishes(x) for x in self.residue(row))
@@ -101,20 +214,20 @@ class Span:
 
     def annihilator(self) -> list[Row]:
         """Basis of {v : ⟨row, v⟩ = 0 for all rows} in the coordinate pairing."""
-        pivots = self.pivots
+        pivots, rows = self.pivots, self._reduced()
         basis: list[Row] = []
-        for free in (i for i in range(self.n) if i not in self._rows):
+        for free in (i for i in range(self.n) if i not in pivots):
             common: Any = flint.fmpq(1)
             for p in pivots:
-                common = common * self._rows[p][p]
+                common = common * rows[p][p]
             v: list[Any] = [_zero_like(common)] * self.n
             v[free] = common
             for p in pivots:
                 others: Any = flint.fmpq(1)
                 for q in pivots:
                     if q != p:
-                        others = others * self._rows[q][q]
-                v[p] = -(self._rows[p][free] * others)
+                        others = others * rows[q][q]
+                v[p] = -(rows[p][free] * others)
             basis.append(tuple(v))
         return basis
 
@@ -135,7 +248,7 @@ class Span:
     def over_rationals(self) -> Span | None:
         """The same span with rational rows, or None if its reduced rows are not rational."""
         out = Span(self.n)
-        for pivot, row in self._rows.items():
+        for pivot, row in self._reduced().items():
             values = [x if isinstance(x, flint.fmpq) else x.rational_value() for x in row]
             if any(x is None for x in values):
                 return None
@@ -144,11 +257,15 @@ class Span:
 
     def strings(self) -> list[list[str]]:
         """Row-reduced echelon form as exact strings: equal subspaces print equally."""
-        return [[_ratio_text(x, self._rows[p][p]) for x in self._rows[p]] for p in self.pivots]
+        rows = self._reduced()
+        return [[_ratio_text(x, rows[p][p]) for x in rows[p]] for p in self.pivots]
 
     def floats(self) -> list[list[float]]:
         """The rows of :meth:`strings` as floats."""
-        return [[to_float(x) / to_float(self._rows[p][p]) for x in self._rows[p]] for p in self.pivots]
+        return [
+            [float((sharp(x) / sharp(row[p])).mid()) for x in row]
+            for p, row in zip(self.pivots, self.rows, strict=True)
+        ]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Span) and self.dim == other.dim and self.includes(other)
@@ -161,7 +278,31 @@ class Span:
 
 def full(n: int) -> Span:
     """The whole space."""
-    return Span(n, [[flint.fmpq(int(i == j)) for j in range(n)] for i in range(n)])
+    return Span(n, full_rows(n))
+
+
+def full_rows(n: int) -> list[Row]:
+    """The unit vectors."""
+    return [tuple(flint.fmpq(int(i == j)) for j in range(n)) for i in range(n)]
+
+
+def components(row: Sequence[Any]) -> list[Row]:
+    """The rational vectors q_m of a row Σ q_m m over the monomials m of its constants."""
+    if all(isinstance(x, flint.fmpq) for x in row):
+        return [tuple(row)]
+    from hermite.exact.scalars import Scalar
+
+    terms = [Scalar.of(x).terms for x in row]
+    zero = flint.fmpq(0)
+    return [
+        tuple(own.get(place, zero) for own in terms) for place in dict.fromkeys(p for t in terms for p in t)
+    ]
+
+
+def surely_spans(n: int, limit: int, rows: Iterable[Sequence[Any]]) -> bool:
+    """Whether balls prove ``limit`` of the rows (of balls or exact scalars) independent."""
+    span = Span(n)
+    return any(span.outside(row) and len(span._balls) == limit for row in rows)
 
 
 def lower(row: Sequence[Any], gram: Sequence[Sequence[Fraction]]) -> Row:
@@ -179,27 +320,54 @@ def rational(value: Fraction | int) -> Any:
 
 
 def normalised(row: Row, pivot: int) -> Row:
-    """``row`` over its pivot where that division is exact (rationals, monomials), else unchanged."""
-    lead = row[pivot]
-    inverse = getattr(lead, "inverse", None)
-    if inverse is not None:
-        reciprocal = inverse()
-        return row if reciprocal is None else tuple(x * reciprocal for x in row)
-    return tuple(x / lead for x in row)
+    """``row`` over its pivot where that division is exact, else free of common factors."""
+    if isinstance(row[pivot], flint.fmpq):
+        return tuple(x / row[pivot] for x in row)
+    reciprocal = row[pivot].inverse()
+    if reciprocal is None:
+        from hermite.exact.ratios import quotients, without_common_factor
+        from hermite.exact.scalars import Scalar
+
+        scalars = [Scalar.of(x) for x in row]
+        return quotients(scalars, scalars[pivot]) or without_common_factor(scalars)
+    return tuple(x * reciprocal for x in row)
 
 
 def _zero_like(x: Any) -> Any:
     return x - x
 
 
+#: Longest text of a quotient that is written out; digits beyond it.
+_LONGEST = 120
+#: Digits of a quotient that is not written out: all of them sure.
+_DIGITS = 30
+
+
 def _ratio_text(x: Any, lead: Any) -> str:
+    """x/lead as text, the same for equal quotients."""
     if vanishes(x):
         return "0"
-    if x is lead or vanishes(x - lead):
-        return "1"
-    if vanishes(lead - 1):
-        return str(x)
-    return f"({x})/({lead})"
+    if isinstance(lead, flint.fmpq) and isinstance(x, flint.fmpq):
+        return str(x / lead)
+    from hermite.exact.ratios import quotient
+    from hermite.exact.scalars import Scalar
+
+    pair = quotient(Scalar.of(x), Scalar.of(lead))
+    if pair is not None:
+        top, bottom = pair
+        inverse = bottom.inverse()
+        text = f"({top})/({bottom})" if inverse is None else str(top * inverse)
+        if len(text) <= _LONGEST and "#" not in text:
+            return text
+    return str((Scalar.of(x).ball(512) / Scalar.of(lead).ball(512)).str(_DIGITS, radius=False))
+
+
+def ball_of(x: Any) -> Any:
+    """A ball around an exact scalar at the precision at which rows are told apart; a ball is its own."""
+    if isinstance(x, flint.arb):
+        return x
+    own = getattr(x, "ball", None)
+    return flint.arb(x) if own is None else own(_BITS)
 
 
 def sharp(x: Any) -> Any:

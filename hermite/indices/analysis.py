@@ -271,11 +271,14 @@ def _infinite(f: Target, engine: Any, level: int) -> dict[str, Any]:
     bound: Span = engine.direction_span()
     for order in count(max(4, level + 1), 4):
         heat = Heat(f.r, engine.heat_series(order), order, truncated=True, gram=f.gram)
-        relevant = tensor_span(heat)
+        relevant = tensor_span(heat, limit=bound.dim)
         if relevant.dim == bound.dim or order >= SEARCH_ORDER:
             break
     if relevant.dim == 0 < bound.dim:
         return undecided(f, f"no coefficient up to order {order} is proved to be non-zero")
+    if relevant.dim == bound.dim:
+        # One space, and its bound has the simpler rows.
+        relevant = bound
     indices = _Indices(f, heat, relevant, level, closed=partial(proved_closed, engine))
     if relevant.dim < bound.dim:
         indices.doubts.append(

@@ -20,7 +20,7 @@ from typing import Any
 
 import flint
 
-from hermite.exact.subspaces import Row, Span, lower, rational, vanishes
+from hermite.exact.subspaces import Row, Span, ball_of, lower, rational, surely_spans, vanishes
 
 Gram = Sequence[Sequence[Fraction]]
 
@@ -34,6 +34,16 @@ class Heat:
     order: int
     truncated: bool = False
     gram: Gram | None = None
+
+    @property
+    def is_rational(self) -> bool:
+        """Whether all coefficients are rational numbers."""
+        return all(isinstance(c, flint.fmpq) for c in self.terms.values())
+
+    def in_balls(self) -> Heat:
+        """The same table of balls."""
+        balls = {alpha: ball_of(c) for alpha, c in self.terms.items()}
+        return Heat(self.r, balls, self.order, self.truncated, self.gram)
 
     def derivative(self, covector: Row) -> Heat:
         """Σ_i covector_i ∂h/∂u_i."""
@@ -105,22 +115,19 @@ def gradient_rows(heat: Heat, order: int | None = None) -> Iterator[Row]:
 
 def tensor_span(heat: Heat, order: int | None = None, limit: int | None = None) -> Span:
     """span(C_k) for k = ``order``, or the relevant space V* of all orders; stops growing at dimension ``limit``."""
-    span = Span(heat.r)
-    for row in gradient_rows(heat, order):
-        span.add(row)
-        if span.dim == limit:
-            break
-    return span
+    return Span(heat.r).grow(gradient_rows(heat, order), limit)
 
 
 def conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
     """U + span_x col T_k^U(x): what order k adds to the learned space U inside ``goal`` = V*."""
-    span = learned.copy()
-    for row in conditional_rows(heat, learned, k):
-        span.add(row)
-        if span.dim == goal.dim:
-            break
-    return span
+    if learned.dim and not (heat.gram is None and learned.is_coordinate()) and not heat.is_rational:
+        # What fills the goal by balls needs no exact elimination.
+        balls = heat.in_balls()
+        rows = (row for own in (learned.rows, _general_rows(balls, learned, k)) for row in own)
+        if surely_spans(heat.r, goal.dim, rows):
+            return goal.copy()
+    span = learned.copy().grow(conditional_rows(heat, learned, k), goal.dim)
+    return goal.copy() if span.dim == goal.dim else span
 
 
 def conditional_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
@@ -155,6 +162,8 @@ def _general_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
     """
     normals = [_covector(row, heat.gram) for row in learned.complement(heat.gram).rows]
     basis = [_covector(row, heat.gram) for row in learned.rows]
+    if any(isinstance(c, flint.arb) for c in heat.terms.values()):
+        normals, basis = ([tuple(map(ball_of, row)) for row in rows] for rows in (normals, basis))
     for beta in combinations_with_replacement(normals, k - 1):
         form = heat
         for covector in beta:
@@ -208,7 +217,8 @@ def _climb(heat: Heat, goal: Span, level: int, *, leading: bool) -> list[Span]:
         learned = spaces[-1]
         grown = learned
         for k in range(1, min(level, heat.order) + 1):
-            grown = grown + conditional_span(heat, learned, k, goal)
+            found = conditional_span(heat, learned, k, goal)
+            grown = found if found.dim == goal.dim else grown + found
             if grown.dim == goal.dim or (leading and grown.dim > learned.dim):
                 break
         if grown.dim == learned.dim:

@@ -275,12 +275,10 @@ def _vector(row: list[str], names: tuple[str, ...]) -> str:
     for x, name in zip(row, names, strict=True):
         if x == "0":
             continue
-        size = x.lstrip("-")
-        term = (
-            name
-            if size == "1"
-            else (f"({size})*{name}" if any(c in size for c in "+- ") else f"{size}*{name}")
-        )
-        sign = "-" if x.startswith("-") else "+"
+        # The sign of a sum stays inside its brackets.
+        several = any(c in x.lstrip("-") for c in "+- ") and "e-" not in x
+        size = x if several else x.lstrip("-")
+        term = name if size == "1" else (f"({size})*{name}" if several else f"{size}*{name}")
+        sign = "-" if x.startswith("-") and not several else "+"
         parts.append(f" {sign} {term}" if parts else (f"-{term}" if sign == "-" else term))
     return "".join(parts)

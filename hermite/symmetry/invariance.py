@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from hermite.exact.subspaces import Row, Span, rational
+from hermite.exact.subspaces import Row, Span, ball_of, rational
 from hermite.language.nodes import Expression, Number, Variable
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def invariance(f: Target) -> Callable[[Matrix], bool]:
     own = [value(z) for z in points]
 
     def proved(q: Matrix) -> bool:
-        moved = (value(apply(q, z)) for z in points)
+        balls = [[ball_of(x) for x in row] for row in q]
+        moved = (value(apply(balls, z)) for z in points)
         if any(not x.overlaps(y) for x, y in zip(own, moved, strict=True)):
             return False
         return _same(f, tree, _substituted(tree, q))
@@ -43,7 +44,7 @@ def invariance(f: Target) -> Callable[[Matrix], bool]:
     return proved
 
 
-def apply(q: Matrix, z: Sequence[Any]) -> list[Any]:
+def apply(q: Sequence[Row] | Sequence[Sequence[Any]], z: Sequence[Any]) -> list[Any]:
     """Q z."""
     return [sum((a * x for a, x in zip(row, z, strict=True) if a != 0), start=z[0] * 0) for row in q]
 
@@ -53,6 +54,29 @@ def reflection(v: Row) -> Matrix:
     size = sum((x * x for x in v), start=rational(0))
     return tuple(
         tuple(rational(int(i == j)) - 2 * x * y / size for j, y in enumerate(v)) for i, x in enumerate(v)
+    )
+
+
+def exchange(u: Row, v: Row, sign: int) -> Matrix:
+    """The reflection that takes u/|u| to sign · v/|v|, for rational vectors whose lengths are in no rational proportion.
+
+    With n = |u|²|v|², g = sign ⟨u, v⟩ and w = u |v| − sign v |u|: 1 − 2 w wᵀ/|w|², |w|² = 2 √n (√n − g).
+    """
+    from hermite.exact.scalars import Scalar
+
+    a, b = (sum((x * x for x in own), start=rational(0)) for own in (u, v))
+    g = sum((x * y for x, y in zip(u, v, strict=True)), start=rational(0)) * sign
+    n = a * b
+    root = Scalar.sqrt(Fraction(int(n.p), int(n.q)))
+    front = (Scalar.of(1) + root * (g / n)) * (1 / (n - g * g))
+    return tuple(
+        tuple(
+            Scalar.of(int(i == j))
+            - front
+            * (Scalar.of(b * u[i] * u[j] + a * v[i] * v[j]) - root * ((u[i] * v[j] + v[i] * u[j]) * sign))
+            for j in range(len(u))
+        )
+        for i in range(len(u))
     )
 
 
@@ -84,13 +108,25 @@ def _substituted(tree: Expression, q: Matrix) -> Expression:
     return substitute(
         tree,
         {
-            i: add(
-                multiply((Number(Fraction(int(a.p), int(a.q))), Variable(j)))
-                for j, a in enumerate(row)
-                if a != 0
-            )
+            i: add(multiply((_number(a), Variable(j))) for j, a in enumerate(row) if a != 0)
             for i, row in enumerate(q)
         },
+    )
+
+
+def _number(a: Any) -> Expression:
+    """A sum of rational multiples of square roots as an expression."""
+    from hermite.exact.scalars import Scalar, radicand
+    from hermite.language.building import add, call, multiply
+
+    return add(
+        multiply(
+            (
+                Number(Fraction(int(c.p), int(c.q))),
+                *(call("sqrt", (Number(Fraction(radicand(atom))),)) for atom, _ in key),
+            )
+        )
+        for (_, key), c in Scalar.of(a).terms.items()
     )
 
 

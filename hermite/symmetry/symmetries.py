@@ -18,6 +18,7 @@ from hermite.exact.subspaces import Row, Span, rational
 from hermite.symmetry.invariance import (
     Matrix,
     apply,
+    exchange,
     invariance,
     inversion_outside,
     polynomial_terms,
@@ -47,7 +48,7 @@ class Symmetries:
         units = _identity(self.n)
         moved = Span(self.n)
         for q in self.matrices:
-            if all(tuple(apply(q, row)) == tuple(row) for row in learned.rows):
+            if all(_is_fixed(q, row) for row in learned.rows):
                 for e in units:
                     moved.add([a - b for a, b in zip(apply(q, e), e, strict=True)])
         for plane in self.planes:
@@ -73,6 +74,7 @@ def symmetries(f: Target) -> Symmetries:
     proved = invariance(f)
     found = [q for q in candidates(f.r) if proved(q)]
     found += [q for v in _directions(f) if (q := reflection(v)) not in found and proved(q)]
+    found += [q for q in _exchanges(f) if proved(q)]
     if not f.is_polynomial:
         return Symmetries(f.r, tuple(found), (), proved)
     terms = polynomial_terms(f)
@@ -115,12 +117,7 @@ def _signed(g: list[tuple[int, int]]) -> Matrix:
 
 def _directions(f: Target) -> list[Row]:
     """Directions of the largest linear sub-expressions that are no axes, and differences of those of equal length."""
-    from hermite.symmetry.frames import slopes_of
-
-    lines: list[Row] = []
-    for v in slopes_of(f):
-        if not any(Span(f.r, [own]).contains(v) for own in lines):
-            lines.append(v)
+    lines = _lines(f)
     sums = [
         tuple(x + sign * y for x, y in zip(u, v, strict=True))
         for u, v in combinations(lines[:8], 2)
@@ -128,6 +125,31 @@ def _directions(f: Target) -> list[Row]:
         for sign in (1, -1)
     ]
     return [v for v in [*lines, *sums] if sum(1 for x in v if x != 0) > 1]
+
+
+def _lines(f: Target) -> list[Row]:
+    """Directions of the largest linear sub-expressions, one of each line."""
+    from hermite.symmetry.frames import slopes_of
+
+    lines: list[Row] = []
+    for v in slopes_of(f):
+        if not any(Span(f.r, [own]).contains(v) for own in lines):
+            lines.append(v)
+    return lines
+
+
+def _exchanges(f: Target) -> Iterator[Matrix]:
+    """Reflections that exchange two directions of the expression whose lengths are in no rational proportion."""
+    for u, v in combinations(_lines(f)[:8], 2):
+        product_of_squares = _square(u) * _square(v)
+        if not (product_of_squares.p.is_square() and product_of_squares.q.is_square()):
+            for sign in (1, -1):
+                yield exchange(u, v, sign)
+
+
+def _is_fixed(q: Matrix, row: Row) -> bool:
+    """Whether Q ``row`` = ``row`` is proved."""
+    return all((x - y) == 0 for x, y in zip(apply(q, row), row, strict=True))
 
 
 def _square(v: Row) -> Any:

@@ -157,7 +157,7 @@ def test_closure_is_proved_where_terms_split() -> None:
     "text",
     [
         "tanh(z1*z2*z3)",
-        "max(z1, z2, z3, z4)",
+        "relu(z1 - 1)*relu(z1 + z2)*relu(z1 + z3)",
         "tanh(z1)*tanh(z1 + z2)",
         "sign(sin(z1))",
         "relu(z1 + sqrt(2)*z2)",

@@ -49,5 +49,9 @@ def test_irrational_rows_print_exactly() -> None:
 
 def test_an_undecided_pivot_is_not_guessed() -> None:
     unknown = Scalar.atom(Atom("unknown", lambda: flint.arb(0, 1), lambda: None))
+    line = Span(2, [[unknown, Scalar.of(1)]])
+    assert line.dim == 1
     with pytest.raises(Undecided, match="unknown"):
-        Span(2, [[unknown, Scalar.of(1)]])
+        _ = line.rows
+    with pytest.raises(Undecided, match="unknown"):
+        Span(2, [[unknown, unknown]])

@@ -1,0 +1,125 @@
+"""Rows of constants up to a common factor, and quotients of constants in a canonical form.
+
+The monomials of a :class:`~hermite.exact.scalars.Scalar` are those of a polynomial ring over Q, one generator an atom and one
+for the common root of the powers of e. Common factors are greatest common divisors there; a quotient is canonical once
+its denominator is free of square roots, has no factor in common with the numerator, and is primitive over Z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import reduce
+from math import gcd, lcm
+from typing import Any
+
+import flint
+
+from hermite.exact.scalars import Atom, Scalar, is_root, radicand
+
+#: Most monomials of a row, and of a quotient, on which divisors are looked for.
+MAX_TERMS = 600
+
+
+class Ring:
+    """Q[atoms, e^(1/m)] for the atoms and exponents of some constants."""
+
+    def __init__(self, constants: Sequence[Scalar]) -> None:
+        places = [place for c in constants for place in c.terms]
+        self.atoms: list[Atom] = sorted({atom for _, key in places for atom, _ in key})
+        self.unit = lcm(1, *(Fraction(q).denominator for q, _ in places))
+        self.column = {atom: i for i, atom in enumerate(self.atoms)}
+        self.context = flint.fmpq_mpoly_ctx.get([f"a{i}" for i in range(len(self.atoms) + 1)], "lex")
+        exponents = [self._exponents(place) for place in places]
+        #: What all exponents are shifted by: a common monomial.
+        self.shift = [min([0, *column]) for column in zip(*exponents, strict=True)] if exponents else []
+
+    def _exponents(self, place: Any) -> list[int]:
+        q, key = place
+        out = [0] * (len(self.atoms) + 1)
+        out[-1] = int(q * self.unit)
+        for atom, k in key:
+            out[self.column[atom]] = k
+        return out
+
+    def polynomial(self, c: Scalar) -> Any:
+        """``c`` times the common monomial of the ring."""
+        return self.context.from_dict(
+            {
+                tuple(k - low for k, low in zip(self._exponents(place), self.shift, strict=True)): x
+                for place, x in c.terms.items()
+            }
+        )
+
+    def scalar(self, polynomial: Any) -> Scalar:
+        terms: dict[Any, Any] = {}
+        for exponents, x in polynomial.to_dict().items():
+            *own, e = (int(k) for k in exponents)
+            q = Fraction(e, self.unit)
+            key = tuple((atom, k) for atom, k in zip(self.atoms, own, strict=True) if k)
+            terms[(q.numerator if q.denominator == 1 else q, key)] = x
+        return Scalar(terms)
+
+    def roots(self) -> list[tuple[int, int]]:
+        """(column, p) of the generators √p."""
+        return [(i, radicand(atom)) for i, atom in enumerate(self.atoms) if is_root(atom)]
+
+
+def without_common_factor(row: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """``row`` over the greatest common divisor of its entries, up to a rational factor."""
+    if sum(len(x.terms) for x in row) > MAX_TERMS:
+        return tuple(row)
+    ring = Ring(row)
+    polynomials = [ring.polynomial(x) for x in row]
+    common = reduce(lambda a, b: a.gcd(b), polynomials)
+    if common == 0:
+        return tuple(row)
+    return tuple(ring.scalar(p / common) for p in polynomials)
+
+
+def quotient(x: Scalar, y: Scalar) -> tuple[Scalar, Scalar] | None:
+    """(numerator, denominator) of x/y in canonical form; None where that takes too many terms."""
+    if len(x.terms) + len(y.terms) > MAX_TERMS:
+        return None
+    x, y = without_common_factor((x, y))
+    for p in sorted({radicand(atom) for _, key in y.terms for atom, _ in key if is_root(atom)}):
+        conjugate = y.conjugate(p)
+        if len(y.terms) * max(len(x.terms), len(y.terms)) > MAX_TERMS:
+            return None
+        x, y = x * conjugate, y * conjugate
+    ring = Ring((x, y))
+    top, bottom = ring.polynomial(x), ring.polynomial(y)
+    common = reduce(lambda a, b: a.gcd(b), _parts(ring, top), bottom)
+    top, bottom = top / common, bottom / common
+    unit = _content(bottom)
+    return ring.scalar(top / unit), ring.scalar(bottom / unit)
+
+
+def quotients(row: Sequence[Scalar], lead: Scalar) -> tuple[Scalar, ...] | None:
+    """The entries of ``row`` over ``lead`` where all of them are sums of monomials again, else None."""
+    out = []
+    for x in row:
+        pair = quotient(x, lead)
+        inverse = None if pair is None else pair[1].inverse()
+        if pair is None or inverse is None:
+            return None
+        out.append(pair[0] * inverse)
+    return tuple(out)
+
+
+def _parts(ring: Ring, p: Any) -> list[Any]:
+    """The coefficients of a polynomial in front of its monomials in square roots."""
+    columns = [i for i, _ in ring.roots()]
+    parts: dict[tuple[int, ...], dict[tuple[int, ...], Any]] = {}
+    for exponents, x in p.to_dict().items():
+        place = tuple(int(exponents[i]) for i in columns)
+        rest = tuple(0 if i in columns else int(k) for i, k in enumerate(exponents))
+        parts.setdefault(place, {})[rest] = x
+    return [ring.context.from_dict(part) for part in parts.values()]
+
+
+def _content(p: Any) -> Any:
+    """The rational c for which p/c is primitive over Z with a positive first coefficient."""
+    values = list(p.to_dict().values())
+    size = flint.fmpq(gcd(*(int(c.p) for c in values)), lcm(*(int(c.q) for c in values)))
+    return size if p.leading_coefficient() > 0 else -size

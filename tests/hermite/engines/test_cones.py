@@ -1,0 +1,107 @@
+"""Products of signs of any number of correlated directions: Monte Carlo with its error, closed limits, equal forms."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from numpy.polynomial.hermite_e import hermeval
+
+from hermite import Target, expand, leap
+from hermite.engines.cones import mean_of_four, mean_of_signs
+
+ONES = (Fraction(1),) * 4
+
+
+def vectors(*rows: tuple[int, ...]) -> tuple[tuple[Fraction, ...], ...]:
+    return tuple(tuple(Fraction(x) for x in row) for row in rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sign(min(z1,z2,z3))",
+        "Heaviside(z1)*Heaviside(z1+z2)*Heaviside(z1+z3)",
+        "relu(z1)*relu(z1+z2)*relu(z3-z1)",
+        "max(z1,z2+z1/2,z3-z2,z4+z1)",
+        "z1^2*sign(z1+z2)*sign(z2+z3)*sign(z1+z2+z3)*tanh(z4)",
+        "Heaviside(z1)*Heaviside(z1+z2)*Heaviside(z1+z3)*Heaviside(z1+z2+2*z3)",
+    ],
+)
+def test_coefficients_of_correlated_signs_by_monte_carlo(text: str) -> None:
+    f = Target(text)
+    e = expand(f, order=3)
+    z = np.random.default_rng(5).standard_normal((200_000, f.r))
+    y, scores = np.asarray(f(z)), []
+    for alpha in product(range(4), repeat=f.r):
+        if sum(alpha) <= 3:
+            values = y * np.prod([hermeval(z[:, i], np.eye(4)[a]) for i, a in enumerate(alpha)], axis=0)
+            error = values.std() / math.sqrt(len(z))
+            if error > 0:
+                scores.append((values.mean() - e.value(alpha)) / error)
+    assert max(map(abs, scores)) < 4.5
+    assert np.sqrt(np.mean(np.square(scores))) < 1.6
+
+
+def test_orthants_of_three_and_four_directions() -> None:
+    """P(three correlated positive) = 1/8 + Σ arcsin ρ/(4π); four of correlation 1/2: 1/5 (the largest of five)."""
+    mean = float(expand(Target("Heaviside(z1)*Heaviside(z1+z2)*Heaviside(z1+z3)"), order=0).scalar((0, 0, 0)))
+    angles = 2 * math.asin(1 / math.sqrt(2)) + math.asin(1 / 2)
+    assert mean == pytest.approx(1 / 8 + angles / (4 * math.pi), rel=1e-14)
+    largest = "*".join(f"Heaviside(z1-z{i})" for i in range(2, 6))
+    value = expand(Target(largest), order=0).scalar((0,) * 5)
+    assert value.ball().contains(Fraction(1, 5).numerator / 5) or float(value) == pytest.approx(
+        0.2, rel=1e-14
+    )
+
+
+def test_four_signs_at_their_limits() -> None:
+    axes = vectors((1, 0, 0, 0), (1, 1, 0, 0), (0, 0, 1, 0), (0, 0, 2, 1))
+    # Two independent pairs: the product of two means (2/π) arcsin ρ.
+    right = (2 / math.pi) ** 2 * math.asin(1 / math.sqrt(2)) * math.asin(2 / math.sqrt(5))
+    assert float(mean_of_four(axes, ONES)) == pytest.approx(right, rel=1e-14)
+    # A sign independent of the others; a reflection that changes the product.
+    assert (
+        mean_of_signs(vectors((1, 0, 0, 0), (1, 1, 0, 0), (1, 2, 3, 0), (0, 0, 0, 1)), ONES).is_zero() is True
+    )
+    flipped = vectors((1, 1, 0, 0), (1, -1, 0, 0), (1, 1, 1, 0), (1, 1, -1, 0))
+    assert abs(mean_of_four(flipped, ONES).ball()) < 1e-30
+    # Orders and reflections of the directions name one constant.
+    d = vectors((1, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (1, 1, 2, -1))
+    mirror = (tuple(-x for x in d[2]), d[0], d[3], d[1])
+    assert (mean_of_four(d, ONES) + mean_of_four(mirror, ONES)).is_zero() is True
+
+
+EQUAL = [
+    ("sign(min(z1,z2,z3))", "2*Heaviside(z1)*Heaviside(z2)*Heaviside(z3)-1"),
+    ("sign(max(z1,z1+z2,z3))", "1-2*Heaviside(-z1)*Heaviside(-z1-z2)*Heaviside(-z3)"),
+    (
+        "Heaviside(min(z1,max(z2,z3)))",
+        "Heaviside(z1)*(Heaviside(z2)+Heaviside(z3)-Heaviside(z2)*Heaviside(z3))",
+    ),
+    ("sign(min(relu(z1),z2))", "Heaviside(z1)*Heaviside(z2)-Heaviside(-z2)"),
+    ("sign(max(z1,z2,0))", "1-Heaviside(-z1)*Heaviside(-z2)"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), EQUAL)
+def test_signs_of_extremes_are_those_of_products(one: str, other: str) -> None:
+    a, b = leap(Target(one)), leap(Target(other, variables=Target(one).variables))
+    assert a.exactness == b.exactness == "exact"
+    assert (a.staircase.dims, a.closure_dims_by_level) == (b.staircase.dims, b.closure_dims_by_level)
+    difference = expand(Target(f"({one})-({other})"), order=4)
+    assert all(difference.is_zero(alpha) for alpha in difference.series)
+
+
+def test_pairs_of_correlations_cover_all_signs() -> None:
+    """E s_a s_b = (2/π) arcsin ρ for every pair of a set."""
+    d = vectors((1, 0, 0, 0), (1, 1, 0, 0), (-1, 2, 1, 0))
+    for a, b in combinations(d, 2):
+        inner = sum(float(x * y) for x, y in zip(a, b, strict=True))
+        sizes = math.sqrt(sum(float(x * x) for x in a) * sum(float(x * x) for x in b))
+        assert float(mean_of_signs((a, b), ONES)) == pytest.approx(
+            2 / math.pi * math.asin(inner / sizes), rel=1e-14
+        )
