@@ -120,11 +120,14 @@ def slope_product(
 
 def slope_product_table(
     activation: Activation, m1: Array, s1: float, m2: Array, s2: float, rho: float
-) -> Array:
-    """E[σ'(h_1) σ'(h_2)] for every m_1 (n,) with every m_2 (k,), shape (n, k); σ without kinks."""
-    order = mehler_order(activation, abs(rho))
-    first = mehler_coefficients(activation.slope, m1, np.full(len(m1), s1), order)
-    second = mehler_coefficients(activation.slope, m2, np.full(len(m2), s2), order)
+) -> Array | None:
+    """E[σ'(h_1) σ'(h_2)] for every m_1 (n,) with every m_2 (k,), shape (n, k); None where no series serves (kinks)."""
+    order = 0 if activation.kinks else mehler_order(activation, abs(rho))
+    a, b = np.full(len(m1), s1), np.full(len(m2), s2)
+    if activation.kinks or not _slopes_converge(activation, m1, a, m2, b, abs(rho), order):
+        return None
+    first = mehler_coefficients(activation.slope, m1, a, order)
+    second = mehler_coefficients(activation.slope, m2, b, order)
     table: Array = (first * rho ** np.arange(order + 1)) @ second.T
     return table
 

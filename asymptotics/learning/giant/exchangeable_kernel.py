@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.activations import Activation, split_rule
-from asymptotics.expectations.quadrature import trapezoid_rule
+from asymptotics.expectations.activations import Activation
 from asymptotics.learning.giant.fields import Resolution, field_rule
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.orbits import Orbits, orbits_of
@@ -187,7 +186,7 @@ def _own_fields(
     activation: Activation, means: Array, scale: Array, rho: float, refine: float
 ) -> tuple[list[Array], Array]:
     """Fields (N, Z) of the members and weights (N, Z)."""
-    u, w = _line_rule(activation, means[0], np.full(means.shape[1], scale[0]), refine)
+    u, w = _line_rule(activation, means[0], float(scale[0]), refine)
     fields = [means[0][:, None] + scale[0] * u]
     if len(means) == 1:
         return fields, w
@@ -195,7 +194,7 @@ def _own_fields(
     rest = scale[1] * float(np.sqrt(max(0.0, (1 - rho) * (1 + rho))))
     if rest < 1e-7 * scale[1]:
         return [fields[0], centre], w
-    t, v = _line_rule(activation, centre.ravel(), np.full(centre.size, rest), refine)
+    t, v = _line_rule(activation, centre.ravel(), rest, refine)
     shape = (*u.shape, t.shape[1])
     other = centre[..., None] + rest * t.reshape(shape)
     weight = w[..., None] * v.reshape(shape)
@@ -203,27 +202,16 @@ def _own_fields(
     return [h.reshape(len(u), -1) for h in (first, other)], weight.reshape(len(u), -1)
 
 
-def _line_rule(activation: Activation, m: Array, s: Array, refine: float) -> tuple[Array, Array]:
-    """Nodes and weights (N, Z) of the normal law for functions of m + s ζ, split at the kinks of σ."""
-    if activation.kinks:
-        return split_rule(activation.kinks, m[:, None], s[:, None], 2, _order(refine))
-    nodes, weights = trapezoid_rule(_spacing(float(s.max()), refine))
-    shape = (len(m), len(nodes))
+def _line_rule(activation: Activation, m: Array, s: float, refine: float) -> tuple[Array, Array]:
+    """Nodes and weights (N, Z) of the normal law for functions of m + s ζ; m (N,)."""
+    # Fewer nodes than full accuracy takes: about 1e-4 at 0.3, 1e-6 at 0.6, 1e-12 from 1 on.
+    finer = round(6 * min(refine, 1.2) - 6)
+    nodes, weights = activation.row_rule(m[:, None], np.full((len(m), 1), s), finer, 4.5)
+    shape = (len(m), nodes.shape[1])
     return np.broadcast_to(nodes, shape), np.broadcast_to(weights, shape)
 
 
-def _order(refine: float) -> int:
-    return max(6, round(14 * refine))
-
-
-def _spacing(scale: float, refine: float) -> float:
-    return 0.33 / (refine * max(1.0, scale))
-
-
 def _points(activation: Activation, scale: Array, rho: float, members: int, refine: float) -> int:
-    """Nodes a mean."""
-    if activation.kinks:
-        line = 2 * _order(refine) * (len(activation.kinks) + 1)
-    else:
-        line = len(trapezoid_rule(_spacing(float(scale.max()), refine))[0])
+    """Nodes a mean, about."""
+    line = _line_rule(activation, np.zeros(1), float(scale.max()), refine)[0].shape[1]
     return int(line ** (2 if members == 2 and abs(rho) < 1 else 1))

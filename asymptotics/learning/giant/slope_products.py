@@ -49,6 +49,8 @@ def _one_pair(sigma: Activation, m1: Array, s1: float, m2: Array, s2: float, rho
         angles = np.pi * (np.arange(size) + 0.5) / size
         x1, x2 = (centre + half * np.cos(angles) for centre, half in ends)
         table = slope_product_table(sigma, x1, s1, x2, s2, rho)
+        if table is None:
+            break
         # Discrete orthogonality on the roots of T_size.
         basis = np.cos(np.outer(np.arange(size), angles)) * 2 / size
         basis[0] /= 2
