@@ -313,7 +313,7 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(
-        [{k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows]
+        [{k: json.dumps(v) if isinstance(v, (list, tuple)) else v for k, v in row.items()} for row in rows]
     )
 
 

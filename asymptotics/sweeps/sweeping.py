@@ -22,6 +22,7 @@ import numpy as np
 from asymptotics.experiment.columns import ordered, untrained_is_null
 from asymptotics.experiment.grid import Experiment
 from asymptotics.frozen import Frozen
+from asymptotics.json_values import plain
 from asymptotics.simulation.runner import Job, mean_and_error
 from asymptotics.simulation.seeds import unit_entropy
 from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, estimate, work_of
@@ -66,7 +67,7 @@ class SweepResult(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of ``giantstep simulate``: ``rows``."""
-        return {"rows": [dict(row) for row in self.rows]}
+        return {"rows": plain(self.rows)}
 
     def to_frame(self) -> pd.DataFrame:
         """The table as a pandas DataFrame."""
