@@ -51,6 +51,9 @@ def expand(f: Target, order: int | None = None) -> HermiteExpansion:
     engine = engine_for(f)
     if order is None:
         order = 4 if engine.degree is None else engine.degree
+    if not f.is_symbolic:
+        # What is no function of Gaussian inputs is refused here, not where a coefficient is first asked for.
+        engine.table(order)
     return HermiteExpansion(f, order, engine)
 
 
@@ -94,6 +97,11 @@ class HermiteExpansion:
     def value(self, alpha: Index) -> float:
         """c_α as a float."""
         return to_float(self.scalar(alpha))
+
+    def error(self, alpha: Index) -> float:
+        """What ``value(alpha)`` may be off by: 0 for symbolic targets, the error of its integral for callables."""
+        alpha = self._checked(alpha)
+        return float(self.engine.error(alpha, self.order)) if self.exactness == "numerical" else 0.0
 
     def ball(self, alpha: Index, precision: int = 256) -> Any:
         """A ``flint.arb`` that contains c_α (symbolic targets only)."""
@@ -154,7 +162,7 @@ class HermiteExpansion:
         self._known()
         terms = [(alpha, c) for alpha, c in self.series.items() if sum(alpha) == k]
         if self.target.gram is None:
-            return sum((c * c / _factorial(alpha) for alpha, c in terms), start=rational(0))
+            return sum((c * c / _factorial(alpha) for alpha, c in terms), start=self._zero)
         return _metric_energy(terms, k, self.target.gram)
 
     def energy(self, k: int) -> Any:
@@ -187,8 +195,13 @@ class HermiteExpansion:
         if self.total_scalar is None:
             return None
         return self.total_scalar - sum(
-            (self.energy_scalar(k) for k in range(self.order + 1)), start=rational(0)
+            (self.energy_scalar(k) for k in range(self.order + 1)), start=self._zero
         )
+
+    @property
+    def _zero(self) -> Any:
+        """Nothing, of the kind that the coefficients are: a float for callables."""
+        return 0.0 if self.exactness == "numerical" else rational(0)
 
     def latex(self) -> str:
         """The expansion Σ c_α/α! Π He_{α_i} as LaTeX."""
@@ -213,7 +226,11 @@ class HermiteExpansion:
         return f"${self.latex()}$"
 
     def __repr__(self) -> str:
-        text = ", ".join(f"{alpha}: {c}" for alpha, c in list(self.coefficients().items())[:8])
+        if self.exactness == "numerical":
+            shown = [(alpha, f"{c:.10g} ± {self.error(alpha):.1g}") for alpha, c in self._sorted(None)]
+        else:
+            shown = [(alpha, str(c)) for alpha, c in self.coefficients().items()]
+        text = ", ".join(f"{alpha}: {c}" for alpha, c in shown[:8])
         return f"HermiteExpansion({self.target.text!r}, order={self.order}, {self.exactness}, {{{text}}})"
 
     def to_dict(self) -> dict[str, Any]:
@@ -226,8 +243,7 @@ class HermiteExpansion:
             "variables": list(self.target.variables),
             "order": self.order,
             "coefficients": {
-                ",".join(map(str, alpha)): {"exact": exact_text(c), "value": to_float(c)}
-                for alpha, c in self._sorted(None)
+                ",".join(map(str, alpha)): self._entry(alpha, c) for alpha, c in self._sorted(None)
             },
             "energies": self.energies if known else [],
             "total_energy": None if total is None else to_float(total),
@@ -235,6 +251,11 @@ class HermiteExpansion:
             "exactness": self.exactness,
             "reason": self.reason,
         }
+
+    def _entry(self, alpha: Index, c: Any) -> dict[str, Any]:
+        if self.exactness == "numerical":
+            return {"exact": None, "value": c, "error": self.error(alpha)}
+        return {"exact": exact_text(c), "value": to_float(c)}
 
     def _sorted(self, order: int | None) -> list[tuple[Index, Any]]:
         top = self.order if order is None else order

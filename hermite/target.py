@@ -133,12 +133,19 @@ class Target:
         assert g is not None
 
         def function(x: NDArray[Any]) -> NDArray[Any]:
-            values = np.asarray(g(x))
+            try:
+                values = np.asarray(g(x))
+            except ValueError as error:
+                if "inhomogeneous" not in str(error):
+                    raise
+                raise InputError("g must return an array of numbers, not lists of unequal lengths") from None
+            if values.dtype.kind not in "fiub":
+                raise InputError(f"g must return real numbers, not an array of type {values.dtype}")
             if values.shape != x.shape[:-1]:
                 raise InputError(
                     f"g must map an array of shape {x.shape} to shape {x.shape[:-1]}, not {values.shape}"
                 )
-            return values
+            return values if values.dtype.kind == "f" else values.astype(float)
 
         return function
 

@@ -7,6 +7,7 @@ absent entry is *proved* zero), ``degree`` (None: infinite), ``exactness`` and `
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ def engine_for(target: Target) -> Any:
         from hermite.engines.analytic import AnalyticEngine
 
         return AnalyticEngine(target)
+    return _sampled(target)
+
+
+@lru_cache(maxsize=4)
+def _sampled(target: Target) -> Any:
+    """The engine of a callable, kept: its values are what costs."""
     from hermite.engines.sampled import SampledEngine
 
     return SampledEngine(target)

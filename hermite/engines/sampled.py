@@ -1,15 +1,19 @@
-"""Callables: Hermite coefficients by quadrature, marked "numerical"; nothing about them is proved.
+"""Callables: Hermite coefficients by quadrature, each with its own error; nothing about them is proved.
 
-Up to three variables a tensor Gauss–Hermite rule, compared with a coarser one; beyond that a scrambled Sobol sequence in
-independent scrambles. ``error`` bounds what the two estimates of a coefficient differ by.
+One direction: adaptive panels (:mod:`hermite.engines.adaptive`). More: two tensor Gauss–Hermite rules where they agree with each
+other and with an independent sample (smooth functions); else two directions by adaptive lines of lines, and three and more by
+sixteen independent scrambles of a Sobol sequence with their standard error. An error is meant to cover: the difference of two
+rules, or four standard errors.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import product
-from math import factorial, prod
+from itertools import combinations_with_replacement
+from math import comb, factorial, prod, sqrt
 from typing import TYPE_CHECKING, Any
+
+from hermite.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,74 +21,226 @@ if TYPE_CHECKING:
 
     from hermite.target import Target
 
-#: Nodes an axis of the fine and the coarse rule, by number of variables.
-_NODES = {1: (200, 140), 2: (64, 48), 3: (32, 24)}
-_SOBOL = 14
+#: Nodes an axis of the two Gauss–Hermite rules, by number of variables.
+_NODES = {2: (64, 51), 3: (32, 25), 4: (14, 11), 5: (9, 8)}
+_SCRAMBLES = 16
+#: log2 of the points of one scramble in up to three and in more directions.
+_SOBOL = {2: 15, 3: 16, 4: 15, 5: 15}
+#: Relative agreement of the Gauss–Hermite rules that is asked for.
+_AGREE = 1e-9
+
+#: Largest order and number of coefficients of a callable.
+_LARGEST = 100
+_COEFFICIENTS = 5000
+
+Index = tuple[int, ...]
+Table = dict[Index, tuple[float, float]]
 
 
 class SampledEngine:
-    """Numerical coefficients c_α = E[f(Rᵀy) Π He_{α_i}(y_i)], in rotated coordinates y = R z if a frame is given."""
+    """Numerical coefficients c_α = E[f Π He_{α_i}] of a callable, and what each may be off by."""
 
     degree = None
     decided = True
     exactness = "numerical"
 
-    def __init__(self, target: Target, frame: NDArray[np.float64] | None = None) -> None:
-        self.target, self.r, self.frame = target, target.r, frame
+    def __init__(self, target: Target) -> None:
+        self.target, self.r = target, target.r
         self.reason = "a callable is known by its values only"
+        self._tables: dict[int, tuple[Table, tuple[float, float], str]] = {}
 
-    @cached_property
-    def _rules(self) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
-        """(points y, weights, values of f) of the rules that are compared."""
-        import numpy as np
+    def check(self, order: int) -> None:
+        """Raises ``InputError`` for an order above 100 or more than 5,000 coefficients."""
+        if order > _LARGEST or comb(order + self.r, self.r) > _COEFFICIENTS:
+            raise InputError(
+                f"the order for a function of {self.r} variables is too high: {order} (at most {_LARGEST}, and "
+                f"{_COEFFICIENTS:,} coefficients)"
+            )
 
-        rules = []
-        if self.r in _NODES:
-            for count in _NODES[self.r]:
-                x, w = np.polynomial.hermite_e.hermegauss(count)
-                grid = np.stack([g.ravel() for g in np.meshgrid(*[x] * self.r, indexing="ij")], axis=1)
-                weights = np.array([1.0])
-                for _ in range(self.r):
-                    weights = np.multiply.outer(weights, w / w.sum()).ravel()
-                rules.append((grid, weights))
-        else:
-            from scipy.special import ndtri
-            from scipy.stats import qmc
+    def table(self, order: int) -> Table:
+        """{α: (c_α, error)} for |α| ≤ ``order``."""
+        return self._found(order)[0]
 
-            for seed in (0, 1):
-                points = ndtri(qmc.Sobol(self.r, seed=seed).random_base2(_SOBOL))
-                rules.append((points, np.full(len(points), 1.0 / len(points))))
-        frame = np.eye(self.r) if self.frame is None else self.frame
-        return [(y, w, np.asarray(self.target(y @ frame), dtype=float)) for y, w in rules]
+    def energy(self, order: int = 4) -> tuple[float, float]:
+        """E f² and its error."""
+        return self._found(order)[1]
 
-    def table(self, order: int) -> dict[tuple[int, ...], tuple[float, float]]:
-        """{α: (c_α, difference of the two rules)} for |α| ≤ ``order``."""
-        import numpy as np
+    def method(self, order: int) -> str:
+        """How the coefficients were found: "quadrature" or "sampling"."""
+        return self._found(order)[2]
 
-        out: dict[tuple[int, ...], tuple[float, float]] = {}
-        columns = []
-        for y, w, values in self._rules:
-            powers = [np.ones_like(y), y]
-            for k in range(1, order):
-                powers.append(y * powers[k] - k * powers[k - 1])
-            columns.append((np.stack(powers), w * values))
-        for alpha in product(range(order + 1), repeat=self.r):
-            if sum(alpha) > order:
-                continue
-            pair = [
-                float(np.sum(wf * np.prod([powers[a][:, i] for i, a in enumerate(alpha)], axis=0)))
-                for powers, wf in columns
-            ]
-            out[alpha] = (pair[0], abs(pair[0] - pair[1]))
-        return out
-
-    def heat_series(self, order: int) -> dict[tuple[int, ...], Any]:
+    def heat_series(self, order: int) -> dict[Index, Any]:
         """{α: c_α/α!} as floats up to total degree ``order``."""
         return {alpha: c / prod(map(factorial, alpha)) for alpha, (c, _) in self.table(order).items()}
 
+    def error(self, alpha: Index, order: int) -> float:
+        """What c_α may be off by."""
+        return self.table(order)[alpha][1]
+
     def total_energy(self) -> float:
         """E f², numerically."""
+        return self.energy()[0]
+
+    @cached_property
+    def sample(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Points (S, N, r) of independent scrambles, values (S, N); the function is checked here, before all else."""
+        import numpy as np
+        from scipy.special import ndtri
+        from scipy.stats import qmc
+
+        level = _SOBOL.get(self.r, 14) if self.r > 1 else 12
+        points = []
+        for seed in range(_SCRAMBLES):
+            uniform = qmc.Sobol(self.r, seed=seed).random_base2(level)
+            points.append(ndtri(np.clip(uniform, 2.0**-40, 1 - 2.0**-40)))
+        values = [self.values(x) for x in points]
+        again = self.values(points[0][:1024])
+        if not np.array_equal(again, values[0][:1024]):
+            raise InputError(
+                f"g must be deterministic: {self.target.text} gave different values at the same points"
+            )
+        return np.array(points), np.array(values)
+
+    def values(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """f at (N, r): real and finite, else ``InputError``."""
         import numpy as np
 
-        _, w, values = self._rules[0]
-        return float(np.sum(w * values**2))
+        values = self.target(x)
+        bad = ~np.isfinite(values)
+        if bad.any():
+            where = np.array2string(x[bad][0], precision=4)
+            raise InputError(
+                f"g must be finite almost everywhere: {self.target.text} is {values[bad][0]} at z = {where}"
+            )
+        return values
+
+    def _loose(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """f at the nodes of an adaptive rule, which may hit a pole or leave the range of floats."""
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            return self.target(x)
+
+    def _found(self, order: int) -> tuple[Table, tuple[float, float], str]:
+        import numpy as np
+
+        top = max([order, *(k for k in self._tables)])
+        if top not in self._tables:
+            with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+                self._tables = {top: self._compute(top)}
+        table, energy, method = self._tables[top]
+        if order == top:
+            return table, energy, method
+        return {a: c for a, c in table.items() if sum(a) <= order}, energy, method
+
+    def _compute(self, order: int) -> tuple[Table, tuple[float, float], str]:
+        import numpy as np
+
+        from hermite.engines.adaptive import line_moments, plane_moments
+
+        values = self.sample[1]
+        if self.r == 1:
+            total, error = line_moments(lambda x: self._loose(x[:, None]), order)
+            table: Table = {
+                (k,): (float(total[k]) * sqrt(factorial(k)), float(error[k]) * sqrt(factorial(k)))
+                for k in range(order + 1)
+            }
+            return self._checked(table, (float(total[-1]), float(error[-1])))
+        self.check(order)
+        indices = multi_indices(self.r, order)
+        sampled, energy = self._sobol(indices, order)
+        smooth = self._gauss(indices, order, sampled, energy)
+        if smooth is not None:
+            return self._checked(*smooth)
+        if self.r == 2:
+            size = sqrt(float(np.mean(values**2))) or 1.0
+            one = plane_moments(self._loose, order, size)
+            # Lines the other way, elsewhere: what both miss by their nodes is not the same.
+            other = plane_moments(lambda z: self._loose(z[:, ::-1]), order, size, 0.1337)
+            table = {}
+            for a in indices:
+                s, k, m = sqrt(prod(map(factorial, a))), (a[0], a[1]), (a[1], a[0])
+                gap = 2 * abs(one[0][k] - other[0][m]) + one[1][k] + other[1][m]
+                table[a] = (s * (one[0][k] + other[0][m]) / 2, s * gap)
+            square, off = (one[2] + other[2]) / 2, 2 * abs(one[2] - other[2]) + one[3] + other[3]
+            if all(abs(c - sampled[a][0]) <= 2 * sampled[a][1] + e for a, (c, e) in table.items()):
+                return self._checked(table, (square, off))
+        self._checked(sampled, energy)
+        return sampled, energy, "sampling"
+
+    def _checked(self, table: Table, energy: tuple[float, float]) -> tuple[Table, tuple[float, float], str]:
+        import math
+
+        square, off = energy
+        if not math.isfinite(square) or not off <= 0.2 * max(square, 1e-300):
+            raise InputError(f"E f² of {self.target.text} does not converge: it must be finite")
+        return table, energy, "quadrature"
+
+    def _sobol(self, indices: list[Index], order: int) -> tuple[Table, tuple[float, float]]:
+        """Means over the scrambles and four standard errors."""
+        import numpy as np
+
+        from hermite.engines.adaptive import hermite_rows
+
+        rows, squares = [], []
+        for x, f in zip(*self.sample, strict=True):
+            h = hermite_rows(x, order)
+            rows.append(
+                [float(np.mean(f * prod(h[:, i, a] for i, a in enumerate(alpha) if a))) for alpha in indices]
+            )
+            squares.append(float(np.mean(f * f)))
+        mean, scatter = np.mean(rows, axis=0), 4 * np.std(rows, axis=0, ddof=1) / sqrt(_SCRAMBLES)
+        table = {
+            a: (float(m) * sqrt(prod(map(factorial, a))), float(s) * sqrt(prod(map(factorial, a))))
+            for a, m, s in zip(indices, mean, scatter, strict=True)
+        }
+        return table, (float(np.mean(squares)), 4 * float(np.std(squares, ddof=1)) / sqrt(_SCRAMBLES))
+
+    def _gauss(
+        self, indices: list[Index], order: int, sampled: Table, energy: tuple[float, float]
+    ) -> tuple[Table, tuple[float, float]] | None:
+        """Two tensor rules, or None unless they agree with each other and with the sample."""
+        import numpy as np
+
+        from hermite.engines.adaptive import hermite_rows
+
+        if self.r not in _NODES:
+            return None
+        found, squares = [], []
+        for count in _NODES[self.r]:
+            x, w = np.polynomial.hermite_e.hermegauss(count)
+            w = w / w.sum()
+            grid = np.stack([g.ravel() for g in np.meshgrid(*[x] * self.r, indexing="ij")], axis=1)
+            values = self._loose(grid).reshape((count,) * self.r)
+            moments = values
+            for _ in range(self.r):
+                moments = np.tensordot(moments, hermite_rows(x, order) * w[:, None], axes=(0, 0))
+            square = values**2
+            for _ in range(self.r):
+                square = np.tensordot(w, square, axes=(0, 0))
+            found.append(np.array([moments[a] for a in indices]))
+            squares.append(float(square))
+        size = sqrt(max(squares[0], 1e-300))
+        off = np.abs(found[0] - found[1])
+        if not (np.all(off <= _AGREE * size) and abs(squares[0] - squares[1]) <= _AGREE * size**2):
+            return None
+        scale = [sqrt(prod(map(factorial, a))) for a in indices]
+        table = {
+            a: (float(c) * s, (float(d) + 1e-14 * size) * s)
+            for a, c, d, s in zip(indices, found[0], off, scale, strict=True)
+        }
+        agrees = all(
+            abs(c - sampled[a][0]) <= 2.5 * sampled[a][1] + e + _AGREE * size for a, (c, e) in table.items()
+        )
+        if not agrees or abs(squares[0] - energy[0]) > 2.5 * energy[1] + _AGREE * size**2:
+            return None
+        return table, (squares[0], abs(squares[0] - squares[1]) + 1e-14 * size**2)
+
+
+def multi_indices(r: int, order: int) -> list[Index]:
+    """All α of r entries with |α| ≤ ``order``."""
+    return [
+        tuple(chosen.count(i) for i in range(r))
+        for k in range(order + 1)
+        for chosen in combinations_with_replacement(range(r), k)
+    ]

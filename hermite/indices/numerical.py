@@ -1,133 +1,280 @@
-"""The leap report of a callable: coefficients by quadrature, spaces by singular values, all marked "numerical".
+"""The leap report of a callable: every coefficient judged by its own error, all marked "numerical".
 
-A coefficient counts as zero below ``TOLERANCE`` times the root mean square of the target or 20 times the difference of
-two quadrature rules, whichever is larger: a statement about numbers, never a proof.
+With e the error of c (see :mod:`hermite.engines.sampled`) and s = (E f²)^½ √α!: c is not zero if |c| > 2 e, zero if
+|c| + e ≤ ``TOLERANCE`` s (by how it was integrated), and undecided otherwise. Ranks likewise: rows are weighed by their own
+errors. What is undecided and matters is None in the report, with the reason. Nothing is proved.
 """
 
 from __future__ import annotations
 
+from math import comb, factorial, prod, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hermite.engines.sampled import SampledEngine
+from hermite.engines import engine_for
 
 if TYPE_CHECKING:
     from hermite.target import Target
 
-TOLERANCE = 1e-6
+#: Below this part of the target's size a coefficient counts as zero.
+TOLERANCE = {"quadrature": 1e-5, "sampling": 1e-2}
+#: Coefficients that are looked at, at most: many directions are followed to lower orders.
+_COEFFICIENTS = 2000
 Array = NDArray[np.float64]
 
 
 def analyse(f: Target, level: int) -> dict[str, Any]:
     """All fields of a :class:`hermite.indices.report.LeapReport` but the names; see :func:`hermite.indices.analysis.analyse`."""
-    order = max(6 if f.r <= 3 else 4, level)
-    scale = float(np.sqrt(SampledEngine(f).total_energy()))
-    rows = gradients(f, np.zeros((0, f.r)), order, scale)
-    spans = [span_of(rows[k], f.r) for k in range(1, order + 1)]
-    relevant = span_of(np.concatenate([rows[k] for k in range(1, order + 1)]), f.r)
-    total, flags, used = np.zeros((0, f.r)), [], []
-    for span in spans:
-        if len(total) == len(relevant):
-            break
-        total = span_of(np.concatenate([total, span]), f.r)
-        flags.append(len(total))
-        used.append(span)
-    index = next((k for k, span in enumerate(used, start=1) if len(span)), None)
-    leap_span = used[index - 1] if index else np.zeros((0, f.r))
-    steps = climb(f, level, order, scale, len(relevant))
-    leading = climb(f, level, order, scale, len(relevant), leading=True)
-    levels: list[int] = []
-    for k in range(1, order + 1):
-        if not len(relevant) or (levels and levels[-1] == len(relevant)):
-            break
-        levels.append(len(climb(f, k, order, scale, len(relevant))[-1]))
-    unit = np.eye(f.r)
-    return {
-        "relevant_dim": len(relevant),
-        "relevant_subspace": strings(relevant),
-        "information_exponent": index,
-        "leap_index": index,
-        "leap_span": strings(leap_span),
-        "per_coordinate_leap": tuple(
-            next((k for k, s in enumerate(used, start=1) if np.linalg.norm(s @ e) > 1e-6), None) for e in unit
-        ),
-        "flag_dims": tuple(flags),
-        "staircase": {
-            "dims": tuple(len(s) for s in steps),
-            "subspaces": tuple(strings(s) for s in steps),
-            "leading_dims": tuple(len(s) for s in leading),
-            "complete": len(steps[-1]) == len(relevant),
-            "coordinates": tuple(s.tolist() for s in steps),
-        },
-        "hard_directions": strings(outside(relevant, steps[-1])),
-        "beyond_one_step": strings(outside(relevant, leap_span)),
-        "isotropic_leap": len(levels) if levels and levels[-1] == len(relevant) else None,
-        "closure_dims_by_level": tuple(levels),
-        "leap_coordinates": None,
-        "exactness": "numerical",
-        "reason": f"quadrature up to order {order}; below {TOLERANCE:g} of the target's size counts as zero",
-        "warnings": [] if index else ["the target is constant as far as the quadrature sees"],
-    }
+    order = max(6 if f.r <= 3 else 4, min(level, 8))
+    while comb(order + f.r, f.r) > _COEFFICIENTS:
+        order -= 1
+    return _Numbers(f, order, level).fields()
 
 
-def gradients(f: Target, learned: Array, order: int, scale: float) -> dict[int, Array]:
-    """{k: rows in z-coordinates whose span is that of the order-k tensors given z_U}; U has orthonormal rows."""
-    frame = np.concatenate([learned, complement(learned, f.r)])
-    table = SampledEngine(f, frame).table(order)
-    cut = max(TOLERANCE * scale, 20 * max(error for _, error in table.values()))
-    k_u = len(learned)
-    rows: dict[int, dict[tuple[int, ...], Array]] = {k: {} for k in range(1, order + 1)}
-    for alpha, (c, _) in table.items():
-        k = sum(alpha[k_u:])
-        if k == 0 or abs(c) <= cut:
-            continue
-        for i in range(k_u, f.r):
-            if alpha[i]:
-                key = (*alpha[:i], alpha[i] - 1, *alpha[i + 1 :])
-                rows[k].setdefault(key, np.zeros(f.r))[i] += c
-    return {k: np.array(list(found.values())).reshape(-1, f.r) @ frame for k, found in rows.items()}
+class _Numbers:
+    """The tensors of one callable with their errors, and what they say of spaces."""
+
+    def __init__(self, f: Target, order: int, level: int) -> None:
+        self.f, self.order, self.level = f, order, level
+        self.engine = engine_for(f)
+        table = self.engine.table(order)
+        self.size = sqrt(max(self.engine.energy(order)[0], 0.0))
+        self.tolerance = TOLERANCE[self.engine.method(order)]
+        self.tensors, self.errors = _tensors(table, f.r, order)
+        self.mean = table[(0,) * f.r][0]
+        self.doubts: list[str] = []
+
+    def rows(self, learned: Array, orders: range) -> tuple[Array, bool]:
+        """(rows in z-coordinates that orders k of ``orders`` show outside U, weighed by their errors; whether all is decided)."""
+        r, inside = self.f.r, len(learned)
+        frame = np.concatenate([learned, complement(learned, r)])
+        found: dict[tuple[int, ...], Array] = {}
+        errors: dict[tuple[int, ...], Array] = {}
+        decided = True
+        for total in range(1, self.order + 1):
+            tensor, off = _turned(self.tensors[total], self.errors[total], frame)
+            for alpha, index in _indices(r, total):
+                k = sum(alpha[inside:])
+                if k not in orders:
+                    continue
+                c, e = float(tensor[index]), float(off[index])
+                s = self.size * sqrt(prod(map(factorial, alpha)))
+                if abs(c) <= 2 * e or abs(c) <= 1e-13 * s:
+                    decided &= abs(c) + e <= self.tolerance * s
+                    continue
+                for i in range(inside, r):
+                    if alpha[i]:
+                        key = (*alpha[:i], alpha[i] - 1, *alpha[i + 1 :])
+                        found.setdefault(key, np.zeros(r))[i] += c
+                        errors.setdefault(key, np.zeros(r))[i] += e
+        weighed = [row / (np.max(errors[key]) + 1e-13 * np.linalg.norm(row)) for key, row in found.items()]
+        return np.array(weighed).reshape(-1, r) @ frame, decided
+
+    def grown(self, learned: Array, orders: range) -> tuple[Array, bool]:
+        """U + what ``orders`` show, and whether nothing else is undecided."""
+        rows, decided = self.rows(learned, orders)
+        rest = rows - rows @ learned.T @ learned
+        if not len(rest):
+            return learned, decided
+        _, values, vt = np.linalg.svd(rest, full_matrices=False)
+        # Each weighed row is off by a vector of length at most √r.
+        noise = 3 * sqrt(self.f.r * len(rest))
+        new = vt[values > max(noise, 1e-9 * values[0])]
+        return np.concatenate([learned, new]), decided
+
+    def climb(self, level: int, *, leading: bool = False) -> tuple[list[Array], bool]:
+        """U_0 ⊂ U_1 ⊂ … at n = Θ(d^level) a step, and whether its end is decided."""
+        spaces, decided = [np.zeros((0, self.f.r))], True
+        while len(spaces[-1]) < self.f.r:
+            grown, sure = spaces[-1], True
+            for k in range(1, min(level, self.order) + 1):
+                grown, known = self.grown(spaces[-1], range(1, k + 1))
+                sure &= known
+                if leading and len(grown) > len(spaces[-1]):
+                    break
+            if len(grown) == len(spaces[-1]):
+                decided = sure
+                break
+            spaces.append(grown)
+        return spaces, decided
+
+    def depends_outside(self, space: Array) -> bool:
+        """Whether f changes when its coordinates outside ``space`` are drawn anew."""
+        points, values = self.engine.sample
+        x = points[0]
+        inside = x @ space.T @ space
+        other = points[1] - points[1] @ space.T @ space
+        change = float(np.sqrt(np.mean((self.engine.values(inside + other) - values[0]) ** 2)))
+        return change > 10 * self.tolerance * max(self.size, 1e-300)
+
+    def _leap(self, spans: list[tuple[Array, bool]]) -> int | None:
+        """The first order that is seen, None if there is none or one below it is undecided."""
+        for k, (span, decided) in enumerate(spans, start=1):
+            if len(span):
+                return k if decided or all(sure for _, sure in spans[: k - 1]) else None
+            if not decided:
+                self.doubts.append(f"order {k} is not told from zero: its error is above the tolerance")
+                return None
+        return None
+
+    def fields(self) -> dict[str, Any]:
+        r = self.f.r
+        none = np.zeros((0, r))
+        spans = [self.grown(none, range(k, k + 1)) for k in range(1, self.order + 1)]
+        relevant, flags = none, []
+        for span, _ in spans:
+            relevant = joined(relevant, span)
+            flags.append(len(relevant))
+            if len(relevant) == r:
+                break
+        index = self._leap(spans)
+        decided = all(sure for _, sure in spans) or len(relevant) == r
+        hidden = len(relevant) < r and self.depends_outside(relevant)
+        if hidden:
+            self.doubts.append(
+                f"the target changes along directions that no order up to {self.order} shows"
+                if len(relevant)
+                else f"the target is not constant, but no order up to {self.order} is told from zero"
+            )
+        elif not decided:
+            self.doubts.append("some coefficients are neither zero nor not, by their own errors")
+        whole = not hidden and (decided or not self.depends_outside(relevant))
+        goal = len(relevant) if whole else None
+        steps, sure = self.climb(self.level)
+        leading, _ = self.climb(self.level, leading=True)
+        complete = (
+            True if goal is not None and len(steps[-1]) >= goal else (False if sure and whole else None)
+        )
+        if complete is None and len(relevant):
+            self.doubts.append("where the staircase ends")
+        levels, isotropic = self._levels(goal)
+        known = bool(len(relevant)) or whole
+        leap_span = spans[index - 1][0] if index else None
+        reason = (
+            f"{self.engine.method(self.order)} up to order {self.order}; a coefficient is zero below {self.tolerance:g} of the "
+            "target's size where its own error is smaller"
+        )
+        undecided = not whole or complete is None or (index is None and bool(goal != 0))
+        return {
+            "relevant_dim": goal,
+            "relevant_subspace": strings(relevant) if whole else None,
+            "information_exponent": index,
+            "leap_index": index,
+            "leap_span": strings(leap_span) if leap_span is not None else ([] if goal == 0 else None),
+            "per_coordinate_leap": self._coordinates(spans),
+            "flag_dims": tuple(_cut(flags)) if whole else None,
+            "staircase": {
+                "dims": tuple(len(s) for s in steps) if known else None,
+                "subspaces": tuple(strings(s) for s in steps) if known else None,
+                "leading_dims": tuple(len(s) for s in leading) if known else None,
+                "complete": complete if known else None,
+                "coordinates": tuple(s.tolist() for s in steps) if known else (),
+            },
+            "hard_directions": strings(outside(relevant, steps[-1]))
+            if whole and complete is not None
+            else None,
+            "beyond_one_step": strings(outside(relevant, none if leap_span is None else leap_span))
+            if whole and (index or goal == 0)
+            else None,
+            "isotropic_leap": isotropic,
+            "closure_dims_by_level": levels,
+            "leap_coordinates": None,
+            "exactness": "undecided" if undecided else "numerical",
+            "reason": "; ".join([*dict.fromkeys(self.doubts), reason]) if undecided else reason,
+            "warnings": ["the target is constant as far as the quadrature sees"] if goal == 0 else [],
+        }
+
+    def _levels(self, goal: int | None) -> tuple[tuple[int, ...] | None, int | None]:
+        """(dimensions of the closures at level 1, 2, …, the isotropic leap); None where undecided."""
+        dims: list[int] = []
+        for level in range(1, self.order + 1):
+            if goal is None or goal == 0 or (dims and dims[-1] == goal):
+                break
+            spaces, sure = self.climb(level)
+            if len(spaces[-1]) < goal and not sure:
+                return None, None
+            dims.append(min(len(spaces[-1]), goal))
+        if goal is None:
+            return None, None
+        return tuple(dims), len(dims) if dims and dims[-1] == goal else None
+
+    def _coordinates(self, spans: list[tuple[Array, bool]]) -> tuple[int | None, ...]:
+        """First order that sees each axis; None where there is none, or one below is undecided."""
+        out: list[int | None] = []
+        for i in range(self.f.r):
+            first = next(
+                (k for k, (span, _) in enumerate(spans, 1) if len(span) and np.abs(span[:, i]).max() > 1e-4),
+                None,
+            )
+            sure = first is not None and all(known for _, known in spans[: first - 1])
+            out.append(first if sure else None)
+        return tuple(out)
 
 
-def span_of(rows: Array, r: int) -> Array:
-    """Orthonormal basis of the row space; singular values below 1e-5 of the largest count as zero."""
-    if not len(rows):
-        return np.zeros((0, r))
-    sizes = np.linalg.norm(rows, axis=1, keepdims=True)
-    _, values, vt = np.linalg.svd(rows / np.where(sizes > 0, sizes, 1.0), full_matrices=False)
-    return np.asarray(vt[values > 1e-5 * max(values[0], 1e-300)])
+def _indices(r: int, k: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """(α, one place of it in the tensor) for |α| = k."""
+    from itertools import combinations_with_replacement
+
+    return [(tuple(c.count(i) for i in range(r)), c) for c in combinations_with_replacement(range(r), k)]
+
+
+def _tensors(
+    table: dict[tuple[int, ...], tuple[float, float]], r: int, order: int
+) -> tuple[list[Array], list[Array]]:
+    """C_k and the errors of its entries, k = 0..order."""
+    from itertools import product
+
+    tensors, errors = [], []
+    for k in range(order + 1):
+        value, error = np.zeros((r,) * k), np.zeros((r,) * k)
+        for index in product(range(r), repeat=k):
+            value[index], error[index] = table[tuple(index.count(i) for i in range(r))]
+        tensors.append(value)
+        errors.append(error)
+    return tensors, errors
+
+
+def _turned(tensor: Array, error: Array, frame: Array) -> tuple[Array, Array]:
+    """The tensor in the coordinates y = frame z, and what each entry may be off by."""
+    size = np.abs(frame)
+    for _ in range(tensor.ndim):
+        tensor = np.tensordot(tensor, frame, axes=(0, 1))
+        error = np.tensordot(error, size, axes=(0, 1))
+    return tensor, error
+
+
+def _cut(flags: list[int]) -> list[int]:
+    """The flag up to the order at which it stops growing."""
+    last = next((i for i, dim in enumerate(flags) if dim == flags[-1]), 0)
+    return flags[: last + 1] if flags and flags[-1] else []
+
+
+def joined(a: Array, b: Array) -> Array:
+    """Orthonormal basis of the sum of two spaces; directions closer than 10^-4 are one."""
+    rest = b - b @ a.T @ a
+    if not len(rest):
+        return a
+    _, values, vt = np.linalg.svd(rest, full_matrices=False)
+    return np.concatenate([a, vt[values > 1e-4]])
 
 
 def complement(rows: Array, r: int) -> Array:
-    """Orthonormal basis of the orthogonal complement of orthonormal ``rows``."""
-    if not len(rows):
-        return np.eye(r)
-    return np.asarray(np.linalg.svd(rows)[2][len(rows) :])
+    """Orthonormal basis of the orthogonal complement of orthonormal ``rows``; axes where they fit."""
+    basis = list(rows)
+    for axis in np.eye(r):
+        rest = axis - sum((b * (b @ axis) for b in basis), start=np.zeros(r))
+        if np.linalg.norm(rest) > 1e-2 and len(basis) < r:
+            rest /= np.linalg.norm(rest)
+            rest -= sum((b * (b @ rest) for b in basis), start=np.zeros(r))
+            basis.append(rest / np.linalg.norm(rest))
+    return np.array(basis[len(rows) :]).reshape(-1, r)
 
 
 def outside(space: Array, part: Array) -> Array:
     """The part of ``space`` orthogonal to its subspace ``part``."""
-    rest = space - space @ part.T @ part
-    return span_of(rest[np.linalg.norm(rest, axis=1) > 1e-5], space.shape[1])
-
-
-def climb(
-    f: Target, level: int, order: int, scale: float, goal: int, *, leading: bool = False
-) -> list[Array]:
-    """Orthonormal bases of U_0 ⊂ U_1 ⊂ … at n = Θ(d^level) a step."""
-    spaces = [np.zeros((0, f.r))]
-    while len(spaces[-1]) < goal:
-        rows = gradients(f, spaces[-1], order, scale)
-        grown = spaces[-1]
-        for k in range(1, level + 1):
-            grown = span_of(np.concatenate([grown, rows[k]]), f.r)
-            if leading and len(grown) > len(spaces[-1]):
-                break
-        if len(grown) == len(spaces[-1]):
-            break
-        spaces.append(grown)
-    return spaces
+    return joined(part, space)[len(part) :]
 
 
 def strings(rows: Array) -> list[list[str]]:
