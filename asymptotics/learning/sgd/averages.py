@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation, erf_argument
 from asymptotics.expectations.quadrature import hermite_rule, sobol_normal
+from asymptotics.expectations.sharpness import degree_of
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import closed_means
-from hermite.engines import engine_for
 from hermite.language.building import substitute
 from hermite.language.evaluation import constant_value
 from hermite.language.nodes import Call, Expression, Product, Sum, Variable, is_constant, variables_of
@@ -176,23 +176,28 @@ def _erf_kernels(C: Array, i: Array, j: Array, w: Array, noise: float) -> Array:
 
 
 def _polynomial_way(problem: Problem, p: int) -> Way | None:
-    f, sigma = problem.target, problem.activation
-    if not f.is_polynomial or sigma.pieces is None or not sigma.pieces.is_polynomial:
+    rule = tensor_points(problem, p)
+    if rule is None:
         return None
-    top, own = engine_for(f).degree, sigma.pieces.degree
+    u, w = rule
+    return lambda student, seed, size: averages_on(problem, student, u, w)
+
+
+def tensor_points(problem: Problem, p: int) -> tuple[Array, Array] | None:
+    """Gauss–Hermite points (N, r + p) that are exact for every average of polynomial σ and f*; None where they are too many."""
+    f, sigma = problem.target, problem.activation
+    top = None if f.tree is None else degree_of(f.tree)
+    if top is None or sigma.pieces is None or not sigma.pieces.is_polynomial:
+        return None
+    own = sigma.pieces.degree
     # δ² σ'² has degree 2 (max(deg f*, deg σ) + deg σ − 1); n nodes are exact to degree 2 n − 1, and KZ has two more.
     nodes = max(top, own) + own + 1
-    axes = f.r + p
-    if nodes**axes > _MOST_NODES:
+    if nodes ** (f.r + p) > _MOST_NODES:
         return None
     x, weight = hermite_rule(nodes)
-    u = np.array(list(product(x, repeat=axes)))
-    w = np.prod(np.array(list(product(weight, repeat=axes))), axis=1)
-
-    def averages(student: Student, seed: int, size: int) -> Averages:
-        return averages_on(problem, student, u, w)
-
-    return averages
+    u = np.array(list(product(x, repeat=f.r + p)))
+    w: Array = np.prod(np.array(list(product(weight, repeat=f.r + p))), axis=1)
+    return u, w
 
 
 def averages_on(problem: Problem, student: Student, u: Array, w: Array) -> Averages:
@@ -218,24 +223,30 @@ def averages_on(problem: Problem, student: Student, u: Array, w: Array) -> Avera
 # everything else ---------------------------------------------------------------------------------------------
 
 
+def points_of(problem: Problem, p: int, seed: int, size: int) -> tuple[Array, Array]:
+    """Points (N, r + p) and weights for averages over independent normals: exact for polynomials, else wide Sobol points."""
+    return tensor_points(problem, p) or wide_points(problem.target.r, p, seed, size)
+
+
+def wide_points(r: int, p: int, seed: int, size: int) -> tuple[Array, Array]:
+    """2^size scrambled Sobol points whose first r axes are drawn from N(0, 1.4²) and reweighted: the labels' tails decide."""
+    u = sobol_normal(r + p, size, seed).copy()
+    u[:, :r] *= _WIDE
+    w = np.exp(-(1 - _WIDE**-2) / 2 * np.sum(u[:, :r] ** 2, axis=1))
+    return u, w / w.sum()
+
+
 def _sampled_way(problem: Problem, p: int) -> Way | None:
     f, sigma = problem.target, problem.activation
 
     def averages(student: Student, seed: int, size: int) -> Averages:
-        u = sobol_normal(f.r + p, size, seed).copy()
-        u[:, : f.r] *= _WIDE
-        w = np.exp(-(1 - _WIDE**-2) / 2 * np.sum(u[:, : f.r] ** 2, axis=1))
-        sampled = averages_on(problem, student, u, w / w.sum())
+        sampled = averages_on(problem, student, *wide_points(f.r, p, seed, size))
         silent = problem.at(student)
         means = closed_means(f, sigma, silent)
-        risk = means.risk if silent is student else _risk(f, sigma, student)
+        risk = closed_means(f, sigma, student).risk if problem.correlation else means.risk
         return replace(sampled, target=means.target, network=means.network, square=means.square, risk=risk)
 
     return averages
-
-
-def _risk(f: Target, sigma: Activation, student: Student) -> float:
-    return closed_means(f, sigma, student).risk
 
 
 #: Ways to compute the averages, and whether they sample.
