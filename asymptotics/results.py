@@ -112,6 +112,7 @@ class StepOverlaps(Frozen):
     ``M_cov``   (G, r, r) covariance of M_i over the neurons of an entry, where it has a law (leap ≥ 2); else None
     ``lengths`` (r,)    ‖w*_m‖; None for unit vectors
     ``train_error``     E[(y − f)²] on the training batch, where it is reused (label noise included); else None
+    ``samples``, ``time`` N = t n_b and s = N/d^max(leap − 1, 1), for online SGD; else None
     ``runs``            the values of single replicates (simulation only): ``risk`` (R,), ``norm2`` (R, G), ``M`` (R, G, r)
     """
 
@@ -130,6 +131,8 @@ class StepOverlaps(Frozen):
     risk_sem: float | None = None
     lengths: Array | None = None
     train_error: float | None = None
+    samples: int | None = None
+    time: float | None = None
     runs: dict[str, Array] | None = field(default=None, repr=False)
 
     @property
@@ -158,8 +161,9 @@ class StepOverlaps(Frozen):
                 row["quantiles"] = {k: v[g] for k, v in self.quantiles.items()}
             neurons.append(row)
         out: dict[str, Any] = {"step": self.step, "risk": self.risk, "neurons": neurons}
-        if self.train_error is not None:
-            out["train_error"] = self.train_error
+        for name in ("train_error", "samples", "time"):
+            if getattr(self, name) is not None:
+                out[name] = getattr(self, name)
         if self.risk_sem is not None:
             out["risk_sem"] = self.risk_sem
         result: dict[str, Any] = plain(out)

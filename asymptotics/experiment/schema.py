@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
 
@@ -131,6 +132,52 @@ def removed_orders(value: Any) -> tuple[int, ...]:
     if orders not in ((), (0,), (0, 1)):
         raise Refused
     return orders
+
+
+def rate_exponent(value: Any) -> float | str:
+    """ "auto" (max(leap/2, 1)) or q of e = eta n_b d^-q."""
+    return "auto" if isinstance(value, str) and value == "auto" else number(0.0)(value)
+
+
+def times(value: Any) -> tuple[float, ...]:
+    """Rising times of at least 0; () for none."""
+    if not isinstance(value, (list, tuple)):
+        raise Refused
+    found = tuple(number(0.0)(t) for t in value)
+    if any(b <= a for a, b in pairwise(found)):
+        raise Refused
+    return found
+
+
+#: Rows of M⁰ (p, r), and Q⁰ (p, p) or None for Q_ij = ⟨m_i, m_j⟩ off a unit diagonal.
+Start = tuple[tuple[tuple[float, ...], ...], tuple[tuple[float, ...], ...] | None]
+
+
+def start(value: Any) -> str | Start:
+    """ "random", or a table ``{overlap = [[…]], gram = [[…]]}``; what has passed once passes again."""
+    if isinstance(value, str) and value == "random":
+        return value
+    if isinstance(value, tuple) and len(value) == 2:
+        value = {"overlap": value[0]} | ({} if value[1] is None else {"gram": value[1]})
+    if not isinstance(value, Mapping) or not {"overlap"} <= set(value) <= {"overlap", "gram"}:
+        raise Refused
+    overlap = _rows(value["overlap"])
+    if len({len(row) for row in overlap}) != 1:
+        raise Refused
+    gram = None if "gram" not in value else _rows(value["gram"])
+    if gram is not None and (len(gram) != len(overlap) or any(len(row) != len(gram) for row in gram)):
+        raise Refused
+    return overlap, gram
+
+
+def _rows(value: Any) -> tuple[tuple[float, ...], ...]:
+    if not isinstance(value, (list, tuple)) and hasattr(value, "tolist"):
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)) or not value:
+        raise Refused
+    if not all(isinstance(row, (list, tuple)) and row for row in value):
+        raise Refused
+    return tuple(tuple(number(-math.inf)(x) for x in row) for row in value)
 
 
 def activation(value: Any) -> Any:

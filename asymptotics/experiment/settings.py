@@ -39,13 +39,24 @@ NETWORK_RULES = {
 #: The keys of [training] that only some protocols have; elsewhere they must be absent.
 PROTOCOLS: dict[str, tuple[str, ...]] = {
     "giant": ("batch_exponent", "remove_orders"),
+    "sgd": (
+        "batch_exponent",
+        "rate_exponent",
+        "step",
+        "loss",
+        "projection",
+        "start",
+        "time",
+        "dynamics",
+        "threshold",
+    ),
     "reuse": ("weight_decay",),
 }
 
 
 def _choices(names: Iterable[str]) -> str:
     *first, last = (f'"{name}"' for name in names)
-    return f"{', '.join(first)} or {last}"
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 TRAINING_RULES = {
@@ -56,6 +67,14 @@ TRAINING_RULES = {
     "remove_orders": Rule(schema.removed_orders, "[], [0] or [0, 1]"),
     "protocol": Rule(schema.choice(*PROTOCOLS), _choices(PROTOCOLS)),
     "weight_decay": Rule(schema.number(0.0), "a finite number of at least 0"),
+    "rate_exponent": Rule(schema.rate_exponent, '"auto" or a finite number of at least 0'),
+    "step": Rule(schema.optional(_POSITIVE), "a finite number greater than 0"),
+    "loss": Rule(schema.choice("square", "correlation"), '"square" or "correlation"'),
+    "projection": Rule(schema.choice("projected", "spherical", "free"), '"projected", "spherical" or "free"'),
+    "start": Rule(schema.start, '"random" or a table {overlap = [[...]], gram = [[...]]} of p rows'),
+    "time": Rule(schema.times, "a list of rising numbers of at least 0"),
+    "dynamics": Rule(schema.choice("auto", "recursion", "ode"), '"auto", "recursion" or "ode"'),
+    "threshold": Rule(schema.number(0.0, open_end=True), "a number between 0 and 1"),
 }
 RIDGE_RULES = {
     "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
@@ -223,10 +242,14 @@ def _count(ratio: float, d: int, exponent: float, name: str) -> int:
 def protocol_problems(values: Mapping[str, Any]) -> list[str]:
     """Keys of [training] that the protocol does not have, set to something else than their defaults."""
     protocol = values.get("protocol", "giant")
-    special = {key: name for name, keys in PROTOCOLS.items() for key in keys}
+    special = {
+        key: [name for name, keys in PROTOCOLS.items() if key in keys]
+        for keys in PROTOCOLS.values()
+        for key in keys
+    }
     defaults = {f.name: f.default for f in fields(Training)}
     return [
-        f'training.{key} is a key of protocol = "{special[key]}", not of "{protocol}"; leave it out.'
+        f'training.{key} is a key of protocol = {_choices(special[key])}, not of "{protocol}"; leave it out.'
         for key, value in values.items()
         if key in special and key not in PROTOCOLS[protocol] and value != defaults[key]
     ]
@@ -236,8 +259,20 @@ def protocol_problems(values: Mapping[str, Any]) -> list[str]:
 class Training:
     """``steps`` giant steps on n = alpha d^batch_exponent fresh samples each, at dimensionless rate ``eta``.
 
-    ``protocol``     "giant" (a fresh batch a step) or "reuse" (all steps on the same batch of n = alpha d samples)
+    ``protocol``     "giant" (a fresh batch a step), "reuse" (all steps on the same batch of n = alpha d samples) or "sgd"
+                     (online, n_b = alpha d^batch_exponent fresh samples a step)
     ``weight_decay`` wd ("reuse"): w ← (1 − eta wd) w + the gradient's part
+
+    Online SGD: w_i ← P(w_i + e ã_i (1/n_b) Σ δ σ'(⟨w_i,z⟩) z) with e = eta n_b d^(−q) in all units of eta.
+
+    ``rate_exponent`` q; "auto": max(leap/2, 1), leap as the student sees it
+    ``step``          e itself, in place of eta (needed where e would be capped)
+    ``loss``          "square" (δ = y − f) or "correlation" (δ = y: the student predicts zero)
+    ``projection``    P: "projected" (division by the norm), "spherical" (tangent gradient, then division) or "free"
+    ``start``         "random" or (M⁰, Q⁰): rows of overlaps (p, r), and the Gram matrix (p, p) or None
+    ``time``          report at these s = samples/d^max(leap − 1, 1) instead of at steps
+    ``dynamics``      "recursion", "ode" or "auto" (the flow beyond 20,000 steps)
+    ``threshold``     overlap at which a direction counts as found
 
     ``remove_orders``: (), (0,) or (0, 1), subtracted from the labels batch by batch: m = mean(y), then
     B = (1/n) Z^T (y − m), y ← y − m − Z B.
@@ -250,6 +285,14 @@ class Training:
     remove_orders: tuple[int, ...] = ()
     protocol: str = "giant"
     weight_decay: float = 0.0
+    rate_exponent: Any = "auto"
+    step: float | None = None
+    loss: str = "square"
+    projection: str = "projected"
+    start: Any = "random"
+    time: tuple[float, ...] = ()
+    dynamics: str = "auto"
+    threshold: float = 0.5
 
     def __post_init__(self) -> None:
         _settle("training", TRAINING_RULES, self)

@@ -16,6 +16,7 @@ from asymptotics.learning.giant.many_neurons import ManyNeurons, ManyNeuronsLeap
 from asymptotics.learning.given_directions import in_given_directions
 from asymptotics.learning.law import Law
 from asymptotics.learning.reuse.law import ReusedBatch, ReusedBatchOfManyNeurons
+from asymptotics.learning.sgd.law import OnlineSGD
 from asymptotics.results import Overlaps
 from hermite.errors import InputError
 from hermite.target import Target, as_target
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 #: The laws of each protocol. Settings of one kind concern one law: the order does not matter.
 LAWS: dict[str, tuple[Law, ...]] = {
     "giant": (ManyNeurons(), ManyNeuronsLeap(), FixedWidth(), FixedWidthLeap(), FiniteStarts()),
+    "sgd": (OnlineSGD(),),
     "reuse": (ReusedBatch(), ReusedBatchOfManyNeurons()),
 }
 

@@ -30,12 +30,12 @@ def information_exponent(f: Target, removed: tuple[int, ...] = ()) -> int | None
     Exact for expressions that the engines decide; elsewhere a tensor below 1e-8 of the target's size counts as zero.
     """
     for k in range(1, _MAX_ORDER + 1):
-        if k not in removed and _has_order(f, k):
+        if k not in removed and has_order(f, k):
             return k
     return None
 
 
-def _has_order(f: Target, k: int) -> bool:
+def has_order(f: Target, k: int) -> bool:
     if f.tree is not None:
         from hermite.expansion import expand
 

@@ -236,11 +236,12 @@ def wide_points(r: int, p: int, seed: int, size: int) -> tuple[Array, Array]:
     return u, w / w.sum()
 
 
-def _sampled_way(problem: Problem, p: int) -> Way | None:
+def sampled_way(problem: Problem, p: int = 0) -> Way:
+    """Closed means, and K from points; covers everything."""
     f, sigma = problem.target, problem.activation
 
     def averages(student: Student, seed: int, size: int) -> Averages:
-        sampled = averages_on(problem, student, *wide_points(f.r, p, seed, size))
+        sampled = averages_on(problem, student, *wide_points(f.r, len(student.readout), seed, size))
         silent = problem.at(student)
         means = closed_means(f, sigma, silent)
         risk = closed_means(f, sigma, student).risk if problem.correlation else means.risk
@@ -253,5 +254,5 @@ def _sampled_way(problem: Problem, p: int) -> Way | None:
 WAYS: tuple[tuple[Callable[[Problem, int], Way | None], bool], ...] = (
     (_erf_way, False),
     (_polynomial_way, False),
-    (_sampled_way, True),
+    (sampled_way, True),
 )

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from asymptotics import Network, Training, overlaps
 from asymptotics.expectations.activations import get_activation
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Rates, initial_student
 from asymptotics.learning.giant.recursion import recursion as giant_recursion
 from asymptotics.learning.sgd.averages import Averages, Problem, averages_on, erf_averages, way_of
+from asymptotics.learning.sgd.escape_laws import LEVELS, Neuron, langevin, leap_two
 from asymptotics.learning.sgd.flow import Step, flow_of, integrated, moved, recursion
-from hermite import Target
+from hermite import InputError, Target
 from hermite.errors import ConvergenceError
 
 FOLDER = Path(__file__).parents[2] / "data"
@@ -183,3 +185,94 @@ def test_a_free_student_that_diverges_is_no_answer() -> None:
     start = Student(np.ones(1), np.zeros(1), np.array([[0.3]]), np.eye(1))
     with pytest.raises(ConvergenceError, match="diverge"):
         recursion(start, way, Step(0.5, 10.0, projection="free"), [0, 50], 0, 0)
+
+
+@pytest.mark.parametrize("name", ONLINE["escape_two"])
+def test_the_closed_law_of_leap_two_covers_the_runs(name: str) -> None:
+    row = ONLINE["escape_two"][name]
+    problem = Problem(
+        Target(row["target"], noise=row["noise"]), get_activation("He2(x)"), row["loss"] == "correlation"
+    )
+    neuron = Neuron(problem, row["readout"], row["eta"])
+    law, expected, runs = leap_two(neuron, row["d"], row["threshold"]), row["law"], row["simulation"]
+    assert law.rate == pytest.approx(expected["lam"], rel=1e-9)
+    assert law.sigma2 == pytest.approx(expected["sigma2"], rel=1e-9)
+    assert law.start_share == pytest.approx(expected["start_share"], rel=1e-5)
+    assert law.mean == pytest.approx(expected["mean"], rel=1e-4)
+    assert law.sd == pytest.approx(expected["sd"], rel=1e-4)
+    np.testing.assert_allclose(law.quantiles, expected["quantiles"], rtol=1e-4)
+    assert abs(law.mean - runs["mean"]) < 3 * runs["sem"]
+    if name == "phase-correlation":
+        # Negative control: without the noise of the gradients the law is later than the runs.
+        assert law.rate is not None
+        assert law.sigma2 is not None
+        start_only = law.mean + np.log1p(law.sigma2 / (2 * law.rate)) / (2 * law.rate)
+        assert start_only - runs["mean"] > 3 * runs["sem"]
+
+
+def test_the_langevin_law_of_leap_three_agrees_with_another_grid() -> None:
+    row = ONLINE["escape_three"]["l3-square"]
+    problem = Problem(Target(row["target"]), get_activation("He3(x)/6 + x/2"))
+    neuron = Neuron(problem, row["readout"], row["eta"])
+    assert neuron.along(np.ones(1), 0.0)[1] == pytest.approx(row["kappa"], rel=1e-9)
+    assert neuron.start_noise()[0, 0] == pytest.approx(row["Sigma"], rel=1e-9)
+    assert tuple(row["levels"]) == LEVELS
+    for point in row["points"][:2]:
+        law = langevin(neuron, 3, point["d"], row["threshold"])
+        np.testing.assert_allclose(law.quantiles, point["langevin"], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("eta", "text", "word"), [(2.0, "He2(z1)", "eta"), (0.05, "-He2(z1)", "readout")])
+def test_a_neuron_that_never_escapes_is_told(eta: float, text: str, word: str) -> None:
+    neuron = Neuron(Problem(Target(text), get_activation("He2(x)")), 1.0, eta)
+    with pytest.raises(InputError, match=word):
+        leap_two(neuron, 1000, 0.2)
+
+
+def test_online_sgd_goes_through_the_same_door() -> None:
+    row = ONLINE["trajectories"]["erf-committee"]
+    network = Network("erf(x/sqrt(2))", [[1.0, 1.0]], width=2, initialisation="independent")
+    start = {"overlap": row["M0"], "gram": row["Q0"]}
+    training = Training(200, 0.1, 1.5, protocol="sgd", start=start)
+    found = overlaps(COMMITTEE, network, training, d=100_000)
+    last = found.steps[-1]
+    assert (last.step, last.samples, last.time) == (200, 2_000_000, 20.0)
+    np.testing.assert_allclose(
+        flat(Student(last.readout, last.readout, last.M, last.Q)), row["oracle"]["values"][-1], atol=1e-6
+    )
+
+
+def test_one_free_step_at_n_of_order_d_is_a_giant_step_by_the_same_door() -> None:
+    f, network = Target("erf(z1/sqrt(2))/2 + erf(z2/sqrt(2))"), Network("erf(x/sqrt(2))", width=2)
+    giant = overlaps(f, network, Training(1, 4.0, 0.8), accuracy=1e-9)[1]
+    online = overlaps(f, network, Training(1, 4.0, 0.8, protocol="sgd", projection="free"))[1]
+    np.testing.assert_allclose(online.M, giant.M, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(online.Q, giant.Q, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("network", "training", "word"),
+    [
+        ({}, {}, "start"),
+        ({"width": "infinite"}, {}, "width"),
+        ({"width": 64}, {}, "width"),
+        ({}, {"batch_exponent": 0.5, "start": {"overlap": [[0.3], [0.1]]}}, "simulation.d"),
+        ({}, {"start": {"overlap": [[0.3]]}}, "overlap"),
+        ({}, {"start": {"overlap": [[0.3], [0.1]], "gram": [[2.0, 0.0], [0.0, 1.0]]}}, "unit diagonal"),
+        ({}, {"start": {"overlap": [[1.3], [0.1]], "gram": [[1.0, 0.0], [0.0, 1.0]]}}, "overlap"),
+    ],
+)
+def test_settings_of_online_sgd_without_a_law_are_refused(network, training, word) -> None:
+    settings = {"width": 2} | network
+    with pytest.raises(InputError, match=word):
+        overlaps(Target("He2(z1)"), Network(**settings), Training(**({"protocol": "sgd"} | training)))
+
+
+def test_keys_of_another_protocol_are_refused() -> None:
+    for keys in (
+        {"loss": "correlation"},
+        {"weight_decay": 0.1},
+        {"protocol": "reuse", "batch_exponent": 2.0},
+    ):
+        with pytest.raises(InputError, match="is a key of protocol"):
+            Training(**keys)

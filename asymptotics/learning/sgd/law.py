@@ -1,0 +1,257 @@
+"""The law of online SGD at fixed width: the conditional-mean recursion, or its flow where the steps are many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.learning.features import LearnedFeatures
+from asymptotics.learning.giant.fixed_width import bias_draws, refusal_of_width
+from asymptotics.learning.giant.many_neurons import notes_of
+from asymptotics.learning.giant.noise_kernel import Student
+from asymptotics.learning.giant.recursion import initial_student
+from asymptotics.learning.sgd.averages import Problem, Way, sampled_way, way_of
+from asymptotics.learning.sgd.flow import Path, Step, flow_of, integrated, kind_near, recursion
+from asymptotics.learning.sgd.rates import MOST_STEPS, Rates, rates_of
+from asymptotics.results import Overlaps, StepOverlaps, Validity
+from hermite.errors import InputError
+from hermite.target import Target
+
+if TYPE_CHECKING:
+    from asymptotics.experiment.settings import Network, Training
+
+Array = npt.NDArray[np.float64]
+
+MOST_NEURONS = 32
+#: Steps up to which the recursion is iterated, rows of a trajectory, scrambles and points of sampled kernels.
+_MOST_ITERATED, _MOST_ROWS, _SCRAMBLES, _SIZES = 20_000, 60, 4, (12, 15)
+_ASKED = 1e-3
+#: Points times steps that sampled kernels may cost.
+_MOST_WORK = 2**27
+
+
+@dataclass(frozen=True)
+class OnlineSGD:
+    """Fixed width p; d → ∞, or the conditional mean at finite d."""
+
+    name: str = "conditional-mean recursion of online SGD"
+    validity: Validity = Validity.LEADING_ORDER
+
+    def concerns(self, network: Network, training: Training, d: int | None) -> bool:
+        return True
+
+    def covers(self, f: Target, network: Network, training: Training, d: int | None) -> str | None:
+        if not isinstance(network.width, int):
+            return 'network.width must be a whole number with protocol = "sgd", not "infinite"'
+        if network.width > MOST_NEURONS:
+            return (
+                f'network.width must be at most {MOST_NEURONS} with protocol = "sgd", not {network.width}; '
+                'simulate with simulation.method = "reduced"'
+            )
+        return refusal_of_width(network) or _refusal_of_start(f, network, training)
+
+    def overlaps(
+        self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
+    ) -> Overlaps:
+        activation = network.get_activation()
+        rates = rates_of(f, activation, training, d)
+        problem = Problem(f, activation, training.loss == "correlation")
+        steps = _reported(training, rates)
+        if training.start == "random" and rates.leap > 1 and steps[-1]:
+            raise InputError(
+                f"training.start must be given at leap {rates.leap}, where a mean never leaves a random start; or ask for the "
+                "law of the escape time (escape)"
+            )
+        iterated = training.dynamics == "recursion" or (
+            training.dynamics == "auto" and steps[-1] <= _MOST_ITERATED
+        )
+        solve = _iterated if iterated else _flowing
+        means, error = _measured(problem, network, training, rates, steps, solve, accuracy)
+        readout = network.finite_readout(int(network.width))
+        rows = tuple(_entry(means, k, t, readout, rates) for k, t in enumerate(steps))
+        return _result(rows, error, rates, network, training, iterated)
+
+    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
+        raise InputError(
+            'ridge.regime must be "fixed-width" after protocol = "sgd": no law of the layer is known for many small steps at a '
+            "width of order d"
+        )
+
+
+def _refusal_of_start(f: Target, network: Network, training: Training) -> str | None:
+    """A given start must fit the network and be one."""
+    if training.start == "random":
+        return None
+    M, Q = start_of(training)
+    p = int(network.width)
+    if M.shape != (p, f.r):
+        return (
+            f"training.start.overlap must have {p} rows of {f.r} numbers (width and directions), "
+            f"not {M.shape[0]} of {M.shape[1]}"
+        )
+    if not np.allclose(Q, Q.T, rtol=0, atol=1e-12 * float(np.abs(Q).max())):
+        return "training.start.gram must be symmetric"
+    if training.projection != "free" and not np.allclose(np.diag(Q), 1.0, rtol=0, atol=1e-9):
+        return 'training.start.gram must have a unit diagonal unless projection = "free"'
+    if float(np.linalg.eigvalsh(Q - M @ M.T).min()) < -1e-9 * float(np.trace(Q)):
+        return "training.start.gram must be at least overlap · overlapᵀ (rows longer than their neuron)"
+    return None
+
+
+def start_of(training: Training) -> tuple[Array, Array]:
+    """(M⁰, Q⁰) of a given start; Q_ij = ⟨m_i, m_j⟩ off a unit diagonal unless given."""
+    overlap, gram = training.start
+    M = np.array(overlap)
+    if gram is not None:
+        return M, np.array(gram)
+    Q = M @ M.T
+    np.fill_diagonal(Q, 1.0)
+    return M, Q
+
+
+def _reported(training: Training, rates: Rates) -> list[int]:
+    """Steps that are told: those of ``time``, or 0..T, thinned to about sixty."""
+    if training.time:
+        if not math.isfinite(rates.steps_per_time):
+            raise InputError("training.time needs simulation.d at this leap; or give training.steps")
+        steps = sorted({0, *(round(t * rates.steps_per_time) for t in training.time)})
+    elif training.steps <= _MOST_ROWS:
+        steps = list(range(training.steps + 1))
+    else:
+        steps = sorted({round(t) for t in np.linspace(0, training.steps, _MOST_ROWS + 1)})
+    if steps[-1] > MOST_STEPS:
+        raise InputError(
+            f"training.time (or steps) must end before {MOST_STEPS:g} steps, not after {steps[-1]:g}"
+        )
+    return steps
+
+
+def _iterated(
+    start: Student, way: Way, training: Training, rates: Rates, steps: Sequence[int], seed: int, size: int
+) -> Path:
+    step = Step(rates.e, rates.noise_ratio, rates.n_b, rates.d, training.projection)
+    return recursion(start, way, step, steps, seed, size)
+
+
+def _flowing(
+    start: Student, way: Way, training: Training, rates: Rates, steps: Sequence[int], seed: int, size: int
+) -> Path:
+    # tau = t n_b/d = t / noise_ratio.
+    taus = [t / rates.noise_ratio for t in steps]
+    return integrated(start, way, flow_of(rates.nu, "saad-solla"), training.projection, taus, seed, size)
+
+
+@dataclass(frozen=True)
+class _Means:
+    M: Array
+    Q: Array
+    risk: Array
+
+
+Solver = Callable[[Student, Way, "Training", Rates, Sequence[int], int, int], Path]
+
+
+def _measured(
+    problem: Problem,
+    network: Network,
+    training: Training,
+    rates: Rates,
+    steps: Sequence[int],
+    solve: Solver,
+    accuracy: float,
+) -> tuple[_Means, float]:
+    """Mean over scrambles (one where nothing is sampled) and biases, and the largest standard error of an entry."""
+    p = int(network.width)
+    readout = network.finite_readout(p)
+    way, sampled = way_of(problem, p)
+    biased = network.bias > 0
+    if biased and not sampled:
+        way, sampled = sampled_way(problem), True
+    size, asked = _SIZES[0], max(accuracy, _ASKED)
+    while True:
+        parts, errors = [], []
+        for bias in bias_draws(network):
+            start = _start(problem.target, readout, bias, network, training)
+            seeds = range(1, _SCRAMBLES + 1) if sampled else range(1)
+            paths = [solve(start, way, training, rates, steps, 7919 * k, size) for k in seeds]
+            M = np.array([[q.M for q in path.students] for path in paths])
+            Q = np.array([[q.Q for q in path.students] for path in paths])
+            risk = np.array([path.risks for path in paths])
+            parts.append(_Means(M.mean(axis=0), Q.mean(axis=0), risk.mean(axis=0)))
+            if sampled:
+                root = math.sqrt(len(paths))
+                norm = max(1.0, float(np.abs(Q).max()))
+                errors.append(
+                    max(
+                        float((M.std(axis=0, ddof=1) / root).max()) / math.sqrt(norm),
+                        float((Q.std(axis=0, ddof=1) / root).max()) / norm,
+                    )
+                )
+        error = max(errors, default=1e-9)
+        if not sampled or error <= asked or size >= _SIZES[1] or 2 ** (size + 1) * steps[-1] > _MOST_WORK:
+            break
+        size += 1
+    names = ("M", "Q", "risk")
+    return _Means(*(np.mean([getattr(part, name) for part in parts], axis=0) for name in names)), error
+
+
+def _start(f: Target, readout: Array, bias: Array, network: Network, training: Training) -> Student:
+    if training.start == "random":
+        return initial_student(readout, bias, f.r, symmetric=network.is_symmetric)
+    M, Q = start_of(training)
+    return Student(readout, bias, M, Q)
+
+
+def _entry(means: _Means, k: int, t: int, readout: Array, rates: Rates) -> StepOverlaps:
+    p = len(readout)
+    return StepOverlaps(
+        step=t,
+        readout=readout,
+        weight=np.full(p, 1 / p),
+        M=means.M[k],
+        Q=means.Q[k],
+        norm2=np.diag(means.Q[k]).copy(),
+        risk=float(means.risk[k]),
+        samples=None if rates.n_b is None else t * rates.n_b,
+        time=t / rates.steps_per_time,
+    )
+
+
+def _result(
+    rows: tuple[StepOverlaps, ...],
+    error: float,
+    rates: Rates,
+    network: Network,
+    training: Training,
+    iterated: bool,
+) -> Overlaps:
+    where = (
+        "d → ∞ at fixed width" if rates.d is None else f"conditional mean at d = {rates.d}, n_b = {rates.n_b}"
+    )
+    dynamics = "recursion" if iterated else "flow of Saad and Solla"
+    notes = [
+        f"{where}; {dynamics}; e = {rates.e:.4g}, nu = e d/n_b = {rates.nu:.4g} ({kind_near(rates.nu)})",
+        "single runs fluctuate by about 0.7 d^-1/2 around it",
+        f"error {error:.1e} of the integrals, relative to the weights",
+    ]
+    warnings = list(notes_of(network.get_activation()))
+    if rates.capped:
+        warnings.append(f"the step is capped at e = {rates.e:.4g}; give training.step for a larger one")
+    if rates.nu > 30:
+        warnings.append("noise dominated (nu > 30): the target is forgotten")
+    return Overlaps(
+        regime="online SGD",
+        steps=rows,
+        validity=Validity.LEADING_ORDER,
+        validity_note="; ".join(notes),
+        warnings=tuple(warnings),
+        d=rates.d,
+        p=int(network.width),
+        n=rates.n_b,
+        solution={"error": error, "accuracy": _ASKED, "nu": rates.nu, "e": rates.e, "leap": rates.leap},
+    )
