@@ -255,7 +255,7 @@ def _overlaps(
     validity = Validity.EXACT
     if error > accuracy:
         validity = Validity.APPROXIMATE
-        said.append(f"standard error {error:.1e} of the integrals, not the accuracy {accuracy:.1e}")
+        said.append(f"the integrals reached {error:.1e}, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="fixed width",
         steps=tuple(steps),
