@@ -93,6 +93,20 @@ class ErrorBudget:
         return result
 
 
+#: Nothing is estimated.
+UNKNOWN = ErrorBudget()
+
+
+def overlap_budget(step: StepOverlaps, change: float | None, theory: float | None) -> ErrorBudget:
+    """The budget of M, Q and norm2 of a step whose entries are known to ``change`` (absolute, by their integrals).
+
+    Nothing has been integrated at step 0. Recursions have no solver.
+    """
+    largest = max(float(np.abs(values).max(initial=0.0)) for values in (step.M, step.Q, step.norm2))
+    integrals = 0.0 if step.step == 0 else None if change is None else change / largest
+    return ErrorBudget(quadrature=integrals, solver=0.0, theory=theory)
+
+
 def _sum(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first + second
 
@@ -109,6 +123,7 @@ class StepOverlaps(Frozen):
     ``Q``       (G, G)  mean of ⟨w_i, w_j⟩ over *different* neurons of the two entries; at fixed width ⟨w_i, w_j⟩
     ``norm2``   (G,)    mean of ‖w_i‖²
     ``risk``            E[(f* − f)²] of the network as trained so far, without label noise
+    ``error``, ``risk_error``  budgets of M, Q and norm2 (relative to the largest of them), and of the risk
     ``M_cov``   (G, r, r) covariance of M_i over the neurons of an entry, where it has a law (leap ≥ 2); else None
     ``lengths`` (r,)    ‖w*_m‖; None for unit vectors
     ``train_error``     E[(y − f)²] on the training batch, where it is reused (label noise included); else None
@@ -134,6 +149,8 @@ class StepOverlaps(Frozen):
     samples: int | None = None
     time: float | None = None
     runs: dict[str, Array] | None = field(default=None, repr=False)
+    error: ErrorBudget = UNKNOWN
+    risk_error: ErrorBudget = UNKNOWN
 
     @property
     def cosines(self) -> Array:
@@ -166,6 +183,8 @@ class StepOverlaps(Frozen):
                 out[name] = getattr(self, name)
         if self.risk_sem is not None:
             out["risk_sem"] = self.risk_sem
+        out["error"] = self.error.to_dict()
+        out["risk_error"] = self.risk_error.to_dict()
         result: dict[str, Any] = plain(out)
         return result
 
@@ -258,7 +277,7 @@ class Risk(Frozen):
     solver: str = ""
     validity: Validity = Validity.EXACT
     validity_note: str = ""
-    error: ErrorBudget = ErrorBudget()
+    error: ErrorBudget = UNKNOWN
     test_error_sem: float | None = None
     train_error_sem: float | None = None
     replicates: int | None = None

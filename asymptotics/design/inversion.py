@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
+from asymptotics.results import UNKNOWN, ErrorBudget
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, as_target
 
@@ -26,6 +27,8 @@ SMALLEST, LARGEST = 1e-2, 1e4
 _GRID = 49
 _PRECISION = 1e-6
 """Relative precision of alpha."""
+_STEP = 1e-3
+"""Relative step of the slope of the curve."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,7 @@ class SamplesNeeded(Frozen):
     ``reached`` the test error there (at most the one asked for)
     ``stays``   whether the error stays there for every larger alpha looked at (near interpolation it may rise again)
     ``limit``   the error of many samples at this width, alpha = ``LARGEST``
+    ``error``   of alpha: that of the test error, read along the curve, and the bisection's
     ``plateau`` what no width gets below at n, p = Θ(d), label noise included; None if unknown
     """
 
@@ -48,6 +52,7 @@ class SamplesNeeded(Frozen):
     limit: float
     plateau: float | None
     reason: str = ""
+    error: ErrorBudget = UNKNOWN
 
     @property
     def reachable(self) -> bool:
@@ -56,7 +61,9 @@ class SamplesNeeded(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, equal to the command's JSON."""
-        result: dict[str, Any] = plain(asdict(self) | {"reachable": self.reachable})
+        result: dict[str, Any] = plain(
+            vars(self) | {"error": self.error.to_dict(), "reachable": self.reachable}
+        )
         return result
 
 
@@ -99,6 +106,7 @@ def samples_needed(
     return SamplesNeeded(
         float(test_error), alpha, n2, curve(alpha), all(good[first:]), limit, plateau,
         "" if first else f"Reached already at alpha = {SMALLEST:g}, the fewest samples looked at.",
+        curve.error_of(alpha) if first else UNKNOWN,
     )  # fmt: skip
 
 
@@ -125,6 +133,7 @@ class _Curve:
 
         self._setting, self._ridge = (f, network or Network(), training), ridge
         self._kept = SetUps()
+        self._error = UNKNOWN
         self.plateau: float | None = None
 
     def __call__(self, alpha: float) -> float:
@@ -134,8 +143,19 @@ class _Curve:
             (found,) = risk_curve(*self._setting, [replace(self._ridge, alpha=alpha)], set_ups=self._kept)
         except ConvergenceError:
             return math.inf
-        self.plateau = found.plateau
+        self.plateau, self._error = found.plateau, found.error
         return found.test_error
+
+    def error_of(self, alpha: float) -> ErrorBudget:
+        """Relative error of ``alpha``: that of the test error over the slope d ln E/d ln alpha, and the bisection's."""
+        moved = self(alpha * (1 + _STEP))
+        here = self(alpha)
+        slope = abs(math.log(moved / here) / math.log1p(_STEP)) if 0 < moved < math.inf else 0.0
+        parts = (self._error.quadrature, self._error.solver, self._error.theory)
+        quadrature, solver, theory = (
+            None if part is None or (slope == 0.0 and part > 0) else part / (slope or 1.0) for part in parts
+        )
+        return ErrorBudget(quadrature, None if solver is None else solver + _PRECISION, theory)
 
 
 def _bisect(reached: Callable[[float], bool], low: float, high: float) -> float:

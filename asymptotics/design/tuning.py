@@ -16,7 +16,7 @@ from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
-from asymptotics.results import Risk
+from asymptotics.results import ErrorBudget, Risk
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, as_target
 
@@ -54,6 +54,11 @@ class Optimum(Frozen):
         """The least test error, label noise included."""
         return self.risk.test_error
 
+    @property
+    def error(self) -> ErrorBudget:
+        """That of the least test error."""
+        return self.risk.error
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the optimum, the prediction there, and the curve."""
         out: dict[str, Any] = plain(
@@ -62,6 +67,7 @@ class Optimum(Frozen):
                 "lambda": self.lam,
                 "eta": self.eta,
                 "test_error": self.test_error,
+                "error": self.error.to_dict(),
                 "at_boundary": list(self.at_boundary),
                 "failures": self.failures,
                 "risk": self.risk.to_dict(),
@@ -219,7 +225,8 @@ class _Search:
         if not math.isfinite(found.test_error):
             return None
         row = {"eta": eta if training.steps else None, "lambda": lam}
-        self.rows.append(row | {"test_error": found.test_error, "train_error": found.train_error})
+        errors = {"test_error": found.test_error, "train_error": found.train_error}
+        self.rows.append(row | errors | {"error": found.error.to_dict()})
         return found
 
 

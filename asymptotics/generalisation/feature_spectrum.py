@@ -32,6 +32,7 @@ from asymptotics.generalisation.finite.harmonics import features
 from asymptotics.generalisation.spiked.target_moments import moments_at_start
 from asymptotics.json_values import plain
 from asymptotics.learning.giant.low_orders import without_orders
+from asymptotics.results import ErrorBudget, Validity
 from hermite.errors import InputError
 from hermite.target import Target, as_target
 
@@ -41,6 +42,8 @@ Array = npt.NDArray[np.float64]
 _FEATURES = 8
 #: Orders whose windows are counted.
 _WINDOWS = 40
+#: By how much the part of the gradient that is not included moves spikes, at most.
+_LEFT_OUT = 0.05
 _HERE = "The spectrum after one step"
 
 
@@ -55,6 +58,7 @@ class FeatureSpectrum(Frozen):
     ``asymptotic``    well-separated places of the spikes k = 1, 2, …, sizes |c_k|/k! |eta c_1|^k √(n2 p) r_k(|β|) r_k(ã)
     ``window_count``  spikes as d → ∞ for steps eta √p = n2^a at this a: orders k ≤ l, the largest l with (l − 1)/(2 l) < a,
                       as far as the readout's powers are independent; None for a ≥ 1/2, beyond the last window
+    ``error``         of the places of the spikes, relative
     ``simulated``     singular values of one simulated network, downwards, if there is one
     """
 
@@ -70,14 +74,17 @@ class FeatureSpectrum(Frozen):
     overlap: float
     asymptotic: Array
     window_count: int | None
-    validity: str
+    validity: Validity
     validity_note: str
+    error: ErrorBudget
     simulated: Array | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; ``simulated`` holds the largest singular values of one draw (null without simulation)."""
         names = self.__dataclass_fields__
-        out: dict[str, Any] = plain({name: getattr(self, name) for name in names})
+        out: dict[str, Any] = plain(
+            {name: getattr(self, name) for name in names} | {"error": self.error.to_dict()}
+        )
         if self.simulated is not None:
             out["simulated"] = [float(s) for s in self.simulated[:20]]
         return out
@@ -139,8 +146,9 @@ def spectrum(
         overlap=signal / size if size else 0.0,
         asymptotic=_asymptotic(sigma, strength, n2, p, values, weights) if n is not None else np.zeros(0),
         window_count=_window_count(sigma, training.eta, n2, p, values) if n is not None else 0,
-        validity="leading order",
+        validity=Validity.LEADING_ORDER,
         validity_note=note,
+        error=ErrorBudget(theory=_LEFT_OUT if n is not None else None),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
+from asymptotics.results import UNKNOWN, ErrorBudget
 from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite.errors import InputError
@@ -29,7 +30,10 @@ _STEPS = 50
 
 @dataclass(frozen=True, eq=False)
 class Plateaus(Frozen):
-    """One step of the stairway: the learned subspace and the floors at κ = 0, 1, … (``exact``: as fractions)."""
+    """One step of the stairway: the learned subspace and the floors at κ = 0, 1, … (``exact``: as fractions).
+
+    ``error`` of the floors is relative to the largest of the row.
+    """
 
     step: int
     dim: int
@@ -39,6 +43,7 @@ class Plateaus(Frozen):
     dim_activation: int | None = None
     subspace_activation: tuple[tuple[str, ...], ...] | None = None
     plateaus_activation: tuple[float, ...] | None = None
+    error: ErrorBudget = UNKNOWN
 
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON, with the activation's own subspace."""
@@ -51,6 +56,7 @@ class Plateaus(Frozen):
             "plateaus_activation": self.plateaus_activation,
             "dim_activation": self.dim_activation,
             "subspace_activation": self.subspace_activation,
+            "error": self.error.to_dict(),
         }
         result: dict[str, Any] = plain(row)
         return result
@@ -165,6 +171,13 @@ def plateaus(
     return PlateauTable(target.text, name, tuple(rows), floors.exactness, floors.error)
 
 
+def _budget(error: float, largest: float) -> ErrorBudget:
+    """Floors have no solver and, as d → ∞, no theory that leaves anything out."""
+    if error == 0.0:
+        return ErrorBudget(0.0, 0.0, 0.0)
+    return ErrorBudget(error / largest if largest > 0 else None, 0.0, 0.0)
+
+
 def _floors_of(f: Target) -> Any:
     if f.is_polynomial:
         return PolynomialFloors(f)
@@ -197,6 +210,7 @@ def _row(
         "subspace": floors.strings(space),
         "plateaus": [float(v) for v in values],
         "exact": [str(v) for v in values] if floors.exactness == "exact" else None,
+        "error": _budget(floors.error, max(map(float, values))),
     }
     if restricted is not None and seen is not None:
         reached = restricted[min(step, len(restricted) - 1)]

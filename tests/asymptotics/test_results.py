@@ -176,5 +176,52 @@ def test_a_negative_error_is_no_error(size: float) -> None:
         ErrorBudget(quadrature=size)
 
 
+def budgets(value: Any) -> list[dict[str, Any]]:
+    """All error budgets inside a document."""
+    if isinstance(value, dict):
+        own = [v for k, v in value.items() if k == "error" and isinstance(v, dict)]
+        return own + [b for v in value.values() for b in budgets(v)]
+    return [b for v in value for b in budgets(v)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("name", [name for name in RESULTS if name != "solution"])
+def test_every_document_carries_its_error_in_one_form(name: str) -> None:
+    found = budgets(RESULTS[name]().to_dict())
+    assert found
+    for budget in found:
+        assert list(budget) == ["quadrature", "solver", "theory", "total"]
+        parts = [budget[key] for key in ("quadrature", "solver", "theory")]
+        assert (budget["total"] is None) == (None in parts)
+
+
+def test_exact_plateaus_have_no_error_and_numerical_ones_say_theirs() -> None:
+    assert plateaus(F)[0].error.total == 0.0
+    rough = plateaus(Target("relu(z1) + z1*z2"))[0]
+    assert rough.error.total is not None
+    assert rough.error.total < 1e-3
+
+
+def test_overlaps_of_the_start_have_no_error_and_later_ones_that_of_their_integrals() -> None:
+    found = overlaps(F, Network("tanh"), Training(2))
+    assert found[0].error.total == 0.0
+    assert found[2].error.quadrature is not None
+    assert found[2].error.theory == 0.0
+    assert overlaps(F, Network("tanh"), Training(2), d=100)[2].error.theory is None
+
+
+def test_the_error_of_a_number_of_samples_is_that_of_the_error_over_the_slope_of_the_curve() -> None:
+    network, training, ridge = RANDOM, Training(1), Ridge(lam=0.1)
+    found = samples_needed(F, network, training, ridge, test_error=1.3)
+    assert found.alpha is not None
+    assert found.error.theory is not None
+    theory = risk(F, network, training, replace(ridge, alpha=found.alpha)).error.theory
+    assert theory is not None
+    moved = [samples_needed(F, network, training, ridge, test_error=1.3 * x).alpha for x in (0.999, 1.001)]
+    assert moved[0] is not None
+    assert moved[1] is not None
+    slope = math.log(1.001 / 0.999) / math.log(moved[0] / moved[1])
+    assert found.error.theory == pytest.approx(theory / slope, rel=0.01)
+
+
 def test_an_empty_overlap_table_is_a_value() -> None:
     assert Overlaps("none", ()) == Overlaps("none", ())

@@ -8,7 +8,7 @@ quasi-random draws of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from asymptotics.learning.giant.low_orders import refusal_of_removed, without_or
 from asymptotics.learning.giant.many_neurons import notes_of, sees_linear_part
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Path, Rates, closed_means, initial_student, recursion
-from asymptotics.results import Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps, Validity, overlap_budget
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -258,7 +258,10 @@ def _overlaps(
         said.append(f"the integrals reached {error:.1e}, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="fixed width",
-        steps=tuple(steps),
+        # As d → ∞ the recursion is exact; what the mean at finite d leaves out is not estimated.
+        steps=tuple(
+            replace(s, error=overlap_budget(s, error, 0.0 if setting.d is None else None)) for s in steps
+        ),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),

@@ -30,7 +30,7 @@ from asymptotics.learning.giant.one_step import (
     refusal_of_divergence,
 )
 from asymptotics.learning.groups import readout_groups
-from asymptotics.results import Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps, Validity, overlap_budget
 from hermite.target import Target
 
 if TYPE_CHECKING:
@@ -200,7 +200,8 @@ def _overlaps(
         said.append(f"the cubature reached {change:.1e}, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="many neurons",
-        steps=tuple(steps),
+        # The limit is exact; finite d and width are not estimated.
+        steps=tuple(replace(s, error=overlap_budget(s, change, 0.0 if d is None else None)) for s in steps),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),
