@@ -110,15 +110,21 @@ def _gaussian(panels: Panels, order: int) -> tuple[Array, Array]:
 
 
 def _reach(functions: Functions, least: float) -> float:
-    """|x| beyond which less than 1e-17 of E f² lies (every function), at least ``least``."""
+    """|x| beyond which less than 1e-17 of E f² and of E f⁴ (if it is finite) lies, for every function; ≥ ``least``."""
     x = np.linspace(0.0, _FARTHEST, 593)
-    with np.errstate(over="ignore", invalid="ignore"):
+    reach = least
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         values = np.stack([np.asarray(functions(s * x), float) for s in (1.0, -1.0)])
-        mass = (values * _root_density(x)[:, None]) ** 2
-    mass = np.max(np.where(np.isfinite(mass), mass, 0.0), axis=0)
-    beyond = np.cumsum(mass[::-1], axis=0)[::-1]
-    needed = np.any(beyond > 1e-17 * np.maximum(beyond[0], 1e-300), axis=1)
-    return float(min(_FARTHEST, max(least, x[np.flatnonzero(needed)[-1]] + 0.25 if needed.any() else least)))
+        for power in (1, 2):
+            mass = (values**power * _root_density(x)[:, None]) ** 2
+            mass = np.max(np.where(np.isfinite(mass), mass, 0.0), axis=0)
+            beyond = np.cumsum(mass[::-1], axis=0)[::-1]
+            needed = np.flatnonzero(np.any(beyond > 1e-17 * np.maximum(beyond[0], 1e-300), axis=1))
+            if len(needed) and needed[-1] < len(x) - 8 * power:
+                reach = max(reach, float(x[needed[-1]]) + 0.25)
+            elif power == 1:
+                return _FARTHEST
+    return min(_FARTHEST, reach)
 
 
 def _size(functions: Functions, reach: float) -> float:
@@ -130,7 +136,9 @@ def _size(functions: Functions, reach: float) -> float:
 
 
 def _moments(functions: Functions, x: Array, w: Array) -> Array:
-    """E[f h_k]/√E f², k = 0.._MOMENTS, E[f² h_k]/√(E f² E f² h_k²), k = 1..4, and log E f², of every function.
+    """E[f h_k]/√E f², k = 0.._MOMENTS, E[f² h_k]/√(E f² E f² h_k²), k = 1..4, log E f² and E[f⁴ h_k]/E f⁴, k = 0..2.
+
+    Of every function; the fourth power is what the fluctuations of a batch ask for.
 
     Functions of little energy (lines through improbable points) count by the largest energy.
     """
@@ -142,4 +150,9 @@ def _moments(functions: Functions, x: Array, w: Array) -> Array:
     first = basis @ values / math.sqrt(size)
     spread = np.max((basis[1:5] ** 2 / np.maximum(w, 1e-300)) @ square, axis=1, keepdims=True, initial=1e-300)
     second = basis[1:5] @ square / np.sqrt(size * spread)
-    return np.concatenate([first.ravel(), second.ravel(), [math.log(size)]])
+    with np.errstate(over="ignore", invalid="ignore"):
+        fourth = basis[:3] @ (square / size) ** 2
+        most = float(np.max(fourth[0], initial=0.0))
+    finite = 0 < most < math.inf
+    fourth = np.append(fourth.ravel() / most, math.log(most)) if finite else np.zeros(fourth.size + 1)
+    return np.concatenate([first.ravel(), second.ravel(), [math.log(size)], fourth])

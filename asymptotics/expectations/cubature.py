@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.quadrature import legendre, sobol_normal
-from asymptotics.expectations.sharpness import Layer, edges_around
+from asymptotics.expectations.sharpness import Layer, around
 
 Array = npt.NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -40,28 +40,24 @@ def planar_rule(layers: Sequence[Layer], order: int) -> tuple[Array, Array]:
     for n, b, w in lines:
         if abs(n[1]) < 0.4:
             # An inner integral over a line nearly parallel to the inner axis turns as fast as the line is steep.
-            cuts += _around(b / n[0], max(w, abs(n[1]) if abs(n[1]) >= 1e-9 else 0.0) / abs(n[0]))
+            cuts += around(b / n[0], max(w, abs(n[1]) if abs(n[1]) >= 1e-9 else 0.0) / abs(n[0]))
     for i, (n, b, w) in enumerate(sloped):
         for m, c, v in sloped[:i]:
             difference = n[0] / n[1] - m[0] / m[1]
             if abs(difference) > 1e-12:
                 blur = (w / abs(n[1]) + v / abs(m[1])) / abs(difference)
-                cuts += _around((b / n[1] - c / m[1]) / difference, blur)
+                cuts += around((b / n[1] - c / m[1]) / difference, blur)
     outer, weight = _composite(np.array(cuts)[None], order)
     outer, weight = outer[0], weight[0]
     edges = [np.tile(np.arange(-_REACH, _REACH + panel / 2, max(panel, 0.75)), (len(outer), 1))]
     for n, b, w in sloped:
         centre = (b - n[0] * outer) / n[1]
-        edges.append(centre[:, None] + np.array(_around(0.0, w / abs(n[1]))))
+        edges.append(centre[:, None] + np.array(around(0.0, w / abs(n[1]))))
     y, inner = _composite(np.concatenate(edges, axis=1), max(6, round(0.8 * order)))
     w = (weight[:, None] * inner).ravel()
     nodes = np.stack([np.repeat(outer, y.shape[1]), y.ravel()], axis=1)
     keep = w > 1e-19
     return nodes[keep] @ axes, w[keep] / w[keep].sum()
-
-
-def _around(place: float, width: float) -> list[float]:
-    return edges_around(place, width) if width > 0 else [float(place)]
 
 
 def _composite(cuts: Array, order: int) -> tuple[Array, Array]:

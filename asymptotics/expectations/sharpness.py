@@ -112,3 +112,8 @@ def quadratic_form(e: Expression, r: int) -> tuple[float, Array, Array] | None:
 def edges_around(place: float, width: float) -> list[float]:
     """Breakpoints that a scan of the line needs in order to see a layer of this ``width``."""
     return [float(place + width * t) for t in _FLANKS]
+
+
+def around(place: float, width: float) -> list[float]:
+    """:func:`edges_around` a layer; the place alone of a kink (width 0)."""
+    return edges_around(place, width) if width > 0 else [float(place)]

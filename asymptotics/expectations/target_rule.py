@@ -22,7 +22,7 @@ from asymptotics.expectations.axis_rule import AxisRule, ResolvedAxis, resolved_
 from asymptotics.expectations.cubature import box_rule, planar_rule, sobol_rule
 from asymptotics.expectations.panels import ORDER
 from asymptotics.expectations.quadrature import tensor_rule
-from asymptotics.expectations.sharpness import Layer, degree_of, edges_around, layers_of
+from asymptotics.expectations.sharpness import Layer, around, degree_of, edges_around, layers_of
 from hermite.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:
@@ -256,6 +256,25 @@ def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iter
     yield TargetRule(nodes, weights, max(2 * spread, _against_exact(f, nodes, weights)), "Sobol points")
 
 
+@lru_cache(maxsize=128)
+def sharp_places(f: Target) -> tuple[Array, tuple[tuple[float, ...], ...]]:
+    """Axes (r, r) along which f is sharp, and on each the places where panels must end: kinks, flanks of layers.
+
+    None on an axis along which f is smooth; where sharp directions are oblique, the sharpest that are orthogonal.
+    """
+    kept: list[Layer] = []
+    for layer in _sharp(f):
+        if layer.width < _MILD and layer.place is not None and _frame([*kept, layer], f.r) is not None:
+            kept.append(layer)
+    frame = _frame(kept, f.r)
+    assert frame is not None
+    places = []
+    for found in frame[1]:
+        cuts = [e for x in found if x.place is not None for e in around(x.place, x.width)]
+        places.append(tuple(sorted(cuts)))
+    return frame[0], tuple(places)
+
+
 def _sharp(f: Target) -> list[Layer]:
     """Kinks and layers of ``f`` that lie on planes, sharpest first."""
     kinks = [Layer(n, -b, 0.0) for n, b in kink_planes(f) or ()]
@@ -337,7 +356,8 @@ def _product(f: Target, rules: Sequence[AxisRule], axes: Array) -> tuple[Array, 
         weights = np.multiply.outer(weights, rule.weights).ravel()
     nodes = np.stack([g.ravel() for g in grids], axis=1) @ axes
     energy = weights * np.asarray(f(nodes), float) ** 2
-    keep = (weights > 1e-19) | (energy > 1e-19 * energy.sum())
+    fourth = energy * (energy / np.maximum(weights, 1e-300))
+    keep = (weights > 1e-19) | (energy > 1e-19 * energy.sum()) | (fourth > 1e-19 * fourth.sum())
     return nodes[keep], weights[keep] / weights[keep].sum()
 
 
@@ -364,6 +384,7 @@ def known_moments(f: Target) -> tuple[float, Array, float | None] | None:
     if f.tree is None:
         return None
     from hermite.engines.constants import Unsupported
+    from hermite.exact.subspaces import to_float
     from hermite.expansion import expand
 
     try:
@@ -372,11 +393,11 @@ def known_moments(f: Target) -> tuple[float, Array, float | None] | None:
     except (InputError, Unsupported):
         return None
     try:
-        energy = expansion.total_energy
+        energy = expansion.total_scalar
     except Unsupported:
         # A certified integral that says nothing at its bits.
         energy = None
-    return mean, linear, None if energy is None else float(energy)
+    return mean, linear, None if energy is None else to_float(energy)
 
 
 def _against_exact(f: Target, x: Array, w: Array) -> float:

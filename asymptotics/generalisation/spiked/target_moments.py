@@ -8,19 +8,21 @@ G = g(Γ κ + S τ):
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.quadrature import hermite_rule, legendre, piecewise_rule, trapezoid_rule
-from asymptotics.expectations.target_rule import kink_frame, target_rule
-from hermite.errors import InputError
+from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.expectations.sharpness import degree_of
+from asymptotics.expectations.sigma_rules import Resolved, composite
+from asymptotics.expectations.target_rule import kink_frame, known_moments, sharp_places, target_rule
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
-
-_REACH = 9.0
 
 
 def root_of_rest(overlap: Array) -> Array:
@@ -34,18 +36,11 @@ def root_of_rest(overlap: Array) -> Array:
 @lru_cache(maxsize=64)
 def moments_at_start(f: Target) -> tuple[float, Array, float]:
     """C_0 = E f*, C_1 = E ∇f* (r,) in orthonormal coordinates, and E f*²; exact where the expansion decides."""
-    if f.tree is not None:
-        from hermite.expansion import expand
-
-        try:
-            expansion = expand(f, order=1)
-            mean, linear = float(expansion.tensor(0)), np.asarray(expansion.tensor(1))
-            # Coefficients may be known where the energy is not (sums of several engines' parts).
-            if expansion.total_scalar is not None:
-                return mean, linear, float(expansion.total_scalar)
-        except InputError:
-            pass  # undecided (tanh(z1*z2)): cubature
-    x, w = _rule(f)
+    known = known_moments(f)
+    # Coefficients may be known where the energy is not (sums of several engines' parts).
+    if known is not None and known[2] is not None:
+        return known[0], known[1], known[2]
+    x, w = target_rule(f)
     values = f(x)
     return float(w @ values), (w * values) @ x, float(w @ values**2)
 
@@ -53,7 +48,7 @@ def moments_at_start(f: Target) -> tuple[float, Array, float]:
 @lru_cache(maxsize=64)
 def label_moments(f: Target) -> Array:
     """e_ab = E[y^a s^b] of a single-index target, label noise included, a = 0..4, b = 0..2: shape (5, 3)."""
-    x, w = _rule(f)
+    x, w = target_rule(f)
     s, g, noise = x[:, 0], f(x), f.noise
     powers = [np.ones_like(g), g, g**2 + noise, g**3 + 3 * g * noise, g**4 + 6 * g**2 * noise + 3 * noise**2]
     return np.array([[float(w @ (y * s**b)) for b in range(3)] for y in powers])
@@ -62,7 +57,7 @@ def label_moments(f: Target) -> Array:
 def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array, Array, Array]:
     """f0 (K,), f1 (K, r), fs2 (K,) at the nodes ``kappa`` (K, k) for ``overlap`` Γ (r, k).
 
-    One direction: split at the kinks of f*. Several: tensor rule over τ (no kinks allowed for).
+    Every rule is cut where f* is sharp, as far as that is along orthogonal axes.
     """
     if overlap.shape[1] == 0:
         mean, linear, energy = moments_at_start(f)
@@ -93,54 +88,77 @@ def spike_breaks(f: Target, overlap: Array) -> list[float]:
     return [float((kink + shift) / overlap[0, 0]) for kink in kinks for shift in shifts]
 
 
+@lru_cache(maxsize=64)
+def _line(f: Target) -> Resolved:
+    """A target of one direction, resolved where it is sharp."""
+
+    def value(x: Any) -> Array:
+        return np.asarray(f(np.asarray(x, float)[..., None].reshape(-1, 1)), float).reshape(np.shape(x))
+
+    return Resolved(value, value, _kinks(f), sharp_places(f)[1][0], noisy_slope=True)
+
+
 def _kinks(f: Target) -> tuple[float, ...]:
     frame = kink_frame(f)
     return tuple(sign * kink for sign in (float(frame.axes[0, 0]),) for kink in frame.kinks[0])
 
 
-def _rule(f: Target) -> tuple[Array, Array]:
-    """Nodes (N, r) and weights (N,) over the target's directions."""
-    if f.r == 1:
-        x, w = piecewise_rule(_kinks(f), panel=0.5)
-        return x[:, None], w
-    return target_rule(f)
-
-
 def row_rule(f: Target, centre: Array, width: float) -> tuple[Array, Array]:
-    """Nodes and weights for τ ~ N(0, 1), (K or 1, points): one row a κ, split at the kinks of f*."""
-    kinks = np.asarray(_kinks(f))
-    if len(kinks) == 0 or width < 1e-12:
-        x, w = trapezoid_rule(0.1)
-        return x[None, :], w[None, :]
-    cuts = (kinks - centre[:, None]) / width
-    grid = np.broadcast_to(np.arange(-_REACH, _REACH + 0.5, 1.0), (len(centre), int(2 * _REACH) + 1))
-    edges = np.sort(np.clip(np.concatenate([grid, cuts], axis=1), -_REACH, _REACH), axis=1)
-    x, w = legendre(16)
-    size = np.diff(edges, axis=1)
-    nodes = (edges[:, :-1, None] + size[:, :, None] * x).reshape(len(centre), -1)
-    weights = (size[:, :, None] * w).reshape(len(centre), -1) * np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.pi)
-    return nodes, weights
+    """Nodes and weights for τ ~ N(0, 1), (K or 1, points): one row a κ, with panels where f* is sharp."""
+    return _line(f).rule(centre[:, None], np.full((len(centre), 1), width))
 
 
 def _tensor_moments(f: Target, centre: Array, root: Array) -> tuple[Array, Array, Array]:
-    """E_τ G, E_τ[G τ], E_τ G² by a tensor rule over τ ∈ R^r, κ in chunks."""
+    """E_τ G, E_τ[G τ], E_τ G² over τ ∈ R^r, κ in chunks.
+
+    The axes of f* (along which it is sharp) are A; with A S = L Qᵀ, L lower triangular, τ = Q t, the j-th coordinate
+    of A x is known from t_1..t_j: sharp axes are cut where f* is, row by row. Smooth axes have Gauss–Hermite nodes,
+    D + 1 for a polynomial of degree D: exact for G².
+    """
     r = f.r
-    order = {2: 40, 3: 18, 4: 12}.get(r, 8)
-    x, w = hermite_rule(order)
-    tau = np.stack(np.meshgrid(*[x] * r, indexing="ij"), axis=-1).reshape(-1, r)
-    weights = np.ones(1)
-    for _ in range(r):
-        weights = np.multiply.outer(weights, w).ravel()
-    keep = weights > 1e-22
-    tau, weights = tau[keep], weights[keep]
-    offsets = tau @ root.T
+    axes, places = sharp_places(f)
+    q, upper = np.linalg.qr((axes @ root).T)
+    lower, order = upper.T, _order(f)
+    offset = centre @ axes.T
     f0, f1, second = np.empty(len(centre)), np.empty((len(centre), r)), np.empty(len(centre))
-    rows = max(1, 1_000_000 // len(tau))
+    each = math.prod(order if not cuts else 12 * (13 + len(cuts)) for cuts in places)
+    rows = max(1, 1_000_000 // each)
     for start in range(0, len(centre), rows):
         part = slice(start, start + rows)
-        points = centre[part, None, :] + offsets
-        values = f(points.reshape(-1, r)).reshape(points.shape[:2])
-        f0[part] = values @ weights
-        f1[part] = values @ (weights[:, None] * tau)
-        second[part] = values**2 @ weights
+        t, weights = _rows_of_axes(offset[part], lower, places, order)
+        points = (offset[part, None, :] + t @ lower.T) @ axes
+        values = weights * f(points.reshape(-1, r)).reshape(points.shape[:2])
+        f0[part] = np.sum(values, axis=1)
+        f1[part] = np.einsum("kn,kni->ki", values, t) @ q.T
+        second[part] = np.sum(values**2 / np.where(weights > 0, weights, 1.0), axis=1)
     return f0, f1, second
+
+
+def _order(f: Target) -> int:
+    degree = None if f.tree is None else degree_of(f.tree)
+    usual = {2: 40, 3: 18, 4: 12}.get(f.r, 8)
+    return usual if degree is None or degree > 60 else max(2, degree + 1)
+
+
+def _rows_of_axes(
+    offset: Array, lower: Array, places: Sequence[Sequence[float]], order: int
+) -> tuple[Array, Array]:
+    """t (K, N, r) and weights (K, N): axis after axis, cut at ``places`` as seen from the axes before."""
+    count = len(offset)
+    t, weights = np.zeros((count, 1, 0)), np.ones((count, 1))
+    for j, cuts in enumerate(places):
+        mean = offset[:, j, None] + t @ lower[j, :j]
+        width = abs(float(lower[j, j]))
+        if cuts and width > 1e-12:
+            sign = float(np.sign(lower[j, j]))
+            z, w = composite([sign * (np.asarray(cuts) - mean.reshape(-1, 1)) / width], mean.size)
+        else:
+            x, share = hermite_rule(order)
+            z, w = np.broadcast_to(x, (mean.size, order)), np.broadcast_to(share, (mean.size, order))
+        n = z.shape[1]
+        t = np.concatenate([np.repeat(t, n, axis=1), z.reshape(count, -1, 1)], axis=2)
+        weights = np.repeat(weights, n, axis=1) * w.reshape(count, -1)
+        if count and len(weights[0]) > 64:
+            keep = np.any(weights > 1e-22, axis=0)
+            t, weights = t[:, keep], weights[:, keep]
+    return t, weights
