@@ -393,11 +393,11 @@ def known_moments(f: Target) -> tuple[float, Array, float | None] | None:
     except (InputError, Unsupported):
         return None
     try:
-        energy = expansion.total_scalar
+        energy = None if expansion.total_scalar is None else to_float(expansion.total_scalar)
     except Unsupported:
         # A certified integral that says nothing at its bits.
         energy = None
-    return mean, linear, None if energy is None else to_float(energy)
+    return mean, linear, energy
 
 
 def _against_exact(f: Target, x: Array, w: Array) -> float:
