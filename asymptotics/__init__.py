@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asymptotics.generalisation.errors import risk, theories
     from asymptotics.generalisation.feature_spectrum import spectrum
     from asymptotics.learning.laws import overlaps
+    from asymptotics.learning.sgd.escape_times import batch_tradeoff, escape
     from asymptotics.simulation.runner import simulate
     from asymptotics.stairway.stairs import plateaus
     from asymptotics.sweeps.sweeping import sweep
@@ -26,6 +27,8 @@ _HOME = {
     "Ridge": "asymptotics.experiment.settings",
     "Simulation": "asymptotics.experiment.settings",
     "Training": "asymptotics.experiment.settings",
+    "batch_tradeoff": "asymptotics.learning.sgd.escape_times",
+    "escape": "asymptotics.learning.sgd.escape_times",
     "optimise": "asymptotics.design.tuning",
     "overlaps": "asymptotics.learning.laws",
     "plateaus": "asymptotics.stairway.stairs",
@@ -44,6 +47,8 @@ __all__ = [
     "Ridge",
     "Simulation",
     "Training",
+    "batch_tradeoff",
+    "escape",
     "optimise",
     "overlaps",
     "plateaus",

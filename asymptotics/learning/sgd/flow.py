@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -152,31 +153,61 @@ def velocity(student: Student, mean: Averages, flow: Flow, projection: str) -> t
     return P_M - u[:, None] * student.M, P_Q - (u[:, None] + u) * student.Q
 
 
+@dataclass(frozen=True)
+class _Coordinates:
+    """Overlaps as one vector: M row by row, then the upper triangle of Q."""
+
+    start: Student
+
+    def pack(self, M: Array, Q: Array) -> Array:
+        return np.concatenate([M.ravel(), Q[np.triu_indices(len(Q))]])
+
+    def student(self, y: Array) -> Student:
+        p, r = self.start.M.shape
+        Q = np.zeros((p, p))
+        Q[np.triu_indices(p)] = y[p * r :]
+        return replace(self.start, M=y[: p * r].reshape(p, r), Q=np.triu(Q) + np.triu(Q, 1).T)
+
+
+def _solved(
+    start: Student, way: Way, flow: Flow, projection: str, last: float, seed: int, size: int, **options: Any
+) -> tuple[Any, _Coordinates]:
+    """The flow from 0 to ``last`` by an adaptive Runge–Kutta method of order 5."""
+    from scipy.integrate import solve_ivp
+
+    coordinates = _Coordinates(start)
+
+    def right_hand_side(_: float, y: Array) -> Array:
+        student = coordinates.student(y)
+        return coordinates.pack(*velocity(student, way(student, seed, size), flow, projection))
+
+    begin = coordinates.pack(start.M, start.Q)
+    found = solve_ivp(right_hand_side, (0.0, last), begin, method="RK45", **options)
+    if not found.success:
+        raise ConvergenceError(f"The flow of the overlaps could not be integrated: {found.message}")
+    return found, coordinates
+
+
 def integrated(
     start: Student, way: Way, flow: Flow, projection: str, times: Sequence[float], seed: int, size: int
 ) -> Path:
-    """The flow from 0 to the last of ``times``, by an adaptive Runge–Kutta method of order 5 (relative error 1e-7)."""
-    from scipy.integrate import solve_ivp
-
-    p, r = start.M.shape
-    upper = np.triu_indices(p)
-
-    def student_at(y: Array) -> Student:
-        Q = np.zeros((p, p))
-        Q[upper] = y[p * r :]
-        Q = np.triu(Q) + np.triu(Q, 1).T
-        return replace(start, M=y[: p * r].reshape(p, r), Q=Q)
-
-    def right_hand_side(_: float, y: Array) -> Array:
-        student = student_at(y)
-        dM, dQ = velocity(student, way(student, seed, size), flow, projection)
-        return np.concatenate([dM.ravel(), dQ[upper]])
-
-    begin = np.concatenate([start.M.ravel(), start.Q[upper]])
-    found = solve_ivp(
-        right_hand_side, (0.0, max(times)), begin, method="RK45", t_eval=list(times), rtol=1e-7, atol=1e-10
+    """The flow at ``times`` (rising from 0), to a relative error of 1e-7."""
+    found, coordinates = _solved(
+        start, way, flow, projection, max(times), seed, size, t_eval=list(times), rtol=1e-7, atol=1e-10
     )
-    if not found.success:
-        raise ConvergenceError(f"The flow of the overlaps could not be integrated: {found.message}")
-    students = tuple(student_at(y) for y in found.y.T)
+    students = tuple(coordinates.student(y) for y in found.y.T)
     return Path(tuple(times), students, tuple(way(q, seed, size).risk for q in students))
+
+
+def first_time(
+    start: Student, way: Way, flow: Flow, projection: str, threshold: float, last: float, seed: int, size: int
+) -> float | None:
+    """When the largest |M_i| of a neuron first exceeds ``threshold`` along the flow; None before ``last``."""
+    coordinates = _Coordinates(start)
+
+    def above(_: float, y: Array) -> float:
+        return float(np.max(np.linalg.norm(coordinates.student(y).M, axis=1))) - threshold
+
+    above.terminal = True  # type: ignore[attr-defined]
+    found, _ = _solved(start, way, flow, projection, last, seed, size, events=above, rtol=1e-5, atol=1e-8)
+    return float(found.t_events[0][0]) if len(found.t_events[0]) else None

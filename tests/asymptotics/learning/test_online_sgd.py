@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asymptotics import Network, Training, overlaps
+from asymptotics import Network, Training, batch_tradeoff, escape, overlaps
 from asymptotics.expectations.activations import get_activation
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Rates, initial_student
@@ -276,3 +276,53 @@ def test_keys_of_another_protocol_are_refused() -> None:
     ):
         with pytest.raises(InputError, match="is a key of protocol"):
             Training(**keys)
+
+
+LONE = Network("He3(x)/6 + x/2", [[1.0, 1.0]], width=1, initialisation="independent")
+
+
+def test_escape_times_do_not_depend_on_the_batch_but_on_the_step() -> None:
+    """Negative control: n_b halved at a fixed step size e changes the law."""
+    f, network = "He2(z1)", Network("He2(x)", [[1.0, 1.0]], width=1, initialisation="independent")
+    base = Training(protocol="sgd", alpha=200.0, batch_exponent=0.0, eta=0.05, threshold=0.2)
+    law = escape(f, network, base, 100_000)
+    other = escape(f, network, replace(base, alpha=400.0), 100_000)
+    assert other.mean == pytest.approx(law.mean, rel=1e-12)
+    assert other.steps() == pytest.approx(law.steps() / 2, rel=1e-12)
+    fixed = escape(f, network, replace(base, alpha=100.0, step=law.step), 100_000)
+    assert abs(fixed.mean - law.mean) > 3 * ONLINE["escape_two"]["phase-square"]["simulation"]["sem"]
+
+
+def test_leap_one_is_driven_and_deterministic() -> None:
+    law = escape(
+        "z1 + z1*z2", Network(width=2), Training(protocol="sgd", batch_exponent=0.5, eta=0.5), 10_000
+    )
+    assert law.leap == 1
+    assert law.sd is None
+    # dM/dτ = eta ã c_1 C_1 at the start, slower later: no earlier than m_c / (eta c_1).
+    assert 0.5 / (0.5 * 0.5) <= law.mean < 10
+    assert law.samples() == pytest.approx(law.mean * 10_000)
+
+
+def test_steps_fall_with_the_batch_down_to_the_floor_of_the_cap() -> None:
+    table = batch_tradeoff("He3(z1)/sqrt(6)", LONE, 200, 0.5, mu=(0.0, 1.0, 1.5, 2.0)).to_frame()
+    square = table[table.loss == "square"].set_index("mu")
+    correlation = table[table.loss == "correlation"].set_index("mu")
+    assert square.steps[0.0] / square.steps[1.0] == pytest.approx(200, rel=1e-6)
+    assert square.steps[2.0] == pytest.approx(square.steps[1.5], rel=1e-2)
+    assert correlation.steps[2.0] < square.steps[2.0] / 10
+
+
+@pytest.mark.parametrize(
+    ("network", "training", "word"),
+    [
+        (LONE, {"protocol": "giant"}, "protocol"),
+        (LONE, {"projection": "free"}, "projection"),
+        (LONE, {"threshold": 1.5}, "threshold"),
+        (LONE, {"start": {"overlap": [[0.1]]}}, "start"),
+        (Network(width=4), {}, "width"),
+    ],
+)
+def test_escapes_without_a_law_are_refused(network, training, word) -> None:
+    with pytest.raises(InputError, match=word):
+        escape("He2(z1)", network, Training(**({"protocol": "sgd", "batch_exponent": 0.0} | training)), 1000)

@@ -1,0 +1,265 @@
+"""``escape``: when online SGD leaves a random start, and ``batch_tradeoff``: steps and samples against the batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from asymptotics.frozen import Frozen
+from asymptotics.json_values import plain
+from asymptotics.learning.giant.recursion import initial_student
+from asymptotics.learning.sgd.averages import Problem, way_of
+from asymptotics.learning.sgd.escape_laws import LEVELS, EscapeTimes, Neuron, langevin, leap_two
+from asymptotics.learning.sgd.flow import Flow, first_time
+from asymptotics.learning.sgd.rates import Rates, rates_of
+from hermite.errors import InputError
+from hermite.target import Target, as_target
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from asymptotics.experiment.settings import Network, Training
+
+#: Largest τ up to which a driven escape (leap 1) is looked for.
+_LAST_TIME = 200.0
+#: log2 of the points of a sampled kernel behind the driven escape, where it is a correction.
+_SIZE = 11
+
+
+@dataclass(frozen=True)
+class EscapeLaw(Frozen):
+    """The law of the time at which max_i |⟨w_i, v⟩| of a direction v first exceeds ``threshold``, from a random start.
+
+    ``leap``         l, as the student sees it; ``law`` names how the times were found
+    ``mean``, ``sd``, ``quantiles``  in the clock s = N/d^max(l − 1, 1), N samples; ``sd`` None: O(d^−1/2) (leap 1)
+    ``rate``, ``sigma2``, ``start_share``, ``critical_eta``  leap 2: λ, σ², share of the randomness due to the start, and the
+                     eta above which nothing escapes
+    ``n_b``, ``step``, ``nu``, ``regime``  batch, step size e, ν = e d/n_b, and what limits the number of steps
+    """
+
+    leap: int
+    law: str
+    mean: float
+    sd: float | None
+    quantiles: dict[float, float]
+    rate: float | None
+    sigma2: float | None
+    start_share: float | None
+    critical_eta: float | None
+    threshold: float
+    d: int
+    n_b: int
+    step: float
+    nu: float
+    regime: str
+    interaction: str = ""
+
+    def samples(self, level: float | None = None) -> float:
+        """Samples N = s d^max(l − 1, 1) at a quantile, or (None) in the mean."""
+        s = self.mean if level is None else self._quantile(level)
+        return s * float(self.d) ** max(self.leap - 1, 1)
+
+    def steps(self, level: float | None = None) -> float:
+        """Steps t = N/n_b at a quantile, or (None) in the mean."""
+        return self.samples(level) / self.n_b
+
+    def _quantile(self, level: float) -> float:
+        if level not in self.quantiles:
+            raise InputError(f"level must be one of {', '.join(map(str, self.quantiles))}, not {level!r}")
+        return self.quantiles[level]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of ``giantstep escape``."""
+        names = (
+            "leap",
+            "law",
+            "mean",
+            "sd",
+            "rate",
+            "sigma2",
+            "start_share",
+            "critical_eta",
+            "threshold",
+            "interaction",
+        )
+        out = {name: getattr(self, name) for name in names}
+        out["quantiles"] = {str(level): s for level, s in self.quantiles.items()}
+        clocks = {
+            "s": self.mean,
+            "samples": self.samples(),
+            "tau": self.samples() / self.d,
+            "steps": self.steps(),
+        }
+        result: dict[str, Any] = plain(
+            {
+                "protocol": "sgd",
+                "d": self.d,
+                "n_b": self.n_b,
+                "step": self.step,
+                "nu": self.nu,
+                "regime": self.regime,
+                "clocks": clocks,
+                "escape": out,
+            }
+        )
+        return result
+
+
+def escape(f: Target | str, network: Network, training: Training, d: int) -> EscapeLaw:
+    """When online SGD (``training.protocol`` "sgd") leaves a random start, d large.
+
+    Leap 1: deterministic, any width. Leap 2: the closed law of one neuron; leap 3 and more: the Langevin equation of one
+    neuron and one direction. Several neurons at leap 2 and more: simulation only, which the refusal says.
+    Source of the scaling: arXiv:2406.02157. Raises ``InputError`` for settings without a law, or where nothing escapes.
+    """
+    target = as_target(f)
+    if training.protocol != "sgd":
+        raise InputError(
+            f'training.protocol must be "sgd" for the law of an escape, not "{training.protocol}"'
+        )
+    if training.start != "random":
+        raise InputError('training.start must be "random" for the law of an escape; a given start has no law')
+    if training.projection == "free":
+        raise InputError(
+            'training.projection must be "projected" or "spherical" for the law of an escape, not "free"'
+        )
+    if not training.threshold < 1:
+        raise InputError(f"training.threshold must be below 1, not {training.threshold:g}")
+    if not isinstance(network.width, int):
+        raise InputError('network.width must be a whole number with protocol = "sgd", not "infinite"')
+    rates = rates_of(target, network.get_activation(), training, d)
+    times = _times(target, network, training, rates, d)
+    assert rates.n_b is not None
+    return EscapeLaw(
+        rates.leap,
+        times.law,
+        times.mean,
+        times.sd,
+        dict(zip(LEVELS, times.quantiles, strict=True)),
+        times.rate,
+        times.sigma2,
+        times.start_share,
+        times.critical_eta,
+        training.threshold,
+        d,
+        rates.n_b,
+        rates.e,
+        rates.nu,
+        _regime(rates, training, d),
+        "none: one neuron" if network.width == 1 else "mean field of the driven escape",
+    )
+
+
+def _times(f: Target, network: Network, training: Training, rates: Rates, d: int) -> EscapeTimes:
+    problem = Problem(f, network.get_activation(), training.loss == "correlation")
+    if rates.leap == 1:
+        return _driven(problem, network, rates, training.threshold)
+    if network.width != 1 or network.bias:
+        raise InputError(
+            f"network.width must be 1 (without biases) for the law of an escape at leap {rates.leap}, not {network.width}: "
+            "several neurons interact; simulate them (--simulate)"
+        )
+    (readout,) = network.finite_readout(1)
+    neuron = Neuron(problem, float(readout), rates.eta_of_the_law)
+    if rates.leap == 2:
+        return leap_two(neuron, d, training.threshold)
+    return langevin(neuron, rates.leap, d, training.threshold)
+
+
+def _driven(problem: Problem, network: Network, rates: Rates, threshold: float) -> EscapeTimes:
+    """Leap 1: the flow from M = 0 reaches the threshold at one time; runs scatter by O(d^−1/2)."""
+    p = int(network.width)
+    readout = network.finite_readout(p)
+    start = initial_student(readout, np.zeros(p), problem.target.r, symmetric=network.is_symmetric)
+    way, _ = way_of(problem, p)
+    # In τ the flow at noise-to-signal ν has signal ν and noise ν².
+    flow = Flow("saad-solla", rates.nu, rates.nu**2)
+    tau = first_time(start, way, flow, "projected", threshold, _LAST_TIME, 1, _SIZE)
+    if tau is not None:
+        return EscapeTimes("driven, deterministic", tau, None, (tau,) * len(LEVELS))
+    raise InputError(
+        f"training.threshold = {threshold:g} is not reached within {_LAST_TIME:g} d samples: use a smaller threshold or eta"
+    )
+
+
+def _regime(rates: Rates, training: Training, d: int) -> str:
+    if rates.capped:
+        return "step size capped: larger batches do not need fewer steps"
+    if rates.nu > 30:
+        return "noise dominated: the target is forgotten"
+    return "samples alone count: steps fall as 1/n_b"
+
+
+@dataclass(frozen=True)
+class BatchTradeoff(Frozen):
+    """Steps and samples to leave a random start, against n_b = d^mu, for both losses.
+
+    ``rows``  one a (loss, mu): ``loss, mu, n_b, step, steps, samples, capped``; steps and samples in the median
+    """
+
+    rows: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """``rows`` as plain numbers."""
+        result: dict[str, Any] = plain({"rows": [dict(row) for row in self.rows]})
+        return result
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table as a pandas DataFrame."""
+        import pandas
+
+        return pandas.DataFrame([dict(row) for row in self.rows])
+
+
+def batch_tradeoff(
+    f: Target | str,
+    network: Network,
+    d: int,
+    eta: float,
+    *,
+    mu: Sequence[float] | None = None,
+    threshold: float = 0.5,
+) -> BatchTradeoff:
+    """Median steps and samples against the batch n_b = d^mu, for the square and the correlation loss.
+
+    Below the cap of the step size (square: e ≤ eta; correlation: e ≤ eta d^max(l/2 − 1, 0)) samples do not depend on the
+    batch and steps fall as 1/n_b. Above it steps stay at the floor of the cap, as arXiv:2406.02157 has it for projected steps
+    and the square loss; its constants are recalled and not checked here.
+    """
+    from asymptotics.experiment.settings import Training
+
+    target = as_target(f)
+    rows: list[dict[str, Any]] = []
+    for loss in ("square", "correlation"):
+        base = Training(
+            protocol="sgd", alpha=1.0, eta=eta, loss=loss, batch_exponent=0.0, threshold=threshold
+        )
+        law = escape(target, network, base, d)
+        grid = np.linspace(0.0, law.leap, 4 * law.leap + 1) if mu is None else mu
+        for exponent in grid:
+            rates = rates_of(
+                target, network.get_activation(), replace(base, batch_exponent=float(exponent)), d
+            )
+            uncapped = eta * (rates.n_b or 1) * float(d) ** -max(law.leap / 2, 1.0)
+            # At the cap the signal of a step is smaller by e/e_uncapped, and more steps make up for it.
+            steps = max(law.samples(0.5) / (rates.n_b or 1) * max(1.0, uncapped / rates.e), 1.0)
+            rows.append(
+                {
+                    "loss": loss,
+                    "mu": float(exponent),
+                    "n_b": rates.n_b,
+                    "step": rates.e,
+                    "steps": steps,
+                    "samples": steps * (rates.n_b or 1),
+                    "capped": rates.capped,
+                }
+            )
+    return BatchTradeoff(tuple(rows))
+
+
+def optimal_batch(leap: int, loss: str) -> float:
+    """mu of the batch n_b = d^mu beyond which steps no longer fall: l/2 (square), l − 1 (correlation); 1 at leap 1."""
+    return max(leap / 2, 1.0) if loss == "square" else max(leap - 1.0, 1.0)
