@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.pairs import slope_product
 from asymptotics.expectations.target_rule import target_rule
 from asymptotics.learning.giant.noise_kernel import Student
-from asymptotics.learning.giant.orbits import orbits_of
+from asymptotics.learning.giant.orbits import orbits_of, slope_pair
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -42,13 +41,14 @@ def erf_kernel(f: Target, activation: Activation, student: Student, refine: floa
     x, w = target_rule(f, refine)
     values = f(x)
     mu, R = student.M @ x.T, student.remainder
+    s = np.sqrt(np.maximum(np.diag(R), 1e-300))
     orbits = orbits_of(student)
     found = np.empty(len(orbits.pairs))
     for label, (i, j) in enumerate(orbits.pairs.tolist()):
         B, T = ([i], 4 * kappa**2) if i == j else ([i, j], 2 * kappa**2)
         pull, left = _tilted(R, B, T)
         output = student.readout @ activation.mean(mu - pull @ mu[B], np.sqrt(np.diag(left))[:, None]) / p
-        slopes = _slopes(activation, mu, R, i, j)
+        slopes = slope_pair(activation, mu, s, R[i, j], i, j)
         found[label] = (w * slopes) @ (values**2 - 2 * values * output)
         found[label] += _output_squared(student, kappa, B, T)
     return orbits.spread(found)
@@ -58,15 +58,6 @@ def _tilted(covariance: Array, B: list[int], T: float) -> tuple[Array, Array]:
     """(A, C'): under the tilt by exp(−T/2 Σ_B h²) the means m become m − A m_B, and the covariance C − A C_B·."""
     pull = covariance[:, B] @ np.linalg.inv(covariance[np.ix_(B, B)] + np.eye(len(B)) / T)
     return pull, covariance - pull @ covariance[B]
-
-
-def _slopes(activation: Activation, mu: Array, R: Array, i: int, j: int) -> Array:
-    """E[σ'_i σ'_j | x] at every node."""
-    s = np.sqrt(np.maximum(np.diag(R), 1e-300))
-    if i == j:
-        return activation.slope_squares(mu[i], np.full(mu.shape[1], s[i]))
-    rho = np.clip(R[i, j] / (s[i] * s[j]), -1, 1)
-    return slope_product(activation, mu[i], s[i], mu[j], s[j], rho)
 
 
 def _output_squared(student: Student, kappa: float, B: list[int], T: float) -> float:

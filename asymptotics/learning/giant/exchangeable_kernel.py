@@ -9,7 +9,8 @@ and V = Σ_u Var T_u, two members i, j of different units A, B have
                       − 2 m (E[T_A σ'_i] E σ'_j + E σ'_i E[T_B σ'_j]),
 
 m = δ̄ + E T_A + E T_B, V_AB = V − Var T_A − Var T_B; members of one unit A have (m² + V_A) E[σ'_i σ'_j] − 2 m E[T_A σ'_i σ'_j]
-+ E[T_A² σ'_i σ'_j]. All moments are those of one or two fields; the width enters as a number.
++ E[T_A² σ'_i σ'_j]. All moments are those of one or two fields; the width enters as a number. The part E[f*² σ'_i σ'_j]
+is taken given x alone, where it is closed: nothing else is left as long as the output of the network is zero.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.target_rule import target_rule
 from asymptotics.learning.giant.fields import Resolution, field_rule
 from asymptotics.learning.giant.noise_kernel import Student
-from asymptotics.learning.giant.orbits import Orbits, orbits_of
+from asymptotics.learning.giant.orbits import Orbits, orbits_of, slopes_given_target
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -124,16 +126,21 @@ def exchangeable_kernel(f: Target, activation: Activation, law: Exchangeable, re
     for x, w in field_rule(f, law.common, np.sqrt(law.own2), Resolution(refine)):
         mu = M @ x[:, : f.r].T + law.common @ x[:, f.r :].T + bias[:, None]
         found = [_moments(activation, law, unit, mu, refine) for unit in units]
-        centre = f(x[:, : f.r]) - np.sum([n * u.mean for n, u in zip(counts, found, strict=True)], axis=0)
+        values = f(x[:, : f.r])
+        centre = values - np.sum([n * u.mean for n, u in zip(counts, found, strict=True)], axis=0)
         variance = np.sum([n * u.variance for n, u in zip(counts, found, strict=True)], axis=0)
         for label, (i, j) in enumerate(law.orbits.pairs.tolist()):
             A, a = at[int(law.kind[i])]
             B, b = at[int(law.kind[j])]
             if i == j or (law.coupled and i + j == len(law.kind) - 1):
-                part = _within(found[A], a, a if i == j else 1 - a, centre, variance)
+                other = a if i == j else 1 - a
+                part, slopes = _within(found[A], a, other, centre, variance), found[A].slopes[a, other]
             else:
                 part = _between(found[A], a, found[B], b, centre, variance)
-            total[label] += w @ part
+                slopes = found[A].slope[a] * found[B].slope[b]
+            total[label] += w @ (part - values**2 * slopes)
+    x, w = target_rule(f, refine)
+    total += slopes_given_target(activation, student, law.orbits, x, w * f(x) ** 2)
     return law.orbits.spread(total)
 
 

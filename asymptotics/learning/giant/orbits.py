@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.pairs import slope_product
 from asymptotics.learning.giant.noise_kernel import Student
 
 Array = npt.NDArray[np.float64]
@@ -62,3 +64,22 @@ def _numbered(codes: npt.NDArray[np.intp]) -> Orbits:
     _, first, labels = np.unique(codes, return_index=True, return_inverse=True)
     pairs = np.stack(np.unravel_index(first, codes.shape), axis=1)
     return Orbits(labels.reshape(codes.shape), pairs)
+
+
+def slopes_given_target(
+    activation: Activation, student: Student, orbits: Orbits, x: Array, weight: Array
+) -> Array:
+    """Σ_x weight(x) E[σ'_i σ'_j | x] of one pair of each orbit, (L,); nodes ``x`` (N, r) of the target's coordinates."""
+    mu, s = student.M @ x.T + student.bias[:, None], np.sqrt(np.maximum(np.diag(student.remainder), 1e-300))
+    out = np.empty(len(orbits.pairs))
+    for label, (i, j) in enumerate(orbits.pairs.tolist()):
+        out[label] = slope_pair(activation, mu, s, student.remainder[i, j], i, j) @ weight
+    return out
+
+
+def slope_pair(activation: Activation, mu: Array, s: Array, covariance: float, i: int, j: int) -> Array:
+    """E[σ'_i σ'_j] at every node, (N,), for means ``mu`` (p, N), spreads ``s`` (p,) and this covariance."""
+    if i == j:
+        return activation.slope_squares(mu[i], np.full(mu.shape[1], s[i]))
+    rho = float(np.clip(covariance / (s[i] * s[j]), -1, 1))
+    return slope_product(activation, mu[i], s[i], mu[j], s[j], rho)
