@@ -8,12 +8,14 @@ import click
 
 from asymptotics.commands.terminal import (
     FILE,
+    FORCE,
     JSON,
     OUT,
     SIMULATE,
     document_text,
     emit,
     example,
+    load,
     note,
     notes,
     write,
@@ -23,15 +25,15 @@ from asymptotics.commands.terminal import (
 @click.command(epilog=example("giantstep init > experiment.toml", "giantstep overlaps experiment.toml"))
 @FILE
 @SIMULATE
+@FORCE
 @OUT
 @JSON
-def overlaps(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
+def overlaps(file: str, with_simulation: bool, force: bool, out: str | None, as_json: bool) -> None:
     """Overlaps of the neurons with the target's directions after each giant step."""
     from asymptotics.comparison.trajectories import runs, to_csv
-    from asymptotics.experiment.grid import Experiment
     from asymptotics.text.printing import overlaps_text
 
-    found = runs(Experiment.load(file), with_simulation, note)
+    found = runs(load(file, force, with_simulation), with_simulation, note)
     for run in found:
         notes(run.warnings)
     documents = [run.to_dict() for run in found]
@@ -56,15 +58,15 @@ def overlaps(file: str, with_simulation: bool, out: str | None, as_json: bool) -
 )
 @FILE
 @SIMULATE
+@FORCE
 @OUT
 @JSON
-def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
+def curve(file: str, with_simulation: bool, force: bool, out: str | None, as_json: bool) -> None:
     """Test and train error of the ridge fit at every point of the sweep."""
     from asymptotics.comparison.curves import curve_rows, to_csv
-    from asymptotics.experiment.grid import Experiment
     from asymptotics.text.printing import curve_text
 
-    rows = curve_rows(Experiment.load(file), with_simulation, note)
+    rows = curve_rows(load(file, force, with_simulation), with_simulation, note)
     document = {"rows": rows}
     if out is not None:
         from asymptotics.figures.curve_figure import plot_curve
@@ -85,15 +87,15 @@ def curve(file: str, with_simulation: bool, out: str | None, as_json: bool) -> N
 )
 @FILE
 @SIMULATE
+@FORCE
 @OUT
 @JSON
-def spectrum(file: str, with_simulation: bool, out: str | None, as_json: bool) -> None:
+def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_json: bool) -> None:
     """Singular values of the features after one giant step: edge of the bulk and spikes."""
     from asymptotics.comparison.spectra import spectra
-    from asymptotics.experiment.grid import Experiment
     from asymptotics.text.printing import spectrum_text
 
-    found = spectra(Experiment.load(file), with_simulation, note)
+    found = spectra(load(file, force, with_simulation), with_simulation, note)
     documents = [one.to_dict() for one in found]
     # One cell is the usual case and is its own document; a grid is a list of such.
     document = documents[0] if len(documents) == 1 else {"runs": documents}
@@ -120,15 +122,15 @@ def spectrum(file: str, with_simulation: bool, out: str | None, as_json: bool) -
 @click.option(
     "--over", default="lam,eta", show_default=True, metavar="NAMES", help="What to tune: lam, eta or both."
 )
+@FORCE
 @OUT
 @JSON
-def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
+def tune(file: str, over: str, force: bool, out: str | None, as_json: bool) -> None:
     """Step size and ridge penalty of least predicted test error (their grids in the file do not matter)."""
     from asymptotics.design.tuning import tuned
-    from asymptotics.experiment.grid import Experiment
     from asymptotics.text.printing import tuning_text
 
-    found = tuned(Experiment.load(file), tuple(name.strip() for name in over.split(",")))
+    found = tuned(load(file, force), tuple(name.strip() for name in over.split(",")))
     document = {"rows": found}
     if out is not None:
         from asymptotics.figures.style_sheet import save
@@ -151,12 +153,12 @@ def tune(file: str, over: str, out: str | None, as_json: bool) -> None:
 )
 @FILE
 @click.option("--test-error", type=float, required=True, metavar="X", help="The test error to reach.")
+@FORCE
 @JSON
-def samples(file: str, test_error: float, as_json: bool) -> None:
+def samples(file: str, test_error: float, force: bool, as_json: bool) -> None:
     """How many samples, n2 = alpha d, the ridge fit needs for a test error; ridge.alpha is not used."""
     from asymptotics.design.inversion import inverted
-    from asymptotics.experiment.grid import Experiment
     from asymptotics.text.printing import samples_text
 
-    rows = inverted(Experiment.load(file), test_error)
+    rows = inverted(load(file, force), test_error)
     emit({"rows": rows}, as_json, lambda: samples_text(rows))

@@ -9,11 +9,13 @@ import click
 from asymptotics.commands.terminal import (
     DISAGREES,
     FILE,
+    FORCE,
     JSON,
     OUT,
     document_text,
     emit,
     example,
+    load,
     note,
     out_option,
     write,
@@ -31,6 +33,7 @@ from asymptotics.commands.terminal import (
 @click.option(
     "--scheduler", metavar="ADDRESS", help='A Dask scheduler, "tcp://host:8786", or "local" for Dask here.'
 )
+@click.option("--force", is_flag=True, help="Run a sweep of more than a million units, too.")
 @click.option("--dry-run", is_flag=True, help="Say what is missing and what it will cost; compute nothing.")
 @click.option(
     "--resume/--no-resume",
@@ -45,6 +48,7 @@ def simulate(
     workers: int,
     store: str | None,
     scheduler: str | None,
+    force: bool,
     dry_run: bool,
     resume: bool,
     out: str | None,
@@ -65,7 +69,15 @@ def simulate(
         emit(planned, as_json, lambda: plan_text(planned))
         return
     try:
-        result = sweep(experiment, place, workers=workers, scheduler=scheduler, resume=resume, progress=note)
+        result = sweep(
+            experiment,
+            place,
+            workers=workers,
+            scheduler=scheduler,
+            resume=resume,
+            force=force,
+            progress=note,
+        )
     except KeyboardInterrupt:
         note(f"finished units are in {place}; the same command resumes.")
         raise
@@ -99,6 +111,7 @@ def simulate(
     "--control-factor", type=float, metavar="X", help="How far off these settings are.  [default: 1.5]"
 )
 @click.option("--store", metavar="FILE", help="Take the simulation from a store of giantstep simulate.")
+@FORCE
 @OUT
 @JSON
 def validate(
@@ -108,17 +121,17 @@ def validate(
     controls: bool,
     control_factor: float | None,
     store: str | None,
+    force: bool,
     out: str | None,
     as_json: bool,
 ) -> int:
     """Theory against simulation: z-scores and a verdict (exit code 1 if they disagree, or a control passes)."""
     from asymptotics.comparison.validation import CONTROL_FACTOR
     from asymptotics.comparison.validation import validate as judge
-    from asymptotics.experiment.grid import Experiment
     from asymptotics.text.printing import validation_text
 
     factor = control_factor if control_factor is not None else CONTROL_FACTOR if controls else None
-    experiment = Experiment.load(file)
+    experiment = load(file, force, simulated=store is None)
     if store is None:
         report = judge(experiment, note, sizes=sizes, rate=rate, controls=factor)
     else:

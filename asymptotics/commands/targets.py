@@ -101,8 +101,10 @@ def hardness(
 
 @click.command(cls=ExpressionCommand, epilog=example('giantstep plateaus "z1 + z1*z2 + z1*z2*z3"'))
 @click.argument("expr", metavar="EXPR")
-@click.option("--steps", type=click.IntRange(0), help="Giant steps; default: until nothing changes.")
-@click.option("--kappa", type=click.IntRange(0), help="Largest exponent of n, p = d^kappa; default: up to 4.")
+@click.option("--steps", type=click.IntRange(0, 1000), help="Giant steps; default: until nothing changes.")
+@click.option(
+    "--kappa", type=click.IntRange(0, 1000), help="Largest exponent of n, p = d^kappa; default: up to 4."
+)
 @ACTIVATION
 @JSON
 def plateaus(expr: str, steps: int | None, kappa: int | None, activation: str | None, as_json: bool) -> None:

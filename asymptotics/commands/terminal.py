@@ -10,11 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from asymptotics.json_values import plain
+
+if TYPE_CHECKING:
+    from asymptotics.experiment.grid import Experiment
 
 DISAGREES, INPUT_ERROR, NOT_CONVERGED, INTERNAL_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 70, 130, 141
 
@@ -83,6 +86,22 @@ ACTIVATION = click.option(
     "--activation", metavar="NAME", help='A name or an expression in x: "relu(x - 1/2)".'
 )
 FILE = click.argument("file", metavar="FILE.toml")
+
+
+FORCE = click.option("--force", is_flag=True, help="Compute an experiment of any size.")
+
+
+def load(file: str, force: bool = False, simulated: bool = False) -> Experiment:
+    """The experiment of a file, counted before any work; raises ``InputError`` if it is too large to be meant."""
+    from asymptotics.experiment.grid import Experiment
+
+    experiment = Experiment.load(file)
+    if simulated:
+        # What cannot be simulated is said before the first unit.
+        experiment.units()
+    if not force:
+        experiment.check_size(simulated)
+    return experiment
 
 
 def _writable(_context: click.Context, _option: click.Parameter, folder: str | None) -> str | None:

@@ -20,7 +20,7 @@ from asymptotics.learning.given_directions import lengths_of
 from asymptotics.results import Overlaps, Risk, StepOverlaps, Validity
 from asymptotics.simulation.runner import Job, mean_and_error
 from asymptotics.sweeps.store import Store
-from asymptotics.sweeps.tasks import tasks_of
+from asymptotics.sweeps.tasks import as_stored, tasks_of
 from hermite.errors import InputError
 
 Rows = Sequence[Mapping[str, Any]]
@@ -50,7 +50,7 @@ def measured_in(store: Store, experiment: Experiment) -> list[Measured]:
     Raises ``InputError`` if it holds nothing of it.
     """
     cells: dict[str, tuple[Job, set[str]]] = {}
-    for task in tasks_of(experiment):
+    for task in as_stored(tasks_of(experiment), store.spellings(), store.points()):
         name = json.dumps({k: v for k, v in task.cell.items() if k != "replicate"}, sort_keys=True)
         cells.setdefault(name, (task.job, set()))[1].add(task.key)
     rows = store.rows()

@@ -44,6 +44,7 @@ def of_file(
     """
     text = read(path)
     experiment = Experiment.from_toml(text)
+    experiment.check_size(simulate)
     if not simulate:
         return predictions(experiment, text, progress)
     experiment = with_sizes(experiment, 3)

@@ -7,14 +7,15 @@ that lists every problem.
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from asymptotics.experiment import schema
+from asymptotics.experiment.points import collapse, expand, values
 from asymptotics.experiment.schema import Rule
 from asymptotics.experiment.settings import (
     NETWORK_RULES,
@@ -32,7 +33,8 @@ from hermite.errors import InputError
 if TYPE_CHECKING:
     from hermite.target import Target
 
-T = TypeVar("T")
+#: What is computed without ``force``: points of a theory, giant steps of it, replicates of a simulation.
+MOST_POINTS, MOST_STEPS, MOST_UNITS = 100_000, 10_000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -50,25 +52,27 @@ class Unit:
 class Experiment:
     """A target, a network, and the points of the sweep: every training × every ridge × every simulation.
 
-    ``trainings``, ``ridges`` and ``simulations`` are the expanded grids, in the order of the file;
+    ``trainings``, ``ridges`` and ``simulations`` are the points of the grids, in the order of the file, made as they
+    are asked for where they are many;
     ``has_ridge`` tells whether the file has a [ridge] table (if not, ``validate`` compares overlaps).
     """
 
     target: Target
     network: Network = field(default_factory=Network)
-    trainings: tuple[Training, ...] = (Training(),)
-    ridges: tuple[Ridge, ...] = (Ridge(),)
-    simulations: tuple[Simulation, ...] = (Simulation(),)
+    trainings: Sequence[Training] = (Training(),)
+    ridges: Sequence[Ridge] = (Ridge(),)
+    simulations: Sequence[Simulation] = (Simulation(),)
     has_ridge: bool = True
 
     def __post_init__(self) -> None:
-        sizes = {("simulation", s.d) for s in self.simulations} | {("ridge", r.d) for r in self.ridges}
+        sizes = {("simulation", d) for d in values(self.simulations, "d")}
+        sizes |= {("ridge", d) for d in values(self.ridges, "d")}
         problems = [
             f"{table}.d must be at least the target's number of directions, {self.target.r}, not {d}."
             for table, d in sizes
             if d is not None and d < self.target.r
         ]
-        if self.network.is_symmetric and any(s.width % 2 for s in self.simulations):
+        if self.network.is_symmetric and any(width % 2 for width in values(self.simulations, "width")):
             problems.append(
                 'simulation.width must be even with initialisation = "symmetric", '
                 f"not {self.simulations[0].width}."
@@ -97,12 +101,17 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Experiment:
-        """The experiment that nested dictionaries describe, keyed as the file is."""
+        """The experiment that nested dictionaries describe, keyed as the file is.
+
+        A grid is a list, a tuple, a range or an array. Raises ``InputError`` with one sentence a problem.
+        """
+        if not isinstance(data, Mapping):
+            raise InputError(f"An experiment must be tables by name, not {schema.show(data)}.")
         problems: list[str] = []
         known = ("target", *_TABLES)
         for name in data:
             if name not in known:
-                near = schema.suggestion(name, known)
+                near = schema.suggestion(str(name), known)
                 problems.append(f"There is no table [{name}]{near}; there are {', '.join(known)}.")
             elif not isinstance(data[name], Mapping):
                 problems.append(f"{name} must be a table, [{name}], not {schema.show(data[name])}.")
@@ -118,35 +127,106 @@ class Experiment:
         return cls(
             target=target,
             network=Network(**grids["network"]),
-            trainings=_expand(Training, grids["training"]),
-            ridges=_expand(Ridge, grids["ridge"]),
-            simulations=_expand(Simulation, grids["simulation"]),
+            trainings=expand(Training, _axes(grids["training"])),
+            ridges=expand(Ridge, _axes(grids["ridge"])),
+            simulations=expand(Simulation, _axes(grids["simulation"])),
             has_ridge="ridge" in data,
         )
 
     @property
     def steps(self) -> tuple[int, ...]:
         """The numbers of giant steps in the sweep, without repetition."""
-        return tuple(dict.fromkeys(t.steps for t in self.trainings))
+        return values(self.trainings, "steps")
 
     @property
-    def longest(self) -> tuple[Training, ...]:
+    def longest(self) -> Sequence[Training]:
         """The trainings with the largest number of steps: one trajectory each holds all shorter ones."""
-        most = max(self.steps)
-        return tuple(dict.fromkeys(replace(t, steps=most) for t in self.trainings))
+        return collapse(self.trainings, "steps", max(self.steps))
 
     def cells(self) -> Iterator[tuple[Training, Ridge]]:
         """Every (training, ridge) of the sweep: one row of ``giantstep curve`` each (and simulation d)."""
-        return product(self.trainings, self.ridges)
+        return ((training, ridge) for training in self.trainings for ridge in self.ridges)
 
-    def units(self) -> Iterator[Unit]:
-        """The units of work of the simulation: the product of everything but ``steps`` and ``lambda``."""
-        lambdas = tuple(dict.fromkeys(r.lam for r in self.ridges))
-        ridges = tuple(dict.fromkeys(replace(r, lam=lambdas[0]) for r in self.ridges))
-        for training, ridge, simulation in product(self.longest, ridges, self.simulations):
-            yield Unit(training, ridge, simulation, self.steps, lambdas)
+    def units(self) -> Units:
+        """The units of work of the simulation: the product of everything but ``steps`` and ``lambda``.
+
+        Raises ``InputError`` for a width that no network has (beta = inf), before any of them is worked on.
+        """
+        if self.has_ridge and any(map(math.isinf, values(self.ridges, "beta"))):
+            raise InputError(
+                "ridge.beta must be finite beside a simulation, not inf (kernel ridge has no network to simulate)."
+            )
+        lambdas = values(self.ridges, "lam")
+        ridges = collapse(self.ridges, "lam", lambdas[0])
+        return Units(self.longest, ridges, self.simulations, self.steps, lambdas)
+
+    @property
+    def unit_count(self) -> int:
+        """Replicates of all units, counted without writing them out; raises ``InputError`` as ``units`` does."""
+        alike = values(self.simulations, "replicates")
+        several = len(alike) > 1
+        replicates = (
+            sum(s.replicates for s in self.simulations) if several else alike[0] * len(self.simulations)
+        )
+        return replicates * (len(self.units()) // len(self.simulations))
+
+    def check_steps(self) -> None:
+        """Refuse more giant steps than anybody means."""
+        if max(self.steps) > MOST_STEPS:
+            raise InputError(
+                f"training.steps = {max(self.steps):,}: above {MOST_STEPS:,} they are computed only with --force."
+            )
+
+    def check_size(self, simulated: bool = False) -> None:
+        """Refuse an experiment that is too large to be meant: counted, without writing out a point of it."""
+        points = len(self.trainings) * len(self.ridges)
+        if points > MOST_POINTS:
+            raise InputError(
+                f"The experiment has {points:,} points: above {MOST_POINTS:,}, which take minutes at the least, "
+                "they are computed only with --force."
+            )
+        self.check_steps()
+        if simulated:
+            check_units(self.unit_count)
 
 
+@dataclass(frozen=True)
+class Units(Sequence[Unit]):
+    """The units of work: training slowest, then ridge, then simulation."""
+
+    trainings: Sequence[Training]
+    ridges: Sequence[Ridge]
+    simulations: Sequence[Simulation]
+    steps: tuple[int, ...]
+    lambdas: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.trainings) * len(self.ridges) * len(self.simulations)
+
+    def __iter__(self) -> Iterator[Unit]:
+        for training in self.trainings:
+            for ridge in self.ridges:
+                for simulation in self.simulations:
+                    yield Unit(training, ridge, simulation, self.steps, self.lambdas)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        rest, k = divmod(range(len(self))[index], len(self.simulations))
+        i, j = divmod(rest, len(self.ridges))
+        return Unit(self.trainings[i], self.ridges[j], self.simulations[k], self.steps, self.lambdas)
+
+
+def check_units(count: int) -> None:
+    """Refuse more units of simulation than anybody means to run."""
+    if count > MOST_UNITS:
+        raise InputError(
+            f"The sweep has {count:,} units: above {MOST_UNITS:,} they are run only with --force."
+        )
+
+
+#: Sentences about one list; a long list may be wrong as a whole.
+MOST_PROBLEMS = 20
 _NETWORK_DEFAULTS = {f.name: f.default for f in fields(Network)}
 _TABLES: dict[str, dict[str, Rule]] = {
     "network": NETWORK_RULES,
@@ -184,8 +264,8 @@ def _table(
 ) -> dict[str, Any]:
     """The checked values of one table: a tuple where the key is a grid."""
     good: dict[str, Any] = {}
-    for key, value in data.items():
-        rule = table_rules.get(key)
+    for key, given in data.items():
+        rule, value = table_rules.get(key), schema.listed(given)
         if rule is None:
             problems.append(_unknown(table, key, table_rules))
         elif not rule.grid:
@@ -195,7 +275,13 @@ def _table(
                 problems.append(
                     f"{table}.{key} must be {rule.allowed}, or a list of such, not an empty list."
                 )
-            found = [schema.check(table, table_rules, {key: v}, problems).get(key) for v in value]
+            before = len(problems)
+            found = []
+            for v in value:
+                found.append(schema.check(table, table_rules, {key: v}, problems).get(key))
+                if len(problems) > before + MOST_PROBLEMS:
+                    problems.append(f"{table}.{key}: and more of the kind.")
+                    break
             good[key] = tuple(dict.fromkeys(found))
         else:
             good.update(
@@ -208,11 +294,12 @@ def _unknown(table: str, key: str, known: Mapping[str, Any]) -> str:
     return f"[{table}] has no key {key!r}{schema.suggestion(key, known)}; it has {', '.join(known)}."
 
 
-def _expand(kind: Callable[..., T], grid: Mapping[str, Any]) -> tuple[T, ...]:
-    """The product of the grids of one table, first key slowest, as dataclasses."""
-    names = ["lam" if key == "lambda" else key for key in grid]
-    columns = [v if isinstance(v, tuple) and key != "remove_orders" else (v,) for key, v in grid.items()]
-    return tuple(kind(**dict(zip(names, point, strict=True))) for point in product(*columns))
+def _axes(grid: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """Field → its values, for every key of one table."""
+    return {
+        "lam" if key == "lambda" else key: v if isinstance(v, tuple) and key != "remove_orders" else (v,)
+        for key, v in grid.items()
+    }
 
 
 def _target(data: Mapping[str, Any], problems: list[str]) -> Target | None:
@@ -234,7 +321,7 @@ def _target(data: Mapping[str, Any], problems: list[str]) -> Target | None:
     if len(problems) > before or not isinstance(expression, str) or noise is None:
         return None
     try:
-        return Target(expression, gram=data.get("gram"), noise=noise)
+        return Target(expression, gram=schema.listed(data.get("gram")), noise=noise)
     except InputError as error:
         problems += [f"target: {sentence}" for sentence in error.problems]
         return None

@@ -15,6 +15,8 @@ from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
 
+from hermite.errors import InputError
+
 
 class Refused(Exception):
     """A value breaks its rule; the text, if any, says more than the rule's ``allowed``."""
@@ -29,17 +31,33 @@ class Rule:
     grid: bool = False
 
 
+#: Values of one list; a file of 1 MB has no room for more.
+LONGEST = 1_000_000
+
+
+def listed(value: Any) -> Any:
+    """``value`` with a tuple, a range or an array as the list that it is, and a NumPy number as Python's."""
+    if isinstance(value, (tuple, range)):
+        if len(value) > LONGEST:
+            raise InputError(f"A grid holds at most {LONGEST:,} values, not {len(value):,}.")
+        return list(value)
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def show(value: Any) -> str:
     """``value`` as one short line for an error message."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__} of too many levels"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def integer(minimum: int) -> Callable[[Any], int]:
+def integer(minimum: int, below: int = 2**63) -> Callable[[Any], int]:
     """A whole number of at least ``minimum`` (a bool or a float is not one)."""
 
     def convert(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, Integral) or not minimum <= int(value) < 2**63:
+        if isinstance(value, bool) or not isinstance(value, Integral) or not minimum <= int(value) < below:
             raise Refused
         return int(value)
 
@@ -184,7 +202,6 @@ def activation(value: Any) -> Any:
     """A name or an expression in x (checked by parsing it), or a callable."""
     if isinstance(value, str):
         from asymptotics.expectations.activations import get_activation
-        from hermite.errors import InputError
 
         if not value.strip():
             raise Refused

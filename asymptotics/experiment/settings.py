@@ -100,7 +100,8 @@ SIMULATION_RULES = {
     "width": Rule(_SIZE, "a whole number of at least 1"),
     "replicates": Rule(_SIZE, "a whole number of at least 1"),
     "test_samples": Rule(_SIZE, "a whole number of at least 1"),
-    "seed": Rule(schema.integer(0), "a whole number of at least 0"),
+    # As much entropy as NumPy's ``SeedSequence().entropy`` has, and more.
+    "seed": Rule(schema.integer(0, 2**512), "a whole number of at least 0, below 2^512"),
     "backend": Rule(schema.choice("numpy", "torch"), '"numpy" or "torch"'),
     "device": Rule(schema.text, 'the name of a device, such as "cpu" or "cuda"'),
     "dtype": Rule(schema.choice("float32", "float64"), '"float32" or "float64"'),

@@ -109,4 +109,5 @@ def fit_and_test(
         for i, a in enumerate(readouts):
             gap = y - fetch(x @ xp.astype(send(a / np.sqrt(p)), x.dtype)).astype(np.float64)
             total[i] += gap @ gap
+    check_finite(total, train)
     return Fit(total / n_test + target.noise, np.maximum(train, 0.0))

@@ -6,11 +6,14 @@ Within a replicate all steps and penalties share one trajectory and its draws.
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,7 @@ from asymptotics.simulation.ridge_fit import Fit, fit_and_test
 from asymptotics.simulation.seeds import fingerprint, unit_entropy
 from asymptotics.simulation.state import population_risk
 from hermite.errors import InputError
+from hermite.language.printing import to_text
 from hermite.target import Target, as_target
 
 Array = npt.NDArray[Any]
@@ -36,8 +40,8 @@ Progress = Callable[[str], None]
 
 #: Streams of a replicate: the training batch of step t is stream t; the rest of step t starts at _STEP (t + 1).
 _STEP = 1000
-#: Raised whenever a unit of equal content would draw other numbers or round them otherwise than before.
-GENERATION = 1
+#: By method: raised whenever a unit of equal content would draw other numbers or round them otherwise than before.
+GENERATION = {"direct": 1, "reduced": 1}
 
 #: Where a callable is evaluated to tell it from others.
 _PROBE = np.linspace(-4.0, 4.0, 65)
@@ -119,18 +123,27 @@ def simulate(
     return job.summary(records, interrupted)
 
 
-def _activation_key(network: Network) -> str:
-    """What names an activation in a seed: its text, or the values of a callable (whose text is a memory address)."""
-    if isinstance(network.activation, str):
-        return network.activation
-    return fingerprint(network.get_activation()(_PROBE))
+@lru_cache(maxsize=64)
+def spelling_of(f: Target, network: Network) -> tuple[str, str]:
+    """What names a target and an activation in a seed: the canonical text, or the values of a callable.
 
+    White space, 0.5 for 1/2 and the like change nothing; the text of a callable would be a memory address.
 
-def _target_key(f: Target) -> str:
-    """What names a target in a seed: its text, or the values of a callable."""
+    >>> from hermite import Target
+    >>> spelling_of(Target("z1+z2/2 "), Network("relu( x-0.5)"))
+    ('z1 + 1/2*z2', 'relu(x - 1/2)')
+    """
     if f.tree is not None:
-        return f.text
-    return fingerprint(f(np.stack([np.roll(_PROBE, 7 * k) for k in range(f.r)], axis=1)))
+        target = to_text(f.tree, f.variables)
+    else:
+        target = fingerprint(f(np.stack([np.roll(_PROBE, 7 * k) for k in range(f.r)], axis=1)))
+    activation = network.activation
+    if not isinstance(activation, str):
+        activation = fingerprint(network.get_activation()(_PROBE))
+    elif (tree := network.get_activation().tree) is not None:
+        # A function of x alone goes by its name.
+        activation = re.sub(r"^(\w+)\(x\)$", r"\1", to_text(tree, ("x",)))
+    return target, activation
 
 
 def _shown(replicates: range, quiet: bool) -> Iterable[int]:
@@ -158,6 +171,7 @@ def blas_threads(count: int) -> Iterator[None]:
     """
     from threadpoolctl import threadpool_limits
 
+    count = min(count, os.cpu_count() or 1)
     with _turn:
         _turn.wait_for(lambda: not _inside or _inside[0] == count)
         if not _inside:
@@ -184,6 +198,8 @@ class Job:
     simulation: Simulation
     steps: tuple[int, ...]
     lambdas: tuple[float, ...]
+    #: Names of target and activation in the content; None: the canonical ones. A store may hold others.
+    spelling: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         d, width = self.simulation.d, self.width
@@ -214,9 +230,10 @@ class Job:
         """What keys the draws: everything but the steps, the penalties and how the work is organised."""
         ridge = None if self.ridge is None else [self.ridge.alpha, self.ridge.beta]
         t, s, net = self.training, self.simulation, self.network
+        target, activation = self.spelling or spelling_of(self.f, net)
         return {
-            "target": [_target_key(self.f), list(self.f.variables), str(self.f.gram), self.f.noise],
-            "network": [_activation_key(net), str(net.readout), net.bias, net.initialisation, self.width],
+            "target": [target, list(self.f.variables), str(self.f.gram), self.f.noise],
+            "network": [activation, str(net.readout), net.bias, net.initialisation, self.width],
             "training": [
                 t.alpha,
                 t.eta,
@@ -233,7 +250,8 @@ class Job:
         """What decides the results to the last bit: the content, its seed and how the work is carried out."""
         s = self.simulation
         how = [s.test_samples, s.dtype, s.backend, s.device, s.memory, s.threads]
-        identity = {"content": self.content, "seed": s.seed, "how": how, "generation": GENERATION}
+        generation = GENERATION[s.method]
+        identity = {"content": self.content, "seed": s.seed, "how": how, "generation": generation}
         # Older versions stored overlaps with an orthonormal basis in the place of the given directions.
         turned = self.f.gram is not None and self.ridge is None
         return identity | ({"directions": "given"} if turned else {})

@@ -2,7 +2,8 @@
 
 A unit is counted in five kinds of work: normals drawn, floating point operations of matrix products, activations,
 values of the target, operations of eigendecompositions. ``calibrate`` times each kind on this machine (about 0.2 s, one
-BLAS thread), so that an estimate needs no trial unit. It is good to a factor of about two.
+BLAS thread), so that an estimate needs no trial unit. To these come what every unit costs whatever its size, its commit,
+and the start of the workers. The estimate is a range: the machine may be busy, and caches are not counted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 #: Bytes of a worker that does nothing: the interpreter and its libraries.
 _BASE = 60e6
+#: Seconds that every unit costs whatever its size, that its commit costs the driver, and until a worker is at work.
+UNIT, COMMIT, START = 2e-3, 3e-3, 2.0
+#: The range that is announced, as shares of the estimate: before a unit has run, and from the pace of those that have.
+BEFORE, AFTER = (0.4, 2.5), (0.7, 1.5)
 #: Operations of a symmetric eigendecomposition with vectors, over its size cubed.
 _EIGEN = 9.0
 
@@ -41,6 +46,10 @@ class Work:
     def __add__(self, other: Work) -> Work:
         return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
+    def times(self, count: int) -> Work:
+        """So many times this work."""
+        return Work(*(count * amount for amount in astuple(self)))
+
     def seconds(self, rates: Work) -> float:
         """The time that this work takes at ``rates`` seconds a piece."""
         return math.fsum(a * b for a, b in zip(astuple(self), astuple(rates), strict=True))
@@ -52,30 +61,46 @@ NOMINAL = Work(5e-9, 3e-11, 2e-9, 5e-8, 2e-10)
 
 @dataclass(frozen=True)
 class Estimate:
-    """``seconds`` with all workers busy, ``memory`` in bytes at once; ``unit_seconds`` of the longest unit."""
+    """``seconds`` in all, the start of ``workers`` included, ``memory`` in bytes at once; ``unit_seconds`` of the
+    longest unit.
+    """
 
     seconds: float
     memory: float
     unit_seconds: float
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """Seconds between which the sweep should end."""
+        return BEFORE[0] * self.seconds, BEFORE[1] * self.seconds
+
     def __str__(self) -> str:
-        return f"about {duration(self.seconds)} (longest unit {duration(self.unit_seconds)}), {size(self.memory)}"
+        return (
+            f"{between(*self.range)} (longest unit about {duration(self.unit_seconds)}), {size(self.memory)}"
+        )
 
 
-def estimate(jobs: Iterable[Job], workers: int, rates: Work | None = None) -> Estimate:
-    """Time and memory of these units (one entry a replicate) on ``workers`` processes like this one."""
+def between(low: float, high: float) -> str:
+    """A range of times for people."""
+    first, last = duration(low), duration(high)
+    return f"about {first}" if first == last else f"{first} to {last}"
+
+
+def estimate(units: Iterable[tuple[Job, int]], workers: int, rates: Work | None = None) -> Estimate:
+    """Time and memory of so many replicates of each of these cells on ``workers`` processes like this one."""
     rates = rates or NOMINAL
-    work: dict[Job, float] = {}
-    times, memory = [], []
-    for job in jobs:
-        if job not in work:
-            work[job] = work_of(job).seconds(rates)
-        times.append(work[job])
-    memory = sorted((memory_of(job) for job in work), reverse=True)
-    if not times:
+    total, longest, memory, count = 0.0, 0.0, 0.0, 0
+    for job, replicates in units:
+        seconds = work_of(job).seconds(rates) + UNIT
+        total += replicates * seconds
+        longest, memory, count = max(longest, seconds), max(memory, memory_of(job)), count + replicates
+    if not count:
         return Estimate(0.0, 0.0, 0.0)
-    busy = min(workers, len(times))
-    return Estimate(max(math.fsum(times) / busy, max(times)), busy * memory[0], max(times))
+    busy = min(workers, count)
+    # The driver of several workers commits while they work; alone it does one after the other.
+    alone = total + COMMIT * count
+    together = START + max(total / busy, longest, COMMIT * count)
+    return Estimate(alone if workers == 1 else together, busy * memory, longest)
 
 
 def work_of(job: Job) -> Work:
@@ -92,24 +117,33 @@ def work_of(job: Job) -> Work:
         passes = 2 if direct and t.remove_orders else 1
         return Work(passes * count * wide, count * products, count * activations * p, passes * count)
 
-    for step in range(last + 1):
+    def at(step: int) -> Work:
+        """The work of one step: the draw of its batch and what is measured after it."""
+        found = Work()
         # While partners are equal a direct simulation works on one half of them.
         half = 0.5 if direct and step == 0 and job.network.is_symmetric else 1.0
         forward = 2.0 * wide * p * half
         if step:
             first = 0.5 if direct and step == 1 and job.network.is_symmetric else 1.0
             backward = 2.0 * wide * p + (0.0 if direct else 2.0 * p * p)
-            total += samples(n, first * (2.0 * wide * p + backward), 2.0)
-            total += Work() if direct else Work(eigen=3 * _EIGEN * p**3)
+            found += samples(n, first * (2.0 * wide * p + backward), 2.0)
+            found += Work() if direct else Work(eigen=3 * _EIGEN * p**3)
         if job.ridge is None:
-            total += samples(s.test_samples, forward, 1.0)
+            found += samples(s.test_samples, forward, 1.0)
         elif step in job.steps:
             n2 = job.ridge.n2(s.d)
             small = min(n2, p)
             gram = 2.0 * p * p if n2 >= p else 2.0 * n2 * p
-            total += samples(n2, forward + gram, 1.0) + Work(eigen=_EIGEN * small**3)
-            total += samples(s.test_samples, forward + 4.0 * p * len(job.lambdas), 1.0)
-    return total
+            found += samples(n2, forward + gram, 1.0) + Work(eigen=_EIGEN * small**3)
+            found += samples(s.test_samples, forward + 4.0 * p * len(job.lambdas), 1.0)
+        return found
+
+    # Steps are told apart where a fit is made and while partners may be equal; all others cost the same.
+    special = {step for step in (0, 1, *(job.steps if job.ridge is not None else ())) if step <= last}
+    for step in sorted(special):
+        total += at(step)
+    plain = next((step for step in range(2, last + 1) if step not in special), None)
+    return total if plain is None else total + at(plain).times(last + 1 - len(special))
 
 
 def memory_of(job: Job) -> float:
@@ -137,7 +171,8 @@ def memory_of(job: Job) -> float:
     if last:
         phases.append(moving + chunk(t.n(s.d)))
     if job.ridge is None:
-        phases.append(3 * p * p * 8)
+        # (M, Q) of every step is kept until the replicate is done.
+        phases.append((last + 3) * p * p * 8)
     else:
         n2 = job.ridge.n2(s.d)
         held = n2 * p * 8 if n2 < p else 2 * p * p * 8

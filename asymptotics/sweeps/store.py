@@ -2,7 +2,8 @@
 
 A *unit* (one replicate of one cell) is keyed by the SHA-256 of its canonical JSON, which holds everything that decides
 its numbers; its results are rows (step, lambda). The file is in WAL mode with full synchronisation: a process killed at
-any moment loses at most the units in flight. One driver at a time: it holds an exclusive lock on the empty file
+any moment loses at most the units in flight. What is finished goes on from the log ``NAME-wal`` into the file as the
+sweep goes; copy both while one runs, or after one was killed. One driver at a time: it holds an exclusive lock on the empty file
 ``NAME.lock`` beside the store, which the system releases when the process ends, however it ends. Anybody may read.
 
 A file that is not a store, or is damaged, is refused and left as it is. Keep stores on a local disk: SQLite's WAL mode
@@ -16,6 +17,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,8 +31,18 @@ from asymptotics.sweeps.store_file import (
     connect,
     create,
     refuse,
+    refuse_links,
     resolved,
     take_lock,
+)
+from asymptotics.sweeps.stored_values import (
+    Misshapen,
+    checked_point,
+    read_cell,
+    read_number,
+    read_result,
+    read_table,
+    read_text,
 )
 from hermite.errors import InputError
 
@@ -88,6 +100,8 @@ class Store:
     ) -> None:
         self.connection, self.path, self._lock = connection, path, lock
         self._run: int | None = None
+        # When the log was last taken into the file, and the seconds that it took.
+        self._merged, self._merging = 0.0, 0.0
         self._number = None if path is None else path.stat().st_ino
 
     # ---- opening and closing --------------------------------------------------------------
@@ -107,6 +121,7 @@ class Store:
         try:
             if not place.exists() or place.stat().st_size == 0:
                 create(place)
+            refuse_links(place)
             store = cls(connect(place, "rw"), place, lock)
         except BaseException:
             lock.close()
@@ -185,7 +200,7 @@ class Store:
             yield
         except sqlite3.Error as error:
             refuse(self.path, error)
-        except json.JSONDecodeError as error:
+        except Misshapen as error:
             refuse(self.path, sqlite3.DatabaseError(str(error)))
 
     # ---- writing --------------------------------------------------------------------------
@@ -216,6 +231,12 @@ class Store:
     def add(self, record: Record, *, replace: bool = False) -> None:
         """Write a finished unit, all of it or nothing; stored points stay unless ``replace``."""
         self._check_place()
+        try:
+            self._write(record, replace)
+        finally:
+            self._merge()
+
+    def _write(self, record: Record, replace: bool) -> None:
         verb = "REPLACE" if replace else "IGNORE"
         unit = (record.key, record.content, json.dumps(record.cell, allow_nan=False), hex(record.entropy))
         points = [
@@ -231,6 +252,17 @@ class Store:
                 f"INSERT OR {verb} INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*point, checksum(*point), *when) for point in points],
             )
+
+    def _merge(self) -> None:
+        """Take the log into the file, as often as costs a twentieth of the time."""
+        now = time.monotonic()
+        if self.path is None or now - self._merged < 20 * self._merging:
+            return
+        # A reader may be in the way: then next time.
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._merged = time.monotonic()
+        self._merging = self._merged - now
 
     def _check_place(self) -> None:
         """Refuse to write into a file that has lost its name: what goes there is gone at the end."""
@@ -259,9 +291,24 @@ class Store:
         select = "SELECT started, version, config, machine FROM runs ORDER BY id"
         with self._spoken():
             return [
-                {"started": s, "version": v, "config": json.loads(c), "machine": json.loads(m)}
+                {
+                    "started": read_text(s, "runs.started"),
+                    "version": read_text(v, "runs.version"),
+                    "config": read_table(c, "runs.config"),
+                    "machine": read_table(m, "runs.machine"),
+                }
                 for s, v, c, m in self.connection.execute(select)
             ]
+
+    def spellings(self) -> list[tuple[str, str]]:
+        """The names of target and activation that the contents of the units have."""
+        select = (
+            "SELECT DISTINCT json_extract(content, '$.content.target[0]'), "
+            "json_extract(content, '$.content.network[0]') FROM units WHERE json_valid(content) ORDER BY 1, 2"
+        )
+        with self._spoken():
+            found = self.connection.execute(select).fetchall()
+        return [(f, s) for f, s in found if isinstance(f, str) and isinstance(s, str)]
 
     def rows(self, wanted: Mapping[str, Iterable[Point]] | None = None) -> list[dict[str, Any]]:
         """The table, one row a (unit, step, lambda), sorted by key, step and lambda; all of it or what is ``wanted``.
@@ -281,8 +328,14 @@ class Store:
                     continue
                 if checksum(key, step, lam, result) != check or key not in cells:
                     raise sqlite3.DatabaseError("a row fails its checksum")
-                row = {"key": key, **cells[key], "step": step, "lambda": lam, **json.loads(result)}
-                found.append(row | {"seconds": seconds, "host": host, "finished": finished})
+                checked_point(step, lam)
+                row = {"key": key, **cells[key], "step": step, "lambda": lam, **read_result(result)}
+                when = {
+                    "seconds": read_number(seconds, "results.seconds"),
+                    "host": read_text(host, "results.host"),
+                    "finished": read_text(finished, "results.finished"),
+                }
+                found.append(row | when)
         return found
 
     def _cells(self) -> dict[str, dict[str, Any]]:
@@ -292,7 +345,7 @@ class Store:
         for key, content, cell, entropy, check in self.connection.execute(select):
             if checksum(key, content, cell, entropy) != check:
                 raise sqlite3.DatabaseError("a unit fails its checksum")
-            cells[key] = json.loads(cell)
+            cells[key] = read_cell(cell)
         return cells
 
     def to_frame(self) -> pd.DataFrame:
@@ -312,9 +365,14 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a DataFrame; lists (the neurons of overlaps) as JSON text."""
     import pandas as pd
 
-    return pd.DataFrame(
-        [{k: json.dumps(v) if isinstance(v, (list, tuple)) else v for k, v in row.items()} for row in rows]
-    )
+    return pd.DataFrame([{k: _entry(v) for k, v in row.items()} for row in rows])
+
+
+def _entry(value: Any) -> Any:
+    """A value for a column: a seed of more than 63 bits, too, is text."""
+    if isinstance(value, (list, tuple)):
+        return json.dumps(value)
+    return str(value) if isinstance(value, int) and value >= 2**63 else value
 
 
 def parquet(table: pd.DataFrame) -> bytes:

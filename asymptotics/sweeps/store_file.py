@@ -68,6 +68,16 @@ def create(path: Path) -> None:
         raise InputError(f"Cannot write the store {str(path)!r}: {error.strerror or error}.") from None
 
 
+def refuse_links(path: Path) -> None:
+    """Refuse to write into a file that has other names: SQLite's log and the lock go by the name."""
+    names = path.stat().st_nlink
+    if names > 1:
+        raise InputError(
+            f"The store {str(path)!r} has {names} names (hard links): two runs could write into it at once. "
+            "Make a copy of it (cp), or remove the other name."
+        )
+
+
 def take_lock(path: Path) -> sqlite3.Connection:
     """An exclusive lock on the file beside the store: SQLite's own, so it works wherever the store does."""
     if not path.parent.is_dir():

@@ -11,25 +11,27 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from asymptotics.experiment.columns import ordered, untrained_is_null
-from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.grid import MOST_UNITS, Experiment, check_units
+from asymptotics.experiment.points import values
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.simulation.runner import Job, mean_and_error
 from asymptotics.simulation.seeds import unit_entropy
-from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, estimate, work_of
+from asymptotics.sweeps.costs import AFTER, NOMINAL, UNIT, Estimate, between, calibrate, estimate, work_of
 from asymptotics.sweeps.provenance import config_of, machine
-from asymptotics.sweeps.store import Point, Record, Store, frame, parquet
-from asymptotics.sweeps.tasks import Outcome, Task, missing, run_task, tasks_of
-from asymptotics.sweeps.workers import complete, open_pool
+from asymptotics.sweeps.store import Point, Record, Store, content_key, frame, parquet
+from asymptotics.sweeps.tasks import Outcome, Task, as_stored, frame_of, jobs_of, missing, run_task, tasks_of
+from asymptotics.sweeps.workers import complete, cores, open_pool, possible_workers
 from asymptotics.text.durations import duration
 from hermite.errors import InputError
 
@@ -41,6 +43,10 @@ Progress = Callable[[str], None]
 PAUSE = 5.0
 #: A sweep shorter than this is not worth a calibration.
 _SHORT = 5.0
+#: Seconds of work after which its own pace says more than the estimate.
+_SETTLED = 1.0
+#: Cells that stand for all of a sweep that is too large to be run unless it is forced.
+_SAMPLE = 1000
 #: The only columns of the table that differ between runs.
 VOLATILE = ("seconds", "host", "finished")
 #: The columns that make a cell, with the point of it.
@@ -113,6 +119,7 @@ def sweep(
     workers: int = 1,
     scheduler: str | None = None,
     resume: bool = True,
+    force: bool = False,
     progress: Progress | None = None,
 ) -> SweepResult:
     """Run every unit of ``experiment`` that ``store`` does not hold yet; returns the whole table.
@@ -122,9 +129,12 @@ def sweep(
     store
         A file (made if missing), an open ``Store``, or None: in memory only.
     workers, scheduler
-        Processes on this machine, or the address of a Dask scheduler (``"local"``: Dask processes here).
+        Processes on this machine (no more than it has cores; one in a process that may have no children), or the
+        address of a Dask scheduler (``"local"``: Dask processes here).
     resume
         False: compute every unit again and replace what is stored.
+    force
+        Run a sweep of more than a million units, too.
     progress
         Called with a line of text now and then.
 
@@ -138,13 +148,31 @@ def sweep(
     """
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise InputError(f"workers must be a whole number of at least 1, not {workers!r}.")
+    progress = progress or _silent
+    if not force:
+        experiment.check_steps()
+        check_units(experiment.unit_count)
     tasks = tasks_of(experiment)
+    workers = _settled(experiment, workers, scheduler, progress)
     if isinstance(store, Store):
-        return _sweep(experiment, tasks, store, workers, scheduler, resume, progress or _silent)
+        return _sweep(experiment, tasks, store, workers, scheduler, resume, progress)
     if store is not None:
         _refuse_functions(experiment)
     with Store.open(store) as opened:
-        return _sweep(experiment, tasks, opened, workers, scheduler, resume, progress or _silent)
+        return _sweep(experiment, tasks, opened, workers, scheduler, resume, progress)
+
+
+def _settled(experiment: Experiment, workers: int, scheduler: str | None, progress: Progress) -> int:
+    """The workers that there will be, and a word where that or their threads is less than was asked for."""
+    threads = max(values(experiment.simulations, "threads"))
+    if threads > cores():
+        progress(f"simulation.threads = {threads}, but there are {cores()} cores: {cores()} are used")
+    if scheduler is not None:
+        return workers if scheduler != "local" else min(workers, cores())
+    found, reason = possible_workers(workers)
+    if reason:
+        progress(reason)
+    return found
 
 
 def _silent(_line: str) -> None:
@@ -171,12 +199,19 @@ def _sweep(
 ) -> SweepResult:
     from asymptotics.version import __version__
 
-    left = missing(tasks, store.points()) if resume else tasks
+    stored = store.points()
+    tasks = list(as_stored(tasks, store.spellings(), stored))
+    left = missing(tasks, stored) if resume else tasks
     if left:
         pool = open_pool(min(workers, len(left)) if scheduler is None else workers, scheduler)
         failures: dict[str, int] = {}
         try:
             progress(_announcement(len(tasks), left, pool.workers))
+            if store.path is not None:
+                name = store.path.name
+                progress(
+                    f"finished units are kept in {name} (to copy it during the run, copy {name}-wal too)"
+                )
             here = machine()
             if len(left) < len(tasks):
                 _tell_differences(store, here, progress)
@@ -215,74 +250,124 @@ def plan(
 ) -> dict[str, Any]:
     """What a sweep would do (``--dry-run``): nothing is computed but a short calibration, nothing is written.
 
-    ``units``, ``stored``, ``missing``, ``rows``; ``seconds`` and ``memory_bytes`` with ``workers`` processes,
-    ``unit_seconds`` of the longest unit.
+    ``units``, ``stored``, ``missing``, ``rows``; ``seconds`` (and ``seconds_range``, between which it should end) and
+    ``memory_bytes`` with ``workers`` processes, ``unit_seconds`` of the longest unit. Units are counted, not written
+    out; of more than a million the cost is that of a sample, and what is stored of them is not looked up.
     """
-    tasks = tasks_of(experiment)
+    units, workers = experiment.unit_count, possible_workers(workers)[0]
+    large = units > MOST_UNITS
+    every = experiment.units()
     stored: dict[str, set[Point]] = {}
+    spellings: list[tuple[str, str]] = []
     if (
         store is not None
         and resume
+        and not large
         and Path(store).exists()
         and (Path(store).stat().st_size or not Path(store).is_file())
     ):
         with Store.read(store) as opened:
-            stored = opened.points()
-    left = missing(tasks, stored)
-    cost = _estimate(left, workers, always=True)
+            stored, spellings = opened.points(), opened.spellings()
+    jobs = jobs_of(experiment, None if stored else [every[i] for i in _spread(len(every))])
+    counts = [(job, job.simulation.replicates - _stored_of(job, stored, spellings)) for job in jobs]
+    sampled = sum(job.simulation.replicates for job in jobs)
+    left = sum(count for _, count in counts) if stored else units
+    cost = _estimate(counts, workers, always=True)
+    if not stored and sampled < units:
+        # The sample is spread over the grid; the sweep is so many times as long.
+        cost = replace(cost, seconds=cost.seconds * units / sampled)
     return {
-        "units": len(tasks),
-        "stored": len(tasks) - len(left),
-        "missing": len(left),
-        "rows": sum(len(task.points) for task in tasks),
+        "units": units,
+        "stored": units - left,
+        "missing": left,
+        "rows": units * _points_of(jobs[0]),
         "workers": workers,
         "seconds": cost.seconds,
+        "seconds_range": list(cost.range),
         "unit_seconds": cost.unit_seconds,
         "memory_bytes": cost.memory,
+        "needs_force": large,
     }
 
 
-def _estimate(left: list[Task], workers: int, always: bool = False) -> Estimate:
-    """The cost of what is left; calibrated where the sweep is long enough to be worth it."""
-    jobs = [task.job for task in left]
-    rough = estimate(jobs, workers)
-    if not jobs or (rough.seconds < _SHORT and not always):
+def _spread(count: int) -> list[int]:
+    """Places spread over so many, the first and the last among them."""
+    return sorted({round(i * (count - 1) / (_SAMPLE - 1)) for i in range(_SAMPLE)})
+
+
+def _points_of(job: Job) -> int:
+    """Rows of one unit."""
+    return job.training.steps + 1 if job.ridge is None else len(job.steps) * len(job.lambdas)
+
+
+def _stored_of(job: Job, stored: Mapping[str, set[Point]], spellings: list[tuple[str, str]]) -> int:
+    """Replicates of a cell that need no work."""
+    if not stored:
+        return 0
+    if len(spellings) > 1 or (spellings and spellings[0] != job.spelling):
+        tasks = as_stored((Task(job, i) for i in range(job.simulation.replicates)), spellings, stored)
+        return job.simulation.replicates - len(missing(tasks, stored))
+    (head, tail), points = frame_of(job), set(Task(job, 0).points)
+    keys = (content_key(f"{head}{i}{tail}") for i in range(job.simulation.replicates))
+    return sum(points <= stored.get(key, set()) for key in keys)
+
+
+def _estimate(units: list[tuple[Job, int]], workers: int, always: bool = False) -> Estimate:
+    """The cost of so many replicates of each cell; calibrated where the sweep is long enough to be worth it."""
+    rough = estimate(units, workers)
+    if not rough.seconds or (rough.seconds < _SHORT and not always):
         return rough
-    longest = max(left, key=lambda task: work_of(task.job).seconds(NOMINAL)).job
-    return estimate(jobs, workers, calibrate(longest))
+    longest = max((job for job, count in units if count), key=lambda job: work_of(job).seconds(NOMINAL))
+    return estimate(units, workers, calibrate(longest))
 
 
 def _announcement(units: int, left: list[Task], workers: int) -> str:
     stored = f" ({units - len(left)} stored)" if len(left) < units else ""
     crowd = {0: ", waiting for a first worker", 1: ""}.get(workers, f" with {workers} workers")
-    return f"{len(left)} of {units} units to compute{stored}: {_estimate(left, max(1, workers))}{crowd}"
+    jobs: dict[int, Job] = {id(task.job): task.job for task in left}
+    counts = Counter(id(task.job) for task in left)
+    cost = _estimate([(job, counts[key]) for key, job in jobs.items()], max(1, workers))
+    return f"{len(left)} of {units} units to compute{stored}: {cost}{crowd}"
 
 
 class Meter:
     """Progress and the time that is left, by the shares of the work; a line now and then."""
 
     def __init__(self, left: list[Task], progress: Progress) -> None:
-        shares: dict[Job, float] = {}
+        shares: dict[int, float] = {}
         for task in left:
-            if task.job not in shares:
-                shares[task.job] = work_of(task.job).seconds(NOMINAL)
-        self._shares, self._total = shares, sum(shares[task.job] for task in left)
+            if id(task.job) not in shares:
+                shares[id(task.job)] = work_of(task.job).seconds(NOMINAL) + UNIT
+        self._shares, self._total = shares, sum(shares[id(task.job)] for task in left)
         self._count, self._units, self._done = 0, len(left), 0.0
         self._progress = progress
         # The wall clock may jump; this one does not.
         self._start = self._last = time.monotonic()
+        #: When the first unit was done (workers had to start before), and the work done by then.
+        self._first: tuple[float, float] | None = None
+        self._said = False
 
     def done(self, task: Task) -> None:
         """A unit has ended."""
         now = time.monotonic()
         self._count += 1
-        self._done += self._shares[task.job]
+        self._done += self._shares[id(task.job)]
+        self._first = self._first or (now, self._done)
+        settled = not self._said and now - self._first[0] >= _SETTLED and self._left(now)[1] > PAUSE
         if self._count == self._units:
             self._progress(f"{self._units} units done in {duration(now - self._start)}")
-        elif now - self._last >= PAUSE:
-            self._last = now
-            rest = (now - self._start) * (self._total - self._done) / self._done
-            self._progress(f"unit {self._count} of {self._units} done, about {duration(rest)} left")
+        elif settled or now - self._last >= PAUSE:
+            self._last, self._said = now, True
+            rest = between(*self._left(now))
+            self._progress(f"unit {self._count} of {self._units} done, {rest} left")
+
+    def _left(self, now: float) -> tuple[float, float]:
+        """Seconds that are left, from the pace since the first unit."""
+        first, done = self._first or (self._start, 0.0)
+        if self._done == done:
+            first, done = self._start, 0.0
+        rest = (now - first) * (self._total - self._done) / (self._done - done)
+        return AFTER[0] * rest, AFTER[1] * rest
 
 
 def _now() -> str:

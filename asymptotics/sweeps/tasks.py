@@ -7,13 +7,13 @@ points on one trajectory, and each of them is the same to the last bit whatever 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from asymptotics.experiment.grid import Experiment
-from asymptotics.simulation.runner import Job, blas_threads
+from asymptotics.experiment.grid import Experiment, Unit
+from asymptotics.simulation.runner import Job, blas_threads, spelling_of
 from asymptotics.sweeps.store import Point, canonical, content_key
 from hermite.errors import InputError
 
@@ -25,10 +25,11 @@ class Task:
     job: Job
     replicate: int
 
-    @cached_property
+    @property
     def content(self) -> str:
         """Canonical JSON of everything that decides the numbers of this unit."""
-        return canonical(self.job.identity | {"replicate": self.replicate})
+        head, tail = frame_of(self.job)
+        return f"{head}{self.replicate}{tail}"
 
     @cached_property
     def key(self) -> str:
@@ -101,38 +102,95 @@ def run_task(task: Task) -> Outcome:
     return Outcome(points, time.perf_counter() - start, platform.node(), __version__)
 
 
+def frame_of(job: Job) -> tuple[str, str]:
+    """Canonical JSON of a job's units, around the number of the replicate."""
+    head, _, tail = canonical(job.identity | {"replicate": 0}).rpartition('"replicate":0')
+    return f'{head}"replicate":', tail
+
+
+def job_of(experiment: Experiment, unit: Unit) -> Job:
+    """One cell of the sweep; without a ridge table the overlaps at steps 0..T are measured.
+
+    Raises ``InputError`` for sizes that make no network.
+    """
+    job = Job(
+        experiment.target,
+        experiment.network,
+        unit.training,
+        unit.ridge if experiment.has_ridge else None,
+        unit.simulation,
+        tuple(sorted(unit.steps)),
+        unit.lambdas if experiment.has_ridge else (),
+        spelling_of(experiment.target, experiment.network),
+    )
+    _ = job.training.n(job.simulation.d), job.ridge and job.ridge.n2(job.simulation.d)
+    return job
+
+
+def jobs_of(experiment: Experiment, units: Iterable[Unit] | None = None) -> list[Job]:
+    """The cells of the sweep, or those of ``units``; raises ``InputError`` with every problem at once."""
+    jobs: dict[Any, Job] = {}
+    problems: dict[str, None] = {}
+    for unit in experiment.units() if units is None else units:
+        try:
+            jobs.setdefault((unit.training, unit.ridge, unit.simulation), job_of(experiment, unit))
+        except InputError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise InputError(list(problems))
+    return list(jobs.values())
+
+
 def tasks_of(experiment: Experiment) -> list[Task]:
     """Every unit of work of the experiment, replicate by replicate.
 
-    Without a ridge table the overlaps at steps 0..T are measured. Raises ``InputError`` with every problem at once.
+    Raises ``InputError`` with every problem at once.
     """
-    jobs: dict[str, Job] = {}
-    problems: list[str] = []
-    for unit in experiment.units():
-        try:
-            job = Job(
-                experiment.target,
-                experiment.network,
-                unit.training,
-                unit.ridge if experiment.has_ridge else None,
-                unit.simulation,
-                tuple(sorted(unit.steps)),
-                unit.lambdas if experiment.has_ridge else (),
-            )
-            task = Task(job, 0)
-            _ = task.cell
-            jobs.setdefault(task.key, job)
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(list(dict.fromkeys(problems)))
-    most = max(job.simulation.replicates for job in jobs.values())
+    jobs = jobs_of(experiment)
+    most = max(job.simulation.replicates for job in jobs)
     return [
         Task(job, replicate)
         for replicate in range(most)
-        for job in jobs.values()
+        for job in jobs
         if replicate < job.simulation.replicates
     ]
+
+
+def as_stored(
+    tasks: Iterable[Task], spellings: Iterable[tuple[str, str]], stored: Collection[str]
+) -> Iterator[Task]:
+    """The tasks, each under the name by which a store has it already, if it has.
+
+    Earlier versions named a unit by the text of the target as it was typed; ``spellings`` are the names of target and
+    activation in the store, ``stored`` the keys.
+    """
+    others: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    known = list(spellings)
+    for task in tasks:
+        mine = task.job.spelling or spelling_of(task.job.f, task.job.network)
+        if mine not in others:
+            others[mine] = [other for other in known if other != mine and _same(task.job, other)]
+        if others[mine] and task.key not in stored:
+            for other in others[mine]:
+                named = replace(task, job=replace(task.job, spelling=other))
+                if named.key in stored:
+                    task = named
+                    break
+        yield task
+
+
+def _same(job: Job, spelling: tuple[str, str]) -> bool:
+    """Whether these names mean the target and the activation of ``job``."""
+    from hermite.target import Target
+
+    if not job.f.is_symbolic:
+        return False
+    try:
+        target = Target(spelling[0], job.f.variables, job.f.gram, job.f.noise)
+        network = replace(job.network, activation=spelling[1])
+        return spelling_of(target, network) == spelling_of(job.f, job.network)
+    except InputError:
+        return False
 
 
 def missing(tasks: Iterable[Task], stored: Mapping[str, set[Point]]) -> list[Task]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -274,6 +275,25 @@ def _children_import_safely() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def cores() -> int:
+    """Cores that this process may use (its affinity and the quota of its container are minded)."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def possible_workers(asked: int) -> tuple[int, str]:
+    """How many processes there can be, and why not as many as were asked for."""
+    if asked > 1 and multiprocessing.current_process().daemon:
+        return (
+            1,
+            "this process may have no children (it is a worker itself): units run here, one after another",
+        )
+    if asked > 1 and asked > cores():
+        return cores(), f"{asked} workers were asked for, but there are {cores()} cores: {cores()} are used"
+    return asked, ""
 
 
 def open_pool(workers: int, scheduler: str | None) -> Pool:

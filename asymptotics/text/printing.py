@@ -183,9 +183,12 @@ def plan_text(plan: Mapping[str, Any]) -> str:
     ]
     if plan["missing"]:
         lines.append(
-            f"about {duration(plan['seconds'])} with {plan['workers']} worker{'s' * (plan['workers'] > 1)} "
-            f"(longest unit {duration(plan['unit_seconds'])}), {size(plan['memory_bytes'])} of memory"
+            f"{' to '.join(map(duration, plan['seconds_range']))} with {plan['workers']} "
+            f"worker{'s' * (plan['workers'] > 1)} (longest unit about {duration(plan['unit_seconds'])}), "
+            f"{size(plan['memory_bytes'])} of memory"
         )
+    if plan["needs_force"]:
+        lines.append("that many units are run only with --force; what is stored of them was not looked up")
     return "\n".join(lines)
 
 

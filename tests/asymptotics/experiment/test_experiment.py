@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asymptotics import Experiment, Network, Ridge, Simulation, Training
+from asymptotics import Experiment, Network, Ridge, Simulation, Training, sweep
 from hermite.errors import InputError
 
 MINIMAL = '[target]\nexpression = "z1 + z1*z2"\n'
@@ -277,3 +277,45 @@ def test_a_callable_activation_is_kept() -> None:
     assert Network(activation=np.tanh).activation is np.tanh
     with pytest.raises(InputError, match=r"network\.activation"):
         Network(activation=3)
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "plain"),
+    [
+        ("training", {"alpha": (1.0, 2.0), "steps": range(3)}, {"alpha": [1.0, 2.0], "steps": [0, 1, 2]}),
+        (
+            "training",
+            {"eta": np.array([0.5, 1.0]), "steps": np.arange(2), "remove_orders": range(2)},
+            {"eta": [0.5, 1.0], "steps": [0, 1], "remove_orders": [0, 1]},
+        ),
+        ("ridge", {"lambda": np.float64(0.1), "alpha": np.array(2)}, {"lambda": 0.1, "alpha": 2}),
+        ("network", {"readout": np.array([[1, 0.5], [-1, 0.5]])}, {"readout": [[1, 0.5], [-1, 0.5]]}),
+        ("simulation", {"d": (16, np.int64(20))}, {"d": [16, 20]}),
+    ],
+)
+def test_a_grid_is_any_sequence(key: str, given: dict[str, Any], plain: dict[str, Any]) -> None:
+    target = {"target": {"expression": "z1"}}
+    assert Experiment.from_dict(target | {key: given}) == Experiment.from_dict(target | {key: plain})
+
+
+@pytest.mark.parametrize(
+    "data", [None, [1, 2], "text", 3, {"target": None}, {3: {}}, {"target": {"expression": []}}]
+)
+def test_what_is_no_experiment_is_refused_in_sentences(data: Any) -> None:
+    with pytest.raises(InputError):
+        Experiment.from_dict(data)
+
+
+@pytest.mark.parametrize("seed", [2**63, 2**64 + 1, 2**128 - 1, np.random.SeedSequence(1).entropy])
+def test_a_seed_may_have_as_many_bits_as_entropy_has(seed: Any) -> None:
+    assert Simulation(seed=seed).seed == seed
+    table = {
+        "target": {"expression": "z1"},
+        "simulation": {"seed": seed, "d": 10, "width": 4, "test_samples": 50},
+    }
+    given = Experiment.from_dict(table | {"training": {"steps": 0}})
+    result = sweep(given)
+    assert result.rows[0]["seed"] == seed
+    assert str(result.to_frame()["seed"][0]) == str(seed)
+    with pytest.raises(InputError, match="seed"):
+        Simulation(seed=-1)

@@ -14,12 +14,33 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from asymptotics.commands.cli import run
 from asymptotics.sweeps import store as module
 from asymptotics.sweeps import store_file
-from asymptotics.sweeps.store import Record, Store, canonical, content_key
+from asymptotics.sweeps.store import Record, Store, canonical, checksum, content_key
 from hermite.errors import InputError
 
-CELL = {"d": 20, "replicate": 0}
+CELL = {
+    "target": "z1",
+    "noise": 0.0,
+    "activation": "relu",
+    "method": "direct",
+    "d": 20,
+    "p": 20,
+    "batch_exponent": 1.0,
+    "alpha_train": 4.0,
+    "eta": 1.0,
+    "n": 80,
+    "alpha": 1.0,
+    "beta": 1.0,
+    "n2": 20,
+    "seed": 0,
+    "replicate": 0,
+}
+
+
+def errors(value: float) -> dict[str, float]:
+    return {"test_error": value, "train_error": 0.0, "excess_risk": 0.0}
 
 
 def record(i: int, value: float = 0.1, points: tuple[tuple[int, float | None], ...] = ((0, 0.1),)) -> Record:
@@ -27,7 +48,7 @@ def record(i: int, value: float = 0.1, points: tuple[tuple[int, float | None], .
         content=canonical({"unit": i}),
         cell=CELL | {"replicate": i},
         entropy=2**255 + i,
-        points=tuple((step, lam, {"test_error": value}) for step, lam in points),
+        points=tuple((step, lam, errors(value)) for step, lam in points),
         seconds=0.5,
         host="here",
         finished="2026-01-01T00:00:00+00:00",
@@ -249,8 +270,8 @@ def test_a_number_that_was_changed_by_the_disk_is_found(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     filled(path)
     content = path.read_bytes()
-    assert content.count(b'{"test_error":1.1}') == 1
-    for old, new in ((b'{"test_error":1.1}', b'{"test_error":7.1}'), (b'"replicate": 1', b'"replicate": 7')):
+    assert content.count(b'"test_error":1.1,') == 1
+    for old, new in ((b'"test_error":1.1,', b'"test_error":7.1,'), (b'"replicate": 1', b'"replicate": 7')):
         path.write_bytes(content.replace(old, new))
         with (
             Store.read(path) as store,
@@ -387,3 +408,106 @@ def test_contents_are_canonical_json(tmp_path: Path) -> None:
         assert content_key(content) == key
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+# ---- values that no version writes -----------------------------------------------------------
+
+DEEP = "[" * 3000 + "]" * 3000
+
+
+def crafted(path: Path, table: str, column: str, value: object) -> None:
+    """A store with one value replaced and every checksum right."""
+    filled(path)
+    connection = sqlite3.connect(path)
+    connection.execute(f"UPDATE {table} SET {column} = ?", (value,))
+    for key, content, cell, entropy in connection.execute(
+        "SELECT key, content, cell, entropy FROM units"
+    ).fetchall():
+        check = checksum(key, content, cell, entropy)
+        connection.execute("UPDATE units SET checksum = ? WHERE key = ?", (check, key))
+    for row in connection.execute("SELECT rowid, key, step, lambda, result FROM results").fetchall():
+        connection.execute("UPDATE results SET checksum = ? WHERE rowid = ?", (checksum(*row[1:]), row[0]))
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values"),
+    [
+        (
+            "runs",
+            "config",
+            ["[1,2]", "null", "3", '"text"', "{", DEEP, '{"target":' + DEEP + "}", None, b"\x00"],
+        ),
+        ("runs", "machine", ["[]", "null", DEEP]),
+        ("runs", "started", [None, b"x"]),
+        (
+            "results",
+            "result",
+            [
+                "[]",
+                "null",
+                '"text"',
+                "{}",
+                DEEP,
+                '{"test_error":NaN,"train_error":0,"excess_risk":0}',
+                '{"test_error":Infinity,"train_error":0,"excess_risk":0}',
+                '{"test_error":"1","train_error":0,"excess_risk":0}',
+                '{"test_error":[1],"train_error":0,"excess_risk":0}',
+                '{"test_error":true,"train_error":0,"excess_risk":0}',
+                '{"risk":1,"neurons":[]}',
+                '{"risk":1,"neurons":[[1]]}',
+                '{"risk":1,"neurons":[{"M":["a"],"norm2":1,"readout":1,"weight":1}]}',
+                '{"risk":1,"neurons":' + DEEP + "}",
+                None,
+            ],
+        ),
+        ("results", "step", ["one", -1, 1.5, None]),
+        ("results", "lambda", ["one", -1.0, float("inf")]),
+        ("results", "seconds", ["one", None]),
+        ("results", "host", [None, b"x"]),
+        (
+            "units",
+            "cell",
+            ["[]", "null", "{}", DEEP, json.dumps(CELL | {"d": "x"}), json.dumps(CELL | {"x": 1})],
+        ),
+    ],
+)
+def test_a_crafted_store_is_refused_row_by_row_in_one_sentence(
+    table: str, column: str, values: list[object], tmp_path: Path
+) -> None:
+    for i, value in enumerate(values):
+        path = tmp_path / f"{i}.sqlite"
+        crafted(path, table, column, value)
+        with Store.read(path) as store, pytest.raises(InputError, match="damaged") as caught:
+            _ = store.runs(), store.rows()
+        (sentence,) = caught.value.problems
+        assert f"{table}.{column}" in sentence
+        assert len(sentence) < 400
+
+
+@pytest.mark.parametrize(
+    "value", ["[1,2]", "null", DEEP, '{"target": 3}', "{}", '{"training": {"steps": [[[]]]}}']
+)
+def test_a_report_of_a_crafted_store_is_a_sentence(
+    value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.sqlite"
+    crafted(path, "runs", "config", value)
+    assert run(["report", str(path), "-o", str(tmp_path / "x.html")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+
+
+def test_a_store_of_two_names_is_refused_for_writing(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    filled(path)
+    os.link(path, tmp_path / "b.sqlite")
+    for name in ("a.sqlite", "b.sqlite"):
+        with pytest.raises(InputError, match=r"2 names \(hard links\)"):
+            Store.open(tmp_path / name)
+        with Store.read(tmp_path / name) as store:
+            assert len(store.rows()) == 3
+    (tmp_path / "b.sqlite").unlink()
+    assert len(filled(path)) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,15 @@ from asymptotics.commands.cli import run
 from asymptotics.commands.terminal import INTERRUPTED
 from asymptotics.comparison.curves import simulated_risks
 from asymptotics.comparison.trajectories import measure
+from asymptotics.experiment.points import Grid, collapse, expand, values
+from asymptotics.experiment.settings import Training
+from asymptotics.simulation.runner import GENERATION
 from asymptotics.sweeps import sweeping as sweeps
-from asymptotics.sweeps.costs import estimate
+from asymptotics.sweeps.costs import START, estimate
 from asymptotics.sweeps.provenance import config_of
 from asymptotics.sweeps.store import Store
 from asymptotics.sweeps.sweeping import VOLATILE, plan
-from asymptotics.sweeps.tasks import Outcome, Task, tasks_of
+from asymptotics.sweeps.tasks import Outcome, Task, jobs_of, tasks_of
 from hermite import Target
 from hermite.errors import InputError
 
@@ -228,13 +233,13 @@ def test_frames_and_files_hold_the_same_table() -> None:
 @pytest.mark.parametrize(
     ("text", "settings", "key", "value"),
     [
-        (FILE, {}, "e958f38188319b868c622a5c1a318bf6ed4a61c19337500a6d8d264a2f95e63d", 0.5875117),
-        (OVERLAPS, {}, "48f2780fdf089fc3f573d8d2054bdbfe491d3be0af8cc070150881e90bc14eed", 0.9875007),
+        (FILE, {}, "f11f4fcdf8c93c5cc123edaaeb5fa63647782bb8e3d1d5c2199f88547fbebe7a", 0.5984382),
+        (OVERLAPS, {}, "a4d4de21b0bb4f1661d03911f36040bfc74a783d4bc727c005b2c661adec62fb", 0.6646094),
         (
             OVERLAPS,
             {"method": "reduced", "d": 40},
-            "5db722592b8f2ef6ee43fd0193184f064d134c1d320ee2af63f1f612899b9ada",
-            1.0191655,
+            "808d385415d77c3054f1c41412b4991bfd4a99f9bfd0a06cc817fce565c20068",
+            0.9008896,
         ),
     ],
 )
@@ -373,11 +378,11 @@ def test_a_plan_writes_nothing_and_counts_what_is_missing(tmp_path: Path) -> Non
 
 
 def test_estimates_grow_with_the_work_and_shrink_with_the_workers() -> None:
-    jobs = [task.job for task in tasks_of(experiment())]
-    large = [task.job for task in tasks_of(experiment(test_samples=30_000))]
-    assert estimate(large, 1).seconds > estimate(jobs, 1).seconds
-    assert estimate(jobs, 2).seconds == pytest.approx(estimate(jobs, 1).seconds / 2)
-    assert estimate(jobs, 2).memory == 2 * estimate(jobs, 1).memory
+    units = [(job, 1000) for job in jobs_of(experiment())]
+    large = [(job, 1000) for job in jobs_of(experiment(test_samples=30_000))]
+    assert estimate(large, 1).seconds > estimate(units, 1).seconds
+    assert START < estimate(large, 2).seconds - START < estimate(large, 1).seconds / 2
+    assert estimate(units, 2).memory == 2 * estimate(units, 1).memory
 
 
 COMMAND = [sys.executable, "-c", "from asymptotics.commands.cli import main; main()", "simulate"]
@@ -524,8 +529,8 @@ def kill_and_resume(folder: Path, kills: int, *options: str) -> None:
             assert driver.stderr is not None
             assert "units to compute" in driver.stderr.readline()
             # Ten more pages in the log: some units are committed. Opening the store to count them would mend it.
-            before = size_of(log)
-            while before <= size_of(log) < before + 10 * 4120 and driver.poll() is None:
+            before = size_of(path) + size_of(log)
+            while before <= size_of(path) + size_of(log) < before + 10 * 4120 and driver.poll() is None:
                 time.sleep(0.002)
             time.sleep(chance.uniform(0.0, 0.05))
             driver.kill()
@@ -554,3 +559,182 @@ def test_kills_at_any_moment_leave_the_table_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])
 def test_many_kills_at_any_moment_leave_the_table_as_it_is(tmp_path: Path, options: tuple[str, ...]) -> None:
     kill_and_resume(tmp_path, 25, *options)
+
+
+# ---- what names a unit -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "activation"),
+    [
+        ("z1+He2(z1)/2 ", "relu"),
+        ("  z1 +\tHe2( z1 ) / 2", " relu(x)"),
+        ("z1 + 0.5*He2(z1)", "relu ( x )"),
+        ("z1 + 1/2*He2(z1)", "relu"),
+    ],
+)
+def test_equal_targets_however_typed_are_one_unit(
+    target: str, activation: str, tmp_path: Path, undisturbed: list[dict[str, Any]]
+) -> None:
+    path = tmp_path / "a.sqlite"
+    sweep(experiment(replicates=1), path)
+    typed = FILE.replace("z1 + He2(z1)/2", target.replace("\t", " ")).replace('"relu"', f'"{activation}"')
+    result = sweep(experiment(typed, replicates=1), path)
+    assert result.computed == 0
+    alone = sweep(experiment(typed, replicates=1))
+    assert [row["test_error"] for row in alone.rows] == [row["test_error"] for row in result.rows]
+
+
+def test_a_unit_under_the_name_of_an_earlier_version_is_found_and_added_to(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    given = experiment(replicates=1)
+    named = ("z1+He2(z1)/2", "relu")
+    old = [replace(task, job=replace(task.job, spelling=named)) for task in tasks_of(given)]
+    with Store.open(path) as store:
+        for task in old:
+            half = replace(task, job=replace(task.job, steps=(0,)))
+            store.add(sweeps._record(task, sweeps.run_task(half)))
+    result = sweep(given, path)
+    # The missing steps come from the trajectory that the old name draws, not from another one.
+    assert {row["key"] for row in result.rows} == {task.key for task in old}
+    wanted = [point for task in old for point in sweeps.run_task(task).points]
+    found = [(row["step"], row["lambda"], row["test_error"]) for row in result.rows]
+    assert sorted(found) == sorted((step, lam, errors["test_error"]) for step, lam, errors in wanted)
+    assert sweep(experiment(replicates=2), path).computed == 8
+    assert plan(experiment(replicates=2), path)["missing"] == 0
+
+
+def test_methods_have_generations_of_their_own() -> None:
+    (direct,) = tasks_of(experiment(OVERLAPS, replicates=1))
+    (reduced,) = tasks_of(experiment(OVERLAPS, replicates=1, method="reduced", d=40))
+    assert '"generation":1' in direct.content
+    assert f'"generation":{GENERATION["reduced"]}' in reduced.content
+
+
+# ---- bounds before work ----------------------------------------------------------------------
+
+LONG = [round(1 + 0.01 * i, 2) for i in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("tables", "units"),
+    [
+        ({"training": {"alpha": LONG, "eta": LONG}, "ridge": {"alpha": LONG}}, 10**10),
+        ({"training": {"alpha": LONG}, "ridge": {"alpha": LONG, "lambda": LONG}}, 10**7),
+        ({"ridge": {}, "simulation": {"replicates": 10**9}}, 10**9),
+        ({"training": {"steps": 10**9}}, 10),
+        ({"training": {"steps": [0, 10**9]}, "ridge": {}}, 10),
+        (
+            {"training": {"alpha": LONG}, "ridge": {"alpha": LONG[:100]}, "simulation": {"replicates": 1}},
+            10**5,
+        ),
+    ],
+)
+def test_a_plan_counts_and_never_writes_out(tables: dict[str, Any], units: int) -> None:
+    given = Experiment.from_dict({"target": {"expression": "z1"}} | tables)
+    start = time.process_time()
+    tracemalloc.start()
+    try:
+        found = plan(given)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found["units"] == found["missing"] == units
+    assert found["needs_force"] == (units > 10**6)
+    assert found["seconds_range"][0] < found["seconds"] < found["seconds_range"][1]
+    assert peak < 1e8
+    # Under the tracing of memory, which slows it several times.
+    assert time.process_time() - start < 10.0
+    if units != 10**5:
+        with pytest.raises(InputError, match="only with --force"):
+            sweep(given)
+
+
+def test_grids_that_are_not_written_out_have_the_points_of_those_that_are() -> None:
+    axes = {"steps": (0, 1, 2), "alpha": (1.0, 2.0), "eta": (0.5, 1.0)}
+    lazy: Grid[Training] = Grid(Training, axes)
+    plain = expand(Training, axes)
+    assert isinstance(plain, tuple)
+    assert (tuple(lazy), len(lazy), lazy[7], lazy[-1], lazy[2:5]) == (
+        plain,
+        12,
+        plain[7],
+        plain[-1],
+        plain[2:5],
+    )
+    assert tuple(collapse(lazy, "steps", 2)) == collapse(plain, "steps", 2)
+    assert values(lazy, "alpha") == values(plain, "alpha")
+    assert values(lazy, "batch_exponent") == values(plain, "batch_exponent")
+    with pytest.raises(IndexError):
+        lazy[12]
+
+
+def test_workers_and_threads_are_no_more_than_cores_and_it_is_said() -> None:
+    lines: list[str] = []
+    few = experiment(OVERLAPS, threads=10**6)
+    rows = lasting(sweep(few, workers=10**6, progress=lines.append).rows)
+    assert any("1000000 workers were asked for" in line for line in lines)
+    assert any("simulation.threads = 1000000" in line for line in lines)
+    assert len(rows) == 6
+    assert plan(few, workers=10**6)["workers"] <= (os.cpu_count() or 1)
+
+
+def in_a_daemon(_item: int) -> tuple[list[Any], list[str]]:
+    lines: list[str] = []
+    return lasting(sweep(experiment(OVERLAPS), workers=2, progress=lines.append).rows), lines
+
+
+def test_a_sweep_inside_a_pool_of_daemons_runs_there() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        (answer_,) = pool.map(in_a_daemon, [0])
+    rows, lines = answer_
+    assert rows == lasting(sweep(experiment(OVERLAPS)).rows)
+    assert any("may have no children" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("replicates", "samples", "d", "workers"),
+    [
+        (1, 300, 16, 1),
+        (20, 300, 16, 1),
+        (60, 300, 16, 1),
+        (3, 5000, 30, 1),
+        (3, 20_000, 40, 1),
+        (2, 50_000, 40, 1),
+        (1, 300, 16, 2),
+        (40, 300, 16, 2),
+        (10, 5000, 30, 2),
+        (2, 50_000, 40, 2),
+    ],
+)
+def test_the_range_of_an_estimate_covers(
+    replicates: int, samples: int, d: int, workers: int, tmp_path: Path
+) -> None:
+    given = experiment(replicates=replicates, test_samples=samples)
+    given = replace(given, simulations=tuple(replace(s, d=d) for s in given.simulations[:1]))
+    low, high = plan(given, workers=workers)["seconds_range"]
+    start = time.perf_counter()
+    sweep(given, tmp_path / "a.sqlite", workers=workers)
+    took = time.perf_counter() - start
+    # A machine that is busy with other things may take longer than any range.
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if hasattr(os, "getloadavg") else 1.0
+    assert low <= took <= high * busy
+
+
+# ---- the copy of a store ---------------------------------------------------------------------
+
+
+def test_a_copy_of_the_file_alone_holds_what_was_finished_a_moment_before_a_kill(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(FILE.replace("replicates = 3", "replicates = 1000"))
+    with subprocess.Popen(
+        [*COMMAND, "a.toml"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as driver:
+        while units_in(tmp_path / "a.sqlite") < 50:
+            time.sleep(0.02)
+        driver.kill()
+        assert driver.stderr is not None
+        assert "a.sqlite-wal" in driver.stderr.read()
+    (tmp_path / "copy").mkdir()
+    shutil.copy(tmp_path / "a.sqlite", tmp_path / "copy")
+    alone = units_in(tmp_path / "copy" / "a.sqlite")
+    assert 0.5 * units_in(tmp_path / "a.sqlite") <= alone
