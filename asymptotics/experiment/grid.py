@@ -127,9 +127,9 @@ class Experiment:
         return cls(
             target=target,
             network=Network(**grids["network"]),
-            trainings=expand(Training, _axes(grids["training"])),
-            ridges=expand(Ridge, _axes(grids["ridge"])),
-            simulations=expand(Simulation, _axes(grids["simulation"])),
+            trainings=expand(Training, _axes("training", grids["training"])),
+            ridges=expand(Ridge, _axes("ridge", grids["ridge"])),
+            simulations=expand(Simulation, _axes("simulation", grids["simulation"])),
             has_ridge="ridge" in data,
         )
 
@@ -294,11 +294,11 @@ def _unknown(table: str, key: str, known: Mapping[str, Any]) -> str:
     return f"[{table}] has no key {key!r}{schema.suggestion(key, known)}; it has {', '.join(known)}."
 
 
-def _axes(grid: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """Field → its values, for every key of one table."""
+def _axes(table: str, grid: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """Field → its values, for every key of one table; a list that is no grid is one value."""
     return {
-        "lam" if key == "lambda" else key: v if isinstance(v, tuple) and key != "remove_orders" else (v,)
-        for key, v in grid.items()
+        "lam" if key == "lambda" else key: value if _TABLES[table][key].grid else (value,)
+        for key, value in grid.items()
     }
 
 
