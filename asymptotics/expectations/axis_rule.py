@@ -143,16 +143,20 @@ def _moments(functions: Functions, x: Array, w: Array) -> Array:
     Functions of little energy (lines through improbable points) count by the largest energy.
     """
     values = np.asarray(functions(x), float)
+    # In units of the largest value squares neither underflow nor overflow.
+    unit = float(np.max(np.abs(values), initial=0.0))
+    unit = unit if 0 < unit < math.inf else 1.0
+    values = values / unit
     basis = hermite_values(x, _MOMENTS) * w
     square = values**2
     energy = w @ square
     size = max(float(np.max(energy, initial=0.0)), 1e-300)
     first = basis @ values / math.sqrt(size)
     spread = np.max((basis[1:5] ** 2 / np.maximum(w, 1e-300)) @ square, axis=1, keepdims=True, initial=1e-300)
-    second = basis[1:5] @ square / np.sqrt(size * spread)
+    second = basis[1:5] @ square / (math.sqrt(size) * np.sqrt(spread))
     with np.errstate(over="ignore", invalid="ignore"):
         fourth = basis[:3] @ (square / size) ** 2
         most = float(np.max(fourth[0], initial=0.0))
     finite = 0 < most < math.inf
     fourth = np.append(fourth.ravel() / most, math.log(most)) if finite else np.zeros(fourth.size + 1)
-    return np.concatenate([first.ravel(), second.ravel(), [math.log(size)], fourth])
+    return np.concatenate([first.ravel(), second.ravel(), [math.log(size) + 2 * math.log(unit)], fourth])

@@ -21,6 +21,7 @@ from asymptotics.generalisation.ridge_theories.trained_levels import LevelE, Lev
 from asymptotics.generalisation.set_ups import SetUps
 from asymptotics.generalisation.theory import Level, Setting, Theory
 from asymptotics.json_values import plain
+from asymptotics.learning.natural_units import natural_units
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 from hermite.target import Target, as_target
@@ -99,7 +100,11 @@ def _setting(
 
 
 def _risk(setting: Setting, throw: bool) -> Risk:
-    return chosen(setting).answer(setting, throw)
+    theory = chosen(setting)
+    units = natural_units(setting.f, setting.network, setting.training, readout_is_replaced=True)
+    if units.changes:
+        setting = replace(setting, f=units.target, network=units.network, training=units.training)
+    return units.restored_risk(theory.answer(setting, throw))
 
 
 def chosen(setting: Setting) -> Theory:

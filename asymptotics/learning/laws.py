@@ -5,6 +5,7 @@ A new protocol is a room beside :mod:`asymptotics.learning.giant` whose laws are
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from asymptotics.learning.giant.fixed_width_leap import FixedWidthLeap
 from asymptotics.learning.giant.many_neurons import ManyNeurons, ManyNeuronsLeap
 from asymptotics.learning.given_directions import in_given_directions
 from asymptotics.learning.law import Law
+from asymptotics.learning.natural_units import NaturalUnits, natural_units
 from asymptotics.learning.reuse.law import ReusedBatch, ReusedBatchOfManyNeurons
 from asymptotics.learning.sgd.law import OnlineSGD
 from asymptotics.results import Overlaps
@@ -74,7 +76,24 @@ def orthonormal_overlaps(
         raise InputError(f"accuracy must be a positive number, not {accuracy!r}")
     if d is not None and d < f.r:
         raise InputError(f"d must be at least the number of directions of the target, {f.r}, not {d}")
-    return law_of(f, network, training, d).overlaps(f, network, training, accuracy=accuracy, d=d)
+    units = natural_units(f, network, training)
+    found = _in_units(units, accuracy, d)
+    alone = natural_units(f, network, training, readout_is_replaced=True)
+    if (alone.label, alone.readout) == (units.label, units.readout):
+        return found
+    # One step from an output of 0: the weights know eta ã y alone, the risk the labels beside the readouts.
+    weights = _in_units(alone, accuracy, d)
+    steps = tuple(
+        replace(own, risk=other.risk) for own, other in zip(weights.steps, found.steps, strict=True)
+    )
+    return replace(weights, steps=steps)
+
+
+def _in_units(units: NaturalUnits, accuracy: float, d: int | None) -> Overlaps:
+    """The law's answer in ``units``, told in the user's."""
+    f, network, training = units.target, units.network, units.training
+    law = law_of(f, network, training, d)
+    return units.restored_overlaps(law.overlaps(f, network, training, accuracy=accuracy, d=d))
 
 
 def learned_features(f: Target, network: Network, training: Training) -> LearnedFeatures:

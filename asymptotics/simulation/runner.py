@@ -23,6 +23,7 @@ from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.learning.given_directions import along_given, cosines_with_given, lengths_of
+from asymptotics.learning.natural_units import natural_units
 from asymptotics.results import Overlaps, Risk, StepOverlaps, Validity
 from asymptotics.simulation.backends import get_backend
 from asymptotics.simulation.direct import DirectNetwork
@@ -260,10 +261,16 @@ class Job:
     @np.errstate(over="ignore", invalid="ignore")
     def run(self, replicate: int) -> list[Any]:
         """The trajectory of one replicate: per step a ``Fit``, or (M, Q, risk)."""
-        s, net, t = self.simulation, self.network, self.training
+        s = self.simulation
+        last = max(self.steps) if self.ridge is not None else self.training.steps
+        # The draws are those of the setting as it was given; the numbers are worked out in natural units.
+        units = natural_units(
+            self.f, self.network, replace(self.training, steps=last), readout_is_replaced=True
+        )
+        f, net, t = units.target, units.network, units.training
         kind = DirectNetwork if s.method == "direct" else ReducedNetwork
         student = kind(
-            self.f,
+            f,
             net.get_activation(),
             net.finite_readout(self.width),
             s.d,
@@ -277,26 +284,25 @@ class Job:
             backend=get_backend(s.backend, s.device),
         )
         found: list[Any] = []
-        last = max(self.steps) if self.ridge is not None else t.steps
         for step in range(last + 1):
             if step:
                 PROTOCOL_STEPS[t.protocol].step(student, step, t, s.d)
             first = _STEP * (step + 1)
             if self.ridge is None:
-                risk = population_risk(student, self.f, first, s.test_samples)
+                ratio = units.readout / units.label
+                risk = units.errors(population_risk(student, f, first, s.test_samples, ratio))
                 m, q = student.overlaps()
                 found.append((along_given(self.f, m), q, risk))
             elif step in self.steps:
-                found.append(
-                    fit_and_test(
-                        student,
-                        self.f,
-                        self.lambdas,
-                        n2=self.ridge.n2(s.d),
-                        n_test=s.test_samples,
-                        streams=(first, first + 1),
-                    )
+                fit = fit_and_test(
+                    student,
+                    f,
+                    self.lambdas,
+                    n2=self.ridge.n2(s.d),
+                    n_test=s.test_samples,
+                    streams=(first, first + 1),
                 )
+                found.append(Fit(*(x * units.label * units.label for x in (fit.test_error, fit.train_error))))
         return found
 
     def points(self, record: list[Any]) -> Iterator[tuple[int, float | None, dict[str, Any]]]:
@@ -386,7 +392,12 @@ def readout_groups(readout: Array) -> list[Array]:
 def mean_and_error(values: Array) -> tuple[Array, Array | None]:
     """Mean over the first axis (replicates) and its standard error; ``None`` for one replicate."""
     mean = values.mean(axis=0)
-    return mean, None if len(values) < 2 else values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    if len(values) < 2:
+        return mean, None
+    # Deviations in units of a power of two (exact) where their squares would leave the range of a float.
+    size = float(np.max(np.abs(values), initial=0.0))
+    unit = 2.0 ** np.floor(np.log2(size)) if 0 < size < np.inf and not 1e-100 < size < 1e100 else 1.0
+    return mean, unit * ((values / unit).std(axis=0, ddof=1) / np.sqrt(len(values)))
 
 
 def _step(

@@ -82,11 +82,14 @@ def output(network: Network, neurons: Any) -> Array:
     )
 
 
-def population_risk(network: Network, target: Target, stream: int, n: int) -> float:
-    """E[(f* − f)²] of the network as it stands, over ``n`` fresh samples, without label noise."""
+def population_risk(network: Network, target: Target, stream: int, n: int, unit: float = 1.0) -> float:
+    """E[(f* − f)²] of the network as it stands, over ``n`` fresh samples, without label noise.
+
+    ``unit``: the network's output is counted in so many units of the target.
+    """
     total = 0.0
     for chunk in network.fields(stream, n):
-        gap = labels(target, chunk.target, None) - output(network, chunk.neurons)
+        gap = labels(target, chunk.target, None) - unit * output(network, chunk.neurons)
         total += float(gap @ gap)
     check_finite(total)
     return total / n

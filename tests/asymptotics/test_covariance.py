@@ -1,0 +1,133 @@
+"""Predictions do not depend on units, on the frame of the target, or on the order of a grid.
+
+f → c f, Δ → c² Δ, ã → c ã, eta → eta/c² leaves the weights and multiplies every error by c², to rounding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asymptotics import Experiment, Network, Ridge, Simulation, Training, overlaps, risk, simulate
+from asymptotics.comparison.curves import curve_rows
+from asymptotics.simulation import runner
+from hermite import Target
+
+UNITS = ["1e-150", "1e-90", "1e-20", "7e-3", "300", "1e90", "1e150"]
+BASE = "(z1 + z1*z2/2 + tanh(z2)/3)"
+
+
+def scaled(unit: str, network: dict[str, Any], training: dict[str, Any], readout: float, eta: float) -> Any:
+    """(target, network, training) in labels ``unit`` times as large, ã times ``readout``, eta times ``eta``."""
+    c = float(unit)
+    target = Target(f"{unit}*{BASE}", noise=0.1 * c * c)
+    atoms = ((readout, 0.5), (-readout, 0.5))
+    return target, Network(readout=atoms, **network), Training(**training, eta=0.7 * eta)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize(
+    ("network", "training"),
+    [
+        ({}, {"steps": 2, "alpha": 3.0}),
+        ({"initialisation": "independent"}, {"steps": 1, "alpha": 3.0}),
+        ({"width": 4, "activation": "erf"}, {"steps": 1, "alpha": 3.0}),
+        ({}, {"steps": 1, "alpha": 3.0, "batch_exponent": 2, "remove_orders": (0, 1)}),
+    ],
+)
+def test_overlaps_are_covariant(unit: str, network: dict[str, Any], training: dict[str, Any]) -> None:
+    c = float(unit)
+    plain = overlaps(*scaled("1", network, training, 1.0, 1.0))
+    other = overlaps(*scaled(unit, network, training, c, 1 / c / c))
+    for one, two in zip(plain.steps, other.steps, strict=True):
+        np.testing.assert_allclose(two.M, one.M, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(two.norm2, one.norm2, rtol=1e-9)
+        np.testing.assert_allclose(two.readout / c, one.readout, rtol=1e-12)
+        assert two.risk / c / c == pytest.approx(one.risk, rel=1e-8)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("readout", ["labels", "same"])
+def test_one_step_from_no_output_has_two_units(unit: str, readout: str) -> None:
+    """Symmetric initialisation, one step: the labels have a unit of their own, weights and errors of the fit follow."""
+    c = float(unit)
+    k = c if readout == "labels" else 1.0
+    plain, other = scaled("1", {}, {}, 1.0, 1.0), scaled(unit, {}, {}, k, 1 / c / k)
+    np.testing.assert_allclose(overlaps(*other)[1].M, overlaps(*plain)[1].M, rtol=1e-9, atol=1e-12)
+    for settings in (Ridge(2.0, 1.0, 0.1), Ridge(2.0, 1.0, 0.1, d=60)):
+        one, two = risk(*plain, settings), risk(*other, settings)
+        for key in ("test_error", "train_error", "excess_risk", "plateau"):
+            assert getattr(two, key) / c / c == pytest.approx(getattr(one, key), rel=1e-8), key
+
+
+RIDGES = [
+    (0, Ridge(2.0, 1.0, 0.1)),
+    (0, Ridge(2.0, 1.0, 0.1, d=40)),
+    (2, Ridge(2.0, 1.0, 0.1)),
+    (1, Ridge(2.0, 1.0, 0.1, d=60, regime="finite")),
+    (1, Ridge(2.0, 1.0, 0.1, level="iso")),
+]
+
+
+@pytest.mark.parametrize("unit", ["1e-150", "1e-90", "300", "1e150"])
+@pytest.mark.parametrize(("steps", "ridge"), RIDGES)
+def test_every_theory_of_the_fit_is_covariant(unit: str, steps: int, ridge: Ridge) -> None:
+    c = float(unit)
+    network = {"activation": "tanh", "initialisation": "independent"}
+    plain = risk(*scaled("1", network, {"steps": steps}, 1.0, 1.0), ridge)
+    other = risk(*scaled(unit, network, {"steps": steps}, c, 1 / c / c), ridge)
+    assert other.test_error / c / c == pytest.approx(plain.test_error, rel=1e-8)
+    assert other.train_error / c / c == pytest.approx(plain.train_error, rel=1e-8)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("method", ["direct", "reduced"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_both_simulators_are_covariant(
+    unit: str, method: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "unit_entropy", lambda *_: 5)
+    c = float(unit)
+    settings = Simulation(method=method, d=40, width=6, replicates=2, test_samples=200, dtype=dtype)
+    close = 1e-9 if dtype == "float64" else 1e-4
+    for steps in (1, 2):
+        plain = simulate(*scaled("1", {}, {"steps": steps}, 1.0, 1.0), None, settings).overlaps
+        other = simulate(*scaled(unit, {}, {"steps": steps}, c, 1 / c / c), None, settings).overlaps
+        assert plain is not None
+        assert other is not None
+        np.testing.assert_allclose(other[steps].M, plain[steps].M, atol=close)
+        assert other[steps].risk / c / c == pytest.approx(plain[steps].risk, rel=close)
+    if method == "direct":
+        ridge = Ridge(2.0, 1.0, 0.1)
+        one = simulate(*scaled("1", {}, {}, 1.0, 1.0), ridge, settings).risks[-1]
+        two = simulate(*scaled(unit, {}, {}, 1.0, 1 / c), ridge, settings).risks[-1]
+        assert two.test_error / c / c == pytest.approx(one.test_error, rel=close)
+
+
+def test_turning_the_target_turns_its_overlaps() -> None:
+    plain = Target("z1 + z1*z2/2 + He2(z2)/4")
+    turned = Target("(3*z1+4*z2)/5 + (3*z1+4*z2)/5*(4*z1-3*z2)/10 + He2((4*z1-3*z2)/5)/4")
+    frame = np.array([[0.6, 0.8], [0.8, -0.6]])
+    training = Training(steps=2, alpha=3.0)
+    one, two = overlaps(plain, Network(), training), overlaps(turned, Network(), training)
+    for a, b in zip(one.steps, two.steps, strict=True):
+        np.testing.assert_allclose(b.M @ frame.T, a.M, rtol=1e-6, atol=1e-7)
+        assert b.risk == pytest.approx(a.risk, rel=1e-6)
+    ridge = Ridge(2.0, 1.0, 0.1)
+    first, second = (risk(f, Network(), training, ridge).test_error for f in (plain, turned))
+    assert second == pytest.approx(first, rel=1e-6)
+
+
+def test_the_order_of_a_grid_changes_no_row() -> None:
+    def rows(alphas: list[float], lambdas: list[float], steps: list[int]) -> dict[Any, float]:
+        table = {
+            "target": {"expression": "z1 + z1*z2"},
+            "training": {"steps": steps},
+            "ridge": {"alpha": alphas, "lambda": lambdas},
+        }
+        found = curve_rows(Experiment.from_dict(table))
+        return {(row["step"], row["alpha"], row["lambda"]): row["test_error"] for row in found}
+
+    assert rows([0.5, 2.0, 1.0], [0.1, 1.0], [0, 1]) == rows([2.0, 0.5, 1.0], [1.0, 0.1], [1, 0])
