@@ -16,6 +16,7 @@ from typing import Any
 from asymptotics.experiment.columns import coordinates, known
 from asymptotics.experiment.grid import Experiment, Unit
 from asymptotics.experiment.settings import Ridge, Simulation, Training
+from asymptotics.floating import own_floating_state
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 
@@ -49,6 +50,7 @@ def silent(_message: str) -> None:
     """Progress that nobody reads."""
 
 
+@own_floating_state
 def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progress = silent) -> list[Row]:
     """The rows of ``giantstep curve``; each has a ``simulation`` (null unless ``simulate``).
 

@@ -40,12 +40,14 @@ from asymptotics.comparison.joined import (
 from asymptotics.comparison.judging import judge, too_few
 from asymptotics.comparison.verdict import Control, ValidationReport
 from asymptotics.experiment.grid import Experiment
+from asymptotics.floating import own_floating_state
 from hermite.errors import InputError
 
 CONTROL_FACTOR = 1.5
 """How far off the settings of the negative controls are."""
 
 
+@own_floating_state
 def validate(
     experiment: Experiment,
     progress: Progress = silent,
@@ -77,6 +79,7 @@ def validate(
     return examine(experiment, measure_all(experiment, progress), progress, rate=rate, controls=controls)
 
 
+@own_floating_state
 def examine(
     experiment: Experiment,
     measured: Sequence[Measured],

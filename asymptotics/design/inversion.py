@@ -16,6 +16,7 @@ import numpy as np
 from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
+from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.results import UNKNOWN, ErrorBudget
@@ -67,6 +68,7 @@ class SamplesNeeded(Frozen):
         return result
 
 
+@own_floating_state
 def samples_needed(
     f: Target | str,
     network: Network | None = None,
@@ -110,6 +112,7 @@ def samples_needed(
     )  # fmt: skip
 
 
+@own_floating_state
 def inverted(experiment: Experiment, test_error: float) -> list[dict[str, Any]]:
     """``samples_needed`` at every point of the experiment but its ridge alphas: one row each, settings first."""
     rows = {}

@@ -14,6 +14,7 @@ from typing import Any
 from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
+from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.results import ErrorBudget, Risk
@@ -89,6 +90,7 @@ class Optimum(Frozen):
         return plot_tuning(self.to_dict(), ax)
 
 
+@own_floating_state
 def optimise(
     f: Target | str,
     network: Network | None = None,
@@ -132,6 +134,7 @@ def optimise(
     )
 
 
+@own_floating_state
 def tuned(experiment: Experiment, over: Sequence[str]) -> list[dict[str, Any]]:
     """The optimum of every cell of an experiment that differs in more than what is tuned, with its settings."""
     rows: dict[tuple[Training | None, Ridge], dict[str, Any]] = {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from asymptotics.experiment.settings import Network, Ridge, Training
+from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained
@@ -44,6 +45,7 @@ THEORIES: tuple[Theory, ...] = (
 _SHARED = SetUps()
 
 
+@own_floating_state
 def risk(
     f: Target | str,
     network: Network | None = None,
@@ -70,6 +72,7 @@ def risk(
     return _risk(_setting(f, network, training, ridge, accuracy, _SHARED), throw)
 
 
+@own_floating_state
 def risk_curve(
     f: Target | str,
     network: Network,
@@ -188,6 +191,7 @@ class TheoryTable(Frozen):
         return "\n".join(map(repr, self.rows))
 
 
+@own_floating_state
 def theories(
     f: Target | str,
     network: Network | None = None,

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import hermite_rule, hermite_values
 from asymptotics.experiment.settings import Network, Ridge, Training
+from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.generalisation.finite.harmonics import features
 from asymptotics.generalisation.spiked.target_moments import moments_at_start
@@ -96,6 +97,7 @@ class FeatureSpectrum(Frozen):
         return plot_spectrum(self, ax)
 
 
+@own_floating_state
 def spectrum(
     f: Target | str,
     network: Network | None = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asymptotics.floating import own_floating_state
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.fixed_width import FiniteStarts, FixedWidth
 from asymptotics.learning.giant.fixed_width_leap import FixedWidthLeap
@@ -47,6 +48,7 @@ def law_of(f: Target, network: Network, training: Training, d: int | None = None
     )
 
 
+@own_floating_state
 def overlaps(
     f: Target | str, network: Network, training: Training, *, accuracy: float = 1e-4, d: int | None = None
 ) -> Overlaps:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.simulation.backends import NUMPY, Backend
 from asymptotics.simulation.direct import BIASES, FIRST_BATCH, WEIGHTS
-from asymptotics.simulation.seeds import BLOCK, generator, normal_chunks
+from asymptotics.simulation.seeds import block_of, generator, normal_chunks
 from asymptotics.simulation.state import Fields, check_finite, labels, output
 from hermite.errors import InputError
 from hermite.target import Target
@@ -64,7 +64,9 @@ class ReducedNetwork:
             )
         self.entropy, self.replicate = entropy, replicate
         row = self.dtype.itemsize * (6 * self.p + 2 * self.r) + 64
-        self.rows = max(BLOCK, min(int(memory // row), 65536))
+        # Part of what the draws are: from the sizes alone, never from the memory or the rank of a factor.
+        self.block = block_of(self.p + self.r)
+        self.rows = max(self.block, min(int(memory // row), 65536))
         self.M, self.Q = self._start(symmetric)
         self.biases = np.zeros(self.p)
         if bias:
@@ -104,6 +106,7 @@ class ReducedNetwork:
             factor.shape[1],
             self.rows,
             self.dtype,
+            self.block,
         ):
             h = u @ factor.T
             neurons = h[:, self.r :]

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
+from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.learning.given_directions import along_given, cosines_with_given, lengths_of
@@ -42,7 +43,7 @@ Progress = Callable[[str], None]
 #: Streams of a replicate: the training batch of step t is stream t; the rest of step t starts at _STEP (t + 1).
 _STEP = 1000
 #: By method: raised whenever a unit of equal content would draw other numbers or round them otherwise than before.
-GENERATION = {"direct": 1, "reduced": 1}
+GENERATION = {"direct": 1, "reduced": 2}
 
 #: Where a callable is evaluated to tell it from others.
 _PROBE = np.linspace(-4.0, 4.0, 65)
@@ -73,6 +74,7 @@ class SimulationResult(Frozen):
         return out
 
 
+@own_floating_state
 def simulate(
     f: Target | str,
     network: Network | None = None,
@@ -163,6 +165,21 @@ _inside: list[int] = []
 _limit: list[Any] = []
 
 
+#: The controller of the BLAS libraries that were loaded with so many modules.
+_found: dict[int, Any] = {}
+
+
+def _controller() -> Any:
+    """One for the process: looking through all libraries costs more than a small unit. New modules may bring others."""
+    from threadpoolctl import ThreadpoolController
+
+    loaded = len(sys.modules)
+    if loaded not in _found:
+        _found.clear()
+        _found[loaded] = ThreadpoolController()
+    return _found[loaded]
+
+
 @contextmanager
 def blas_threads(count: int) -> Iterator[None]:
     """BLAS threads of this unit of work: equal threads give bit-identical results on one machine.
@@ -170,13 +187,11 @@ def blas_threads(count: int) -> Iterator[None]:
     The limit is one for the whole process: units at work in several threads (a Dask worker may have some) share it
     until the last is done, and another count waits for its turn.
     """
-    from threadpoolctl import threadpool_limits
-
     count = min(count, os.cpu_count() or 1)
     with _turn:
         _turn.wait_for(lambda: not _inside or _inside[0] == count)
         if not _inside:
-            _limit.append(threadpool_limits(limits=count, user_api="blas"))
+            _limit.append(_controller().limit(limits=count, user_api="blas"))
         _inside.append(count)
     try:
         yield

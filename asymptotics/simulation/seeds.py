@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,20 +41,35 @@ def generator(entropy: int, *key: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(entropy, spawn_key=key)))
 
 
+def block_of(width: int) -> int:
+    """Rows of a block of ``width`` normals: about 2^16 of them, so that seeding a substream costs little beside them.
+
+    >>> block_of(4), block_of(64), block_of(1000)
+    (16384, 1024, 256)
+    """
+    return max(BLOCK, 1 << (16 - max(2, math.ceil(math.log2(width)))))
+
+
 def normal_chunks(
-    entropy: int, key: tuple[int, ...], n: int, width: int, rows: int, dtype: npt.DTypeLike
+    entropy: int,
+    key: tuple[int, ...],
+    n: int,
+    width: int,
+    rows: int,
+    dtype: npt.DTypeLike,
+    block: int = BLOCK,
 ) -> Iterator[npt.NDArray[Any]]:
     """n rows of ``width`` standard normals in chunks of at most ``rows`` rows; a chunk is overwritten by the next.
 
-    Equal rows for any ``rows``: each block of ``BLOCK`` rows has its own substream.
+    Equal rows for any ``rows``: each ``block`` of rows has its own substream.
     """
-    rows = max(BLOCK, rows // BLOCK * BLOCK)
+    rows = max(block, rows // block * block)
     buffer = np.empty((min(rows, n), width), dtype=dtype)
     for start in range(0, n, rows):
         count = min(rows, n - start)
-        for first in range(0, count, BLOCK):
-            block = buffer[first : min(first + BLOCK, count)]
-            generator(entropy, *key, (start + first) // BLOCK).standard_normal(
-                out=block, dtype=buffer.dtype.type
+        for first in range(0, count, block):
+            part = buffer[first : min(first + block, count)]
+            generator(entropy, *key, (start + first) // block).standard_normal(
+                out=part, dtype=buffer.dtype.type
             )
         yield buffer[:count]

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.results import UNKNOWN, ErrorBudget
@@ -133,6 +134,7 @@ class PlateauTable(Frozen):
         return f"<table><tr>{cells}</tr>{rows}</table>"
 
 
+@own_floating_state
 def plateaus(
     f: Target | str, steps: int | None = None, kappa: int | None = None, activation: Any = None
 ) -> PlateauTable:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asymptotics.simulation.direct import chunk_rows
+from asymptotics.simulation.seeds import block_of
 from asymptotics.text.durations import duration, size
 from hermite.errors import InputError
 
@@ -161,7 +162,7 @@ def memory_of(job: Job) -> float:
     else:
         state, row = 4 * p * p * 8, item * (6 * p + 2 * job.f.r) + 64
         moving = 6 * p * p * 8
-        rows = max(256, min(int(s.memory // row), 65536))
+        rows = max(block_of(p + job.f.r), min(int(s.memory // row), 65536))
 
     def chunk(samples: int) -> int:
         return min(rows, samples) * row

@@ -23,6 +23,7 @@ import numpy as np
 from asymptotics.experiment.columns import ordered, untrained_is_null
 from asymptotics.experiment.grid import MOST_UNITS, Experiment, check_units
 from asymptotics.experiment.points import values
+from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.simulation.runner import Job, mean_and_error
@@ -112,6 +113,7 @@ class SweepResult(Frozen):
         return files | ({"simulate.parquet": parquet(table)} if find_spec("pyarrow") else {})
 
 
+@own_floating_state
 def sweep(
     experiment: Experiment,
     store: str | Path | Store | None = None,
@@ -245,6 +247,7 @@ def _tell_differences(store: Store, here: Mapping[str, Any], progress: Progress)
         progress(f"warning: some stored units were computed with another {what}; they agree to rounding only")
 
 
+@own_floating_state
 def plan(
     experiment: Experiment, store: str | Path | None = None, workers: int = 1, resume: bool = True
 ) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from asymptotics.experiment.grid import Experiment, Unit
+from asymptotics.floating import own_floating_state
 from asymptotics.simulation.runner import Job, blas_threads, spelling_of
 from asymptotics.sweeps.store import Point, canonical, content_key
 from hermite.errors import InputError
@@ -90,6 +91,7 @@ class Outcome:
     version: str
 
 
+@own_floating_state
 def run_task(task: Task) -> Outcome:
     """The work itself, wherever it runs; BLAS has as many threads as the simulation says."""
     import platform

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.learning.giant.recursion import initial_student
@@ -108,6 +109,7 @@ class EscapeLaw(Frozen):
         return result
 
 
+@own_floating_state
 def escape(f: Target | str, network: Network, training: Training, d: int) -> EscapeLaw:
     """When online SGD (``training.protocol`` "sgd") leaves a random start, d large.
 
@@ -214,6 +216,7 @@ class BatchTradeoff(Frozen):
         return pandas.DataFrame([dict(row) for row in self.rows])
 
 
+@own_floating_state
 def batch_tradeoff(
     f: Target | str,
     network: Network,

@@ -14,7 +14,7 @@ from asymptotics.expectations.activations import get_activation
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork, bartlett
 from asymptotics.simulation.ridge_fit import fit_and_test
-from asymptotics.simulation.seeds import normal_chunks, unit_entropy
+from asymptotics.simulation.seeds import block_of, normal_chunks, unit_entropy
 from asymptotics.simulation.state import labels
 from hermite import InputError, Target
 
@@ -247,3 +247,17 @@ def test_interruption_keeps_finished_replicates() -> None:
     assert done.overlaps is not None
     assert whole.overlaps is not None
     np.testing.assert_array_equal(done.overlaps[1].M, whole.overlaps[1].M)
+
+
+def test_the_block_of_the_reduced_simulation_grows_as_the_width_shrinks() -> None:
+    # Some 2^16 normals a substream, whatever the width; never fewer rows than a direct simulation has.
+    for width in (1, 2, 4, 7, 64, 300, 5000):
+        rows = block_of(width)
+        assert rows == 256 or 2**15 <= rows * max(width, 4) <= 2**17
+
+    def drawn(size: int) -> Any:
+        rows = normal_chunks(5, (0, 2), 5000, 7, size, np.float32, block_of(7))
+        return np.concatenate([chunk.copy() for chunk in rows])
+
+    assert np.array_equal(drawn(8192), drawn(100_000))
+    assert abs(drawn(8192).mean()) < 5 / np.sqrt(35_000)

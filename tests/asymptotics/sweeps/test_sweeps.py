@@ -238,8 +238,8 @@ def test_frames_and_files_hold_the_same_table() -> None:
         (
             OVERLAPS,
             {"method": "reduced", "d": 40},
-            "808d385415d77c3054f1c41412b4991bfd4a99f9bfd0a06cc817fce565c20068",
-            0.9008896,
+            "d935b3c82d56f755073962a9865c6e9e994cf95bf9d322fd0a66dab6a489e72c",
+            0.9455822,
         ),
     ],
 )

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import threadpoolctl
 
+from asymptotics.simulation import runner
 from asymptotics.simulation.runner import blas_threads
 from asymptotics.sweeps import workers
 from asymptotics.sweeps.workers import LIMIT, Cluster, Pool, Processes, Serial, complete, open_pool
@@ -154,13 +155,14 @@ def test_threads_of_one_process_share_their_limit(monkeypatch: pytest.MonkeyPatc
     events: list[object] = []
 
     class Limits:
-        def __init__(self, limits: int, user_api: str) -> None:
+        def limit(self, limits: int, user_api: str) -> Limits:
             events.append(limits)
+            return self
 
         def restore_original_limits(self) -> None:
             events.append("restored")
 
-    monkeypatch.setattr(threadpoolctl, "threadpool_limits", Limits)
+    monkeypatch.setattr(runner, "_controller", Limits)
 
     def other() -> None:
         with blas_threads(2):
@@ -176,6 +178,26 @@ def test_threads_of_one_process_share_their_limit(monkeypatch: pytest.MonkeyPatc
     second.__exit__(None, None, None)
     waiting.join()
     assert events == [1, "restored", 2, "two", "restored"]
+
+
+def test_libraries_are_looked_for_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[int] = []
+    controller = threadpoolctl.ThreadpoolController
+
+    def counted() -> object:
+        built.append(1)
+        return controller()
+
+    monkeypatch.setattr(threadpoolctl, "ThreadpoolController", counted)
+    monkeypatch.setattr(runner, "_found", {})
+    for _ in range(20):
+        with blas_threads(1):
+            assert all(info["num_threads"] == 1 for info in controller().info() if info["user_api"] == "blas")
+    assert len(built) == 1
+    # A new module may have brought another library.
+    monkeypatch.setitem(sys.modules, "a new module", sys)
+    with blas_threads(1):
+        assert len(built) == 2
 
 
 # ---- Dask ------------------------------------------------------------------------------------
