@@ -183,6 +183,10 @@ def _budget(error: float, largest: float) -> ErrorBudget:
 def _floors_of(f: Target) -> Any:
     if f.is_polynomial:
         return PolynomialFloors(f)
+    if not f.is_symbolic:
+        from asymptotics.stairway.callable_floors import CallableFloors
+
+        return CallableFloors(f)
     from asymptotics.stairway.numerical_floors import NumericalFloors
 
     return NumericalFloors(f)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from hermite.engines import engine_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermite.target import Target
 
 #: Below this part of the target's size a coefficient counts as zero.
@@ -30,10 +32,10 @@ def analyse(f: Target, level: int) -> dict[str, Any]:
     order = max(6 if f.r <= 3 else 4, min(level, 8))
     while comb(order + f.r, f.r) > _COEFFICIENTS:
         order -= 1
-    return _Numbers(f, order, level).fields()
+    return Numbers(f, order, level).fields()
 
 
-class _Numbers:
+class Numbers:
     """The tensors of one callable with their errors, and what they say of spaces."""
 
     def __init__(self, f: Target, order: int, level: int) -> None:
@@ -46,7 +48,16 @@ class _Numbers:
         self.mean = table[(0,) * f.r][0]
         self.doubts: list[str] = []
 
-    def rows(self, learned: Array, orders: range) -> tuple[Array, bool]:
+    def turned(self, frame: Array, degree: int) -> list[tuple[tuple[int, ...], float, float]]:
+        """(α, c_α, its error) of |α| = ``degree`` in the coordinates y = frame z."""
+        tensor, off = _turned(self.tensors[degree], self.errors[degree], frame)
+        return [
+            (alpha, float(tensor[index]), float(off[index])) for alpha, index in _indices(self.f.r, degree)
+        ]
+
+    def rows(
+        self, learned: Array, orders: range, sees: Callable[[int], bool] | None = None
+    ) -> tuple[Array, bool]:
         """(rows in z-coordinates that orders k of ``orders`` show outside U, weighed by their errors; whether all is decided)."""
         r, inside = self.f.r, len(learned)
         frame = np.concatenate([learned, complement(learned, r)])
@@ -54,12 +65,12 @@ class _Numbers:
         errors: dict[tuple[int, ...], Array] = {}
         decided = True
         for total in range(1, self.order + 1):
-            tensor, off = _turned(self.tensors[total], self.errors[total], frame)
-            for alpha, index in _indices(r, total):
+            if sees is not None and not sees(total):
+                continue
+            for alpha, c, e in self.turned(frame, total):
                 k = sum(alpha[inside:])
                 if k not in orders:
                     continue
-                c, e = float(tensor[index]), float(off[index])
                 s = self.size * sqrt(prod(map(factorial, alpha)))
                 if abs(c) <= 2 * e or abs(c) <= 1e-13 * s:
                     decided &= abs(c) + e <= self.tolerance * s
@@ -72,9 +83,11 @@ class _Numbers:
         weighed = [row / (np.max(errors[key]) + 1e-13 * np.linalg.norm(row)) for key, row in found.items()]
         return np.array(weighed).reshape(-1, r) @ frame, decided
 
-    def grown(self, learned: Array, orders: range) -> tuple[Array, bool]:
+    def grown(
+        self, learned: Array, orders: range, sees: Callable[[int], bool] | None = None
+    ) -> tuple[Array, bool]:
         """U + what ``orders`` show, and whether nothing else is undecided."""
-        rows, decided = self.rows(learned, orders)
+        rows, decided = self.rows(learned, orders, sees)
         rest = rows - rows @ learned.T @ learned
         if not len(rest):
             return learned, decided
