@@ -159,7 +159,17 @@ def solve(
     return solution
 
 
-def amplification(g: Map, solution: Solution, blocks: Sequence[slice], probes: int = 3) -> float | None:
+def check(
+    g: Map, value: npt.ArrayLike, *, blocks: Sequence[slice], physical: Check, tol: float = 1e-12
+) -> Solution | None:
+    """The ``Solution`` of a point found otherwise, in closed form say; None unless it is one to ``tol``."""
+    x = np.atleast_1d(np.asarray(value, dtype=float))
+    counter = _Counter(g, tuple(blocks), 1)
+    solution = _solution(counter, x, counter(x), physical, tol, "closed form", Status.STALLED)
+    return solution if solution.converged else None
+
+
+def amplification(g: Map, solution: Solution, blocks: Sequence[slice], probes: int = 4) -> float | None:
     """1/(1 − ρ), ρ the largest |(g'v)_i|/|v_i| after some steps v ← g'v from v = x.
 
     For a monotone map g' ≥ 0 and every step bounds its spectral radius from above (Collatz–Wielandt); for others this is
@@ -177,8 +187,8 @@ def amplification(g: Map, solution: Solution, blocks: Sequence[slice], probes: i
         if not np.all(np.isfinite(moved)):
             return None
         rho = min(rho, float(np.abs(moved / size).max() / np.abs(v / size).max()))
-        if rho == 0.0:
-            return 1.0
+        if rho < 1.0:
+            break
         v = moved
     return 1.0 / (1.0 - rho) if rho < 1.0 else None
 

@@ -231,8 +231,8 @@ def test_failure_is_loud_and_can_be_silenced(monkeypatch) -> None:
         units, "solve", lambda *a, **k: solve(*a, **{**k, "max_evaluations": 2, "method": "plain"})
     )
     with pytest.raises(ConvergenceError, match="not reached"):
-        risk(MIX, Network(), None, Ridge())
-    assert not risk(MIX, Network(), None, Ridge(), throw=False).solution.converged
+        risk(MIX, Network(), Training(1), Ridge())
+    assert not risk(MIX, Network(), Training(1), Ridge(), throw=False).solution.converged
 
 
 def test_order_of_a_curve_does_not_matter() -> None:

@@ -211,6 +211,31 @@ def test_the_error_of_the_solver_covers_that_of_a_looser_one(ridge, training, mo
         assert abs(loose.test_error / tight.test_error - 1) <= loose.error.solver + 1e-12
 
 
+@pytest.mark.parametrize("network", [Network(), TANH, Network("abs"), Network("x + He2(x)/2")])
+def test_one_group_in_closed_form_is_the_solution_of_the_general_equations(network, monkeypatch) -> None:
+    import asymptotics.generalisation.spiked.nonlinear_sector as sector
+
+    rng = np.random.default_rng(5)
+    points = [Ridge(*np.exp(rng.uniform(-2, 2, 2)), math.exp(rng.uniform(-12, 5))) for _ in range(15)]
+    points += [
+        Ridge(0.7, 3.0, 0.0),
+        Ridge(3.0, 0.7, 0.0),
+        Ridge(2.0, math.inf, 0.1),
+        Ridge(0.5, math.inf, 0.0),
+    ]
+    closed = [risk(F, network, STARTED, ridge) for ridge in points]
+    assert {found.solution.method for found in closed} == {"closed form"}
+    monkeypatch.setattr(sector, "_one_group", lambda *_: None)
+    for found, ridge in zip(closed, points, strict=True):
+        general = risk(F, network, STARTED, ridge)
+        assert general.solution.method != "closed form"
+        assert found.error.solver is not None
+        assert general.error.solver is not None
+        allowed = found.error.solver + general.error.solver + 1e-12
+        assert found.test_error == pytest.approx(general.test_error, rel=allowed)
+        assert found.train_error == pytest.approx(general.train_error, rel=allowed, abs=1e-14)
+
+
 # What a curve keeps ---------------------------------------------------------------------------------------------
 
 
