@@ -43,6 +43,7 @@ class SamplesNeeded(Frozen):
     ``limit``   the error of many samples at this width, alpha = ``LARGEST``
     ``error``   of alpha: that of the test error, read along the curve, and the bisection's
     ``plateau`` what no width gets below at n, p = Θ(d), label noise included; None if unknown
+    ``warnings`` where the answer is outside what a theory of averages can mean: few samples or few neurons
     """
 
     test_error: float
@@ -54,6 +55,7 @@ class SamplesNeeded(Frozen):
     plateau: float | None
     reason: str = ""
     error: ErrorBudget = UNKNOWN
+    warnings: tuple[str, ...] = ()
 
     @property
     def reachable(self) -> bool:
@@ -108,8 +110,17 @@ def samples_needed(
     return SamplesNeeded(
         float(test_error), alpha, n2, curve(alpha), all(good[first:]), limit, plateau,
         "" if first else f"Reached already at alpha = {SMALLEST:g}, the fewest samples looked at.",
-        curve.error_of(alpha) if first else UNKNOWN,
+        curve.error_of(alpha) if first else UNKNOWN, _warnings(n2, network, ridge),
     )  # fmt: skip
+
+
+def _warnings(n2: int | None, network: Network | None, ridge: Ridge) -> tuple[str, ...]:
+    from asymptotics.generalisation.errors import few_of
+
+    known = ridge.d is not None and not math.isinf(ridge.beta) and ridge.regime != "fixed-width"
+    p = ridge.p(ridge.d or 1, (network or Network()).is_symmetric) if known else None
+    few = few_of(n2, p)
+    return (few,) if few else ()
 
 
 @own_floating_state

@@ -23,6 +23,9 @@ from hermite.target import Target, as_target
 
 Progress = Callable[[str], None]
 
+#: An optimum is called flat where settings apart by this factor are within this share of the least error.
+FLAT, FLAT_RANGE = 0.01, 30.0
+
 #: Ranges that are searched.
 LAMBDAS = (1e-6, 1e4)
 ETAS = (1e-2, 1e2)
@@ -60,6 +63,22 @@ class Optimum(Frozen):
         """That of the least test error."""
         return self.risk.error
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Where the optimum says little: a test error that hardly depends on a setting."""
+        said = []
+        for key, name in (("eta", "eta"), ("lambda", "lam")):
+            profile: dict[float, float] = {}
+            for row in self.curve if name in self.over else ():
+                profile[row[key]] = min(row["test_error"], profile.get(row[key], math.inf))
+            good = [x for x, error in profile.items() if error <= (1 + FLAT) * self.test_error]
+            if good and max(good) >= FLAT_RANGE * min(good):
+                said.append(
+                    f"the test error is within {100 * FLAT:g} % of its least value from {key} = {min(good):.2g} to "
+                    f"{max(good):.2g}: the optimum is flat"
+                )
+        return tuple(said)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the optimum, the prediction there, and the curve."""
         out: dict[str, Any] = plain(
@@ -70,6 +89,7 @@ class Optimum(Frozen):
                 "test_error": self.test_error,
                 "error": self.error.to_dict(),
                 "at_boundary": list(self.at_boundary),
+                "warnings": list(self.warnings),
                 "failures": self.failures,
                 "risk": self.risk.to_dict(),
                 "curve": list(self.curve),

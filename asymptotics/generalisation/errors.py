@@ -107,7 +107,32 @@ def _risk(setting: Setting, throw: bool) -> Risk:
     units = natural_units(setting.f, setting.network, setting.training, readout_is_replaced=True)
     if units.changes:
         setting = replace(setting, f=units.target, network=units.network, training=units.training)
-    return units.restored_risk(theory.answer(setting, throw))
+    return _within_meaning(units.restored_risk(theory.answer(setting, throw)))
+
+
+#: Fewer samples or neurons than these are not the many that a theory of averages is about.
+FEW_SAMPLES, FEW_NEURONS = 30, 10
+
+
+def few_of(n2: int | None, p: int | None) -> str:
+    """What is too few for a theory of averages, in half a sentence; empty if nothing is."""
+    few = [f"n2 = {n2} samples"] if n2 is not None and n2 < FEW_SAMPLES else []
+    few += [f"p = {p} neurons"] if p is not None and p < FEW_NEURONS else []
+    if not few:
+        return ""
+    return f"{' and '.join(few)}: too few for averages to hold (at least {FEW_SAMPLES} and {FEW_NEURONS})"
+
+
+def _within_meaning(found: Risk) -> Risk:
+    """``found``, saying so where the theory means little."""
+    few = few_of(
+        found.n2, None if isinstance(found.solver, str) and "population" in found.solver else found.p
+    )
+    if not few:
+        return found
+    validity = Validity.APPROXIMATE if found.validity == Validity.EXACT else found.validity
+    note = "; ".join(part for part in (found.validity_note, few) if part)
+    return replace(found, validity=validity, validity_note=note)
 
 
 def chosen(setting: Setting) -> Theory:

@@ -61,9 +61,25 @@ def overlaps(
     Raises :class:`InputError` for settings that have no law, naming what to change.
     """
     target = as_target(f)
-    return in_given_directions(
-        target, orthonormal_overlaps(target, network, training, accuracy=accuracy, d=d)
+    found = orthonormal_overlaps(target, network, training, accuracy=accuracy, d=d)
+    return _told_of_divergence(in_given_directions(target, found))
+
+
+#: A risk that grows by this factor over that before training is no learning.
+_DIVERGES = 10.0
+
+
+def _told_of_divergence(found: Overlaps) -> Overlaps:
+    """``found`` with a warning where the risk grows far beyond that before training."""
+    first = found.steps[0].risk
+    worst = max(found.steps, key=lambda step: step.risk)
+    if not worst.risk > _DIVERGES * first:
+        return found
+    said = (
+        f"training diverges: the risk is {worst.risk:.4g} after step {worst.step}, {worst.risk / first:.2g} times that "
+        "before training; take a smaller eta"
     )
+    return replace(found, warnings=(*found.warnings, said))
 
 
 def orthonormal_overlaps(

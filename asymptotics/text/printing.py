@@ -250,6 +250,7 @@ def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [table([*keys, "eta", "lambda", "test_error"], body)]
     if any(row["at_boundary"] for row in rows):
         lines.append("* at the edge of the range that was searched: the optimum may lie beyond")
+    lines += [f"step {row['step']}: {said}." for row in rows for said in row["warnings"]]
     return "\n".join(lines)
 
 
@@ -261,6 +262,7 @@ def samples_text(rows: Sequence[Mapping[str, Any]]) -> str:
     lines += [f"step {row['step']}: {row['reason']}" for row in rows if row["reason"]]
     later = [row for row in rows if row["reachable"] and not row["stays"]]
     lines += [f"step {row['step']}: the error rises again for some larger alpha." for row in later]
+    lines += [f"step {row['step']}: {said}." for row in rows for said in row["warnings"]]
     return "\n".join(lines)
 
 
