@@ -16,6 +16,7 @@ from hermite.engines.canonical import canonical
 from hermite.engines.composite import is_composite
 from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.forms import Form, Vector, direction_rows, multiply
+from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import Term, orthogonal_terms
 from hermite.exact.scalars import Scalar
 from hermite.exact.subspaces import Span, Undecided, full, lower, rational
@@ -71,10 +72,9 @@ class AnalyticEngine:
             lines = {u for term in self.terms for _, u in term.factors}
             planes = {plane for term in self.terms for plane in term.planes}
             return any("E[" in str(u.coefficient(k)) for u in lines for k in range(4)) or any(
-                "E[" in str(plane.coefficient(k))
+                isinstance(plane, Pair)
+                or any("E[" in str(plane.coefficient(k)) for k in _indices(len(plane.axes), 2))
                 for plane in planes
-                for k in _indices(len(plane.axes), 2)
-                if sum(k) != 1
             )
         except Unsupported:
             return True

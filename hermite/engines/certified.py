@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Working precision: one integral serves all low precisions, and thousands of bits would take minutes. Functions of a
 #: composite argument oscillate fast where the Gaussian weight is small: they get one precision only.
 LEAST_BITS, MAX_BITS, COMPOSITE_BITS = 256, 512, 64
-#: A radius that says nothing of a coefficient.
+#: A radius over √n!, the root mean square of He_n, that says nothing of a coefficient.
 _WORST = 1e-3
 
 
@@ -56,7 +56,7 @@ def _bits(u: Univariate, wanted: int) -> int:
 def enclosure(u: Univariate, n: int, bits: int) -> Any:
     """A ball around E[u(t) He_n(t/s)] at ``bits`` bits; raises :class:`Unsupported` where it would say nothing."""
     value = _ball(u, n, bits)
-    if not value.is_finite() or value.rad() > _WORST:
+    if not value.is_finite() or value.rad() > _WORST * flint.arb.fac_ui(n).sqrt():
         raise Unsupported(f"the integral {describe(u, n)} could not be enclosed")
     return value
 

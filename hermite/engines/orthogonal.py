@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import comb
 
 from hermite.engines.cones import Cone
 from hermite.engines.constants import Unsupported, as_fraction, sign_of
 from hermite.engines.forms import Form, Monomial, Ridge, Vector, primitive
+from hermite.engines.mehler import Pair
 from hermite.engines.polar import Plane
 from hermite.engines.quadratic import Metric, inner, orthogonal_to, principal_axes
 from hermite.engines.univariate import ZERO, Factor, Univariate
@@ -25,13 +27,17 @@ MAX_WAVES = 500
 _WAVES = frozenset({"sin", "cos"})
 
 
+#: A function on a plane or larger space that does not factorise.
+Flat = Plane | Cone | Pair
+
+
 @dataclass(frozen=True)
 class Term:
     """coefficient · Π_j u_j(⟨a_j, z⟩) · Π planes, all directions orthogonal (coefficients of the named directions)."""
 
     coefficient: Scalar
     factors: tuple[tuple[Vector, Univariate], ...]
-    planes: tuple[Plane | Cone, ...] = ()
+    planes: tuple[Flat, ...] = ()
 
     @property
     def directions(self) -> tuple[Vector, ...]:
@@ -54,7 +60,7 @@ def orthogonal_terms(
 
     Directions of ``frame`` come first where a direction is free to choose.
     """
-    total: dict[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane | Cone, ...]], Scalar] = {}
+    total: dict[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Flat, ...]], Scalar] = {}
     for key, c in form.items():
         for factors, planes, value in _split(key, r, gram, frame):
             place = (factors, planes)
@@ -64,7 +70,7 @@ def orthogonal_terms(
 
 def _split(
     key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector]
-) -> Iterator[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Plane | Cone, ...], Scalar]]:
+) -> Iterator[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Flat, ...], Scalar]]:
     hard = [(g, k) for g, k in key.ridges if g.name not in _WAVES]
     waves = [(g, k) for g, k in key.ridges if g.name in _WAVES]
     lines, pairs = _components(hard, gram)
@@ -72,8 +78,6 @@ def _split(
     axes = principal_axes(key.quadratic, given, r, gram)
     flat = [a for plane_axes, _ in pairs for a in plane_axes]
     in_planes = {v for _, directions in pairs for v in directions}
-    if any(axes[a].is_zero() is not True for a in flat):
-        raise Unsupported(_NOT_ORTHOGONAL)
     basis = _complete(list(axes), key, [*(g.direction for g, _ in waves), *frame], r, gram)
     variances = [inner(a, a, gram) for a in basis]
 
@@ -89,31 +93,21 @@ def _split(
     split_waves = _distributed([(g, k, coordinates(g.direction)) for g, k in waves])
     for powers, weight in _mixed_powers(key.powers, mixing).items():
         for wave_factors, wave_weight in split_waves.items():
-            factors = []
+            lines_of: dict[Vector, Univariate] = {}
             for k, a in enumerate(basis):
                 ridges = [(g, p) for g, p in hard if g.direction == a and a not in in_planes]
-                own = [(g.name, g.scale, g.offset, p) for g, p in ridges if g.name != "sign"]
-                own += _powers([f for place, f in wave_factors if place == k])
-                u = Univariate(
-                    powers[k],
-                    tuple(sorted((g.offset for g, _ in ridges if g.name == "sign"), key=str)),
-                    tuple(sorted(own, key=str)),
-                    tilts[k],
-                    axes.get(a, ZERO),
-                    variances[k],
+                waves_here = [f for place, f in wave_factors if place == k]
+                lines_of[a] = _univariate(
+                    powers[k], ridges, waves_here, tilts[k], axes.get(a, ZERO), variances[k]
                 )
-                if a in flat:
-                    if u != Univariate(powers[k], (), (), ZERO, ZERO, variances[k]):
-                        raise Unsupported(_NOT_ORTHOGONAL)
-                elif not u.is_one:
-                    factors.append((a, u))
-            places = {a: k for k, a in enumerate(basis)}
+            factors = [(a, u) for a, u in lines_of.items() if a not in flat and not u.is_one]
             planes = tuple(
-                (Plane if len(own) == 2 else Cone)(
+                _flat(
                     own,
-                    tuple(powers[places[a]] for a in own),
-                    tuple(tuple(coordinates(v)[places[a]] for a in own) for v in directions),
-                    tuple(variances[places[a]] for a in own),
+                    tuple(tuple(coordinates(v)[basis.index(a)] for a in own) for v in directions),
+                    hard,
+                    directions,
+                    [lines_of[a] for a in own],
                 )
                 for own, directions in pairs
             )
@@ -122,6 +116,61 @@ def _split(
                 planes,
                 Scalar.of(weight) * wave_weight,
             )
+
+
+def _univariate(
+    power: int,
+    ridges: Sequence[tuple[Ridge, int]],
+    waves: Sequence[Factor],
+    tilt: Scalar,
+    quadratic: Scalar,
+    variance: Fraction,
+) -> Univariate:
+    factors = [(g.name, g.scale, g.offset, p) for g, p in ridges if g.name != "sign"] + _powers(waves)
+    signs = sorted((g.offset for g, _ in ridges if g.name == "sign"), key=str)
+    return Univariate(power, tuple(signs), tuple(sorted(factors, key=str)), tilt, quadratic, variance)
+
+
+def _flat(
+    axes: tuple[Vector, ...],
+    inside: tuple[Vector, ...],
+    hard: Sequence[tuple[Ridge, int]],
+    directions: Sequence[Vector],
+    along: Sequence[Univariate],
+) -> Flat:
+    """What does not factorise over ``axes``: signs along ``directions`` (``inside`` the axes), or two functions.
+
+    ``along``: powers, exponents and waves along each axis.
+    """
+    powers, variances = tuple(u.power for u in along), tuple(u.variance for u in along)
+    ridges = [[item for item in hard if item[0].direction == v] for v in directions]
+    if all(g.name == "sign" and g.offset.is_zero() is True for own in ridges for g, _ in own):
+        if any(u != Univariate(u.power, (), (), ZERO, ZERO, u.variance) for u in along):
+            raise Unsupported(_NOT_ORTHOGONAL)
+        return (Plane if len(axes) == 2 else Cone)(axes, powers, inside, variances)
+    first, second = along
+    if len(directions) != 2 or second.factors or second.quadratic.is_zero() is not True:
+        raise Unsupported(_NOT_ORTHOGONAL)
+    # t_2 = (y − m_1 t_1)/m_2 along the second direction.
+    m, n = inside[1]
+    variance = m * m * variances[0] + n * n * variances[1]
+    waves = list(first.factors)
+    p, q = powers
+    parts = tuple(
+        (
+            comb(q, k) * (-m) ** (q - k) / n**q,
+            _univariate(
+                p + q - k, ridges[0], waves, first.tilt - second.tilt * (m / n), first.quadratic, variances[0]
+            ),
+            _univariate(k, ridges[1], (), second.tilt * (1 / n), ZERO, variance),
+        )
+        for k in range(q + 1)
+    )
+    pair = Pair(axes, parts, inside[1], variances)
+    # Whether the sums are within reach shows here.
+    for k in range(2):
+        pair.coefficient((k, 0)).ball()
+    return pair
 
 
 def _components(
@@ -145,9 +194,6 @@ def _components(
             rest = orthogonal_to(v, axes, gram)
             if rest is not None:
                 axes.append(rest)
-        plain = all(g.name == "sign" and g.offset.is_zero() is True for g, _ in hard if g.direction in group)
-        if not plain:
-            raise Unsupported(_NOT_ORTHOGONAL)
         pairs.append((tuple(axes), tuple(group)))
     return lines, pairs
 

@@ -255,7 +255,7 @@ class Scalar:
                 if q:
                     value *= _exp_atom(q.numerator, q.denominator).enclose()
                 for atom, k in key:
-                    value *= atom.enclose() ** k
+                    value *= ball_power(atom.enclose(), k)
                 total += value
             return total
 
@@ -313,6 +313,17 @@ class Scalar:
                 value *= atom.symbol() ** k
             total += value
         return total
+
+
+def ball_power(x: Any, k: int) -> Any:
+    """x^k of a ball for an integer k: the library's own is not finite where ``x`` contains 0."""
+    if k < 0:
+        return 1 / ball_power(x, -k)
+    result = x * 0 + 1
+    while k:
+        result = result * x if k % 2 else result
+        x, k = x * x, k // 2
+    return result
 
 
 def _exponent(q: Fraction | int) -> Fraction | int:
