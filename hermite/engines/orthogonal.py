@@ -148,8 +148,10 @@ def _flat(
         if any(u != Univariate(u.power, (), (), ZERO, ZERO, u.variance) for u in along):
             raise Unsupported(_NOT_ORTHOGONAL)
         return (Plane if len(axes) == 2 else Cone)(axes, powers, inside, variances)
+    if len(directions) != 2:
+        raise Unsupported(_NOT_ORTHOGONAL)
     first, second = along
-    if len(directions) != 2 or second.factors or second.quadratic.is_zero() is not True:
+    if second.factors or second.quadratic.is_zero() is not True:
         raise Unsupported(_NOT_ORTHOGONAL)
     # t_2 = (y − m_1 t_1)/m_2 along the second direction.
     m, n = inside[1]
