@@ -54,11 +54,11 @@ def solve_units(
     refuse_singular(units, alpha, beta, lam)
     sus = susceptibilities(units, alpha, beta, lam, throw=throw)
     try:
-        conjugate, alignment, means, eps0 = first_moments(units, sus, alpha, d)
-        e = conjugate[units.members]
+        first = first_moments(units, sus, alpha, d)
+        e = first.conjugate[units.members]
         fields = np.einsum("ubcef,ube,ucf->ubc", units.v, e, e)
-        source = source_of(units, sus, fields, means, d)
-        error, norm2 = second_moments(units, sus, transfers(units, sus), alpha, beta, eps0, source)
+        source = source_of(units, sus, fields, first.means, d)
+        error, norm2 = second_moments(units, sus, transfers(units, sus), alpha, beta, first.eps0, source)
     except np.linalg.LinAlgError:
         raise ConvergenceError(
             "The errors at the fixed point are undetermined (a singular system): choose a larger regularisation.",
@@ -66,7 +66,7 @@ def solve_units(
         ) from None
     test = float(units.weights @ error)
     train = float(units.weights @ (error * (sus.om * sus.iv) ** 2))
-    return Errors(test, train, norm2, means, alignment, sus)
+    return Errors(test, train, norm2, first.means, first.alignment, sus)
 
 
 def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None:
@@ -90,10 +90,18 @@ def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None
 # First moments --------------------------------------------------------------------------------------------------
 
 
-def first_moments(
-    units: Units, sus: Susceptibilities, alpha: float, d: int | None
-) -> tuple[Array, Array, Array, Array]:
-    """The linear sector (k = ``modes``): conjugate field e (A, k+r), alignment B (A, k+r), means t (A,), and eps0(κ) (K,).
+@dataclass(frozen=True)
+class FirstMoments:
+    """Conjugate field e (A, k+r), alignment B (A, k+r), means t (A,), and the mean part eps0(κ) (K,) of the error."""
+
+    conjugate: Array
+    alignment: Array
+    means: Array
+    eps0: Array
+
+
+def first_moments(units: Units, sus: Susceptibilities, alpha: float, d: int | None) -> FirstMoments:
+    """The linear sector (k = ``modes``).
 
     Solves (I + VE DE) e + Ct t = mh and G t + Ctᵀ DE e = g0; t is the solution of least Σ t_g²/π_g.
     """
@@ -129,7 +137,7 @@ def first_moments(
     mean_gap = units.f0 - units.mu0 @ t - units.linear @ alignment[:, :k].ravel()
     linear_gap = units.f1 - units.mu1 @ alignment[:, k:]
     eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=1) + units.fs2
-    return e.reshape(a, size), alignment, t, eps0
+    return FirstMoments(e.reshape(a, size), alignment, t, eps0)
 
 
 def _alignment_response(units: Units, sus: Susceptibilities, size: int) -> Array:

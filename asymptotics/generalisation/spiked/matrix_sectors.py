@@ -37,6 +37,16 @@ class MatrixErrors:
     solution: Solution
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """D, L = (I + Vh D)⁻¹, T = L Vh as blocks (A, d, A, d), and W (A, A), the normalised trace of D L."""
+
+    D: Array
+    L: Array
+    T: Array
+    W: Array
+
+
 class MatrixSystem(System):
     """The map of the susceptibilities with blocks Σ_bc (U, B, B, d, d) / √(s s') and spikes (k, d)."""
 
@@ -57,8 +67,8 @@ class MatrixSystem(System):
         extra: Array = full - np.einsum("gh,ij->gihj", hat, np.eye(k))
         return extra
 
-    def blocks_of(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array, Array]:
-        """D, L = (I + Vh D)⁻¹, T = L Vh as blocks (A, d, A, d), and W (A, A), the normalised trace of D L."""
+    def blocks_of(self, iv: Array, inverse: Array) -> Blocks:
+        """The blocks at 1/(om + V) and N⁻¹."""
         units, d = self.units, self.d
         a = units.groups
         D = np.zeros((a, a, d, d))
@@ -75,14 +85,14 @@ class MatrixSystem(System):
         T = (L @ hidden.reshape(size, size)).reshape(a, d, a, d)
         L = L.reshape(a, d, a, d)
         W = np.einsum("gxky,kyhx->gh", D, L, optimize=True) / d
-        return D, L, T, (W + W.T) / 2
+        return Blocks(D, L, T, (W + W.T) / 2)
 
     def feedback(self, iv: Array, inverse: Array) -> tuple[Array, Array]:
         """tr(Σ_bc T_bc)/d (U, B, B) and W (A, A)."""
-        _, _, T, W = self.blocks_of(iv, inverse)
-        picked = T.transpose(0, 2, 1, 3)[self.left, self.right]
+        found = self.blocks_of(iv, inverse)
+        picked = found.T.transpose(0, 2, 1, 3)[self.left, self.right]
         within = np.einsum("ubcxy,ubcxy->ubc", self.covariance, picked) / self.d
-        return (within + np.swapaxes(within, 1, 2)) / 2, W
+        return (within + np.swapaxes(within, 1, 2)) / 2, found.W
 
 
 def solve_matrix(
@@ -111,19 +121,19 @@ def solve_matrix(
     )
     _, inverse = system.unpack(solution.value)
     iv = system.iv(solution.value)
-    D, L, T, _ = system.blocks_of(iv, inverse)
+    blocks = system.blocks_of(iv, inverse)
     sus = Susceptibilities(first.om, iv, inverse, first.L, first.T, first.W, solution)
-    eps0, conjugate, means = _first_moments(system, sus, D, L, axes, d)
+    eps0, conjugate, means = _first_moments(system, sus, blocks, axes, d)
     e = conjugate[units.members]
     fields = np.einsum("ubx,ubcxy,ucy->ubc", e, covariance, e, optimize=True)
     source = source_of(units, sus, fields, means, d)
-    eps, norm2 = second_moments(units, sus, _transfers(system, D, L, T), alpha, beta, eps0, source)
+    eps, norm2 = second_moments(units, sus, _transfers(system, blocks), alpha, beta, eps0, source)
     test, train = float(units.weights @ eps), float(units.weights @ (eps * (sus.om * iv) ** 2))
     return MatrixErrors(test, train, norm2, solution)
 
 
 def _first_moments(
-    system: MatrixSystem, sus: Susceptibilities, D: Array, L: Array, axes: Array, d: int | None
+    system: MatrixSystem, sus: Susceptibilities, blocks: Blocks, axes: Array, d: int | None
 ) -> tuple[Array, Array, Array]:
     """eps0(κ) (K,), the conjugate field e (A, d') and the means t (A,); W = D L eliminates e from the equations."""
     units, size = system.units, system.units.groups * system.d
@@ -134,7 +144,7 @@ def _first_moments(
     source = (along.T @ (w * units.f0)).reshape(a, k) @ spikes + units.mu1.T @ (w[:, None] * units.f1) @ theta
     coupling = np.einsum("gih,ix->gxh", (along.T @ (w[:, None] * units.mu0)).reshape(a, k, a), spikes)
     coupling = coupling.reshape(size, a)
-    D, L = D.reshape(size, size), L.reshape(size, size)
+    D, L = blocks.D.reshape(size, size), blocks.L.reshape(size, size)
     lifted = np.concatenate([coupling, source.reshape(size, 1)], axis=1)
     moved = D @ (L @ lifted)
     G = units.mu0.T @ (w[:, None] * units.mu0) - coupling.T @ moved[:, :a]
@@ -155,14 +165,15 @@ def _first_moments(
     return eps0, e.reshape(a, system.d), t
 
 
-def _transfers(system: MatrixSystem, D: Array, L: Array, T: Array) -> Transfers:
+def _transfers(system: MatrixSystem, blocks: Blocks) -> Transfers:
     """The linear maps of the second moments as normalised traces over blocks."""
     units, covariance, d = system.units, system.covariance, system.d
     a, (u, b) = units.groups, units.members.shape
     size = a * d
+    D, L = blocks.D, blocks.L
     W = (D.reshape(size, size) @ L.reshape(size, size)).reshape(a, d, a, d)
     # Blocks as (group, group, d, d).
-    L, T, W = (block.transpose(0, 2, 1, 3) for block in (L, T, W))
+    L, T, W = (block.transpose(0, 2, 1, 3) for block in (L, blocks.T, W))
     x_from_q = np.empty((u, b, b, a, a))
     x_from_z = np.zeros((u, b, b, u, b, b))
     units_of = [(v, i, j) for v in range(u) for i in range(b) for j in range(b)]
