@@ -33,7 +33,7 @@ def overlaps(file: str, with_simulation: bool, force: bool, out: str | None, as_
     from asymptotics.comparison.trajectories import runs, to_csv
     from asymptotics.text.printing import overlaps_text
 
-    found = runs(load(file, force, with_simulation), with_simulation, note)
+    found = runs(load(file, force), with_simulation, note)
     for run in found:
         notes(run.warnings)
     documents = [run.to_dict() for run in found]

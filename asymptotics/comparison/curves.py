@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -90,10 +91,27 @@ def compared(
 
 
 def theory(experiment: Experiment, training: Training, ridge: Ridge) -> Risk:
-    """The predicted errors at one point."""
+    """The predicted errors at one point; where the test error is infinite, that is the prediction, with its reason."""
     from asymptotics.generalisation.errors import risk
+    from asymptotics.generalisation.spiked.linear_sector import InfiniteTestError
 
-    return risk(experiment.target, experiment.network, training, ridge)
+    try:
+        return risk(experiment.target, experiment.network, training, ridge)
+    except InfiniteTestError as error:
+        # The fit goes through every sample.
+        return Risk(
+            test_error=math.inf,
+            train_error=0.0,
+            excess_risk=math.inf,
+            step=training.steps,
+            alpha=ridge.alpha,
+            beta=ridge.beta,
+            lam=ridge.lam,
+            d=ridge.d,
+            solver="interpolation threshold",
+            validity=Validity.LEADING_ORDER,
+            validity_note=" ".join(error.problems),
+        )
 
 
 def beside(ridge: Ridge, simulation: Simulation) -> Ridge:

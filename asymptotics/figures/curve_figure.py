@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ def plot_curve(
     Lines are the theory, points the simulation ± its standard error, thin dotted levels the plateaus.
     """
     ax = axes_or_new(ax)
+    rows = [{**row, "beta": float(row["beta"])} for row in rows]
     varying = {key: sorted({row[key] for row in rows if row[key] is not None}) for key in SYMBOLS}
     x = max(SYMBOLS, key=lambda key: len(varying[key]))
     others = [key for key in SYMBOLS if key != x and len(varying[key]) > 1]
@@ -38,10 +40,11 @@ def plot_curve(
             if isinstance(v, (int, float))
         )
         ends.append(_draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label))
+    varying[x] = [v for v in varying[x] if math.isfinite(v)]
     ax.set_xlabel(AXIS_LABELS[x])
     kind = quantity.replace("_", " ")
     ax.set_ylabel(rf"{kind} $\mathbb{{E}}\,(y - f)^2$" if quantity == "test_error" else kind)
-    if x in LOG_AXES and min(varying[x]) > 0 and max(varying[x]) >= 8 * min(varying[x]):
+    if x in LOG_AXES and varying[x] and min(varying[x]) > 0 and max(varying[x]) >= 8 * min(varying[x]):
         ax.set_xscale("log")
     if len(varying[x]) <= 8:
         # The values themselves read better than powers of ten.
@@ -85,8 +88,14 @@ def _draw_group(
     ax: Any, rows: Sequence[Mapping[str, Any]], x: str, quantity: str, look: Mapping[str, Any], label: str
 ) -> End:
     """One line of a curve; returns where it ends and its label."""
-    predicted = [(row[x], row[quantity]) for row in rows if row[quantity] is not None]
-    simulated = [(row[x], row["simulation"]) for row in rows if row.get("simulation")]
+    # What is infinite (kernel ridge, interpolation without a penalty) has no place on the axes: the line has a gap.
+    shown = [row for row in rows if math.isfinite(row[x])]
+    predicted = [
+        (row[x], row[quantity] if math.isfinite(row[quantity]) else math.nan)
+        for row in shown
+        if row[quantity] is not None
+    ]
+    simulated = [(row[x], row["simulation"]) for row in shown if row.get("simulation")]
     if predicted:
         ax.plot(
             *zip(*predicted, strict=True),
@@ -111,4 +120,6 @@ def _draw_group(
     legend_entry(
         ax, look, label or ("theory" if predicted else "simulation"), bool(predicted), bool(simulated)
     )
-    return (*(predicted[-1] if predicted else (simulated[-1][0], simulated[-1][1][quantity])), label)
+    finite = [point for point in predicted if math.isfinite(point[1])]
+    measured = [(point, s[quantity]) for point, s in simulated]
+    return (*(finite or measured or [(0.0, 0.0)])[-1], label)

@@ -69,6 +69,10 @@ def solve_units(
     return Errors(test, train, norm2, first.means, first.alignment, sus)
 
 
+class InfiniteTestError(InputError):
+    """The test error is infinite at this point; a curve keeps the point, with this reason."""
+
+
 def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None:
     """``InputError`` where λ = 0 has no finite answer: at interpolation, or for features without a nonlinear part."""
     if lam > 0:
@@ -77,7 +81,7 @@ def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None
     if np.any(same) and beta <= alpha:
         raise InputError("lambda = 0 with equal neurons: their features are degenerate; choose lambda > 0.")
     if np.isclose(alpha, beta, rtol=1e-9, atol=0.0):
-        raise InputError(
+        raise InfiniteTestError(
             f"lambda = 0 at alpha = {alpha:g} equal to the number of distinct features per dimension: the test error "
             "is infinite at interpolation; choose lambda > 0 or another ratio."
         )

@@ -485,3 +485,70 @@ def test_where_results_cannot_go_is_said_before_any_work(
         assert part in err
         assert err.count("\n") == 1
     assert os.listdir(tmp_path) == ["file"]
+
+
+# ---- points at infinity ----------------------------------------------------------------------
+
+INFINITE = """
+[target]
+expression = "z1 + He2(z1)/2"
+[training]
+steps = [0, 1]
+[ridge]
+alpha = {alpha}
+beta = {beta}
+lambda = {lam}
+[simulation]
+d = 20
+replicates = 2
+test_samples = 100
+"""
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta"),
+    [("1.0", "[0.5, 1, inf]"), ("[0.5, 2.0]", "[1, inf]"), ("1.0", "inf"), ("1.0", "[inf, 2]")],
+)
+def test_a_curve_with_kernel_ridge_is_written_and_drawn(
+    alpha: str, beta: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "e.toml").write_text(INFINITE.format(alpha=alpha, beta=beta, lam=0.1))
+    code, out, err = answer(
+        ["curve", str(tmp_path / "e.toml"), "--out", str(tmp_path / "o"), "--json"], capsys
+    )
+    assert code == 0
+    assert "could not be drawn" not in err
+    assert len(os.listdir(tmp_path / "o")) == 4
+    assert any(float(row["beta"]) == float("inf") for row in json.loads(out)["rows"])
+
+
+@pytest.mark.parametrize("command", ["curve --simulate", "validate", "report", "simulate"])
+def test_kernel_ridge_beside_a_simulation_is_refused_before_the_first_unit(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "asymptotics.simulation.runner.Job.run", lambda *_: pytest.fail("simulated before refusal")
+    )
+    (tmp_path / "e.toml").write_text(INFINITE.format(alpha=1.0, beta="[1, inf]", lam=0.1))
+    name, *options = command.split()
+    code, out, err = answer([name, str(tmp_path / "e.toml"), *options], capsys)
+    assert (code, out) == (2, "")
+    assert "ridge.beta must be finite beside a simulation" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("alphas", ["[0.25, 0.5, 1.0]", "0.5", "[0.5, 2.0]"])
+def test_an_interpolating_point_without_a_penalty_is_infinite_and_costs_no_other(
+    alphas: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # With symmetric initialisation half of the neurons are distinct: alpha = beta/2 interpolates.
+    file = tmp_path / "e.toml"
+    file.write_text(INFINITE.format(alpha=alphas, beta=1.0, lam=0.0).replace("[0, 1]", "0"))
+    code, out, err = answer(["curve", str(file), "--out", str(tmp_path / "o"), "--json"], capsys)
+    assert code == 0, err
+    assert "could not be drawn" not in err
+    rows = json.loads(out)["rows"]
+    for row in rows:
+        at = row["alpha"] == 0.5
+        assert (row["test_error"] == "inf") == at
+        assert ("infinite at interpolation" in row["validity_note"]) == at
