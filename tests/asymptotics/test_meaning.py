@@ -8,6 +8,7 @@ from asymptotics import Network, Ridge, Training, optimise, overlaps, risk, samp
 from asymptotics.design.inversion import inverted
 from asymptotics.experiment.grid import Experiment
 from asymptotics.text.printing import samples_text
+from hermite.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,26 @@ def test_a_risk_that_explodes_is_said_to_diverge(target: str, activation: str, t
     assert any("training diverges" in said and "step" in said for said in found.warnings)
     calm = overlaps(target, Network(activation), Training(steps=1, alpha=8.0, eta=0.2))
     assert not any("diverges" in said for said in calm.warnings)
+
+
+LEAP_TWO = Training(alpha=2.0, batch_exponent=2, remove_orders=(0, 1))
+
+
+@pytest.mark.parametrize("width", ["infinite", 12])
+@pytest.mark.parametrize("target", ["z1*z2", "He2(z1)"])
+def test_the_limit_is_not_called_exact_at_a_finite_dimension(width: str | int, target: str) -> None:
+    assert overlaps(target, Network(width=width), LEAP_TWO).validity == "exact"
+    here = overlaps(target, Network(width=width), LEAP_TWO, d=50)
+    assert here.validity == "leading order"
+    assert "d = 50" in here.validity_note
+
+
+def test_at_a_given_dimension_no_refusal_asks_for_it() -> None:
+    network = Network(width=12, initialisation="independent")
+    for training in (LEAP_TWO, Training(steps=2, alpha=2.0, batch_exponent=2, remove_orders=(0, 1))):
+        for d in (None, 60):
+            with pytest.raises(InputError) as caught:
+                overlaps("z1*z2", network, training, d=d)
+            assert "give d" not in str(caught.value)
+            assert "simulate" in str(caught.value)
+    assert overlaps("z1*z2", network, Training(batch_exponent=2), d=60).d == 60

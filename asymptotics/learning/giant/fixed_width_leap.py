@@ -109,15 +109,23 @@ class FixedWidthLeap:
 def _refusal_of_limit(network: Network, training: Training) -> str | None:
     """One step from a constant initial output: all that is known as d → ∞."""
     exponent = training.batch_exponent
+    # Finite-d means exist unless the linear part is removed: there d is no way out.
+    known = 1 not in training.remove_orders
     if training.steps > 1:
         return (
             f"training.steps = {training.steps} with batch_exponent = {exponent:g} at fixed width has no law as "
-            'd → ∞; give d, or width = "infinite"'
+            f'd → ∞; {"give d" if known else "simulate"}, or width = "infinite"'
         )
     if not network.is_symmetric:
         return (
             f"network.initialisation must be symmetric at fixed width with batch_exponent = {exponent:g}: the law "
-            "needs a constant initial output (give d for the finite-d mean)"
+            "needs a constant initial output ("
+            + (
+                "give d for the finite-d mean)"
+                if known
+                else "and finite-d means are not known with remove_orders = "
+                f'{list(training.remove_orders)}: simulate, or take width = "infinite")'
+            )
         )
     return None
 
