@@ -19,6 +19,7 @@ from asymptotics.commands.terminal import (
     INTERNAL_ERROR,
     INTERRUPTED,
     NOT_CONVERGED,
+    Heartbeat,
     Interrupts,
     guard_streams,
     note,
@@ -79,10 +80,15 @@ def main() -> None:
         signal.signal(signal.SIGINT, interrupts)
         # The last thing before the interpreter ends, which would give Ctrl-C its deadly meaning back.
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    # Questions about an expression answer at once or with an error; theories of a network may take their time.
+    quick = not sys.argv[1:] or sys.argv[1] in ("leap", "expand", "init", "--help", "--version")
+    alive = None if quick else Heartbeat()
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = INTERRUPTED
+    if alive is not None:
+        alive.stop()
     interrupts.winding_up()
     sys.exit(code)
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asymptotics.json_values import plain
+from asymptotics.text.durations import duration
 
 if TYPE_CHECKING:
     from asymptotics.experiment.grid import Experiment
@@ -67,8 +69,37 @@ def say(text: str) -> None:
         raise click.exceptions.Exit(BROKEN_PIPE) from None
 
 
+class Heartbeat:
+    """A sign of life on standard error: after 2 seconds without a word, then ever more rarely.
+
+    A thread of its own, so that one long computation needs not know of it.
+    """
+
+    def __init__(self, first: float = 2.0, longest: float = 60.0) -> None:
+        self._pause, self._longest = first, longest
+        self._over = threading.Event()
+        self._start = time.monotonic()
+        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._over.wait(0.25):
+            now = time.monotonic()
+            if now - max(self._start, _last_word[0]) >= self._pause:
+                note(f"still working, {duration(now - self._start)} so far (Ctrl-C stops)")
+                self._pause = min(3 * self._pause, self._longest)
+
+    def stop(self) -> None:
+        """No more words."""
+        self._over.set()
+
+
+#: When ``note`` last spoke.
+_last_word = [0.0]
+
+
 def note(message: str) -> None:
     """Progress and warnings: always on standard error; where that cannot be written there is nobody to tell."""
+    _last_word[0] = time.monotonic()
     try:
         click.echo(f"giantstep: {message}", err=True)
     except OSError:

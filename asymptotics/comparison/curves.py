@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -51,6 +52,19 @@ def silent(_message: str) -> None:
     """Progress that nobody reads."""
 
 
+def paced(progress: Progress, seconds: float = 2.0) -> Progress:
+    """``progress`` that speaks once in so many seconds, and not before the first of them are over."""
+    last = time.monotonic()
+
+    def tell(message: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            last = time.monotonic()
+            progress(message)
+
+    return tell
+
+
 @own_floating_state
 def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progress = silent) -> list[Row]:
     """The rows of ``giantstep curve``; each has a ``simulation`` (null unless ``simulate``).
@@ -59,10 +73,13 @@ def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progres
     theory and the reason as its ``validity_note``.
     """
     if not simulate:
-        return [
-            _row(training, ridge, theory(experiment, training, ridge))
-            for training, ridge in _points(experiment)
-        ]
+        points = list(_points(experiment))
+        found = []
+        tell = paced(progress)
+        for i, (training, ridge) in enumerate(points):
+            tell(f"theory of point {i + 1} of {len(points)} (step {training.steps})")
+            found.append(_row(training, ridge, theory(experiment, training, ridge)))
+        return found
     rows: dict[tuple[Any, ...], Row] = {}
     units = list(experiment.units())
     for i, unit in enumerate(units):
