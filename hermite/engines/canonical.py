@@ -8,6 +8,7 @@ of piecewise arguments are taken cell by cell (:mod:`hermite.engines.signs`). An
 from __future__ import annotations
 
 from fractions import Fraction
+from math import floor
 
 from hermite.engines.composite import composite
 from hermite.engines.constants import Unsupported, constant_scalar, scalar_exp, sign_of, special_value
@@ -166,6 +167,10 @@ def ridge(name: str, argument: Form, r: int) -> Form:
 
 
 def _smooth_ridge(name: str, u: Form, r: int) -> Form:
+    if name in ("sin", "cos"):
+        name, u, front = _without_turns(name, u, r)
+        if front != 1:
+            return scaled(_smooth_ridge(name, u, r), Scalar.of(front))
     constant = constant_value(u)
     if constant is not None:
         return constant_form(special_value(name, constant), r)
@@ -178,6 +183,20 @@ def _smooth_ridge(name: str, u: Form, r: int) -> Form:
         scale, offset = -scale, -offset
         c = -1 if name in ("tanh", "erf", "sin") else 1
     return ridge_form(Ridge(name, direction, scale, offset), r, c)
+
+
+def _without_turns(name: str, u: Form, r: int) -> tuple[str, Form, int]:
+    """(name', u', ±1): sin or cos without whole multiples of π/2 in its argument."""
+    origin = Monomial((0,) * r)
+    turns, rest = u.get(origin, Scalar.of(0)).split_pi()
+    k = floor(2 * turns)
+    if not k:
+        return name, u, 1
+    left = rest + Scalar.sqrt_pi(2) * (turns - Fraction(k, 2))
+    moved = add({key: c for key, c in u.items() if key != origin}, constant_form(left, r))
+    # cos(x + π/2) = −sin x, and sin x = cos(x − π/2).
+    quarter = (k - (name == "sin")) % 4
+    return ("cos", "sin", "cos", "sin")[quarter], moved, (1, -1, -1, 1)[quarter]
 
 
 def constant_value(u: Form) -> Scalar | None:

@@ -145,22 +145,24 @@ class Univariate:
 
     def _waves(self, row: list[int]) -> Scalar:
         """exp and trigonometric factors: products of cosines as sums of cosines, then complex Gaussian moments."""
-        waves: list[tuple[Fraction, Scalar, Scalar, int]] = [(Fraction(1), ZERO, ZERO, 0)]
+        # {(frequency, phase, quarter turns): weight}, like waves collected.
+        waves: dict[tuple[Scalar, Scalar, int], Fraction] = {(ZERO, ZERO, 0): Fraction(1)}
         for name, scale, offset, k in self.factors:
             quarter = -1 if name == "sin" else 0
             for _ in range(k):
-                waves = [
-                    (c / 2, w + sign * scale, phase + sign * offset, turns + sign * quarter)
-                    for c, w, phase, turns in waves
-                    for sign in (1, -1)
-                ]
+                grown: dict[tuple[Scalar, Scalar, int], Fraction] = {}
+                for (w, phase, turns), c in waves.items():
+                    for sign in (1, -1):
+                        place = (w + sign * scale, phase + sign * offset, (turns + sign * quarter) % 4)
+                        grown[place] = grown.get(place, Fraction(0)) + c / 2
+                waves = grown
         assert self._precision is not None
         v = inverse_of(self._precision)
         root = scalar_sqrt(v)
         assert root is not None
         total = ZERO
         alpha = self.tilt * self.s
-        for c, w, phase, turns in waves:
+        for (w, phase, turns), c in waves.items():
             omega = w * self.s
             decay = scalar_exp((alpha * alpha - omega * omega) * v * Fraction(1, 2))
             angle = phase + alpha * omega * v

@@ -123,3 +123,29 @@ def test_a_leading_coefficient_below_any_float_is_compared_all_the_same() -> Non
 def test_equal_constants_cancel(text: str) -> None:
     report = leap(Target(text))
     assert (report.exactness, report.relevant_dim) == ("exact", 0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sin(z1^2+2*pi)", "sin(z1^2)"),
+        ("cos(z1-pi/2)", "sin(z1)"),
+        ("sin(z1+z2+3*pi)*z2", "-sin(z1+z2)*z2"),
+        ("cos(z1^3+5*pi/2)", "-sin(z1^3)"),
+    ],
+)
+def test_whole_turns_leave_waves(one: str, other: str) -> None:
+    a, b = leap(Target(one)), leap(Target(other))
+    assert a.exactness == b.exactness != "undecided"
+    assert (a.staircase.dims, a.leap_index) == (b.staircase.dims, b.leap_index)
+    difference = expand(Target(f"{one}-({other})"), order=4)
+    assert all(difference.is_zero(alpha) for alpha in difference.series)
+
+
+def test_powers_of_waves_collect_their_frequencies() -> None:
+    """E cos(2z/3)^9 = 2^-8 Σ_j C(9, j) e^{−(2(9−2j)/3)²/2}, j ≤ 4, and E f² likewise: no 2^18 products."""
+    e = expand(Target("cos(2*z1/3)^9"))
+    mean = sum(math.comb(9, j) * math.exp(-((2 * (9 - 2 * j) / 3) ** 2) / 2) for j in range(5)) / 2**8
+    square = sum(math.comb(18, j) * math.exp(-((2 * (18 - 2 * j) / 3) ** 2) / 2) for j in range(19)) / 2**18
+    assert e.value((0,)) == pytest.approx(mean, rel=1e-14)
+    assert float(e.total_scalar) == pytest.approx(square, rel=1e-14)
