@@ -26,6 +26,7 @@ from asymptotics.expectations.quadrature import (
     trapezoid_rule,
 )
 from asymptotics.expectations.target_rule import kink_planes
+from asymptotics.stairway.expansion_floors import floors_at_start, proved_spaces
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import InputError
 from hermite.target import Target
@@ -85,16 +86,22 @@ class NumericalFloors:
         return [[_text(x) for x in row] for row in _reduced(rows)]
 
     def floors(self, learned: Array, kappa: int, visible: Visible) -> list[float]:
-        """For κ = 0..``kappa``; never negative."""
+        """For κ = 0..``kappa``; never negative; at U = {0} by the exact expansion where it is decided."""
+        exact = None if len(learned) else floors_at_start(self.f, kappa, visible)
+        if exact is not None:
+            return exact
         fine, coarse = (self._floors(learned, kappa, visible, refine) for refine in (1.0, 0.75))
         self.error = max(self.error, max(abs(a - b) for a, b in zip(fine, coarse, strict=True)))
         return fine
 
     def next(self, learned: Array, visible: Visible) -> Array:
-        """U + span over x of E[f z_⊥ | z_U = x], by the eigenvectors of its second moment above the error."""
+        """U + span over x of E[f z_⊥ | z_U = x]: proved, or by the eigenvectors of its second moment above the error."""
         k, r = len(learned), self.f.r
         if k == r:
             return learned
+        proved = proved_spaces(self.f) if visible.everything and self.f.tree is not None else None
+        if proved is not None:
+            return next((space for space in proved if len(space) > k), learned)
         basis, grid, values = self._sampled(learned, 1.0)
         linear = np.einsum(
             "kn,kn,kni->ki", values, np.broadcast_to(grid.wy, values.shape), _inner_nodes(grid, values)
@@ -102,7 +109,8 @@ class NumericalFloors:
         moment = _visible_moment(grid, linear, 1, visible)
         size, vectors = np.linalg.eigh(moment)
         total = float(grid.wx @ np.sum(grid.wy * values**2, axis=1))
-        kept = vectors[:, size > max(1e-14, (10 * self.error) ** 2) * max(total, 1e-300)]
+        share = self.error / total if total else 0.0
+        kept = vectors[:, size > max(1e-14, (10 * share) ** 2) * total]
         rows = np.concatenate([learned, kept.T @ basis[k:]])
         return np.linalg.svd(rows, full_matrices=False)[2][: len(rows)] if len(rows) else rows
 

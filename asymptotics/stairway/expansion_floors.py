@@ -1,0 +1,51 @@
+r"""What the exact expansion knows of the plateaus of a target that is no polynomial.
+
+At U = {0} the floor E f² − Σ_{k ≤ κ} ‖C_k‖²/k! needs no quadrature, whatever cancels and wherever the target lives; and the
+subspaces of the staircase at n = Θ(d) are proved.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.stairway.visibility import Visible
+from hermite.errors import InputError
+from hermite.exact.subspaces import rational, to_float
+from hermite.expansion import expand
+from hermite.target import Target
+
+Array = npt.NDArray[np.float64]
+
+
+def floors_at_start(f: Target, kappa: int, visible: Visible) -> list[float] | None:
+    """The floors at U = {0} for κ = 0..``kappa``, to 53 bits; None where the expansion is undecided."""
+    if f.tree is None:
+        return None
+    try:
+        expansion = expand(f, order=kappa)
+        total = expansion.total_scalar
+        energies = [expansion.energy_scalar(k) for k in range(kappa + 1)]
+    except InputError:
+        return None
+    if total is None:
+        return None
+    out: list[float] = []
+    for k, energy in enumerate(energies):
+        total = total - (energy if visible(k) else rational(0))
+        out.append(to_float(total))
+    return None if any(math.isnan(x) or x < 0 for x in out) else out
+
+
+@lru_cache(maxsize=32)
+def proved_spaces(f: Target) -> tuple[Array, ...] | None:
+    """Orthonormal rows of U_0 ⊂ U_1 ⊂ … at n = Θ(d) a step; None where the staircase is undecided."""
+    from hermite.indices.report import leap
+
+    report = leap(f)
+    if f.tree is None or report.exactness == "undecided":
+        return None
+    return report.staircase.bases

@@ -1,0 +1,36 @@
+"""Plateaus of targets where no quadrature point lies, beside huge constants, and in any unit."""
+
+from __future__ import annotations
+
+import mpmath
+import pytest
+
+from asymptotics.stairway.stairs import plateaus
+
+
+@pytest.mark.parametrize("a", [5, 14, 20])
+def test_floors_in_the_tail_are_the_energies_left(a: int) -> None:
+    """E f² − Σ_{k ≤ κ} c_k²/k! of 10^40 relu(z − a) at 80 digits."""
+    with mpmath.workdps(80):
+        density = mpmath.exp(-(mpmath.mpf(a) ** 2) / 2) / mpmath.sqrt(2 * mpmath.pi)
+        above = mpmath.erfc(a / mpmath.sqrt(2)) / 2
+        left = [(1 + a * a) * above - a * density - (density - a * above) ** 2]
+        left.append(left[0] - above**2)
+        left.append(left[1] - density**2 / 2)
+        right = [float(x * mpmath.mpf(10) ** 80) for x in left]
+    table = plateaus(f"1e40*relu(z1-{a})", kappa=2)
+    assert table[0].plateaus == pytest.approx(right, rel=1e-14)
+    assert [row.dim for row in table] == [0, 1]
+
+
+def test_a_huge_constant_leaves_the_floor_alone() -> None:
+    assert plateaus("z1+min(z2,1e18)", kappa=0)[0].plateaus[0] == pytest.approx(2, rel=1e-14)
+
+
+@pytest.mark.parametrize("unit", ["1e-60", "1e50"])
+def test_the_stairway_is_that_of_any_unit(unit: str) -> None:
+    text = "relu(z1)*z2+z1"
+    one, other = plateaus(text, kappa=1), plateaus(f"{unit}*({text})", kappa=1)
+    assert [row.subspace for row in one] == [row.subspace for row in other]
+    for a, b in zip(one, other, strict=True):
+        assert b.plateaus == pytest.approx([x * float(unit) ** 2 for x in a.plateaus], rel=1e-9, abs=0)
