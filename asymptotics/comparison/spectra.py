@@ -47,23 +47,26 @@ def singular_values(
     from asymptotics.simulation.direct import DirectNetwork
     from asymptotics.simulation.runner import Job
     from asymptotics.simulation.seeds import unit_entropy
+    from asymptotics.simulation.student import Setup
 
     d = int(ridge.d or simulation.d)
     p = ridge.p(d, network.is_symmetric)
     sigma = network.get_activation()
     content = Job(f, network, training, ridge, replace(simulation, d=d), (training.steps,), ()).content
     student = DirectNetwork(
-        f,
-        sigma,
-        network.finite_readout(p),
-        d,
-        symmetric=network.is_symmetric,
-        bias=network.bias,
-        entropy=unit_entropy(simulation.seed, ["spectrum", content]),
-        replicate=replicate,
-        memory=simulation.memory,
-        dtype=simulation.dtype,
-        remove_orders=training.remove_orders,
+        Setup(
+            f,
+            sigma,
+            network.finite_readout(p),
+            d,
+            symmetric=network.is_symmetric,
+            bias=network.bias,
+            entropy=unit_entropy(simulation.seed, ["spectrum", content]),
+            replicate=replicate,
+            memory=simulation.memory,
+            dtype=simulation.dtype,
+            remove_orders=training.remove_orders,
+        )
     )
     for step in range(1, training.steps + 1):
         student.giant_step(step, training.n(d), training.learning_rate(d))

@@ -13,51 +13,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.activations import Activation
-from asymptotics.simulation.backends import NUMPY, Backend
 from asymptotics.simulation.seeds import BLOCK, generator, normal_chunks
 from asymptotics.simulation.state import Fields, check_finite, labels
+from asymptotics.simulation.student import FIRST_BATCH, WEIGHTS, Setup, Student
 from hermite.errors import InputError
-from hermite.target import Target
 
 Array = npt.NDArray[Any]
 
-#: Streams of one replicate: 0 weights, 1 biases, then pairs (samples, label noise) from FIRST_BATCH on.
-WEIGHTS, BIASES, FIRST_BATCH = 0, 1, 2
 
-
-class DirectNetwork:
+class DirectNetwork(Student):
     """A first layer W (p, d), rows uniform on the unit sphere at the start, and its training."""
 
-    def __init__(
-        self,
-        target: Target,
-        activation: Activation,
-        readout: Array,
-        d: int,
-        *,
-        symmetric: bool,
-        bias: float,
-        entropy: int,
-        replicate: int,
-        memory: int,
-        dtype: str,
-        remove_orders: tuple[int, ...] = (),
-        backend: Backend = NUMPY,
-    ) -> None:
-        self.target, self.remove_orders, self.backend = target, remove_orders, backend
-        self.sigma, self.slope = backend.functions(activation)
-        self.readout = np.asarray(readout, dtype=np.float64)
-        self.d, self.p, self.dtype = d, len(readout), np.dtype(dtype)
-        self.entropy, self.replicate = entropy, replicate
-        self.rows = chunk_rows(d, self.p, memory, self.dtype.itemsize)
-        distinct = self.p // 2 if symmetric else self.p
-        weights = generator(entropy, replicate, WEIGHTS).standard_normal((distinct, d))
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.rows = chunk_rows(self.d, self.p, setup.memory, self.dtype.itemsize)
+        weights = generator(self.entropy, self.replicate, WEIGHTS).standard_normal((self.distinct, self.d))
         weights /= np.linalg.norm(weights, axis=1, keepdims=True)
-        biases = bias * generator(entropy, replicate, BIASES).standard_normal(distinct) if bias else None
-        self.mirrored = symmetric
-        self.weights = backend.send(weights.astype(self.dtype))
-        self.biases = None if biases is None else backend.send(biases.astype(self.dtype))
+        biases = self.drawn_biases(setup.bias)
+        self.mirrored = setup.symmetric
+        self.weights = self.backend.send(weights.astype(self.dtype))
+        self.biases = None if biases is None else self.backend.send(biases.astype(self.dtype))
 
     def _twice(self, x: Any, axis: int = 0) -> Any:
         """``x`` followed by its mirror image along an axis: all neurons from the first half."""
@@ -86,10 +61,6 @@ class DirectNetwork:
         for host, _, neurons in self._samples(stream, n):
             full = self._twice(neurons, axis=1) if self.mirrored else neurons
             yield Fields(host[:, : self.target.r], full, host)
-
-    def noise(self, stream: int) -> np.random.Generator:
-        """The generator of the label noise of a batch."""
-        return generator(self.entropy, self.replicate, FIRST_BATCH + 2 * stream + 1)
 
     def low_orders(self, stream: int, n: int) -> tuple[float, Array]:
         """m = mean(y) and B = (1/n) Zᵀ(y − m) of the batch, as far as ``remove_orders`` asks; else zeros."""

@@ -17,61 +17,41 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.activations import Activation
-from asymptotics.simulation.backends import NUMPY, Backend
-from asymptotics.simulation.direct import BIASES, FIRST_BATCH, WEIGHTS
+from asymptotics.simulation.backends import NUMPY
 from asymptotics.simulation.seeds import block_of, generator, normal_chunks
 from asymptotics.simulation.state import Fields, check_finite, labels, output
+from asymptotics.simulation.student import FIRST_BATCH, WEIGHTS, Setup, Student
 from hermite.errors import InputError
-from hermite.target import Target
 
 Array = npt.NDArray[Any]
 #: Stream key of the Wishart parts, beyond any batch.
 _WISHART = 1_000_000
 
 
-class ReducedNetwork:
+class ReducedNetwork(Student):
     """(M, Q) of a network of p neurons in d dimensions, and its training; d − (p + r) ≥ p is asked for."""
 
-    def __init__(
-        self,
-        target: Target,
-        activation: Activation,
-        readout: Array,
-        d: int,
-        *,
-        symmetric: bool,
-        bias: float,
-        entropy: int,
-        replicate: int,
-        memory: int,
-        dtype: str,
-        remove_orders: tuple[int, ...] = (),
-        backend: Backend = NUMPY,
-    ) -> None:
-        if backend is not NUMPY:
+    def __init__(self, setup: Setup) -> None:
+        if setup.backend is not NUMPY:
             raise InputError('simulation.method = "reduced" runs on backend = "numpy" only.')
-        if remove_orders:
+        if setup.remove_orders:
             raise InputError('remove_orders needs the samples themselves: use method = "direct".')
-        self.target, self.backend = target, backend
-        self.sigma, self.slope = backend.functions(activation)
-        self.readout = np.asarray(readout, dtype=np.float64)
-        self.d, self.p, self.r, self.dtype = d, len(readout), target.r, np.dtype(dtype)
-        if d < 2 * self.p + self.r:
+        super().__init__(setup)
+        if self.d < 2 * self.p + self.r:
             raise InputError(
-                f"the reduced simulation needs d of at least 2 p + r = {2 * self.p + self.r}, not {d}: "
+                f"the reduced simulation needs d of at least 2 p + r = {2 * self.p + self.r}, not {self.d}: "
                 'use method = "direct".'
             )
-        self.entropy, self.replicate = entropy, replicate
         row = self.dtype.itemsize * (6 * self.p + 2 * self.r) + 64
         # Part of what the draws are: from the sizes alone, never from the memory or the rank of a factor.
         self.block = block_of(self.p + self.r)
-        self.rows = max(self.block, min(int(memory // row), 65536))
-        self.M, self.Q = self._start(symmetric)
-        self.biases = np.zeros(self.p)
-        if bias:
-            drawn = bias * generator(entropy, replicate, BIASES).standard_normal(self.p // (1 + symmetric))
-            self.biases = np.concatenate([drawn, drawn[::-1]]) if symmetric else drawn
+        self.rows = max(self.block, min(int(setup.memory // row), 65536))
+        self.M, self.Q = self._start(setup.symmetric)
+        drawn = self.drawn_biases(setup.bias)
+        if drawn is None:
+            self.biases = np.zeros(self.p)
+        else:
+            self.biases = np.concatenate([drawn, drawn[::-1]]) if setup.symmetric else drawn
 
     def _start(self, symmetric: bool) -> tuple[Array, Array]:
         """Overlaps of rows uniform on the sphere: a Gaussian (p, r) part and a Bartlett factor, then normalised."""
@@ -118,10 +98,6 @@ class ReducedNetwork:
         """``n`` fresh samples in chunks."""
         for _, chunk in self._draws(stream, n):
             yield chunk
-
-    def noise(self, stream: int) -> np.random.Generator:
-        """The generator of the label noise of a batch."""
-        return generator(self.entropy, self.replicate, FIRST_BATCH + 2 * stream + 1)
 
     def low_orders(self, stream: int, n: int) -> tuple[float, Array]:
         """Nothing is removed here."""

@@ -33,6 +33,7 @@ from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import Fit, fit_and_test
 from asymptotics.simulation.seeds import fingerprint, unit_entropy
 from asymptotics.simulation.state import population_risk
+from asymptotics.simulation.student import Setup
 from hermite.errors import InputError
 from hermite.language.printing import to_text
 from hermite.target import Target, as_target
@@ -285,18 +286,20 @@ class Job:
         f, net, t = units.target, units.network, units.training
         kind = DirectNetwork if s.method == "direct" else ReducedNetwork
         student = kind(
-            f,
-            net.get_activation(),
-            net.finite_readout(self.width),
-            s.d,
-            symmetric=net.is_symmetric,
-            bias=net.bias,
-            entropy=unit_entropy(s.seed, self.content),
-            replicate=replicate,
-            memory=s.memory,
-            dtype=s.dtype,
-            remove_orders=t.remove_orders,
-            backend=get_backend(s.backend, s.device),
+            Setup(
+                f,
+                net.get_activation(),
+                net.finite_readout(self.width),
+                s.d,
+                symmetric=net.is_symmetric,
+                bias=net.bias,
+                entropy=unit_entropy(s.seed, self.content),
+                replicate=replicate,
+                memory=s.memory,
+                dtype=s.dtype,
+                remove_orders=t.remove_orders,
+                backend=get_backend(s.backend, s.device),
+            )
         )
         found: list[Any] = []
         for step in range(last + 1):

@@ -16,6 +16,7 @@ from asymptotics.expectations.activations import get_activation
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import fit_and_test
+from asymptotics.simulation.student import Setup
 from hermite import Target
 
 D, P, N, TEST = 512, 1024, 30_000, 100_000
@@ -32,7 +33,7 @@ def student(kind: Any = DirectNetwork, readout: Any = READOUT, d: int = D) -> An
         "memory": 10**9,
         "dtype": "float32",
     }
-    return kind(F, get_activation("relu"), readout, d, **options)
+    return kind(Setup(F, get_activation("relu"), readout, d, **options))
 
 
 def seconds(work: Callable[[], Any], rounds: int = 3) -> float:

@@ -14,6 +14,7 @@ from asymptotics.expectations.activations import get_activation
 from asymptotics.learning.giant.fixed_width import typical_starts
 from asymptotics.learning.giant.recursion import Rates, recursion
 from asymptotics.simulation.reduced import ReducedNetwork
+from asymptotics.simulation.student import Setup
 from hermite import Target
 
 BOUND = 4.0
@@ -97,10 +98,10 @@ def test_conditional_mean_of_one_step_at_finite_size(target, activation, order, 
     readout = np.array([1.0, 0.5, -0.5, -1.0])
     start = typical_starts(readout, np.zeros(p), f.r, d, 1, 7, True)[0]
     path = recursion(f, get_activation(activation), start, 1, Rates(rate, n / d, n, d), 1e-3)
-    network = ReducedNetwork(
+    network = ReducedNetwork(Setup(
         f, get_activation(activation), readout, d,
         symmetric=True, bias=0.0, entropy=11, replicate=0, memory=1 << 28, dtype="float64",
-    )  # fmt: skip
+    ))  # fmt: skip
     found = []
     for stream in range(runs):
         network.M, network.Q = start.M.copy(), start.Q.copy()

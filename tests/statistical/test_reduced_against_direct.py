@@ -13,6 +13,7 @@ from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import fit_and_test
 from asymptotics.simulation.seeds import unit_entropy
+from asymptotics.simulation.student import Setup
 from hermite import Target
 
 D, N, STEPS = 60, 150, 2
@@ -32,16 +33,18 @@ def entries(kind: Any, text: str, name: str, runs: int) -> Any:
     for replicate in range(runs):
         target, activation = Target(text, noise=0.2), get_activation(name)
         student = kind(
-            target,
-            activation,
-            READOUT,
-            D,
-            symmetric=True,
-            bias=0.0,
-            entropy=unit_entropy(0, [kind.__name__, text]),
-            replicate=replicate,
-            memory=10**8,
-            dtype="float64",
+            Setup(
+                target,
+                activation,
+                READOUT,
+                D,
+                symmetric=True,
+                bias=0.0,
+                entropy=unit_entropy(0, [kind.__name__, text]),
+                replicate=replicate,
+                memory=10**8,
+                dtype="float64",
+            )
         )
         row: list[float] = []
         for step in range(1, STEPS + 1):

@@ -17,6 +17,7 @@ from asymptotics.learning.giant.mean_field import train
 from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.laws import learned_features
 from asymptotics.simulation.direct import DirectNetwork
+from asymptotics.simulation.student import Setup
 from hermite import Target
 from hermite.errors import InputError
 
@@ -82,10 +83,10 @@ def test_covariance_of_the_real_network(initialisation) -> None:
     members = [half, p - 1 - half]
     measured = []
     for run in range(runs):
-        student = DirectNetwork(
+        student = DirectNetwork(Setup(
             f, sigma, readout, d, symmetric=network.is_symmetric, bias=0.0, entropy=11, replicate=run,
             memory=10**9, dtype="float64",
-        )  # fmt: skip
+        ))  # fmt: skip
         for step in (1, 2):
             student.giant_step(step, 8 * d, 1.0)
         w = student.weights

@@ -16,6 +16,7 @@ from asymptotics.simulation.reduced import ReducedNetwork, bartlett
 from asymptotics.simulation.ridge_fit import fit_and_test
 from asymptotics.simulation.seeds import block_of, normal_chunks, unit_entropy
 from asymptotics.simulation.state import labels
+from asymptotics.simulation.student import Setup
 from hermite import InputError, Target
 
 F = Target("z1 + z1*z2", noise=0.1)
@@ -34,7 +35,7 @@ def network(kind: Any = DirectNetwork, **changes: Any) -> Any:
     target = changes.pop("target", F)
     readout = changes.pop("readout", np.array([1.0, 1.0, -1.0, -1.0]))
     d = changes.pop("d", 30)
-    return kind(target, RELU, readout, d, **(options | changes))
+    return kind(Setup(target, RELU, readout, d, **(options | changes)))
 
 
 class TestDraws:
