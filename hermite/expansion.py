@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.exact.subspaces import Undecided, rational, sharp, to_float
+from hermite.exact.plain import plain
+from hermite.exact.scalars import shortened
+from hermite.exact.subspaces import rational, sharp, to_float
+from hermite.exact.undecided import Undecided
+from hermite.target import as_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +31,11 @@ MAX_ORDER = 200
 #: Axes and entries of the largest tensor that is formed (NumPy holds 64 axes).
 _AXES = 64
 _ENTRIES = 50_000_000
+#: Characters of the longest coefficient that is written in its exact form inside a formula.
+_LONGEST = 300
 
 
-def expand(f: Target, order: int | None = None) -> HermiteExpansion:
+def expand(f: Target | str, order: int | None = None) -> HermiteExpansion:
     """The Hermite expansion of ``f`` up to total degree ``order`` (default: the degree of a polynomial, else 4).
 
     Exact for polynomials and closed forms, certified balls for tanh, logistic and softplus and for bounded functions of a
@@ -43,6 +49,7 @@ def expand(f: Target, order: int | None = None) -> HermiteExpansion:
     >>> e.coefficient((1, 1)), e.energy(2), e.total_energy
     (1, 1, 2)
     """
+    f = as_target(f)
     good = order is None or (
         isinstance(order, int) and not isinstance(order, bool) and 0 <= order <= MAX_ORDER
     )
@@ -64,6 +71,10 @@ class HermiteExpansion:
     target: Target
     order: int
     engine: Any = field(repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made from the target: engines hold objects of FLINT that neither can take."""
+        return expand, (self.target, self.order)
 
     @property
     def exactness(self) -> str:
@@ -210,7 +221,7 @@ class HermiteExpansion:
         names = self.target.variables
         parts = []
         for alpha, c in self._sorted(None):
-            weight = sympy.latex(to_sympy(c) / _factorial(alpha))
+            weight = sympy.latex(_written(c) / _factorial(alpha))
             basis = "".join(_latex_factor(a, name) for a, name in zip(alpha, names, strict=True) if a)
             if basis and weight in ("1", "-1"):
                 weight = weight[:-1]
@@ -229,7 +240,7 @@ class HermiteExpansion:
         if self.exactness == "numerical":
             shown = [(alpha, f"{c:.10g} ± {self.error(alpha):.1g}") for alpha, c in self._sorted(None)]
         else:
-            shown = [(alpha, str(c)) for alpha, c in self.coefficients().items()]
+            shown = [(alpha, shortened(exact_text(c), 60)) for alpha, c in self._sorted(None)]
         text = ", ".join(f"{alpha}: {c}" for alpha, c in shown[:8])
         return f"HermiteExpansion({self.target.text!r}, order={self.order}, {self.exactness}, {{{text}}})"
 
@@ -238,19 +249,22 @@ class HermiteExpansion:
         known = self.exactness != "undecided"
         total = self.total_scalar if known else None
         rest = self._residual() if known else None
-        return {
-            "target": self.target.text,
-            "variables": list(self.target.variables),
-            "order": self.order,
-            "coefficients": {
-                ",".join(map(str, alpha)): self._entry(alpha, c) for alpha, c in self._sorted(None)
-            },
-            "energies": self.energies if known else [],
-            "total_energy": None if total is None else to_float(total),
-            "residual_energy": None if rest is None else to_float(rest),
-            "exactness": self.exactness,
-            "reason": self.reason,
-        }
+        document: dict[str, Any] = plain(
+            {
+                "target": self.target.text,
+                "variables": list(self.target.variables),
+                "order": self.order,
+                "coefficients": {
+                    ",".join(map(str, alpha)): self._entry(alpha, c) for alpha, c in self._sorted(None)
+                },
+                "energies": self.energies if known else [],
+                "total_energy": None if total is None else to_float(total),
+                "residual_energy": None if rest is None else to_float(rest),
+                "exactness": self.exactness,
+                "reason": self.reason,
+            }
+        )
+        return document
 
     def _entry(self, alpha: Index, c: Any) -> dict[str, Any]:
         if self.exactness == "numerical":
@@ -288,6 +302,15 @@ def to_sympy(c: Any) -> Any:
     if isinstance(c, float):
         return sympy.Float(c)
     return sympy.Rational(int(c.p), int(c.q))
+
+
+def _written(c: Any) -> Any:
+    """An exact scalar as a SymPy object that fits on a page: a decimal of 30 digits where the exact form is long."""
+    import sympy
+
+    if isinstance(c, float) or len(str(c)) <= _LONGEST:
+        return to_sympy(c)
+    return sympy.Float(sharp(c).str(30, radius=False), 30)
 
 
 def exact_text(c: Any) -> str:

@@ -9,10 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.language.building import substitute
 from hermite.language.limits import MAX_VARIABLES
-from hermite.language.nodes import Expression, is_polynomial, variables_of
+from hermite.language.nodes import Expression, Variable, is_polynomial, variables_of
 from hermite.language.parsing import check_names, parse
 from hermite.language.printing import to_text
+from hermite.language.sympy_text import is_sympy, sympy_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +25,8 @@ Gram = tuple[tuple[Fraction, ...], ...]
 class Target:
     """f as a function of r named variables u_i = <w_i, z>, and the variance of additive Gaussian label noise.
 
-    ``expression`` is text of the expression language (or a tree); the variables are z1..zr, where r is the
+    ``expression`` is text of the expression language (or a tree, or a SymPy expression, which is read as text and never
+    evaluated); the variables are z1..zr, where r is the
     highest index named, or those listed in ``variables``. ``gram`` is the matrix G_ij = <w_i, w_j>, exact
     rationals (default: the identity). Calling the target maps x of shape (N, r), coordinates in an
     orthonormal basis, to f of shape (N,): u = x L^T with L the lower Cholesky factor of G.
@@ -52,6 +55,8 @@ class Target:
     ) -> None:
         from hermite.language.growth import check_finite_variance
 
+        if is_sympy(expression):
+            expression = sympy_text(expression)
         names = None if variables is None else check_names(variables)
         text = to_text(expression, names) if isinstance(expression, Expression) else expression
         tree = parse(text, variables=names)
@@ -184,6 +189,27 @@ class Target:
         return None if self.tree is None else f"$f^*(z) = {to_latex(self.tree, self.variables)}$"
 
 
+def named_part(f: Target) -> tuple[Target, tuple[int, ...]]:
+    """``f`` as a target of the variables that its expression names alone, and their places; with a Gram matrix f itself."""
+    places = (
+        tuple(range(f.r)) if f.tree is None or f.gram is not None else tuple(sorted(variables_of(f.tree)))
+    )
+    if len(places) in (0, f.r):
+        return f, tuple(range(f.r))
+    tree = substitute(f.tree, {i: Variable(k) for k, i in enumerate(places)}) if f.tree is not None else None
+    part = Target.__new__(Target)
+    part._set(
+        text=f.text,
+        tree=tree,
+        variables=tuple(f.variables[i] for i in places),
+        r=len(places),
+        gram=None,
+        noise=f.noise,
+        _callable=None,
+    )
+    return part, places
+
+
 def read_noise(noise: object) -> float:
     """The noise variance as a float; raises :class:`InputError` unless finite and non-negative."""
     try:
@@ -212,7 +238,7 @@ def as_target(f: object) -> Target:
     """
     if isinstance(f, Target):
         return f
-    if isinstance(f, (str, Expression)) or type(f).__module__.partition(".")[0] == "sympy":
+    if isinstance(f, (str, Expression)) or is_sympy(f):
         return Target(f)  # type: ignore[arg-type]
     hint = "; a function becomes a target by Target.from_function(g, r)" if callable(f) else ""
     raise InputError(

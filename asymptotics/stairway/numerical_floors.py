@@ -29,7 +29,7 @@ from asymptotics.expectations.target_rule import kink_planes
 from asymptotics.stairway.expansion_floors import floors_at_start, proved_spaces
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import InputError
-from hermite.target import Target
+from hermite.target import Target, named_part
 
 Array = npt.NDArray[np.float64]
 Planes = Sequence[tuple[Array, float]]
@@ -39,6 +39,8 @@ _STEP = {1: 0.1, 2: 0.2, 3: 0.4, 4: 0.6, 5: 0.9, 6: 1.2}
 _POINTS = {1: 4000, 2: 600, 3: 90, 4: 32, 5: 14, 6: 9}
 #: Weights, relative to the largest, below which a point of a rule is left out.
 _NEGLIGIBLE = 1e-19
+#: Values of f above this have squares that are no floats.
+_LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,13 @@ class NumericalFloors:
     degree: int | None = None
 
     def __init__(self, f: Target) -> None:
+        # A variable that the expression does not name matters nowhere, and would cost an axis.
+        self.variables, (self.f, self.places) = f.r, named_part(f)
+        f = self.f
         if f.r > max(_STEP):
             raise InputError(
                 f"plateaus of a target that is no polynomial need at most {max(_STEP)} directions, not {f.r}."
             )
-        self.f = f
         self.planes = [] if f.tree is None else kink_planes(f)
         self.error = 0.0
         self._kept: dict[tuple[Any, ...], tuple[Array, Grid, Array]] = {}
@@ -83,7 +87,9 @@ class NumericalFloors:
         """Row-reduced echelon form in the named variables; entries close to a small fraction are written as one."""
         # A direction Σ x_i e_i is Σ_i v_i w_i with v = x L⁻¹.
         rows = learned @ np.linalg.inv(self.f.cholesky)
-        return [[_text(x) for x in row] for row in _reduced(rows)]
+        whole = np.zeros((len(rows), self.variables))
+        whole[:, list(self.places)] = _reduced(rows)
+        return [[_text(x) for x in row] for row in whole]
 
     def floors(self, learned: Array, kappa: int, visible: Visible) -> list[float]:
         """For κ = 0..``kappa``; never negative; at U = {0} by the exact expansion where it is decided."""
@@ -143,7 +149,13 @@ class NumericalFloors:
         rows = grid.y.shape[:2]
         inner = (grid.y.reshape(math.prod(rows), r - k) @ basis[k:]).reshape(*rows, r)
         points = (grid.x @ basis[:k])[:, None, :] + inner
-        return np.asarray(self.f(points.reshape(-1, self.f.r)), float).reshape(points.shape[:2])
+        with np.errstate(all="ignore"):
+            values = np.asarray(self.f(points.reshape(-1, self.f.r)), float).reshape(points.shape[:2])
+        if not np.max(np.abs(values)) < _LARGEST:
+            raise InputError(
+                f"plateaus of {self.f.text!r} need values below {_LARGEST:g}, so that their squares are numbers: scale it."
+            )
+        return values
 
     def _basis(self, learned: Array) -> Array:
         """Orthonormal (r, r), first rows spanning U; turned so that a kink's normal lies along two axes at most."""

@@ -24,9 +24,12 @@ from asymptotics.results import UNKNOWN, ErrorBudget
 from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite.errors import InputError
+from hermite.exact.subspaces import rational, to_float
 from hermite.target import Target, as_target
 
 _STEPS = 50
+#: Exact values of more characters are shown as decimals in the table.
+_LONGEST = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +87,16 @@ class PlateauTable(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """The table as the JSON of ``giantstep plateaus``."""
-        return {
-            "target": self.target,
-            "activation": self.activation,
-            "exactness": self.exactness,
-            "error": self.error,
-            "rows": [row.to_dict() for row in self.rows],
-        }
+        document: dict[str, Any] = plain(
+            {
+                "target": self.target,
+                "activation": self.activation,
+                "exactness": self.exactness,
+                "error": self.error,
+                "rows": [row.to_dict() for row in self.rows],
+            }
+        )
+        return document
 
     def to_frame(self) -> Any:
         """One row a step and κ: step, dim, kappa, plateau (and plateau_activation)."""
@@ -111,7 +117,10 @@ class PlateauTable(Frozen):
         lines = [header]
         for row in self.rows:
             subspace = "{0}" if not row.subspace else " ".join(f"({', '.join(v)})" for v in row.subspace)
-            values = row.exact or [f"{v:.6g}" for v in row.plateaus]
+            values = [
+                exact if exact and len(exact) <= _LONGEST else f"{value:.6g}"
+                for exact, value in zip(row.exact or [""] * len(row.plateaus), row.plateaus, strict=True)
+            ]
             lines.append([str(row.step), subspace, *values])
             if row.plateaus_activation is not None:
                 dim = f"dim {row.dim_activation} with {self.activation}"
@@ -214,13 +223,13 @@ def _row(
         "step": step,
         "dim": floors.dim(space),
         "subspace": floors.strings(space),
-        "plateaus": [float(v) for v in values],
-        "exact": [str(v) for v in values] if floors.exactness == "exact" else None,
-        "error": _budget(floors.error, max(map(float, values))),
+        "plateaus": [to_float(v) for v in values],
+        "exact": [str(rational(v)) for v in values] if floors.exactness == "exact" else None,
+        "error": _budget(floors.error, max(map(to_float, values))),
     }
     if restricted is not None and seen is not None:
         reached = restricted[min(step, len(restricted) - 1)]
         row["dim_activation"] = floors.dim(reached)
         row["subspace_activation"] = floors.strings(reached)
-        row["plateaus_activation"] = [float(v) for v in floors.floors(reached, kappa, seen)]
+        row["plateaus_activation"] = [to_float(v) for v in floors.floors(reached, kappa, seen)]
     return Plateaus(**row)

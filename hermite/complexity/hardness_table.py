@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.complexity.algorithms import Row, biased_rows, gaussian_rows, rademacher_rows
 from hermite.errors import InputError
+from hermite.exact.plain import plain
 from hermite.expansion import MAX_ORDER, expand
 from hermite.indices.reflective import BasisFreeStaircase, basis_free_staircase
 from hermite.indices.report import leap, pretty
@@ -23,6 +24,7 @@ from hermite.labels.generative_leap import generative
 from hermite.labels.recovery import threshold_of
 from hermite.labels.reuse import reuse_staircase
 from hermite.language.expressions import degree_bound
+from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.indices.report import LeapReport, Vectors
@@ -73,22 +75,26 @@ class Hardness:
         """The report as plain data, equal to the command's JSON: the keys of ``leap``, and those of hardness."""
         out = self.leap.to_dict()
         out["warnings"] = [*out["warnings"], *self.notes]
-        return out | {
-            "generative_exponent": self.generative_exponent,
-            "generative_bounds": list(self.generative_bounds),
-            "grand_staircase_dims": _listed(self.grand_staircase_dims),
-            "trivial_subspace": self.trivial_subspace,
-            "easy_subspace": self.easy_subspace,
-            "hard_subspace": self.hard_subspace,
-            "alpha_c": "inf" if self.alpha_c == math.inf else self.alpha_c,
-            "alpha_c_error": self.alpha_c_error,
-            "boolean_leap": self.boolean_leap,
-            "biased_d1_dims": _listed(self.biased_d1_dims),
-            "basis_free_staircase": self.basis_free_staircase.to_dict(),
-            "inputs": self.inputs,
-            "d": self.d,
-            "rows": [row.to_dict() for row in self.rows],
-        }
+        document: dict[str, Any] = plain(
+            out
+            | {
+                "generative_exponent": self.generative_exponent,
+                "generative_bounds": list(self.generative_bounds),
+                "grand_staircase_dims": _listed(self.grand_staircase_dims),
+                "trivial_subspace": self.trivial_subspace,
+                "easy_subspace": self.easy_subspace,
+                "hard_subspace": self.hard_subspace,
+                "alpha_c": self.alpha_c,
+                "alpha_c_error": self.alpha_c_error,
+                "boolean_leap": self.boolean_leap,
+                "biased_d1_dims": _listed(self.biased_d1_dims),
+                "basis_free_staircase": self.basis_free_staircase.to_dict(),
+                "inputs": self.inputs,
+                "d": self.d,
+                "rows": [row.to_dict() for row in self.rows],
+            }
+        )
+        return document
 
     def table(self) -> list[list[str]]:
         """The heading and one list of cells a row."""
@@ -172,7 +178,7 @@ class Hardness:
 
 
 def hardness(
-    f: Target, d: int | None = None, inputs: str = "gaussian", activation_degree: int | None = None
+    f: Target | str, d: int | None = None, inputs: str = "gaussian", activation_degree: int | None = None
 ) -> Hardness:
     """Who learns ``f``, from how many samples: giant steps, one-pass SGD, reuse, SQ-optimal algorithms, AMP.
 
@@ -196,6 +202,7 @@ def hardness(
     >>> report.leap.information_exponent, report.generative_exponent, report.rows[3].exponent, report.rows[6].exponent
     (3, 1, 2, 1.0)
     """
+    f = as_target(f)
     if inputs not in INPUTS:
         raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
     if d is not None and (isinstance(d, bool) or not isinstance(d, int) or not 1 <= d <= MAX_D):

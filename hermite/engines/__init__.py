@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 
 def engine_for(target: Target) -> Any:
-    """The engine that answers for ``target``; imported only when it is needed."""
+    """The engine that answers for ``target``; those of the last few expressions are kept."""
+    return _kept(target) if target.is_symbolic else _made(target)
+
+
+@lru_cache(maxsize=8)
+def _kept(target: Target) -> Any:
+    return _made(target)
+
+
+def _made(target: Target) -> Any:
+    """Imported only when it is needed."""
     if target.is_polynomial:
         from hermite.engines.polynomial import PolynomialEngine
 

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines.canonical import canonical
 from hermite.engines.composite import is_composite
-from hermite.engines.constants import Unsupported, as_fraction
+from hermite.engines.constants import as_fraction
 from hermite.engines.forms import Form, Vector, direction_rows, multiply
 from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import Term, orthogonal_terms
+from hermite.exact.effort import allowance, paid, spend_once, spent
 from hermite.exact.scalars import Scalar
-from hermite.exact.subspaces import Span, Undecided, full, lower, rational
+from hermite.exact.subspaces import Span, full, lower, rational
+from hermite.exact.undecided import Undecided
 from hermite.language.nodes import Variable, postorder
 
 if TYPE_CHECKING:
@@ -39,13 +41,15 @@ class AnalyticEngine:
         assert target.tree is not None
         self.target, self.r, self.gram = target, target.r, target.gram
         self.reason = ""
-        self._series: dict[int, dict[tuple[int, ...], Scalar]] = {}
-        try:
-            self.form: Form | None = canonical(target.tree, target.r)
-            self.terms: tuple[Term, ...] = orthogonal_terms(self.form, target.r, target.gram)
-            self._try_integrals()
-        except Unsupported as why:
-            self.form, self.terms, self.reason = None, (), str(why)
+        #: {order: (the series, what it cost)}
+        self._series: dict[int, tuple[dict[tuple[int, ...], Scalar], int]] = {}
+        with allowance():
+            try:
+                self.form: Form | None = canonical(target.tree, target.r)
+                self.terms: tuple[Term, ...] = orthogonal_terms(self.form, target.r, target.gram)
+                self._try_integrals()
+            except (Undecided, ArithmeticError) as why:
+                self.form, self.terms, self.reason = None, (), str(why)
 
     def _try_integrals(self) -> None:
         """One coefficient of every composite function, so that an integral out of reach shows here."""
@@ -69,14 +73,15 @@ class AnalyticEngine:
     def _mixed(self) -> bool:
         """Whether some coefficient is known by an integral only, or not at all."""
         try:
-            lines = {u for term in self.terms for _, u in term.factors}
-            planes = {plane for term in self.terms for plane in term.planes}
-            return any("E[" in str(u.coefficient(k)) for u in lines for k in range(4)) or any(
-                isinstance(plane, Pair)
-                or any("E[" in str(plane.coefficient(k)) for k in _indices(len(plane.axes), 2))
-                for plane in planes
-            )
-        except Unsupported:
+            with allowance(fresh=False):
+                lines = {u for term in self.terms for _, u in term.factors}
+                planes = {plane for term in self.terms for plane in term.planes}
+                return any("E[" in str(u.coefficient(k)) for u in lines for k in range(4)) or any(
+                    isinstance(plane, Pair)
+                    or any("E[" in str(plane.coefficient(k)) for k in _indices(len(plane.axes), 2))
+                    for plane in planes
+                )
+        except Undecided:
             return True
 
     def heat_series(self, order: int) -> dict[tuple[int, ...], Any]:
@@ -85,11 +90,13 @@ class AnalyticEngine:
         Raises :class:`~hermite.exact.subspaces.Undecided` where a coefficient is out of reach of the integrals.
         """
         if order not in self._series:
-            try:
-                self._series[order] = self._expanded(order)
-            except Unsupported as why:
-                raise Undecided(str(why)) from None
-        return self._series[order]
+            with allowance(fresh=False):
+                before = spent()
+                self._series[order] = self._expanded(order), spent() - before
+                paid((self.target, order))
+        else:
+            spend_once((self.target, order), self._series[order][1])
+        return self._series[order][0]
 
     def _expanded(self, order: int) -> dict[tuple[int, ...], Any]:
         parts: dict[tuple[int, ...], list[Scalar]] = {}
@@ -159,11 +166,12 @@ class AnalyticEngine:
         """E f² by the same machinery; None where it has no closed form."""
         if self.form is None:
             return None
-        try:
-            square = orthogonal_terms(multiply(self.form, self.form), self.r, self.gram)
-            return Scalar.total(term.mean() for term in square)
-        except Unsupported:
-            return None
+        with allowance(fresh=False):
+            try:
+                square = orthogonal_terms(multiply(self.form, self.form), self.r, self.gram)
+                return Scalar.total(term.mean() for term in square)
+            except Undecided:
+                return None
 
 
 def _row(v: Vector) -> tuple[Any, ...]:

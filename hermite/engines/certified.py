@@ -18,7 +18,9 @@ import flint
 from hermite.engines.composite import bound, complex_value, is_composite
 from hermite.engines.constants import Unsupported
 from hermite.engines.hermite_rows import hermite_row
-from hermite.exact.scalars import Atom, Scalar
+from hermite.engines.integration import integrated
+from hermite.exact.effort import paid, spend, spend_once
+from hermite.exact.scalars import Atom, Scalar, shortened
 
 if TYPE_CHECKING:
     from hermite.engines.univariate import Univariate
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 #: Working precision: one integral serves all low precisions, and thousands of bits would take minutes. Functions of a
 #: composite argument oscillate fast where the Gaussian weight is small: they get one precision only.
 LEAST_BITS, MAX_BITS, COMPOSITE_BITS = 256, 512, 64
+#: Most values of one integrand, and the cost of one in units of :mod:`hermite.exact.effort`, by its factors (composite
+#: ones: by the length of their text).
+_MOST = 25_000
+_COSTS = {"tanh": 4, "logcosh": 6, "erf": 8, "sin": 3, "cos": 3}
 #: A radius over √n!, the root mean square of He_n, that says nothing of a coefficient.
 _WORST = 1e-3
 
@@ -55,25 +61,43 @@ def _bits(u: Univariate, wanted: int) -> int:
 
 def enclosure(u: Univariate, n: int, bits: int) -> Any:
     """A ball around E[u(t) He_n(t/s)] at ``bits`` bits; raises :class:`Unsupported` where it would say nothing."""
-    value = _ball(u, n, bits)
+    try:
+        value = _charged_ball(u, n, bits)
+    except (ArithmeticError, ValueError) as why:
+        # Numbers too large for the floats of the tail bound, or more evaluations than are allowed.
+        raise Unsupported(f"the integral {shortened(describe(u, n))} could not be enclosed ({why})") from None
     if not value.is_finite() or value.rad() > _WORST * flint.arb.fac_ui(n).sqrt():
-        raise Unsupported(f"the integral {describe(u, n)} could not be enclosed")
+        raise Unsupported(f"the integral {shortened(describe(u, n))} could not be enclosed")
+    return value
+
+
+def _charged_ball(u: Univariate, n: int, bits: int) -> Any:
+    """The ball, its evaluations counted; one that is known already costs what it did cost."""
+    before = _ball.cache_info().hits
+    value, cost = _ball(u, n, bits)
+    if _ball.cache_info().hits > before:
+        spend_once((u, n, bits), cost)
+    else:
+        paid((u, n, bits))
     return value
 
 
 @lru_cache(maxsize=4096)
-def _ball(u: Univariate, n: int, bits: int) -> Any:
+def _ball(u: Univariate, n: int, bits: int) -> tuple[Any, int]:
+    """(the ball, its cost)."""
+    cost = 4 + sum(_COSTS.get(name, 0) or len(name) * 2 // 3 for name, *_ in u.factors)
     with flint.ctx.workprec(bits + 32):
         s = u.s.ball(bits + 32)
         cut, tail = _tail(u, n, bits)
         points = [flint.arb(-cut), flint.arb(0), flint.arb(cut)]
         points += [-theta.ball(bits + 32) / s for theta in u.thresholds]
         points.sort(key=cmp_to_key(_order))
-        total = flint.acb(0)
+        total, count = flint.acb(0), 0
         for left, right in pairwise(points):
-            middle = (left + right) / 2
-            total += flint.acb.integral(_integrand(u, n, s, middle), flint.acb(left), flint.acb(right))
-        return total.real / (2 * flint.arb.pi()).sqrt() + flint.arb(0, tail)
+            f = _integrand(u, n, s, (left + right) / 2)
+            value, more = integrated(f, left, right, _MOST - count, lambda: spend(cost))
+            total, count = total + value, count + more
+        return total.real / (2 * flint.arb.pi()).sqrt() + flint.arb(0, tail), cost * count
 
 
 def _order(a: Any, b: Any) -> int:

@@ -18,7 +18,8 @@ from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.forms import Form, Ridge, Vector, direction_rows, primitive, ridge_form
 from hermite.exact.roots import complex_roots
 from hermite.exact.scalars import Scalar
-from hermite.exact.subspaces import Span, Undecided
+from hermite.exact.subspaces import Span
+from hermite.exact.undecided import Undecided
 from hermite.language.building import add, call, multiply, negate, power, substitute
 from hermite.language.nodes import (
     Call,

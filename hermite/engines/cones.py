@@ -24,8 +24,13 @@ import flint
 from hermite.engines.constants import Unsupported
 from hermite.engines.forms import Vector, primitive
 from hermite.engines.hermite_rows import hermite_row
+from hermite.engines.integration import TooManyEvaluations, integrated
 from hermite.engines.polar import Plane, arctan_root
+from hermite.exact.effort import spend
 from hermite.exact.scalars import Atom, Scalar
+
+#: Most values of an integrand, and the cost of one in units of :mod:`hermite.exact.effort`.
+_MOST, _COST = 25_000, 40
 
 Index = tuple[int, ...]
 Series = dict[Index, Scalar]
@@ -263,8 +268,11 @@ def _integral_of_four(d: tuple[tuple[Fraction, ...], ...], bits: int) -> Any:
         return total * 2 * s
 
     with flint.ctx.workprec(bits + 32):
-        value = flint.acb.integral(integrand, flint.acb(0), flint.acb(1)).real
-        return value * (2 / flint.arb.pi()) ** 2
+        try:
+            value, _ = integrated(integrand, 0, 1, _MOST, lambda: spend(_COST))
+        except TooManyEvaluations as why:
+            raise Unsupported(f"the probability of a cone of four directions ({why})") from None
+        return value.real * (2 / flint.arb.pi()) ** 2
 
 
 def _angle(top: Any, bottom: Any, s: Any, zeros: int, analytic: bool) -> Any:

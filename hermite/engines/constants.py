@@ -10,12 +10,13 @@ from typing import Any
 import flint
 
 from hermite.exact.scalars import Atom, Scalar
+from hermite.exact.undecided import Undecided
 from hermite.language.constants import ball
 from hermite.language.nodes import Call, Expression, Hermite, Number, Pi, Power, Product, Sum
 from hermite.language.printing import to_text
 
 
-class Unsupported(Exception):
+class Unsupported(Undecided):
     """No engine can decide this target; the text says why."""
 
 

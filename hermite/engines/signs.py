@@ -32,6 +32,8 @@ from hermite.exact.scalars import Atom, Scalar
 
 #: Most cells on which a function of a piecewise argument is taken.
 MAX_CELLS = 256
+#: Degree up to which a root is an exact object of SymPy.
+_SYMBOLIC = 6
 
 
 def by_cells(u: Form, r: int, function: Callable[[Form], Form], budget: int = MAX_CELLS) -> Form:
@@ -170,6 +172,9 @@ def real_roots(row: list[Any]) -> list[Scalar]:
         def symbol() -> Any:
             import sympy
 
+            if polynomial.degree() > _SYMBOLIC:
+                # SymPy would take seconds to isolate and to compare such roots.
+                return sympy.Float(_real_balls(polynomial)[j].str(50, radius=False), 50)
             x = sympy.Symbol("x")
             return sympy.CRootOf(sympy.Poly([int(c) for c in reversed(polynomial.coeffs())], x), j)
 

@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from math import isqrt
 from typing import Any
 
 import flint
+
+from hermite.exact.effort import spend
 
 #: Working precisions that are tried in turn, in bits. Cancellation of terms of size 10^400 takes the last of them.
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 8192)
@@ -25,6 +28,8 @@ _GROWING = 1024
 _FLOAT_BITS = 60
 #: A product that would expand to more monomials is kept as one opaque constant: no formal zero, but bounded work.
 MAX_PRODUCTS = 2_000
+#: Radicands up to this length are factored in full, longer ones by the first primes only: what is left stays one root.
+_FACTORED_BITS, _TRIAL_PRIMES = 110, 2_000
 
 
 @dataclass(frozen=True, order=True)
@@ -94,6 +99,7 @@ class Scalar:
         """The sum of many constants in one pass."""
         terms: dict[Place, Any] = {}
         for part in parts:
+            spend(len(part._terms))
             for place, c in part._terms.items():
                 terms[place] = terms[place] + c if place in terms else c
         return cls(terms)
@@ -114,10 +120,10 @@ class Scalar:
         if q == 0:
             return cls.of(0)
         outside, primes = Fraction(1, q.denominator), []
-        for p, k in flint.fmpz(q.numerator * q.denominator).factor():
-            outside *= Fraction(int(p) ** (k // 2))
+        for p, k in _factors(q.numerator * q.denominator):
+            outside *= Fraction(p ** (k // 2))
             if k % 2:
-                primes.append(int(p))
+                primes.append(p)
         key = tuple(sorted((_root_atom(p), 1) for p in primes))
         return cls({(0, key): _fmpq(outside)})
 
@@ -163,6 +169,7 @@ class Scalar:
         if len(self._terms) == 1 and _UNIT in self._terms:
             factor = self._terms[_UNIT]
             return Scalar({place: c * factor for place, c in right.items()})
+        spend(2 * len(self._terms) * len(right))
         if len(self._terms) * len(right) > MAX_PRODUCTS:
             return Scalar.atom(_product_atom(self, Scalar.of(other)))
         terms: dict[Place, Any] = {}
@@ -248,6 +255,7 @@ class Scalar:
 
     def ball(self, precision: int = 256) -> Any:
         """A ball (``flint.arb``) that contains the constant."""
+        spend(2 * len(self._terms) * (1 + precision // 256))
         with flint.ctx.workprec(precision):
             total = flint.arb(0)
             for (q, key), c in self._terms.items():
@@ -326,6 +334,30 @@ def ball_power(x: Any, k: int) -> Any:
     return result
 
 
+@lru_cache(maxsize=4096)
+def _factors(n: int) -> tuple[tuple[int, int], ...]:
+    """Coprime (m, k) with n = Π m^k: primes, but for a part without small factors that is too long to be factored."""
+    if n.bit_length() <= _FACTORED_BITS:
+        return tuple((int(p), int(k)) for p, k in flint.fmpz(n).factor())
+    found: dict[int, int] = {}
+    for p, k in flint.fmpz(n).factor(trial_limit=_TRIAL_PRIMES):
+        m = int(p)
+        root = isqrt(m)
+        if m.bit_length() > _FACTORED_BITS and root * root == m:
+            m, k = root, 2 * int(k)
+        if m.bit_length() > _FACTORED_BITS:
+            found[m] = found.get(m, 0) + int(k)
+            continue
+        for q, j in flint.fmpz(m).factor():
+            found[int(q)] = found.get(int(q), 0) + int(j) * int(k)
+    return tuple(sorted(found.items()))
+
+
+def shortened(text: str, length: int = 120) -> str:
+    """``text`` for a sentence: its middle left out where it is long."""
+    return text if len(text) <= length else f"{text[: length * 2 // 3]} … {text[-length // 4 :]}"
+
+
 def _exponent(q: Fraction | int) -> Fraction | int:
     """``q`` as an integer if it is one: integers hash much faster, and nearly all are 0."""
     return q.numerator if q.denominator == 1 else q
@@ -396,7 +428,8 @@ def _term_text(q: Any, key: Key, c: Any) -> str:
     below = [atom.name if k == -1 else f"{atom.name}^{-k}" for atom, k in key if k < 0]
     if q:
         factors.append(_exp_atom(q.numerator, q.denominator).name)
-    top, bottom = abs(int(c.p)), int(c.q)
+    # FLINT writes integers of any length, Python refuses beyond 4300 digits.
+    top, bottom = abs(c.p), c.q
     if top != 1 or not factors:
         factors.insert(0, str(top))
     if bottom != 1:

@@ -7,19 +7,18 @@ pivot that nobody can decide raises :class:`Undecided`, and no verdict is ever r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
 import flint
 
+from hermite.exact.undecided import Undecided
+
 Row = tuple[Any, ...]
 #: Working precision of the balls by which rows are told apart.
 _BITS = 512
-
-
-class Undecided(Exception):
-    """A zero test had no answer; the text is the reason that the report gives."""
 
 
 def vanishes(x: Any) -> bool:
@@ -377,5 +376,8 @@ def sharp(x: Any) -> Any:
 
 
 def to_float(x: Any) -> float:
-    numerator = getattr(x, "p", None)
-    return float(x) if numerator is None else int(x.p) / int(x.q)
+    """The nearest float; beyond the floats an infinity of its sign."""
+    try:
+        return int(x.p) / int(x.q) if isinstance(x, flint.fmpq) else float(x)
+    except OverflowError:
+        return math.inf if x > 0 else -math.inf

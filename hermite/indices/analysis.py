@@ -12,7 +12,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hermite.engines import engine_for
-from hermite.exact.subspaces import Span, Undecided, rational, sharp, vanishes
+from hermite.exact.effort import allowance
+from hermite.exact.subspaces import Span, rational, sharp, vanishes
+from hermite.exact.undecided import Undecided
 from hermite.indices.closure import (
     Heat,
     closure_steps,
@@ -44,12 +46,17 @@ class Engine(Protocol):
 
 def analyse(f: Target, level: int) -> dict[str, Any]:
     """All fields of a :class:`hermite.indices.report.LeapReport` but the names; ``level`` is the batch exponent ℓ."""
+    try:
+        with allowance():
+            return _analysed(f, level)
+    except Undecided as doubt:
+        return undecided(f, str(doubt))
+
+
+def _analysed(f: Target, level: int) -> dict[str, Any]:
     engine = engine_for(f)
     if engine.degree is None:
-        try:
-            return _infinite(f, engine, level)
-        except Undecided as doubt:
-            return undecided(f, str(doubt))
+        return _infinite(f, engine, level)
     heat = Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram)
     return _Indices(f, heat, tensor_span(heat), level).fields(engine.exactness, "")
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.indices.report import Vectors
@@ -43,7 +44,7 @@ class BasisFreeStaircase:
         return asdict(self) | {"dims": None if self.dims is None else list(self.dims)}
 
 
-def basis_free_staircase(f: Target, activation_degree: int | None = None) -> BasisFreeStaircase:
+def basis_free_staircase(f: Target | str, activation_degree: int | None = None) -> BasisFreeStaircase:
     """Whether ``f`` is free of reflective subspaces for an activation of that degree (None: an expressive one).
 
     Exact: Hermite tensors up to the degree are finitely many, for polynomials and closed forms alike. Raises ``InputError``
@@ -54,6 +55,7 @@ def basis_free_staircase(f: Target, activation_degree: int | None = None) -> Bas
     >>> basis_free_staircase(f, activation_degree=2).dims, basis_free_staircase(f, activation_degree=3).dims
     ((0, 1, 2), (0, 1, 3))
     """
+    f = as_target(f)
     good = isinstance(activation_degree, int) and not isinstance(activation_degree, bool)
     if activation_degree is not None and not (good and 1 <= activation_degree <= MAX_DEGREE):
         raise InputError(
@@ -81,7 +83,8 @@ def _expressive(f: Target) -> BasisFreeStaircase:
 
 def _polynomial(f: Target, degree: int) -> BasisFreeStaircase:
     from hermite.engines import engine_for
-    from hermite.exact.subspaces import Span, Undecided
+    from hermite.exact.subspaces import Span
+    from hermite.exact.undecided import Undecided
     from hermite.indices.closure import Heat, closure_steps
     from hermite.indices.report import leap
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.exact.plain import plain
+from hermite.target import as_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,8 +106,9 @@ class LeapReport:
             value = getattr(self, f.name)
             if isinstance(value, Staircase):
                 value = value.to_dict()
-            out[f.name] = list(value) if isinstance(value, tuple) else value
-        return out
+            out[f.name] = value
+        document: dict[str, Any] = plain(out)
+        return document
 
     def lines(self) -> list[tuple[str, str]]:
         """(question, answer) pairs for a reader."""
@@ -178,7 +181,7 @@ class LeapReport:
 
 
 def leap(
-    f: Target,
+    f: Target | str,
     batch_exponent: float = 1,
     activation: Any = None,
     readout: Any = None,
@@ -205,6 +208,7 @@ def leap(
     >>> leap(Target("z1 + z2 + z1*z2")).hard_directions
     [['1', '-1']]
     """
+    f = as_target(f)
     level = _level(batch_exponent)
     if activation is None and (readout is not None or bias):
         raise InputError("readout and bias describe a student: activation must be given as well, not None")
@@ -220,7 +224,7 @@ def leap(
         staircase=Staircase(
             batch_exponent=batch_exponent,
             r=f.r,
-            cholesky=None if f.gram is None else (lambda: f.cholesky),
+            cholesky=None if f.gram is None else partial(getattr, f, "cholesky"),
             **stairs,
         ),
         warnings=(),

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.errors import InputError
-from hermite.exact.subspaces import Span, Undecided
+from hermite.exact.subspaces import Span
+from hermite.exact.undecided import Undecided
 from hermite.indices.closure import Heat, closure_steps, conditional_span, tensor_span
 from hermite.target import Target
 

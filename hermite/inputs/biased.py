@@ -23,8 +23,11 @@ from math import comb
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
-from hermite.exact.subspaces import Span, Undecided, lower, rational
+from hermite.exact.effort import allowance
+from hermite.exact.subspaces import Span, lower, rational
+from hermite.exact.undecided import Undecided
 from hermite.indices.closure import Heat, closure_steps, tensor_span
+from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -58,7 +61,7 @@ class Biased:
         return None if self.dims is None else self.dims[-1] == self.relevant_dim
 
 
-def biased_staircase(f: Target, seed: int = 0) -> Biased:
+def biased_staircase(f: Target | str, seed: int = 0) -> Biased:
     """Dimensions of the level-1 staircase of z → f(z + μ) for almost every μ.
 
     ``seed`` draws the means at which a polynomial is looked at.
@@ -67,23 +70,27 @@ def biased_staircase(f: Target, seed: int = 0) -> Biased:
     >>> biased_staircase(Target("z1*z2*z3")).dims
     (0, 1, 3)
     """
+    f = as_target(f)
     if f.tree is None:
         return Biased(None, None, "undecided", "a callable target has no exact expansion")
-    engine = engine_for(f)
     try:
-        if engine.degree is not None:
-            return _polynomial(
-                f, Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram), seed
-            )
-        if not engine.decided:
-            return Biased(None, None, "undecided", str(engine.reason))
-        for order in _ORDERS:
-            result = _infinite(f, engine, order)
-            if result.dims is not None:
-                break
-        return result
+        with allowance():
+            return _staircase(f, seed)
     except Undecided as doubt:
         return Biased(None, None, "undecided", str(doubt))
+
+
+def _staircase(f: Target, seed: int) -> Biased:
+    engine = engine_for(f)
+    if engine.degree is not None:
+        return _polynomial(f, Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram), seed)
+    if not engine.decided:
+        return Biased(None, None, "undecided", str(engine.reason))
+    for order in _ORDERS:
+        result = _infinite(f, engine, order)
+        if result.dims is not None:
+            break
+    return result
 
 
 def shifted(heat: Heat, mean: Sequence[Any]) -> Heat:

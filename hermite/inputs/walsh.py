@@ -16,10 +16,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hermite.errors import InputError
-from hermite.exact.subspaces import Undecided, rational
+from hermite.exact.effort import allowance, spend
+from hermite.exact.subspaces import rational
+from hermite.exact.undecided import Undecided
 from hermite.indices.closure import Heat, coordinate_leap
 from hermite.language.building import add, call, multiply, power
-from hermite.language.constants import TooLarge, ball, sign_of
+from hermite.language.constants import ball, sign_of
 from hermite.language.monomials import Expander
 from hermite.language.nodes import (
     ONE,
@@ -36,6 +38,7 @@ from hermite.language.nodes import (
     postorder,
     variables_of,
 )
+from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -66,7 +69,7 @@ class Walsh:
         return tuple(sorted((s for s in self.coefficients if s), key=lambda s: (len(s), s)))
 
 
-def walsh_expansion(f: Target) -> Walsh:
+def walsh_expansion(f: Target | str) -> Walsh:
     """The Fourier–Walsh expansion and the leap of ``f`` for inputs uniform on {±1}^d.
 
     Polynomials at any number of variables, other expressions up to 12 of them. Raises ``InputError`` for a callable
@@ -76,15 +79,21 @@ def walsh_expansion(f: Target) -> Walsh:
     >>> walsh_expansion(Target("z1*z2 + He2(z3)")).leap
     2
     """
+    f = as_target(f)
     if f.tree is None:
         raise InputError("Boolean inputs need a target written as an expression, not a callable")
     if f.gram is not None:
         raise InputError("Boolean inputs need orthonormal directions: gram must be left out")
     try:
-        forms = _polynomial_forms(f.tree) if is_polynomial(f.tree) else None
-        forms = _vertex_forms(f.tree) if forms is None else forms
-    except (Undecided, TooLarge) as doubt:
+        with allowance():
+            return _expanded(f, f.tree)
+    except Undecided as doubt:
         return Walsh({}, None, "undecided", str(doubt))
+
+
+def _expanded(f: Target, tree: Expression) -> Walsh:
+    forms = _polynomial_forms(tree) if is_polynomial(tree) else None
+    forms = _vertex_forms(tree) if forms is None else forms
     coefficients = {s: _expression(form) for s, form in forms.items() if form}
     doubtful = {s for s, e in coefficients.items() if s and not isinstance(e, Number) and not _nonzero(e)}
     most, least = _leap(f.r, set(coefficients) - doubtful), _leap(f.r, set(coefficients))
@@ -142,6 +151,7 @@ def _mean(a: Form, b: Form, sign: int) -> Form:
 
 def _accumulate(total: Form, part: Form, factor: Fraction | int) -> None:
     """total += factor · part, atoms that cancel removed."""
+    spend(2 * len(part))
     for atom, c in part.items():
         value = total.get(atom, Fraction(0)) + factor * c
         if value:
@@ -153,6 +163,7 @@ def _accumulate(total: Form, part: Form, factor: Fraction | int) -> None:
 def _value(nodes: list[Expression], at: dict[int, Fraction]) -> Form:
     """The last of ``nodes`` (in postorder) at a vertex."""
     values: dict[Expression, Form] = {}
+    spend(3 * len(nodes))
     form: Form
     low: Form
     for node in nodes:
@@ -192,6 +203,7 @@ def _value(nodes: list[Expression], at: dict[int, Fraction]) -> Form:
 
 
 def _times(a: Form, b: Form) -> Form:
+    spend(5 * len(a) * len(b))
     out: Form = {}
     for x, c in a.items():
         for y, e in b.items():

@@ -17,7 +17,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
-from hermite.exact.subspaces import Span, Undecided, full, vanishes
+from hermite.exact.effort import Exhausted, allowance
+from hermite.exact.subspaces import Span, full, vanishes
+from hermite.exact.undecided import Undecided
 from hermite.indices.analysis import proved_closed
 from hermite.indices.report import LeapReport, leap
 from hermite.labels.label_moments import finite_values, joint_step, joint_steps, label_heat
@@ -25,6 +27,7 @@ from hermite.labels.label_transforms import plainest_label
 from hermite.labels.level_sets import certified_step, threshold_heats
 from hermite.symmetry.frames import frame, hides_order_two, linear_directions
 from hermite.symmetry.symmetries import is_even, symmetries
+from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.indices.closure import Heat
@@ -37,6 +40,8 @@ MAX_POWERS = (3, 6)
 _LEVELS = 7
 #: Boxes of level sets, as multiples of the least.
 _EFFORTS = (1, 6)
+#: Units of work that level sets may cost.
+_ALLOWANCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Generative:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def generative(f: Target) -> Generative:
+def generative(f: Target | str) -> Generative:
     """The generative leap of ``f``, proved or as an interval with the reason; noise (Gaussian) does not change it.
 
     ``easy_subspace`` holds the trivial directions and those that second moments given the label are seen to show (a lower
@@ -82,9 +87,18 @@ def generative(f: Target) -> Generative:
     >>> generative(Target("z1^3 - 3*z1")).exponent, generative(Target("z1^2*exp(-z1^2)")).exponent
     (1, 4)
     """
+    f = as_target(f)
     if not f.is_symbolic:
         raise InputError("the generative leap needs a target given as an expression, not a function")
     report = leap(f)
+    try:
+        with allowance():
+            return _generative(f, report)
+    except Undecided as doubt:
+        return _result(f, report, 1, None, [Span(f.r)], Span(f.r), False, str(doubt))
+
+
+def _generative(f: Target, report: LeapReport) -> Generative:
     if report.relevant_dim == 0 and report.exactness != "undecided":
         return _result(f, report, None, None, [Span(f.r)], Span(f.r), True, "a constant")
     plain = plainest_label(f)
@@ -249,14 +263,25 @@ class _Search:
 
     def _level_sets(self) -> str:
         """Labels 1{Y > c}: a few, and the same more precisely if they do not settle it."""
+        try:
+            with allowance(_ALLOWANCE):
+                if self._by_level_sets():
+                    return ""
+        except Exhausted:
+            # What was seen until then stands.
+            pass
+        return f" and {len(self.sets)} level sets of Y" if self.sets else ""
+
+    def _by_level_sets(self) -> bool:
+        """Whether level sets settle it."""
         for effort in _EFFORTS[: 1 if self.f.r > 2 else None]:
             self.sets = []
             for heat in threshold_heats(self.f, effort):
                 self.sets.append(heat)
                 self._bound(final=False)
                 if self._settled():
-                    return ""
-        return f" and {len(self.sets)} level sets of Y" if self.sets else ""
+                    return True
+        return False
 
     def _bound(self, *, final: bool) -> None:
         """The bounds and the stairs from the labels so far; ``final``: they span all functions of the label."""

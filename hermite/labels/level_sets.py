@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import flint
 
+from hermite.exact.effort import spend
 from hermite.exact.subspaces import Span
 from hermite.indices.closure import Heat, conditional_rows
 from hermite.language.enclosure import enclosure, hermite_value
+from hermite.language.nodes import postorder
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -80,6 +82,7 @@ def level_set_moments(
 ) -> dict[tuple[int, ...], Any]:
     """{α: a ball around E[1{f(z) > c} He_α(z)]}."""
     inside, unknown = level_set(f, c, effort)
+    spend(2 * len(orders) * (len(inside) + len(unknown)))
     total = {alpha: flint.arb(0) for alpha in orders}
     spread = {alpha: _tail(alpha) for alpha in orders}
     for box in inside:
@@ -100,6 +103,7 @@ def level_set(f: Target, c: Fraction, effort: int = 1) -> tuple[list[Box], list[
     assert f.tree is not None
     value, level = enclosure(f.tree), flint.arb(flint.fmpq(c.numerator, c.denominator))
     inside: list[Box] = []
+    cost = 2 * len(postorder(f.tree)) + 6
     start: Box = ((-_RADIUS, _RADIUS),) * f.r
     # Heaviest first, so that the undecided mass falls as fast as it can; ties by the order of arrival.
     heap: list[tuple[float, int, Box]] = [(-1.0, 0, start)]
@@ -109,6 +113,7 @@ def level_set(f: Target, c: Fraction, effort: int = 1) -> tuple[list[Box], list[
         mass += weight
         for half in _halves(box):
             used += 1
+            spend(cost)
             y = value([flint.arb((a + b) / 2, (b - a) / 2) for a, b in half])
             if y > level:
                 inside.append(half)

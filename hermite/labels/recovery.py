@@ -16,6 +16,7 @@ from hermite.errors import InputError
 from hermite.labels.generative_leap import Generative, generative
 from hermite.labels.recovery_closed_forms import closed_form
 from hermite.symmetry.frames import single_index
+from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -48,7 +49,7 @@ class RecoveryThreshold:
         return out | ({"alpha_c": "inf"} if self.alpha_c == math.inf else {})
 
 
-def recovery_threshold(f: Target, samples: int = 1 << 20, seed: int = 0) -> RecoveryThreshold:
+def recovery_threshold(f: Target | str, samples: int = 1 << 20, seed: int = 0) -> RecoveryThreshold:
     """α_c of ``f``: exact where a closed form is known, else by ``samples`` Gaussian inputs with a fixed ``seed``.
 
     Raises ``InputError`` if ``f`` is not a symbolic target, and for fewer than 2^18 samples (bins would be too wide).
@@ -59,6 +60,7 @@ def recovery_threshold(f: Target, samples: int = 1 << 20, seed: int = 0) -> Reco
     """
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < LEAST_SAMPLES:
         raise InputError(f"samples must be a whole number of at least {LEAST_SAMPLES}, not {samples!r}")
+    f = as_target(f)
     return threshold_of(f, generative(f), samples, seed)
 
 

@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING
 
 from hermite.engines import engine_for
 from hermite.errors import InputError
+from hermite.exact.effort import allowance
 from hermite.exact.subspaces import Span
+from hermite.exact.undecided import Undecided
 from hermite.indices.closure import Heat, conditional_span, tensor_span
 from hermite.language.building import power
+from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.indices.report import Vectors
@@ -45,7 +48,7 @@ class Reuse:
     reason: str
 
 
-def reuse_staircase(f: Target, degree: int = 3) -> Reuse:
+def reuse_staircase(f: Target | str, degree: int = 3) -> Reuse:
     """Staircases of the label powers up to ``degree``, for orders up to 1 and up to 2.
 
     Raises ``InputError`` unless 1 ≤ degree ≤ 8.
@@ -56,10 +59,19 @@ def reuse_staircase(f: Target, degree: int = 3) -> Reuse:
     >>> reuse_staircase(Target("z1 + He4(z2)")).dims
     ((0, 1), (0, 2))
     """
+    f = as_target(f)
     if isinstance(degree, bool) or not isinstance(degree, int) or not 1 <= degree <= 8:
         raise InputError(f"degree must be a whole number from 1 to 8, not {degree!r}")
-    if f.tree is None or engine_for(f).degree is None:
+    if f.tree is None or not f.is_polynomial:
         return Reuse(degree, None, None, None, "undecided", "the powers are expanded for polynomials only")
+    try:
+        with allowance():
+            return _staircases(f, degree)
+    except (InputError, Undecided) as doubt:
+        return Reuse(degree, None, None, None, "undecided", str(doubt))
+
+
+def _staircases(f: Target, degree: int) -> Reuse:
     heats: list[Heat] = []
     for m in range(1, degree + 1):
         top = m * engine_for(f).degree

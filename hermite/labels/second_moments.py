@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hermite.target import named_part
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -35,6 +37,7 @@ def weak_recovery_alpha(f: Target, samples: int, seed: int, batches: int = 8) ->
 
     Raises ``Unresolved`` where the radius is less than twice its error.
     """
+    f, _ = named_part(f)
     parts = [_inputs(f, samples // batches, seed, batch) for batch in range(batches)]
     (radius, spread), (wide, _) = (
         _jackknife(*_all_sums(parts, _edges(parts[0][1], bins))) for bins in (_BINS, _BINS // 8)
@@ -53,7 +56,11 @@ def _inputs(f: Target, samples: int, seed: int, batch: int) -> tuple[Array, Arra
     generator = np.random.default_rng([seed, batch])
     uniform = Sobol(f.r, rng=generator).random_base2(max(samples.bit_length() - 1, 12))
     z = ndtri(np.clip(uniform, 1e-16, 1 - 1e-16))
-    return z, f(z) + math.sqrt(f.noise) * generator.standard_normal(len(z))
+    with np.errstate(all="ignore"):
+        labels = f(z)
+    if not np.all(np.isfinite(labels)):
+        raise Unresolved(0.0)
+    return z, labels + math.sqrt(f.noise) * generator.standard_normal(len(z))
 
 
 def _edges(labels: Array, bins: int) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from hermite.exact.undecided import Undecided
 from hermite.language.nodes import Call, Expression, Hermite, Number, Pi, Power, Product, Sum, postorder
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ _PRECISIONS = (128, 512, 2048)
 _FLOAT_BITS = 60
 
 
-class TooLarge(ValueError):
-    """A constant has more than 400 digits, or its size cannot be bounded by 10^400."""
+class TooLarge(ValueError, Undecided):
+    """What is beyond it stays undecided: a constant has more than 400 digits, or its size cannot be bounded by 10^400."""
 
 
 def bounded(value: Fraction) -> Fraction:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from hermite.errors import InputError
 from hermite.language.nodes import Number
 from hermite.language.parsing import parse
+from hermite.language.sympy_text import is_sympy, sympy_text
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 
 
 def exact_entry(value: Any, place: str) -> Fraction:
-    """A rational from an integer, a Fraction, text such as "1/2", or a float (its shortest decimal)."""
+    """A rational from an integer, a Fraction, text such as "1/2", a float (its shortest decimal), SymPy or Decimal."""
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
     if isinstance(value, Fraction):
         return value
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+    if is_sympy(value):
+        value = sympy_text(value)
+    if isinstance(value, (int, float, str, Decimal)) and not isinstance(value, bool):
         try:
-            number = parse(repr(value) if not isinstance(value, str) else value)
+            number = parse(repr(value) if isinstance(value, (int, float)) else str(value))
         except InputError:
             number = None
         if isinstance(number, Number):

@@ -13,7 +13,7 @@ Nothing is ever evaluated as code, and the work that an expression stands for is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -43,6 +43,7 @@ from hermite.language.nodes import (
     is_constant,
     postorder,
 )
+from hermite.language.sympy_text import is_sympy
 from hermite.language.tokens import Token, error_at, read_number, tokenize
 
 #: Names of the language and the call they stand for.
@@ -76,7 +77,10 @@ def parse(text: str, *, activation: bool = False, variables: Sequence[str] | Non
 
 def check_names(variables: Sequence[str]) -> tuple[str, ...]:
     """``variables`` as a tuple of distinct, usable names; raises :class:`InputError`."""
-    names = tuple(variables) if not isinstance(variables, str) else (variables,)
+    if not isinstance(variables, Iterable) or isinstance(variables, bytes):
+        raise InputError(f"variables must be a list of names such as ['x', 'y'], not {variables!a}")
+    names = (variables,) if isinstance(variables, str) else tuple(variables)
+    names = tuple(str(name) if is_sympy(name) else name for name in names)
     if not 1 <= len(names) <= MAX_VARIABLES:
         raise InputError(f"variables must be 1 to {MAX_VARIABLES} names, not {len(names)}")
     for name in names:

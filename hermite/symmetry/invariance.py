@@ -46,7 +46,8 @@ def invariance(f: Target) -> Callable[[Matrix], bool]:
 
 def apply(q: Sequence[Row] | Sequence[Sequence[Any]], z: Sequence[Any]) -> list[Any]:
     """Q z."""
-    return [sum((a * x for a, x in zip(row, z, strict=True) if a != 0), start=z[0] * 0) for row in q]
+    zero = z[0] * 0
+    return [sum((a * x for a, x in zip(row, z, strict=True) if a != 0), start=zero) for row in q]
 
 
 def reflection(v: Row) -> Matrix:

@@ -8,16 +8,17 @@ coordinates by 2π/m; the fixed space is an upper bound of what first moments ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import combinations, permutations, product
 from math import comb, gcd
 from typing import TYPE_CHECKING, Any
 
 from hermite.exact.subspaces import Row, Span, rational
+from hermite.language.nodes import variables_of
 from hermite.symmetry.invariance import (
     Matrix,
-    apply,
     exchange,
     invariance,
     inversion_outside,
@@ -47,10 +48,10 @@ class Symmetries:
         """The vectors that every symmetry fixes which fixes ``learned`` pointwise (in the metric of the coordinates)."""
         units = _identity(self.n)
         moved = Span(self.n)
-        for q in self.matrices:
-            if all(_is_fixed(q, row) for row in learned.rows):
-                for e in units:
-                    moved.add([a - b for a, b in zip(apply(q, e), e, strict=True)])
+        for rows, columns in self._changes:
+            if all(_pairing(row, own) == 0 for own in learned.rows for row in rows):
+                for column in columns:
+                    moved.add(column)
         for plane in self.planes:
             if all(row[i] == 0 for row in learned.rows for i in plane):
                 for i in plane:
@@ -60,25 +61,39 @@ class Symmetries:
             moved = moved + rational_rows.complement()
         return moved.complement()
 
+    @cached_property
+    def _changes(self) -> tuple[tuple[tuple[Row, ...], tuple[Row, ...]], ...]:
+        """Of every Q the rows and the columns of Q − 1 that are not zero."""
+        found = []
+        for q in self.matrices:
+            rows = [tuple(x - 1 if i == j else x for j, x in enumerate(row)) for i, row in enumerate(q)]
+            columns = zip(*rows, strict=True)
+            found.append((tuple(filter(any, rows)), tuple(filter(any, columns))))
+        return tuple(found)
+
     def flips(self, i: int) -> bool:
         """Whether z_i → −z_i alone is among them."""
         return reflection(_identity(self.n)[i]) in self.matrices
 
 
+@lru_cache(maxsize=16)
 def symmetries(f: Target) -> Symmetries:
     """What is proved to leave ``f`` invariant; with a Gram matrix only −1 is tried, and it fixes nothing."""
     if f.gram is not None:
         minus = _signed([(i, -1) for i in range(f.r)])
         proved = invariance(f)
         return Symmetries(f.r, (minus,) if proved(minus) else (), (), lambda q: q == minus and proved(q))
-    proved = invariance(f)
-    found = [q for q in candidates(f.r) if proved(q)]
+    assert f.tree is not None
+    proved, used = invariance(f), sorted(variables_of(f.tree))
+    # A variable that is not named may change its sign; permuting it would show no more.
+    found = [reflection(e) for i, e in enumerate(_identity(f.r)) if i not in used]
+    found += [q for own in candidates(len(used)) if proved(q := _embedded(own, used, f.r))]
     found += [q for v in _directions(f) if (q := reflection(v)) not in found and proved(q)]
     found += [q for q in _exchanges(f) if proved(q)]
     if not f.is_polynomial:
         return Symmetries(f.r, tuple(found), (), proved)
     terms = polynomial_terms(f)
-    planes = tuple(pair for pair in combinations(range(f.r), 2) if turns(terms, *pair))
+    planes = tuple(pair for pair in combinations(used, 2) if turns(terms, *pair))
     return Symmetries(f.r, tuple(found), planes, proved)
 
 
@@ -108,6 +123,21 @@ def candidates(r: int) -> Iterator[Matrix]:
             g = list(unit)
             g[i], g[j] = (p, s), (q, t)
             yield _signed(g)
+
+
+def _embedded(q: Matrix, used: Sequence[int], r: int) -> Matrix:
+    """The matrix that is ``q`` on the coordinates ``used`` and 1 on all others."""
+    if len(used) == r:
+        return q
+    place = {i: k for k, i in enumerate(used)}
+    return tuple(
+        tuple(q[place[i]][place[j]] if i in place and j in place else rational(int(i == j)) for j in range(r))
+        for i in range(r)
+    )
+
+
+def _pairing(x: Row, y: Row) -> Any:
+    return sum((a * b for a, b in zip(x, y, strict=True) if a != 0), start=rational(0))
 
 
 def _signed(g: list[tuple[int, int]]) -> Matrix:
@@ -145,11 +175,6 @@ def _exchanges(f: Target) -> Iterator[Matrix]:
         if not (product_of_squares.p.is_square() and product_of_squares.q.is_square()):
             for sign in (1, -1):
                 yield exchange(u, v, sign)
-
-
-def _is_fixed(q: Matrix, row: Row) -> bool:
-    """Whether Q ``row`` = ``row`` is proved."""
-    return all((x - y) == 0 for x, y in zip(apply(q, row), row, strict=True))
 
 
 def _square(v: Row) -> Any:
