@@ -17,8 +17,9 @@ import numpy as np
 from asymptotics.comparison.joined import Measured, MeasuredOverlaps, MeasuredRisk
 from asymptotics.experiment.grid import Experiment
 from asymptotics.learning.given_directions import lengths_of
-from asymptotics.results import Overlaps, Risk, StepOverlaps, Validity
-from asymptotics.simulation.runner import Job, mean_and_error
+from asymptotics.results import Overlaps, StepOverlaps, Validity
+from asymptotics.simulation.averages import mean_and_error
+from asymptotics.simulation.runner import Job
 from asymptotics.sweeps.store import Store
 from asymptotics.sweeps.tasks import as_stored, tasks_of
 from hermite.errors import InputError
@@ -77,7 +78,6 @@ def _without_repetition(found: Sequence[Measured]) -> list[Measured]:
 
 def _risks(job: Job, rows: Rows) -> list[Measured]:
     assert job.ridge is not None
-    d = job.simulation.d
     found: list[Measured] = []
     for step in job.steps:
         for lam in job.lambdas:
@@ -87,27 +87,7 @@ def _risks(job: Job, rows: Rows) -> list[Measured]:
             training, ridge = replace(job.training, steps=step), replace(job.ridge, lam=lam)
             simulation = replace(job.simulation, replicates=len(here))
             runs = {key: np.array([row[key] for row in here]) for key in ("test_error", "train_error")}
-            test, test_sem = mean_and_error(runs["test_error"])
-            train, train_sem = mean_and_error(runs["train_error"])
-            risk = Risk(
-                test_error=float(test),
-                train_error=float(train),
-                excess_risk=float(test) - job.f.noise,
-                step=step,
-                alpha=ridge.alpha,
-                beta=ridge.beta,
-                lam=lam,
-                n=training.n(d) if step else None,
-                n2=ridge.n2(d),
-                p=job.width,
-                d=d,
-                solver=f"{simulation.method} simulation",
-                validity=Validity.SIMULATION,
-                test_error_sem=None if test_sem is None else float(test_sem),
-                train_error_sem=None if train_sem is None else float(train_sem),
-                replicates=len(here),
-                runs=runs,
-            )
+            risk = job.mean_risk(step, lam, runs)
             found.append(MeasuredRisk(training, ridge, simulation, risk))
     return found
 

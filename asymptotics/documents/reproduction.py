@@ -16,7 +16,7 @@ from asymptotics.comparison.trajectories import Run, measure, predict, runs
 from asymptotics.comparison.trajectories import to_csv as overlaps_csv
 from asymptotics.experiment.grid import Experiment
 from asymptotics.figures.style_sheet import COLUMN, PAGE
-from asymptotics.simulation.runner import mean_and_error
+from asymptotics.simulation.averages import mean_and_error
 from hermite.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,12 +6,9 @@ Within a replicate all steps and penalties share one trajectory and its draws.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -25,8 +22,10 @@ from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.learning.given_directions import along_given, cosines_with_given, lengths_of
 from asymptotics.learning.natural_units import natural_units
-from asymptotics.results import Overlaps, Risk, StepOverlaps, Validity
+from asymptotics.results import Overlaps, Risk, Validity
+from asymptotics.simulation.averages import mean_and_error, readout_groups, step_overlaps
 from asymptotics.simulation.backends import get_backend
+from asymptotics.simulation.blas import blas_threads
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.protocols import PROTOCOL_STEPS
 from asymptotics.simulation.reduced import ReducedNetwork
@@ -160,50 +159,6 @@ def _shown(replicates: range, quiet: bool) -> Iterable[int]:
     return track(replicates, "simulating", console=Console(stderr=True), transient=True)
 
 
-_turn = threading.Condition()
-#: Thread counts of the units at work in this process, and the limit that they share.
-_inside: list[int] = []
-_limit: list[Any] = []
-
-
-#: The controller of the BLAS libraries that were loaded with so many modules.
-_found: dict[int, Any] = {}
-
-
-def _controller() -> Any:
-    """One for the process: looking through all libraries costs more than a small unit. New modules may bring others."""
-    from threadpoolctl import ThreadpoolController
-
-    loaded = len(sys.modules)
-    if loaded not in _found:
-        _found.clear()
-        _found[loaded] = ThreadpoolController()
-    return _found[loaded]
-
-
-@contextmanager
-def blas_threads(count: int) -> Iterator[None]:
-    """BLAS threads of this unit of work: equal threads give bit-identical results on one machine.
-
-    The limit is one for the whole process: units at work in several threads (a Dask worker may have some) share it
-    until the last is done, and another count waits for its turn.
-    """
-    count = min(count, os.cpu_count() or 1)
-    with _turn:
-        _turn.wait_for(lambda: not _inside or _inside[0] == count)
-        if not _inside:
-            _limit.append(_controller().limit(limits=count, user_api="blas"))
-        _inside.append(count)
-    try:
-        yield
-    finally:
-        with _turn:
-            _inside.pop()
-            if not _inside:
-                _limit.pop().restore_original_limits()
-                _turn.notify_all()
-
-
 @dataclass(frozen=True)
 class Job:
     """One unit of work and how its replicates are summarised."""
@@ -329,7 +284,7 @@ class Job:
             readout = self.network.finite_readout(self.width)
             groups, grouped = self._groups(readout)
             for step, run in enumerate(record):
-                found = _step(step, [run], readout, groups, grouped).to_dict()
+                found = step_overlaps(step, [run], readout, groups, grouped).to_dict()
                 yield step, None, {"risk": found["risk"], "neurons": found["neurons"]}
             return
         for step, fit in zip(self.steps, record, strict=True):
@@ -349,40 +304,44 @@ class Job:
         return SimulationResult(None, tuple(self._risks(records)), len(records), interrupted)
 
     def _risks(self, records: list[list[Fit]]) -> Iterator[Risk]:
-        assert self.ridge is not None
-        d = self.simulation.d
         for i, step in enumerate(self.steps):
             test = np.stack([record[i].test_error for record in records])
             train = np.stack([record[i].train_error for record in records])
             for j, lam in enumerate(self.lambdas):
-                mean, sem = mean_and_error(test[:, j])
-                train_mean, train_sem = mean_and_error(train[:, j])
-                yield Risk(
-                    test_error=float(mean),
-                    train_error=float(train_mean),
-                    excess_risk=float(mean) - self.f.noise,
-                    step=step,
-                    alpha=self.ridge.alpha,
-                    beta=self.ridge.beta,
-                    lam=lam,
-                    n=self.training.n(d) if step else None,
-                    n2=self.ridge.n2(d),
-                    p=self.width,
-                    d=d,
-                    solver=f"{self.simulation.method} simulation",
-                    validity=Validity.SIMULATION,
-                    test_error_sem=None if sem is None else float(sem),
-                    train_error_sem=None if train_sem is None else float(train_sem),
-                    replicates=len(records),
-                    runs={"test_error": test[:, j], "train_error": train[:, j]},
-                )
+                yield self.mean_risk(step, lam, {"test_error": test[:, j], "train_error": train[:, j]})
+
+    def mean_risk(self, step: int, lam: float, runs: dict[str, Array]) -> Risk:
+        """Means over replicates of the errors of one point; ``runs`` holds the two errors of each of them."""
+        assert self.ridge is not None
+        d = self.simulation.d
+        test, test_sem = mean_and_error(runs["test_error"])
+        train, train_sem = mean_and_error(runs["train_error"])
+        return Risk(
+            test_error=float(test),
+            train_error=float(train),
+            excess_risk=float(test) - self.f.noise,
+            step=step,
+            alpha=self.ridge.alpha,
+            beta=self.ridge.beta,
+            lam=lam,
+            n=self.training.n(d) if step else None,
+            n2=self.ridge.n2(d),
+            p=self.width,
+            d=d,
+            solver=f"{self.simulation.method} simulation",
+            validity=Validity.SIMULATION,
+            test_error_sem=None if test_sem is None else float(test_sem),
+            train_error_sem=None if train_sem is None else float(train_sem),
+            replicates=len(runs["test_error"]),
+            runs=runs,
+        )
 
     def _overlaps(self, records: list[list[tuple[Array, Array, float]]]) -> Overlaps:
         readout = self.network.finite_readout(self.width)
         groups, grouped = self._groups(readout)
         steps = [
             replace(
-                _step(t, [record[t] for record in records], readout, groups, grouped),
+                step_overlaps(t, [record[t] for record in records], readout, groups, grouped),
                 lengths=lengths_of(self.f),
             )
             for t in range(len(records[0]))
@@ -402,76 +361,9 @@ class Job:
         )
 
 
-def readout_groups(readout: Array) -> list[Array]:
-    """Neurons of equal ã, values downwards."""
-    return [np.flatnonzero(readout == value) for value in np.unique(readout)[::-1]]
-
-
-def mean_and_error(values: Array) -> tuple[Array, Array | None]:
-    """Mean over the first axis (replicates) and its standard error; ``None`` for one replicate."""
-    mean = values.mean(axis=0)
-    if len(values) < 2:
-        return mean, None
-    # Deviations in units of a power of two (exact) where their squares would leave the range of a float.
-    size = float(np.max(np.abs(values), initial=0.0))
-    unit = 2.0 ** np.floor(np.log2(size)) if 0 < size < np.inf and not 1e-100 < size < 1e100 else 1.0
-    return mean, unit * ((values / unit).std(axis=0, ddof=1) / np.sqrt(len(values)))
-
-
-def _step(
-    step: int, runs: list[tuple[Array, Array, float]], readout: Array, groups: list[Array], grouped: bool
-) -> StepOverlaps:
-    m = np.stack([np.stack([run[0][g].mean(axis=0) for g in groups]) for run in runs])
-    norm2 = np.stack([np.array([np.diag(run[1])[g].mean() for g in groups]) for run in runs])
-    q = np.stack([group_gram(run[1], groups) if grouped else run[1] for run in runs])
-    risks, risk_sem = mean_and_error(np.array([run[2] for run in runs]))
-    averages = [mean_and_error(x) for x in (m, q, norm2)]
-    spread = None
-    if grouped:
-        spread = np.mean(
-            [
-                [
-                    np.atleast_2d(np.cov(run[0][g].T)) if len(g) > 1 else np.zeros((m.shape[2],) * 2)
-                    for g in groups
-                ]
-                for run in runs
-            ],
-            axis=0,
-        )
-    return StepOverlaps(
-        step=step,
-        readout=np.array([readout[g[0]] for g in groups]),
-        weight=np.array([len(g) / len(readout) for g in groups]),
-        M=averages[0][0],
-        Q=averages[1][0],
-        norm2=averages[2][0],
-        risk=float(risks),
-        M_cov=spread,
-        M_sem=averages[0][1],
-        Q_sem=averages[1][1],
-        norm2_sem=averages[2][1],
-        risk_sem=None if risk_sem is None else float(risk_sem),
-        runs={"risk": np.array([run[2] for run in runs]), "norm2": norm2, "M": m},
-    )
-
-
-def group_gram(gram: Array, groups: list[Array]) -> Array:
-    """Mean of ⟨w_i, w_j⟩ over different neurons of two groups; partners (i, p−1−i) are left out too."""
-    p = len(gram)
-    mask = np.ones((p, p))
-    index = np.arange(p)
-    mask[index, index] = mask[index, p - 1 - index] = 0.0
-    member = np.zeros((len(groups), p))
-    for g, neurons in enumerate(groups):
-        member[g, neurons] = 1.0
-    count = member @ mask @ member.T
-    total = member @ (mask * gram) @ member.T
-    return np.asarray(total / np.where(count > 0, count, np.nan))
-
-
 def _cosines(f: Target, runs: list[tuple[Array, Array, float]], limit: int = 4096) -> Array:
     """cos(w_i, w*_k) of single neurons, (replicates, p, r), at most ``limit`` neurons a run."""
     return np.stack([cosines_with_given(f, run[0][:limit], np.sqrt(np.diag(run[1])[:limit])) for run in runs])
 
 
-__all__ = ["SimulationResult", "mean_and_error", "simulate"]
+__all__ = ["SimulationResult", "simulate"]

@@ -26,7 +26,8 @@ from asymptotics.experiment.points import values
 from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
-from asymptotics.simulation.runner import Job, mean_and_error
+from asymptotics.simulation.averages import mean_and_error
+from asymptotics.simulation.runner import Job
 from asymptotics.simulation.seeds import unit_entropy
 from asymptotics.sweeps.costs import AFTER, NOMINAL, UNIT, Estimate, between, calibrate, estimate, work_of
 from asymptotics.sweeps.provenance import config_of, machine

@@ -14,7 +14,8 @@ from typing import Any
 
 from asymptotics.experiment.grid import Experiment, Unit
 from asymptotics.floating import own_floating_state
-from asymptotics.simulation.runner import Job, blas_threads, spelling_of
+from asymptotics.simulation.blas import blas_threads
+from asymptotics.simulation.runner import Job, spelling_of
 from asymptotics.sweeps.store import Point, canonical, content_key
 from hermite.errors import InputError
 

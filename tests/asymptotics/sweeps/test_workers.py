@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import threadpoolctl
 
-from asymptotics.simulation import runner
-from asymptotics.simulation.runner import blas_threads
+from asymptotics.simulation import blas
+from asymptotics.simulation.blas import blas_threads
 from asymptotics.sweeps import workers
 from asymptotics.sweeps.workers import LIMIT, Cluster, Pool, Processes, Serial, complete, open_pool
 from hermite.errors import InputError
@@ -162,7 +162,7 @@ def test_threads_of_one_process_share_their_limit(monkeypatch: pytest.MonkeyPatc
         def restore_original_limits(self) -> None:
             events.append("restored")
 
-    monkeypatch.setattr(runner, "_controller", Limits)
+    monkeypatch.setattr(blas, "_controller", Limits)
 
     def other() -> None:
         with blas_threads(2):
@@ -189,7 +189,7 @@ def test_libraries_are_looked_for_once_a_process(monkeypatch: pytest.MonkeyPatch
         return controller()
 
     monkeypatch.setattr(threadpoolctl, "ThreadpoolController", counted)
-    monkeypatch.setattr(runner, "_found", {})
+    monkeypatch.setattr(blas, "_found", {})
     for _ in range(20):
         with blas_threads(1):
             assert all(info["num_threads"] == 1 for info in controller().info() if info["user_api"] == "blas")

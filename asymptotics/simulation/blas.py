@@ -1,0 +1,53 @@
+"""How many threads BLAS has while a unit of work runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_turn = threading.Condition()
+#: Thread counts of the units at work in this process, and the limit that they share.
+_inside: list[int] = []
+_limit: list[Any] = []
+
+
+#: The controller of the BLAS libraries that were loaded with so many modules.
+_found: dict[int, Any] = {}
+
+
+def _controller() -> Any:
+    """One for the process: looking through all libraries costs more than a small unit. New modules may bring others."""
+    from threadpoolctl import ThreadpoolController
+
+    loaded = len(sys.modules)
+    if loaded not in _found:
+        _found.clear()
+        _found[loaded] = ThreadpoolController()
+    return _found[loaded]
+
+
+@contextmanager
+def blas_threads(count: int) -> Iterator[None]:
+    """BLAS threads of this unit of work: equal threads give bit-identical results on one machine.
+
+    The limit is one for the whole process: units at work in several threads (a Dask worker may have some) share it
+    until the last is done, and another count waits for its turn.
+    """
+    count = min(count, os.cpu_count() or 1)
+    with _turn:
+        _turn.wait_for(lambda: not _inside or _inside[0] == count)
+        if not _inside:
+            _limit.append(_controller().limit(limits=count, user_api="blas"))
+        _inside.append(count)
+    try:
+        yield
+    finally:
+        with _turn:
+            _inside.pop()
+            if not _inside:
+                _limit.pop().restore_original_limits()
+                _turn.notify_all()
