@@ -99,6 +99,8 @@ class Span:
             return False
         if all(isinstance(x, flint.fmpq) for x in row):
             grew = self._add_formally(row)
+            if grew and self._hull:
+                self._hull = self._hull_of([tuple(row)])
         else:
             parts = components(row)
             if self._is_rational and len(self._hull_of(parts)) == self.dim:

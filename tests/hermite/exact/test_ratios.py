@@ -90,5 +90,15 @@ def test_multiples_of_a_target_have_its_subspaces(text: str) -> None:
     assert not any("#" in x for x in shown)
 
 
+def test_rational_and_irrational_rows_span_what_they_span_in_any_order() -> None:
+    root = Scalar.sqrt(2)
+    rows = [[Scalar.of(1), root - 1, Scalar.of(0)], [rational(0), rational(0), rational(1)]]
+    for order in (rows, rows[::-1]):
+        plane = Span(3, order)
+        assert plane.strings() == [["1", "-1 + sqrt(2)", "0"], ["0", "0", "1"]]
+        assert plane.complement().strings() == [["1", "-1 - sqrt(2)", "0"]]
+        assert plane.complement().complement().strings() == plane.strings()
+
+
 def test_a_negative_sum_keeps_its_sign_in_print() -> None:
     assert "span{z1 + (-1 + sqrt(2))*z2}" in repr(leap(Target("relu(z1)*relu(z1+z2)")))
