@@ -552,3 +552,57 @@ def test_an_interpolating_point_without_a_penalty_is_infinite_and_costs_no_other
         at = row["alpha"] == 0.5
         assert (row["test_error"] == "inf") == at
         assert ("infinite at interpolation" in row["validity_note"]) == at
+
+
+# ---- the cold start --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["curve e.toml", "overlaps e.toml", "samples e.toml --test-error 1", "simulate e.toml --dry-run"],
+)
+def test_no_command_imports_what_it_does_not_print_with(command: str, tmp_path: Path) -> None:
+    (tmp_path / "e.toml").write_text('[target]\nexpression = "z1 + He2(z1)/2"\n[ridge]\nlambda = 0.1\n')
+    code = (
+        "import sys; from asymptotics.commands.cli import run; assert run(sys.argv[1:]) == 0; "
+        "print({'sympy', 'pandas', 'matplotlib', 'rich', 'torch', 'distributed'} & set(sys.modules), file=sys.stderr)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, *command.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stderr.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--version"],
+        ["--help"],
+        ["init"],
+        ["leap", "z1 + z1*z2"],
+        ["expand", "z1*z2"],
+        ["plateaus", "z1 + z1*z2"],
+    ],
+)
+def test_a_command_that_computes_little_starts_as_fast_as_its_libraries(command: list[str]) -> None:
+    def seconds(code: str, *args: str) -> float:
+        """CPU time of a process, the least of three."""
+        times = []
+        for _ in range(3):
+            before = os.times()
+            subprocess.run([sys.executable, "-c", code, *args], check=True, capture_output=True)
+            after = os.times()
+            times.append(
+                after.children_user + after.children_system - before.children_user - before.children_system
+            )
+        return min(times)
+
+    libraries = seconds("import numpy, scipy.linalg")
+    ours = seconds(
+        "import sys; from asymptotics.commands.cli import run; sys.exit(run(sys.argv[1:]))", *command
+    )
+    assert ours <= 1.2 * libraries
