@@ -316,7 +316,11 @@ def _written(c: Any) -> Any:
 def exact_text(c: Any) -> str:
     """An exact scalar as text; one known by a certified integral as the digits that its ball is sure of, at most 25."""
     text = str(c)
-    return str(c.ball(256).str(25, radius=False)) if "E[" in text else text
+    if "E[" not in text:
+        return text
+    ball = c.ball(256)
+    # A ball around 0 is shown as one: no digit of it is known.
+    return str(ball.str(3) if ball.contains(0) else ball.str(25, radius=False))
 
 
 def _factorial(alpha: Index) -> int:

@@ -149,3 +149,10 @@ def test_powers_of_waves_collect_their_frequencies() -> None:
     square = sum(math.comb(18, j) * math.exp(-((2 * (18 - 2 * j) / 3) ** 2) / 2) for j in range(19)) / 2**18
     assert e.value((0,)) == pytest.approx(mean, rel=1e-14)
     assert float(e.total_scalar) == pytest.approx(square, rel=1e-14)
+
+
+def test_a_coefficient_that_may_be_zero_is_shown_as_its_ball() -> None:
+    e = expand(Target("sin(z1^2)*cos(z1^2)-sin(2*z1^2)/2"), order=2)
+    shown = e.to_dict()["coefficients"]["2"]
+    assert shown["value"] is None
+    assert shown["exact"].startswith("[+/- ")
