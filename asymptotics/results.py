@@ -97,14 +97,26 @@ class ErrorBudget:
 UNKNOWN = ErrorBudget()
 
 
-def overlap_budget(step: StepOverlaps, change: float | None, theory: float | None) -> ErrorBudget:
+def overlap_budget(
+    step: StepOverlaps, change: float | None, theory: float | None, averages: float = 0.0
+) -> ErrorBudget:
     """The budget of M, Q and norm2 of a step whose entries are known to ``change`` (absolute, by their integrals).
 
-    Nothing has been integrated at step 0. Recursions have no solver.
+    ``averages``: the relative error of the averages over target and activation that every rule shares. Nothing has been
+    integrated at step 0. Recursions have no solver.
     """
     largest = max(float(np.abs(values).max(initial=0.0)) for values in (step.M, step.Q, step.norm2))
-    integrals = 0.0 if step.step == 0 else None if change is None else change / largest
+    integrals = 0.0 if step.step == 0 else None if change is None else change / largest + averages
     return ErrorBudget(quadrature=integrals, solver=0.0, theory=theory)
+
+
+def risk_budget(
+    risk: float, change: float | None, theory: float | None, averages: float, energy: float
+) -> ErrorBudget:
+    """The budget of a risk known to ``change`` (absolute) and to ``averages`` of the target's ``energy`` E f*²."""
+    if change is None or not risk > 0:
+        return ErrorBudget(quadrature=None, solver=0.0, theory=theory)
+    return ErrorBudget(quadrature=(change + averages * energy) / risk, solver=0.0, theory=theory)
 
 
 def _sum(first: float | None, second: float | None) -> float | None:

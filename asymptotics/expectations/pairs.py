@@ -21,7 +21,7 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.mehler import mehler_coefficients, mehler_order, resolves, small_tail
 from asymptotics.expectations.ramp_pairs import ramp_moments, ramp_slopes, ramps_of
-from asymptotics.expectations.sigma_rules import composite
+from asymptotics.expectations.sigma_rules import composite, trapezoid
 
 Array = npt.NDArray[np.float64]
 
@@ -242,6 +242,23 @@ def _split_moments(
         second = np.sum(value1 * centred, axis=1)
         out[3][part] = (second - covariance * out[1][part]) / d[:, 0] ** 2
     return out[0], out[1], out[2], out[3]
+
+
+def pair_rule(
+    activation: Activation, m1: Array, s1: float, m2: Array, s2: float, rho: float
+) -> tuple[Array, Array]:
+    """Nodes u and weights (N or 1, points) for σ(h_1) times the conditional mean of σ(h_2), h_1 = m_1 + s_1 u.
+
+    ``m1``, ``m2`` (N, 1): one row a pair of means.
+    """
+    if activation.resolved.step:
+        step = activation.resolved.trapezoid_step(max(s1, s2))
+        if step > 0.04:
+            return trapezoid(step)
+    ones = np.ones_like(m1)
+    rest = math.sqrt(max(0.0, (1 - rho) * (1 + rho)))
+    cuts = _sharp_places(activation, m1, s1 * ones, m2, s2 * ones, rho * ones, rest * ones)
+    return composite(cuts, len(m1))
 
 
 def _at_one_spread(moment: Callable[[Array, Array], Array], m: Array, s: Array) -> Array:

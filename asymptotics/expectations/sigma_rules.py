@@ -101,11 +101,15 @@ class Resolved:
         spread = float(np.max(s, initial=0.0))
         reach = self._window(m, spread)
         if self.step:
-            step = self.step / spread if spread >= 1 else 1 / (spread * (1 / self.step - _OWN) + _OWN)
+            step = self.trapezoid_step(spread)
             points = 2 * (reach - 0.4) / step
             if points < 130 or points < 0.75 * _ORDER * (13 + self._seen(m, spread)):
                 return trapezoid(step / (1 + 0.15 * finer), reach - 0.4)
         return self.panel_rule(m, s, _ORDER + 2 * finer, panel)
+
+    def trapezoid_step(self, spread: float) -> float:
+        """The step of the trapezoid rule over ζ at this spread, where :attr:`step` is not 0."""
+        return self.step / spread if spread >= 1 else 1 / (spread * (1 / self.step - _OWN) + _OWN)
 
     def _window(self, m: Array, spread: float) -> float:
         """|ζ| beyond which nothing lies: 9, and twice the rate of an exponential growth of σ more."""

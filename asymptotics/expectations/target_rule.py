@@ -220,7 +220,7 @@ def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iter
                 x, w = tensor_rule([max(2, order)] * r)
                 keep = w > 0
                 yield TargetRule(x[keep], w[keep] / w[keep].sum(), _against_exact(f, x, w), "Gauss–Hermite")
-    sharp = _sharp(f)
+    sharp = sharp_layers(f)
     resolved = _resolved_frame(f) if r in _STEP else None
     if resolved is not None:
         for finer in (1.0, 1.3):
@@ -263,19 +263,24 @@ def sharp_places(f: Target) -> tuple[Array, tuple[tuple[float, ...], ...]]:
     None on an axis along which f is smooth; where sharp directions are oblique, the sharpest that are orthogonal.
     """
     kept: list[Layer] = []
-    for layer in _sharp(f):
-        if layer.width < _MILD and layer.place is not None and _frame([*kept, layer], f.r) is not None:
+    for layer in sharp_layers(f):
+        # One direction scans the line itself; waves need cuts of their own only where there is no scan.
+        counts = layer.width < _MILD and (layer.place is not None or f.r > 1)
+        if counts and _frame([*kept, layer], f.r) is not None:
             kept.append(layer)
     frame = _frame(kept, f.r)
     assert frame is not None
     places = []
     for found in frame[1]:
         cuts = [e for x in found if x.place is not None for e in around(x.place, x.width)]
+        waves = [x.width for x in found if x.place is None]
+        # A panel of 12 nodes holds the square of a wave for a period.
+        cuts += np.arange(-9.0, 9.0, 6 * min(waves)).tolist() if waves else []
         places.append(tuple(sorted(cuts)))
     return frame[0], tuple(places)
 
 
-def _sharp(f: Target) -> list[Layer]:
+def sharp_layers(f: Target) -> list[Layer]:
     """Kinks and layers of ``f`` that lie on planes, sharpest first."""
     kinks = [Layer(n, -b, 0.0) for n, b in kink_planes(f) or ()]
     return sorted([*kinks, *layers_of(f)], key=lambda layer: layer.width)
@@ -284,7 +289,7 @@ def _sharp(f: Target) -> list[Layer]:
 @lru_cache(maxsize=64)
 def _resolved_frame(f: Target) -> tuple[Array, list[ResolvedAxis]] | None:
     """The axes along which f is sharp, each resolved; None where two sharp directions are oblique."""
-    sharp = _sharp(f)
+    sharp = sharp_layers(f)
     frame = _frame(sharp, f.r) or _frame([x for x in sharp if x.width < _MILD], f.r)
     return None if frame is None else (frame[0], resolved_axes(f, *frame))
 
@@ -398,6 +403,15 @@ def known_moments(f: Target) -> tuple[float, Array, float | None] | None:
         # A certified integral that says nothing at its bits.
         energy = None
     return mean, linear, energy
+
+
+def energy_of(f: Target) -> float:
+    """E f², without noise: exact where the expansion knows it, else by the rule."""
+    known = known_moments(f)
+    if known is not None and known[2] is not None:
+        return known[2]
+    x, w = target_rule(f)
+    return float(w @ np.asarray(f(x), float) ** 2)
 
 
 def _against_exact(f: Target, x: Array, w: Array) -> float:

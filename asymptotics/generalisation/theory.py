@@ -218,9 +218,18 @@ def result(
         "solver": solver,
         "validity": surety.validity,
         "validity_note": surety.note,
-        "error": ErrorBudget(solver=solved, theory=surety.theory),
+        "error": ErrorBudget(quadrature=_quadrature(setting), solver=solved, theory=surety.theory),
     }
     return Risk(**(fields_of | found))
+
+
+def _quadrature(setting: Setting) -> float | None:
+    """The error of the averages over target and activation; after several steps those of the layer are not measured."""
+    from asymptotics.expectations.accuracy import quadrature_error
+
+    if setting.training.steps > 1:
+        return None
+    return quadrature_error(setting.f, setting.network.get_activation())
 
 
 def _plateau(setting: Setting) -> float | None:

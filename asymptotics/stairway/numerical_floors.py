@@ -25,10 +25,11 @@ from asymptotics.expectations.quadrature import (
     piecewise_rule,
     trapezoid_rule,
 )
-from asymptotics.expectations.target_rule import kink_planes
+from asymptotics.expectations.sharpness import edges_around, layers_of
+from asymptotics.expectations.target_rule import energy_of, kink_planes, known_moments
 from asymptotics.stairway.expansion_floors import floors_at_start, proved_spaces
 from asymptotics.stairway.visibility import Visible
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, named_part
 
 Array = npt.NDArray[np.float64]
@@ -36,6 +37,9 @@ Planes = Sequence[tuple[Array, float]]
 
 #: Steps of the trapezoid rule and points of the midpoint rule, by the number of axes.
 _STEP = {1: 0.1, 2: 0.2, 3: 0.4, 4: 0.6, 5: 0.9, 6: 1.2}
+#: Errors relative to E f² that are small enough, and too large; steps are divided by at most _FINEST.
+_GOAL, _REFUSED = 1e-8, 0.05
+_FINEST = {1: 64.0, 2: 4.0, 3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0}
 _POINTS = {1: 4000, 2: 600, 3: 90, 4: 32, 5: 14, 6: 9}
 #: Weights, relative to the largest, below which a point of a rule is left out.
 _NEGLIGIBLE = 1e-19
@@ -71,8 +75,9 @@ class NumericalFloors:
             raise InputError(
                 f"plateaus of a target that is no polynomial need at most {max(_STEP)} directions, not {f.r}."
             )
-        self.planes = [] if f.tree is None else kink_planes(f)
+        self.planes = [] if f.tree is None else _planes_of(f)
         self.error = 0.0
+        self.fineness = 1.0
         self._kept: dict[tuple[Any, ...], tuple[Array, Grid, Array]] = {}
 
     def start(self) -> Array:
@@ -96,8 +101,23 @@ class NumericalFloors:
         exact = None if len(learned) else floors_at_start(self.f, kappa, visible)
         if exact is not None:
             return exact
-        fine, coarse = (self._floors(learned, kappa, visible, refine) for refine in (1.0, 0.75))
-        self.error = max(self.error, max(abs(a - b) for a, b in zip(fine, coarse, strict=True)))
+        energy = energy_of(self.f)
+        while True:
+            fine, coarse = (self._floors(learned, kappa, visible, self.fineness * k) for k in (1.0, 0.75))
+            error = max(abs(a - b) for a, b in zip(fine, coarse, strict=True))
+            if not len(learned):
+                mean, _, square = known_moments(self.f) or (0.0, None, None)
+                error = max(error, 0.0 if square is None else abs(fine[0] - (square - mean**2)))
+            if error <= _GOAL * energy or 2 * self.fineness > _FINEST[self.f.r]:
+                break
+            # Steep or narrow: the same rules with smaller steps, for all that follows.
+            self.fineness *= 2
+        if error > _REFUSED * energy:
+            raise ConvergenceError(
+                f"the plateaus of {self.f.text!r} are known to {error:.1e} only, of a second moment {energy:.3g}: "
+                "its averages need finer rules than there are"
+            )
+        self.error = max(self.error, error)
         return fine
 
     def next(self, learned: Array, visible: Visible) -> Array:
@@ -108,7 +128,7 @@ class NumericalFloors:
         proved = proved_spaces(self.f) if visible.everything and self.f.tree is not None else None
         if proved is not None:
             return next((space for space in proved if len(space) > k), learned)
-        basis, grid, values = self._sampled(learned, 1.0)
+        basis, grid, values = self._sampled(learned, self.fineness)
         linear = np.einsum(
             "kn,kn,kni->ki", values, np.broadcast_to(grid.wy, values.shape), _inner_nodes(grid, values)
         )
@@ -178,6 +198,18 @@ class NumericalFloors:
         if _along_axes(planes):
             return _tensor_grid([_split(b, r, refine) if b else smooth for b in _axis_breaks(planes, r)], k)
         return _nested_grid(planes, r, k, refine)
+
+
+def _planes_of(f: Target) -> list[tuple[Array, float]] | None:
+    """The kinks of f, and the flanks of its layers and bumps: where panels must end. None if a kink is curved."""
+    planes = kink_planes(f)
+    if planes is None:
+        return None
+    sharp = [layer for layer in layers_of(f) if layer.place is not None and layer.width < _STEP[f.r]]
+    flanks = [
+        (layer.normal, -edge) for layer in sharp for edge in edges_around(layer.place or 0.0, layer.width)
+    ]
+    return [*planes, *flanks]
 
 
 def _even(x: float) -> int:

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.quadrature import legendre, piecewise_rule, tensor_rule, trapezoid_rule
+from asymptotics.expectations.pairs import pair_rule
+from asymptotics.expectations.quadrature import piecewise_rule, tensor_rule, trapezoid_rule
 from hermite.errors import InputError
 
 Array = npt.NDArray[np.float64]
 
-_REACH = 9.0
 #: max |c|/√s of two spikes that the rule resolves (nodes grow as its square).
-_SHARPEST = 40.0
+SHARPEST = 40.0
 #: Norm of residuals up to which products of activations are integrated.
 _WIDEST = 200.0
 
@@ -35,7 +35,7 @@ def spike_rule(k: int, slope: float = 1.0, breaks: Sequence[float] = ()) -> tupl
     if k == 1 and breaks:
         nodes, weights = piecewise_rule(breaks, panel=min(1.0, 1.5 / max(slope, 1.0)), order=16)
         return nodes[:, None], weights
-    if slope**k > _SHARPEST**2 or not np.isfinite(slope):
+    if slope**k > SHARPEST**2 or not np.isfinite(slope):
         raise InputError(
             f"training.eta is too large: the learned part of the weights is {slope:.2g} times the rest, "
             "beyond what the rule over the spikes resolves; use a smaller eta."
@@ -68,7 +68,7 @@ def product_moment(sigma: Activation, mean: Array, norm2: Array, rho: float) -> 
     """
     m, s = mean, np.sqrt(norm2)
     rest = float(np.sqrt(max(0.0, 1.0 - rho**2)))
-    nodes, weights = _row_rule(sigma, m, s, rho, rest)
+    nodes, weights = _row_rule(sigma, m, s, rho)
     first = sigma(m[:, :1] + s[0] * nodes)
     shifted = m[:, 1:] + s[1] * rho * nodes
     second = sigma(shifted) if rest < 1e-8 else sigma.mean(shifted, s[1] * rest)
@@ -76,31 +76,13 @@ def product_moment(sigma: Activation, mean: Array, norm2: Array, rho: float) -> 
     return result
 
 
-def _row_rule(sigma: Activation, mean: Array, s: Array, rho: float, rest: float) -> tuple[Array, Array]:
-    """Nodes and weights for x ~ N(0, 1), (1 or K, points): one row a κ, split at the kinks (blurred by ``rest``)."""
+def _row_rule(sigma: Activation, mean: Array, s: Array, rho: float) -> tuple[Array, Array]:
+    """Nodes and weights for x ~ N(0, 1), (1 or K, points): one row a κ, split where a factor is sharp."""
     if not float(s.max()) < _WIDEST:
         raise InputError(
             f"training.eta is too large: neurons have grown to a norm of {float(s.max()):.2g}; use a smaller eta."
         )
-    if not sigma.kinks:
-        x, w = trapezoid_rule(0.15 / max(1.0, float(s.max())))
-        return x[None, :], w[None, :]
-    kinks = np.asarray(sigma.kinks)
-    cuts = [(kinks - mean[:, :1]) / s[0]]
-    if abs(rho) > 0.1:
-        centre = (kinks - mean[:, 1:]) / (s[1] * rho)
-        width = rest / abs(rho)
-        spread = (
-            [0.0] if width < 1e-8 else [j * width for j in (-8, -4, -2, 0, 2, 4, 8) if width < 0.5 or j == 0]
-        )
-        cuts += [centre + shift for shift in spread]
-    grid = np.broadcast_to(np.arange(-_REACH, _REACH + 0.5, 1.0), (len(mean), int(2 * _REACH) + 1))
-    edges = np.sort(np.clip(np.concatenate([grid, *cuts], axis=1), -_REACH, _REACH), axis=1)
-    x, w = legendre(14)
-    size = np.diff(edges, axis=1)
-    nodes = (edges[:, :-1, None] + size[:, :, None] * x).reshape(len(mean), -1)
-    weights = (size[:, :, None] * w).reshape(len(mean), -1) * np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.pi)
-    return nodes, weights
+    return pair_rule(sigma, mean[:, :1], float(s[0]), mean[:, 1:], float(s[1]), rho)
 
 
 def coincidences(sigma: Activation, coordinates: Array, biases: Array, s: Array) -> list[float]:

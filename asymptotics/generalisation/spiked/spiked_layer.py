@@ -15,13 +15,19 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.generalisation.spiked.feature_moments import (
+    SHARPEST,
     coincidences,
     group_moments,
     product_moment,
     spike_rule,
 )
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.target_moments import conditional_moments, spike_breaks
+from asymptotics.generalisation.spiked.target_moments import (
+    check_energy,
+    conditional_moments,
+    spike_breaks,
+    spike_slope,
+)
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -66,10 +72,13 @@ def spiked_units(
         correlation = _pair_matrices(np.asarray(rho, float))
     breaks = spike_breaks(f, gamma) + _pair_breaks(sigma, c, shift, np.sqrt(s), members, correlation)
     slope = float(np.max(np.linalg.norm(c, axis=1) / np.sqrt(s), initial=1.0))
+    # As far as the rule reaches; a target that is sharper than this is seen in the error of its moments.
+    slope = max(slope, min(spike_slope(f, gamma), SHARPEST if k == 1 else 8.0 if k == 2 else 1.0))
     kappa, weights = spike_rule(k, slope, breaks)
     mean = kappa @ c.T + shift
     mu0, mu1, rest = group_moments(sigma, mean, s)
     f0, f1, fs2 = conditional_moments(f, kappa, gamma)
+    check_energy(f, float(weights @ (f0**2 + np.sum(f1**2, axis=1) + fs2)))
     return Units(
         weights=weights,
         kappa=kappa,

@@ -17,12 +17,26 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.quadrature import hermite_rule
-from asymptotics.expectations.sharpness import degree_of
+from asymptotics.expectations.sharpness import around, degree_of
 from asymptotics.expectations.sigma_rules import Resolved, composite
-from asymptotics.expectations.target_rule import kink_frame, known_moments, sharp_places, target_rule
+from asymptotics.expectations.target_rule import (
+    energy_of,
+    kink_frame,
+    known_moments,
+    sharp_layers,
+    sharp_places,
+    target_rule,
+)
+from hermite.errors import ConvergenceError
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
+
+#: A layer blurred to this width along a spike is smooth to the rule over the spikes.
+_BLURRED = 0.25
+_REFUSED = 0.05
+#: Nodes of a panel and the longest panel of a sharp axis, by the number of directions.
+_PANELS = {1: (12, 1.5), 2: (12, 1.5), 3: (8, 3.0)}
 
 
 def root_of_rest(overlap: Array) -> Array:
@@ -78,14 +92,47 @@ def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array,
     return f0, f1, fs2
 
 
+def check_energy(f: Target, found: float) -> None:
+    """Raise :class:`ConvergenceError` where the rules over spikes and rest miss E f*² + Δ = ``found`` by over 5 %."""
+    expected = energy_of(f) + f.noise
+    if abs(found - expected) > _REFUSED * expected:
+        raise ConvergenceError(
+            f"the averages of {f.text!r} over the learned directions miss its second moment by "
+            f"{abs(found / expected - 1):.1%}: it is too sharp for the rules of this theory"
+        )
+
+
 def spike_breaks(f: Target, overlap: Array) -> list[float]:
-    """κ (k = r = 1) where f0 is not smooth because hardly any of the target lies outside the spike."""
-    if overlap.shape != (1, 1) or 1.0 - overlap[0, 0] ** 2 > 0.02:
+    """κ (k = r = 1) where f0 turns faster than a smooth rule sees: layers that hardly anything outside the spike blurs."""
+    if overlap.shape != (1, 1) or overlap[0, 0] == 0:
         return []
-    width = float(np.sqrt(max(0.0, 1.0 - overlap[0, 0] ** 2)))
-    kinks = _kinks(f)
-    shifts = [0.0] if width < 1e-9 else [j * width for j in (-6, -3, -1, 0, 1, 3, 6)]
-    return [float((kink + shift) / overlap[0, 0]) for kink in kinks for shift in shifts]
+    gamma = float(overlap[0, 0])
+    rest = float(np.sqrt(max(0.0, 1.0 - gamma**2)))
+    found: list[float] = []
+    for layer in sharp_layers(f):
+        width = math.hypot(rest, layer.width)
+        if layer.place is not None and width < _BLURRED * abs(gamma):
+            place = layer.place * float(layer.normal[0])
+            found += [edge / gamma for edge in around(place, width if width > 1e-9 else 0.0)]
+    return found
+
+
+def spike_slope(f: Target, overlap: Array) -> float:
+    """How sharply f0 turns with κ, in the unit of :func:`spike_rule`: waves, and layers seen by several spikes."""
+    sharpest = 1.0
+    for layer in sharp_layers(f):
+        seen = float(np.linalg.norm(layer.normal @ overlap)) if overlap.size else 0.0
+        if seen == 0:
+            continue
+        blur = math.sqrt(max(0.0, 1.0 - seen**2))
+        if layer.place is None:
+            # A wave of frequency q is damped by exp(−q² blur²/2) and enters f0² with 2 q |seen|.
+            damped = math.exp(-0.5 * min(50.0, (blur / max(layer.width, 1e-9)) ** 2))
+            need = 2 * math.pi / (2 * seen / layer.width + 8.0) if damped > 1e-5 else 1.0
+        else:
+            need = 1.0 if overlap.shape == (1, 1) else math.hypot(blur, layer.width) / seen / 1.25
+        sharpest = max(sharpest, (0.5 if overlap.shape[1] == 1 else 1.0) / max(need, 1e-3))
+    return sharpest
 
 
 @lru_cache(maxsize=64)
@@ -121,7 +168,8 @@ def _tensor_moments(f: Target, centre: Array, root: Array) -> tuple[Array, Array
     lower, order = upper.T, _order(f)
     offset = centre @ axes.T
     f0, f1, second = np.empty(len(centre)), np.empty((len(centre), r)), np.empty(len(centre))
-    each = math.prod(order if not cuts else 12 * (13 + len(cuts)) for cuts in places)
+    nodes, panel = _PANELS[min(r, 3)]
+    each = math.prod(order if not cuts else nodes * (round(18 / panel) + len(cuts)) for cuts in places)
     rows = max(1, 1_000_000 // each)
     for start in range(0, len(centre), rows):
         part = slice(start, start + rows)
@@ -145,13 +193,16 @@ def _rows_of_axes(
 ) -> tuple[Array, Array]:
     """t (K, N, r) and weights (K, N): axis after axis, cut at ``places`` as seen from the axes before."""
     count = len(offset)
+    nodes, panel = _PANELS[min(offset.shape[1], 3)]
     t, weights = np.zeros((count, 1, 0)), np.ones((count, 1))
     for j, cuts in enumerate(places):
         mean = offset[:, j, None] + t @ lower[j, :j]
         width = abs(float(lower[j, j]))
         if cuts and width > 1e-12:
             sign = float(np.sign(lower[j, j]))
-            z, w = composite([sign * (np.asarray(cuts) - mean.reshape(-1, 1)) / width], mean.size)
+            z, w = composite(
+                [sign * (np.asarray(cuts) - mean.reshape(-1, 1)) / width], mean.size, nodes, panel=panel
+            )
         else:
             x, share = hermite_rule(order)
             z, w = np.broadcast_to(x, (mean.size, order)), np.broadcast_to(share, (mean.size, order))

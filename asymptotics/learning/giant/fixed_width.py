@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.accuracy import checked_quadrature
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import sobol_normal
+from asymptotics.expectations.target_rule import energy_of
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.exponents import refusal_of_steps, warnings_at_exponent_one
 from asymptotics.learning.giant.low_orders import refusal_of_removed, without_orders
 from asymptotics.learning.giant.many_neurons import notes_of, sees_linear_part
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Path, Rates, closed_means, initial_student, recursion
-from asymptotics.results import Overlaps, StepOverlaps, Validity, overlap_budget
+from asymptotics.results import Overlaps, StepOverlaps, Validity, overlap_budget, risk_budget
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -249,18 +251,27 @@ def _overlaps(
         covariance = covariance_of(M) if spread else None
         steps.append(setting.entry(step, M.mean(axis=0), Q, float(np.mean(risks)), covariance))
     error = max(path.error for path in paths)
+    averages = checked_quadrature(setting.target, setting.activation, accuracy)
+    theory = 0.0 if setting.d is None else None
+    moved = max(path.risk_error for path in paths)
+    energy = energy_of(setting.target)
     said = [setting.where, *notes]
     if len(paths) > 1 and not spread:
         said.append(f"mean over {len(paths)} quasi-random draws of the biases")
     validity = Validity.EXACT
-    if error > accuracy:
+    if max(error, averages) > accuracy:
         validity = Validity.APPROXIMATE
-        said.append(f"the integrals reached {error:.1e}, not the accuracy {accuracy:.1e}")
+        said.append(f"the integrals reached {max(error, averages):.1e}, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="fixed width",
         # As d → ∞ the recursion is exact; what the mean at finite d leaves out is not estimated.
         steps=tuple(
-            replace(s, error=overlap_budget(s, error, 0.0 if setting.d is None else None)) for s in steps
+            replace(
+                s,
+                error=overlap_budget(s, error, theory, averages),
+                risk_error=risk_budget(s.risk, moved, theory, averages, energy),
+            )
+            for s in steps
         ),
         validity=validity,
         validity_note="; ".join(said),

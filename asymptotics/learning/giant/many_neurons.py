@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asymptotics.expectations.accuracy import checked_quadrature
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.target_rule import energy_of
 from asymptotics.learning.entries import entries_of, merged, step_of
 from asymptotics.learning.features import LearnedFeatures, untrained
 from asymptotics.learning.giant.exponents import (
@@ -30,7 +32,7 @@ from asymptotics.learning.giant.one_step import (
     refusal_of_divergence,
 )
 from asymptotics.learning.groups import readout_groups
-from asymptotics.results import Overlaps, StepOverlaps, Validity, overlap_budget
+from asymptotics.results import Overlaps, StepOverlaps, Validity, overlap_budget, risk_budget
 from hermite.target import Target
 
 if TYPE_CHECKING:
@@ -63,7 +65,9 @@ class ManyNeurons:
             labels, activation, start, training.steps, training.eta, training.alpha, accuracy
         )
         warnings = [*notes_of(activation), *warnings_at_exponent_one(labels, network)]
-        return _overlaps(_steps(f, path, activation, training), path.change, accuracy, d, [], warnings)
+        return _overlaps(
+            f, activation, _steps(f, path, activation, training), path.change, accuracy, d, [], warnings
+        )
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
         labels = without_orders(f, tuple(training.remove_orders))
@@ -107,12 +111,12 @@ class ManyNeuronsLeap:
             start = untrained(law.groups, f.r)
             risks = [network_risk(f, activation, layer, 0.6) for layer in (start, law.layer())]
             steps = [step_of(start, risks[0], 0), _step_of_law(law, risks[1])]
-            return _overlaps(steps, None, accuracy, d, notes, warnings)
+            return _overlaps(f, activation, steps, None, accuracy, d, notes, warnings)
         path = self._noise_path(law, training, accuracy)
         steps = _steps(f, path, activation, training)
         if training.steps:
             steps[1] = _step_of_law(law, steps[1].risk)
-        return _overlaps(steps, path.change, accuracy, d, notes, warnings)
+        return _overlaps(f, activation, steps, path.change, accuracy, d, notes, warnings)
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
         law = self._law(f, network, training)
@@ -186,6 +190,8 @@ def _size_below(f: Target, law: OneStepLaw, training: Training, d: int) -> list[
 
 
 def _overlaps(
+    f: Target,
+    activation: Activation,
     steps: Sequence[StepOverlaps],
     change: float | None,
     accuracy: float,
@@ -195,13 +201,23 @@ def _overlaps(
 ) -> Overlaps:
     said = [_LIMIT, *([] if d is None else [_NO_FINITE_D]), *notes]
     validity = Validity.EXACT
-    if change is not None and change > accuracy:
+    averages = checked_quadrature(f, activation, accuracy)
+    theory, energy = 0.0 if d is None else None, energy_of(f)
+    reached = max(change or 0.0, averages)
+    if reached > accuracy:
         validity = Validity.APPROXIMATE
-        said.append(f"the cubature reached {change:.1e}, not the accuracy {accuracy:.1e}")
+        said.append(f"the cubature reached {reached:.1e}, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="many neurons",
         # The limit is exact; finite d and width are not estimated.
-        steps=tuple(replace(s, error=overlap_budget(s, change, 0.0 if d is None else None)) for s in steps),
+        steps=tuple(
+            replace(
+                s,
+                error=overlap_budget(s, change, theory, averages),
+                risk_error=risk_budget(s.risk, change, theory, averages, energy),
+            )
+            for s in steps
+        ),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),

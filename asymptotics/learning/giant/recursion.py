@@ -132,11 +132,16 @@ def _overflow(eta: float) -> InputError:
 
 @dataclass(frozen=True)
 class Path:
-    """Students and risks at steps 0..T; ``error`` is the standard error (or change) of the entries of M and Q."""
+    """Students and risks at steps 0..T.
+
+    ``error``: the change of the entries of M and Q under a finer rule, or their standard error and the change under
+    twice the points (scatter does not see a bias); ``risk_error`` the same of the risks.
+    """
 
     students: tuple[Student, ...]
     risks: tuple[float, ...]
     error: float
+    risk_error: float = 0.0
 
 
 def recursion(
@@ -219,8 +224,9 @@ def _by_cubature(
         paths.append(Path(tuple(students), tuple(risks), np.inf))
         if len(paths) > 1:
             error = max(_distance(a, b) for a, b in zip(*(q.students for q in paths[-2:]), strict=True))
-            paths[-1] = Path(paths[-1].students, paths[-1].risks, error)
-            if error < min(accuracy, exact.goal) or not steps:
+            moved = _risks_apart(paths[-1], paths[-2])
+            paths[-1] = Path(paths[-1].students, paths[-1].risks, error, moved)
+            if max(error, moved / max(paths[-1].risks)) < min(accuracy, exact.goal):
                 break
     return paths[-1]
 
@@ -229,29 +235,42 @@ def _distance(one: Student, two: Student) -> float:
     return max(float(np.max(np.abs(one.M - two.M))), float(np.max(np.abs(one.Q - two.Q))))
 
 
+def _risks_apart(one: Path, two: Path) -> float:
+    return max(abs(a - b) for a, b in zip(one.risks, two.risks, strict=True))
+
+
 def _by_sampling(
     f: Target, activation: Activation, start: Student, steps: int, rates: Rates, accuracy: float
 ) -> Path:
-    best: Path | None = None
+    before = _mean_path(f, activation, start, steps, rates, _FIRST_SIZE - 1)
     size = _FIRST_SIZE
-    while best is None or (best.error >= accuracy and size < _LAST_SIZE):
-        if best is not None:
-            # The error falls like N^-0.8.
-            more = math.ceil(1.25 * math.log2(best.error / accuracy) + 0.3)
-            size = min(_LAST_SIZE, size + max(1, more))
-        runs = [
-            _trajectory(f, activation, start, steps, rates, size, 7919 * (k + 1)) for k in range(_SCRAMBLES)
-        ]
-        students, errors = [], [0.0]
-        for states in zip(*(run.students for run in runs), strict=True):
-            M, Q = np.array([q.M for q in states]), np.array([q.Q for q in states])
-            students.append(Student(start.readout, start.bias, M.mean(axis=0), Q.mean(axis=0)))
-            errors += [
-                float(np.max(part.std(axis=0, ddof=1), initial=0.0)) / np.sqrt(_SCRAMBLES) for part in (M, Q)
-            ]
-        risks = tuple(float(np.mean(r)) for r in zip(*(run.risks for run in runs), strict=True))
-        best = Path(tuple(students), risks, float(max(errors)))
-    return best
+    while True:
+        best = _mean_path(f, activation, start, steps, rates, size)
+        # What half the points change is an error that the scatter of the scrambles does not show.
+        moved = max(_distance(a, b) for a, b in zip(best.students, before.students, strict=True))
+        error = max(best.error, moved / 2)
+        best = Path(best.students, best.risks, error, max(best.risk_error, _risks_apart(best, before) / 2))
+        if error < accuracy or size >= _LAST_SIZE:
+            return best
+        # The error falls like N^-0.8.
+        before, more = best, math.ceil(1.25 * math.log2(error / accuracy) + 0.3)
+        size = min(_LAST_SIZE, size + max(1, more))
+
+
+def _mean_path(
+    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, size: int
+) -> Path:
+    """The mean over independent scrambles of 2^size points, with its standard errors."""
+    runs = [_trajectory(f, activation, start, steps, rates, size, 7919 * (k + 1)) for k in range(_SCRAMBLES)]
+    root = math.sqrt(_SCRAMBLES)
+    students, errors = [], [0.0]
+    for states in zip(*(run.students for run in runs), strict=True):
+        M, Q = np.array([q.M for q in states]), np.array([q.Q for q in states])
+        students.append(Student(start.readout, start.bias, M.mean(axis=0), Q.mean(axis=0)))
+        errors += [float(np.max(part.std(axis=0, ddof=1), initial=0.0)) / root for part in (M, Q)]
+    risks = np.array([run.risks for run in runs])
+    scatter = float(np.max(risks.std(axis=0, ddof=1))) / root
+    return Path(tuple(students), tuple(risks.mean(axis=0).tolist()), float(max(errors)), scatter)
 
 
 def _trajectory(

@@ -35,7 +35,8 @@ def test_one_direction(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["tanh(30*z1) + z1*z2", "relu(z1 + z2)*z2", "exp(-200*(z1 - 1)^2) + z2", "He3(z1)*z2"]
+    "text",
+    ["tanh(30*z1) + z1*z2", "relu(z1 + z2)*z2", "exp(-200*(z1 - 1)^2) + z2", "He3(z1)*z2", "sin(8*z1)*z2"],
 )
 def test_two_directions(text: str) -> None:
     f = Target(text)
