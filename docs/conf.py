@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from docstrings import process, public_page  # noqa: E402
+from mathml import visit_block, visit_inline  # noqa: E402
 
 from asymptotics import __version__  # noqa: E402
 
@@ -42,10 +43,12 @@ add_module_names = False
 
 html_theme = "furo"
 html_title = f"giantstep {release}"
-# Formulas are set in the browser; everything else works without a network.
+# Formulas are MathML: nothing on the pages needs a network.
+html_math_renderer = "mathml"
 suppress_warnings = ["myst.header"]
 
 
 def setup(app: object) -> None:
     """Docstrings are plain text with formulas: they are turned into reStructuredText as they are read."""
+    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))  # type: ignore[attr-defined]
     app.connect("autodoc-process-docstring", process)  # type: ignore[attr-defined]

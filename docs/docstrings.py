@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 
-_CODE = re.compile(r"(``[^`]+``)")
+_CODE = re.compile(r"(``[^`]+``|(?<![\w*|`])\*[^\s*|](?:[^*|]*[^\s*|])?\*(?![\w*]))")
 _ROLE = re.compile(r":(?:class|func|meth|mod):`~?([^`]+)`")
 _SECTION = re.compile(r"^-{3,}$")
 
@@ -34,7 +34,7 @@ def converted(lines: list[str]) -> Iterator[str]:
         elif all(line.startswith(" ") for line in block) or any(is_table(line) for line in block):
             yield from literal(block)
         else:
-            yield from (prose(line) for line in block)
+            yield from prose("\n".join(block)).split("\n")
         yield ""
 
 
@@ -58,7 +58,8 @@ def literal(block: list[str]) -> Iterator[str]:
     """The block as it stands."""
     yield ".. code-block:: none"
     yield ""
-    yield from (f"   {line}" for line in block)
+    # Nothing is marked up in there: the backticks would show.
+    yield from (f"   {line.replace('``', '')}" for line in block)
 
 
 def entries(block: list[str]) -> Iterator[str]:
@@ -71,9 +72,15 @@ def entries(block: list[str]) -> Iterator[str]:
 
 
 def prose(line: str) -> str:
-    """``line`` with what means something to reStructuredText escaped, but for ``code``."""
+    """``line`` (or lines) with what means something to reStructuredText escaped, but for ``code`` and *stress*.
+
+    A star after a letter is one of the signs w*, f*; code that runs on to the next line is put on one.
+    """
     parts = _CODE.split(line)
-    escaped = [part if i % 2 else re.sub(r"([*_|`\\])", r"\\\1", part) for i, part in enumerate(parts)]
+    escaped = [
+        " ".join(part.split()) if i % 2 else re.sub(r"([*_|`\\])", r"\\\1", part)
+        for i, part in enumerate(parts)
+    ]
     return "".join(escaped)
 
 

@@ -28,8 +28,25 @@ from asymptotics.commands.terminal import (
 )
 
 
+class Commands(click.Group):
+    """The group of all commands; its help shows their summaries whole."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The first paragraph of every command's help, wrapped where click would cut it."""
+        rows = []
+        for name in self.list_commands(ctx):
+            found = self.get_command(ctx, name)
+            if found is not None and not found.hidden:
+                rows.append((name, " ".join((found.help or "").split("\n\n")[0].split())))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 @click.group(
-    context_settings={"help_option_names": ["--help"]}, no_args_is_help=False, invoke_without_command=True
+    cls=Commands,
+    context_settings={"help_option_names": ["--help"]},
+    no_args_is_help=False,
+    invoke_without_command=True,
 )
 @click.option("--version", is_flag=True, help="Print the version.")
 @click.pass_context
@@ -80,8 +97,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, interrupts)
         # The last thing before the interpreter ends, which would give Ctrl-C its deadly meaning back.
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    # Questions about an expression answer at once or with an error; theories of a network may take their time.
-    quick = not sys.argv[1:] or sys.argv[1] in ("leap", "expand", "init", "--help", "--version")
+    # Questions about an expression answer at once, sweeps tell their own progress; theories may take their time.
+    quick = not sys.argv[1:] or sys.argv[1] in ("leap", "expand", "init", "simulate", "--help", "--version")
     alive = None if quick else Heartbeat()
     try:
         code = run(sys.argv[1:])

@@ -75,6 +75,7 @@ class PlateauTable(Frozen):
     rows: tuple[Plateaus, ...]
     exactness: str
     error: float
+    variables: tuple[str, ...] = ()
 
     def __getitem__(self, step: int) -> Plateaus:
         return self.rows[step]
@@ -112,11 +113,13 @@ class PlateauTable(Frozen):
         return pd.DataFrame(records)
 
     def _lines(self) -> list[list[str]]:
+        from hermite.indices.report import pretty
+
         kappas = len(self.rows[0].plateaus)
         header = ["step", "learned subspace", *(f"κ = {k}" for k in range(kappas))]
         lines = [header]
         for row in self.rows:
-            subspace = "{0}" if not row.subspace else " ".join(f"({', '.join(v)})" for v in row.subspace)
+            subspace = pretty([list(vector) for vector in row.subspace], self.variables)
             values = [
                 exact if exact and len(exact) <= _LONGEST else f"{value:.6g}"
                 for exact, value in zip(row.exact or [""] * len(row.plateaus), row.plateaus, strict=True)
@@ -156,8 +159,8 @@ def plateaus(
     >>> print(plateaus("z1 + z1*z2"))
     step  learned subspace  κ = 0  κ = 1  κ = 2
     0     {0}               2      1      0
-    1     (1, 0)            1      0      0
-    2     (1, 0) (0, 1)     0      0      0
+    1     span{z1}          1      0      0
+    2     span{z1, z2}      0      0      0
     """
     target = as_target(f)
     problems = [
@@ -179,7 +182,7 @@ def plateaus(
         restricted = _climb(floors, seen, steps)
     length = max(len(generic), len(restricted or ()))
     rows = [_row(floors, step, generic, restricted, seen, top) for step in range(length)]
-    return PlateauTable(target.text, name, tuple(rows), floors.exactness, floors.error)
+    return PlateauTable(target.text, name, tuple(rows), floors.exactness, floors.error, target.variables)
 
 
 def _budget(error: float, largest: float) -> ErrorBudget:

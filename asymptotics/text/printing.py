@@ -159,9 +159,24 @@ def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
             )
             line += [measured(s[key], s[f"{key}_sem"]) for key in ("test_error", "train_error")]
         body.append(line)
-    lines = [table([*keys, *(["test simulated", "train simulated"] if simulated else [])], body)]
+    header = [*keys, *(["test simulated", "train simulated"] if simulated else [])]
+    lines = folded(header, body, (*keys[:7], "solver"))
     lines += dict.fromkeys(f"{r['validity']}: {r['validity_note']}" for r in rows if r["validity_note"])
     return "\n".join(lines)
+
+
+def folded(header: Sequence[str], body: Sequence[Sequence[Any]], settings: Sequence[str]) -> list[str]:
+    """A table and, above it, the ``settings`` that are the same in every row (several rows); empty columns are left out."""
+    empty = {i for i in range(len(header)) if all(row[i] is None for row in body)}
+    fixed = {
+        i
+        for i, name in enumerate(header)
+        if name in settings and i not in empty and len(body) > 1 and all(row[i] == body[0][i] for row in body)
+    }
+    kept = [i for i in range(len(header)) if i not in fixed | empty]
+    told = ", ".join(f"{header[i]} = {number(body[0][i])}" for i in sorted(fixed))
+    lines = [f"everywhere: {told}"] if told else []
+    return [*lines, table([header[i] for i in kept], [[row[i] for i in kept] for row in body])]
 
 
 def sweep_text(means: Sequence[Mapping[str, Any]]) -> str:
@@ -277,11 +292,15 @@ def spectrum_text(document: Mapping[str, Any]) -> str:
         rows.append([f"spike {k + 1}", place, carries, simulated[k] if k < len(simulated) else None])
     k = len(rows)
     rows.append(["edge of the bulk", document["edge"], None, simulated[k] if k < len(simulated) else None])
+    gloss = (
+        "carries Hek: most of the spike's weight is on He_k of the learned direction (its share in brackets)"
+    )
     lines = [
         f"singular values of {document['n2']} x {document['p']} features at d = {document['d']}, "
-        f"after {document['step']} giant steps",
+        f"after {document['step']} giant step{'s' * (document['step'] != 1)}",
         table(["", "theory", "carries", "simulated"], rows),
-        "spikes as d grows, for steps of this power of n2: "
+        *([gloss] if document["spikes"] else []),
+        "spikes as d grows, for steps of this power of n2 (each window of powers lifts one more out of the bulk): "
         + ("beyond the last window" if document["window_count"] is None else str(document["window_count"])),
         f"{document['validity']}: {document['validity_note']}",
     ]

@@ -63,9 +63,9 @@ class AfterSteps(Theory):
             *self.too_many_groups(setting),
         ]
         if setting.ridge.d is None and (network.readout == "gaussian" or network.bias > 0):
-            what = "a gaussian readout" if network.readout == "gaussian" else "random biases"
+            what = "a gaussian readout needs" if network.readout == "gaussian" else "random biases need"
             found.append(
-                f"After a giant step {what} needs ridge.d: neurons of rare or close parameters act through O(1/d) terms."
+                f"After a giant step {what} ridge.d: neurons of rare or close parameters act through O(1/d) terms."
             )
         return tuple(found)
 

@@ -1,0 +1,104 @@
+"""What people read: whole summaries, tables that fit, one way of writing a subspace, grammar."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+
+from asymptotics import plateaus
+from asymptotics.commands.cli import cli, run
+from asymptotics.text.printing import folded
+from hermite import Target, leap
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def module_of_docs(name: str) -> ModuleType:
+    if not (DOCS / f"{name}.py").exists():
+        pytest.skip("the documentation is not here")
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_summaries_of_commands_are_whole_at_80_columns() -> None:
+    shown = CliRunner().invoke(cli, ["--help"], terminal_width=80).output
+    told = " ".join(shown.split())
+    for name, command in cli.commands.items():
+        assert " ".join((command.help or "").split("\n\n")[0].split()) in told, name
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+CURVE = """
+[target]
+expression = "z1 + z1*z2/2"
+noise = 0.1
+[training]
+steps = 1
+[ridge]
+alpha = [0.5, 1.0, 2.0]
+lambda = 0.01
+d = 300
+"""
+
+
+def test_tables_of_curves_fit_80_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(CURVE)
+    assert run(["curve", str(path)]) == 0
+    printed = capsys.readouterr().out
+    rows = [line for line in printed.splitlines() if line.startswith(("alpha", "0.5", "1 ", "2 ", "---"))]
+    assert len(rows) == 5
+    assert max(map(len, rows)) <= 80
+    assert "everywhere: step = 1" in printed
+    assert run(["curve", str(path), "--json"]) == 0
+    assert {"step", "beta", "lambda", "eta"} <= set(json.loads(capsys.readouterr().out)["rows"][0])
+
+
+def test_what_is_the_same_in_every_row_is_said_once() -> None:
+    lines = folded(["a", "b", "c"], [[1, 2, None], [1, 3, None]], ["a", "b", "c"])
+    assert lines[0] == "everywhere: a = 1"
+    assert lines[1].split() == ["b", "-", "2", "3"]
+    assert len(folded(["a"], [[1]], ["a"])) == 1
+
+
+@pytest.mark.parametrize("text", ["z1 + z1*z2", "z1 - z2", "z3 + He2(z1+2*z2)"])
+def test_a_subspace_is_written_in_one_way(text: str) -> None:
+    last = leap(Target(text)).lines()
+    space = dict(last)["relevant space"].split(" (dimension")[0]
+    rows = plateaus(text, steps=1)
+    assert "span{" in repr(rows)
+    if len(rows[-1].subspace) == leap(Target(text)).relevant_dim:
+        assert space in repr(rows)
+
+
+def test_stress_and_code_of_docstrings_are_set_and_stars_of_formulas_stay() -> None:
+    prose = module_of_docs("docstrings").prose
+    assert prose("the *same* types") == "the *same* types"
+    assert prose("w*_m and f* of |x|") == r"w\*\_m and f\* of \|x\|"
+    assert prose("E[(f* − f)²] and *not* g*") == r"E[(f\* − f)²] and *not* g\*"
+    assert prose("see ``a\nb`` there") == "see ``a b`` there"
+
+
+@pytest.mark.parametrize(
+    "latex", [r"\eta\, \tilde a_i c_1", r"\mathbb{E}\|x\|^2", r"\frac{1}{\sqrt p}\sum_i a_i"]
+)
+def test_formulas_of_the_documentation_need_no_network(latex: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("docutils")
+    made = module_of_docs("mathml").mathml(latex, True)
+    assert made.startswith("<math")
+    assert "script" not in made
+
+
+def test_the_documentation_loads_no_script_for_formulas() -> None:
+    if not (DOCS / "conf.py").exists():
+        pytest.skip("the documentation is not here")
+    assert 'html_math_renderer = "mathml"' in (DOCS / "conf.py").read_text(encoding="utf-8")
