@@ -14,6 +14,7 @@ from math import gcd, lcm
 from typing import Any
 
 from hermite.engines.constants import Unsupported, as_fraction, sign_of
+from hermite.exact.effort import spend
 from hermite.exact.scalars import Scalar
 
 Vector = tuple[Fraction, ...]
@@ -71,6 +72,7 @@ def scaled(form: Form, c: Scalar) -> Form:
 def multiply(a: Form, b: Form) -> Form:
     if len(a) * len(b) > 5 * MAX_PRODUCTS:
         raise Unsupported(f"the product expands to more than {MAX_PRODUCTS} terms")
+    spend(10 * len(a) * len(b))
     total: Form = {}
     for x, c in a.items():
         for y, d in b.items():

@@ -90,7 +90,11 @@ def quotient(x: Scalar, y: Scalar) -> tuple[Scalar, Scalar] | None:
     ring = Ring((x, y))
     top, bottom = ring.polynomial(x), ring.polynomial(y)
     common = reduce(lambda a, b: a.gcd(b), _parts(ring, top), bottom)
-    top, bottom = top / common, bottom / common
+    try:
+        top, bottom = top / common, bottom / common
+    except (ArithmeticError, ValueError):
+        # Exponents beyond 64 bits: FLINT's greatest common divisor does not divide.
+        return None
     unit = _content(bottom)
     return ring.scalar(top / unit), ring.scalar(bottom / unit)
 
