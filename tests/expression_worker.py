@@ -1,7 +1,7 @@
 """Answers queries about expressions, one a line of standard input, and prints them: a process that may be killed.
 
 A line is a JSON list [query, expression]; the answer a JSON object with the CPU seconds, and the error if there is one
-that is no ``InputError``. A query that takes more than the CPU seconds of the first argument kills the process with SIGPROF.
+that is no ``InputError`` or ``ConvergenceError``. A query that takes more than the CPU seconds of the first argument kills the process with SIGPROF.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def answer(query: str, text: str) -> None:
 
 
 def main(seconds: float, memory: int) -> None:
-    import hermite
+    from hermite.errors import ConvergenceError, InputError
 
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -51,7 +51,7 @@ def main(seconds: float, memory: int) -> None:
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
             answer(query, text)
-        except hermite.InputError:
+        except (InputError, ConvergenceError):
             out["refused"] = True
         except BaseException as error:
             out["error"] = f"{type(error).__name__}: {str(error)[:200]}"
