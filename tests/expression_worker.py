@@ -1,7 +1,8 @@
 """Answers queries about expressions, one a line of standard input, and prints them: a process that may be killed.
 
 A line is a JSON list [query, expression]; the answer a JSON object with the CPU seconds, and the error if there is one
-that is no ``InputError`` or ``ConvergenceError``. A query that takes more than the CPU seconds of the first argument kills the process with SIGPROF.
+that is neither an ``InputError`` nor a ``ConvergenceError``. A query that takes more than the CPU seconds of the first
+argument kills the process with SIGPROF.
 """
 
 from __future__ import annotations
