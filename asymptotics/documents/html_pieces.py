@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
@@ -42,10 +43,18 @@ def table(
     empty = {i for i in range(len(header)) if all(row[i] is None for row in rows)}
     kept = [i for i in range(len(header)) if i not in fixed and i not in empty]
     head = "".join(f'<th scope="col">{escape(header[i].replace("_", " "))}</th>' for i in kept)
+    measured = [row[i] for row in rows for i in kept if header[i] not in settings]
+    size = max((abs(v) for v in measured if isinstance(v, float) and math.isfinite(v)), default=0.0)
     lines = []
     for j, row in enumerate(rows[:_ROWS_SHOWN]):
         mark = ' class="refused"' if marked and marked[j] else ""
-        lines.append(f"<tr{mark}>" + "".join(f"<td>{escape(_cell(row[i]))}</td>" for i in kept) + "</tr>")
+        lines.append(
+            f"<tr{mark}>"
+            + "".join(
+                f"<td>{escape(_cell(row[i], 0.0 if header[i] in settings else size))}</td>" for i in kept
+            )
+            + "</tr>"
+        )
     more = f" The first {_ROWS_SHOWN} of {len(rows)} rows." if len(rows) > _ROWS_SHOWN else ""
     text = f"{caption}{' Everywhere ' + told + '.' if told else ''}{more}"
     body = "\n".join(lines)
@@ -55,9 +64,9 @@ def table(
     )
 
 
-def _cell(value: Any) -> str:
-    """A number in four digits; what is zero but for rounding is shown as 0."""
-    return "0" if isinstance(value, float) and abs(value) < 1e-12 else number(value)
+def _cell(value: Any, size: float) -> str:
+    """A number in four digits; what is rounding beside the ``size`` of the table's numbers is shown as 0."""
+    return "0" if isinstance(value, float) and abs(value) < 1e-12 * size else number(value)
 
 
 def figure_of(draw: Callable[[Figure], object], alt: str) -> str:
