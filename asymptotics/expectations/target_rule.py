@@ -280,6 +280,17 @@ def sharp_places(f: Target) -> tuple[Array, tuple[tuple[float, ...], ...]]:
     return frame[0], tuple(places)
 
 
+def breaking_planes(f: Target) -> list[tuple[Array, float]] | None:
+    """(n, place), |n| = 1, of every plane n·x = place where panels must end: kinks, flanks of layers, in any directions.
+
+    () of them for a callable; None if a kink lies on no plane.
+    """
+    if f.tree is not None and kink_planes(f) is None:
+        return None
+    sharp = [layer for layer in sharp_layers(f) if layer.width < _MILD and layer.place is not None]
+    return [(x.normal, e) for x in sharp if x.place is not None for e in around(x.place, x.width)]
+
+
 def sharp_layers(f: Target) -> list[Layer]:
     """Kinks and layers of ``f`` that lie on planes, sharpest first."""
     kinks = [Layer(n, -b, 0.0) for n, b in kink_planes(f) or ()]

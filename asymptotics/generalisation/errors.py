@@ -14,7 +14,7 @@ from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.frozen import Frozen
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
-from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained
+from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained, FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
 from asymptotics.generalisation.ridge_theories.measured_levels import MeasuredLevel, ToAccuracy
 from asymptotics.generalisation.ridge_theories.proportional_start import ProportionalStart
@@ -38,6 +38,7 @@ THEORIES: tuple[Theory, ...] = (
     MeasuredLevel(Level.EN_PLUS),
     ToAccuracy(),
     FiniteTrained(),
+    FiniteTrainedE(),
     FixedWidthFit(),
 )
 

@@ -10,7 +10,10 @@ import pytest
 from asymptotics import Network, Ridge, Simulation, Training, plateaus, risk, simulate
 from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.quadrature import hermite_rule
-from asymptotics.generalisation.finite.conditional_features import conditional_features, solve_conditional
+from asymptotics.generalisation.finite.conditional_target import conditional_target, remaining
+from asymptotics.generalisation.finite.trained_units import TrainedUnits, isotropic_carriers
+from asymptotics.generalisation.finite.unit_errors import UnitErrors, unit_errors
+from asymptotics.generalisation.finite.unit_features import learned_rule, unit_features
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.spiked_layer import spiked_units
 from hermite import Target
@@ -20,6 +23,24 @@ STAIR3 = Target("z1 + z1*z2 + z1*z2*z3")
 RELU = get_activation("relu")
 FIRST = np.array([[1.0], [0.0], [0.0]])
 SIGNS = (np.array([[1.0], [-1.0]]), np.array([0.5, 0.5]))
+
+
+def conditional_features(f, sigma, coordinates, norm2, shares, overlap, d, rule=None) -> TrainedUnits:
+    """Independent neurons: units of one."""
+    x, weights = learned_rule(coordinates.shape[1]) if rule is None else rule
+    features = unit_features(sigma, x, weights, coordinates[:, None], norm2[:, None], shares, d)
+    target = conditional_target(f, x, overlap, remaining(overlap)[0])
+    return TrainedUnits(features, isotropic_carriers(features, target), target.rest)
+
+
+def solve_conditional(units: TrainedUnits, n, p, lam, noise) -> UnitErrors:
+    return unit_errors(units.features, units.carriers, units.rest, n, p, lam, noise)
+
+
+def gauss_rule(order):
+    x, w = hermite_rule(order)
+    return x[:, None], w
+
 
 # d = 50, U = e1, relu, unit residuals: (n, p, λ, Δ, a = ±1: excess, train, a ~ N(0, 1): excess, train).
 REFERENCE = [
@@ -31,7 +52,7 @@ REFERENCE = [
 
 @pytest.mark.parametrize(("n", "p", "lam", "noise", "excess", "train", "gauss", "gauss_train"), REFERENCE)
 def test_reference(n, p, lam, noise, excess, train, gauss, gauss_train) -> None:
-    features = conditional_features(STAIR3, RELU, SIGNS[0], np.ones(2), SIGNS[1], FIRST, 50)
+    features = conditional_features(STAIR3, RELU, SIGNS[0], np.ones(2), SIGNS[1], FIRST, 50, gauss_rule(40))
     found = solve_conditional(features, n, p, lam, noise)
     assert (found.excess, found.train) == pytest.approx((excess, train), rel=3e-7)
     # A Gaussian law of a by 40 nodes: quadrature of x and a changes the fourth digit.
@@ -164,15 +185,21 @@ def test_many_variables_are_refused_at_once() -> None:
     # Six variables and one direction are still covered.
     six = Target("z1 + z2*z3*z4*z5*z6")
     found = conditional_features(six, RELU, np.ones((1, 1)), np.ones(1), np.ones(1), learned[:6], 100)
-    energy = sum(float(found.weights @ np.sum(rows**2, axis=0)) for rows in found.target)
-    assert energy == pytest.approx(2.0, rel=1e-10)
+    parts = [carrier.parts[:, :, 0] for carrier in found.carriers]
+    energy = sum(float(found.features.weights @ np.sum(rows**2, axis=0)) for rows in parts)
+    # The rule over x ends at 6.
+    assert energy == pytest.approx(2.0, rel=1e-7)
 
 
-def test_kinks_are_split_or_refused() -> None:
-    """sign(z): energy 2/π at degree 1, exactly; two directions with kinks have no rule here."""
-    features = conditional_features(
-        Target("sign(z1)"), RELU, np.zeros((1, 0)), np.ones(1), np.ones(1), np.zeros((1, 0)), 50
-    )
-    assert float(np.sum(features.target[1] ** 2)) == pytest.approx(2 / np.pi, rel=1e-9)
-    with pytest.raises(InputError, match="kinks"):
-        conditional_features(Target("sign(z1*z2)"), RELU, *SIGNS[:1], np.ones(2), SIGNS[1], FIRST[:2], 50)
+def test_kinks_are_split() -> None:
+    """sign(z): energy 2/π at degree 1, exactly; sign(z1 z2) given nothing: (2/π)² at degree 2."""
+    nothing = np.zeros((1, 0)), np.ones(1), np.ones(1)
+    for text, r, degree, energy in (
+        ("sign(z1)", 1, 1, 2 / np.pi),
+        ("sign(z1*z2)", 2, 2, 4 / np.pi**2),
+        ("relu(z1) + relu(z2)", 2, 1, 0.5),
+        ("sign(z1 + z2)*sign(z1 - z2)", 2, 2, 4 / np.pi**2),
+        ("abs(3*z1/5 + 4*z2/5) + z1", 2, 2, 1 / np.pi),
+    ):
+        units = conditional_features(Target(text), RELU, *nothing, np.zeros((r, 0)), 50)
+        assert float(np.sum(units.carriers[degree].parts ** 2)) == pytest.approx(energy, rel=1e-9)

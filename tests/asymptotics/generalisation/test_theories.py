@@ -81,7 +81,7 @@ def test_a_d_that_only_sets_the_ratios_is_not_called_exact() -> None:
         (Network(width=6), None, Ridge(), None, "Not used: network.width = 6."),
         (Network(width=6), TRAINED, Ridge(), None, "Not used: network.width = 6."),
         (Network(), TRAINED, Ridge(level="E"), 0.01, "Not used: accuracy = 0.01."),
-        (Network(), TRAINED, Ridge(d=80, regime="finite", level="E"), None, 'Not used: ridge.level = "E".'),
+        (Network(), TRAINED, Ridge(d=80, regime="finite"), 0.01, "Not used: accuracy = 0.01."),
         (Network("erf", width=4), TRAINED, Ridge(alpha=3.0, regime="fixed-width"), None, "ridge.alpha = 3"),
         (
             Network("erf", width=4),

@@ -1,0 +1,234 @@
+r"""The conditional equations for units of B neurons that share a row (B = 2: the partners of symmetric initialisation).
+
+A unit of type a (share ω_a of the p/B units) holds neurons b with coordinates on U and residuals whose directions have
+cosines ρ_bb' within the unit. Given x = z_U every degree l of the remaining inputs is one operator T_l(x, ab), and averages
+over the residuals leave P_l(ρ_bb') of it between partners, P_l the Gegenbauer polynomial of the sphere, P_l(1) = 1. With
+unknown functions κ(x) and B × B matrices D(a), k = κ/n, W = diag(w_x/k), M_l = blockdiag_a[(ω_a/B) D(a) ∘ P_l(ρ_a)]:
+
+    Z_l = T_l M_l (1 + T_lᵀ W T_l M_l)⁻¹ T_lᵀ,   Y_l = T_l − Z_l W T_l,   Π_l = T_lᵀ W Y_l,
+    κ(x) = λ + Σ_a (ω_a/B) tr[D(a) τ(x, a)] + Σ_l N_l Z_l(x, x),
+    D(a)⁻¹ = 1 + ζ(a)/p,   ζ_bb' = Σ_x w_x τ_bb'(x, a)/k(x) + Σ_l N_l P_l(ρ_bb') Π_l[ab, ab'],
+
+τ_bb' = E[σ_b σ_b' | x] − Σ_l N_l P_l(ρ_bb') T_l T_l. One neuron a unit is a network of independent rows; one x and one a
+are the plain equivalent of ``random_features``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.fixed_point import Solution, Status
+from hermite.errors import ConvergenceError, InputError
+
+Array = npt.NDArray[np.float64]
+
+#: Residual, relative to κ and to D⁻¹, at which the equations count as solved.
+TOLERANCE = 1e-10
+_STEPS = 60
+#: The path of penalties falls by this factor a stage; no Newton step moves ln κ or ln D by more.
+_FACTOR, _LONGEST = 4.0, 1.5
+
+
+@dataclass(frozen=True)
+class UnitFeatures:
+    """What the equations need of a layer: X nodes x, A types of units of B neurons, degrees l = 0..L.
+
+    ``weights`` (X,) of the nodes, ``shares`` ω (A,) of the units; ``T`` (L + 1, X, A, B); ``tail`` τ (X, A, B, B);
+    ``count`` N_l (L + 1,); ``partners`` P_l(ρ) (L + 1, A, B, B).
+    """
+
+    weights: Array
+    shares: Array
+    T: Array
+    tail: Array
+    count: Array
+    partners: Array
+
+    @property
+    def per_neuron(self) -> Array:
+        """ω_a/B (A,): the share of the neurons in each place of a unit."""
+        part: Array = self.shares / self.T.shape[-1]
+        return part
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """The equations at one (κ, D): ``Z`` (L + 1, X, X), ``Y`` (L + 1, X, A, B), residuals, and the Jacobian in four parts.
+
+    Rows: κ(x), then the lower triangle of D(a)⁻¹. ``on_kappa`` (X, X) is without its factor w_y, ``from_kappa`` (U, X)
+    = ∂r_2/∂κ_y without w_y: nothing is divided by the weights of a rule.
+    """
+
+    Z: Array
+    Y: Array
+    r1: Array
+    r2: Array
+    on_kappa: Array
+    on_H: Array
+    from_kappa: Array
+    from_H: Array
+
+    def jacobian(self, weights: Array) -> Array:
+        """∂(r_1, r_2)/∂(κ, H)."""
+        top = [np.eye(len(weights)) - self.on_kappa * weights, self.on_H]
+        return np.block([top, [self.from_kappa * weights, self.from_H]])
+
+    def adjoint(self, weights: Array) -> Array:
+        """diag(1/w) Jᵀ diag(w), w = 1 for the entries of H."""
+        top = [np.eye(len(weights)) - self.on_kappa.T * weights, self.from_kappa.T]
+        return np.block([top, [self.on_H.T * weights, self.from_H.T]])
+
+
+@dataclass(frozen=True)
+class UnitSolution:
+    """κ (X,), D (A, B, B), the state there, and how the solver ended."""
+
+    kappa: Array
+    D: Array
+    state: UnitState
+    solution: Solution
+
+
+def triangle(B: int) -> Array:
+    """E_ij + E_ji (i > j) and E_ii, (B(B + 1)/2, B, B): a symmetric matrix is Σ of its lower triangle times these."""
+    out = []
+    for i in range(B):
+        for j in range(i + 1):
+            one = np.zeros((B, B))
+            one[i, j] = one[j, i] = 1.0
+            out.append(one)
+    return np.array(out)
+
+
+def response(T: Array, M: Array, W: Array) -> tuple[Array, Array, Array]:
+    """Z, Y and Π of one operator ``T`` (X, C), metric ``M`` (C, C) of its columns and ``W`` (X,)."""
+    gram = T.T @ (W[:, None] * T)
+    inner = np.linalg.solve(np.eye(len(M)) + gram @ M, np.concatenate([T.T, gram], axis=1))
+    rows = len(T)
+    Z = T @ M @ inner[:, :rows]
+    # Y = T (1 + M G)⁻¹ and Π = (1 + G M)⁻¹ G: no difference of large terms.
+    Y: Array = inner[:, :rows].T
+    return (Z + Z.T) / 2, Y, inner[:, rows:]
+
+
+def metric(features: UnitFeatures, D: Array, degree: int) -> Array:
+    """M_l (A B, A B), block diagonal."""
+    A, B = D.shape[:2]
+    M = np.zeros((A, B, A, B))
+    index = np.arange(A)
+    M[index, :, index, :] = features.per_neuron[:, None, None] * D * features.partners[degree]
+    return M.reshape(A * B, A * B)
+
+
+def unit_state(c: UnitFeatures, kappa: Array, H: Array, n: int, p: float, lam: float) -> UnitState:
+    """Residuals and Jacobian at κ and H = D⁻¹; p = ∞: H = 1."""
+    X, A, B = c.T.shape[1:]
+    k = kappa / n
+    W = c.weights / k
+    D: Array = np.asarray(np.linalg.inv(H), np.float64)
+    part = c.per_neuron
+    tri = triangle(B)
+    lower = [(i, j) for i in range(B) for j in range(i + 1)]
+    rows, columns = (np.array(side) for side in zip(*lower, strict=True))
+    infinite = math.isinf(p)
+    Z, Y = np.empty((len(c.count), X, X)), np.empty(c.T.shape)
+    spread = c.tail.copy()
+    zeta = np.einsum("x,xabc->abc", W, c.tail)
+    # ∂r_2/∂D, contracted below with ∂D/∂H.
+    bend = np.zeros((A, B, B, A, B, B))
+    for degree, count in enumerate(c.count):
+        z, y, pi = response(c.T[degree].reshape(X, -1), metric(c, D, degree), W)
+        Z[degree], Y[degree] = z, y.reshape(X, A, B)
+        P = c.partners[degree]
+        spread += count * P * Y[degree][:, :, :, None] * Y[degree][:, :, None, :]
+        pi = pi.reshape(A, B, A, B)
+        own = np.einsum("abac->abc", pi)
+        zeta += count * P * (own + own.transpose(0, 2, 1)) / 2
+        if not infinite:
+            bend += count * np.einsum("abc,def,abde,dfac->abcdef", P, P, pi, pi, optimize=True)
+    r1 = kappa - lam - np.einsum("a,abc,xabc->x", part, D, c.tail, optimize=True)
+    r1 -= np.einsum("l,lxx->x", c.count, Z)
+    on_kappa = np.einsum("l,lxy->xy", c.count, Z**2) / (n * k**2)
+    # ∂D/∂H_t = −D E_t D.
+    turned = -np.einsum("abc,tcd,ade->atbe", D, tri, D, optimize=True)
+    on_H = -np.einsum("a,xabc,atbc->xat", part, spread, turned, optimize=True).reshape(X, -1)
+    if infinite:
+        r2 = H - np.eye(B)
+        from_kappa = np.zeros((A * len(tri), X))
+        from_H = np.eye(A * len(tri))
+    else:
+        r2 = H - np.eye(B) - zeta / p
+        from_kappa = (spread / (k**2 * p * n)[:, None, None, None])[:, :, rows, columns].reshape(X, -1).T
+        moved = np.einsum("abcdef,d,dtef->abcdt", bend, part / p, turned, optimize=True)
+        from_H = np.eye(A * len(tri)) + moved[:, rows, columns].reshape(A * len(tri), -1)
+    return UnitState(Z, Y, r1, r2[:, rows, columns].ravel(), on_kappa, on_H, from_kappa, from_H)
+
+
+def solve_unit_equations(
+    c: UnitFeatures, n: int, p: float, lam: float, *, throw: bool = True
+) -> UnitSolution:
+    """κ and D at n samples, p neurons (∞: kernel ridge, D = 1) and a penalty λ > 0.
+
+    Newton from a large λ downwards in steps of ln κ and of H^{-1/2} dH H^{-1/2}, each at most 1.5: other paths meet
+    roots that belong to no network. Raises ``InputError`` for λ = 0 and ``ConvergenceError`` unless ``throw`` is false.
+    """
+    if lam <= 0:
+        raise InputError("lambda = 0 after learning at finite d is not covered: choose lambda > 0.")
+    A, B = c.shares.size, c.T.shape[-1]
+    size = len(c.weights)
+    largest = float(np.max(np.einsum("a,xabb->x", c.per_neuron, c.tail)))
+    largest += float(np.max(np.einsum("l,lxab,a->x", c.count, c.T**2, c.per_neuron)))
+    kappa, H = np.full(size, 20 * largest), np.tile(np.eye(B), (A, 1, 1))
+    path = [10 * largest]
+    while path[-1] / _FACTOR > lam:
+        path.append(path[-1] / _FACTOR)
+    residual, evaluations = math.inf, 0
+    for penalty in [*[x for x in path if x > lam], lam]:
+        for _ in range(_STEPS):
+            state = unit_state(c, kappa, H, n, p, penalty)
+            evaluations += 1
+            residual = _residual(state, kappa, H)
+            if residual < TOLERANCE or not math.isfinite(residual):
+                break
+            kappa, H = _moved(c, state, kappa, H)
+    status = Status.CONVERGED if residual < TOLERANCE else Status.STALLED
+    solution = Solution(status, residual, evaluations, "newton", np.log(kappa))
+    if throw and not solution.converged:
+        raise ConvergenceError(f"{status.value} (residual {residual:.1e})", solution)
+    state = unit_state(c, kappa, H, n, p, lam)
+    solution = replace(solution, amplification=_amplification(c, state, kappa, H))
+    return UnitSolution(kappa, np.asarray(np.linalg.inv(H), np.float64), state, solution)
+
+
+def _residual(state: UnitState, kappa: Array, H: Array) -> float:
+    scale = np.max(np.abs(H), axis=(1, 2))
+    r2 = np.abs(state.r2).reshape(len(H), -1) / scale[:, None]
+    return float(max(np.max(np.abs(state.r1) / kappa), np.max(r2)))
+
+
+def _moved(c: UnitFeatures, state: UnitState, kappa: Array, H: Array) -> tuple[Array, Array]:
+    """One step of Newton that keeps κ positive and H positive definite."""
+    size = len(kappa)
+    step = np.linalg.solve(state.jacobian(c.weights), -np.concatenate([state.r1, state.r2]))
+    dk = step[:size] / kappa
+    dH = np.einsum("at,tbc->abc", step[size:].reshape(len(H), -1), triangle(H.shape[-1]))
+    values, vectors = np.linalg.eigh(H)
+    root = (vectors * np.sqrt(values)[:, None, :]) @ np.swapaxes(vectors, 1, 2)
+    inverse = (vectors / np.sqrt(values)[:, None, :]) @ np.swapaxes(vectors, 1, 2)
+    turn, axes = np.linalg.eigh(inverse @ dH @ inverse)
+    fraction = min(1.0, _LONGEST / max(float(np.abs(dk).max()), float(np.abs(turn).max())))
+    grown = (axes * np.exp(fraction * turn)[:, None, :]) @ np.swapaxes(axes, 1, 2)
+    moved = root @ grown @ root
+    return kappa * np.exp(fraction * dk), (moved + np.swapaxes(moved, 1, 2)) / 2
+
+
+def _amplification(c: UnitFeatures, state: UnitState, kappa: Array, H: Array) -> float:
+    """|J⁻¹| in relative units: how much larger errors of κ and D may be than the residual."""
+    size = np.repeat(np.max(np.abs(H), axis=(1, 2)), H.shape[-1] * (H.shape[-1] + 1) // 2)
+    scale = np.concatenate([kappa, size])
+    relative = state.jacobian(c.weights) * scale / scale[:, None]
+    return float(np.abs(np.linalg.inv(relative)).sum(axis=1).max())
