@@ -20,6 +20,7 @@ from asymptotics.expectations.quadrature import hermite_values, tensor_rule
 from asymptotics.expectations.sigma_rules import composite
 from asymptotics.expectations.target_rule import breaking_planes
 from asymptotics.generalisation.finite.unit_features import DEGREES
+from asymptotics.generalisation.spiked.target_moments import row_rule
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -66,7 +67,11 @@ def conditional_target(f: Target, x: Array, overlap: Array, inside: Array) -> Co
     order = _ORDER.get(t, 7)
     centre = x @ overlap.T
     planes = _planes(f, inside)
-    if planes and t <= 2:
+    if f.r == t == 1:
+        # Resolved along its line, waves too; |Γ_θ| τ has the law of Γ_θ τ.
+        tau, weights = row_rule(f, centre[:, 0], abs(float(inside[0, 0])))
+        tau = np.sign(inside[0, 0]) * tau[:, :, None]
+    elif planes and t <= 2:
         tau, weights = _cut_rule(planes, centre, inside)
     else:
         if len(x) * order**t > _MOST_VALUES:
@@ -76,14 +81,14 @@ def conditional_target(f: Target, x: Array, overlap: Array, inside: Array) -> Co
             )
         nodes, share = tensor_rule([order] * t)
         tau, weights = nodes[None], share[None]
-    most = DEGREES if planes or t == 0 else min(DEGREES, order - 1)
+    most = min(DEGREES, order - 1)
     found = [alpha for alpha in product(range(most + 1 if t else 1), repeat=t) if sum(alpha) <= DEGREES]
     indices = np.array(found, dtype=np.intp).reshape(len(found), t)
     parts, energy = np.empty((len(found), len(x))), np.empty(len(x))
     for i, point in enumerate(centre):
         row = min(i, len(tau) - 1)
         values = np.asarray(f(point + tau[row] @ inside.T), float)
-        weighted = weights[row] * values
+        weighted = weights[min(i, len(weights) - 1)] * values
         energy[i] = float(weighted @ values)
         basis = [hermite_values(tau[row][:, j], most) for j in range(t)]
         parts[:, i] = _projected(weighted, basis, indices)
