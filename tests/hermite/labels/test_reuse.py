@@ -17,13 +17,18 @@ POLYNOMIALS = [row for row in ROWS if row["class"] == "polynomial" and row["rele
 
 
 @pytest.mark.parametrize("row", POLYNOMIALS, ids=[row["target"] for row in POLYNOMIALS])
-def test_three_powers_see_the_stairs_of_the_table(row: dict[str, object]) -> None:
-    """In z1 + z1 z2 + z1 z2 z3 the fourth power sees one direction more: tests/hermite/labels/test_generative.py."""
-    found = reuse_staircase(Target(str(row["target"])))
+def test_four_powers_see_the_stairs_of_the_table(row: dict[str, object]) -> None:
+    found = reuse_staircase(Target(str(row["target"])), degree=4)
     assert found.dims is not None
     assert list(found.dims[0]) == row["grand_staircase_dims"]
     assert found.dims[1][-1] == row["relevant_dim"]
     assert (found.dims[0][-1] == row["relevant_dim"]) == (row["generative_exponent"] == 1)
+
+
+def test_three_powers_take_one_stair_more_where_the_fourth_sees_all() -> None:
+    found = reuse_staircase(Target("z1 + z1*z2 + z1*z2*z3"), degree=3)
+    assert found.dims is not None
+    assert found.dims[0] == (0, 2, 3)
 
 
 @pytest.mark.parametrize(
