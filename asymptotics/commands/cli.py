@@ -66,6 +66,7 @@ for command in (
     targets.expand,
     targets.hardness,
     targets.plateaus,
+    targets.activations,
     predictions.overlaps,
     predictions.curve,
     predictions.spectrum,

@@ -114,3 +114,14 @@ def plateaus(expr: str, steps: int | None, kappa: int | None, activation: str | 
 
     result = stairway(Target(expr), steps=steps, kappa=kappa, activation=activation)
     emit(result.to_dict(), as_json, lambda: repr(result))
+
+
+@click.command(epilog=example("giantstep activations", "giantstep activations --json"))
+@JSON
+def activations(as_json: bool) -> None:
+    """Activations by name: parameters, Hermite coefficients c_0..c_3, parity, and what they cannot learn."""
+    from asymptotics.expectations.named_activations import activations as named
+    from asymptotics.text.printing import activations_text
+
+    rows = [row.to_dict() for row in named()]
+    emit({"rows": rows}, as_json, lambda: activations_text(rows))

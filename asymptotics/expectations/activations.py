@@ -37,6 +37,7 @@ from hermite.language.expressions import (
     differentiate,
     substitute,
 )
+from hermite.language.named import activation_text, beyond_language
 from hermite.language.parsing import parse
 
 Array = npt.NDArray[np.float64]
@@ -302,8 +303,10 @@ def get_activation(spec: str | Function | Activation, derivative: Function | Non
 @lru_cache(maxsize=256)
 def _from_text(text: str) -> Activation:
     bare = text.strip()
-    source = f"{bare}(x)" if bare.isalnum() and bare not in ("x", "pi") and not bare.isdigit() else bare
-    return from_expression(parse(source, activation=True), name=bare)
+    foreign = beyond_language(bare)
+    if foreign is not None and foreign.pair is not None:
+        return Activation(name=bare, function=foreign.pair[0], slope=foreign.pair[1], kinks=foreign.kinks)
+    return from_expression(parse(activation_text(bare), activation=True), name=bare)
 
 
 def from_expression(tree: Expression, name: str) -> Activation:

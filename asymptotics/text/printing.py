@@ -64,6 +64,19 @@ def expansion_text(expansion: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def activations_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of ``giantstep activations``, then what each name stands for."""
+    keys = [f"c_{k}" for k in range(4)]
+    header = ["name", *keys, "parity", "cannot learn without biases"]
+    body = [[row["name"], *(row[k] for k in keys), row["parity"], row["misses"]] for row in rows]
+    written = [
+        f"{row['name']}(x{''.join(f', {k} = {v}' for k, v in row['parameters'].items())}) = {row['expression']}"
+        for row in rows
+        if row["expression"] != f"{row['name']}(x)"
+    ]
+    return "\n\n".join([table(header, body), "\n".join(written)])
+
+
 def measured(value: float | None, sem: float | None) -> str:
     """A mean ± its standard error."""
     if value is None:

@@ -16,6 +16,7 @@ from hermite.errors import InputError
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.indices.closure import Heat, closure_steps, conditional_span, tensor_span
+from hermite.language.named import activation_text, beyond_language
 from hermite.target import Target
 
 if TYPE_CHECKING:
@@ -138,9 +139,12 @@ def _climb(start: Heat, later: Heat, level: int) -> list[Span]:
 
 def _activation_target(activation: str) -> Target:
     """σ as a target of the one variable x; a bare name such as relu stands for relu(x)."""
-    text = activation.strip()
+    foreign = beyond_language(activation)
+    if foreign is not None and foreign.pair is not None:
+        value = foreign.pair[0]
+        return Target.from_function(lambda z: value(z[..., 0]), 1)
     try:
-        return Target(f"{text}(x)" if text.isidentifier() and text != "x" else text, variables=("x",))
+        return Target(activation_text(activation), variables=("x",))
     except InputError as error:
         raise InputError(f"activation {activation!r} cannot be read: {error}") from None
 
@@ -150,14 +154,14 @@ def _coefficient_warning(report: LeapReport, name: str, sigma: Target) -> list[s
     if report.leap_index is None:
         return []
     k = report.leap_index
-    series = engine_for(sigma).heat_series(k)
-    if (k,) in series:
+    seen = visible_orders(sigma, activation_parity(name)) if not sigma.is_symbolic else None
+    if (k,) in engine_for(sigma).heat_series(k) and (seen is None or seen[0](k)):
         return []
     return [f"{name} has c_{k} = 0: a giant step with n = Θ(d^{k}) learns nothing at the leap index {k}"]
 
 
 def _parity_warnings(f: Target, report: LeapReport, name: str, sigma: Target) -> list[str]:
-    found = visible_orders(sigma)
+    found = visible_orders(sigma, activation_parity(name))
     if found is None or not f.is_symbolic:
         return []
     sees, description = found
@@ -188,8 +192,19 @@ def _parity_warnings(f: Target, report: LeapReport, name: str, sigma: Target) ->
     return warnings
 
 
-def visible_orders(sigma: Target) -> tuple[Callable[[int], bool], str] | None:
-    """(k ↦ whether order k ≥ 1 is seen, what σ is), or None if σ has no parity; both are proved by rewriting."""
+def activation_parity(activation: str) -> str | None:
+    """The parity of an activation that the language cannot write; None for all others, whose tree shows it."""
+    foreign = beyond_language(activation)
+    return None if foreign is None else foreign.parity
+
+
+def visible_orders(sigma: Target, parity: str | None = None) -> tuple[Callable[[int], bool], str] | None:
+    """(k ↦ whether order k ≥ 1 is seen, what σ is), or None if σ has no parity; both are proved by rewriting.
+
+    ``parity``: of a σ that is no expression, where it is known.
+    """
+    if not sigma.is_symbolic:
+        return None if parity is None else ((lambda k: k % 2 == int(parity == "odd")), parity)
     from hermite.engines.constants import Unsupported
     from hermite.engines.forms import add, scaled
     from hermite.exact.scalars import Scalar

@@ -16,9 +16,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 
 from hermite.errors import InputError
-from hermite.language.building import add, call, multiply, negate, power
+from hermite.language.building import add, call, multiply, negate, power, substitute
 from hermite.language.constants import TooLarge, check_size, sign_of
 from hermite.language.limits import (
     MAX_BYTES,
@@ -30,6 +31,7 @@ from hermite.language.limits import (
     TooMuch,
     check_work,
 )
+from hermite.language.named import NAMED, values_of
 from hermite.language.nodes import (
     NARY,
     ZERO,
@@ -40,6 +42,7 @@ from hermite.language.nodes import (
     Power,
     Product,
     Variable,
+    children,
     is_constant,
     postorder,
 )
@@ -52,6 +55,9 @@ FUNCTION_NAMES = {
     "max": "max", "min": "min", "exp": "exp", "sin": "sin", "cos": "cos", "tanh": "tanh", "erf": "erf",
     "logistic": "logistic", "sigmoid": "logistic", "softplus": "softplus", "sqrt": "sqrt", "He": "He",
 }  # fmt: skip
+#: … and the shorthands whose text the language can write.
+_SHORTHANDS = tuple(name for name, one in NAMED.items() if one.pair is None)
+_FUNCTIONS = (*FUNCTION_NAMES, *_SHORTHANDS)
 _VARIABLES = [Variable(i) for i in range(MAX_VARIABLES)]
 _HERMITE = re.compile(r"He([0-9]+)")
 _DEFAULT_VARIABLE = re.compile(r"z([0-9]+)")
@@ -86,7 +92,7 @@ def check_names(variables: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", name):
             raise InputError(f"variables must be ASCII names such as x or z1, not {name!a}")
-        if name in FUNCTION_NAMES or name == "pi" or _HERMITE.fullmatch(name):
+        if name in _FUNCTIONS or name == "pi" or _HERMITE.fullmatch(name):
             raise InputError(f"variables must not be named like a function or constant, as {name} is")
     if len(set(names)) < len(names):
         raise InputError("variables must be distinct names")
@@ -194,13 +200,13 @@ class _Parser:
             return _VARIABLES[index]
         if name == "pi":
             return Pi()
-        if name in FUNCTION_NAMES or _HERMITE.fullmatch(name):
+        if name in _FUNCTIONS or _HERMITE.fullmatch(name):
             if self.token.text != "(":
                 raise error_at(
                     self.token.column,
                     f"expected '(' after the function {_short(name)}, found {self.token.shown()}",
                 )
-            if name not in FUNCTION_NAMES:
+            if name not in _FUNCTIONS:
                 self.hermite_order(
                     Fraction(int(name[2:])) if len(name) < 12 else Fraction(10**9), token.column
                 )
@@ -231,13 +237,15 @@ class _Parser:
 
         known = list(self.names or (f"z{i}" for i in range(1, MAX_VARIABLES + 1)))
         name = token.text[:40]
-        close = get_close_matches(name, [*FUNCTION_NAMES, "pi", *known], 1, 0.6)
+        close = get_close_matches(name, [*_FUNCTIONS, "pi", *known], 1, 0.6)
         if not close:
-            close = [k for k in [*FUNCTION_NAMES, *known] if k.lower() == name.lower()]
+            close = [k for k in [*_FUNCTIONS, *known] if k.lower() == name.lower()]
         variables = f"variables are {_list(known) if self.names else 'z1, z2, ...'}"
         hint = f"did you mean {close[0]}?" if close else variables
         if name == "e":
             hint = "write exp(1)"
+        if name in NAMED:
+            hint = "an activation only, by its bare name"
         return error_at(token.column, f"unknown name {token.shown()} ({hint})")
 
     def operators(self, atom: Expression) -> Expression | None:
@@ -357,6 +365,8 @@ class _Parser:
             if not isinstance(order, Number):
                 raise error_at(column, "the order k of He(k, u) must be an integer constant")
             return Hermite(self.hermite_order(order.value, column), arguments[1])
+        if name in _SHORTHANDS:
+            return self.shorthand(name, arguments, column)
         several = name in NARY
         if several and len(arguments) < 2:
             raise error_at(column, f"{name} takes two or more arguments")
@@ -379,6 +389,24 @@ class _Parser:
             raise error_at(
                 column, "sqrt takes non-negative constants and squares such as sqrt(u^2) only"
             ) from None
+        return result
+
+    def shorthand(self, name: str, arguments: tuple[Expression, ...], column: int) -> Expression:
+        """A function of :mod:`hermite.language.named`, written out."""
+        u, *rest = arguments
+        values = tuple(a.value for a in rest if isinstance(a, Number))
+        if len(values) < len(rest):
+            raise error_at(column, f"the parameters of {name} must be rational constants")
+        try:
+            result = substitute(_template(name, values_of(name, values)), {0: u})
+            self.check_constant(result, column)
+        except TooLarge as error:
+            raise error_at(column, f"{error}; constants must stay below 10^400") from None
+        except ValueError as error:
+            raise error_at(column, f"{name} {error}") from None
+        # A shorthand repeats its argument: nested ones would double the text at every level.
+        if written_size(result) > MAX_OPERANDS:
+            raise error_at(column, f"more than {MAX_OPERANDS} numbers and variables once written out")
         return result
 
     def hermite_order(self, order: Fraction, column: int) -> int:
@@ -448,6 +476,20 @@ class _Parser:
         except TooMuch as error:
             raise InputError(f"expression is too large: {error}") from None
         return tree
+
+
+@lru_cache(maxsize=256)
+def _template(name: str, values: tuple[Fraction, ...]) -> Expression:
+    """The tree in x of a shorthand at these parameters."""
+    return parse(NAMED[name].written(values), activation=True)
+
+
+def written_size(e: Expression) -> int:
+    """Numbers and variables of ``e`` as a text, in which nothing is shared."""
+    size: dict[Expression, int] = {}
+    for node in postorder(e):
+        size[node] = sum(size[child] for child in children(node)) or 1
+    return size[e]
 
 
 def _short(name: str) -> str:
