@@ -7,6 +7,7 @@ E[∂^α f] in those variables (C_k = Σ coefficient ⊗ w's) and energies use t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import factorial
@@ -103,11 +104,11 @@ class HermiteExpansion:
 
     def coefficient(self, alpha: Index) -> Any:
         """c_α as a SymPy object; certified ones are floats of the digits that their ball is sure of, at most 50."""
-        return to_sympy(self.scalar(alpha))
+        return self._told(to_sympy, self.scalar(alpha))
 
     def value(self, alpha: Index) -> float:
         """c_α as a float."""
-        return to_float(self.scalar(alpha))
+        return float(self._told(to_float, self.scalar(alpha)))
 
     def error(self, alpha: Index) -> float:
         """What ``value(alpha)`` may be off by: 0 for symbolic targets, the error of its integral for callables."""
@@ -119,19 +120,22 @@ class HermiteExpansion:
         import flint
 
         c = self.scalar(alpha)
-        return c.ball(precision) if hasattr(c, "ball") else flint.arb(c)
+        return self._told(lambda own: own.ball(precision) if hasattr(own, "ball") else flint.arb(own), c)
 
     def is_zero(self, alpha: Index) -> bool | None:
         """Whether c_α = 0: proved either way, or None (undecided)."""
         c = self.scalar(alpha)
         if isinstance(c, float):
             return None
-        answer = c.is_zero() if hasattr(c, "ball") else bool(c == 0)
+        try:
+            answer = c.is_zero() if hasattr(c, "ball") else bool(c == 0)
+        except Undecided:
+            return None
         return None if answer is None else bool(answer)
 
     def coefficients(self, order: int | None = None) -> dict[Index, Any]:
         """{α: c_α} of the coefficients not proved zero, by rising order, as SymPy objects."""
-        return {alpha: to_sympy(c) for alpha, c in self._sorted(order)}
+        return {alpha: self._told(to_sympy, c) for alpha, c in self._sorted(order)}
 
     def tensor(self, k: int) -> NDArray[np.float64]:
         """C_k = E[∇^k f] as a float array (r, …, r) with k axes, in the orthonormal coordinates of the target.
@@ -158,7 +162,7 @@ class HermiteExpansion:
 
     def _settled(self, alpha: Index, c: Any) -> float:
         """The float of c_α; 0 where it is not told from 0 but is below the rounding of the largest coefficient."""
-        value = to_float(c)
+        value = float(self._told(to_float, c))
         if not math.isnan(value):
             return value
         largest = max((abs(sharp(own)).lower() for own in self.series.values()), default=rational(0))
@@ -178,12 +182,12 @@ class HermiteExpansion:
 
     def energy(self, k: int) -> Any:
         """Energy of order k, ‖C_k‖²/k! = Σ_{|α|=k} c_α²/α!, as a SymPy object."""
-        return to_sympy(self.energy_scalar(k))
+        return self._told(to_sympy, self.energy_scalar(k))
 
     @property
     def energies(self) -> list[float]:
         """Energies of the orders 0..``order`` as floats."""
-        return [to_float(self.energy_scalar(k)) for k in range(self.order + 1)]
+        return [float(self._told(to_float, self.energy_scalar(k))) for k in range(self.order + 1)]
 
     @cached_property
     def total_scalar(self) -> Any:
@@ -194,13 +198,12 @@ class HermiteExpansion:
     @property
     def total_energy(self) -> Any:
         """E f² as a SymPy object (None where unknown); equals Σ_k energy(k) by Parseval."""
-        return None if self.total_scalar is None else to_sympy(self.total_scalar)
+        return _or_none(to_sympy, self.total_scalar)
 
     @property
     def residual_energy(self) -> Any:
         """E f² − Σ_{k ≤ order} energy(k): what the expansion leaves out."""
-        rest = self._residual()
-        return None if rest is None else to_sympy(rest)
+        return _or_none(to_sympy, self._residual())
 
     def _residual(self) -> Any:
         if self.total_scalar is None:
@@ -258,8 +261,8 @@ class HermiteExpansion:
                     ",".join(map(str, alpha)): self._entry(alpha, c) for alpha, c in self._sorted(None)
                 },
                 "energies": self.energies if known else [],
-                "total_energy": None if total is None else to_float(total),
-                "residual_energy": None if rest is None else to_float(rest),
+                "total_energy": _or_none(to_float, total),
+                "residual_energy": _or_none(to_float, rest),
                 "exactness": self.exactness,
                 "reason": self.reason,
             }
@@ -269,7 +272,7 @@ class HermiteExpansion:
     def _entry(self, alpha: Index, c: Any) -> dict[str, Any]:
         if self.exactness == "numerical":
             return {"exact": None, "value": c, "error": self.error(alpha)}
-        return {"exact": exact_text(c), "value": to_float(c)}
+        return {"exact": exact_text(c), "value": self._told(to_float, c)}
 
     def _sorted(self, order: int | None) -> list[tuple[Index, Any]]:
         top = self.order if order is None else order
@@ -277,6 +280,13 @@ class HermiteExpansion:
             ((a, c) for a, c in self.series.items() if sum(a) <= top),
             key=lambda item: (sum(item[0]), [-x for x in item[0]]),
         )
+
+    def _told(self, convert: Callable[[Any], Any], c: Any) -> Any:
+        """``convert(c)``; raises :class:`InputError` where c rests on an integral that could not be enclosed."""
+        try:
+            return convert(c)
+        except Undecided as doubt:
+            raise InputError(f"the expansion of {self.target.text!r} is undecided: {doubt}") from None
 
     def _known(self) -> None:
         if self.exactness == "undecided":
@@ -291,6 +301,14 @@ class HermiteExpansion:
                 f"alpha must hold {self.target.r} whole numbers of sum at most {self.order}, not {alpha!r}"
             )
         return alpha
+
+
+def _or_none(convert: Callable[[Any], Any], c: Any) -> Any:
+    """``convert(c)``; None where there is nothing, or an integral that could not be enclosed."""
+    try:
+        return None if c is None else convert(c)
+    except Undecided:
+        return None
 
 
 def to_sympy(c: Any) -> Any:

@@ -146,7 +146,7 @@ class Activation:
         """The deviation of c_0, c_1 and E σ² from the expansion's, relative; 0 where it is undecided."""
         if self.tree is None:
             return 0.0
-        from asymptotics.expectations.target_rule import known_moments
+        from asymptotics.expectations.known_moments import known_moments
         from hermite.target import Target
 
         try:

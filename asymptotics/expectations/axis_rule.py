@@ -82,7 +82,7 @@ def resolved_axis(
     functions: Functions, kinks: Sequence[float] = (), edges: Sequence[float] = (), least: float = _NEAREST
 ) -> ResolvedAxis:
     """Resolve ``functions`` (N,) → (N, L) for the normal law; ``kinks`` inside, ``edges`` where they may be sharp."""
-    reach = _reach(functions, least)
+    reach = reach_of(functions, least)
     inside = tuple(sorted(k for k in kinks if abs(k) < reach))
 
     size = _size(functions, reach)
@@ -109,7 +109,7 @@ def _gaussian(panels: Panels, order: int) -> tuple[Array, Array]:
     return x, weights / weights.sum()
 
 
-def _reach(functions: Functions, least: float) -> float:
+def reach_of(functions: Functions, least: float = _NEAREST) -> float:
     """|x| beyond which less than 1e-17 of E f² and of E f⁴ (if it is finite) lies, for every function; ≥ ``least``."""
     x = np.linspace(0.0, _FARTHEST, 593)
     reach = least

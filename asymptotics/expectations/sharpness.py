@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 _LAYERED = frozenset({"tanh", "logistic", "softplus", "erf"})
+_ENTIRE = frozenset({"exp", "sin", "cos"})
+KINKED = frozenset({"relu", "abs", "sign", "heaviside", "max", "min"})
+#: Layers and waves at least so wide leave a function plain.
+_PLAIN = 0.25
 #: Edges around a layer, in units of its width: functions are analytic beyond, on panels that grow with the distance.
 _FLANKS = np.array([-12.0, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, 12.0])
 
@@ -66,6 +70,23 @@ def layers_of_tree(tree: Expression, r: int, cholesky: Array | None = None) -> t
         elif node.name in ("sin", "cos", "exp"):
             found.append(Layer(linear / size, None, 1 / size))
     return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def is_plain(f: Target) -> bool:
+    """Whether ``f`` is a polynomial in smooth functions of affine forms, none sharper than ``_PLAIN``, and kinked ones.
+
+    Kinks are not looked at: see :func:`asymptotics.expectations.frames.kink_frame`.
+    """
+    from hermite.language.expressions import Call, is_constant, postorder
+
+    if f.tree is None or any(layer.width < _PLAIN for layer in layers_of(f)):
+        return False
+    calls = [node for node in postorder(f.tree) if isinstance(node, Call) and not is_constant(node)]
+    smooth = [node for node in calls if node.name not in KINKED]
+    return all(
+        node.name in _LAYERED | _ENTIRE and (degree_of(node.arguments[0]) or 2) <= 1 for node in smooth
+    )
 
 
 def _bumps(linear: Array, square: Array) -> list[Layer]:

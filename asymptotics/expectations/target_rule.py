@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.axis_rule import AxisRule, ResolvedAxis, resolved_axis
+from asymptotics.expectations.axis_rule import ResolvedAxis, reach_of, resolved_axis
 from asymptotics.expectations.cubature import box_rule, planar_rule, sobol_rule
+from asymptotics.expectations.frames import MILD, frame_of, kink_frame, sharp_layers
+from asymptotics.expectations.known_moments import against_exact, known_moments
 from asymptotics.expectations.panels import ORDER
-from asymptotics.expectations.quadrature import tensor_rule
-from asymptotics.expectations.sharpness import Layer, around, degree_of, edges_around, layers_of
-from hermite.errors import ConvergenceError, InputError
+from asymptotics.expectations.quadrature import REACH, split_hermite_rule, tensor_rule, trapezoid_rule
+from asymptotics.expectations.sharpness import Layer, degree_of, edges_around, is_plain, layers_of
+from hermite.errors import ConvergenceError
 
 if TYPE_CHECKING:
-    from hermite.language.expressions import Expression
     from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -35,10 +36,11 @@ Array = npt.NDArray[np.float64]
 NODES = {1: 64, 2: 40, 3: 20, 4: 14, 5: 10, 6: 8, 7: 6, 8: 5, 9: 4, 10: 3, 11: 3}
 #: Steps of the trapezoid rule of a smooth axis.
 _STEP = {1: 0.25, 2: 0.4, 3: 0.7, 4: 0.9, 5: 1.1, 6: 1.2}
-_KINKED = frozenset({"relu", "abs", "sign", "heaviside", "max", "min"})
 _LINES = 14
-#: A layer wider than this needs no axis of its own.
-_MILD = 0.4
+#: A deviation found is an error of other moments, too, and what it was found with has one of its own.
+_MARGIN = 1.5
+#: A function that needs nodes beyond this grows too fast to be called plain.
+_FAR = 16.0
 #: Above this relative error no number is given.
 _REFUSED = 0.05
 
@@ -69,116 +71,6 @@ class TargetRule:
                 f"{len(self.weights)} nodes), not to {accuracy:.1e}: ask for less accuracy"
             )
         return self
-
-
-@dataclass(frozen=True)
-class KinkFrame:
-    """``axes`` (r, r) orthonormal rows; ``kinks[j]`` the breakpoints on axis j; ``exact`` if all kinks are there."""
-
-    axes: Array
-    kinks: tuple[tuple[float, ...], ...]
-    exact: bool
-
-
-@lru_cache(maxsize=128)
-def kink_frame(f: Target) -> KinkFrame:
-    """Axes along the normals of the kinks of ``f`` in orthonormal coordinates."""
-    plain = KinkFrame(np.eye(f.r), ((),) * f.r, True)
-    planes = kink_planes(f)
-    if planes is None:
-        return KinkFrame(plain.axes, plain.kinks, False)
-    if not planes:
-        return plain
-    frame = _frame([Layer(n, -b, 0.0) for n, b in planes], f.r)
-    if frame is None:
-        return KinkFrame(plain.axes, plain.kinks, False)
-    axes, on_axis = frame
-    kinks = tuple(
-        tuple(np.unique(np.round([x.place for x in found if x.place is not None], 12)).tolist())
-        for found in on_axis
-    )
-    return KinkFrame(axes, kinks, True)
-
-
-def _frame(layers: Sequence[Layer], r: int) -> tuple[Array, list[list[Layer]]] | None:
-    """Orthonormal axes that start with the layers' normals, and the layers along each; None if two are oblique."""
-    axes: list[Array] = []
-    found: list[list[Layer]] = []
-    for layer in layers:
-        for axis, here in zip(axes, found, strict=True):
-            cosine = float(axis @ layer.normal)
-            if abs(abs(cosine) - 1) < 1e-10:
-                place = None if layer.place is None else layer.place * float(np.sign(cosine))
-                here.append(Layer(axis, place, layer.width))
-                break
-            if abs(cosine) > 1e-10:
-                return None
-        else:
-            axes.append(layer.normal)
-            found.append([layer])
-    full = np.linalg.qr(np.array([*axes, *np.eye(r)]).T)[0].T
-    if axes:
-        full[: len(axes)] = axes
-    return full, [*found, *([] for _ in range(r - len(axes)))]
-
-
-def kink_planes(f: Target) -> list[tuple[Array, float]] | None:
-    """(n, b), |n| = 1, of every hyperplane n·x + b = 0 (orthonormal coordinates) where ``f`` may have a kink.
-
-    None if a kink lies on no plane, or for a plain callable.
-    """
-    planes = None if f.tree is None else _kink_planes(f.tree, f.r)
-    if planes is None:
-        return None
-    turned = [(f.cholesky.T @ normal, offset) for normal, offset in planes]
-    return [(n / np.linalg.norm(n), float(b / np.linalg.norm(n))) for n, b in turned if np.linalg.norm(n) > 0]
-
-
-def _kink_planes(tree: Expression, r: int) -> list[tuple[Array, float]] | None:
-    """(n, b) of every hyperplane n·u + b = 0 on which ``tree`` may have a kink; None if one is not a plane."""
-    from hermite.language.building import add, negate
-    from hermite.language.expressions import Call, Power, Product, is_constant, postorder
-
-    arguments: list[Expression] = []
-    for node in postorder(tree):
-        if isinstance(node, Call) and node.name in _KINKED and not is_constant(node):
-            a = node.arguments
-            if node.name in ("max", "min"):
-                arguments += [add((a[i], negate(a[j]))) for i in range(len(a)) for j in range(i)]
-            else:
-                arguments.append(a[0])
-    planes: list[tuple[Array, float]] = []
-    while arguments:
-        argument = arguments.pop()
-        if is_constant(argument):
-            continue
-        if isinstance(argument, Product):
-            arguments += argument.factors
-        elif isinstance(argument, Power):
-            arguments.append(argument.base)
-        else:
-            plane = _affine(argument, r)
-            if plane is None:
-                return None
-            planes.append(plane)
-    return planes
-
-
-def _affine(e: Expression, r: int) -> tuple[Array, float] | None:
-    """(n, b) if e(u) = n·u + b, tested on polynomials of degree one only."""
-    from hermite.language.expressions import compile_numpy
-
-    degree = degree_of(e)
-    if degree is None or degree > 1:
-        return None
-    function = compile_numpy(e)
-    offset = float(function(np.zeros((1, r)))[0])
-    return function(np.eye(r)) - offset, offset
-
-
-def splits_kinks(f: Target) -> bool:
-    """Whether :func:`target_rule` has every kink of ``f`` on a panel edge (then it converges fast)."""
-    return kink_frame(f).exact or (f.r == 2 and kink_planes(f) is not None)
 
 
 def target_rule(f: Target, refine: float = 1.0) -> tuple[Array, Array]:
@@ -219,7 +111,9 @@ def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iter
             if order <= 150 and order**r <= largest:
                 x, w = tensor_rule([max(2, order)] * r)
                 keep = w > 0
-                yield TargetRule(x[keep], w[keep] / w[keep].sum(), _against_exact(f, x, w), "Gauss–Hermite")
+                yield TargetRule(x[keep], w[keep] / w[keep].sum(), against_exact(f, x, w), "Gauss–Hermite")
+    if degree is None and r in _STEP:
+        yield from _plain_rules(f, refine, largest, accuracy / 30)
     sharp = sharp_layers(f)
     resolved = _resolved_frame(f) if r in _STEP else None
     if resolved is not None:
@@ -227,7 +121,7 @@ def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iter
             rule = _tensor(f, *resolved, refine * finer, largest, accuracy)
             if rule is not None:
                 yield rule
-    oblique = [x for x in sharp if x.width < 2 * _MILD]
+    oblique = [x for x in sharp if x.width < 2 * MILD]
     if r == 2 and oblique:
         for finer in (1.0, 1.5):
             order = max(8, round(10 * math.sqrt(refine) * finer))
@@ -253,55 +147,52 @@ def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iter
     nodes = np.concatenate([x for x, _ in parts])
     weights = np.full(len(nodes), 1 / len(nodes))
     spread = float(np.max(moments.std(axis=0, ddof=1))) / math.sqrt(len(parts))
-    yield TargetRule(nodes, weights, max(2 * spread, _against_exact(f, nodes, weights)), "Sobol points")
+    yield TargetRule(nodes, weights, max(2 * spread, against_exact(f, nodes, weights)), "Sobol points")
 
 
-@lru_cache(maxsize=128)
-def sharp_places(f: Target) -> tuple[Array, tuple[tuple[float, ...], ...]]:
-    """Axes (r, r) along which f is sharp, and on each the places where panels must end: kinks, flanks of layers.
+def _plain_rules(f: Target, refine: float, largest: int, tolerance: float) -> Iterator[TargetRule]:
+    """The product of trapezoid or split Gauss rules of a plain target within ``tolerance`` of a finer one, if any.
 
-    None on an axis along which f is smooth; where sharp directions are oblique, the sharpest that are orthogonal.
+    A polynomial in smooth functions of mild affine forms is analytic in a strip whose width is known, between kinks that
+    are known: there is nothing for a scan to find, and two rules that agree have converged.
     """
-    kept: list[Layer] = []
-    for layer in sharp_layers(f):
-        # One direction scans the line itself; waves need cuts of their own only where there is no scan.
-        counts = layer.width < _MILD and (layer.place is not None or f.r > 1)
-        if counts and _frame([*kept, layer], f.r) is not None:
-            kept.append(layer)
-    frame = _frame(kept, f.r)
-    assert frame is not None
-    places = []
-    for found in frame[1]:
-        cuts = [e for x in found if x.place is not None for e in around(x.place, x.width)]
-        waves = [x.width for x in found if x.place is None]
-        # A panel of 12 nodes holds the square of a wave for a period.
-        cuts += np.arange(-9.0, 9.0, 6 * min(waves)).tolist() if waves else []
-        places.append(tuple(sorted(cuts)))
-    return frame[0], tuple(places)
+    frame = kink_frame(f)
+    if f.tree is None or not frame.exact or not is_plain(f):
+        return
+    r, base = f.r, np.concatenate([np.zeros((1, f.r)), np.ones((1, f.r))])
+    reach = max(reach_of(_along(f, base, axis)) for axis in frame.axes)
+    if reach > (REACH if any(frame.kinks) else _FAR):
+        return
+    # An axis across which no layer lies sees a polynomial, for which Gauss–Hermite is exact.
+    curved = [any(abs(float(layer.normal @ axis)) > 1e-12 for layer in layers_of(f)) for axis in frame.axes]
 
+    def axis_rule(j: int, finer: float) -> tuple[Array, Array]:
+        if curved[j] and not frame.kinks[j]:
+            return trapezoid_rule(_STEP[r] / (refine * finer), reach + 0.3 * finer)
+        share = (0.6 if frame.kinks[j] else 1.0) * min(finer, 1.4) * refine
+        return split_hermite_rule(frame.kinks[j], max(6, round(share * NODES[r])))
 
-def breaking_planes(f: Target) -> list[tuple[Array, float]] | None:
-    """(n, place), |n| = 1, of every plane n·x = place where panels must end: kinks, flanks of layers, in any directions.
+    def product(finer: float) -> tuple[Array, Array] | None:
+        rules = [axis_rule(j, finer) for j in range(r)]
+        return None if math.prod(len(w) for _, w in rules) > largest else _product(f, rules, frame.axes)
 
-    () of them for a callable; None if a kink lies on no plane.
-    """
-    if f.tree is not None and kink_planes(f) is None:
-        return None
-    sharp = [layer for layer in sharp_layers(f) if layer.width < _MILD and layer.place is not None]
-    return [(x.normal, e) for x in sharp if x.place is not None for e in around(x.place, x.width)]
-
-
-def sharp_layers(f: Target) -> list[Layer]:
-    """Kinks and layers of ``f`` that lie on planes, sharpest first."""
-    kinks = [Layer(n, -b, 0.0) for n, b in kink_planes(f) or ()]
-    return sorted([*kinks, *layers_of(f)], key=lambda layer: layer.width)
+    rule = product(1.0)
+    for finer in (1.4, 2.0, 2.8, 4.0, 5.6):
+        other = product(finer)
+        if rule is None or other is None:
+            return
+        difference = _MARGIN * _difference(f, rule, other)
+        if difference <= tolerance:
+            yield TargetRule(*rule, difference, "tensor of plain rules")
+            return
+        rule = other
 
 
 @lru_cache(maxsize=64)
 def _resolved_frame(f: Target) -> tuple[Array, list[ResolvedAxis]] | None:
     """The axes along which f is sharp, each resolved; None where two sharp directions are oblique."""
     sharp = sharp_layers(f)
-    frame = _frame(sharp, f.r) or _frame([x for x in sharp if x.width < _MILD], f.r)
+    frame = frame_of(sharp, f.r) or frame_of([x for x in sharp if x.width < MILD], f.r)
     return None if frame is None else (frame[0], resolved_axes(f, *frame))
 
 
@@ -354,22 +245,24 @@ def _tensor(
     size = np.prod([float(len(rule.weights)) for rule in rules])
     if size > largest:
         return None
-    product = _product(f, rules, axes)
+    product = _product(f, [(rule.nodes, rule.weights) for rule in rules], axes)
     if r == 1:
-        error = max(rules[0].error, _against_exact(f, *product))
+        error = _MARGIN * max(rules[0].error, against_exact(f, *product))
         return TargetRule(*product, error, "panels of one axis")
     finer = [axis.rule(step / 1.37, round(1.3 * order) + 1, fine / 10, ORDER + 4) for axis in resolved]
     if np.prod([float(len(rule.weights)) for rule in finer]) > 3 * largest:
         return None
-    return _compared(f, product, _product(f, finer, axes), "tensor of axis rules")
+    return _compared(
+        f, product, _product(f, [(q.nodes, q.weights) for q in finer], axes), "tensor of axis rules"
+    )
 
 
-def _product(f: Target, rules: Sequence[AxisRule], axes: Array) -> tuple[Array, Array]:
+def _product(f: Target, rules: Sequence[tuple[Array, Array]], axes: Array) -> tuple[Array, Array]:
     """The tensor product, turned, without the nodes that matter neither to the law nor to E f²."""
-    grids = np.meshgrid(*[rule.nodes for rule in rules], indexing="ij")
+    grids = np.meshgrid(*[x for x, _ in rules], indexing="ij")
     weights = np.ones(1)
-    for rule in rules:
-        weights = np.multiply.outer(weights, rule.weights).ravel()
+    for _, w in rules:
+        weights = np.multiply.outer(weights, w).ravel()
     nodes = np.stack([g.ravel() for g in grids], axis=1) @ axes
     energy = weights * np.asarray(f(nodes), float) ** 2
     fourth = energy * (energy / np.maximum(weights, 1e-300))
@@ -378,8 +271,12 @@ def _product(f: Target, rules: Sequence[AxisRule], axes: Array) -> tuple[Array, 
 
 
 def _compared(f: Target, rule: tuple[Array, Array], other: tuple[Array, Array], method: str) -> TargetRule:
-    difference = float(np.max(np.abs(_moments(f, *rule) - _moments(f, *other))))
-    return TargetRule(*rule, max(difference, _against_exact(f, *rule)), method)
+    error = _MARGIN * max(_difference(f, rule, other), against_exact(f, *rule))
+    return TargetRule(*rule, error, method)
+
+
+def _difference(f: Target, rule: tuple[Array, Array], other: tuple[Array, Array]) -> float:
+    return float(np.max(np.abs(_moments(f, *rule) - _moments(f, *other))))
 
 
 def _moments(f: Target, x: Array, w: Array) -> Array:
@@ -392,50 +289,18 @@ def _moments(f: Target, x: Array, w: Array) -> Array:
 
 
 @lru_cache(maxsize=128)
-def known_moments(f: Target) -> tuple[float, Array, float | None] | None:
-    """C_0, C_1 (r,) in orthonormal coordinates and E f² (None if it has no closed form) as the expansion knows them.
-
-    None for a callable and where the expansion is undecided.
-    """
-    if f.tree is None:
-        return None
-    from hermite.engines.constants import Unsupported
-    from hermite.exact.subspaces import to_float
-    from hermite.expansion import expand
-
-    try:
-        expansion = expand(f, order=1)
-        mean, linear = float(expansion.tensor(0)), np.asarray(expansion.tensor(1), float)
-    except (InputError, Unsupported):
-        return None
-    try:
-        energy = None if expansion.total_scalar is None else to_float(expansion.total_scalar)
-    except Unsupported:
-        # A certified integral that says nothing at its bits.
-        energy = None
-    return mean, linear, energy
-
-
 def energy_of(f: Target) -> float:
-    """E f², without noise: exact where the expansion knows it, else by the rule."""
-    known = known_moments(f)
-    if known is not None and known[2] is not None:
-        return known[2]
-    x, w = target_rule(f)
+    """E f², without noise: by the rule where that is sure, else as the expansion knows it, else by the rule."""
+    rule: TargetRule | None
+    try:
+        rule = rule_of(f)
+    except ConvergenceError:
+        rule = None
+    if rule is None or rule.error > default_accuracy(f.r) / 10:
+        known = known_moments(f)
+        if known is not None and known[2] is not None:
+            return known[2]
+        x, w = target_rule(f)
+    else:
+        x, w = rule.nodes, rule.weights
     return float(w @ np.asarray(f(x), float) ** 2)
-
-
-def _against_exact(f: Target, x: Array, w: Array) -> float:
-    """The largest deviation from :func:`known_moments`, relative; 0 where nothing is known."""
-    known = known_moments(f)
-    if known is None:
-        return 0.0
-    mean, linear, energy = known
-    values = np.asarray(f(x), float)
-    weighted = w * values
-    second = float(weighted @ values)
-    size = math.sqrt(max(energy if energy is not None else second, 1e-300))
-    off = [abs(float(weighted.sum()) - mean) / size, *(np.abs(weighted @ x - linear) / size)]
-    if energy is not None:
-        off.append(abs(second / max(energy, 1e-300) - 1) if energy > 0 else second)
-    return float(max(off))

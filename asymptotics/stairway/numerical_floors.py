@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.frames import kink_planes
+from asymptotics.expectations.known_moments import known_moments
 from asymptotics.expectations.quadrature import (
     REACH,
     hermite_values,
@@ -26,7 +28,7 @@ from asymptotics.expectations.quadrature import (
     trapezoid_rule,
 )
 from asymptotics.expectations.sharpness import edges_around, layers_of
-from asymptotics.expectations.target_rule import energy_of, kink_planes, known_moments
+from asymptotics.expectations.target_rule import energy_of
 from asymptotics.stairway.expansion_floors import floors_at_start, proved_spaces
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import ConvergenceError, InputError

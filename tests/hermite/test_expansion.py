@@ -189,3 +189,16 @@ def test_interface() -> None:
         e.coefficient((1,))
     with pytest.raises(InputError, match="undecided"):
         expand(Target("tanh(z1*z2)")).coefficient((0, 0))
+
+
+def test_an_integral_that_cannot_be_enclosed_is_undecided_not_an_accident() -> None:
+    mixed = expand(Target("exp(-338*(z1-3/4)^2) + tanh(z1)"), order=1)
+    assert mixed.total_energy is None
+    assert mixed.residual_energy is None
+    document = mixed.to_dict()
+    assert document["total_energy"] is None
+    assert document["residual_energy"] is None
+    alone = expand(Target("exp(-338*(z1-3/4)^2)*tanh(z1)"), order=1)
+    for told in (alone.coefficient, alone.value, alone.ball, alone.is_zero):
+        with pytest.raises(InputError, match="undecided"):
+            told((0,))

@@ -16,17 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.frames import kink_frame, sharp_layers, sharp_places
+from asymptotics.expectations.known_moments import known_moments
 from asymptotics.expectations.quadrature import hermite_rule
 from asymptotics.expectations.sharpness import around, degree_of
 from asymptotics.expectations.sigma_rules import Resolved, composite
-from asymptotics.expectations.target_rule import (
-    energy_of,
-    kink_frame,
-    known_moments,
-    sharp_layers,
-    sharp_places,
-    target_rule,
-)
+from asymptotics.expectations.target_rule import energy_of, target_rule
 from hermite.errors import ConvergenceError
 from hermite.target import Target
 

@@ -17,7 +17,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.target_rule import splits_kinks, target_rule
+from asymptotics.expectations.frames import splits_kinks
+from asymptotics.expectations.target_rule import target_rule
 from hermite.errors import InputError
 from hermite.target import Target
 

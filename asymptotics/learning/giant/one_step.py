@@ -28,8 +28,9 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.frames import splits_kinks
 from asymptotics.expectations.quadrature import sobol_normal, tensor_rule
-from asymptotics.expectations.target_rule import splits_kinks, target_rule
+from asymptotics.expectations.target_rule import target_rule
 from asymptotics.learning.features import LearnedFeatures, Links
 from asymptotics.learning.giant.low_orders import low_orders, symbolic_tensor, without_orders
 from asymptotics.learning.giant.mean_field import overflow, rotated

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from asymptotics.expectations.target_rule import kink_frame, splits_kinks, target_rule
+from asymptotics.expectations.frames import kink_frame, splits_kinks
+from asymptotics.expectations.target_rule import target_rule
 from hermite import Target, expand
 
 
