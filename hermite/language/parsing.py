@@ -237,9 +237,9 @@ class _Parser:
 
         known = list(self.names or (f"z{i}" for i in range(1, MAX_VARIABLES + 1)))
         name = token.text[:40]
-        close = get_close_matches(name, [*_FUNCTIONS, "pi", *known], 1, 0.6)
-        if not close:
-            close = [k for k in [*_FUNCTIONS, *known] if k.lower() == name.lower()]
+        # The same letters first: Relu is relu, though prelu is as close.
+        close = [k for k in [*_FUNCTIONS, *known] if k.lower() == name.lower()]
+        close = close or get_close_matches(name, [*_FUNCTIONS, "pi", *known], 1, 0.6)
         variables = f"variables are {_list(known) if self.names else 'z1, z2, ...'}"
         hint = f"did you mean {close[0]}?" if close else variables
         if name == "e":

@@ -79,6 +79,7 @@ def test_a_target_is_written_with_them_too() -> None:
         ("leaky_relu(x, pi)", "rational constants"),
         ("leaky_relu(x, x)", "rational constants"),
         ("gleu", "did you mean gelu"),
+        ("SiLU", "did you mean silu"),
         ("softsign(2*x)", "by its bare name"),
         ("leaky_relu(" * 60 + "x" + ")" * 60, "once written out"),
         ("swish(" * 12 + "x" + ")" * 12, "too large"),
