@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from asymptotics.commands.terminal import example, note, out_option, say, write
+from asymptotics.commands.terminal import example, note, out_option, overridable, say, settings, write
 
 
 @click.command(epilog=example("giantstep init > experiment.toml"))
@@ -26,6 +26,7 @@ def init() -> None:
     epilog=example("giantstep init > experiment.toml", "giantstep report experiment.toml -o report.html")
 )
 @click.argument("source", metavar="STORE|FILE.toml")
+@overridable
 @click.option("-o", "--output", metavar="X.html", default="report.html", show_default=True, help="The page.")
 @click.option("--no-simulation", is_flag=True, help="Predictions only.")
 @click.option(
@@ -38,13 +39,18 @@ def report(source: str, output: str, no_simulation: bool, controls: bool) -> Non
     from asymptotics.documents.findings import of_file, of_store
     from asymptotics.documents.report_page import report_page
     from asymptotics.files import check_file
+    from hermite.errors import InputError
 
     check_file(output)
     factor = CONTROL_FACTOR if controls else None
     if is_store(source):
+        if settings():
+            raise InputError(
+                "--set and --seed change an experiment file; a store holds what it was made with."
+            )
         found = of_store(source, note, factor)
     else:
-        found = of_file(source, note, simulate=not no_simulation, controls=factor)
+        found = of_file(source, note, simulate=not no_simulation, controls=factor, settings=settings())
     path = Path(output)
     write(str(path.parent), {path.name: report_page(found)})
 

@@ -18,6 +18,7 @@ from asymptotics.commands.terminal import (
     load,
     note,
     out_option,
+    settings,
     write,
 )
 
@@ -62,7 +63,7 @@ def simulate(
 
     if store is None and file == "-":
         raise InputError("An experiment from standard input needs --store FILE.")
-    experiment = Experiment.load(file)
+    experiment = Experiment.load(file, settings())
     place = Path(store) if store is not None else Path(file).with_suffix(".sqlite")
     if dry_run:
         planned = plan(experiment, place, workers, resume)

@@ -116,7 +116,54 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON docu
 ACTIVATION = click.option(
     "--activation", metavar="NAME", help='A name or an expression in x: "relu(x - 1/2)".'
 )
-FILE = click.argument("file", metavar="FILE.toml")
+_SETTINGS = "giantstep.settings"
+
+
+def _keep_settings(context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> None:
+    context.meta.setdefault(_SETTINGS, []).extend(given)
+
+
+def _keep_seed(context: click.Context, _option: click.Parameter, given: int | None) -> None:
+    if given is not None:
+        # Last: the option of its own name wins over --set simulation.seed.
+        context.meta["giantstep.seed"] = f"simulation.seed={given}"
+
+
+def settings() -> tuple[str, ...]:
+    """What ``--set`` and ``--seed`` of the running command put in place of the file's settings."""
+    meta = click.get_current_context().meta
+    seed = meta.get("giantstep.seed")
+    return (*meta.get(_SETTINGS, ()), *(() if seed is None else (seed,)))
+
+
+def overridable(command: Any) -> Any:
+    """``--set`` and ``--seed``, for every command that takes an experiment file; ``load`` heeds them."""
+    options = (
+        click.option(
+            "--set",
+            multiple=True,
+            metavar="KEY=VALUE",
+            expose_value=False,
+            callback=_keep_settings,
+            help='In place of the file: --set "ridge.alpha=[1,2]"; may be repeated.',
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0),
+            metavar="N",
+            expose_value=False,
+            callback=_keep_seed,
+            help="Seed of the simulation, in place of the file's.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def FILE(command: Any) -> Any:
+    """FILE.toml, with ``--set`` and ``--seed``."""
+    return click.argument("file", metavar="FILE.toml")(overridable(command))
 
 
 FORCE = click.option("--force", is_flag=True, help="Compute an experiment of any size.")
@@ -126,7 +173,7 @@ def load(file: str, force: bool = False, simulated: bool = False) -> Experiment:
     """The experiment of a file, counted before any work; raises ``InputError`` if it is too large to be meant."""
     from asymptotics.experiment.grid import Experiment
 
-    experiment = Experiment.load(file)
+    experiment = Experiment.load(file, settings())
     if simulated:
         # What cannot be simulated is said before the first unit.
         experiment.units()

@@ -36,14 +36,20 @@ class Findings:
 
 
 def of_file(
-    path: str, progress: Progress = silent, *, simulate: bool = True, controls: float | None = None
+    path: str,
+    progress: Progress = silent,
+    *,
+    simulate: bool = True,
+    controls: float | None = None,
+    settings: Sequence[str] = (),
 ) -> Findings:
     """What an experiment file predicts and, unless ``simulate`` is false, what its simulation says.
 
-    The simulation is made at d, d/2, d/4 (as ``validate`` does). Raises ``InputError`` for a bad file.
+    The simulation is made at d, d/2, d/4 (as ``validate`` does); ``settings`` as in ``Experiment.from_toml``. Raises ``InputError`` for a bad file.
     """
     text = read(path)
-    experiment = Experiment.from_toml(text)
+    experiment = Experiment.from_toml(text, settings)
+    text += "".join(f"\n# in place of the above: {one}" for one in settings)
     experiment.check_size(simulate)
     if not simulate:
         return predictions(experiment, text, progress)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.experiment import schema
+from asymptotics.experiment.overrides import changed
 from asymptotics.experiment.points import collapse, expand, values
 from asymptotics.experiment.schema import Rule
 from asymptotics.experiment.settings import (
@@ -81,23 +82,29 @@ class Experiment:
             raise InputError(problems)
 
     @classmethod
-    def load(cls, path: str | Path) -> Experiment:
-        """Read an experiment file (TOML); ``-`` reads it from standard input.
+    def load(cls, path: str | Path, settings: Sequence[str] = ()) -> Experiment:
+        """Read an experiment file (TOML); ``-`` reads it from standard input; ``settings``: see ``from_toml``.
 
         Raises ``InputError`` with one sentence a problem: file, syntax, unknown keys, types, ranges.
         """
-        return cls.from_toml(read(path))
+        return cls.from_toml(read(path), settings)
 
     @classmethod
-    def from_toml(cls, text: str) -> Experiment:
-        """The experiment that a TOML text describes (``load`` without the file)."""
+    def from_toml(cls, text: str, settings: Sequence[str] = ()) -> Experiment:
+        """The experiment that a TOML text describes (``load`` without the file).
+
+        ``settings``: "ridge.alpha=[1, 2]" and the like, in place of what the text says.
+
+        >>> Experiment.from_toml('target.expression = "z1"', ["ridge.alpha=[1, 2]"]).ridges[1].alpha
+        2.0
+        """
         import tomllib
 
         try:
             data = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
             raise InputError(f"The experiment file is not valid TOML: {error}.") from None
-        return cls.from_dict(data)
+        return cls.from_dict(changed(data, settings))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Experiment:

@@ -1,0 +1,49 @@
+"""Settings given beside a file: ``ridge.alpha=[1, 2]`` in place of what the file says."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hermite.errors import InputError
+
+
+def changed(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """``data`` (tables by name) with every ``table.key=value`` of ``settings`` put in; later ones win.
+
+    A value is TOML; what is not (``z1 + z1*z2``, ``tanh``) is text. Raises ``InputError`` with a sentence for each that is no
+    ``table.key=value``; keys and values themselves are checked where the experiment is made.
+    """
+    out: dict[str, Any] = {
+        name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()
+    }
+    problems = []
+    for setting in settings:
+        place, equals, value = setting.partition("=")
+        table, dot, key = (piece.strip() for piece in place.partition("."))
+        if not (equals and dot and table and key and value.strip()):
+            problems.append(f"--set takes table.key=value such as ridge.alpha=[1,2], not {setting!r}.")
+            continue
+        if not isinstance(out.setdefault(table, {}), dict):
+            problems.append(f"--set {setting}: {table} is not a table of this file.")
+            continue
+        try:
+            out[table][key] = value_of(value)
+        except ValueError as error:
+            problems.append(f"--set {place.strip()}: {value.strip()!r} is not a TOML value: {error}.")
+    if problems:
+        raise InputError(problems)
+    return out
+
+
+def value_of(text: str) -> Any:
+    """The TOML value that ``text`` is, or ``text`` itself; raises ``ValueError`` for a broken list, table or string."""
+    try:
+        found = tomllib.loads(f"value = {text}")
+        if list(found) == ["value"]:
+            return found["value"]
+    except (ValueError, RecursionError) as error:
+        if text.strip()[0] in "[{\"'":
+            raise ValueError(str(error)) from None
+    return text.strip()
