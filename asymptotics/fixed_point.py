@@ -21,8 +21,8 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.frozen import Frozen
 from hermite.errors import ConvergenceError, InputError
+from hermite.frozen import Frozen
 
 Array = npt.NDArray[np.float64]
 Map = Callable[[Array], Array]
@@ -47,6 +47,10 @@ class Status(Enum):
         "The iteration left the physical region: start from a safe point, or follow the solution down from a larger "
         "regularisation."
     )
+    ROUGH = (
+        "The integrals did not reach the accuracy asked for: take the error that is stated, fewer steps, or a smaller "
+        "training.eta."
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +58,14 @@ class Solution(Frozen):
     """Where a solver stopped: ``value`` x, its undamped scaled ``residual``, and the ``iterations`` (map evaluations).
 
     ``amplification``: how much larger the error of x may be than the residual, |(I − g')⁻¹|; None if not estimated.
+    A recursion (:func:`stepped`) has steps for iterations, and the error of its integrals for a residual.
     """
 
     status: Status
     residual: float
     iterations: int
     method: str
-    value: Array = field(repr=False)
+    value: Array = field(default_factory=lambda: np.empty(0), repr=False)
     amplification: float | None = None
 
     @property
@@ -77,6 +82,12 @@ class Solution(Frozen):
     def message(self) -> str:
         """What happened, and what to do about it."""
         return self.status.value
+
+
+def stepped(steps: int, error: float, accuracy: float, method: str = "recursion") -> Solution:
+    """What ``steps`` explicit steps reached whose integrals have the relative ``error``, where ``accuracy`` was asked."""
+    status = Status.CONVERGED if error <= accuracy else Status.ROUGH
+    return Solution(status, residual=error, iterations=steps, method=method)
 
 
 @dataclass

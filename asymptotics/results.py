@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.frozen import Frozen
+from asymptotics.fixed_point import Solution
 from asymptotics.json_values import plain
+from hermite.frozen import Frozen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,6 +206,8 @@ class StepOverlaps(Frozen):
 class Overlaps(Frozen):
     """Overlaps at steps 0..T, from theory or from simulation (then ``replicates``, ``d`` and ``p`` are set).
 
+    ``solution``: the steps taken, and the error of their integrals (its ``residual``) against the accuracy asked for; None
+    for a simulation, a closed form, and where that error is not known.
     ``samples`` (simulation only): per step an array (replicates, p, r) of the cosines of single neurons, for clouds.
     """
 
@@ -217,7 +220,7 @@ class Overlaps(Frozen):
     d: int | None = None
     p: int | None = None
     n: int | None = None
-    solution: Any = None
+    solution: Solution | None = None
     samples: tuple[Array, ...] | None = field(default=None, repr=False)
 
     def __getitem__(self, step: int) -> StepOverlaps:
@@ -271,6 +274,7 @@ class Risk(Frozen):
 
     ``test_error`` = E[(y − f)²] (label noise included), ``excess_risk`` = test_error − Δ, ``train_error`` =
     (1/n2) Σ (y − f)² without the penalty. Never halved. ``runs`` (simulation only): the two errors of every replicate.
+    ``solution``: how the equations were solved (theory only).
     ``error`` is that of the test error.
     """
 
@@ -294,7 +298,7 @@ class Risk(Frozen):
     train_error_sem: float | None = None
     replicates: int | None = None
     order_parameters: dict[str, Any] | None = field(default=None, repr=False)
-    solution: Any = field(default=None, repr=False)
+    solution: Solution | None = field(default=None, repr=False)
     runs: dict[str, Array] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

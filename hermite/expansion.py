@@ -77,6 +77,15 @@ class HermiteExpansion:
         """Copies and pickles are made from the target: engines hold objects of FLINT that neither can take."""
         return expand, (self.target, self.order)
 
+    def __eq__(self, other: object) -> bool:
+        """The same target up to the same order: the rest follows from them."""
+        if not isinstance(other, HermiteExpansion):
+            return NotImplemented
+        return (self.target, self.order) == (other.target, other.order)
+
+    def __hash__(self) -> int:
+        return hash((self.target, self.order))
+
     @property
     def exactness(self) -> str:
         """ "exact", "certified", "numerical" or "undecided"."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
+from hermite.frozen import Frozen
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,10 +17,10 @@ from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.results import UNKNOWN, ErrorBudget
 from hermite.errors import ConvergenceError, InputError
+from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
 SMALLEST, LARGEST = 1e-2, 1e4
@@ -143,7 +143,7 @@ class _Curve:
     """alpha → test error; infinite where the solver did not converge (the peak of interpolation)."""
 
     def __init__(self, f: Target, network: Network | None, training: Training | None, ridge: Ridge) -> None:
-        from asymptotics.generalisation.set_ups import SetUps
+        from asymptotics.caches import SetUps
 
         self._setting, self._ridge = (f, network or Network(), training), ridge
         self._kept = SetUps()

@@ -15,10 +15,10 @@ from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.results import ErrorBudget, Risk
 from hermite.errors import ConvergenceError, InputError
+from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
 Progress = Callable[[str], None]
@@ -202,7 +202,7 @@ class _Search:
         tune_lambda: bool,
         lambdas: tuple[float, float],
     ) -> None:
-        from asymptotics.generalisation.set_ups import SetUps
+        from asymptotics.caches import SetUps
 
         self.setting = (f, network, training, ridge)
         self.kept = SetUps()

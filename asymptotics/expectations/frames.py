@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from asymptotics.expectations.sharpness import KINKED, Layer, around, degree_of, layers_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class KinkFrame:
     exact: bool
 
 
-@lru_cache(maxsize=128)
+@remembered
 def kink_frame(f: Target) -> KinkFrame:
     """Axes along the normals of the kinks of ``f`` in orthonormal coordinates."""
     plain = KinkFrame(np.eye(f.r), ((),) * f.r, True)
@@ -132,7 +132,7 @@ def splits_kinks(f: Target) -> bool:
     return kink_frame(f).exact or (f.r == 2 and kink_planes(f) is not None)
 
 
-@lru_cache(maxsize=128)
+@remembered
 def sharp_places(f: Target) -> tuple[Array, tuple[tuple[float, ...], ...]]:
     """Axes (r, r) along which f is sharp, and on each the places where panels must end: kinks, flanks of layers.
 

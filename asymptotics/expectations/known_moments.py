@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 
-@lru_cache(maxsize=128)
+@remembered
 def known_moments(f: Target) -> tuple[float, Array, float | None] | None:
     """C_0, C_1 (r,) in orthonormal coordinates and E f² (None if it has no closed form) as the expansion knows them.
 

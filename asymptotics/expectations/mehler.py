@@ -6,11 +6,11 @@ What K terms leave out is at most ρ^{K+1} times the root of the product of the 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import hermite_values, trapezoid_rule
 
@@ -47,7 +47,7 @@ def mehler_order(activation: Activation, rho: float) -> int:
     return min(ORDER, max(8, math.ceil(-30 / math.log(max(rho, 1e-9)))))
 
 
-@lru_cache(maxsize=8)
+@remembered
 def _basis(order: int) -> tuple[Array, Array]:
     nodes, weights = trapezoid_rule(_STEP, 12.0)
     return nodes, (hermite_values(nodes, order) * weights).T.copy()

@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from asymptotics.expectations.quadrature import legendre
 
 Array = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ class Panels:
         return (self.edges[:-1, None] + width[:, None] * x).ravel(), (width[:, None] * w).ravel()
 
 
-@lru_cache(maxsize=8)
+@remembered
 def _transform(order: int) -> Array:
     """The last two Legendre coefficients from the values at the nodes, (2, order)."""
     x, w = legendre(order)

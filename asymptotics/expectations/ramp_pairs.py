@@ -7,13 +7,13 @@ moments (Rosenbaum 1961).
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.piecewise import normal_density
 
@@ -29,7 +29,7 @@ class Ramps(NamedTuple):
     jumps: tuple[float, ...]
 
 
-@lru_cache(maxsize=256)
+@remembered
 def ramps_of(activation: Activation) -> Ramps | None:
     """The ramps of a continuous piecewise linear activation with at least one kink, else None."""
     pieces = activation.pieces

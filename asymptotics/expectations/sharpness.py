@@ -11,11 +11,12 @@ read.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from asymptotics.caches import remembered
 
 if TYPE_CHECKING:
     from hermite.language.expressions import Expression
@@ -41,7 +42,7 @@ class Layer:
     width: float
 
 
-@lru_cache(maxsize=256)
+@remembered
 def layers_of(f: Target) -> tuple[Layer, ...]:
     """The layers, bumps and waves of a target in orthonormal coordinates; () for a callable."""
     return () if f.tree is None else layers_of_tree(f.tree, f.r, f.cholesky)
@@ -72,7 +73,7 @@ def layers_of_tree(tree: Expression, r: int, cholesky: Array | None = None) -> t
     return tuple(found)
 
 
-@lru_cache(maxsize=256)
+@remembered
 def is_plain(f: Target) -> bool:
     """Whether ``f`` is a polynomial in smooth functions of affine forms, none sharper than ``_PLAIN``, and kinked ones.
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from asymptotics.expectations.axis_rule import ResolvedAxis, reach_of, resolved_axis
 from asymptotics.expectations.cubature import box_rule, planar_rule, sobol_rule
 from asymptotics.expectations.frames import MILD, frame_of, kink_frame, sharp_layers
@@ -79,7 +79,7 @@ def target_rule(f: Target, refine: float = 1.0) -> tuple[Array, Array]:
     return rule.nodes, rule.weights
 
 
-@lru_cache(maxsize=48)
+@remembered
 def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetRule:
     """The rule of ``f``: the first within :func:`default_accuracy`, or the best of those that ``largest`` nodes allow.
 
@@ -188,7 +188,7 @@ def _plain_rules(f: Target, refine: float, largest: int, tolerance: float) -> It
         rule = other
 
 
-@lru_cache(maxsize=64)
+@remembered
 def _resolved_frame(f: Target) -> tuple[Array, list[ResolvedAxis]] | None:
     """The axes along which f is sharp, each resolved; None where two sharp directions are oblique."""
     sharp = sharp_layers(f)
@@ -288,7 +288,7 @@ def _moments(f: Target, x: Array, w: Array) -> Array:
     return np.concatenate([[first.sum()], first @ x, first @ (x**2 - 1), [math.log(size)], square @ x / size])
 
 
-@lru_cache(maxsize=128)
+@remembered
 def energy_of(f: Target) -> float:
     """E f², without noise: by the rule where that is sure, else as the expansion knows it, else by the rule."""
     rule: TargetRule | None

@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from asymptotics.caches import SetUps
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.frozen import Frozen
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained, FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
 from asymptotics.generalisation.ridge_theories.measured_levels import MeasuredLevel, ToAccuracy
 from asymptotics.generalisation.ridge_theories.proportional_start import ProportionalStart
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelE, LevelIso
-from asymptotics.generalisation.set_ups import SetUps
 from asymptotics.generalisation.theory import Level, Setting, Theory
 from asymptotics.json_values import plain
 from asymptotics.learning.natural_units import natural_units
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
+from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
 #: Every theory, those preferred first: the first that is asked for and covers the setting answers.

@@ -28,13 +28,13 @@ from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import hermite_rule, hermite_values
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.frozen import Frozen
 from asymptotics.generalisation.finite.harmonics import features
 from asymptotics.generalisation.spiked.target_moments import moments_at_start
 from asymptotics.json_values import plain
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import ErrorBudget, Validity
 from hermite.errors import InputError
+from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
 Array = npt.NDArray[np.float64]

@@ -14,8 +14,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar
 
+from asymptotics.caches import SetUps
 from asymptotics.experiment.settings import Network, Ridge, Training
-from asymptotics.generalisation.set_ups import SetUps
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import ErrorBudget, Risk, Validity
 from hermite.target import Target

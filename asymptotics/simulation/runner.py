@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.learning.given_directions import along_given, cosines_with_given, lengths_of
 from asymptotics.learning.natural_units import natural_units
@@ -34,6 +33,7 @@ from asymptotics.simulation.seeds import fingerprint, unit_entropy
 from asymptotics.simulation.state import population_risk
 from asymptotics.simulation.student import Setup
 from hermite.errors import InputError
+from hermite.frozen import Frozen
 from hermite.language.printing import to_text
 from hermite.target import Target, as_target
 

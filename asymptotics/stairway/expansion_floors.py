@@ -7,11 +7,11 @@ subspaces of the staircase at n = Θ(d) are proved.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import InputError
 from hermite.exact.subspaces import rational, to_float
@@ -40,7 +40,7 @@ def floors_at_start(f: Target, kappa: int, visible: Visible) -> list[float] | No
     return None if any(math.isnan(x) or x < 0 for x in out) else out
 
 
-@lru_cache(maxsize=32)
+@remembered
 def proved_spaces(f: Target) -> tuple[Array, ...] | None:
     """Orthonormal rows of U_0 ⊂ U_1 ⊂ … at n = Θ(d) a step; None where the staircase is undecided."""
     from hermite.indices.report import leap

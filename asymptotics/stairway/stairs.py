@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from asymptotics.floating import own_floating_state
-from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.results import UNKNOWN, ErrorBudget
 from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite.errors import InputError
 from hermite.exact.subspaces import rational, to_float
+from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
 _STEPS = 50

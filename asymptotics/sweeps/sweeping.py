@@ -24,7 +24,6 @@ from asymptotics.experiment.columns import ordered, untrained_is_null
 from asymptotics.experiment.grid import MOST_UNITS, Experiment, check_units
 from asymptotics.experiment.points import values
 from asymptotics.floating import own_floating_state
-from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.simulation.averages import mean_and_error
 from asymptotics.simulation.runner import Job
@@ -36,6 +35,7 @@ from asymptotics.sweeps.tasks import Outcome, Task, as_stored, frame_of, jobs_of
 from asymptotics.sweeps.workers import complete, cores, open_pool, possible_workers
 from asymptotics.text.durations import duration
 from hermite.errors import InputError
+from hermite.frozen import Frozen
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hermite.frozen import FrozenReport
 from hermite.indices.report import pretty
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ BIASED = "Cornacchia, Mikulincer, Mossel 2025, arXiv:2502.06443"
 XOR = "Glasgow 2023, arXiv:2309.15111"
 
 
-@dataclass(frozen=True)
-class Row:
+@dataclass(frozen=True, eq=False)
+class Row(FrozenReport):
     """One line of the table.
 
     ``learned``: reduced row-echelon basis, None where only its dimension is known; ``exponent`` and ``constant`` of

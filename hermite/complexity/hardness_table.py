@@ -16,6 +16,7 @@ from hermite.complexity.algorithms import Row, biased_rows, gaussian_rows, radem
 from hermite.errors import InputError
 from hermite.exact.plain import plain
 from hermite.expansion import MAX_ORDER, expand
+from hermite.frozen import FrozenReport
 from hermite.indices.reflective import BasisFreeStaircase, basis_free_staircase
 from hermite.indices.report import leap, pretty
 from hermite.inputs.biased import biased_staircase
@@ -37,8 +38,8 @@ _LOOK_AHEAD = 4
 MAX_D = 10**18
 
 
-@dataclass(frozen=True, repr=False)
-class Hardness:
+@dataclass(frozen=True, eq=False, repr=False)
+class Hardness(FrozenReport):
     """Who learns a target with how many samples; the fields are those of ``giantstep hardness --json``.
 
     ``leap``: the report of :func:`hermite.leap` at n = Θ(d) a step (Gaussian inputs). ``generative_bounds``: proved

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.frozen import FrozenReport
 from hermite.target import as_target
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 MAX_DEGREE = 40
 
 
-@dataclass(frozen=True)
-class BasisFreeStaircase:
+@dataclass(frozen=True, eq=False)
+class BasisFreeStaircase(FrozenReport):
     """``dims``: of U_0 ⊂ U_1 ⊂ … for an activation of degree ``activation_degree`` (None: one that makes every test).
 
     ``holds``: no subspace is reflective (the last U is V*), which is necessary for learning in O(1) time with n = O(d);

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
 from hermite.exact.plain import plain
+from hermite.frozen import FrozenReport
 from hermite.target import as_target
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 Vectors = list[list[str]]
 
 
-@dataclass(frozen=True)
-class Staircase:
+@dataclass(frozen=True, eq=False)
+class Staircase(FrozenReport):
     """Learned spaces over steps of n = Θ(d^ℓ): ``dims[t]`` = dim U_t, ``subspaces[t]`` its reduced row-echelon basis.
 
     ``leading_dims``: dimensions if each step adds only the lowest order present. ``complete``: whether the last
@@ -75,8 +76,8 @@ class Staircase:
         }
 
 
-@dataclass(frozen=True, repr=False)
-class LeapReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class LeapReport(FrozenReport):
     """What a learner of correlations can find in a target, and when; every field as in ``giantstep leap --json``.
 
     Subspaces are lists of rows, exact strings in reduced row-echelon form (coefficients of the named directions, also

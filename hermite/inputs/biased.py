@@ -26,6 +26,7 @@ from hermite.engines import engine_for
 from hermite.exact.effort import allowance
 from hermite.exact.subspaces import Span, lower, rational
 from hermite.exact.undecided import Undecided
+from hermite.frozen import FrozenReport
 from hermite.indices.closure import Heat, closure_steps, tensor_span
 from hermite.target import as_target
 
@@ -42,8 +43,8 @@ _LARGEST = 20_000
 Series = list[Any]
 
 
-@dataclass(frozen=True)
-class Biased:
+@dataclass(frozen=True, eq=False)
+class Biased(FrozenReport):
     """``dims[t]`` = dim U_t at n = Θ(d) a step for almost every mean; None where undecided, with the ``reason``.
 
     ``exactness``: "exact" (a polynomial), "numerical" (one too large for Q(μ): dimensions at random means), "certified"

@@ -19,6 +19,7 @@ from hermite.errors import InputError
 from hermite.exact.effort import allowance, spend
 from hermite.exact.subspaces import rational
 from hermite.exact.undecided import Undecided
+from hermite.frozen import FrozenReport
 from hermite.indices.closure import Heat, coordinate_leap
 from hermite.language.building import add, call, multiply, power
 from hermite.language.constants import ball, sign_of
@@ -51,8 +52,8 @@ MOST_VARIABLES = 12
 _BITS = 512
 
 
-@dataclass(frozen=True)
-class Walsh:
+@dataclass(frozen=True, eq=False)
+class Walsh(FrozenReport):
     """The Fourier–Walsh expansion: ``coefficients`` {S: f̂(S)} by supports (indices from 0), those proved zero left out.
 
     ``leap``: None for a constant, or where undecided (then ``reason`` says why). ``exactness``: "exact" or "undecided".

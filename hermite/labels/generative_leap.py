@@ -20,6 +20,7 @@ from hermite.errors import InputError
 from hermite.exact.effort import Exhausted, allowance
 from hermite.exact.subspaces import Span, full, vanishes
 from hermite.exact.undecided import Undecided
+from hermite.frozen import FrozenReport
 from hermite.indices.analysis import proved_closed
 from hermite.indices.report import LeapReport, leap
 from hermite.labels.label_moments import finite_values, joint_step, joint_steps, label_heat
@@ -44,8 +45,8 @@ _EFFORTS = (1, 6)
 _ALLOWANCE = 2_000_000
 
 
-@dataclass(frozen=True)
-class Generative:
+@dataclass(frozen=True, eq=False)
+class Generative(FrozenReport):
     """The generative leap of a target (its generative exponent if one direction matters) and the grand staircase.
 
     ``exponent``: the value if proved, else None (also of a constant, whose ``bounds`` are None). ``bounds``: [lower, upper],

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.frozen import FrozenReport
 from hermite.labels.generative_leap import Generative, generative
 from hermite.labels.recovery_closed_forms import closed_form
 from hermite.symmetry.frames import single_index
@@ -25,8 +26,8 @@ Vectors = list[list[str]]
 LEAST_SAMPLES = 1 << 18
 
 
-@dataclass(frozen=True)
-class RecoveryThreshold:
+@dataclass(frozen=True, eq=False)
+class RecoveryThreshold(FrozenReport):
     """α_c of n = α_c d (inf: hard; None: a trivial direction, a constant, or undecided) and its error bar.
 
     ``exact`` is its closed form as text, or None. Subspaces as exact row vectors: ``trivial_subspace`` (any α > 0),

@@ -20,6 +20,7 @@ from hermite.errors import InputError
 from hermite.exact.effort import allowance
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
+from hermite.frozen import FrozenReport
 from hermite.indices.closure import Heat, conditional_span, tensor_span
 from hermite.language.building import power
 from hermite.target import as_target
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 _LARGEST = 50_000
 
 
-@dataclass(frozen=True)
-class Reuse:
+@dataclass(frozen=True, eq=False)
+class Reuse(FrozenReport):
     """Spaces learned from labels f, …, f^``degree``, jointly.
 
     ``dims[l - 1]``: dimensions of U_0 ⊂ U_1 ⊂ … with all orders up to l = 1, 2; ``subspaces[l - 1]``: the last space.

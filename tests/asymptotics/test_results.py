@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
+import importlib
 import json
 import math
 import pickle
+import pkgutil
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -15,11 +18,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import asymptotics
+import hermite
 from asymptotics import (
+    Experiment,
     Network,
     Ridge,
     Simulation,
     Training,
+    batch_tradeoff,
+    escape,
     optimise,
     overlaps,
     plateaus,
@@ -27,16 +35,29 @@ from asymptotics import (
     samples_needed,
     simulate,
     spectrum,
+    sweep,
+    theories,
+    validate,
 )
-from asymptotics.fixed_point import solve
-from asymptotics.frozen import Frozen, FrozenDict, sealed
+from asymptotics.fixed_point import Solution, solve, stepped
 from asymptotics.json_values import plain
 from asymptotics.results import ErrorBudget, Overlaps, Risk, StepOverlaps
 from hermite import Target
+from hermite.frozen import Frozen, FrozenDict, sealed
 
 F = Target("z1 + z1*z2", noise=0.1)
 SMALL = Simulation(d=20, width=6, replicates=2, test_samples=200)
 RANDOM = Network("tanh", initialisation="independent")
+
+SGD = Training(protocol="sgd", alpha=1.0, eta=0.1, batch_exponent=0.0)
+LONE = Network("erf", readout=[[1.0, 1.0]], initialisation="independent", width=1)
+FILE = """
+target = {expression = "z1", noise = 0.1}
+network = {activation = "tanh"}
+training = {steps = 0}
+ridge = {alpha = [1.0, 2.0], lambda = 0.1}
+simulation = {d = 16, replicates = 3, test_samples = 200}
+"""
 
 RESULTS: dict[str, Callable[[], Any]] = {
     "risk": lambda: risk(F, None, None, Ridge()),
@@ -54,7 +75,32 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "spectrum": lambda: spectrum(F, RANDOM, Training(1), Ridge(d=60)),
     "simulated overlaps": lambda: simulate(F, None, Training(1), None, SMALL),
     "simulated risks": lambda: simulate(F, None, Training(1), Ridge(), SMALL),
+}
+
+
+@functools.cache
+def swept() -> Any:
+    """One sweep: seconds differ between two."""
+    return sweep(Experiment.from_toml(FILE))
+
+
+#: Results that are no table of numbers with one error each.
+OTHERS: dict[str, Callable[[], Any]] = {
+    "theories": lambda: theories(F, None, Training(1), Ridge()),
+    "sweep": swept,
+    "validation": lambda: validate(Experiment.from_toml(FILE)),
+    "overlaps of online SGD": lambda: overlaps(
+        F, Network("erf", width=2), Training(2, eta=0.1, protocol="sgd")
+    ),
+    "overlaps on a reused batch": lambda: overlaps(
+        F, Network("erf", width=2), Training(1, eta=0.1, protocol="reuse")
+    ),
+    "escape": lambda: escape(Target("z1"), LONE, SGD, 200),
+    "batch tradeoff": lambda: batch_tradeoff(Target("z1"), LONE, 200, 0.1, mu=(0.0, 1.0)),
+}
+SOLUTIONS: dict[str, Callable[[], Any]] = {
     "solution": lambda: solve(np.cos, [1.0]),
+    "solution of a recursion": lambda: stepped(3, 1e-2, 1e-3),
 }
 
 
@@ -72,9 +118,12 @@ def arrays(value: Any) -> list[np.ndarray]:
     return [a for part in parts for a in arrays(part)]
 
 
-@pytest.mark.parametrize("name", RESULTS)
+VALUES = RESULTS | OTHERS | SOLUTIONS
+
+
+@pytest.mark.parametrize("name", VALUES)
 def test_results_are_values(name: str) -> None:
-    found, again = RESULTS[name](), RESULTS[name]()
+    found, again = VALUES[name](), VALUES[name]()
     unpickled = pickle.loads(pickle.dumps(found))  # noqa: S301 (our own bytes)
     copies = [again, copy.deepcopy(found), copy.copy(found), unpickled]
     for other in copies:
@@ -85,9 +134,9 @@ def test_results_are_values(name: str) -> None:
     assert found != "something else"
 
 
-@pytest.mark.parametrize("name", [name for name in RESULTS if name != "solution"])
+@pytest.mark.parametrize("name", RESULTS | OTHERS)
 def test_results_are_strict_json_and_know_their_keys(name: str) -> None:
-    document = RESULTS[name]().to_dict()
+    document = VALUES[name]().to_dict()
     text = json.dumps(document, allow_nan=False)
     assert json.loads(text, parse_constant=no_constant) == document
 
@@ -184,7 +233,7 @@ def budgets(value: Any) -> list[dict[str, Any]]:
     return [b for v in value for b in budgets(v)] if isinstance(value, list) else []
 
 
-@pytest.mark.parametrize("name", [name for name in RESULTS if name != "solution"])
+@pytest.mark.parametrize("name", RESULTS)
 def test_every_document_carries_its_error_in_one_form(name: str) -> None:
     found = budgets(RESULTS[name]().to_dict())
     assert found
@@ -221,6 +270,41 @@ def test_the_error_of_a_number_of_samples_is_that_of_the_error_over_the_slope_of
     assert moved[1] is not None
     slope = math.log(1.001 / 0.999) / math.log(moved[0] / moved[1])
     assert found.error.theory == pytest.approx(theory / slope, rel=0.01)
+
+
+def test_every_result_that_is_frozen_compares_as_a_value() -> None:
+    """``@dataclass(frozen=True)`` without ``eq=False`` would put back a comparison that fails on arrays."""
+    for package in (hermite, asymptotics):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(info.name)
+    kinds, waiting = set(), [Frozen]
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        kinds.update(below)
+        waiting += below
+    assert len(kinds) > 25
+    for kind in kinds:
+        assert kind.__eq__ is Frozen.__eq__, kind
+        assert kind.__hash__ is Frozen.__hash__, kind
+
+
+def test_one_type_says_how_a_number_was_solved() -> None:
+    training = Training(1, eta=0.1)
+    answers = [
+        risk(F, None, None, Ridge()),
+        risk(F, None, Training(1), Ridge()),
+        overlaps(F, Network(), training),
+        overlaps(F, Network("erf", width=2), training),
+        *(
+            overlaps(F, Network("erf", width=2), replace(training, protocol=kind))
+            for kind in ("sgd", "reuse")
+        ),
+    ]
+    for found in answers:
+        assert type(found.solution) is Solution
+        assert found.solution.residual >= 0
+    assert not stepped(3, 1e-2, 1e-3).converged
+    assert stepped(3, 1e-4, 1e-3).converged
 
 
 def test_an_empty_overlap_table_is_a_value() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asymptotics.generalisation.ridge_theories.settings_used import STEPS, removed_orders
+from asymptotics.generalisation.ridge_theories.settings_used import ANY_PROTOCOL, removed_orders
 from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
 from asymptotics.learning.given_directions import along_given
 from asymptotics.results import Risk, Validity
@@ -15,7 +15,7 @@ class FixedWidthFit(Theory):
 
     name = "population least squares"
     regime = Regime.FIXED_WIDTH
-    uses = STEPS | {
+    uses = ANY_PROTOCOL | {
         "network.activation",
         "network.readout",
         "network.initialisation",

@@ -98,7 +98,10 @@ def corrected(setting: Setting, errors: Errors, level: Level) -> tuple[Level, Er
     f, network, training, accuracy = setting.f, setting.network, setting.actual, setting.accuracy
     d, sigma, layer = setting.ridge.d, network.get_activation(), layer_of(setting)
     point = (*setting.ratios, setting.ridge.lam, d)
-    batches = corrections.auxiliary_layers(f, network, training, d)
+    batches = setting.set_ups.get(
+        ("auxiliary layers", f, network, training, d),
+        lambda: corrections.auxiliary_layers(f, network, training, d),
+    )
     bulk, own = corrections.bulk_correction(setting.fitted, sigma, batches, *point)
     units = units_of(setting, Level.E)
     moving = corrections.with_norm_mode(units, sigma, layer, batches)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+from asymptotics.experiment.settings import Training
+
 #: What every theory of the ridge fit depends on.
 FIT = frozenset({"ridge.alpha", "ridge.beta", "ridge.lambda", "ridge.d", "ridge.regime"})
 NEURONS = frozenset({"network.activation", "network.bias", "network.initialisation"})
 STEPS = frozenset(
     {"training.steps", "training.alpha", "training.eta", "training.batch_exponent", "training.remove_orders"}
 )
+#: Training by any protocol, whose law of the overlaps knows its keys.
+ANY_PROTOCOL = frozenset(f"training.{key.name}" for key in fields(Training))
 #: What cannot matter before the first giant step: the first layer is what it was, its readout is fitted anew.
 BEFORE_TRAINING = frozenset(
     {"network.readout", "training.alpha", "training.eta", "training.batch_exponent", "ridge.level"}

@@ -10,7 +10,6 @@ the error of level E.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +44,6 @@ class Correction:
     train_sem: float = 0.0
 
 
-@lru_cache(maxsize=8)
 def auxiliary_layers(
     f: Target, network: Network, training: Training, d: int | None
 ) -> tuple[BatchLayer, ...]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from asymptotics.expectations.frames import kink_frame, sharp_layers, sharp_places
 from asymptotics.expectations.known_moments import known_moments
 from asymptotics.expectations.quadrature import hermite_rule
@@ -42,7 +42,7 @@ def root_of_rest(overlap: Array) -> Array:
     return root
 
 
-@lru_cache(maxsize=64)
+@remembered
 def moments_at_start(f: Target) -> tuple[float, Array, float]:
     """C_0 = E f*, C_1 = E ∇f* (r,) in orthonormal coordinates, and E f*²; exact where the expansion decides."""
     known = known_moments(f)
@@ -54,7 +54,7 @@ def moments_at_start(f: Target) -> tuple[float, Array, float]:
     return float(w @ values), (w * values) @ x, float(w @ values**2)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def label_moments(f: Target) -> Array:
     """e_ab = E[y^a s^b] of a single-index target, label noise included, a = 0..4, b = 0..2: shape (5, 3)."""
     x, w = target_rule(f)
@@ -130,7 +130,7 @@ def spike_slope(f: Target, overlap: Array) -> float:
     return sharpest
 
 
-@lru_cache(maxsize=64)
+@remembered
 def _line(f: Target) -> Resolved:
     """A target of one direction, resolved where it is sharp."""
 

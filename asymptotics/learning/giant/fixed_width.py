@@ -18,6 +18,7 @@ from asymptotics.expectations.accuracy import checked_quadrature
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import sobol_normal
 from asymptotics.expectations.target_rule import energy_of
+from asymptotics.fixed_point import stepped
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.exponents import refusal_of_steps, warnings_at_exponent_one
 from asymptotics.learning.giant.low_orders import refusal_of_removed, without_orders
@@ -279,7 +280,7 @@ def _overlaps(
         d=setting.d,
         p=len(setting.readout),
         n=setting.rates.n,
-        solution={"error": error, "accuracy": accuracy},
+        solution=stepped(steps[-1].step, max(error, averages), accuracy),
     )
 
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from asymptotics.expectations.frames import splits_kinks
 from asymptotics.expectations.target_rule import target_rule
 from hermite.errors import InputError
@@ -34,7 +35,7 @@ class LowOrders:
     energy: float
 
 
-@lru_cache(maxsize=128)
+@remembered
 def low_orders(f: Target) -> LowOrders:
     """C_0, C_1 and E f*² by cubature; values that are rounding errors are returned as 0."""
     x, w = target_rule(f)

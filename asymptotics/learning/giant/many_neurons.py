@@ -11,6 +11,7 @@ import numpy as np
 from asymptotics.expectations.accuracy import checked_quadrature
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.target_rule import energy_of
+from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import entries_of, merged, step_of
 from asymptotics.learning.features import LearnedFeatures, untrained
 from asymptotics.learning.giant.exponents import (
@@ -221,5 +222,5 @@ def _overlaps(
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),
-        solution={"change": change, "accuracy": accuracy},
+        solution=None if change is None else stepped(steps[-1].step, reached, accuracy),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import entries_of
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.fixed_width import NO_LAYER, bias_draws, refusal_of_width
@@ -299,5 +300,5 @@ def _result(
         validity_note="; ".join(notes),
         warnings=tuple(notes_of(network.get_activation())),
         p=int(network.width) if isinstance(network.width, int) else None,
-        solution={"error": error, "accuracy": _ASKED},
+        solution=stepped(steps[-1].step, error, _ASKED, "recursion on sampled trajectories"),
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asymptotics.floating import own_floating_state
-from asymptotics.frozen import Frozen
 from asymptotics.json_values import plain
 from asymptotics.learning.giant.recursion import initial_student
 from asymptotics.learning.sgd.averages import Problem, way_of
@@ -17,6 +16,7 @@ from asymptotics.learning.sgd.escape_laws import LEVELS, EscapeTimes, Neuron, la
 from asymptotics.learning.sgd.flow import Flow, first_time
 from asymptotics.learning.sgd.rates import Rates, rates_of
 from hermite.errors import InputError
+from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _LAST_TIME = 200.0
 _SIZE = 11
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EscapeLaw(Frozen):
     """The law of the time at which max_i |⟨w_i, v⟩| of a direction v first exceeds ``threshold``, from a random start.
 
@@ -195,7 +195,7 @@ def _regime(rates: Rates, training: Training, d: int) -> str:
     return "samples alone count: steps fall as 1/n_b"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BatchTradeoff(Frozen):
     """Steps and samples to leave a random start, against n_b = d^mu, for both losses.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.fixed_point import stepped
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.fixed_width import bias_draws, refusal_of_width
 from asymptotics.learning.giant.many_neurons import notes_of
@@ -253,5 +254,5 @@ def _result(
         d=rates.d,
         p=int(network.width),
         n=rates.n_b,
-        solution={"error": error, "accuracy": _ASKED, "nu": rates.nu, "e": rates.e, "leap": rates.leap},
+        solution=stepped(rows[-1].step, error, _ASKED, dynamics),
     )

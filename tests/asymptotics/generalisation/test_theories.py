@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training, risk, theories
+from asymptotics.caches import SetUps
 from asymptotics.generalisation import errors, theory
 from asymptotics.generalisation.errors import THEORIES, chosen
-from asymptotics.generalisation.set_ups import SetUps
 from asymptotics.generalisation.theory import Level, Regime, Setting
 from asymptotics.results import Validity
 from hermite import Target

@@ -154,7 +154,7 @@ def test_unmet_accuracy_is_said() -> None:
     assert "not the accuracy" in result.validity_note
     met = overlaps(STAIR, Network(width=4), Training(steps=2, alpha=4.0), accuracy=1e-3)
     assert met.validity == "exact"
-    assert met.solution["error"] < 1e-3
+    assert met.solution.residual < 1e-3
 
 
 def test_learned_first_direction_in_a_gram_metric() -> None:

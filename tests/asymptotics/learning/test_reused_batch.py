@@ -89,7 +89,7 @@ def test_one_step_on_a_batch_is_a_giant_step() -> None:
 def test_targets_without_a_mean_direction_given_the_label_stay_hard(text: str) -> None:
     found = overlaps(Target(text), Network(width=4), Training(3, 3.0, 0.8, protocol="reuse"))
     for step in found.steps:
-        assert np.abs(step.M).max() < 4 * found.solution["error"] * np.sqrt(step.norm2.max())
+        assert np.abs(step.M).max() < 4 * found.solution.residual * np.sqrt(step.norm2.max())
 
 
 def test_weight_decay_alone_shrinks_the_weights() -> None:
@@ -114,7 +114,7 @@ def test_many_neurons_meet_the_closed_second_step() -> None:
     row = DATA["closed_second_step"]
     training = Training(2, 4.0, 1.5, protocol="reuse")
     found = overlaps(Target("z1 + z1*z2"), Network(), training)
-    error = found.solution["error"]
+    error = found.solution.residual
     np.testing.assert_allclose(found[2].M[0], row["M"], atol=error)
     assert error < 0.01
     assert abs(found[1].train_error - row["train_after_one_step"]) < error * found[0].risk

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import fields, is_dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -33,17 +33,44 @@ class FrozenDict(dict[str, Any]):
         return sealed, (dict(self),)
 
 
-def sealed(value: Any) -> Any:
-    """``value`` that nobody can write into: read-only arrays (copied unless they are so already), tuples, ``FrozenDict``."""
+class FrozenList(list[Any]):
+    """A list that is not changed after it was made: equal to a list, and to be hashed.
+
+    >>> FrozenList([1, 2]) == [1, 2]
+    True
+    """
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("part of a frozen result: make a copy with list(...) to change it")
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(content(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenList, (list(self),)
+
+
+def sealed(value: Any, listed: type[Any] = tuple) -> Any:
+    """``value`` that nobody can write into: read-only arrays (copied unless they are so already), ``FrozenDict``.
+
+    Lists become ``listed``.
+    """
     if isinstance(value, np.ndarray):
         if value.flags.writeable or value.base is not None:
             value = value.copy()
             value.flags.writeable = False
         return value
-    if isinstance(value, list) or type(value) is tuple:
-        return tuple(sealed(entry) for entry in value)
+    if isinstance(value, FrozenList):
+        return value
+    if isinstance(value, list):
+        return listed(sealed(entry, listed) for entry in value)
+    if type(value) is tuple:
+        return tuple(sealed(entry, listed) for entry in value)
     if isinstance(value, dict) and not isinstance(value, FrozenDict):
-        return FrozenDict({key: sealed(entry) for key, entry in value.items()})
+        return FrozenDict({key: sealed(entry, listed) for key, entry in value.items()})
     return value
 
 
@@ -71,15 +98,18 @@ def content(value: Any) -> Hashable:
 class Frozen:
     """Base of a result: derive with ``@dataclass(frozen=True, eq=False)``."""
 
+    #: What lists in it become.
+    _listed: ClassVar[type[Any]] = tuple
+
     def __post_init__(self) -> None:
         assert is_dataclass(self)
         for part in fields(self):
-            object.__setattr__(self, part.name, sealed(getattr(self, part.name)))
+            object.__setattr__(self, part.name, sealed(getattr(self, part.name), self._listed))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Unpickled and deep-copied arrays are writeable.
         for name, value in state.items():
-            object.__setattr__(self, name, sealed(value))
+            object.__setattr__(self, name, sealed(value, self._listed))
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -88,3 +118,9 @@ class Frozen:
 
     def __hash__(self) -> int:
         return hash(content(self))
+
+
+class FrozenReport(Frozen):
+    """A result whose vectors read as lists, as they do in JSON."""
+
+    _listed = FrozenList

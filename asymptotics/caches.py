@@ -1,6 +1,7 @@
-"""What the points of a curve share: moments of features and target, kept by the curve that computed them.
+"""What is computed once: values by key, bounded by the bytes of their arrays, which nobody can write into.
 
 A curve, a search or a table makes its own ``SetUps`` and drops it at its end; single calls of ``risk`` share one.
+``remembered`` keeps the values of a function in the same way: what a target or a rule is known by, wherever it is asked.
 """
 
 from __future__ import annotations
@@ -9,18 +10,25 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import is_dataclass
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Bytes of arrays that one curve keeps.
 LIMIT = 128_000_000
+#: Entries that a remembered function keeps, and bytes of their arrays.
+_ENTRIES = 256
+_BYTES = 64_000_000
 
 
 class SetUps:
-    """Values by key, the least recently used dropped beyond ``limit`` bytes; the newest stays whatever its size.
+    """Values by key, the least recently used dropped beyond ``limit`` bytes or ``most`` entries.
+
+    The newest stays whatever its size.
 
     Arrays inside are made read-only: every point of the curve sees the same ones.
 
@@ -29,8 +37,8 @@ class SetUps:
     False
     """
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        self.limit = limit
+    def __init__(self, limit: int = LIMIT, most: int | None = None) -> None:
+        self.limit, self.most = limit, most
         self._values: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -46,7 +54,9 @@ class SetUps:
             self._values[key] = value
             # A value may have grown since it was put here: properties that are computed once.
             sizes = {k: _protected(v) for k, v in self._values.items()}
-            while len(sizes) > 1 and sum(sizes.values()) > self.limit:
+            while len(sizes) > 1 and (
+                sum(sizes.values()) > self.limit or (self.most is not None and len(sizes) > self.most)
+            ):
                 oldest, _ = self._values.popitem(last=False)
                 del sizes[oldest]
         return value
@@ -59,6 +69,24 @@ class SetUps:
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+def remembered(function: Callable[P, T]) -> Callable[P, T]:
+    """``function`` of hashable arguments that remembers its values, as ``lru_cache`` does, but bounded by bytes.
+
+    Two callers share one value: its arrays are read-only.
+
+    >>> unit = remembered(np.eye)
+    >>> unit(2) is unit(2), unit(2).flags.writeable
+    (True, False)
+    """
+    kept = SetUps(_BYTES, _ENTRIES)
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> T:
+        return kept.get((args, tuple(sorted(kwargs.items()))), lambda: function(*args, **kwargs))
+
+    return inside
 
 
 def _protected(value: Any) -> int:

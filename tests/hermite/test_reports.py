@@ -1,0 +1,97 @@
+"""Reports are values: equal, hashable, picklable, deep-copyable, and nobody writes into them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hermite import (
+    Target,
+    basis_free_staircase,
+    biased_staircase,
+    expand,
+    generative,
+    hardness,
+    leap,
+    recovery_threshold,
+    reuse_staircase,
+    walsh_expansion,
+)
+from hermite.frozen import FrozenList
+
+F = Target("z1 + z1*z2")
+REPORTS: dict[str, Callable[[], Any]] = {
+    "leap": lambda: leap(Target("z1 + z1*z2*z3")),
+    "leap of a student": lambda: leap(F, activation="relu", readout="rademacher"),
+    "leap of a certified target": lambda: leap(Target("relu(z1) + z1*z2")),
+    "leap, undecided": lambda: leap(Target("tanh(z1*z2*z3)")),
+    "leap of a constant": lambda: leap(Target("3", variables=("z1",))),
+    "expansion": lambda: expand(Target("z1 + relu(z2)"), order=3),
+    "hardness": lambda: hardness(Target("He3(z1)"), d=1000),
+    "hardness of Boolean inputs": lambda: hardness(F, inputs="rademacher"),
+    "generative": lambda: generative(Target("sign(z1*z2)")),
+    "recovery": lambda: recovery_threshold(Target("sign(z1*z2)")),
+    "basis-free": lambda: basis_free_staircase(F, activation_degree=2),
+    "reuse": lambda: reuse_staircase(F),
+    "biased": lambda: biased_staircase(F),
+    "Walsh": lambda: walsh_expansion(F),
+    "target": lambda: Target("z1 + z2", gram=[["1", "1/2"], ["1/2", "1"]]),
+}
+
+
+def arrays(value: Any) -> list[np.ndarray]:
+    """All arrays inside a report, computed properties included."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if is_dataclass(value):
+        own = [getattr(value, part.name) for part in fields(value)]
+        return [a for part in (*own, *getattr(value, "__dict__", {}).values()) for a in arrays(part)]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [a for part in parts for a in arrays(part)]
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_reports_are_values(name: str) -> None:
+    found, again = REPORTS[name](), REPORTS[name]()
+    unpickled = pickle.loads(pickle.dumps(found))  # noqa: S301 (our own bytes)
+    copies = [again, copy.copy(found), copy.deepcopy(found), unpickled]
+    for other in copies:
+        assert found == other
+        assert hash(found) == hash(other)
+    assert len({found, *copies}) == 1
+    assert found != "something else"
+    if name != "target":
+        assert not any(array.flags.writeable for other in copies for array in arrays(other))
+
+
+def test_reports_of_different_targets_are_not_equal() -> None:
+    assert leap(F) != leap(Target("z1 + z1*z2*z3"))
+    assert expand(F, order=2) != expand(F, order=3)
+    assert expand(F, order=2) != expand(Target("z1"), order=2)
+
+
+def test_vectors_of_a_report_are_lists_that_nobody_changes() -> None:
+    found = leap(F).relevant_subspace
+    assert found == [["1", "0"], ["0", "1"]]
+    assert json.loads(json.dumps(found)) == found
+    changes: list[Callable[[list[Any]], Any]] = [
+        lambda x: x.append(1),
+        lambda x: x[0].__setitem__(0, "2"),
+        lambda x: x.sort(),
+        lambda x: x.__iadd__([1]),
+        lambda x: x.clear(),
+    ]
+    for change in changes:
+        with pytest.raises(TypeError, match="frozen"):
+            change(found)
+    mine = list(found)
+    mine.append(["7", "7"])
+    assert len(found) == 2
+    assert hash(FrozenList([1, FrozenList([2])])) == hash(FrozenList([1, FrozenList([2])]))
