@@ -45,7 +45,8 @@ def of_file(
 ) -> Findings:
     """What an experiment file predicts and, unless ``simulate`` is false, what its simulation says.
 
-    The simulation is made at d, d/2, d/4 (as ``validate`` does); ``settings`` as in ``Experiment.from_toml``. Raises ``InputError`` for a bad file.
+    The simulation is made at d, d/2, d/4 (as ``validate`` does); ``settings`` as in
+    ``Experiment.from_toml``. Raises ``InputError`` for a bad file.
     """
     text = read(path)
     experiment = Experiment.from_toml(text, settings)
