@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.errors import InputError
+from hermite.exact.magnitudes import beyond_floats, decimal, json_value
 from hermite.exact.plain import plain
 from hermite.exact.scalars import shortened
 from hermite.exact.subspaces import rational, sharp, to_float
@@ -257,10 +258,14 @@ class HermiteExpansion:
         return f"HermiteExpansion({self.target.text!r}, order={self.order}, {self.exactness}, {{{text}}})"
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON of ``giantstep expand``."""
+        """The JSON of ``giantstep expand``; numbers that no float holds are null, their decimals in ``beyond_floats``."""
         known = self.exactness != "undecided"
         total = self.total_scalar if known else None
         rest = self._residual() if known else None
+        energies = [self.energy_scalar(k) for k in range(self.order + 1)] if known else []
+        numbers = {f"coefficients.{','.join(map(str, alpha))}": c for alpha, c in self._sorted(None)}
+        numbers |= {f"energies.{k}": energy for k, energy in enumerate(energies)}
+        numbers |= {"total_energy": total, "residual_energy": rest} if total is not None else {}
         document: dict[str, Any] = plain(
             {
                 "target": self.target.text,
@@ -269,9 +274,12 @@ class HermiteExpansion:
                 "coefficients": {
                     ",".join(map(str, alpha)): self._entry(alpha, c) for alpha, c in self._sorted(None)
                 },
-                "energies": self.energies if known else [],
-                "total_energy": _or_none(to_float, total),
-                "residual_energy": _or_none(to_float, rest),
+                "energies": [self._told(json_value, energy) for energy in energies],
+                "total_energy": _or_none(json_value, total),
+                "residual_energy": _or_none(json_value, rest),
+                "beyond_floats": {
+                    path: decimal(x) for path, x in numbers.items() if _or_none(beyond_floats, x)
+                },
                 "exactness": self.exactness,
                 "reason": self.reason,
             }
@@ -281,7 +289,7 @@ class HermiteExpansion:
     def _entry(self, alpha: Index, c: Any) -> dict[str, Any]:
         if self.exactness == "numerical":
             return {"exact": None, "value": c, "error": self.error(alpha)}
-        return {"exact": exact_text(c), "value": self._told(to_float, c)}
+        return {"exact": exact_text(c), "value": self._told(json_value, c)}
 
     def _sorted(self, order: int | None) -> list[tuple[Index, Any]]:
         top = self.order if order is None else order

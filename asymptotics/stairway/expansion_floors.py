@@ -7,6 +7,7 @@ subspaces of the staircase at n = Θ(d) are proved.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,40 @@ import numpy.typing as npt
 from asymptotics.caches import remembered
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import InputError
+from hermite.exact.magnitudes import beyond_floats, decimal
 from hermite.exact.subspaces import rational, to_float
+from hermite.exact.undecided import Undecided
 from hermite.expansion import expand
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
+
+
+def check_size(f: Target) -> None:
+    """Raise ``InputError`` where E f² is known and no float: the floors, that are parts of it, were none either."""
+    total = _second_moment(f)
+    if total is not None and beyond_floats(total):
+        raise InputError(
+            f"plateaus of {f.text!r} are parts of E f² = {decimal(total, 3)}, which no floating-point number holds: scale it."
+        )
+
+
+def knows_energy(f: Target) -> bool:
+    """Whether E f² is known, or ``f`` is a Python function: all that is known of it are its values."""
+    total = _second_moment(f)
+    try:
+        return f.tree is None or (total is not None and not math.isnan(to_float(total)))
+    except Undecided:
+        return False
+
+
+def _second_moment(f: Target) -> Any:
+    if f.tree is None:
+        return None
+    try:
+        return expand(f, order=0).total_scalar
+    except InputError:
+        return None
 
 
 def floors_at_start(f: Target, kappa: int, visible: Visible) -> list[float] | None:

@@ -29,7 +29,7 @@ from asymptotics.expectations.quadrature import (
 )
 from asymptotics.expectations.sharpness import edges_around, layers_of
 from asymptotics.expectations.target_rule import energy_of
-from asymptotics.stairway.expansion_floors import floors_at_start, proved_spaces
+from asymptotics.stairway.expansion_floors import check_size, floors_at_start, knows_energy, proved_spaces
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, named_part
@@ -45,7 +45,9 @@ _FINEST = {1: 64.0, 2: 4.0, 3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0}
 _POINTS = {1: 4000, 2: 600, 3: 90, 4: 32, 5: 14, 6: 9}
 #: Weights, relative to the largest, below which a point of a rule is left out.
 _NEGLIGIBLE = 1e-19
-#: Values of f above this have squares that are no floats.
+#: Most points of one rule: about a gigabyte in five directions.
+_MOST_POINTS = 8_000_000
+#: Values of f above this, or all below its inverse, have squares that are no floats.
 _LARGEST = 1e150
 
 
@@ -77,6 +79,7 @@ class NumericalFloors:
             raise InputError(
                 f"plateaus of a target that is no polynomial need at most {max(_STEP)} directions, not {f.r}."
             )
+        check_size(f)
         self.planes = [] if f.tree is None else _planes_of(f)
         self.error = 0.0
         self.fineness = 1.0
@@ -173,9 +176,13 @@ class NumericalFloors:
         points = (grid.x @ basis[:k])[:, None, :] + inner
         with np.errstate(all="ignore"):
             values = np.asarray(self.f(points.reshape(-1, self.f.r)), float).reshape(points.shape[:2])
-        if not np.max(np.abs(values)) < _LARGEST:
+        largest = float(np.max(np.abs(values), initial=0.0))
+        # Where all values of an expression are 0, they may lie below the floats, or the function far out.
+        too_small = largest < 1 / _LARGEST and (largest > 0 or not knows_energy(self.f))
+        if not largest < _LARGEST or too_small:
             raise InputError(
-                f"plateaus of {self.f.text!r} need values below {_LARGEST:g}, so that their squares are numbers: scale it."
+                f"plateaus of {self.f.text!r} need values between {1 / _LARGEST:g} and {_LARGEST:g}, so that their squares "
+                "are numbers: scale it."
             )
         return values
 
@@ -274,24 +281,35 @@ def _nested_grid(planes: Planes, r: int, k: int, refine: float) -> Grid:
         breaks[0] += _crossings(sloped)
     smooth = _symmetric(*trapezoid_rule(_STEP[r] / refine))
     outer, weights = _tensor([_split(b, r, refine) if b else smooth for b in breaks[:-1]])
+    if k == 0:
+        # Nothing of its symmetry is needed: the corners, most points, count for nothing.
+        kept = weights > _NEGLIGIBLE * weights.max()
+        outer, weights = outer[kept], weights[kept]
+    order = max(8, round((18 if r <= 2 else 12) * refine))
+    points = len(outer) * (int(REACH / 0.75) + len(sloped)) * order
+    if points > _MOST_POINTS:
+        raise InputError(
+            f"plateaus of a target with kinks along general directions in {r} variables would need {points:,} points "
+            f"of a rule, more than {_MOST_POINTS:,}: choose coordinates along the kinks."
+        )
     edges = [np.broadcast_to(np.arange(-REACH, REACH + 0.5, 1.5), (len(outer), int(REACH / 0.75) + 1))]
     edges += [((-b - outer @ n[:-1]) / n[-1])[:, None] for n, b in sloped]
     cuts = np.sort(np.clip(np.concatenate(edges, axis=1), -REACH, REACH), axis=1)
-    x, w = legendre(max(8, round((18 if r <= 2 else 12) * refine)))
+    x, w = legendre(order)
     size = np.diff(cuts, axis=1)
     last = (cuts[:, :-1, None] + size[:, :, None] * x).reshape(len(outer), -1)
     inner = (size[:, :, None] * w).reshape(len(outer), -1) * np.exp(-0.5 * last**2) / math.sqrt(2 * math.pi)
     if k == 0:
         return _one_row(outer, last, weights[:, None] * inner)
     # Outer points run over U first: points that share z_U are consecutive.
-    points = np.concatenate([np.repeat(outer[:, None], last.shape[1], axis=1), last[..., None]], axis=2)
+    joined = np.concatenate([np.repeat(outer[:, None], last.shape[1], axis=1), last[..., None]], axis=2)
     joint = weights[:, None] * inner
     if k == r:
-        flat = points.reshape(-1, r)
+        flat = joined.reshape(-1, r)
         return Grid(flat, joint.ravel(), np.zeros((1, 1, 0)), np.ones((1, 1)), np.arange(len(flat))[::-1])
     learned, share = _tensor([_split(b, r, refine) if b else smooth for b in breaks[:k]])
     rows = len(learned)
-    y = points[..., k:].reshape(rows, -1, r - k)
+    y = joined[..., k:].reshape(rows, -1, r - k)
     wy = joint.reshape(rows, -1) / share[:, None]
     return Grid(learned, share, y, wy, np.arange(rows)[::-1])
 

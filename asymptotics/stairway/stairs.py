@@ -13,8 +13,9 @@ from 3 on): ``plateaus_activation`` restricts both the floor and the recursion t
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from asymptotics.floating import own_floating_state
@@ -23,6 +24,7 @@ from asymptotics.results import UNKNOWN, ErrorBudget
 from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite.errors import InputError
+from hermite.exact.magnitudes import decimal, json_value
 from hermite.exact.subspaces import rational, to_float
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
@@ -36,6 +38,7 @@ _LONGEST = 40
 class Plateaus(Frozen):
     """One step of the stairway: the learned subspace and the floors at κ = 0, 1, … (``exact``: as fractions).
 
+    A floor beyond the floats is infinite, or 0, as the nearest float; ``exact`` has it, JSON has null and tables its decimal.
     ``error`` of the floors is relative to the largest of the row.
     """
 
@@ -49,13 +52,17 @@ class Plateaus(Frozen):
     plateaus_activation: tuple[float, ...] | None = None
     error: ErrorBudget = UNKNOWN
 
+    @property
+    def _known(self) -> Sequence[Fraction | float]:
+        return self.plateaus if self.exact is None else [Fraction(text) for text in self.exact]
+
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON, with the activation's own subspace."""
         row: dict[str, Any] = {
             "step": self.step,
             "dim": self.dim,
             "subspace": self.subspace,
-            "plateaus": self.plateaus,
+            "plateaus": [json_value(exact) for exact in self._known],
             "plateaus_exact": self.exact,
             "plateaus_activation": self.plateaus_activation,
             "dim_activation": self.dim_activation,
@@ -121,8 +128,8 @@ class PlateauTable(Frozen):
         for row in self.rows:
             subspace = pretty([list(vector) for vector in row.subspace], self.variables)
             values = [
-                exact if exact and len(exact) <= _LONGEST else f"{value:.6g}"
-                for exact, value in zip(row.exact or [""] * len(row.plateaus), row.plateaus, strict=True)
+                exact if exact and len(exact) <= _LONGEST else decimal(value)
+                for exact, value in zip(row.exact or [""] * len(row.plateaus), row._known, strict=True)
             ]
             lines.append([str(row.step), subspace, *values])
             if row.plateaus_activation is not None:

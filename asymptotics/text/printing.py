@@ -52,13 +52,19 @@ def expansion_text(expansion: Mapping[str, Any]) -> str:
     """The coefficients and the energies of ``giantstep expand``."""
     if expansion["exactness"] == "undecided":
         return f"undecided: {expansion['reason']}"
-    coefficients = [[f"({k})", c["exact"], c["value"]] for k, c in expansion["coefficients"].items()]
-    energies = [[k, energy] for k, energy in enumerate(expansion["energies"])]
+    from hermite.exact.scalars import shortened
+
+    beyond = expansion["beyond_floats"]
+    coefficients = [
+        [f"({k})", shortened(c["exact"]) if c["exact"] else None, beyond.get(f"coefficients.{k}", c["value"])]
+        for k, c in expansion["coefficients"].items()
+    ]
+    energies = [[k, beyond.get(f"energies.{k}", energy)] for k, energy in enumerate(expansion["energies"])]
+    total, rest = (beyond.get(key, expansion[key]) for key in ("total_energy", "residual_energy"))
     parts = [
         table(["order of He", "coefficient", "value"], coefficients),
         table(["k", "energy"], energies),
-        f"total energy E f^2  {number(expansion['total_energy'])}\n"
-        f"above order {expansion['order']:<8}{number(expansion['residual_energy'])}",
+        f"total energy E f^2  {number(total)}\nabove order {expansion['order']:<8}{number(rest)}",
         f"how this is known: {expansion['exactness']}",
     ]
     return "\n\n".join(parts)

@@ -135,8 +135,10 @@ def _same(f: Target, a: Expression, b: Expression) -> bool:
     from hermite.engines.canonical import canonical
     from hermite.engines.constants import Unsupported
     from hermite.language.normal_form import normal_form
+    from hermite.target import Target
 
-    if f.is_polynomial:
+    # A map with square roots takes a rational polynomial to one that is none.
+    if f.is_polynomial and all(Target(tree, f.variables).is_polynomial for tree in (a, b)):
         return polynomial_terms(f, a) == polynomial_terms(f, b)
     if normal_form(a) == normal_form(b):
         return True

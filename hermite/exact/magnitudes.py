@@ -1,0 +1,61 @@
+"""Exact numbers whose size no float holds: they are shown in decimals, and null in JSON, never as 0 or an infinity."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import flint
+
+from hermite.exact.subspaces import rational, sharp, to_float
+from hermite.exact.undecided import Undecided
+
+
+def beyond_floats(x: Any) -> bool:
+    """Whether ``x`` is not zero and its nearest float is 0 or infinite.
+
+    >>> beyond_floats(rational(10) ** 400), beyond_floats(rational(10) ** -400), beyond_floats(rational(0))
+    (True, True, False)
+    """
+    if isinstance(x, float):
+        return False
+    try:
+        value = to_float(_exact(x))
+    except Undecided:
+        # It rests on an integral that could not be enclosed: nothing is known of its size.
+        return False
+    return math.isinf(value) or (value == 0.0 and _is_not_zero(x))
+
+
+def json_value(x: Any) -> float | None:
+    """The nearest float, or None for what no float holds (its exact form or its decimal says how large it is)."""
+    return None if beyond_floats(x) else to_float(_exact(x))
+
+
+def decimal(x: Any, digits: int = 6) -> str:
+    """``x`` as a decimal of ``digits`` digits, whatever its size.
+
+    >>> decimal(rational(2) * rational(10) ** 400), decimal(0.5), decimal(Fraction(1, 3), 3)
+    ('2e+400', '0.5', '0.333')
+    """
+    if not beyond_floats(x):
+        return f"{to_float(_exact(x)):.{digits}g}"
+    with flint.ctx.workprec(256):
+        text = str(sharp(_exact(x)).mid().str(digits, radius=False))
+    mantissa, _, exponent = text.partition("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa}e{exponent}" if exponent else mantissa
+
+
+def _exact(x: Any) -> Any:
+    return rational(x) if isinstance(x, (int, Fraction)) else x
+
+
+def _is_not_zero(x: Any) -> bool:
+    if isinstance(x, (int, Fraction, flint.fmpq)):
+        return bool(x != 0)
+    try:
+        return x.is_zero() is False
+    except Undecided:
+        return False
