@@ -14,6 +14,7 @@ import warnings
 import click
 
 from asymptotics.commands import pages, predictions, simulations, targets
+from asymptotics.commands.start import leave_at_once
 from asymptotics.commands.terminal import (
     INPUT_ERROR,
     INTERNAL_ERROR,
@@ -94,12 +95,12 @@ def main() -> None:
     warnings.showwarning = lambda message, *_args, **_kwargs: note(f"warning: {message}")
     interrupts = Interrupts()
     # A job in the background of a shell, which starts it with Ctrl-C ignored, is left alone.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, leave_at_once):
         signal.signal(signal.SIGINT, interrupts)
         # The last thing before the interpreter ends, which would give Ctrl-C its deadly meaning back.
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    # Questions about an expression answer at once, sweeps tell their own progress; theories may take their time.
-    quick = not sys.argv[1:] or sys.argv[1] in ("leap", "expand", "init", "simulate", "--help", "--version")
+    # Sweeps tell their own progress; everything else may take its time.
+    quick = not sys.argv[1:] or sys.argv[1] in ("init", "simulate", "--help", "--version")
     alive = None if quick else Heartbeat()
     try:
         code = run(sys.argv[1:])
