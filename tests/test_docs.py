@@ -32,6 +32,35 @@ def test_every_claim_has_a_function_a_test_and_a_notebook() -> None:
         assert all((ROOT / notebook).exists() for notebook in notebooks)
 
 
+BLOCKS = [
+    pytest.param(code, id=f"{page.stem} {place}")
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for place, code in enumerate(
+        re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    )
+]
+
+
+@pytest.mark.parametrize("code", BLOCKS)
+def test_every_block_of_python_on_a_page_runs(code: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_floor_plan_shows_every_room_and_what_stands_beside_them() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    plan = text.split("```")[1]
+    for package in ("hermite", "asymptotics"):
+        for path in sorted((ROOT / package).rglob("*")):
+            if path.name.startswith("__") or path.parent.name == "__pycache__":
+                continue
+            if path.is_dir() or (path.parent.name == package and path.suffix == ".py"):
+                name = path.name if path.is_dir() else path.stem
+                assert re.search(rf"\b{name}\b", plan), f"{name} of {package}"
+
+
 @pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_nb", "furo")),
     reason="needs the extra docs",
