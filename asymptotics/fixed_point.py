@@ -170,16 +170,6 @@ def solve(
     return solution
 
 
-def check(
-    g: Map, value: npt.ArrayLike, *, blocks: Sequence[slice], physical: Check, tol: float = 1e-12
-) -> Solution | None:
-    """The ``Solution`` of a point found otherwise, in closed form say; None unless it is one to ``tol``."""
-    x = np.atleast_1d(np.asarray(value, dtype=float))
-    counter = _Counter(g, tuple(blocks), 1)
-    solution = _solution(counter, x, counter(x), physical, tol, "closed form", Status.STALLED)
-    return solution if solution.converged else None
-
-
 def amplification(g: Map, solution: Solution, blocks: Sequence[slice], probes: int = 4) -> float | None:
     """1/(1 − ρ), ρ the largest |(g'v)_i|/|v_i| after some steps v ← g'v from v = x.
 

@@ -73,13 +73,7 @@ def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progres
     theory and the reason as its ``validity_note``.
     """
     if not simulate:
-        points = list(_points(experiment))
-        found = []
-        tell = paced(progress)
-        for i, (training, ridge) in enumerate(points):
-            tell(f"theory of point {i + 1} of {len(points)} (step {training.steps})")
-            found.append(_row(training, ridge, theory(experiment, training, ridge)))
-        return found
+        return _predicted_rows(experiment, list(_points(experiment)), paced(progress))
     rows: dict[tuple[Any, ...], Row] = {}
     units = list(experiment.units())
     for i, unit in enumerate(units):
@@ -88,6 +82,24 @@ def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progres
             row = compared(experiment, training, ridge, unit.simulation, measured, progress)
             rows.setdefault(_key(row), row)
     return list(rows.values())
+
+
+def _predicted_rows(
+    experiment: Experiment, points: Sequence[tuple[Training, Ridge]], tell: Progress
+) -> list[Row]:
+    """The rows of ``points`` without a simulation; a training's points are asked for together."""
+    places: dict[Training, list[int]] = {}
+    for i, (training, _) in enumerate(points):
+        places.setdefault(training, []).append(i)
+    rows: list[Row] = [{}] * len(points)
+    done = 0
+    for training, mine in places.items():
+        found = theory_along(experiment, training, [points[i][1] for i in mine])
+        for i in mine:
+            done += 1
+            tell(f"theory of point {done} of {len(points)} (step {training.steps})")
+            rows[i] = _row(training, points[i][1], next(found))
+    return rows
 
 
 def compared(
@@ -109,26 +121,39 @@ def compared(
 
 def theory(experiment: Experiment, training: Training, ridge: Ridge) -> Risk:
     """The predicted errors at one point; where the test error is infinite, that is the prediction, with its reason."""
-    from asymptotics.generalisation.errors import risk
+    return next(theory_along(experiment, training, [ridge]))
+
+
+def theory_along(experiment: Experiment, training: Training, ridges: Sequence[Ridge]) -> Iterator[Risk]:
+    """``theory`` at every ridge, as they are found."""
+    from asymptotics.generalisation.errors import risk_outcomes
+
+    outcomes = risk_outcomes(experiment.target, experiment.network, training, ridges)
+    return (_or_infinite(training, ridge, found) for ridge, found in zip(ridges, outcomes, strict=True))
+
+
+def _or_infinite(training: Training, ridge: Ridge, found: Risk | InputError) -> Risk:
+    """``found``; raises what it refuses, but an infinite test error is a prediction."""
     from asymptotics.generalisation.spiked.linear_sector import InfiniteTestError
 
-    try:
-        return risk(experiment.target, experiment.network, training, ridge)
-    except InfiniteTestError as error:
-        # The fit goes through every sample.
-        return Risk(
-            test_error=math.inf,
-            train_error=0.0,
-            excess_risk=math.inf,
-            step=training.steps,
-            alpha=ridge.alpha,
-            beta=ridge.beta,
-            lam=ridge.lam,
-            d=ridge.d,
-            solver="interpolation threshold",
-            validity=Validity.LEADING_ORDER,
-            validity_note=" ".join(error.problems),
-        )
+    if isinstance(found, Risk):
+        return found
+    if not isinstance(found, InfiniteTestError):
+        raise found
+    # The fit goes through every sample.
+    return Risk(
+        test_error=math.inf,
+        train_error=0.0,
+        excess_risk=math.inf,
+        step=training.steps,
+        alpha=ridge.alpha,
+        beta=ridge.beta,
+        lam=ridge.lam,
+        d=ridge.d,
+        solver="interpolation threshold",
+        validity=Validity.LEADING_ORDER,
+        validity_note=" ".join(found.problems),
+    )
 
 
 def beside(ridge: Ridge, simulation: Simulation) -> Ridge:

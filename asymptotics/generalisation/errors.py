@@ -6,8 +6,9 @@ A new theory is a file in :mod:`asymptotics.generalisation.ridge_theories` and a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from asymptotics.caches import SetUps
@@ -84,8 +85,50 @@ def risk_curve(
     set_ups: SetUps | None = None,
 ) -> list[Risk]:
     """``risk`` at every ridge of a curve; the moments are computed once (and kept in ``set_ups``, if given)."""
+    found = []
     kept = SetUps() if set_ups is None else set_ups
-    return [_risk(_setting(f, network, training, ridge, None, kept), throw) for ridge in ridges]
+    for point in risk_outcomes(f, network, training, ridges, throw=throw, set_ups=kept):
+        if isinstance(point, InputError):
+            raise point
+        found.append(point)
+    return found
+
+
+def risk_outcomes(
+    f: Target | str,
+    network: Network | None,
+    training: Training | None,
+    ridges: Iterable[Ridge],
+    *,
+    throw: bool = True,
+    set_ups: SetUps | None = None,
+) -> Iterator[Risk | InputError]:
+    """``risk`` at every ridge, as they are found; an ``InputError`` in the place of a point that has no answer.
+
+    Neighbours of one theory are handed to it together. ``set_ups``: what is kept from point to point (default: what
+    single calls of ``risk`` share).
+    """
+    training = training or Training(steps=0)
+    base = _setting(f, network, training, None, None, _SHARED if set_ups is None else set_ups)
+    units = natural_units(base.f, base.network, training, readout_is_replaced=True)
+
+    def theory_of(setting: Setting) -> Theory | InputError:
+        try:
+            return chosen(setting)
+        except InputError as error:
+            return error
+
+    settings = [replace(base, ridge=ridge) for ridge in ridges]
+    for theory, points in groupby(settings, key=theory_of):
+        if isinstance(theory, InputError):
+            yield theory
+            continue
+        asked = [replace(s, f=units.target, network=units.network, training=units.training) for s in points]
+        for setting, found in zip(asked, theory.solve_many(asked, throw), strict=True):
+            if isinstance(found, InputError):
+                yield found
+            else:
+                yield _within_meaning(units.restored_risk(theory.finished(setting, found)))
 
 
 def _setting(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
@@ -18,6 +19,7 @@ from asymptotics.caches import SetUps
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import ErrorBudget, Risk, Validity
+from hermite.errors import InputError
 from hermite.target import Target
 
 
@@ -167,9 +169,20 @@ class Theory(ABC):
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The errors; ``ConvergenceError`` unless ``throw`` is false."""
 
+    def solve_many(self, settings: Sequence[Setting], throw: bool) -> Iterator[Risk | InputError]:
+        """``solve`` at points of one curve (they differ in the ridge), in order; a refusal in the place of its point."""
+        for setting in settings:
+            try:
+                yield self.solve(setting, throw)
+            except InputError as error:
+                yield error
+
     def answer(self, setting: Setting, throw: bool = True) -> Risk:
         """``solve``, with what was not used in the note, and "exact" only for what is."""
-        found = self.solve(setting, throw)
+        return self.finished(setting, self.solve(setting, throw))
+
+    def finished(self, setting: Setting, found: Risk) -> Risk:
+        """What :meth:`solve` found, with what was not used in the note, and "exact" only for what is."""
         unused = [
             f"{name} = {_shown(value)}"
             for name, value in setting.given().items()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from asymptotics.generalisation.ridge_theories.settings_used import (
@@ -10,12 +13,19 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
     NEURONS,
     removed_orders,
 )
-from asymptotics.generalisation.spiked.linear_sector import solve_units
+from asymptotics.generalisation.spiked.linear_sector import (
+    Errors,
+    refuse_singular,
+    solve_points,
+    solve_units,
+)
+from asymptotics.generalisation.spiked.one_group import Point
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import spiked_units
 from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes
 from asymptotics.results import Risk, Validity
+from hermite.errors import InputError
 
 
 class ProportionalStart(Theory):
@@ -46,15 +56,42 @@ class ProportionalStart(Theory):
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The two neurons of a pair are equal before any step: half as many features, lambda unchanged."""
-        alpha, beta = setting.ratios
-        distinct = beta / 2 if setting.network.is_symmetric else beta
-        errors = solve_units(
-            start_units(setting), alpha, distinct, setting.ridge.lam, d=setting.ridge.d, throw=throw
-        )
+        alpha, distinct = _ratios(setting)
+        ridge = setting.ridge
+        errors = solve_units(start_units(setting), alpha, distinct, ridge.lam, d=ridge.d, throw=throw)
+        return self._risk(setting, errors)
+
+    def solve_many(self, settings: Sequence[Setting], throw: bool) -> Iterator[Risk | InputError]:
+        """All points at once where they share one type of neurons."""
+        units = start_units(settings[0])
+        points: list[Point] = []
+        refused: list[InputError | None] = []
+        for setting in settings:
+            ridge = setting.ridge
+            point = Point(*_ratios(setting), ridge.lam, math.inf if ridge.d is None else ridge.d)
+            points.append(point)
+            try:
+                refuse_singular(units, *point[:3])
+                refused.append(None)
+            except InputError as error:
+                refused.append(error)
+        for setting, found, refusal in zip(settings, solve_points(units, points), refused, strict=True):
+            if refusal is not None:
+                yield refusal
+            else:
+                yield self.solve(setting, throw) if found is None else self._risk(setting, found)
+
+    def _risk(self, setting: Setting, errors: Errors) -> Risk:
         return result(
             setting, self.name, self.surety(setting), errors.test, errors.train, errors.solver_error,
             order_parameters=errors.order_parameters, solution=errors.sus.solution,
         )  # fmt: skip
+
+
+def _ratios(setting: Setting) -> tuple[float, float]:
+    """alpha, and the distinct features per dimension."""
+    alpha, beta = setting.ratios
+    return alpha, beta / 2 if setting.network.is_symmetric else beta
 
 
 def start_units(setting: Setting) -> Units:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, susceptibilities
+from asymptotics.generalisation.spiked.one_group import Numbers, Plain, Point, is_plain
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from hermite.errors import ConvergenceError, InputError
 
@@ -52,6 +55,43 @@ def solve_units(
     estimator or its error does not exist; ``ConvergenceError`` unless ``throw`` is false.
     """
     refuse_singular(units, alpha, beta, lam)
+    if is_plain(units):
+        (errors,) = _in_closed_form(units, [Point(alpha, beta, lam, math.inf if d is None else d)])
+        if errors is not None:
+            return errors
+    return _in_general(units, alpha, beta, lam, d, throw)
+
+
+def solve_points(units: Units, points: Sequence[Point]) -> list[Errors | None]:
+    """``solve_units`` at many points of plain units, those that are solved in closed form; None for any other.
+
+    All points are worked out at once; refusals are the caller's (:func:`refuse_singular`).
+    """
+    return _in_closed_form(units, points) if is_plain(units) and points else [None] * len(points)
+
+
+def _in_closed_form(units: Units, points: Sequence[Point]) -> list[Errors | None]:
+    found = Plain(units, points).errors()
+    solved = found.solved
+    return [_errors_at(found, i) if solved[i] else None for i in range(len(points))]
+
+
+def _errors_at(found: Numbers, i: int) -> Errors:
+    L, T, W = (values[i].reshape(1, 1) for values in (found.L, found.T, found.W))
+    sus = Susceptibilities(
+        float(found.om[i]), found.iv[i : i + 1], found.inverse[i].reshape(1, 1, 1), L, T, W, found.solution(i)
+    )
+    return Errors(
+        float(found.test[i]),
+        float(found.train[i]),
+        float(found.norm2[i]),
+        found.means[i : i + 1],
+        found.alignment[i : i + 1],
+        sus,
+    )
+
+
+def _in_general(units: Units, alpha: float, beta: float, lam: float, d: int | None, throw: bool) -> Errors:
     sus = susceptibilities(units, alpha, beta, lam, throw=throw)
     try:
         first = first_moments(units, sus, alpha, d)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import Map, Solution, amplification, check, continuation, solve
-from asymptotics.generalisation.spiked.one_group import OneGroup
+from asymptotics.fixed_point import Map, Solution, amplification, continuation, solve
 from asymptotics.generalisation.spiked.ridge_equations import Units
 
 Array = npt.NDArray[np.float64]
@@ -36,35 +35,14 @@ def susceptibilities(
     """Fixed point of (V1, N⁻¹): V = μ1ᵀ V1 μ1 + Σ ν tr(Ms N⁻¹), N = el + (α E[Ms/(om+V)] + ρ∘T)/β, V1 = W."""
     om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
     system = System(units, alpha, 1.0 / beta, om)
-    solution = _one_group(system, el) or _many_groups(system, el, throw)
+    solution = _fixed_point(system, el, throw)
     solution = replace(solution, amplification=amplification(system.map_at(el), solution, system.blocks))
     _, inverse = system.unpack(solution.value)
     iv = system.iv(solution.value)
     return Susceptibilities(om, iv, inverse, *system.responses(iv, inverse), solution)
 
 
-def _one_group(system: System, el: float) -> Solution | None:
-    """In closed form up to one number, where that is all there is; None where it does not reach the usual tolerance."""
-    units = system.units
-    if units.mu1.size != 1 or units.members.size != 1:
-        return None
-    found = OneGroup(
-        slope2=float(units.mu1[0, 0]) ** 2,
-        spread=float(units.spread.item()),
-        count=float(units.count.item()),
-        rho=float(units.rho.item()),
-        alpha=system.alpha,
-        inverse_beta=system.inverse_beta,
-        om=system.om,
-        el=el,
-    ).solve()
-    if found is None:
-        return None
-    # Checked by the equations themselves: one pass of their map.
-    return check(system.map_at(el), found, blocks=system.blocks, physical=system.physical)
-
-
-def _many_groups(system: System, el: float, throw: bool) -> Solution:
+def _fixed_point(system: System, el: float, throw: bool) -> Solution:
     units = system.units
     safe = el if el > 0 else 1e-2 * units.scale
     above = system.start(safe)

@@ -56,6 +56,7 @@ def measured(experiment: Experiment, unit: Any) -> dict[tuple[Training, Ridge], 
 @pytest.fixture
 def experiment(monkeypatch: pytest.MonkeyPatch) -> Experiment:
     monkeypatch.setattr(curves, "theory", predicted)
+    monkeypatch.setattr(curves, "theory_along", lambda e, t, ridges: (predicted(e, t, r) for r in ridges))
     monkeypatch.setattr(curves, "simulated_risks", measured)
     return Experiment.from_toml(TEXT)
 

@@ -213,7 +213,7 @@ def test_the_error_of_the_solver_covers_that_of_a_looser_one(ridge, training, mo
 
 @pytest.mark.parametrize("network", [Network(), TANH, Network("abs"), Network("x + He2(x)/2")])
 def test_one_group_in_closed_form_is_the_solution_of_the_general_equations(network, monkeypatch) -> None:
-    import asymptotics.generalisation.spiked.nonlinear_sector as sector
+    import asymptotics.generalisation.spiked.linear_sector as sector
 
     rng = np.random.default_rng(5)
     points = [Ridge(*np.exp(rng.uniform(-2, 2, 2)), math.exp(rng.uniform(-12, 5))) for _ in range(15)]
@@ -225,7 +225,11 @@ def test_one_group_in_closed_form_is_the_solution_of_the_general_equations(netwo
     ]
     closed = [risk(F, network, STARTED, ridge) for ridge in points]
     assert {found.solution.method for found in closed} == {"closed form"}
-    monkeypatch.setattr(sector, "_one_group", lambda *_: None)
+    together = errors.risk_curve(F, network, STARTED, points)
+    assert [(p.test_error, p.train_error) for p in together] == [
+        (p.test_error, p.train_error) for p in closed
+    ]
+    monkeypatch.setattr(sector, "is_plain", lambda _: False)
     for found, ridge in zip(closed, points, strict=True):
         general = risk(F, network, STARTED, ridge)
         assert general.solution.method != "closed form"
