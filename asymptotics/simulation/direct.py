@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.simulation.seeds import BLOCK, generator, normal_chunks
-from asymptotics.simulation.state import Fields, check_finite, labels
+from asymptotics.simulation.seeds import BLOCK
+from asymptotics.simulation.state import Fields, check_finite
 from asymptotics.simulation.student import FIRST_BATCH, WEIGHTS, Setup, Student
 from hermite.errors import InputError
 
@@ -26,13 +26,15 @@ class DirectNetwork(Student):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self.rows = chunk_rows(self.d, self.p, setup.memory, self.dtype.itemsize)
-        weights = generator(self.entropy, self.replicate, WEIGHTS).standard_normal((self.distinct, self.d))
-        weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+        self.rows = chunk_rows(self.d, self.p, setup.memory, self.dtype.itemsize, self.backend.most_rows)
+        xp = self.backend.xp
+        self.kind = getattr(xp, self.dtype.name)
+        weights = self.backend.normals(self.entropy, self.replicate, WEIGHTS)(self.distinct, self.d)
+        weights /= xp.linalg.vector_norm(weights, axis=1, keepdims=True)
         biases = self.drawn_biases(setup.bias)
         self.mirrored = setup.symmetric
-        self.weights = self.backend.send(weights.astype(self.dtype))
-        self.biases = None if biases is None else self.backend.send(biases.astype(self.dtype))
+        self.weights = xp.astype(weights, self.kind)
+        self.biases = None if biases is None else xp.astype(biases, self.kind)
 
     def _twice(self, x: Any, axis: int = 0) -> Any:
         """``x`` followed by its mirror image along an axis: all neurons from the first half."""
@@ -46,37 +48,39 @@ class DirectNetwork(Student):
             self.biases = None if self.biases is None else self._twice(self.biases)
             self.mirrored = False
 
-    def _samples(self, stream: int, n: int) -> Iterator[tuple[Array, Any, Any]]:
-        """(z on the host, z, neuron fields); while partners are equal, the fields of the first half only."""
+    def _batch(self, stream: int, n: int) -> Iterator[Any]:
+        """``n`` samples z (m, d) in chunks, on the backend."""
         key = (self.replicate, FIRST_BATCH + 2 * stream)
-        for host in normal_chunks(self.entropy, key, n, self.d, self.rows, self.dtype):
-            z = self.backend.send(host)
+        return self.backend.normal_chunks(self.entropy, key, n, self.d, self.rows, self.dtype)
+
+    def _samples(self, stream: int, n: int) -> Iterator[tuple[Any, Any]]:
+        """(z, neuron fields); while partners are equal, the fields of the first half only."""
+        for z in self._batch(stream, n):
             neurons = z @ self.weights.T
             if self.biases is not None:
                 neurons += self.biases
-            yield host, z, neurons
+            yield z, neurons
 
     def fields(self, stream: int, n: int) -> Iterator[Fields]:
         """``n`` fresh samples in chunks, with the fields of all p neurons."""
-        for host, _, neurons in self._samples(stream, n):
+        for z, neurons in self._samples(stream, n):
             full = self._twice(neurons, axis=1) if self.mirrored else neurons
-            yield Fields(host[:, : self.target.r], full, host)
+            yield Fields(z[:, : self.target.r], full, z)
 
-    def low_orders(self, stream: int, n: int) -> tuple[float, Array]:
+    def low_orders(self, stream: int, n: int) -> tuple[Any, Any]:
         """m = mean(y) and B = (1/n) Zᵀ(y − m) of the batch, as far as ``remove_orders`` asks; else zeros."""
+        xp, zeros = self.backend.xp, self.backend.zeros
         if not self.remove_orders:
-            return 0.0, np.zeros(self.d)
+            return 0.0, zeros(self.d)
         rng = self.noise(stream)
-        total, weighted, first = 0.0, np.zeros(self.d), np.zeros(self.d)
-        for z in normal_chunks(
-            self.entropy, (self.replicate, FIRST_BATCH + 2 * stream), n, self.d, self.rows, self.dtype
-        ):
-            y = labels(self.target, z[:, : self.target.r], rng)
-            total += float(y.sum())
-            weighted += y.astype(self.dtype) @ z
-            first += z.sum(axis=0, dtype=np.float64)
+        total, weighted, first = zeros(), zeros(self.d), zeros(self.d)
+        for z in self._batch(stream, n):
+            y = self.labels(z[:, : self.target.r], rng)
+            total = total + xp.sum(y)
+            weighted += xp.astype(y, self.kind) @ z
+            first += xp.sum(z, axis=0, dtype=xp.float64)
         mean = total / n
-        slope = (weighted - mean * first) / n if 1 in self.remove_orders else np.zeros(self.d)
+        slope = (weighted - mean * first) / n if 1 in self.remove_orders else zeros(self.d)
         return mean, slope
 
     def giant_step(self, stream: int, n: int, rate: float, keep: float = 1.0) -> None:
@@ -88,37 +92,33 @@ class DirectNetwork(Student):
         rng = self.noise(stream)
         xp, send = self.backend.xp, self.backend.send
         readout = send((self.readout / self.p).astype(self.dtype))
-        gradient = xp.zeros(self.weights.shape, dtype=xp.float64, device=self.weights.device)
-        for host, z, neurons in self._samples(stream, n):
-            delta = labels(self.target, host[:, : self.target.r], rng) - mean
+        gradient = self.backend.zeros(*self.weights.shape)
+        for z, neurons in self._samples(stream, n):
+            delta = self.labels(z[:, : self.target.r], rng) - mean
             if 1 in self.remove_orders:
-                delta = delta - host @ slope.astype(self.dtype)
-            error = send(delta.astype(self.dtype))
+                delta = delta - z @ xp.astype(slope, self.kind)
+            error = xp.astype(delta, self.kind)
             if not self.mirrored:
                 error = error - self.sigma(neurons) @ readout
             slopes = self.slope(neurons)
             slopes *= error[:, None]
-            gradient += xp.astype(slopes.T @ z, xp.float64)
+            gradient += slopes.T @ z
         if self.mirrored:
             gradient = self._twice(gradient)
             self._unfold()
-        moved = (
-            keep * xp.astype(self.weights, xp.float64) + send((rate / n) * self.readout[:, None]) * gradient
-        )
+        moved = keep * self.backend.double(self.weights) + send((rate / n) * self.readout[:, None]) * gradient
         # Squares of fields must fit single precision (1e38).
         check_finite(np.where(float(xp.max(xp.abs(moved))) < 1e15, 0.0, np.nan))
         self.weights = xp.astype(moved, self.weights.dtype)
 
     def overlaps(self) -> tuple[Array, Array]:
         """M = W W*ᵀ (p, r) and Q = W Wᵀ (p, p)."""
-        w = self.backend.fetch(self._twice(self.weights) if self.mirrored else self.weights).astype(
-            np.float64
-        )
-        return w[:, : self.target.r].copy(), w @ w.T
+        w = self.backend.double(self._twice(self.weights) if self.mirrored else self.weights)
+        return self.backend.fetch(w[:, : self.target.r]).copy(), self.backend.fetch(w @ w.T)
 
 
-def chunk_rows(d: int, p: int, memory: int, itemsize: int) -> int:
-    """Rows of a chunk so that weights, gradient and four arrays a chunk fit the memory budget.
+def chunk_rows(d: int, p: int, memory: int, itemsize: int, most: int = 4096) -> int:
+    """Rows of a chunk, at most ``most``, so that weights, gradient and four arrays a chunk fit the memory budget.
 
     Raises ``InputError`` if not even one block of rows fits.
     """
@@ -128,4 +128,4 @@ def chunk_rows(d: int, p: int, memory: int, itemsize: int) -> int:
     if rows < BLOCK:
         needed = (fixed + BLOCK * row) / 1e9
         raise InputError(f"simulation.memory must be at least {needed:.2g} GB for d = {d} and p = {p}.")
-    return min(rows, 4096)
+    return min(rows, most)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from asymptotics.simulation.backends import NUMPY
 from asymptotics.simulation.seeds import block_of, generator, normal_chunks
-from asymptotics.simulation.state import Fields, check_finite, labels, output
+from asymptotics.simulation.state import Fields, check_finite, output
 from asymptotics.simulation.student import FIRST_BATCH, WEIGHTS, Setup, Student
 from hermite.errors import InputError
 
@@ -110,7 +110,7 @@ class ReducedNetwork(Student):
         vu = np.zeros((self.p, factor.shape[1]))
         scale = np.zeros((self.p, self.p))
         for u, chunk in self._draws(stream, n):
-            delta = labels(self.target, chunk.target, rng) - output(self, chunk.neurons)
+            delta = self.labels(chunk.target, rng) - output(self, chunk.neurons)
             s = self.slope(chunk.neurons)
             s *= delta.astype(self.dtype)[:, None]
             vu += s.T @ u

@@ -9,6 +9,7 @@ number of columns: the errors at one λ are the same to the last bit whatever el
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.simulation.state import Network, check_finite, labels
+from asymptotics.simulation.backends import Backend
+from asymptotics.simulation.state import Network, check_finite
 from hermite.target import Target
 
 Array = npt.NDArray[Any]
@@ -30,21 +32,23 @@ class Fit:
     train_error: Array
 
 
-def solve_ridge(gram: Array, moment: Array, lambdas: Sequence[float]) -> list[Array]:
+def solve_ridge(backend: Backend, gram: Any, moment: Any, lambdas: Sequence[float]) -> list[Any]:
     """(gram + λ)^(-1) moment for every λ, each of shape (size,); λ = 0 on the range of ``gram`` only.
 
     At λ = 0 ``gram`` must have been accumulated in double precision: near interpolation its smallest eigenvalues are
     far below the rounding of single precision.
     """
-    check_finite(gram, moment)
-    values, vectors = np.linalg.eigh(gram)
-    floor = max(float(values[-1]), 0.0) * len(values) * np.finfo(np.float64).eps
+    xp = backend.xp
+    check_finite(float(xp.sum(xp.abs(gram))), float(xp.sum(xp.abs(moment))))
+    values, vectors = xp.linalg.eigh(gram)
+    floor = max(float(values[-1]), 0.0) * values.shape[0] * np.finfo(np.float64).eps
     projected = vectors.T @ moment
+    one, none = xp.ones_like(values), xp.zeros_like(values)
     solutions = []
     for lam in lambdas:
         shifted = values + lam
-        inverse = np.where(
-            shifted > (floor if lam == 0 else 0.0), 1.0 / np.where(shifted > 0, shifted, 1.0), 0.0
+        inverse = xp.where(
+            shifted > (floor if lam == 0 else 0.0), 1.0 / xp.where(shifted > 0, shifted, one), none
         )
         solutions.append(vectors @ (inverse * projected))
     return solutions
@@ -71,43 +75,45 @@ def fit_and_test(
             np.insert(rest.test_error, place, zero.test_error),
             np.insert(rest.train_error, place, zero.train_error),
         )
-    p = len(network.readout)
-    xp, send, fetch = network.backend.xp, network.backend.send, network.backend.fetch
+    backend = network.backend
+    p, xp, double = len(network.readout), backend.xp, backend.double
+    root = math.sqrt(p)
     mean, slope = network.low_orders(streams[0], n2)
     rng = network.noise(streams[0])
+    linear = 1 in network.remove_orders
     dual = n2 < p
-    precision = xp.float64 if 0 in lambdas else None
-    stored: list[Array] = []
-    ys: list[Array] = []
-    gram, moment, square = np.zeros((p, p) if not dual else (0, 0)), np.zeros(p), 0.0
+    stored: list[Any] = []
+    ys: list[Any] = []
+    gram, moment, square = backend.zeros(*((0, 0) if dual else (p, p))), backend.zeros(p), backend.zeros()
     for chunk in network.fields(streams[0], n2):
         x = network.sigma(chunk.neurons)
-        x = x if precision is None else xp.astype(x, precision)
-        y = labels(target, chunk.target, rng) - mean
-        if chunk.z is not None and slope.any():
-            y = y - chunk.z @ slope.astype(chunk.z.dtype)
+        x = double(x) if 0 in lambdas else x
+        y = network.labels(chunk.target, rng) - mean
+        if linear:
+            y = y - chunk.z @ xp.astype(slope, chunk.z.dtype)
         if dual:
-            stored.append(fetch(x) / np.sqrt(p))
+            stored.append(double(x) / root)
             ys.append(y)
         else:
-            gram += fetch(x.T @ x) / p
-            moment += fetch(x.T @ xp.astype(send(y), x.dtype)) / np.sqrt(p)
-            square += float(y @ y)
+            gram += (x.T @ x) / p
+            moment += double(x.T @ xp.astype(y, x.dtype)) / root
+            square = square + y @ y
     if dual:
-        x, y = np.concatenate(stored).astype(np.float64), np.concatenate(ys)
-        readouts = [x.T @ weights for weights in solve_ridge(x @ x.T, y, lambdas)]
-        train = [float(np.mean((y - x @ a) ** 2)) for a in readouts]
+        x, y = xp.concat(stored), xp.concat(ys)
+        readouts = [x.T @ weights for weights in solve_ridge(backend, x @ x.T, y, lambdas)]
+        train = [float(xp.mean((y - x @ a) ** 2)) for a in readouts]
     else:
-        readouts = solve_ridge(gram, moment, lambdas)
+        readouts = solve_ridge(backend, gram, moment, lambdas)
         train = [float(square - 2 * moment @ a + a @ (gram @ a)) / n2 for a in readouts]
-    total = np.zeros(len(lambdas))
+    total = [backend.zeros() for _ in lambdas]
     for chunk in network.fields(streams[1], n_test):
         x = network.sigma(chunk.neurons)
-        y = labels(target, chunk.target, None) - mean
-        if chunk.z is not None and slope.any():
-            y = y - chunk.z @ slope.astype(chunk.z.dtype)
+        y = network.labels(chunk.target, None) - mean
+        if linear:
+            y = y - chunk.z @ xp.astype(slope, chunk.z.dtype)
         for i, a in enumerate(readouts):
-            gap = y - fetch(x @ xp.astype(send(a / np.sqrt(p)), x.dtype)).astype(np.float64)
-            total[i] += gap @ gap
-    check_finite(total, train)
-    return Fit(total / n_test + target.noise, np.maximum(train, 0.0))
+            gap = y - double(x @ xp.astype(a / root, x.dtype))
+            total[i] = total[i] + gap @ gap
+    test = np.array([float(value) for value in total])
+    check_finite(test, train)
+    return Fit(test / n_test + target.noise, np.maximum(train, 0.0))

@@ -23,7 +23,7 @@ from asymptotics.learning.given_directions import along_given, cosines_with_give
 from asymptotics.learning.natural_units import natural_units
 from asymptotics.results import Overlaps, Risk, Validity
 from asymptotics.simulation.averages import mean_and_error, readout_groups, step_overlaps
-from asymptotics.simulation.backends import get_backend
+from asymptotics.simulation.backends import STREAMS, get_backend
 from asymptotics.simulation.blas import blas_threads
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.protocols import PROTOCOL_STEPS
@@ -226,7 +226,9 @@ class Job:
         identity = {"content": self.content, "seed": s.seed, "how": how, "generation": generation}
         # Older versions stored overlaps with an orthonormal basis in the place of the given directions.
         turned = self.f.gram is not None and self.ridge is None
-        return identity | ({"directions": "given"} if turned else {})
+        stream = STREAMS[s.backend]
+        drawn = {} if stream == "numpy" else {"stream": stream}
+        return identity | drawn | ({"directions": "given"} if turned else {})
 
     # What overflows is caught by ``check_finite`` and told in one sentence.
     @np.errstate(over="ignore", invalid="ignore")
@@ -263,7 +265,7 @@ class Job:
             first = _STEP * (step + 1)
             if self.ridge is None:
                 ratio = units.readout / units.label
-                risk = units.errors(population_risk(student, f, first, s.test_samples, ratio))
+                risk = units.errors(population_risk(student, first, s.test_samples, ratio))
                 m, q = student.overlaps()
                 found.append((along_given(self.f, m), q, risk))
             elif step in self.steps:

@@ -41,6 +41,11 @@ def generator(entropy: int, *key: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(entropy, spawn_key=key)))
 
 
+def seed_of(entropy: int, *key: int) -> int:
+    """64 bits for a generator of another library, of one purpose within a unit."""
+    return int(np.random.SeedSequence(entropy, spawn_key=key).generate_state(1, np.uint64)[0])
+
+
 def block_of(width: int) -> int:
     """Rows of a block of ``width`` normals: about 2^16 of them, so that seeding a substream costs little beside them.
 

@@ -6,7 +6,8 @@ in a direct simulation, the samples themselves (m, d).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,24 +16,24 @@ import numpy.typing as npt
 
 from asymptotics.simulation.backends import Backend, Function
 from hermite.errors import InputError
-from hermite.target import Target
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Fields:
-    """Fields of m samples; ``neurons`` on the backend, ``z`` (on the host) only where the samples exist."""
+    """Fields of m samples on the backend; ``z`` only where the samples exist."""
 
-    target: Array
+    target: Any
     neurons: Any
-    z: Array | None = None
+    z: Any = None
 
 
 class Network(Protocol):
     """A simulated first layer."""
 
     readout: Array
+    remove_orders: tuple[int, ...]
     backend: Backend
     sigma: Function
 
@@ -48,21 +49,24 @@ class Network(Protocol):
         """M (p, r) and Q (p, p)."""
         ...
 
-    def noise(self, stream: int) -> np.random.Generator:
-        """The generator of the label noise of a batch."""
+    def noise(self, stream: int) -> Callable[..., Any]:
+        """The standard normals of the label noise of a batch."""
         ...
 
-    def low_orders(self, stream: int, n: int) -> tuple[float, Array]:
-        """Mean and linear coefficients that ``remove_orders`` takes off the labels of a batch."""
+    def labels(self, fields: Any, noise: Callable[..., Any] | None) -> Any:
+        """y for target fields (m, r), in double precision on the backend; without ``noise`` none is added."""
+        ...
+
+    def low_orders(self, stream: int, n: int) -> tuple[Any, Any]:
+        """Mean and linear coefficients that ``remove_orders`` takes off the labels of a batch, on the backend."""
         ...
 
 
-def labels(target: Target, fields: Array, rng: np.random.Generator | None) -> Array:
-    """y = f*(z) + √Δ ξ for target fields (m, r), in double precision; without ``rng`` no noise."""
-    y: Array = np.asarray(target(np.ascontiguousarray(fields, dtype=np.float64)), dtype=np.float64)
-    if rng is not None and target.noise > 0:
-        y = y + np.sqrt(target.noise) * rng.standard_normal(len(y))
-    return y
+def noisy(values: Any, variance: float, noise: Callable[..., Any] | None) -> Any:
+    """Labels of mean ``values`` (m,): with noise of that variance, if its stream is given."""
+    if noise is None or not variance > 0:
+        return values
+    return values + math.sqrt(variance) * noise(values.shape[0])
 
 
 def check_finite(*values: Any) -> None:
@@ -73,23 +77,23 @@ def check_finite(*values: Any) -> None:
         )
 
 
-def output(network: Network, neurons: Any) -> Array:
-    """f(z) = (1/p) Σ_i ã_i σ(field_i), shape (m,), in double precision on the host."""
+def output(network: Network, neurons: Any) -> Any:
+    """f(z) = (1/p) Σ_i ã_i σ(field_i), shape (m,), in double precision on the backend."""
     features = network.sigma(neurons)
-    readout = network.backend.send(network.readout / len(network.readout))
-    return network.backend.fetch(features @ network.backend.xp.astype(readout, features.dtype)).astype(
-        np.float64
-    )
+    backend = network.backend
+    readout = backend.send(network.readout / len(network.readout))
+    return backend.double(features @ backend.xp.astype(readout, features.dtype))
 
 
-def population_risk(network: Network, target: Target, stream: int, n: int, unit: float = 1.0) -> float:
+def population_risk(network: Network, stream: int, n: int, unit: float = 1.0) -> float:
     """E[(f* − f)²] of the network as it stands, over ``n`` fresh samples, without label noise.
 
     ``unit``: the network's output is counted in so many units of the target.
     """
-    total = 0.0
+    total = network.backend.zeros()
     for chunk in network.fields(stream, n):
-        gap = labels(target, chunk.target, None) - unit * output(network, chunk.neurons)
-        total += float(gap @ gap)
-    check_finite(total)
-    return total / n
+        gap = network.labels(chunk.target, None) - unit * output(network, chunk.neurons)
+        total = total + gap @ gap
+    found = float(total)
+    check_finite(found)
+    return found / n

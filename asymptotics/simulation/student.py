@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.simulation.backends import NUMPY, Backend
-from asymptotics.simulation.seeds import generator
+from asymptotics.simulation.state import noisy
 from hermite.target import Target
 
 Array = npt.NDArray[Any]
@@ -47,19 +48,23 @@ class Student:
     def __init__(self, setup: Setup) -> None:
         self.target, self.remove_orders, self.backend = setup.target, setup.remove_orders, setup.backend
         self.sigma, self.slope = setup.backend.functions(setup.activation)
+        self.values = setup.backend.target(setup.target)
         self.readout = np.asarray(setup.readout, dtype=np.float64)
         self.d, self.p, self.r = setup.d, len(setup.readout), setup.target.r
         self.dtype = np.dtype(setup.dtype)
         self.entropy, self.replicate = setup.entropy, setup.replicate
         self.distinct = self.p // 2 if setup.symmetric else self.p
 
-    def drawn_biases(self, bias: float) -> Array | None:
-        """Biases of the distinct neurons; None without."""
+    def drawn_biases(self, bias: float) -> Any:
+        """Biases of the distinct neurons, in double precision; None without."""
         if not bias:
             return None
-        drawn: Array = bias * generator(self.entropy, self.replicate, BIASES).standard_normal(self.distinct)
-        return drawn
+        return bias * self.backend.normals(self.entropy, self.replicate, BIASES)(self.distinct)
 
-    def noise(self, stream: int) -> np.random.Generator:
-        """The generator of the label noise of a batch."""
-        return generator(self.entropy, self.replicate, FIRST_BATCH + 2 * stream + 1)
+    def noise(self, stream: int) -> Callable[..., Any]:
+        """The standard normals of the label noise of a batch."""
+        return self.backend.normals(self.entropy, self.replicate, FIRST_BATCH + 2 * stream + 1)
+
+    def labels(self, fields: Any, noise: Callable[..., Any] | None) -> Any:
+        """y = f*(z) + √Δ ξ for target fields (m, r), in double precision on the backend; without ``noise`` none."""
+        return noisy(self.values(fields), self.target.noise, noise)

@@ -41,11 +41,82 @@ def test_array_api_strict_equals_numpy(
     np.testing.assert_allclose(numbers(network, remove=(0, 1)), expected, rtol=1e-9, atol=1e-10)
 
 
-def test_torch_equals_numpy() -> None:
-    pytest.importorskip("torch")
-    network = Network(width=6)
-    torch = replace(SETTING, backend="torch")
-    np.testing.assert_allclose(numbers(network, setting=torch), numbers(network), rtol=1e-9, atol=1e-10)
+def test_torch_equals_numpy_on_the_stream_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("array_api_compat.torch")
+    network = Network(width=6, bias=0.3)
+    expected = numbers(network, remove=(0, 1))
+    monkeypatch.setattr(runner, "get_backend", lambda *_: Backend(torch, torch.device("cpu")))
+    np.testing.assert_allclose(numbers(network, remove=(0, 1)), expected, rtol=1e-9, atol=1e-10)
+
+
+def test_a_callable_is_evaluated_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    import array_api_strict
+
+    text = Target("z1 + z1*z2", gram=[[1, "1/2"], ["1/2", 1]])
+    f = Target.from_function(lambda x: text(x), 2)
+    ridge = Ridge(alpha=3.0, beta=0.4)
+    expected = [simulate(g, Network(), Training(1), ridge, SETTING).risks[0] for g in (text, f)]
+    monkeypatch.setattr(runner, "get_backend", lambda *_: Backend(array_api_strict))
+    for g, old in zip((text, f), expected, strict=True):
+        assert simulate(g, Network(), Training(1), ridge, SETTING).risks[0].test_error == pytest.approx(
+            old.test_error, rel=1e-9
+        )
+
+
+class TestTheStreamOfTorch:
+    """Drawn on the device: other numbers than NumPy's, of the same law, the same for any size of the chunks."""
+
+    @pytest.fixture
+    def backend(self) -> Backend:
+        pytest.importorskip("torch")
+        return get_backend("torch", "cpu")
+
+    def test_rows_do_not_depend_on_chunks_nor_on_where_they_end(self, backend: Backend) -> None:
+        def rows(n: int, most: int) -> Any:
+            chunks = backend.normal_chunks(7, (0, 3), n, 5, most, "float32")
+            return np.concatenate([backend.fetch(chunk).copy() for chunk in chunks])
+
+        whole = rows(3000, 3000)
+        assert whole.shape == (3000, 5)
+        np.testing.assert_array_equal(rows(3000, 300), whole)
+        np.testing.assert_array_equal(rows(700, 512), whole[:700])
+        assert not np.any(rows(3000, 3000)[:256] == whole[256:512])
+
+    def test_draws_are_standard_normal_and_streams_differ(self, backend: Backend) -> None:
+        n = 40_000
+        x, y = (backend.fetch(backend.normals(7, 0, key)(n)) for key in (1, 2))
+        assert np.abs(np.mean(x)) * np.sqrt(n) < 4
+        assert np.abs(np.mean(x**2) - 1) * np.sqrt(n / 2) < 4
+        assert np.abs(np.mean(x**4) - 3) * np.sqrt(n / 96) < 4
+        assert np.abs(np.mean(x * y)) * np.sqrt(n) < 4
+        np.testing.assert_array_equal(x, backend.fetch(backend.normals(7, 0, 1)(n)))
+
+    def test_errors_have_the_law_of_those_of_numpy(self, backend: Backend) -> None:
+        setting = Simulation(d=40, replicates=24, test_samples=2000)
+        means, squares = [], []
+        for name in ("numpy", "torch"):
+            (found,) = simulate(
+                F,
+                Network(),
+                Training(1),
+                Ridge(alpha=3.0, beta=0.5),
+                replace(setting, backend=name),
+                steps=[1],
+            ).risks
+            assert found.test_error_sem is not None
+            means.append(found.test_error)
+            squares.append(found.test_error_sem**2)
+        assert abs(means[1] - means[0]) / np.sqrt(sum(squares)) < 4
+        assert means[0] != means[1]
+
+
+def test_the_stream_is_part_of_the_identity_of_a_unit() -> None:
+    def identity(backend: str) -> dict[str, Any]:
+        setting = replace(SETTING, backend=backend)
+        return runner.Job(F, Network(width=6), Training(1), None, setting, (0, 1), ()).identity
+
+    assert "stream" not in identity("numpy")
+    assert identity("torch")["stream"] == "torch"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is installed")

@@ -15,7 +15,6 @@ from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork, bartlett
 from asymptotics.simulation.ridge_fit import fit_and_test
 from asymptotics.simulation.seeds import block_of, normal_chunks, unit_entropy
-from asymptotics.simulation.state import labels
 from asymptotics.simulation.student import Setup
 from hermite import InputError, Target
 
@@ -88,7 +87,7 @@ class TestDirectStep:
                 [c.copy() for c in normal_chunks(student.entropy, (0, 2 + 2 * step), n, 30, 256, "f8")]
             )
             # The noise is drawn chunk by chunk from one generator: the same as all at once.
-            y = labels(F, z[:, :2], student.noise(step))
+            y = student.labels(z[:, :2], student.noise(step))
             if orders:
                 y = y - y.mean()
                 if 1 in orders:
@@ -162,10 +161,10 @@ class TestRidge:
         student = network(symmetric=False, readout=rng.standard_normal(p))
         fit = fit_and_test(student, F, [lam], n2=n2, n_test=n_test, streams=(7, 8))
         (train,), (test,) = list(student.fields(7, n2)), list(student.fields(8, n_test))
-        x, y = RELU(train.neurons) / np.sqrt(p), labels(F, train.target, student.noise(7))
+        x, y = RELU(train.neurons) / np.sqrt(p), student.labels(train.target, student.noise(7))
         penalty = np.sqrt(lam) * np.eye(p)
         a = np.linalg.lstsq(np.concatenate([x, penalty]), np.concatenate([y, np.zeros(p)]), rcond=1e-9)[0]
-        gap = labels(F, test.target, None) - RELU(test.neurons) @ a / np.sqrt(p)
+        gap = student.labels(test.target, None) - RELU(test.neurons) @ a / np.sqrt(p)
         assert fit.train_error[0] == pytest.approx(np.mean((y - x @ a) ** 2), abs=1e-8)
         assert fit.test_error[0] == pytest.approx(np.mean(gap**2) + F.noise, rel=1e-5)
 
@@ -176,10 +175,10 @@ class TestRidge:
         fit = fit_and_test(student, F, [0.0], n2=n2, n_test=2000, streams=(500, 501))
         train, test = next(student.fields(500, n2)), next(student.fields(501, 2000))
         x = RELU(train.neurons).astype(np.float64) / np.sqrt(p)
-        y = labels(F, train.target, student.noise(500))
+        y = student.labels(train.target, student.noise(500))
         a = np.linalg.lstsq(x, y, rcond=None)[0]
         assert fit.train_error[0] == pytest.approx(np.mean((y - x @ a) ** 2), rel=1e-4)
-        gap = labels(F, test.target, None) - RELU(test.neurons).astype(np.float64) @ a / np.sqrt(p)
+        gap = student.labels(test.target, None) - RELU(test.neurons).astype(np.float64) @ a / np.sqrt(p)
         assert fit.test_error[0] == pytest.approx(np.mean(gap**2) + F.noise, rel=1e-3)
 
     def test_overflow_of_the_fit_is_refused(self) -> None:
