@@ -14,7 +14,7 @@ import warnings
 import click
 
 from asymptotics.commands import pages, predictions, simulations, targets
-from asymptotics.commands.start import leave_at_once
+from asymptotics.commands.early import leave_at_once
 from asymptotics.commands.terminal import (
     INPUT_ERROR,
     INTERNAL_ERROR,

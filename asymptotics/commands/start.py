@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from types import FrameType
 
-#: Exit code of an interrupted command, as in shells.
-INTERRUPTED = 130
-
-
-def leave_at_once(_signal: int, _frame: FrameType | None) -> None:
-    """End the process: nothing is open yet that would have to be closed."""
-    try:
-        os.write(2, b"giantstep: interrupted.\n")
-    except OSError:
-        pass
-    os._exit(INTERRUPTED)
+from asymptotics.commands.early import leave_at_once
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -82,7 +83,8 @@ def kink_planes(f: Target) -> list[tuple[Array, float]] | None:
     if planes is None:
         return None
     turned = [(f.cholesky.T @ normal, offset) for normal, offset in planes]
-    return [(n / np.linalg.norm(n), float(b / np.linalg.norm(n))) for n, b in turned if np.linalg.norm(n) > 0]
+    # Squares of huge normals are no floats: math.hypot needs none.
+    return [(n / math.hypot(*n), float(b / math.hypot(*n))) for n, b in turned if np.any(n)]
 
 
 def _kink_planes(tree: Expression, r: int) -> list[tuple[Array, float]] | None:

@@ -10,6 +10,7 @@ read.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def layers_of_tree(tree: Expression, r: int, cholesky: Array | None = None) -> t
         if form is None:
             continue
         constant, linear, square = form[0], form[1] @ turn, turn.T @ form[2] @ turn
-        size = float(np.linalg.norm(linear))
+        size = math.hypot(*linear)
         if node.name == "exp" and np.any(square):
             found += _bumps(linear, square)
         elif np.any(square) or size == 0:
@@ -110,7 +111,10 @@ def degree_of(e: Expression) -> int | None:
 
 
 def quadratic_form(e: Expression, r: int) -> tuple[float, Array, Array] | None:
-    """(c, b, A) if e(u) = c + b·u + uᵀAu, from its values at a few points; None if it is no such polynomial."""
+    """(c, b, A) if e(u) = c + b·u + uᵀAu, from its values at a few points; None if it is no such polynomial.
+
+    None also where those values are no floats.
+    """
     from hermite.language.expressions import compile_numpy
 
     degree = degree_of(e)
@@ -118,8 +122,10 @@ def quadratic_form(e: Expression, r: int) -> tuple[float, Array, Array] | None:
         return None
     function = compile_numpy(e)
     unit = np.eye(r)
-    constant = float(function(np.zeros((1, r)))[0])
-    plus, minus = function(unit) - constant, function(-unit) - constant
+    constant, plus, minus = float(function(np.zeros((1, r)))[0]), function(unit), function(-unit)
+    if not (np.isfinite(constant) and np.all(np.isfinite(plus)) and np.all(np.isfinite(minus))):
+        return None
+    plus, minus = plus - constant, minus - constant
     linear, diagonal = (plus - minus) / 2, (plus + minus) / 2
     square = np.diag(diagonal)
     for i in range(r):

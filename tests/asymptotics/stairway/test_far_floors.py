@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import mpmath
 import pytest
 
 from asymptotics.stairway.stairs import plateaus
+from hermite import GiantstepError
 
 
 @pytest.mark.parametrize("a", [5, 14, 20])
@@ -34,3 +37,22 @@ def test_the_stairway_is_that_of_any_unit(unit: str) -> None:
     assert [row.subspace for row in one] == [row.subspace for row in other]
     for a, b in zip(one, other, strict=True):
         assert b.plateaus == pytest.approx([x * float(unit) ** 2 for x in a.plateaus], rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "logistic(z1*(z1-1e155))",
+        "tanh(1e300*(z1-2)*(z1+1e5))",
+        "exp(-(1e170*z1-z2)^2)",
+        "relu(1e200*(z1+z2))*1e-200",
+    ],
+)
+def test_arguments_whose_squares_are_no_floats_warn_of_nothing(text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            rows = plateaus(text, kappa=1).rows
+        except GiantstepError:
+            return
+    assert all(0 <= floor <= 1 for row in rows for floor in row.plateaus)
