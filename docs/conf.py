@@ -10,9 +10,11 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from docstrings import process, public_page  # noqa: E402
+from language_page import language_page  # noqa: E402
 from mathml import visit_block, visit_inline  # noqa: E402
 
 from asymptotics import __version__  # noqa: E402
+from asymptotics.experiment.reference import markdown_reference  # noqa: E402
 
 # Sphinx reads only what lies below this folder.
 shutil.copytree(
@@ -22,6 +24,8 @@ shutil.copytree(
     ignore=shutil.ignore_patterns(".ipynb_checkpoints"),
 )
 
+(HERE / "experiment-file.md").write_text(markdown_reference(), encoding="utf-8")
+(HERE / "language.md").write_text(language_page(), encoding="utf-8")
 (HERE / "public.md").write_text(public_page(), encoding="utf-8")
 
 project = "giantstep"

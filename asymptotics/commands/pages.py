@@ -11,15 +11,18 @@ import click
 from asymptotics.commands.terminal import example, note, out_option, overridable, say, settings, write
 
 
-@click.command(epilog=example("giantstep init > experiment.toml"))
-def init() -> None:
-    """Print an example experiment file that runs."""
-    say(
-        resources.files("asymptotics.experiment")
-        .joinpath("example.toml")
-        .read_text(encoding="utf-8")
-        .rstrip("\n")
-    )
+@click.command(epilog=example("giantstep init > experiment.toml", "giantstep init --all"))
+@click.option("--all", "everything", is_flag=True, help="Every key, with its default and what it may be.")
+def init(everything: bool) -> None:
+    """Print an example experiment file that runs; its first line names the schema that editors complete by."""
+    room = resources.files("asymptotics.experiment")
+    if everything:
+        from asymptotics.experiment.reference import full_example
+
+        text = full_example()
+    else:
+        text = room.joinpath("example.toml").read_text(encoding="utf-8").rstrip("\n")
+    say(f"#:schema {Path(str(room.joinpath('experiment.schema.json'))).as_uri()}\n{text}")
 
 
 @click.command(

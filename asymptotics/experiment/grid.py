@@ -115,7 +115,7 @@ class Experiment:
         if not isinstance(data, Mapping):
             raise InputError(f"An experiment must be tables by name, not {schema.show(data)}.")
         problems: list[str] = []
-        known = ("target", *_TABLES)
+        known = ("target", *TABLES)
         for name in data:
             if name not in known:
                 near = schema.suggestion(str(name), known)
@@ -125,7 +125,7 @@ class Experiment:
         tables = {name: v if isinstance(v := data.get(name, {}), Mapping) else {} for name in known}
         target = _target(tables["target"], problems)
         grids = {
-            name: _table(name, tables[name], table_rules, problems) for name, table_rules in _TABLES.items()
+            name: _table(name, tables[name], table_rules, problems) for name, table_rules in TABLES.items()
         }
         given = {key: value for key, value in _NETWORK_DEFAULTS.items() if key not in tables["network"]}
         problems += network_problems(given | grids["network"])
@@ -235,7 +235,7 @@ def check_units(count: int) -> None:
 #: Sentences about one list; a long list may be wrong as a whole.
 MOST_PROBLEMS = 20
 _NETWORK_DEFAULTS = {f.name: f.default for f in fields(Network)}
-_TABLES: dict[str, dict[str, Rule]] = {
+TABLES: dict[str, dict[str, Rule]] = {
     "network": NETWORK_RULES,
     "training": TRAINING_RULES,
     "ridge": RIDGE_RULES,
@@ -304,7 +304,7 @@ def _unknown(table: str, key: str, known: Mapping[str, Any]) -> str:
 def _axes(table: str, grid: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Field → its values, for every key of one table; a list that is no grid is one value."""
     return {
-        "lam" if key == "lambda" else key: value if _TABLES[table][key].grid else (value,)
+        "lam" if key == "lambda" else key: value if TABLES[table][key].grid else (value,)
         for key, value in grid.items()
     }
 

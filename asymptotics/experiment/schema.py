@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 from hermite.errors import InputError
+
+_T = TypeVar("_T")
 
 
 class Refused(Exception):
@@ -29,6 +31,20 @@ class Rule:
     convert: Callable[[Any], Any]
     allowed: str
     grid: bool = False
+
+
+#: What a converter takes, as JSON Schema: what editors complete by, and the column "type" of the documentation.
+SHAPES: dict[Callable[[Any], Any], dict[str, Any]] = {}
+
+
+def _shaped(convert: Callable[[Any], _T], shape: dict[str, Any]) -> Callable[[Any], _T]:
+    SHAPES[convert] = shape
+    return convert
+
+
+def shape_of(rule: Rule) -> dict[str, Any]:
+    """JSON Schema of one value of ``rule``; anything where its converter has none."""
+    return dict(SHAPES.get(rule.convert, {}))
 
 
 #: Values of one list; a file of 1 MB has no room for more.
@@ -61,7 +77,7 @@ def integer(minimum: int, below: int = 2**63) -> Callable[[Any], int]:
             raise Refused
         return int(value)
 
-    return convert
+    return _shaped(convert, {"type": "integer", "minimum": minimum})
 
 
 def number(minimum: float, *, open_end: bool = False, infinite: bool = False) -> Callable[[Any], float]:
@@ -78,7 +94,8 @@ def number(minimum: float, *, open_end: bool = False, infinite: bool = False) ->
             raise Refused
         return x
 
-    return convert
+    bound = {} if math.isinf(minimum) else {"exclusiveMinimum" if open_end else "minimum": minimum}
+    return _shaped(convert, {"type": "number"} | bound)
 
 
 def choice(*names: str) -> Callable[[Any], str]:
@@ -89,7 +106,7 @@ def choice(*names: str) -> Callable[[Any], str]:
             return value
         raise Refused(suggestion(value, names) if isinstance(value, str) else "")
 
-    return convert
+    return _shaped(convert, {"type": "string", "enum": list(names)})
 
 
 def suggestion(given: str, known: Iterable[str]) -> str:
@@ -217,7 +234,7 @@ def activation(value: Any) -> Any:
 
 def optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """``None`` or what ``convert`` takes."""
-    return lambda value: None if value is None else convert(value)
+    return _shaped(lambda value: None if value is None else convert(value), dict(SHAPES.get(convert, {})))
 
 
 def text(value: Any) -> str:
@@ -225,6 +242,32 @@ def text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise Refused
     return value
+
+
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+_MATRIX = {"type": "array", "items": _NUMBERS}
+_POSITIVE_INTEGER = {"type": "integer", "minimum": 1}
+SHAPES |= {
+    memory_bytes: {"anyOf": [{"type": "string"}, _POSITIVE_INTEGER]},
+    readout_law: {"anyOf": [{"type": "string", "enum": ["rademacher", "gaussian"]}, _MATRIX]},
+    width: {"anyOf": [{"const": "infinite"}, _POSITIVE_INTEGER]},
+    removed_orders: {"enum": [[], [0], [0, 1]]},
+    rate_exponent: {"anyOf": [{"const": "auto"}, {"type": "number", "minimum": 0.0}]},
+    times: _NUMBERS,
+    start: {
+        "anyOf": [
+            {"const": "random"},
+            {
+                "type": "object",
+                "properties": {"overlap": _MATRIX, "gram": _MATRIX},
+                "required": ["overlap"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+    activation: {"type": "string"},
+    text: {"type": "string"},
+}
 
 
 def check(
