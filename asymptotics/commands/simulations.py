@@ -112,6 +112,9 @@ def simulate(
     "--control-factor", type=float, metavar="X", help="How far off these settings are.  [default: 1.5]"
 )
 @click.option("--store", metavar="FILE", help="Take the simulation from a store of giantstep simulate.")
+@click.option(
+    "--data", metavar="CSV", help="Your own measurements: columns as in our tables, a row a point or a run."
+)
 @FORCE
 @OUT
 @JSON
@@ -122,19 +125,22 @@ def validate(
     controls: bool,
     control_factor: float | None,
     store: str | None,
+    data: str | None,
     force: bool,
     out: str | None,
     as_json: bool,
 ) -> int:
-    """Theory against simulation: z-scores and a verdict (exit code 1 if they disagree, or a control passes)."""
+    """Theory against simulation, or your own data: z-scores and a verdict (exit code 1 if they disagree, or a control passes)."""
     from asymptotics.comparison.validation import CONTROL_FACTOR
     from asymptotics.comparison.validation import validate as judge
     from asymptotics.text.printing import validation_text
 
     factor = control_factor if control_factor is not None else CONTROL_FACTOR if controls else None
-    experiment = load(file, force, simulated=store is None)
+    if store is not None and data is not None:
+        raise click.UsageError("--store and --data exclude each other.")
+    experiment = load(file, force, simulated=store is None and data is None)
     if store is None:
-        report = judge(experiment, note, sizes=sizes, rate=rate, controls=factor)
+        report = judge(experiment, note, sizes=sizes, rate=rate, controls=factor, data=data)
     else:
         from asymptotics.comparison.measurements import measured_in
         from asymptotics.comparison.validation import examine

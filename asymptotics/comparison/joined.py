@@ -9,6 +9,7 @@ set beside the same measurements as the right one. A row has ``quantity``, the c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -145,6 +146,9 @@ def _error_rows(experiment: Experiment, point: MeasuredRisk, altered: Altered, l
     limit = _or_none(lambda: theory(experiment, training, replace(ridge, d=None))) if limits else None
     energy = _energy(experiment)
     for quantity in ("test_error", "train_error"):
+        if math.isnan(getattr(point.risk, quantity)):
+            # Not measured: a user's own table need not have both.
+            continue
         yield {
             "quantity": quantity,
             **_coordinates(point.training, point.ridge, point.simulation),

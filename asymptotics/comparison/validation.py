@@ -55,8 +55,9 @@ def validate(
     sizes: int = 3,
     rate: str = "auto",
     controls: float | None = None,
+    data: Any = None,
 ) -> ValidationReport:
-    """Simulate every point of ``experiment`` and judge the theory there.
+    """Simulate every point of ``experiment``, or take your measurements of it, and judge the theory there.
 
     Compares the ridge fit's test and train errors, and, if the file has no [ridge] table, the overlaps
     instead.
@@ -71,8 +72,15 @@ def validate(
     controls
         Also judge theories whose alpha or eta are off by this factor (not 1); they must be refused.
 
+    data
+        Your own measurements in place of a simulation: a pandas DataFrame, or a CSV file (own_data.py has the columns).
+
     Raises ``InputError`` with fewer than 3 replicates, or where no theory covers a point.
     """
+    if data is not None:
+        from asymptotics.comparison.own_data import measured_by_user
+
+        return examine(experiment, measured_by_user(experiment, data), progress, rate=rate, controls=controls)
     _check(experiment, sizes, rate, controls)
     experiment = with_sizes(experiment, sizes)
     refuse_without_theory(experiment)

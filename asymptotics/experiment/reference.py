@@ -71,7 +71,7 @@ COMMANDS = {
 }
 _CLASSES = {"network": Network, "training": Training, "ridge": Ridge, "simulation": Simulation}
 _RENAMED = {"ridge.lam": "ridge.lambda"}
-_TARGET = {
+_TARGET: dict[str, tuple[float | None, dict[str, Any], str]] = {
     "expression": (None, {"type": "string"}, "an expression in z1, z2, ..."),
     "noise": (0.0, {"type": "number", "minimum": 0.0}, "a finite number of at least 0"),
     "gram": (
@@ -110,17 +110,15 @@ class Key:
 
 def keys() -> Iterator[Key]:
     """Every key in the order of the file's tables."""
-    for name, (default, shape, allowed) in _TARGET.items():
-        yield Key("target", name, default, allowed, shape)
+    for name, (value, shape, allowed) in _TARGET.items():
+        yield Key("target", name, value, allowed, shape)
     for table, rules in TABLES.items():
-        defaults = {
+        defaults: dict[str, Any] = {
             _RENAMED.get(f"{table}.{f.name}", f"{table}.{f.name}"): f.default for f in fields(_CLASSES[table])
         }
         for name, rule in rules.items():
-            default = defaults[f"{table}.{name}"]
             # Kept in bytes; written as people do.
-            default = "1 GB" if name == "memory" else default
-            yield _of_rule(table, name, rule, default)
+            yield _of_rule(table, name, rule, "1 GB" if name == "memory" else defaults[f"{table}.{name}"])
 
 
 def _of_rule(table: str, name: str, rule: Rule, default: Any) -> Key:
