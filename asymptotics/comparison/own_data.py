@@ -20,6 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from asymptotics.comparison.joined import Measured, MeasuredRisk
 from asymptotics.experiment.columns import COORDINATES
 from asymptotics.experiment.grid import Experiment
@@ -119,7 +121,7 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
         column = pd.to_numeric(frame[name], errors="coerce").astype(float)
         bad = column.isna() & frame[name].notna()
         if bad.any():
-            row = int(bad.idxmax())
+            row = int(np.argmax(bad.to_numpy()))
             raise InputError(f"{name} must be numbers, not {frame[name][row]!r} (row {row + 1} of the data).")
         out[name] = column
     return pd.DataFrame(out)
@@ -191,7 +193,7 @@ def _summary(rows: pd.DataFrame, quantity: str, given: bool, where: str) -> tupl
     if not numbers.map(math.isfinite).all():
         raise InputError(f"{quantity} must be finite in every row of the data; it is not at {where}.")
     if given:
-        sem = float(rows[f"{quantity}_sem"].iloc[0])
+        sem = float(rows[f"{quantity}_sem"].to_numpy()[0])
         if not (math.isfinite(sem) and sem > 0):
             raise InputError(f"{quantity}_sem must be greater than 0, not {sem:g} (at {where}).")
         return float(numbers.iloc[0]), sem
@@ -199,7 +201,7 @@ def _summary(rows: pd.DataFrame, quantity: str, given: bool, where: str) -> tupl
         raise InputError(
             f"The data need at least 3 runs of a point, or a column {quantity}_sem; there are {len(rows)} at {where}."
         )
-    return float(numbers.mean()), float(numbers.sem())
+    return float(numbers.mean()), float(numbers.std(ddof=1) / math.sqrt(len(rows)))
 
 
 def _settings(
