@@ -141,7 +141,8 @@ class StepOverlaps(Frozen):
     ``lengths`` (r,)    ‖w*_m‖; None for unit vectors
     ``train_error``     E[(y − f)²] on the training batch, where it is reused (label noise included); else None
     ``samples``, ``time`` N = t n_b and s = N/d^max(leap − 1, 1), for online SGD; else None
-    ``runs``            the values of single replicates (simulation only): ``risk`` (R,), ``norm2`` (R, G), ``M`` (R, G, r)
+    ``runs``            the values of single replicates (simulation only): ``risk`` (R,), ``norm2`` (R, G), ``M`` (R, G, r), and
+                        ``train_error`` (R,) where a batch is reused
     """
 
     step: int
@@ -159,6 +160,7 @@ class StepOverlaps(Frozen):
     risk_sem: float | None = None
     lengths: Array | None = None
     train_error: float | None = None
+    train_error_sem: float | None = None
     samples: int | None = None
     time: float | None = None
     runs: dict[str, Array] | None = field(default=None, repr=False)
@@ -191,7 +193,7 @@ class StepOverlaps(Frozen):
                 row["quantiles"] = {k: v[g] for k, v in self.quantiles.items()}
             neurons.append(row)
         out: dict[str, Any] = {"step": self.step, "risk": self.risk, "neurons": neurons}
-        for name in ("train_error", "samples", "time"):
+        for name in ("train_error", "train_error_sem", "samples", "time"):
             if getattr(self, name) is not None:
                 out[name] = getattr(self, name)
         if self.risk_sem is not None:

@@ -13,7 +13,7 @@ import warnings
 
 import click
 
-from asymptotics.commands import pages, predictions, simulations, targets
+from asymptotics.commands import escapes, pages, predictions, simulations, targets
 from asymptotics.commands.early import leave_at_once
 from asymptotics.commands.terminal import (
     INPUT_ERROR,
@@ -71,6 +71,7 @@ for command in (
     predictions.overlaps,
     predictions.curve,
     predictions.spectrum,
+    escapes.escape,
     predictions.tune,
     predictions.samples,
     simulations.simulate,

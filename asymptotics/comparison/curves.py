@@ -26,6 +26,7 @@ Row = dict[str, Any]
 Progress = Callable[[str], None]
 
 COLUMNS = (
+    "protocol",
     "step",
     "batch_exponent",
     "alpha_train",

@@ -185,7 +185,8 @@ def _overlap_rows(
     predicted = predict(experiment, training, point.simulation)
     limit = _or_none(lambda: predict(experiment, training)) if limits else None
     for i in range(1, len(predicted.steps)):
-        at_limit = {} if limit is None else quantities(limit.steps[i], many)
+        step = predicted.steps[i].step
+        at_limit = _at(limit, step, many)
         singles = _runs(point.overlaps.steps[i], many)
         sizes = _roundings(predicted.steps[i], energy, many)
         means = quantities(point.overlaps.steps[i], many)
@@ -194,7 +195,8 @@ def _overlap_rows(
             if quantity in means:
                 yield {
                     "quantity": quantity,
-                    "step": i,
+                    "protocol": point.training.protocol,
+                    "step": step,
                     "batch_exponent": point.training.batch_exponent,
                     "alpha_train": point.training.alpha,
                     "eta": point.training.eta,
@@ -211,13 +213,21 @@ def _overlap_rows(
                 }
 
 
+def _at(limit: Overlaps | None, step: int, many: bool) -> dict[str, float]:
+    """The quantities of a limit after so many steps; empty where it has no such row."""
+    found = [] if limit is None else [one for one in limit.steps if one.step == step]
+    return quantities(found[0], many) if found else {}
+
+
 def quantities(step: StepOverlaps, many: bool) -> dict[str, float]:
-    """``risk``, ``norm2[…]`` and ``M_m[…]`` for every direction m, from 1.
+    """``risk``, ``train_error`` (a reused batch), ``norm2[…]`` and ``M_m[…]`` for every direction m, from 1.
 
     […] is the neuron, from 1, at fixed width, and the readout for many neurons, where entries of one readout (nodes
     of the bias) are averaged. Readouts on quadrature nodes have no counterpart in a simulation.
     """
     named = {"risk": float(step.risk)}
+    if step.train_error is not None:
+        named["train_error"] = float(step.train_error)
     keys = [f"ã={a:.6g}" for a in step.readout] if many else [f"{g + 1}" for g in range(len(step.readout))]
     for key in dict.fromkeys(keys):
         member = np.array([k == key for k in keys])
@@ -231,9 +241,11 @@ def _runs(step: StepOverlaps, many: bool) -> dict[str, np.ndarray[Any, Any]]:
     """The values of single replicates by quantity; empty if they are not known."""
     if step.runs is None:
         return {}
+    runs = step.runs
+    train = runs.get("train_error", [None] * len(runs["risk"]))
     singles = [
-        quantities(replace(step, risk=float(risk), norm2=norm2, M=m), many)
-        for risk, norm2, m in zip(step.runs["risk"], step.runs["norm2"], step.runs["M"], strict=True)
+        quantities(replace(step, risk=float(risk), train_error=error, norm2=norm2, M=m), many)
+        for risk, error, norm2, m in zip(runs["risk"], train, runs["norm2"], runs["M"], strict=True)
     ]
     return {name: np.array([single[name] for single in singles]) for name in singles[0]}
 
@@ -241,7 +253,9 @@ def _runs(step: StepOverlaps, many: bool) -> dict[str, np.ndarray[Any, Any]]:
 def _roundings(step: StepOverlaps, energy: float, many: bool) -> dict[str, float]:
     """What rounding alone may change of each quantity: M is at most ‖w‖ ‖w*‖."""
     size = np.sqrt(step.norm2)[:, None] * (np.ones(step.M.shape[1]) if step.lengths is None else step.lengths)
-    natural = replace(step, risk=(abs(step.risk) * energy) ** 0.5, norm2=step.norm2, M=size)
+    train = None if step.train_error is None else (step.train_error * energy) ** 0.5
+    risk = (abs(step.risk) * energy) ** 0.5
+    natural = replace(step, risk=risk, train_error=train, norm2=step.norm2, M=size)
     return {name: _PRECISION * value for name, value in quantities(natural, many).items()}
 
 
@@ -250,7 +264,9 @@ def _standard_errors(step: StepOverlaps) -> StepOverlaps:
     assert step.risk_sem is not None
     assert step.norm2_sem is not None
     assert step.M_sem is not None
-    return replace(step, risk=step.risk_sem, norm2=step.norm2_sem, M=step.M_sem)
+    return replace(
+        step, risk=step.risk_sem, train_error=step.train_error_sem, norm2=step.norm2_sem, M=step.M_sem
+    )
 
 
 def _or_none(compute: Callable[[], Any]) -> Any:

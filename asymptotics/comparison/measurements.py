@@ -95,10 +95,10 @@ def _risks(job: Job, rows: Rows) -> list[Measured]:
 def _overlaps(job: Job, rows: Rows) -> list[Measured]:
     steps = [
         replace(_step(step, here), lengths=lengths_of(job.f))
-        for step in range(job.training.steps + 1)
+        for step in job.reported
         if (here := _replicates(rows, step, None))
     ]
-    if len(steps) <= job.training.steps:
+    if len(steps) < len(job.reported):
         return []
     count = len(_replicates(rows, 0, None))
     d = job.simulation.d
@@ -123,14 +123,18 @@ def _replicates(rows: Rows, step: int, lam: float | None) -> Rows:
 def _step(step: int, rows: Rows) -> StepOverlaps:
     """Means over replicates; the overlaps of neurons with each other are not stored."""
     neurons = [row["neurons"] for row in rows]
+    trained = (
+        {"train_error": np.array([row["train_error"] for row in rows])} if "train_error" in rows[0] else {}
+    )
     runs = {
         "risk": np.array([row["risk"] for row in rows]),
         "norm2": np.array([[entry["norm2"] for entry in run] for run in neurons]),
         "M": np.array([[entry["M"] for entry in run] for run in neurons]),
-    }
+    } | trained
     m, m_sem = mean_and_error(runs["M"])
     norm2, norm2_sem = mean_and_error(runs["norm2"])
     risk, risk_sem = mean_and_error(runs["risk"])
+    train, train_sem = mean_and_error(trained["train_error"]) if trained else (None, None)
     return StepOverlaps(
         step=step,
         readout=np.array([entry["readout"] for entry in neurons[0]]),
@@ -142,5 +146,7 @@ def _step(step: int, rows: Rows) -> StepOverlaps:
         M_sem=m_sem,
         norm2_sem=norm2_sem,
         risk_sem=None if risk_sem is None else float(risk_sem),
+        train_error=None if train is None else float(train),
+        train_error_sem=None if train_sem is None else float(train_sem),
         runs=runs,
     )

@@ -35,7 +35,11 @@ class Run:
     def to_dict(self) -> dict[str, Any]:
         """``regime, steps [{step, risk, neurons, simulation}]`` and the training's settings."""
         result = self.theory.to_dict()
-        head = {"alpha": self.training.alpha, "eta": self.training.eta}
+        head: dict[str, Any] = {
+            "protocol": self.training.protocol,
+            "alpha": self.training.alpha,
+            "eta": self.training.eta,
+        }
         head["batch_exponent"] = self.training.batch_exponent
         for i, step in enumerate(result["steps"]):
             step["simulation"] = None if self.measured is None else self._simulated(i)
@@ -45,14 +49,18 @@ class Run:
         assert self.measured is not None
         measured = self.measured.to_dict()
         step = measured["steps"][i]
-        keys = ("neurons", "risk", "risk_sem")
+        keys = ["neurons", "risk", "risk_sem"]
+        keys += [key for key in ("train_error", "train_error_sem") if key in step]
         return {key: step.get(key) for key in keys} | {key: measured[key] for key in ("replicates", "d", "p")}
 
 
 def runs(experiment: Experiment, simulate: bool, progress: Callable[[str], None]) -> list[Run]:
     """Every run of the experiment; raises ``InputError`` where no law covers it."""
     if not simulate:
-        return [Run(training, predict(experiment, training)) for training in experiment.longest]
+        return [
+            Run(training, predict(experiment, training, experiment.simulation_of(training)))
+            for training in experiment.longest
+        ]
     points = [(training, s) for training in experiment.longest for s in experiment.simulations]
     found = []
     for i, (training, simulation) in enumerate(points):
@@ -87,23 +95,32 @@ def to_csv(documents: Sequence[Mapping[str, Any]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     names = [*overlap, "norm2", *(f"{name}_sem" for name in overlap), "norm2_sem", "risk", "risk_sem"]
+    # Columns that only some protocols have.
+    further = [
+        name
+        for name in ("train_error", "samples", "time")
+        if any(name in step for document in documents for step in document["steps"])
+    ]
+    beside = ["train_error", "train_error_sem"] if "train_error" in further else []
     writer.writerow(
-        ["alpha", "eta", "batch_exponent", "step", "readout", "weight"]
-        + [*overlap, "norm2", "risk"]
-        + [f"simulation_{name}" for name in [*names, "replicates", "d", "p"]]
+        ["protocol", "alpha", "eta", "batch_exponent", "step", "readout", "weight"]
+        + [*overlap, "norm2", "risk", *further]
+        + [f"simulation_{name}" for name in [*names, *beside, "replicates", "d", "p"]]
     )
     for document in documents:
-        head = [document[key] for key in ("alpha", "eta", "batch_exponent")]
+        head = [document[key] for key in ("protocol", "alpha", "eta", "batch_exponent")]
         for step in document["steps"]:
             simulation = step["simulation"]
             for g, entry in enumerate(step["neurons"]):
                 row = [*head, step["step"], entry["readout"], entry["weight"]]
-                row += [*entry["M"], entry["norm2"], step["risk"]]
+                row += [*entry["M"], entry["norm2"], step["risk"], *(step.get(name) for name in further)]
                 if simulation is not None:
                     measured = partner(entry, g, simulation["neurons"])
                     row += [*measured.get("M", [None] * r), measured.get("norm2")]
                     row += [*measured.get("M_sem", [None] * r), measured.get("norm2_sem")]
-                    row += [simulation[key] for key in ("risk", "risk_sem", "replicates", "d", "p")]
+                    row += [
+                        simulation.get(key) for key in ("risk", "risk_sem", *beside, "replicates", "d", "p")
+                    ]
                 writer.writerow(row)
     return stream.getvalue()
 

@@ -1,6 +1,7 @@
 """The columns that every table shares, so that tables of theory and of simulation join without a second look.
 
 ===============  ===============================================================================================
+``protocol``     "giant", "sgd" or "reuse" (the training protocol)
 ``step``         giant steps before the measurement, from 0
 ``batch_exponent``  ℓ of a giant step on n = alpha_train d^ℓ samples
 ``alpha_train``  samples of a giant step in units of d^ℓ; null at step 0, where nothing was trained
@@ -27,14 +28,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asymptotics.experiment.settings import Ridge, Training
 
-COORDINATES = ("step", "batch_exponent", "alpha_train", "eta", "alpha", "beta", "lambda", "n", "n2", "p", "d")
+COORDINATES = (
+    "protocol",
+    "step",
+    "batch_exponent",
+    "alpha_train",
+    "eta",
+    "alpha",
+    "beta",
+    "lambda",
+    "n",
+    "n2",
+    "p",
+    "d",
+)
 OF_TRAINING = ("alpha_train", "eta", "n")
 """What is null at step 0."""
 
 
 def coordinates(training: Training, ridge: Ridge | None = None) -> dict[str, Any]:
-    """``step`` … ``lambda`` of one point, in the order of the tables."""
+    """``protocol``, ``step`` … ``lambda`` of one point, in the order of the tables."""
     row = {
+        "protocol": training.protocol,
         "step": training.steps,
         "batch_exponent": training.batch_exponent,
         "alpha_train": training.alpha,

@@ -55,7 +55,8 @@ class Experiment:
 
     ``trainings``, ``ridges`` and ``simulations`` are the points of the grids, in the order of the file, made as they
     are asked for where they are many;
-    ``has_ridge`` tells whether the file has a [ridge] table (if not, ``validate`` compares overlaps).
+    ``has_ridge`` tells whether the file has a [ridge] table (if not, ``validate`` compares overlaps), ``has_d`` whether its
+    [simulation] gives d.
     """
 
     target: Target
@@ -64,6 +65,7 @@ class Experiment:
     ridges: Sequence[Ridge] = (Ridge(),)
     simulations: Sequence[Simulation] = (Simulation(),)
     has_ridge: bool = True
+    has_d: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         sizes = {("simulation", d) for d in values(self.simulations, "d")}
@@ -138,6 +140,7 @@ class Experiment:
             ridges=expand(Ridge, _axes("ridge", grids["ridge"])),
             simulations=expand(Simulation, _axes("simulation", grids["simulation"])),
             has_ridge="ridge" in data,
+            has_d="d" in tables["simulation"],
         )
 
     @property
@@ -149,6 +152,13 @@ class Experiment:
     def longest(self) -> Sequence[Training]:
         """The trainings with the largest number of steps: one trajectory each holds all shorter ones."""
         return collapse(self.trainings, "steps", max(self.steps))
+
+    def simulation_of(self, training: Training) -> Simulation | None:
+        """Where a theory is asked for alone: the simulation whose d it takes; None for the limit d → ∞.
+
+        Online SGD on batches of another order than d has no limit: it is taken at the d of the file, if there is one.
+        """
+        return self.simulations[0] if training.protocol == "sgd" and self.has_d else None
 
     def cells(self) -> Iterator[tuple[Training, Ridge]]:
         """Every (training, ridge) of the sweep: one row of ``giantstep curve`` each (and simulation d)."""
@@ -179,7 +189,8 @@ class Experiment:
 
     def check_steps(self) -> None:
         """Refuse more giant steps than anybody means."""
-        if max(self.steps) > MOST_STEPS:
+        online = all(training.protocol == "sgd" for training in self.trainings[:1])
+        if not online and max(self.steps) > MOST_STEPS:
             raise InputError(
                 f"training.steps = {max(self.steps):,}: above {MOST_STEPS:,} they are computed only with --force."
             )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: What is smaller than this share of the largest possible overlap is rounding, not a result.
 ROUNDING = 1e-9
+#: Steps that all get a tick of their own.
+_MOST_TICKS = 12
 
 
 def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overlaps | None = None) -> Axes:
@@ -65,7 +67,8 @@ def plot_overlaps(overlaps: Overlaps, ax: Axes | None = None, simulation: Overla
                     linestyle="none",
                     zorder=3,
                 )
-    ax.set_xticks(steps)
+    if len(steps) <= _MOST_TICKS:
+        ax.set_xticks(steps)
     # Room for the legend above the curves.
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + (0.25 if len(ends) <= MOST_LABELS else 0.4) * (high - low))

@@ -22,6 +22,18 @@ from asymptotics.results import ErrorBudget, Risk, Validity
 from hermite.errors import InputError
 from hermite.target import Target
 
+#: Why there is no theory of the ridge fit with p of order d after the other protocols, but for those that say so.
+WITHOUT_A_LAYER = {
+    "sgd": (
+        'ridge.regime must be "fixed-width" (with network.width a whole number) after protocol = "sgd": no law of the layer is '
+        "known for many small steps at a width of order d."
+    ),
+    "reuse": (
+        'ridge.level must be "iso", or ridge.regime "fixed-width", after protocol = "reuse": the covariance of the weights\' '
+        "residuals is not known."
+    ),
+}
+
 
 class Regime(StrEnum):
     """Which sizes are comparable; the value is the word of ``ridge.regime``."""
@@ -145,6 +157,9 @@ class Theory(ABC):
         if not self.trained(steps):
             about = "after giant steps" if steps == 0 else "at initialisation"
             return (f"It is about networks {about}, and training.steps is {steps}.",)
+        protocol = setting.training.protocol
+        if steps and protocol != "giant" and "training.protocol" not in self.uses:
+            return (WITHOUT_A_LAYER[protocol],)
         known = self.uses | self.indifferent | self.unused(setting)
         unknown = [
             f"{self.name} does not cover {name} = {_shown(value)}."
@@ -246,7 +261,9 @@ def _quadrature(setting: Setting) -> float | None:
 
 
 def _plateau(setting: Setting) -> float | None:
-    """floor(U_steps, κ = 1) + Δ for this activation: the test error of the fit as alpha and beta grow."""
+    """floor(U_steps, κ = 1) + Δ for this activation: the test error of the fit as alpha and beta grow; giant steps only."""
+    if setting.training.steps and setting.training.protocol != "giant":
+        return None
     from asymptotics.stairway.stairs import plateaus
     from hermite.errors import InputError
 

@@ -102,10 +102,17 @@ def natural_units(
     return NaturalUnits(
         _scaled(f, -label),
         replace(network, readout=_scaled_readout(network, -readout)) if readout else network,
-        replace(training, eta=eta),
+        _in_unit_of_rate(training, eta, label + readout),
         math.ldexp(1.0, label),
         math.ldexp(1.0, readout),
     )
+
+
+def _in_unit_of_rate(training: Training, eta: float, exponent: int) -> Training:
+    """Steps of online SGD have the unit of eta, weight decay that of 1/eta."""
+    step = None if training.step is None else math.ldexp(training.step, exponent)
+    decay = math.ldexp(training.weight_decay, -exponent)
+    return replace(training, eta=eta, step=step, weight_decay=decay)
 
 
 def _label_size(f: Target) -> int:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from asymptotics.results import StepOverlaps
 
 Array = npt.NDArray[Any]
+#: (M, Q, risk, train error on a reused batch or None) of one replicate after one step.
+Measured = tuple[Array, Array, float, float | None]
 
 
 def readout_groups(readout: Array) -> list[Array]:
@@ -29,13 +31,15 @@ def mean_and_error(values: Array) -> tuple[Array, Array | None]:
 
 
 def step_overlaps(
-    step: int, runs: list[tuple[Array, Array, float]], readout: Array, groups: list[Array], grouped: bool
+    step: int, runs: list[Measured], readout: Array, groups: list[Array], grouped: bool
 ) -> StepOverlaps:
-    """Means over replicates, each (M, Q, risk), of the averages over ``groups`` of neurons; single ones if not grouped."""
+    """Means over replicates (each M, Q, risk, train error) of the averages over ``groups`` of neurons, or of single ones."""
     m = np.stack([np.stack([run[0][g].mean(axis=0) for g in groups]) for run in runs])
     norm2 = np.stack([np.array([np.diag(run[1])[g].mean() for g in groups]) for run in runs])
     q = np.stack([group_gram(run[1], groups) if grouped else run[1] for run in runs])
     risks, risk_sem = mean_and_error(np.array([run[2] for run in runs]))
+    trained = [run[3] for run in runs if run[3] is not None]
+    train, train_sem = mean_and_error(np.array(trained)) if trained else (None, None)
     averages = [mean_and_error(x) for x in (m, q, norm2)]
     spread = None
     if grouped:
@@ -62,7 +66,10 @@ def step_overlaps(
         Q_sem=averages[1][1],
         norm2_sem=averages[2][1],
         risk_sem=None if risk_sem is None else float(risk_sem),
-        runs={"risk": np.array([run[2] for run in runs]), "norm2": norm2, "M": m},
+        train_error=None if train is None else float(train),
+        train_error_sem=None if train_sem is None else float(train_sem),
+        runs={"risk": np.array([run[2] for run in runs]), "norm2": norm2, "M": m}
+        | ({"train_error": np.array(trained)} if trained else {}),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.simulation.seeds import BLOCK
-from asymptotics.simulation.state import Fields, check_finite
+from asymptotics.simulation.state import Fields, check_finite, output, root_of
 from asymptotics.simulation.student import FIRST_BATCH, WEIGHTS, Setup, Student
 from hermite.errors import InputError
 
@@ -41,12 +41,24 @@ class DirectNetwork(Student):
         xp = self.backend.xp
         return xp.concat([x, xp.flip(x, axis=axis)], axis=axis)
 
-    def _unfold(self) -> None:
+    def unfold(self) -> None:
         """Leave the mirrored form: after a step partners differ."""
         if self.mirrored:
             self.weights = self._twice(self.weights)
             self.biases = None if self.biases is None else self._twice(self.biases)
             self.mirrored = False
+
+    def begin_at(self, M: Array, Q: Array) -> None:
+        """Weights with these overlaps, W W*ᵀ = ``M`` and W Wᵀ = ``Q``: rows on the first r + p axes."""
+        residual = root_of(Q - M @ M.T)
+        if self.d < self.r + self.p:
+            raise InputError(
+                f"simulation.d must be at least {self.r + self.p} (directions and neurons) with a given start, not {self.d}."
+            )
+        weights = np.zeros((self.p, self.d), dtype=self.dtype)
+        weights[:, : self.r], weights[:, self.r : self.r + self.p] = M, residual
+        self.unfold()
+        self.weights = self.backend.send(weights)
 
     def _batch(self, stream: int, n: int) -> Iterator[Any]:
         """``n`` samples z (m, d) in chunks, on the backend."""
@@ -105,11 +117,21 @@ class DirectNetwork(Student):
             gradient += slopes.T @ z
         if self.mirrored:
             gradient = self._twice(gradient)
-            self._unfold()
+            self.unfold()
         moved = keep * self.backend.double(self.weights) + send((rate / n) * self.readout[:, None]) * gradient
         # Squares of fields must fit single precision (1e38).
         check_finite(np.where(float(xp.max(xp.abs(moved))) < 1e15, 0.0, np.nan))
         self.weights = xp.astype(moved, self.weights.dtype)
+
+    def batch_error(self, stream: int, n: int) -> float:
+        """(1/n) Σ (y − f)² of the network as it stands, on the batch of a stream with its label noise."""
+        rng, total = self.noise(stream), self.backend.zeros()
+        for chunk in self.fields(stream, n):
+            gap = self.labels(chunk.target, rng) - output(self, chunk.neurons)
+            total = total + gap @ gap
+        found = float(total)
+        check_finite(found)
+        return found / n
 
     def overlaps(self) -> tuple[Array, Array]:
         """M = W W*ᵀ (p, r) and Q = W Wᵀ (p, p)."""

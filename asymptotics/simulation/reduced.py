@@ -67,6 +67,10 @@ class ReducedNetwork(Student):
             return m[fold], q[np.ix_(fold, fold)]
         return m, q
 
+    def begin_at(self, M: Array, Q: Array) -> None:
+        """Take these overlaps as the start."""
+        self.M, self.Q = M.copy(), Q.copy()
+
     def _factor(self) -> Array:
         """F (r + p, rank) with F Fᵀ = Ω."""
         residual = self.Q - self.M @ self.M.T

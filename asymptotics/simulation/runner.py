@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,13 @@ from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain
 from asymptotics.learning.given_directions import along_given, cosines_with_given, lengths_of
-from asymptotics.learning.natural_units import natural_units
+from asymptotics.learning.natural_units import NaturalUnits, natural_units
 from asymptotics.results import Overlaps, Risk, Validity
-from asymptotics.simulation.averages import mean_and_error, readout_groups, step_overlaps
+from asymptotics.simulation.averages import Measured, mean_and_error, readout_groups, step_overlaps
 from asymptotics.simulation.backends import STREAMS, get_backend
 from asymptotics.simulation.blas import blas_threads
 from asymptotics.simulation.direct import DirectNetwork
-from asymptotics.simulation.protocols import PROTOCOL_STEPS
+from asymptotics.simulation.protocols import PROTOCOL_STEPS, Course, Setting
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import Fit, fit_and_test
 from asymptotics.simulation.seeds import fingerprint, unit_entropy
@@ -44,6 +44,9 @@ Progress = Callable[[str], None]
 _STEP = 1000
 #: By method: raised whenever a unit of equal content would draw other numbers or round them otherwise than before.
 GENERATION = {"direct": 1, "reduced": 2}
+
+#: Replicates that a vectorised simulation takes at once.
+_TOGETHER = 64
 
 #: Where a callable is evaluated to tell it from others.
 _PROBE = np.linspace(-4.0, 4.0, 65)
@@ -115,10 +118,11 @@ def simulate(
     interrupted = False
     with blas_threads(simulation.threads):
         try:
-            for replicate in _shown(range(simulation.replicates), quiet=progress is not None):
+            for first in _shown(range(0, simulation.replicates, job.together), quiet=progress is not None):
                 if progress is not None:
-                    progress(f"replicate {replicate + 1} of {simulation.replicates}")
-                records.append(job.run(replicate))
+                    progress(f"replicate {first + 1} of {simulation.replicates}")
+                last = min(first + job.together, simulation.replicates)
+                records += job.run_together(range(first, last))
         except KeyboardInterrupt:
             if not records:
                 raise
@@ -185,6 +189,11 @@ class Job:
                 f'simulation.method must be "{methods[0]}" with training.protocol = "{self.training.protocol}", '
                 f'not "{self.simulation.method}".'
             )
+        refusal = PROTOCOL_STEPS[self.training.protocol].refusal(self.f, width, self.training)
+        if refusal is not None:
+            raise InputError(refusal)
+        if self.ridge is not None and self.training.time:
+            raise InputError("training.time is for overlaps; give training.steps for a ridge fit.")
         if self.network.is_symmetric and width % 2:
             raise InputError(f"the width must be even with symmetric initialisation, not {width}.")
         if self.ridge is not None and not self.lambdas:
@@ -230,21 +239,57 @@ class Job:
         drawn = {} if stream == "numpy" else {"stream": stream}
         return identity | drawn | ({"directions": "given"} if turned else {})
 
+    @cached_property
+    def units(self) -> NaturalUnits:
+        """The setting in natural units; the draws are those of the setting as it was given."""
+        last = max(self.steps) if self.ridge is not None else self.training.steps
+        training = replace(self.training, steps=last)
+        return natural_units(self.f, self.network, training, readout_is_replaced=True)
+
+    @property
+    def setting(self) -> Setting:
+        """What the protocol is asked for."""
+        units = self.units
+        return Setting(units.target, units.network.get_activation(), units.training, self.simulation.d)
+
+    @cached_property
+    def reported(self) -> tuple[int, ...]:
+        """The steps after which something is measured."""
+        if self.ridge is not None:
+            return self.steps
+        return tuple(PROTOCOL_STEPS[self.training.protocol].reported(self.setting))
+
+    @property
+    def together(self) -> int:
+        """Replicates that are best run at once."""
+        protocol = PROTOCOL_STEPS[self.training.protocol]
+        return _TOGETHER if self.simulation.method in protocol.together else 1
+
+    def run(self, replicate: int) -> list[Any]:
+        """The trajectory of one replicate: after each reported step a ``Fit``, or (M, Q, risk, train error)."""
+        return self.run_together([replicate])[0]
+
     # What overflows is caught by ``check_finite`` and told in one sentence.
     @np.errstate(over="ignore", invalid="ignore")
-    def run(self, replicate: int) -> list[Any]:
-        """The trajectory of one replicate: per step a ``Fit``, or (M, Q, risk)."""
-        s = self.simulation
-        last = max(self.steps) if self.ridge is not None else self.training.steps
-        # The draws are those of the setting as it was given; the numbers are worked out in natural units.
-        units = natural_units(
-            self.f, self.network, replace(self.training, steps=last), readout_is_replaced=True
-        )
-        f, net, t = units.target, units.network, units.training
+    def run_together(self, replicates: Sequence[int]) -> list[list[Any]]:
+        """The trajectories of several replicates, each the same as alone."""
+        setting = self.setting
+        students = [self.student(replicate) for replicate in replicates]
+        course = PROTOCOL_STEPS[self.training.protocol].course(students, setting)
+        found: list[list[Any]] = [[] for _ in students]
+        for step in self.reported:
+            course.go_to(step)
+            for student, record in zip(students, found, strict=True):
+                record.append(self._measured(student, step, course))
+        return found
+
+    def student(self, replicate: int) -> Any:
+        """The network of one replicate at its start, in natural units."""
+        s, net = self.simulation, self.units.network
         kind = DirectNetwork if s.method == "direct" else ReducedNetwork
-        student = kind(
+        return kind(
             Setup(
-                f,
+                self.units.target,
                 net.get_activation(),
                 net.finite_readout(self.width),
                 s.d,
@@ -254,40 +299,39 @@ class Job:
                 replicate=replicate,
                 memory=s.memory,
                 dtype=s.dtype,
-                remove_orders=t.remove_orders,
+                remove_orders=self.training.remove_orders,
                 backend=get_backend(s.backend, s.device),
             )
         )
-        found: list[Any] = []
-        for step in range(last + 1):
-            if step:
-                PROTOCOL_STEPS[t.protocol].step(student, step, t, s.d)
-            first = _STEP * (step + 1)
-            if self.ridge is None:
-                ratio = units.readout / units.label
-                risk = units.errors(population_risk(student, first, s.test_samples, ratio))
-                m, q = student.overlaps()
-                found.append((along_given(self.f, m), q, risk))
-            elif step in self.steps:
-                fit = fit_and_test(
-                    student,
-                    f,
-                    self.lambdas,
-                    n2=self.ridge.n2(s.d),
-                    n_test=s.test_samples,
-                    streams=(first, first + 1),
-                )
-                found.append(Fit(*(x * units.label * units.label for x in (fit.test_error, fit.train_error))))
-        return found
+
+    def _measured(self, student: Any, step: int, course: Course) -> Any:
+        s, units, f = self.simulation, self.units, self.units.target
+        first = _STEP * (step + 1)
+        if self.ridge is None:
+            ratio = units.readout / units.label
+            risk = units.errors(population_risk(student, first, s.test_samples, ratio))
+            train = course.train_error(student)
+            m, q = student.overlaps()
+            return along_given(self.f, m), q, risk, None if train is None else units.errors(train)
+        fit = fit_and_test(
+            student,
+            f,
+            self.lambdas,
+            n2=self.ridge.n2(s.d),
+            n_test=s.test_samples,
+            streams=(first, first + 1),
+        )
+        return Fit(*(x * units.label * units.label for x in (fit.test_error, fit.train_error)))
 
     def points(self, record: list[Any]) -> Iterator[tuple[int, float | None, dict[str, Any]]]:
         """(step, lambda, results) of one replicate, plain numbers; without a ridge lambda is None."""
         if self.ridge is None:
             readout = self.network.finite_readout(self.width)
             groups, grouped = self._groups(readout)
-            for step, run in enumerate(record):
+            for step, run in zip(self.reported, record, strict=True):
                 found = step_overlaps(step, [run], readout, groups, grouped).to_dict()
-                yield step, None, {"risk": found["risk"], "neurons": found["neurons"]}
+                kept = ("risk", "neurons", "train_error")
+                yield step, None, {key: found[key] for key in kept if key in found}
             return
         for step, fit in zip(self.steps, record, strict=True):
             for lam, test, train in zip(self.lambdas, fit.test_error, fit.train_error, strict=True):
@@ -338,15 +382,20 @@ class Job:
             runs=runs,
         )
 
-    def _overlaps(self, records: list[list[tuple[Array, Array, float]]]) -> Overlaps:
+    def _clocks(self, step: int) -> dict[str, Any]:
+        """``samples`` and ``time`` of a step of online SGD."""
+        return PROTOCOL_STEPS[self.training.protocol].clocks(self.setting, step)
+
+    def _overlaps(self, records: list[list[Measured]]) -> Overlaps:
         readout = self.network.finite_readout(self.width)
         groups, grouped = self._groups(readout)
         steps = [
             replace(
-                step_overlaps(t, [record[t] for record in records], readout, groups, grouped),
+                step_overlaps(step, [record[t] for record in records], readout, groups, grouped),
                 lengths=lengths_of(self.f),
+                **self._clocks(step),
             )
-            for t in range(len(records[0]))
+            for t, step in enumerate(self.reported)
         ]
         d = self.simulation.d
         return Overlaps(
@@ -363,7 +412,7 @@ class Job:
         )
 
 
-def _cosines(f: Target, runs: list[tuple[Array, Array, float]], limit: int = 4096) -> Array:
+def _cosines(f: Target, runs: list[Measured], limit: int = 4096) -> Array:
     """cos(w_i, w*_k) of single neurons, (replicates, p, r), at most ``limit`` neurons a run."""
     return np.stack([cosines_with_given(f, run[0][:limit], np.sqrt(np.diag(run[1])[:limit])) for run in runs])
 

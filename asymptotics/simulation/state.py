@@ -77,6 +77,13 @@ def check_finite(*values: Any) -> None:
         )
 
 
+def root_of(gram: Array) -> Array:
+    """A square factor of a Gram matrix that may be singular."""
+    values, vectors = np.linalg.eigh((gram + gram.T) / 2)
+    root: Array = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
+
+
 def output(network: Network, neurons: Any) -> Any:
     """f(z) = (1/p) Σ_i ã_i σ(field_i), shape (m,), in double precision on the backend."""
     features = network.sigma(neurons)

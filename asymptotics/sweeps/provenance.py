@@ -18,7 +18,7 @@ def config_of(experiment: Experiment) -> dict[str, Any]:
     return {
         "target": target,
         "network": _table([experiment.network]),
-        "training": _table(experiment.trainings),
+        "training": _with_start(_table(experiment.trainings)),
         **({"ridge": _table(experiment.ridges)} if experiment.has_ridge else {}),
         "simulation": _table(experiment.simulations),
     }
@@ -31,6 +31,14 @@ def _table(settings: Iterable[Any]) -> dict[str, Any]:
         values = [_plain(value) for value in dict.fromkeys(getattr(row, field.name) for row in rows)]
         if values != [None]:
             table["lambda" if field.name == "lam" else field.name] = values[0] if len(values) == 1 else values
+    return table
+
+
+def _with_start(table: dict[str, Any]) -> dict[str, Any]:
+    """A given start by the names that a file has for it."""
+    if isinstance(table.get("start"), list):
+        overlap, gram = table["start"]
+        table["start"] = {"overlap": overlap} | ({} if gram is None else {"gram": gram})
     return table
 
 

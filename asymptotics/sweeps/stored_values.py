@@ -40,10 +40,10 @@ def read_table(value: Any, name: str) -> dict[str, Any]:
 
 
 def read_cell(value: Any) -> dict[str, Any]:
-    """The settings of a unit."""
+    """The settings of a unit; without a protocol it is one of giant steps."""
     cell = read_table(value, "units.cell")
     for name, entry in cell.items():
-        if name in TEXTS:
+        if name in (*TEXTS, "protocol"):
             read_text(entry, f"units.cell.{name}")
         elif name in ("d", "replicate") or (name in COUNTS and entry is not None):
             _whole(entry, f"units.cell.{name}")
@@ -53,7 +53,7 @@ def read_cell(value: Any) -> dict[str, Any]:
             raise Misshapen(f"units.cell has a name {name[:30]!r} that is none of its columns")
     if gone := [name for name in (*TEXTS, *COUNTS, *NUMBERS) if name not in cell]:
         raise Misshapen(f"units.cell lacks {', '.join(gone)}")
-    return cell
+    return {"protocol": "giant"} | cell
 
 
 def read_result(value: Any) -> dict[str, Any]:

@@ -301,7 +301,7 @@ def _spread(count: int) -> list[int]:
 
 def _points_of(job: Job) -> int:
     """Rows of one unit."""
-    return job.training.steps + 1 if job.ridge is None else len(job.steps) * len(job.lambdas)
+    return len(job.reported) if job.ridge is None else len(job.steps) * len(job.lambdas)
 
 
 def _stored_of(job: Job, stored: Mapping[str, set[Point]], spellings: list[tuple[str, str]]) -> int:

@@ -43,7 +43,7 @@ class Task:
         """The (step, lambda) that are asked for."""
         job = self.job
         if job.ridge is None:
-            return [(step, None) for step in range(job.training.steps + 1)]
+            return [(step, None) for step in job.reported]
         return [(step, lam) for step in job.steps for lam in job.lambdas]
 
     def without(self, stored: set[Point]) -> Task | None:
@@ -63,7 +63,9 @@ class Task:
         """The settings of this unit as columns of the table."""
         job = self.job
         t, s, ridge = job.training, job.simulation, job.ridge
-        return {
+        # Units of giant steps are named as they were before there were others.
+        protocol = {} if t.protocol == "giant" else {"protocol": t.protocol}
+        return protocol | {
             "target": job.f.text,
             "noise": job.f.noise,
             "activation": str(job.network.activation),

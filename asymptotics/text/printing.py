@@ -96,6 +96,11 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
     spread = any(spread_of(entry) for step in document["steps"] for entry in step["neurons"][:8])
     header = ["step", "readout", "weight", "M", *["sd of M"] * spread, "norm2", "risk"]
     header += ["M simulated", "risk simulated"] * simulated
+    reused = any("train_error" in step for step in document["steps"])
+    online = any("samples" in step for step in document["steps"])
+    header += (
+        ["train_error"] * reused + ["train simulated"] * (reused and simulated) + ["samples", "s"] * online
+    )
     rows: list[list[Any]] = []
     for step in document["steps"]:
         for g, entry in enumerate(step["neurons"][:8]):
@@ -113,6 +118,13 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
                 entry = partner(entry, g, found["neurons"])
                 row += [vector(entry["M"], entry.get("M_sem")) if entry else None]
                 row += [measured(found["risk"], found["risk_sem"])]
+            if reused:
+                row.append(step.get("train_error"))
+            if reused and simulated:
+                found = step["simulation"]
+                row.append(measured(found.get("train_error"), found.get("train_error_sem")))
+            if online:
+                row += [step.get("samples"), step.get("time")]
             rows.append(row)
     head = f"alpha = {document['alpha']:g}, eta = {document['eta']:g}, regime: {document['regime']}"
     lines = [head, table(header, rows)]
@@ -122,6 +134,34 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
         lines.append("(the first eight entries of each step; --json prints all)")
     if document["validity_note"]:
         lines.append(f"{document['validity']}: {document['validity_note']}")
+    return "\n".join(lines)
+
+
+def escape_text(document: Mapping[str, Any]) -> str:
+    """The answer of ``giantstep escape``: the clocks, the law and the simulated times beside it."""
+    law, simulated = document["escape"], document["simulation"]
+    per = None if document["clocks"] is None else document["clocks"]
+    lines = [
+        f"leap {law['leap']}, n_b = {document['n_b']}, e = {number(document['step'])}, nu = {number(document['nu'])}, "
+        f"d = {document['d']}"
+    ]
+    if per is not None:
+        lines.append(f"{law['law']}; {document['regime']}")
+        lines.append(
+            f"in the mean: s = {number(per['s'])}, {number(per['samples'])} samples, {number(per['steps'])} steps"
+        )
+    else:
+        lines.append(f"no law: {law['interaction']}")
+    levels = list(law["quantiles"] or simulated["quantiles"])
+    rows = [["law", *(law["quantiles"][level] for level in levels)]] if law["quantiles"] else []
+    if simulated is not None:
+        rows.append(["simulated", *(simulated["quantiles"][level] for level in levels)])
+    lines.append(table(["quantile of s", *levels], rows))
+    if simulated is not None:
+        lines.append(
+            f"simulated: {simulated['escaped']} of {simulated['replicates']} runs left their start within "
+            f"{simulated['last_step']} steps, mean s {measured(simulated['mean'], simulated['mean_sem'])}"
+        )
     return "\n".join(lines)
 
 

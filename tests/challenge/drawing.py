@@ -43,14 +43,15 @@ TARGETS = (
 #: Rational rotations of the first two coordinates, (cos, sin); None leaves the target as it is.
 ROTATIONS = (None, None, ("3/5", "4/5"), ("5/13", "12/13"), ("-8/17", "15/17"))
 #: The share of each kind of setting.
-KINDS = (("ridge", 0.8), ("leap 2", 0.1), ("fixed width", 0.1))
+KINDS = (("ridge", 0.74), ("leap 2", 0.1), ("fixed width", 0.1), ("online", 0.03), ("reused", 0.03))
 
 
 @dataclass(frozen=True)
 class Setting:
     """One setting: everything that a prediction and a simulation need.
 
-    ``kind`` "ridge" (many neurons), "leap 2" (one step at n = alpha d², orders 0 and 1 absent) or "fixed width".
+    ``kind`` "ridge" (many neurons), "leap 2" (one step at n = alpha d², orders 0 and 1 absent), "fixed width", or fixed width
+    after "online" SGD or on a "reused" batch.
     """
 
     seed: int
@@ -117,10 +118,38 @@ def _fixed_width(rng: np.random.Generator, seed: int, index: int) -> Setting:
     return Setting(seed, index, "fixed width", _target(rng), network, training, ridge, "reduced", d)
 
 
+def _online(rng: np.random.Generator, seed: int, index: int) -> Setting:
+    d = 2000
+    network = Network(
+        str(rng.choice(ACTIVATIONS)), width=int(rng.integers(1, 5)), initialisation="independent"
+    )
+    training = Training(
+        int(rng.integers(5, 41)),
+        _log(rng, 0.5, 4.0),
+        _log(rng, 0.2, 1.5),
+        batch_exponent=float(rng.choice((0.0, 0.5, 1.0))),
+        protocol="sgd",
+        loss=str(rng.choice(("square", "correlation"))),
+        projection=str(rng.choice(("projected", "spherical"))),
+    )
+    ridge = Ridge(_log(rng, 0.5, 4.0), lam=_log(rng, 1e-3, 1.0), d=d, regime="fixed-width")
+    return Setting(seed, index, "online", _target(rng), network, training, ridge, "reduced", d)
+
+
+def _reused(rng: np.random.Generator, seed: int, index: int) -> Setting:
+    d = 600
+    network = Network(str(rng.choice(("relu", "tanh", "erf"))), width=4, initialisation=_initialisation(rng))
+    training = Training(int(rng.integers(1, 4)), _log(rng, 1.0, 6.0), _log(rng, 0.3, 1.5), protocol="reuse")
+    ridge = Ridge(_log(rng, 0.5, 4.0), lam=_log(rng, 1e-3, 1.0), d=d, regime="fixed-width")
+    return Setting(seed, index, "reused", _target(rng), network, training, ridge, "direct", d)
+
+
 _DRAWN: dict[str, Callable[[np.random.Generator, int, int], Setting]] = {
     "ridge": _ridge,
     "leap 2": _leap_two,
     "fixed width": _fixed_width,
+    "online": _online,
+    "reused": _reused,
 }
 
 

@@ -47,6 +47,8 @@ class FixedWidthFit(Theory):
             found.append('ridge.regime = "fixed-width" needs network.width, a whole number, not "infinite".')
         if setting.network.bias > 0:
             found.append('ridge.regime = "fixed-width" covers network.bias = 0 only.')
+        if setting.training.time:
+            found.append("training.time is for overlaps: a ridge fit needs training.steps.")
         return tuple(found)
 
     def surety(self, setting: Setting) -> Surety:

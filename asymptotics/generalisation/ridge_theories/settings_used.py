@@ -15,8 +15,8 @@ STEPS = frozenset(
 #: Training by any protocol, whose law of the overlaps knows its keys.
 ANY_PROTOCOL = frozenset(f"training.{key.name}" for key in fields(Training))
 #: What cannot matter before the first giant step: the first layer is what it was, its readout is fitted anew.
-BEFORE_TRAINING = frozenset(
-    {"network.readout", "training.alpha", "training.eta", "training.batch_exponent", "ridge.level"}
+BEFORE_TRAINING = frozenset({"network.readout", "ridge.level"}) | (
+    ANY_PROTOCOL - {"training.steps", "training.remove_orders", "training.start"}
 )
 
 

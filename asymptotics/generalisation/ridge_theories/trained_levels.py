@@ -16,9 +16,18 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
 from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.trained_layer import most_spikes, strength_left_out, trained_units
-from asymptotics.generalisation.theory import Level, Regime, Setting, Surety, Theory, result
+from asymptotics.generalisation.theory import (
+    WITHOUT_A_LAYER,
+    Level,
+    Regime,
+    Setting,
+    Surety,
+    Theory,
+    result,
+)
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.laws import learned_features
+from asymptotics.learning.reuse.law import ReusedBatchOfManyNeurons
 from asymptotics.results import Risk, Validity
 
 #: What level E leaves out, in percent of the test and train error, by the indicator of the anisotropy of the bulk.
@@ -115,9 +124,25 @@ class LevelE(AfterSteps):
 
 
 class LevelIso(AfterSteps):
-    """Isotropic residuals."""
+    """Isotropic residuals; all that is known of a layer after steps on a reused batch."""
 
     own = Level.ISO
+    uses = AfterSteps.uses | {"training.protocol", "training.weight_decay"}
+
+    def asked(self, setting: Setting) -> bool:
+        """By name, and by default where no other level is known."""
+        alone = setting.training.protocol == "reuse" and setting.level == Level.AUTO
+        return super().asked(setting) or (Theory.asked(self, setting) and alone)
+
+    def refusals(self, setting: Setting) -> tuple[str, ...]:
+        """Also protocols without a law of the layer, and what the law of a reused batch does not cover."""
+        network, training = setting.network, setting.actual
+        if training.protocol == "reuse":
+            reason = ReusedBatchOfManyNeurons().covers(setting.f, network, training, None)
+            return super().refusals(setting) if reason is None else (f"{reason}.",)
+        if training.protocol != "giant":
+            return (WITHOUT_A_LAYER[training.protocol],)
+        return super().refusals(setting)
 
     def surety(self, setting: Setting) -> Surety:
         """Approximate."""
@@ -125,6 +150,8 @@ class LevelIso(AfterSteps):
             "The residual of the weights is taken as isotropic: 2 to 16 % off for activations with a second "
             "Hermite order."
         )
+        if setting.training.protocol == "reuse":
+            note += " On a reused batch 3 % at the one setting that was compared with runs."
         return Surety(Validity.APPROXIMATE, note, _ISO)
 
     def solve(self, setting: Setting, throw: bool) -> Risk:

@@ -12,11 +12,14 @@ import numpy.typing as npt
 
 from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import entries_of
-from asymptotics.learning.features import LearnedFeatures
+from asymptotics.learning.features import LearnedFeatures, Links
+from asymptotics.learning.giant.exponents import has_order
 from asymptotics.learning.giant.fixed_width import NO_LAYER, bias_draws, refusal_of_width
 from asymptotics.learning.giant.many_neurons import notes_of
 from asymptotics.learning.giant.recursion import initial_student
+from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.reuse.recursion import Batch, Trajectory, trajectory
+from asymptotics.learning.reuse.second_step import second_step
 from asymptotics.results import Overlaps, StepOverlaps, Validity
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target
@@ -92,15 +95,14 @@ class ReusedBatchOfManyNeurons:
         found = [self._at_width(f, network, training, p, accuracy) for p in self._widths(network)]
         (small, _), (large, error) = found
         steps = tuple(_extrapolated(a, b) for a, b in zip(small, large, strict=True))
+        closed = _closed(f, network, training, steps)
         # What the next order in 1/p leaves is a fraction of the first.
         moved = max(float(np.max(np.abs(c.M - b.M))) for b, c in zip(large, steps, strict=True))
-        return _result(
-            steps,
-            3 * error + moved / 4,
-            network,
-            d,
-            f"d → ∞, then p → ∞ by extrapolation from p = {' and '.join(map(str, self._widths(network)))}",
-        )
+        where = f"d → ∞, then p → ∞ by extrapolation from p = {' and '.join(map(str, self._widths(network)))}"
+        if closed is not None:
+            steps = closed
+            where += "; M of step 2 and the train error of step 1 in closed form"
+        return _result(steps, 3 * error + moved / 4, network, d, where)
 
     @staticmethod
     def _widths(network: Network) -> tuple[int, int]:
@@ -123,10 +125,14 @@ class ReusedBatchOfManyNeurons:
         return [_grouped(_entry(means, t, readout), network) for t in range(training.steps + 1)], error
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
-        raise InputError(
-            "the ridge fit of many neurons after a reused batch is not known; give network.width and "
-            'ridge.regime = "fixed-width"'
+        """The layer without the covariance of its residuals, which the recursion does not give."""
+        small, large = (
+            layer_moments(
+                network, training.steps, p, _measured(f, replace(network, width=p), training, 1e-3)[0]
+            )
+            for p in self._widths(network)
         )
+        return layer_of_moments(network, f.r, *(2 * b - a for a, b in zip(small, large, strict=True)))
 
 
 def refusal_of_protocol(training: Training) -> str | None:
@@ -269,6 +275,48 @@ def _grouped(step: StepOverlaps, network: Network) -> StepOverlaps:
         risk=step.risk,
         train_error=step.train_error,
     )
+
+
+def _closed(
+    f: Target, network: Network, training: Training, steps: tuple[StepOverlaps, ...]
+) -> tuple[StepOverlaps, ...] | None:
+    """``steps`` with what the closed second step gives; None where it does not hold (a first output, labels of a mean)."""
+    if len(steps) < 3 or not network.is_symmetric or has_order(f, 0):
+        return None
+    first, second = steps[1], steps[2]
+    found = second_step(f, network.get_activation(), second.readout, second.weight, training)
+    changed = replace(first, train_error=found.train), replace(second, M=found.M)
+    return (steps[0], *changed, *steps[3:])
+
+
+def layer_moments(network: Network, step: int, p: int, means: _Means) -> tuple[Array, Array, Array, Array]:
+    """(M (G, r), Gram of different neurons (G, G), ‖w‖² (G,), Gram of partners (G,)) after ``step`` steps at width ``p``."""
+    readout = replace(network, width=p).finite_readout(p)
+    own = _entry(means, step, readout)
+    grouped = _grouped(own, network)
+    partners = np.array([own.Q[e, p - 1 - e].mean() for e in entries_of(readout)])
+    return grouped.M, grouped.Q, grouped.norm2, partners
+
+
+def layer_of_moments(
+    network: Network, r: int, M: Array, gram: Array, norm2: Array, partners: Array
+) -> LearnedFeatures:
+    """Groups whose components on the target are ``M`` and on common noise a root of the rest of ``gram``."""
+    groups = readout_groups(network)
+    links = Links.of(groups)
+    order = [entry[0] for entry in entries_of(groups.readout)]
+    if len(order) != len(M):
+        raise InputError("network.readout must be a law of a few atoms for the layer after a reused batch")
+    rest = gram - M @ M.T
+    values, vectors = np.linalg.eigh((rest + rest.T) / 2)
+    noise = vectors * np.sqrt(np.maximum(values, 0.0))
+    c = np.hstack([M, noise])
+    own = norm2 - np.sum(c**2, axis=1)
+    between = [
+        partners[g] - float(c[g] @ c[h])
+        for g, h in zip(links.left[len(M) :], links.right[len(M) :], strict=True)
+    ]
+    return LearnedFeatures(groups, links, r, c, np.concatenate([own, between]))
 
 
 def _extrapolated(small: StepOverlaps, large: StepOverlaps) -> StepOverlaps:

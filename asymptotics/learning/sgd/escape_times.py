@@ -118,20 +118,7 @@ def escape(f: Target | str, network: Network, training: Training, d: int) -> Esc
     Source of the scaling: arXiv:2406.02157. Raises ``InputError`` for settings without a law, or where nothing escapes.
     """
     target = as_target(f)
-    if training.protocol != "sgd":
-        raise InputError(
-            f'training.protocol must be "sgd" for the law of an escape, not "{training.protocol}"'
-        )
-    if training.start != "random":
-        raise InputError('training.start must be "random" for the law of an escape; a given start has no law')
-    if training.projection == "free":
-        raise InputError(
-            'training.projection must be "projected" or "spherical" for the law of an escape, not "free"'
-        )
-    if not training.threshold < 1:
-        raise InputError(f"training.threshold must be below 1, not {training.threshold:g}")
-    if not isinstance(network.width, int):
-        raise InputError('network.width must be a whole number with protocol = "sgd", not "infinite"')
+    refuse_unless_random(network, training)
     rates = rates_of(target, network.get_activation(), training, d)
     times = _times(target, network, training, rates, d)
     assert rates.n_b is not None
@@ -153,6 +140,24 @@ def escape(f: Target | str, network: Network, training: Training, d: int) -> Esc
         _regime(rates, training, d),
         "none: one neuron" if network.width == 1 else "mean field of the driven escape",
     )
+
+
+def refuse_unless_random(network: Network, training: Training) -> None:
+    """``InputError`` for settings whose trajectory does not leave a random start."""
+    if training.protocol != "sgd":
+        raise InputError(
+            f'training.protocol must be "sgd" for the law of an escape, not "{training.protocol}"'
+        )
+    if training.start != "random":
+        raise InputError('training.start must be "random" for the law of an escape; a given start has no law')
+    if training.projection == "free":
+        raise InputError(
+            'training.projection must be "projected" or "spherical" for the law of an escape, not "free"'
+        )
+    if not training.threshold < 1:
+        raise InputError(f"training.threshold must be below 1, not {training.threshold:g}")
+    if not isinstance(network.width, int):
+        raise InputError('network.width must be a whole number with protocol = "sgd", not "infinite"')
 
 
 def _times(f: Target, network: Network, training: Training, rates: Rates, d: int) -> EscapeTimes:

@@ -18,7 +18,8 @@ from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import initial_student
 from asymptotics.learning.sgd.averages import Problem, Way, sampled_way, way_of
 from asymptotics.learning.sgd.flow import Path, Step, flow_of, integrated, kind_near, recursion
-from asymptotics.learning.sgd.rates import MOST_STEPS, Rates, rates_of
+from asymptotics.learning.sgd.rates import Rates, rates_of, reported_steps
+from asymptotics.learning.sgd.start import refusal_of_start, start_of
 from asymptotics.results import Overlaps, StepOverlaps, Validity
 from hermite.errors import InputError
 from hermite.target import Target
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 MOST_NEURONS = 32
-#: Steps up to which the recursion is iterated, rows of a trajectory, scrambles and points of sampled kernels.
-_MOST_ITERATED, _MOST_ROWS, _SCRAMBLES, _SIZES = 20_000, 60, 4, (12, 15)
+#: Steps up to which the recursion is iterated, scrambles and points of sampled kernels.
+_MOST_ITERATED, _SCRAMBLES, _SIZES = 20_000, 4, (12, 15)
 _ASKED = 1e-3
 #: Points times steps that sampled kernels may cost.
 _MOST_WORK = 2**27
@@ -54,7 +55,7 @@ class OnlineSGD:
                 f'network.width must be at most {MOST_NEURONS} with protocol = "sgd", not {network.width}; '
                 'simulate with simulation.method = "reduced"'
             )
-        return refusal_of_width(network) or _refusal_of_start(f, network, training)
+        return refusal_of_width(network) or refusal_of_start(f, network.width, training)
 
     def overlaps(
         self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
@@ -62,7 +63,7 @@ class OnlineSGD:
         activation = network.get_activation()
         rates = rates_of(f, activation, training, d)
         problem = Problem(f, activation, training.loss == "correlation")
-        steps = _reported(training, rates)
+        steps = reported_steps(training, rates)
         if training.start == "random" and rates.leap > 1 and steps[-1]:
             raise InputError(
                 f"training.start must be given at leap {rates.leap}, where a mean never leaves a random start; or ask for the "
@@ -82,54 +83,6 @@ class OnlineSGD:
             'ridge.regime must be "fixed-width" after protocol = "sgd": no law of the layer is known for many small steps at a '
             "width of order d"
         )
-
-
-def _refusal_of_start(f: Target, network: Network, training: Training) -> str | None:
-    """A given start must fit the network and be one."""
-    if training.start == "random":
-        return None
-    M, Q = start_of(training)
-    p = int(network.width)
-    if M.shape != (p, f.r):
-        return (
-            f"training.start.overlap must have {p} rows of {f.r} numbers (width and directions), "
-            f"not {M.shape[0]} of {M.shape[1]}"
-        )
-    if not np.allclose(Q, Q.T, rtol=0, atol=1e-12 * float(np.abs(Q).max())):
-        return "training.start.gram must be symmetric"
-    if training.projection != "free" and not np.allclose(np.diag(Q), 1.0, rtol=0, atol=1e-9):
-        return 'training.start.gram must have a unit diagonal unless projection = "free"'
-    if float(np.linalg.eigvalsh(Q - M @ M.T).min()) < -1e-9 * float(np.trace(Q)):
-        return "training.start.gram must be at least overlap · overlapᵀ (rows longer than their neuron)"
-    return None
-
-
-def start_of(training: Training) -> tuple[Array, Array]:
-    """(M⁰, Q⁰) of a given start; Q_ij = ⟨m_i, m_j⟩ off a unit diagonal unless given."""
-    overlap, gram = training.start
-    M = np.array(overlap)
-    if gram is not None:
-        return M, np.array(gram)
-    Q = M @ M.T
-    np.fill_diagonal(Q, 1.0)
-    return M, Q
-
-
-def _reported(training: Training, rates: Rates) -> list[int]:
-    """Steps that are told: those of ``time``, or 0..T, thinned to about sixty."""
-    if training.time:
-        if not math.isfinite(rates.steps_per_time):
-            raise InputError("training.time needs simulation.d at this leap; or give training.steps")
-        steps = sorted({0, *(round(t * rates.steps_per_time) for t in training.time)})
-    elif training.steps <= _MOST_ROWS:
-        steps = list(range(training.steps + 1))
-    else:
-        steps = sorted({round(t) for t in np.linspace(0, training.steps, _MOST_ROWS + 1)})
-    if steps[-1] > MOST_STEPS:
-        raise InputError(
-            f"training.time (or steps) must end before {MOST_STEPS:g} steps, not after {steps[-1]:g}"
-        )
-    return steps
 
 
 def _iterated(
@@ -204,7 +157,7 @@ def _measured(
 def _start(f: Target, readout: Array, bias: Array, network: Network, training: Training) -> Student:
     if training.start == "random":
         return initial_student(readout, bias, f.r, symmetric=network.is_symmetric)
-    M, Q = start_of(training)
+    M, Q = start_of(f, training)
     return Student(readout, bias, M, Q)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _MAX_ORDER = 20
 #: Batches and steps above which a trajectory is refused.
 MOST_SAMPLES, MOST_STEPS = 10**8, 10**9
+#: Rows of a trajectory.
+MOST_ROWS = 60
 
 
 def student_leap(f: Target, activation: Activation) -> int | None:
@@ -82,6 +84,24 @@ def rates_of(f: Target, activation: Activation, training: Training, d: int | Non
     most = eta if training.loss == "square" else eta * float(d) ** max(leap / 2 - 1, 0.0)
     capped = training.step is None and e > most * (1 + 1e-12)
     return Rates(leap, min(e, most) if capped else e, d / n_b, n_b, d, capped)
+
+
+def reported_steps(training: Training, rates: Rates) -> list[int]:
+    """Steps that are told: those of ``time``, or 0..T, thinned to about sixty."""
+    if training.time:
+        if not math.isfinite(rates.steps_per_time):
+            raise InputError("training.time needs simulation.d at this leap; or give training.steps")
+        steps = sorted({0, *(round(t * rates.steps_per_time) for t in training.time)})
+    elif training.steps <= MOST_ROWS:
+        steps = list(range(training.steps + 1))
+    else:
+        count = MOST_ROWS
+        steps = sorted({round(training.steps * k / count) for k in range(count + 1)})
+    if steps[-1] > MOST_STEPS:
+        raise InputError(
+            f"training.time (or steps) must end before {MOST_STEPS:g} steps, not after {steps[-1]:g}"
+        )
+    return steps
 
 
 def _limit(training: Training, leap: int, exponent: float, q: float) -> Rates:

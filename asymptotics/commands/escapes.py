@@ -1,0 +1,28 @@
+"""The command about online SGD from a random start."""
+
+from __future__ import annotations
+
+import click
+
+from asymptotics.commands.terminal import FILE, FORCE, JSON, SIMULATE, emit, example, load, note
+
+
+@click.command(
+    epilog=example(
+        """printf '[target]\\nexpression = "He2(z1)"\\n[network]\\nactivation = "He2"\\nwidth = 1\\n"""
+        """initialisation = "independent"\\n[training]\\nprotocol = "sgd"\\nalpha = 1.0\\nbatch_exponent = 0.5\\neta = 0.1\\n"""
+        """loss = "correlation"\\n[simulation]\\nd = 1000\\n' | giantstep escape -"""
+    )
+)
+@FILE
+@SIMULATE
+@FORCE
+@JSON
+def escape(file: str, with_simulation: bool, force: bool, as_json: bool) -> None:
+    """When online SGD leaves a random start: the law of the time, in steps, samples and the clock of the leap."""
+    from asymptotics.comparison.escapes import escape_documents
+    from asymptotics.text.printing import escape_text
+
+    found = escape_documents(load(file, force), with_simulation, note)
+    document = found[0] if len(found) == 1 else {"runs": found}
+    emit(document, as_json, lambda: "\n\n".join(map(escape_text, found)))
