@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -300,6 +300,21 @@ class Training:
         problems = protocol_problems({f.name: getattr(self, f.name) for f in fields(self)})
         if problems:
             raise InputError(problems)
+
+    @classmethod
+    def from_learning_rate(
+        cls, lr: float, convention: str, *, p: int, d: int, alpha: float = 4.0, **settings: Any
+    ) -> Training:
+        """A training whose rate is ``lr`` in another ``convention`` (asymptotics.conventions) at p neurons and dimension d.
+
+        >>> Training.from_learning_rate(50.0, "pytorch", p=100, d=50, steps=2).eta
+        1.0
+        """
+        from asymptotics.conventions import eta
+
+        bare = cls(alpha=alpha, **settings)
+        exponent = bare.batch_exponent
+        return replace(bare, eta=eta(lr, convention, p=p, d=d, n=bare.n(d), batch_exponent=exponent))
 
     def n(self, d: int) -> int:
         """Samples of one giant step, round(alpha d^batch_exponent), at least 1."""
