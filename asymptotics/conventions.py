@@ -179,7 +179,7 @@ def probabilists(coefficients: Sequence[float], series: str = "physicists") -> A
     from numpy.polynomial import hermite as physicists
     from numpy.polynomial import hermite_e
 
-    b = np.asarray(coefficients, dtype=np.float64)
+    b: Any = np.asarray(coefficients, dtype=np.float64)
     factorials = np.array([float(math.factorial(k)) for k in range(len(b))])
     if series == "physicists":
         b = hermite_e.poly2herme(physicists.herm2poly(b))
