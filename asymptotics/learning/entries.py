@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.target_rule import energy_of
 from asymptotics.learning.features import LearnedFeatures
-from asymptotics.results import StepOverlaps
+from asymptotics.results import StepOverlaps, overlap_budget, risk_budget
+from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
@@ -17,6 +23,41 @@ def entries_of(readout: Array) -> list[npt.NDArray[np.intp]]:
     for g, value in enumerate(readout.tolist()):
         found.setdefault(value, []).append(g)
     return [np.array(groups) for groups in found.values()]
+
+
+def neuron_entries(step: int, readout: Array, M: Array, Q: Array, risk: float, **more: Any) -> StepOverlaps:
+    """One entry a neuron: M (p, r), Q (p, p)."""
+    p = len(readout)
+    return StepOverlaps(
+        step=step,
+        readout=readout,
+        weight=np.full(p, 1 / p),
+        M=M,
+        Q=Q,
+        norm2=np.diag(Q).copy(),
+        risk=risk,
+        **more,
+    )
+
+
+def budgeted(
+    f: Target,
+    steps: Iterable[StepOverlaps],
+    theory: float | None,
+    averages: float,
+    change: float | None,
+    risk_change: float | None,
+) -> tuple[StepOverlaps, ...]:
+    """``steps`` with what their numbers may be off by: see ``overlap_budget`` and ``risk_budget``."""
+    energy = energy_of(f)
+    return tuple(
+        replace(
+            s,
+            error=overlap_budget(s, change, theory, averages),
+            risk_error=risk_budget(s.risk, risk_change, theory, averages, energy),
+        )
+        for s in steps
+    )
 
 
 def step_of(layer: LearnedFeatures, risk: float, step: int) -> StepOverlaps:

@@ -8,7 +8,7 @@ quasi-random draws of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,15 +17,15 @@ import numpy.typing as npt
 from asymptotics.expectations.accuracy import checked_quadrature
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import sobol_normal
-from asymptotics.expectations.target_rule import energy_of
 from asymptotics.fixed_point import stepped
+from asymptotics.learning.entries import budgeted, neuron_entries
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.exponents import refusal_of_steps, warnings_at_exponent_one
 from asymptotics.learning.giant.low_orders import refusal_of_removed, without_orders
 from asymptotics.learning.giant.many_neurons import notes_of, sees_linear_part
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Path, Rates, closed_means, initial_student, recursion
-from asymptotics.results import Overlaps, StepOverlaps, Validity, overlap_budget, risk_budget
+from asymptotics.results import Overlaps, StepOverlaps, Validity
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -177,17 +177,7 @@ class Setting:
 
     def entry(self, step: int, M: Array, Q: Array, risk: float, M_cov: Array | None = None) -> StepOverlaps:
         """One entry a neuron."""
-        p = len(self.readout)
-        return StepOverlaps(
-            step=step,
-            readout=self.readout,
-            weight=np.full(p, 1 / p),
-            M=M,
-            Q=Q,
-            norm2=np.diag(Q).copy(),
-            risk=risk,
-            M_cov=M_cov,
-        )
+        return neuron_entries(step, self.readout, M, Q, risk, M_cov=M_cov)
 
 
 def bias_draws(network: Network) -> list[Array]:
@@ -255,7 +245,6 @@ def _overlaps(
     averages = checked_quadrature(setting.target, setting.activation, accuracy)
     theory = 0.0 if setting.d is None else None
     moved = max(path.risk_error for path in paths)
-    energy = energy_of(setting.target)
     said = [setting.where, *notes]
     if len(paths) > 1 and not spread:
         said.append(f"mean over {len(paths)} quasi-random draws of the biases")
@@ -266,14 +255,7 @@ def _overlaps(
     return Overlaps(
         regime="fixed width",
         # As d → ∞ the recursion is exact; what the mean at finite d leaves out is not estimated.
-        steps=tuple(
-            replace(
-                s,
-                error=overlap_budget(s, error, theory, averages),
-                risk_error=risk_budget(s.risk, moved, theory, averages, energy),
-            )
-            for s in steps
-        ),
+        steps=budgeted(setting.target, steps, theory, averages, error, moved),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),

@@ -10,9 +10,8 @@ import numpy as np
 
 from asymptotics.expectations.accuracy import checked_quadrature
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.target_rule import energy_of
 from asymptotics.fixed_point import stepped
-from asymptotics.learning.entries import entries_of, merged, step_of
+from asymptotics.learning.entries import budgeted, entries_of, merged, step_of
 from asymptotics.learning.features import LearnedFeatures, untrained
 from asymptotics.learning.giant.exponents import (
     information_exponent,
@@ -33,7 +32,7 @@ from asymptotics.learning.giant.one_step import (
     refusal_of_divergence,
 )
 from asymptotics.learning.groups import readout_groups
-from asymptotics.results import Overlaps, StepOverlaps, Validity, overlap_budget, risk_budget
+from asymptotics.results import Overlaps, StepOverlaps, Validity
 from hermite.target import Target
 
 if TYPE_CHECKING:
@@ -203,7 +202,7 @@ def _overlaps(
     said = [_LIMIT, *([] if d is None else [_NO_FINITE_D]), *notes]
     validity = Validity.EXACT
     averages = checked_quadrature(f, activation, accuracy)
-    theory, energy = 0.0 if d is None else None, energy_of(f)
+    theory = 0.0 if d is None else None
     reached = max(change or 0.0, averages)
     if reached > accuracy:
         validity = Validity.APPROXIMATE
@@ -211,14 +210,7 @@ def _overlaps(
     return Overlaps(
         regime="many neurons",
         # The limit is exact; finite d and width are not estimated.
-        steps=tuple(
-            replace(
-                s,
-                error=overlap_budget(s, change, theory, averages),
-                risk_error=risk_budget(s.risk, change, theory, averages, energy),
-            )
-            for s in steps
-        ),
+        steps=budgeted(f, steps, theory, averages, change, change),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import stepped
-from asymptotics.learning.entries import entries_of
+from asymptotics.learning.entries import entries_of, neuron_entries
 from asymptotics.learning.features import LearnedFeatures, Links
 from asymptotics.learning.giant.exponents import has_order
 from asymptotics.learning.giant.fixed_width import NO_LAYER, bias_draws, refusal_of_width
@@ -245,17 +245,8 @@ def _diverged() -> ConvergenceError:
 
 
 def _entry(means: _Means, t: int, readout: Array) -> StepOverlaps:
-    p = len(readout)
-    return StepOverlaps(
-        step=t,
-        readout=readout,
-        weight=np.full(p, 1 / p),
-        M=means.m[t],
-        Q=means.gram[t],
-        norm2=np.diag(means.gram[t]).copy(),
-        risk=float(means.risk[t]),
-        train_error=float(means.train[t]),
-    )
+    train = float(means.train[t])
+    return neuron_entries(t, readout, means.m[t], means.gram[t], float(means.risk[t]), train_error=train)
 
 
 def _grouped(step: StepOverlaps, network: Network) -> StepOverlaps:

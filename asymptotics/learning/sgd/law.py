@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import stepped
+from asymptotics.learning.entries import neuron_entries
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.fixed_width import bias_draws, refusal_of_width
 from asymptotics.learning.giant.many_neurons import notes_of
@@ -162,18 +163,9 @@ def _start(f: Target, readout: Array, bias: Array, network: Network, training: T
 
 
 def _entry(means: _Means, k: int, t: int, readout: Array, rates: Rates) -> StepOverlaps:
-    p = len(readout)
-    return StepOverlaps(
-        step=t,
-        readout=readout,
-        weight=np.full(p, 1 / p),
-        M=means.M[k],
-        Q=means.Q[k],
-        norm2=np.diag(means.Q[k]).copy(),
-        risk=float(means.risk[k]),
-        samples=None if rates.n_b is None else t * rates.n_b,
-        time=t / rates.steps_per_time,
-    )
+    samples = None if rates.n_b is None else t * rates.n_b
+    time, risk = t / rates.steps_per_time, float(means.risk[k])
+    return neuron_entries(t, readout, means.M[k], means.Q[k], risk, samples=samples, time=time)
 
 
 def _result(
