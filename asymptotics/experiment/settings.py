@@ -10,7 +10,7 @@ w_i += eta d^((ℓ-1)/2) ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z; the ridge f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment import schema
+from asymptotics.experiment.protocol_keys import PROTOCOLS, choices, protocol_problems
 from asymptotics.experiment.schema import Rule
 from hermite.errors import InputError
 
@@ -36,36 +37,13 @@ NETWORK_RULES = {
     "initialisation": Rule(schema.choice("symmetric", "independent"), '"symmetric" or "independent"'),
     "width": Rule(schema.width, '"infinite" or a whole number of at least 1'),
 }
-#: The keys of [training] that only some protocols have; elsewhere they must be absent.
-PROTOCOLS: dict[str, tuple[str, ...]] = {
-    "giant": ("batch_exponent", "remove_orders"),
-    "sgd": (
-        "batch_exponent",
-        "rate_exponent",
-        "step",
-        "loss",
-        "projection",
-        "start",
-        "time",
-        "dynamics",
-        "threshold",
-    ),
-    "reuse": ("weight_decay",),
-}
-
-
-def _choices(names: Iterable[str]) -> str:
-    *first, last = (f'"{name}"' for name in names)
-    return f"{', '.join(first)} or {last}" if first else last
-
-
 TRAINING_RULES = {
     "steps": Rule(schema.integer(0), "a whole number of at least 0", grid=True),
     "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
     "eta": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
     "batch_exponent": Rule(schema.number(0.0), "a finite number of at least 0"),
     "remove_orders": Rule(schema.removed_orders, "[], [0] or [0, 1]"),
-    "protocol": Rule(schema.choice(*PROTOCOLS), _choices(PROTOCOLS)),
+    "protocol": Rule(schema.choice(*PROTOCOLS), choices(PROTOCOLS)),
     "weight_decay": Rule(schema.number(0.0), "a finite number of at least 0"),
     "rate_exponent": Rule(schema.rate_exponent, '"auto" or a finite number of at least 0'),
     "step": Rule(schema.optional(_POSITIVE), "a finite number greater than 0"),
@@ -240,22 +218,6 @@ def _count(ratio: float, d: int, exponent: float, name: str) -> int:
     return max(1, round(ratio * math.pow(d, exponent)))
 
 
-def protocol_problems(values: Mapping[str, Any]) -> list[str]:
-    """Keys of [training] that the protocol does not have, set to something else than their defaults."""
-    protocol = values.get("protocol", "giant")
-    special = {
-        key: [name for name, keys in PROTOCOLS.items() if key in keys]
-        for keys in PROTOCOLS.values()
-        for key in keys
-    }
-    defaults = {f.name: f.default for f in fields(Training)}
-    return [
-        f'training.{key} is a key of protocol = {_choices(special[key])}, not of "{protocol}"; leave it out.'
-        for key, value in values.items()
-        if key in special and key not in PROTOCOLS[protocol] and value != defaults[key]
-    ]
-
-
 @dataclass(frozen=True)
 class Training:
     """``steps`` giant steps on n = alpha d^batch_exponent fresh samples each, at dimensionless rate ``eta``.
@@ -297,7 +259,9 @@ class Training:
 
     def __post_init__(self) -> None:
         _settle("training", TRAINING_RULES, self)
-        problems = protocol_problems({f.name: getattr(self, f.name) for f in fields(self)})
+        problems = protocol_problems(
+            {f.name: getattr(self, f.name) for f in fields(self)}, {f.name: f.default for f in fields(self)}
+        )
         if problems:
             raise InputError(problems)
 

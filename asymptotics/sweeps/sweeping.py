@@ -8,110 +8,36 @@ cells: a sweep that is stopped early has something of every cell.
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from asymptotics.experiment.columns import ordered, untrained_is_null
 from asymptotics.experiment.grid import MOST_UNITS, Experiment, check_units
 from asymptotics.experiment.points import values
 from asymptotics.floating import own_floating_state
-from asymptotics.json_values import plain
-from asymptotics.simulation.averages import mean_and_error
 from asymptotics.simulation.runner import Job
 from asymptotics.simulation.seeds import unit_entropy
-from asymptotics.sweeps.costs import AFTER, NOMINAL, UNIT, Estimate, between, calibrate, estimate, work_of
+from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, estimate, work_of
+from asymptotics.sweeps.interrupts import unbroken
+from asymptotics.sweeps.meter import Meter
 from asymptotics.sweeps.provenance import config_of, machine
-from asymptotics.sweeps.store import Point, Record, Store, content_key, frame, parquet
+from asymptotics.sweeps.store import Point, Record, Store, content_key
+from asymptotics.sweeps.sweep_result import SweepResult
 from asymptotics.sweeps.tasks import Outcome, Task, as_stored, frame_of, jobs_of, missing, run_task, tasks_of
 from asymptotics.sweeps.workers import complete, cores, open_pool, possible_workers
-from asymptotics.text.durations import duration
 from hermite.errors import InputError
-from hermite.frozen import Frozen
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Progress = Callable[[str], None]
-#: Seconds between two lines of progress.
-PAUSE = 5.0
 #: A sweep shorter than this is not worth a calibration.
 _SHORT = 5.0
-#: Seconds of work after which its own pace says more than the estimate.
-_SETTLED = 1.0
 #: Cells that stand for all of a sweep that is too large to be run unless it is forced.
 _SAMPLE = 1000
-#: The only columns of the table that differ between runs.
-VOLATILE = ("seconds", "host", "finished")
-#: The columns that make a cell, with the point of it.
-_CELL = ("d", "step", "alpha_train", "eta", "alpha", "beta", "lambda", "batch_exponent", "n", "n2", "p")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class SweepResult(Frozen):
-    """The table of a sweep: one row a (unit, step, lambda), sorted by key, step and lambda.
-
-    ``rows``      the settings of the unit (``key``, ``d``, ``p``, ``n``, ``alpha``, …, ``replicate``), ``step``,
-                  ``lambda`` and the results: ``test_error``, ``train_error``, ``excess_risk``, or without a ridge
-                  table ``risk`` and ``neurons``. Only ``seconds``, ``host`` and ``finished`` differ between runs.
-    ``computed``  units that this call computed; the others were stored
-    """
-
-    rows: tuple[Mapping[str, Any], ...]
-    computed: int = 0
-
-    def __repr__(self) -> str:
-        from asymptotics.text.printing import sweep_text
-
-        return sweep_text(self.means())
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON of ``giantstep simulate``: ``rows``."""
-        return {"rows": plain(self.rows)}
-
-    def to_frame(self) -> pd.DataFrame:
-        """The table as a pandas DataFrame."""
-        return frame(self.rows)
-
-    def means(self) -> list[dict[str, Any]]:
-        """One row a (cell, step, lambda): the settings, ``replicates``, and each error or risk with its ``_sem``.
-
-        Means over replicates with the standard error of the mean (None for one replicate), in the order of the
-        settings: d, step, training alpha, eta, ridge alpha, beta, lambda.
-        """
-        cells: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-        for row in sorted(self.rows, key=lambda row: row["replicate"]):
-            cells.setdefault(tuple(row[name] for name in _CELL), []).append(row)
-        table = []
-        for cell, rows in sorted(cells.items(), key=lambda item: [-1.0 if x is None else x for x in item[0]]):
-            entry = dict(zip(_CELL, cell, strict=True)) | {"replicates": len(rows)}
-            for name in ("test_error", "train_error", "excess_risk", "risk"):
-                values = [row[name] for row in rows if row.get(name) is not None]
-                if values:
-                    mean, sem = mean_and_error(np.array(values))
-                    entry |= {name: float(mean), f"{name}_sem": None if sem is None else float(sem)}
-            table.append(ordered(entry))
-        return table
-
-    def files(self) -> dict[str, bytes | str]:
-        """{file name: content}: CSV, JSON and, where pyarrow is installed, Parquet."""
-        import json
-        from importlib.util import find_spec
-
-        table = self.to_frame()
-        files: dict[str, bytes | str] = {
-            "simulate.csv": table.to_csv(index=False, lineterminator="\n"),
-            "simulate.json": json.dumps(self.to_dict(), indent=2, allow_nan=False),
-        }
-        return files | ({"simulate.parquet": parquet(table)} if find_spec("pyarrow") else {})
 
 
 @own_floating_state
@@ -334,46 +260,6 @@ def _announcement(units: int, left: list[Task], workers: int) -> str:
     return f"{len(left)} of {units} units to compute{stored}: {cost}{crowd}"
 
 
-class Meter:
-    """Progress and the time that is left, by the shares of the work; a line now and then."""
-
-    def __init__(self, left: list[Task], progress: Progress) -> None:
-        shares: dict[int, float] = {}
-        for task in left:
-            if id(task.job) not in shares:
-                shares[id(task.job)] = work_of(task.job).seconds(NOMINAL) + UNIT
-        self._shares, self._total = shares, sum(shares[id(task.job)] for task in left)
-        self._count, self._units, self._done = 0, len(left), 0.0
-        self._progress = progress
-        # The wall clock may jump; this one does not.
-        self._start = self._last = time.monotonic()
-        #: When the first unit was done (workers had to start before), and the work done by then.
-        self._first: tuple[float, float] | None = None
-        self._said = False
-
-    def done(self, task: Task) -> None:
-        """A unit has ended."""
-        now = time.monotonic()
-        self._count += 1
-        self._done += self._shares[id(task.job)]
-        self._first = self._first or (now, self._done)
-        settled = not self._said and now - self._first[0] >= _SETTLED and self._left(now)[1] > PAUSE
-        if self._count == self._units:
-            self._progress(f"{self._units} units done in {duration(now - self._start)}")
-        elif settled or now - self._last >= PAUSE:
-            self._last, self._said = now, True
-            rest = between(*self._left(now))
-            self._progress(f"unit {self._count} of {self._units} done, {rest} left")
-
-    def _left(self, now: float) -> tuple[float, float]:
-        """Seconds that are left, from the pace since the first unit."""
-        first, done = self._first or (self._start, 0.0)
-        if self._done == done:
-            first, done = self._start, 0.0
-        rest = (now - first) * (self._total - self._done) / (self._done - done)
-        return AFTER[0] * rest, AFTER[1] * rest
-
-
 def _now() -> str:
     """The date for the reader; nothing is ordered or decided by the clock."""
     from datetime import UTC, datetime
@@ -414,19 +300,3 @@ def _reason(task: Task, error: Exception) -> str:
     if isinstance(error, InputError):
         return f"{where}: " + " ".join(error.problems)
     raise error
-
-
-@contextmanager
-def unbroken() -> Iterator[None]:
-    """Ctrl-C waits until the block is done; other threads than the main one never see it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
-    if pressed:
-        raise KeyboardInterrupt

@@ -15,7 +15,7 @@ import pytest
 
 from asymptotics import Experiment, sweep
 from asymptotics.sweeps.store import Store
-from asymptotics.sweeps.sweeping import VOLATILE
+from asymptotics.sweeps.sweep_result import VOLATILE
 from asymptotics.sweeps.tasks import tasks_of
 
 DATA = Path(__file__).parents[2] / "data" / "store"

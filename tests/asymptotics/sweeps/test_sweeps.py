@@ -35,7 +35,8 @@ from asymptotics.sweeps import sweeping as sweeps
 from asymptotics.sweeps.costs import START, estimate
 from asymptotics.sweeps.provenance import config_of
 from asymptotics.sweeps.store import Store
-from asymptotics.sweeps.sweeping import VOLATILE, plan
+from asymptotics.sweeps.sweep_result import VOLATILE
+from asymptotics.sweeps.sweeping import plan
 from asymptotics.sweeps.tasks import Outcome, Task, jobs_of, tasks_of
 from hermite import Target
 from hermite.errors import InputError
