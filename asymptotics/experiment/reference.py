@@ -13,8 +13,9 @@ from typing import Any
 
 from asymptotics.experiment import schema
 from asymptotics.experiment.grid import TABLES
+from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.schema import Rule
-from asymptotics.experiment.settings import PROTOCOLS, Network, Ridge, Simulation, Training
+from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 
 #: What each key is, in a line. A key without one is shown with what it may be alone.
 MEANINGS = {
