@@ -20,12 +20,14 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.mehler import mehler_coefficients, mehler_order, resolves, small_tail
-from asymptotics.expectations.ramp_pairs import ramp_moments, ramp_slopes, ramps_of
+from asymptotics.expectations.ramp_pairs import ramp_moments, ramp_second, ramp_slopes, ramps_of
 from asymptotics.expectations.sigma_rules import composite, trapezoid
 
 Array = npt.NDArray[np.float64]
 
 _CHUNK = 1 << 21
+#: Terms up to which Mehler's series is faster than a quadrature.
+_FEW_TERMS = 120
 
 
 class GramMoments(NamedTuple):
@@ -116,6 +118,25 @@ def slope_product(
         powers = correlation[part, None] ** np.arange(order + 1)
         out[part] = np.einsum("nk,nk,nk->n", first, second, powers)
     return out.reshape(shape)
+
+
+def value_product(
+    activation: Activation, m1: Array, s1: float, m2: Array, s2: float, rho: float
+) -> Array | None:
+    """E[σ(h_1) σ(h_2)] at every pair of means (n,): closed forms or Mehler's series; None where neither serves."""
+    a, b = np.full(len(m1), s1), np.full(len(m2), s2)
+    if ramps_of(activation) is not None:
+        return ramp_second(activation, m1, a, m2, b, np.full(len(m1), rho))[0]
+    order = 0 if activation.kinks else mehler_order(activation, abs(rho))
+    # Near |ρ| = 1 and where conditional means have closed forms the quadrature is the faster way.
+    few = order <= _FEW_TERMS and activation.gauss_error is None
+    if activation.kinks or not few or not resolves(activation, max(s1, s2)):
+        return None
+    # Below the limit the series has run until ρ^k < 1e-13.
+    first = mehler_coefficients(activation.function, m1, a, order)
+    second = mehler_coefficients(activation.function, m2, b, order)
+    product: Array = (first * second) @ rho ** np.arange(order + 1)
+    return product
 
 
 def slope_product_table(

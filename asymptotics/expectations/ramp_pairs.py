@@ -70,23 +70,31 @@ def ramp_slopes(ramps: Ramps, m1: Array, s1: Array, m2: Array, s2: Array, rho: A
     return slopes, second
 
 
+def ramp_second(
+    activation: Activation, m1: Array, s1: Array, m2: Array, s2: Array, rho: Array
+) -> tuple[Array, Array]:
+    """(E[σσ], E[σ'σ']) of a continuous piecewise linear activation."""
+    ramps = ramps_of(activation)
+    assert ramps is not None
+    slopes, kinked = ramp_slopes(ramps, m1, s1, m2, s2, rho)
+    line1, line2 = ramps.intercept + ramps.slope * m1, ramps.intercept + ramps.slope * m2
+    covariance = rho * s1 * s2
+    second = kinked
+    if np.any(line1) or ramps.slope:
+        second = second + line1 * activation.mean(m2, s2) + ramps.slope * covariance * activation.S1(m2, s2)
+    if np.any(line2) or ramps.slope:
+        second = second + line2 * (activation.mean(m1, s1) - line1)
+        second = second + ramps.slope * covariance * (activation.S1(m1, s1) - ramps.slope)
+    return second, slopes
+
+
 def ramp_moments(
     activation: Activation, m1: Array, s1: Array, m2: Array, s2: Array, rho: Array
 ) -> tuple[Array, Array, Array, Array]:
     """(E[σσ], E[σ'σ'], E[σ''_1 σ_2], E[σ_1 σ''_2]) of a continuous piecewise linear activation."""
     ramps = ramps_of(activation)
     assert ramps is not None
-    slopes, kinked = ramp_slopes(ramps, m1, s1, m2, s2, rho)
-    line1, line2 = ramps.intercept + ramps.slope * m1, ramps.intercept + ramps.slope * m2
-    value1, value2 = activation.mean(m1, s1), activation.mean(m2, s2)
-    covariance = rho * s1 * s2
-    second = (
-        kinked
-        + line1 * value2
-        + ramps.slope * covariance * activation.S1(m2, s2)
-        + line2 * (value1 - line1)
-        + ramps.slope * covariance * (activation.S1(m1, s1) - ramps.slope)
-    )
+    second, slopes = ramp_second(activation, m1, s1, m2, s2, rho)
     rest = np.sqrt(np.clip(1 - rho**2, 0, None))
     forward, backward = np.zeros(m1.shape), np.zeros(m1.shape)
     for kappa, a in zip(ramps.kinks, ramps.jumps, strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.pairs import pair_rule
+from asymptotics.expectations.pairs import pair_rule, value_product
 from asymptotics.expectations.quadrature import piecewise_rule, tensor_rule, trapezoid_rule
 from hermite.errors import InputError
 
@@ -64,9 +64,14 @@ def group_moments(sigma: Activation, mean: Array, norm2: Array) -> tuple[Array, 
 def product_moment(sigma: Activation, mean: Array, norm2: Array, rho: float) -> Array:
     """E[F F'] (K,) for two neurons with ``mean`` (K, 2), ``norm2`` (2,) and correlation ``rho`` of x, x'.
 
-    Integrates F times the conditional mean of F' over x, split at the kinks of both factors.
+    In closed form or as a series where there is one, else F times the conditional mean of F' is integrated over x, split
+    at the kinks of both factors.
     """
     m, s = mean, np.sqrt(norm2)
+    _check_width(s)
+    known = value_product(sigma, m[:, 0], float(s[0]), m[:, 1], float(s[1]), rho)
+    if known is not None:
+        return known
     rest = float(np.sqrt(max(0.0, 1.0 - rho**2)))
     nodes, weights = _row_rule(sigma, m, s, rho)
     first = sigma(m[:, :1] + s[0] * nodes)
@@ -78,11 +83,14 @@ def product_moment(sigma: Activation, mean: Array, norm2: Array, rho: float) -> 
 
 def _row_rule(sigma: Activation, mean: Array, s: Array, rho: float) -> tuple[Array, Array]:
     """Nodes and weights for x ~ N(0, 1), (1 or K, points): one row a κ, split where a factor is sharp."""
+    return pair_rule(sigma, mean[:, :1], float(s[0]), mean[:, 1:], float(s[1]), rho)
+
+
+def _check_width(s: Array) -> None:
     if not float(s.max()) < _WIDEST:
         raise InputError(
             f"training.eta is too large: neurons have grown to a norm of {float(s.max()):.2g}; use a smaller eta."
         )
-    return pair_rule(sigma, mean[:, :1], float(s[0]), mean[:, 1:], float(s[1]), rho)
 
 
 def coincidences(sigma: Activation, coordinates: Array, biases: Array, s: Array) -> list[float]:

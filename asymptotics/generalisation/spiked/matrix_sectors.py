@@ -7,12 +7,13 @@ that made Σ and the spikes; what is left out is of relative order 1/d.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import Solution, solve
+from asymptotics.fixed_point import Solution, Status, solve
 from asymptotics.generalisation.spiked.linear_sector import (
     Transfers,
     mean_response,
@@ -77,14 +78,15 @@ class MatrixSystem(System):
         D = np.ascontiguousarray(D.transpose(0, 2, 1, 3))
         hat = self.hat(iv)
         spike = self.spike_part(iv, hat)
-        hidden = np.einsum("gihj,ix,jy->gxhy", spike, self.spikes, self.spikes, optimize=True)
-        hidden += np.einsum("gh,xy->gxhy", hat, np.eye(d))
         size = a * d
-        matrix = np.eye(size) + hidden.reshape(size, size) @ D.reshape(size, size)
-        L = np.linalg.inv(matrix)
-        T = (L @ hidden.reshape(size, size)).reshape(a, d, a, d)
-        L = L.reshape(a, d, a, d)
-        W = np.einsum("gxky,kyhx->gh", D, L, optimize=True) / d
+        # Vh ⊗ I + Pᵀ (…) P with P the spikes: products with it cost a few rows, not a matrix.
+        lifted = _with_spikes(D, hat, spike, self.spikes)
+        matrix = lifted.reshape(size, size)
+        matrix[np.arange(size), np.arange(size)] += 1.0
+        L: Array = np.asarray(np.linalg.inv(matrix), np.float64).reshape(a, d, a, d)
+        # L Vh = (Vhᵀ Lᵀ)ᵀ, and Vh is symmetric.
+        T = _with_spikes(L.transpose(2, 3, 0, 1), hat, spike, self.spikes).transpose(2, 3, 0, 1)
+        W = np.einsum("gxky,kyhx->gh", D, L) / d
         return Blocks(D, L, T, (W + W.T) / 2)
 
     def feedback(self, iv: Array, inverse: Array) -> tuple[Array, Array]:
@@ -93,6 +95,19 @@ class MatrixSystem(System):
         picked = found.T.transpose(0, 2, 1, 3)[self.left, self.right]
         within = np.einsum("ubcxy,ubcxy->ubc", self.covariance, picked) / self.d
         return (within + np.swapaxes(within, 1, 2)) / 2, found.W
+
+
+def _with_spikes(blocks: Array, hat: Array, spike: Array, spikes: Array) -> Array:
+    """(hat ⊗ I + Pᵀ spike P) times blocks (A, d, A, d); hat (A, A), spike (A, k, A, k), P = ``spikes`` (k, d)."""
+    a = len(blocks)
+    flat = blocks.reshape(a, -1)
+    out = (hat @ flat).reshape(blocks.shape)
+    k = len(spikes)
+    if k:
+        along = np.tensordot(spikes, blocks, axes=(1, 1)).transpose(1, 0, 2, 3).reshape(a * k, -1)
+        mixed = (spike.reshape(a * k, a * k) @ along).reshape(a, k, -1)
+        out += np.einsum("ix,gin->gxn", spikes, mixed, optimize=True).reshape(blocks.shape)
+    return out
 
 
 def solve_matrix(
@@ -116,9 +131,7 @@ def solve_matrix(
     system = MatrixSystem(units, covariance, axes[:k], alpha, 1.0 / beta, first.om)
     el = lam if beta <= alpha else 1.0
     start = first.solution.value
-    solution = solve(
-        system.map_at(el), start, physical=system.physical, blocks=system.blocks, tol=1e-9, throw=throw
-    )
+    solution = _near_traces(system, System(units, alpha, 1.0 / beta, first.om), el, start, throw)
     _, inverse = system.unpack(solution.value)
     iv = system.iv(solution.value)
     blocks = system.blocks_of(iv, inverse)
@@ -130,6 +143,37 @@ def solve_matrix(
     eps, norm2 = second_moments(units, sus, _transfers(system, blocks), alpha, beta, eps0, source)
     test, train = float(units.weights @ eps), float(units.weights @ (eps * (sus.om * iv) ** 2))
     return MatrixErrors(test, train, norm2, solution)
+
+
+def _near_traces(
+    system: MatrixSystem, traces: System, el: float, start: Array, throw: bool, tol: float = 1e-9
+) -> Solution:
+    """The fixed point of ``system`` from that of the traces alone.
+
+    The two maps differ by little, and their difference hardly moves: x = traces(x) + gap, with the gap at the last x, is
+    a cheap equation whose solution is the next x. Where that does not contract, the general solver goes on.
+    """
+    whole, cheap = system.map_at(el), traces.map_at(el)
+    x, calls, last = start, 0, math.inf
+    while True:
+        gx = whole(x)
+        calls += 1
+        residual = max(
+            float(np.abs(gx[block] - x[block]).max(initial=0.0) / np.abs(gx[block]).max(initial=1e-300))
+            for block in system.blocks
+        )
+        if residual <= tol and system.physical(gx):
+            return Solution(Status.CONVERGED, residual, calls, "anderson", gx)
+        if not residual < 0.5 * last:
+            return solve(whole, x, physical=system.physical, blocks=system.blocks, tol=tol, throw=throw)
+        gap, last = gx - cheap(x), residual
+
+        def shifted(y: Array, gap: Array = gap) -> Array:
+            return cheap(y) + gap
+
+        x = solve(
+            shifted, x, physical=system.physical, blocks=system.blocks, tol=1e-3 * tol, throw=False
+        ).value
 
 
 def _first_moments(

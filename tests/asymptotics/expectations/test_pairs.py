@@ -79,3 +79,22 @@ def test_group_moments_are_those_of_relu() -> None:
     np.testing.assert_allclose(mu1, root * norm.cdf(u), atol=1e-13)
     second = (m**2 + 1.5) * norm.cdf(u) + m * root * norm.pdf(u)
     np.testing.assert_allclose(rest, second - mu0**2 - mu1**2, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["relu", "abs", "relu(x - 7/10)", "max(x, -x/3) + 1", "x + He3(x)/3", "tanh", "sin(2*x)", "tanh(4*x)"],
+)
+@pytest.mark.parametrize("rho", [-1.0, -0.6, 0.0, 0.45, 0.999, 1.0])
+def test_products_in_closed_form_and_by_series_are_those_of_the_quadrature(
+    name: str, rho: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asymptotics.generalisation.spiked import feature_moments
+
+    activation = get_activation(name)
+    mean, norm2 = np.random.default_rng(3).uniform(-4, 4, (40, 2)), np.array([1.3, 0.6])
+    found = feature_moments.product_moment(activation, mean, norm2, rho)
+    monkeypatch.setattr(feature_moments, "value_product", lambda *_: None)
+    expected = feature_moments.product_moment(activation, mean, norm2, rho)
+    sizes = [activation.squares(mean[:, i], np.full(40, np.sqrt(norm2[i]))) for i in (0, 1)]
+    np.testing.assert_allclose(found / np.sqrt(np.max(sizes)), expected / np.sqrt(np.max(sizes)), atol=1e-12)
