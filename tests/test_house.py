@@ -87,3 +87,19 @@ def test_a_type_checker_sees_the_type_of_every_public_name(tmp_path: Path) -> No
     for line, (package, name) in enumerate(names, start=3):
         assert found[line] != 'Revealed type is "Any"', (package, name)
         assert not found[line].endswith('-> Any"'), (package, name)
+
+
+def test_every_table_of_numbers_says_where_it_comes_from() -> None:
+    data = ROOT / "tests" / "data"
+    text = (data / "README.md").read_text(encoding="utf-8")
+    tables = {path.name for path in data.iterdir() if path.name != "README.md"}
+    lines = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
+    assert tables == lines
+
+
+def test_names_of_tests_are_of_their_room() -> None:
+    """The folders of the tests are those of the packages: who looks for a room's tests finds them."""
+    for package in PACKAGES:
+        rooms = {path.name for path in (ROOT / package.__name__).iterdir() if path.is_dir()}
+        folders = {path.name for path in (ROOT / "tests" / package.__name__).iterdir() if path.is_dir()}
+        assert folders - {"__pycache__"} <= rooms

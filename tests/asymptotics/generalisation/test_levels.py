@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from asymptotics import Network, Ridge, Training, risk
+from asymptotics import Network, Ridge, Training, risk, theories
+from asymptotics.generalisation.ridge_theories.measured_levels import corrected
+from asymptotics.generalisation.ridge_theories.trained_levels import _LEFT_OUT, solve_level
+from asymptotics.generalisation.spiked import corrections
 from asymptotics.generalisation.spiked.corrections import (
+    Correction,
     auxiliary_layers,
     bulk_correction,
     norm_correction,
@@ -17,6 +24,7 @@ from asymptotics.generalisation.spiked.corrections import (
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.matrix_sectors import solve_matrix
 from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
+from asymptotics.generalisation.theory import Level, Setting
 from asymptotics.learning.giant.batches import norm_covariances, train_on_batches
 from asymptotics.learning.giant.mean_field import train
 from asymptotics.learning.groups import readout_groups
@@ -26,6 +34,8 @@ from hermite.errors import InputError
 TARGETS = {
     "stair2": "z1 + z1*z2",
     "pm": "(z1+z1^2+z2-z2^2)/2",
+    "tanhab": "tanh(z1) + z1*z2",
+    "stair3": "z1 + z1*z2 + z1*z2*z3",
     "mix": "sin(3*z1/2) + cos(3*z1/2) - exp(-9/8)",
 }
 STAIR = Target(TARGETS["stair2"], noise=0.05)
@@ -163,3 +173,53 @@ def test_levels_of_risk() -> None:
     assert strict.test_error == found["En+"].test_error
     with pytest.raises(InputError, match="accuracy"):
         risk(STAIR, network, training, Ridge(*setting), accuracy=0.0)
+
+
+# What level E leaves out: the sizes that it states, against those that a second implementation measured.
+MEASURED = json.loads((Path(__file__).parents[2] / "data" / "multistep_table.json").read_text())
+USUAL = [row for row in MEASURED if row["ridge"] == [2.0, 1.0, 0.05]]
+
+
+def test_the_table_of_errors_left_out_bounds_what_was_measured_and_is_of_its_size() -> None:
+    """Test and train error, percent, by the indicator; the table rests on 41 settings, of which these are a half."""
+    below = 0.0
+    for limit, bounds in _LEFT_OUT:
+        rows = [row for row in USUAL if below < row["chi"] <= limit]
+        assert len(rows) >= 2
+        for place, bound in enumerate(bounds):
+            largest = max(abs(row["bulk"][place]) for row in rows)
+            assert 0.95 * largest < bound < 3 * largest
+        below = limit
+
+
+@pytest.mark.parametrize("place", [0, 7])
+def test_the_error_that_level_e_states_is_of_the_size_of_what_was_measured(place: int) -> None:
+    """At a usual setting, and at small lambda with beta > alpha."""
+    row = MEASURED[place]
+    f = Target(TARGETS[row["target"]], noise=0.05)
+    network = Network(row["activation"], initialisation=row["initialisation"])
+    training = Training(row["steps"], row["alpha1"], row["eta"])
+    table = theories(f, network, training, Ridge(*row["ridge"]))
+    assert table.answers is not None
+    assert table.answers.theory_error is not None
+    measured = (abs(row["bulk"][0]) + abs(row["norms"][0])) / 100
+    assert measured < table.answers.theory_error < 4 * measured
+
+
+@pytest.mark.parametrize(("level", "factor"), [("E", 1.0), ("E+", 1.1), ("En+", 1.1 * 1.3), ("matrix", 1.1)])
+def test_corrections_multiply_the_errors_of_level_e(
+    level: str, factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With corrections of 10 and 30 %: factors, not summands."""
+    setting = Setting(STAIR, Network("relu"), Training(1), Ridge(2.0, 1.0, 0.05, level=level), None)
+    own = solve_level(setting, Level.E, True)
+    monkeypatch.setattr(corrections, "auxiliary_layers", lambda *_: (SimpleNamespace(d=240),))
+    monkeypatch.setattr(corrections, "bulk_correction", lambda *_: (Correction(0.1, -0.2), (own, own)))
+    monkeypatch.setattr(corrections, "norm_correction", lambda *_: Correction(0.3, 0.5))
+    monkeypatch.setattr(corrections, "with_norm_mode", lambda *_: None)
+    found = corrected(setting, own, Level(level))
+    assert found[1].test == pytest.approx(factor * own.test, rel=1e-12)
+    train = {"E": 1.0, "E+": 0.8, "En+": 0.8 * 1.5, "matrix": 0.8}[level]
+    assert found[1].train == pytest.approx(train * own.train, rel=1e-12)
+    left = {"E": 0.4, "E+": 0.3, "En+": 0.03, "matrix": 0.3}[level]
+    assert found[3] == pytest.approx(left, rel=1e-12)
