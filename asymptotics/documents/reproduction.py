@@ -1,4 +1,4 @@
-"""The experiments behind the figures of arXiv:2305.18270, theory and simulation together.
+"""The experiments behind the figures of arXiv:2305.18270 and of what came after, theory and simulation together.
 
 Each at a reduced size that is stated with it (all in under ten minutes on two cores), or with ``full`` at a size
 near that of the paper. A figure is a ``Reproduction``: run it, get a drawing and the numbers behind it.
@@ -14,6 +14,13 @@ from typing import TYPE_CHECKING, Any
 from asymptotics.comparison.curves import Progress, Row, curve_rows, silent, to_csv
 from asymptotics.comparison.trajectories import Run, measure, predict, runs
 from asymptotics.comparison.trajectories import to_csv as overlaps_csv
+from asymptotics.documents.protocol_reproduction import (
+    batch_size_rows,
+    draw_batch_size,
+    draw_reused,
+    reused_rows,
+    table,
+)
 from asymptotics.experiment.grid import Experiment
 from asymptotics.figures.style_sheet import COLUMN, PAGE
 from asymptotics.simulation.averages import mean_and_error
@@ -81,6 +88,20 @@ def reproductions() -> tuple[Reproduction, ...]:
             "d = 1024, p = 4 d, n = 8 d, n2 = 20 d, 10 replicates",
             _stairway,
         ),
+        Reproduction(
+            "batch-size",
+            "Online SGD: samples do not depend on the batch until the step size is of order one; then steps stay.",
+            "He2(z1), one neuron, d = 400, 24 runs a batch size",
+            "He2(z1), one neuron, d = 10000, 100 runs a batch size",
+            _batch_size,
+        ),
+        Reproduction(
+            "reused-batch",
+            "Steps on one batch follow a recursion with memory, not that of fresh batches (tanh(He1(z1) + He3(z2))).",
+            "d = 800, n = 3 d, 8 runs, beside 32 public runs at d = 5000",
+            "d = 5000, n = 3 d, 10 runs, beside 32 public runs at d = 5000",
+            _reused_batch,
+        ),
     )
 
 
@@ -112,6 +133,16 @@ def images(name: str, drawing: Drawing) -> dict[str, bytes]:
 
 def _experiment(**tables: Mapping[str, Any]) -> Experiment:
     return Experiment.from_dict(tables)
+
+
+def _batch_size(full: bool, progress: Progress) -> Drawing:
+    rows = batch_size_rows(full, progress)
+    return Drawing(*draw_batch_size(rows), table(rows))
+
+
+def _reused_batch(full: bool, progress: Progress) -> Drawing:
+    rows = reused_rows(full, progress)
+    return Drawing(*draw_reused(rows), table(rows))
 
 
 # Overlaps over the steps ----------------------------------------------------------------------------------------

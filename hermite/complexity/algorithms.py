@@ -40,6 +40,10 @@ class Row(FrozenReport):
     ``learned``: reduced row-echelon basis, None where only its dimension is known; ``exponent`` and ``constant`` of
     n = constant · d^exponent, None where unknown or where no number of samples of this order suffices; ``n``: that
     number at the d asked for (constant 1 where it is unknown).
+
+    ``optimal_batch``, ``steps_at_optimal_batch`` (one-pass SGD, square loss): exponents of the largest batch n_b = d^x that
+    costs no more samples, and of the steps that it needs (arXiv:2406.02157); with the correlation loss they are
+    max(exponent, 1) and 0.
     """
 
     algorithm: str
@@ -51,6 +55,8 @@ class Row(FrozenReport):
     source: str
     note: str = ""
     n: float | None = None
+    optimal_batch: float | None = None
+    steps_at_optimal_batch: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -131,7 +137,7 @@ def _one_pass(report: LeapReport) -> Row:
         note = "times log d"
     elif leap is not None and not single:
         note = "by the isotropic leap"
-    return Row(
+    row = Row(
         "one-pass SGD",
         *_space(report.relevant_subspace),
         exponent,
@@ -140,6 +146,11 @@ def _one_pass(report: LeapReport) -> Row:
         ONE_PASS if single else LEAP,
         note,
     )
+    if leap is None:
+        return row
+    # Up to batches of d^max(l/2, 1), where the step size of the square loss is of order one, samples do not depend on it.
+    batch = max(leap / 2, 1.0)
+    return replace(row, optimal_batch=batch, steps_at_optimal_batch=max(leap - 1.0, 1.0) - batch)
 
 
 def _smoothed(report: LeapReport) -> Row:

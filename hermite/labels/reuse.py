@@ -73,13 +73,7 @@ def reuse_staircase(f: Target | str, degree: int = 3) -> Reuse:
 
 
 def _staircases(f: Target, degree: int) -> Reuse:
-    heats: list[Heat] = []
-    for m in range(1, degree + 1):
-        top = m * engine_for(f).degree
-        if m > 1 and comb(f.r + top, f.r) > _LARGEST and not _is_monomial(heats[0]):
-            return Reuse(degree, None, None, None, "undecided", f"the power {m} has too many terms")
-        engine = engine_for(f if m == 1 else _power(f, m))
-        heats.append(Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram))
+    heats = _heats(f, degree)
     goal = tensor_span(heats[0])
     climbs = [_climb(heats, level, goal) for level in (1, 2)]
     return Reuse(
@@ -90,6 +84,46 @@ def _staircases(f: Target, degree: int) -> Reuse:
         "exact",
         "",
     )
+
+
+def _heats(f: Target, degree: int) -> list[Heat]:
+    """The labels f, …, f^degree; raises ``InputError`` where a power has too many terms."""
+    heats: list[Heat] = []
+    for m in range(1, degree + 1):
+        top = m * engine_for(f).degree
+        if m > 1 and comb(f.r + top, f.r) > _LARGEST and not _is_monomial(heats[0]):
+            raise InputError(f"the power {m} has too many terms")
+        engine = engine_for(f if m == 1 else _power(f, m))
+        heats.append(Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram))
+    return heats
+
+
+def reused_steps(f: Target | str, degree: int = 3, steps: int = 2) -> list[Vectors] | None:
+    """U_0 = {0} ⊂ U_1 ⊂ … ⊂ U_steps of steps on one batch of n = O(d): the label alone at the first, then its powers.
+
+    Each space in reduced row-echelon form; None where undecided (no polynomial, or powers with too many terms). An upper bound
+    for a student that builds powers up to ``degree``.
+
+    >>> [len(space) for space in reused_steps("He3(z1)")], [len(space) for space in reused_steps("He3(z1)", degree=2)]
+    ([0, 0, 1], [0, 0, 0])
+    """
+    f = as_target(f)
+    if f.tree is None or not f.is_polynomial:
+        return None
+    try:
+        with allowance():
+            heats = _heats(f, degree)
+            goal = tensor_span(heats[0])
+            spaces = [Span(goal.n)]
+            for t in range(steps):
+                grown = spaces[-1]
+                for heat in heats[:1] if t == 0 else heats:
+                    if grown.dim < goal.dim and heat.order >= 1:
+                        grown = grown + conditional_span(heat, spaces[-1], 1, goal)
+                spaces.append(grown)
+            return [space.strings() for space in spaces]
+    except (InputError, Undecided):
+        return None
 
 
 def _power(f: Target, m: int) -> Target:

@@ -1,0 +1,154 @@
+"""Figures of the other protocols: batch size against time (arXiv:2406.02157), reused batches (arXiv:2402.03220)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from asymptotics.comparison.curves import Progress
+from asymptotics.experiment.settings import Network, Simulation, Training
+from asymptotics.figures.style_sheet import COLUMN, PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+#: E ⟨w, w*⟩ of the first neuron after steps 1..6 in 32 public runs at d = 5000 on tanh(He1(z1) + He3(z2)), first direction.
+PUBLIC_RUNS = (0.07587, 0.12401, 0.15645, 0.18033, 0.19916, 0.21489)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def batch_size_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
+    """Steps and samples to leave a random start on He2(z1) against n_b = d^mu: theory, and the median of simulated runs."""
+    from asymptotics.learning.sgd.escape_times import batch_tradeoff
+    from asymptotics.simulation.escapes import simulated_escape
+    from hermite.target import Target
+
+    d, replicates = (10_000, 100) if full else (400, 24)
+    f, network = Target("He2(z1)"), Network("He2", width=1, initialisation="independent")
+    rows = [dict(row) for row in batch_tradeoff(f, network, d, 0.1).rows]
+    for row in rows:
+        progress(f"simulating n_b = {row['n_b']} ({row['loss']} loss)")
+        training = Training(
+            1, 1.0, 0.1, protocol="sgd", loss=row["loss"], batch_exponent=row["mu"], projection="projected"
+        )
+        last = max(10, math.ceil(10 * row["steps"]))
+        runs = simulated_escape(f, network, training, Simulation(d=d, replicates=replicates), last=last)
+        median = runs.quantile(0.5)
+        row["simulated_steps"] = None if median is None else median * runs.per_time
+    return rows
+
+
+def draw_batch_size(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, tuple[float, float]]:
+    """The phase diagram: steps and samples against mu, lines the theory and points the runs."""
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(1, 2)
+        for loss, colour, marker in (("square", "C0", "o"), ("correlation", "C1", "s")):
+            own = [row for row in rows if row["loss"] == loss]
+            mu = [row["mu"] for row in own]
+            seen = [row for row in own if row["simulated_steps"]]
+            for ax, samples in zip(panels, (False, True), strict=True):
+                counted = [row["steps"] * (row["n_b"] if samples else 1) for row in own]
+                ax.plot(mu, counted, color=colour, marker="", label=loss)
+                ax.plot(
+                    [row["mu"] for row in seen],
+                    [row["simulated_steps"] * (row["n_b"] if samples else 1) for row in seen],
+                    color=colour,
+                    marker=marker,
+                    markerfacecolor="white",
+                    linestyle="none",
+                )
+        for ax, name in zip(panels, ("steps", "samples"), strict=True):
+            ax.set_yscale("log")
+            ax.set_xlabel(r"$\mu$, batch $n_b = d^\mu$")
+            ax.set_ylabel(f"{name} to leave the start (median)")
+        panels[0].legend()
+
+    return draw, (PAGE[0], 2.6)
+
+
+def reused_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
+    """First overlap of the first neuron on a reused batch, tanh(He1(z1) + He3(z2)), alpha 3: recursion, runs, public runs."""
+    from asymptotics.learning.laws import overlaps
+    from asymptotics.simulation.runner import simulate
+    from hermite.target import Target
+
+    d, replicates = (5000, 10) if full else (800, 8)
+    f = Target("tanh(He1(z1) + He3(z2))")
+    readout = ((math.sqrt(2), 0.5), (-math.sqrt(2), 0.5))
+    network = Network("relu", width=2, readout=readout, initialisation="independent")
+    training = Training(len(PUBLIC_RUNS), 3.0, 0.3, protocol="reuse")
+    progress("recursion of overlaps on a reused batch")
+    theory = overlaps(f, network, training)
+    fresh = overlaps(f, network, replace(training, protocol="giant"))
+    progress("simulating a reused batch")
+    setting = Simulation(d=d, replicates=replicates, test_samples=2000)
+    runs = simulate(f, network, training, None, setting).overlaps
+    assert runs is not None
+    errors = [step.M_sem for step in runs.steps]
+    return [
+        {
+            "step": t,
+            "theory": float(theory[t].M[0, 0]),
+            "fresh_batches": float(fresh[t].M[0, 0]),
+            "simulation": float(runs[t].M[0, 0]),
+            "simulation_sem": None if (error := errors[t]) is None else float(error[0, 0]),
+            "public_runs": PUBLIC_RUNS[t - 1],
+            "train_error": theory[t].train_error,
+            "risk": theory[t].risk,
+        }
+        for t in range(1, len(PUBLIC_RUNS) + 1)
+    ]
+
+
+def draw_reused(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, tuple[float, float]]:
+    """Overlap against the step: recursion (line), fresh batches (dashed), runs and public runs (points)."""
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        steps = [row["step"] for row in rows]
+        ax.plot(steps, [row["theory"] for row in rows], color="C0", marker="", label="reused batch")
+        ax.plot(
+            steps,
+            [row["fresh_batches"] for row in rows],
+            color="C1",
+            marker="",
+            linestyle="--",
+            label="fresh batches",
+        )
+        ax.errorbar(
+            steps,
+            [row["simulation"] for row in rows],
+            yerr=[row["simulation_sem"] or 0.0 for row in rows],
+            color="C0",
+            marker="o",
+            markerfacecolor="white",
+            linestyle="none",
+            label="simulation",
+        )
+        ax.plot(
+            steps,
+            [row["public_runs"] for row in rows],
+            color="k",
+            marker="x",
+            linestyle="none",
+            label="public runs",
+        )
+        ax.set_xlabel("step")
+        ax.set_ylabel(r"$\langle w_1, w^\star_1\rangle$")
+        ax.legend()
+
+    return draw, COLUMN
