@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from asymptotics.comparison.curves import Progress
 from asymptotics.experiment.settings import Network, Simulation, Training
@@ -82,7 +83,9 @@ def draw_batch_size(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, tuple[float
 
 def reused_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
     """First overlap of the first neuron on a reused batch, tanh(He1(z1) + He3(z2)), alpha 3: recursion, runs, public runs."""
+    from asymptotics.learning.giant.recursion import initial_student
     from asymptotics.learning.laws import overlaps
+    from asymptotics.learning.reuse.recursion import Batch, trajectory
     from asymptotics.simulation.runner import simulate
     from hermite.target import Target
 
@@ -93,7 +96,11 @@ def reused_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
     training = Training(len(PUBLIC_RUNS), 3.0, 0.3, protocol="reuse")
     progress("recursion of overlaps on a reused batch")
     theory = overlaps(f, network, training)
-    fresh = overlaps(f, network, replace(training, protocol="giant"))
+    # Without its memory the recursion is that of fresh batches.
+    values = network.finite_readout(2)
+    batch = Batch(f, network.get_activation(), training.alpha, training.eta, memory=False)
+    start = initial_student(values, np.zeros(2), f.r, symmetric=False)
+    fresh = trajectory(batch, start, training.steps, 14, 1)
     progress("simulating a reused batch")
     setting = Simulation(d=d, replicates=replicates, test_samples=2000)
     runs = simulate(f, network, training, None, setting).overlaps
@@ -103,7 +110,7 @@ def reused_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
         {
             "step": t,
             "theory": float(theory[t].M[0, 0]),
-            "fresh_batches": float(fresh[t].M[0, 0]),
+            "fresh_batches": float(fresh.m[t][0, 0]),
             "simulation": float(runs[t].M[0, 0]),
             "simulation_sem": None if (error := errors[t]) is None else float(error[0, 0]),
             "public_runs": PUBLIC_RUNS[t - 1],

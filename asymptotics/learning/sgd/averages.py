@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -59,11 +60,12 @@ Way = Callable[[Student, int, int], Averages]
 
 @dataclass(frozen=True)
 class Problem:
-    """Target, activation and loss; ``sampled`` says whether K is known from points only."""
+    """Target, activation and loss; ``tilted``: whether dK/ds is asked for, which only a finite d needs."""
 
     target: Target
     activation: Activation
     correlation: bool = False
+    tilted: bool = True
 
     def at(self, student: Student) -> Student:
         """The student whose output enters δ: silent under the correlation loss."""
@@ -129,31 +131,42 @@ def _erf_way(problem: Problem, p: int) -> Way | None:
     def averages(student: Student, seed: int, size: int) -> Averages:
         if np.any(student.bias):
             raise AssertionError("the closed forms are those of neurons without biases")
-        return erf_averages(b, student, problem.target.noise, problem.correlation)
+        return erf_averages(b, student, problem.target.noise, problem.correlation, problem.tilted)
 
     return averages
 
 
-def erf_averages(b: Array, student: Student, noise: float, correlation: bool) -> Averages:
-    """The closed forms; Stein's lemma, v = Γ Ω with Γ = E ∇_h(δ σ'), gives v Ω⁺ vᵀ = v Γᵀ without an inverse."""
+def erf_averages(
+    b: Array, student: Student, noise: float, correlation: bool, tilted: bool = True
+) -> Averages:
+    """The closed forms, without dK/ds (0) unless ``tilted``; Stein's lemma, v = Γ Ω with Γ = E ∇_h(δ σ'), gives v Ω⁺ vᵀ = v Γᵀ without an inverse."""
     p, r = student.M.shape
-    C = np.block([[np.eye(r), student.M.T], [student.M, student.Q]])
+    C = np.eye(r + p)
+    C[r:, :r] = student.M
+    C[:r, r:] = student.M.T
+    C[r:, r:] = student.Q
     w = np.concatenate([b, -student.readout / p])
     seen = np.concatenate([b, np.zeros(p)]) if correlation else w
-    q = 1 + np.diag(C)
+    q = 1 + C.diagonal()
     own = q[r:, None]
     cross = C[r:]
     factor = (2 / math.pi) * seen / (own * np.sqrt(own * q - cross**2))
     gamma = factor * own
-    gamma[np.arange(p), r + np.arange(p)] -= np.sum(factor * cross, axis=1)
+    np.einsum("ii->i", gamma[:, r:])[:] -= np.sum(factor * cross, axis=1)
     v = gamma @ C
-    i, j = np.triu_indices(p)
-    scale = np.array([1.0, 1 + _TILT, 1 - _TILT])[:, None, None] * C
-    K = np.zeros((3, p, p))
-    K[:, i, j] = _erf_kernels(scale, r + i, r + j, seen, noise)
-    K[:, j, i] = K[:, i, j]
-    risk = (2 / math.pi) * float(w @ np.arcsin(C / np.sqrt(np.outer(q, q))) @ w)
-    return Averages(v[:, :r], v[:, r:], v @ gamma.T, K[0], (K[1] - K[2]) / _TILT, risk)
+    i, j = _pairs(p)
+    scale = np.array([1.0, 1 + _TILT, 1 - _TILT])[:, None, None] * C if tilted else C[None]
+    K = np.zeros((len(scale), p, p))
+    K[:, i, j] = K[:, j, i] = _erf_kernels(scale, r + i, r + j, seen, noise)
+    risk = (2 / math.pi) * float(w @ np.arcsin(C / np.sqrt(q[:, None] * q)) @ w)
+    tilt = (K[1] - K[2]) / _TILT if tilted else np.zeros((p, p))
+    return Averages(v[:, :r], v[:, r:], v @ gamma.T, K[0], tilt, risk)
+
+
+@lru_cache(maxsize=64)
+def _pairs(p: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Places of the upper triangle."""
+    return np.triu_indices(p)
 
 
 def _erf_kernels(C: Array, i: Array, j: Array, w: Array, noise: float) -> Array:

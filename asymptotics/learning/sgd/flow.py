@@ -60,10 +60,10 @@ def moved(student: Student, mean: Averages, step: Step) -> Student:
     M, Q = student.M, student.Q
     dM, GW = pull[:, None] * mean.target, pull[:, None] * mean.network
     if step.d is None or step.n_b is None:
-        bracket = mean.square + step.noise_ratio * mean.kernel
+        bracket = mean.square + step.noise_ratio * mean.kernel if step.noise_ratio else mean.square
     else:
         bracket = (1 - 1 / step.n_b) * mean.square + (step.d * mean.kernel + mean.tilt) / step.n_b
-    GG = np.outer(pull, pull) * bracket
+    GG = (pull[:, None] * pull) * bracket
     if step.projection == "spherical":
         u = np.diag(GW) / np.diag(Q)
         dM = dM - u[:, None] * M
@@ -73,8 +73,8 @@ def moved(student: Student, mean: Averages, step: Step) -> Student:
     new_Q = (new_Q + new_Q.T) / 2
     new_M = M + dM
     if step.projection != "free":
-        norm = np.sqrt(np.diag(new_Q))
-        new_M, new_Q = new_M / norm[:, None], new_Q / np.outer(norm, norm)
+        norm = np.sqrt(new_Q.diagonal())[:, None]
+        new_M, new_Q = new_M / norm, new_Q / (norm * norm.T)
     return Student(student.readout, student.bias, new_M, new_Q)
 
 
@@ -111,7 +111,7 @@ def _iterated(
         mean = way(student, seed, size)
         yield student, mean
         student = moved(student, mean, step)
-        if not float(np.max(np.diag(student.Q))) < _LARGEST_NORM:
+        if not float(student.Q.diagonal().max()) < _LARGEST_NORM:
             raise ConvergenceError(
                 "The weights diverge (the norm of a neuron is above 30): use a smaller training.eta, or "
                 'training.projection = "projected".'

@@ -63,7 +63,7 @@ class OnlineSGD:
     ) -> Overlaps:
         activation = network.get_activation()
         rates = rates_of(f, activation, training, d)
-        problem = Problem(f, activation, training.loss == "correlation")
+        problem = Problem(f, activation, training.loss == "correlation", tilted=rates.d is not None)
         steps = reported_steps(training, rates)
         if training.start == "random" and rates.leap > 1 and steps[-1]:
             raise InputError(
