@@ -139,7 +139,7 @@ def _erf_way(problem: Problem, p: int) -> Way | None:
 def erf_averages(
     b: Array, student: Student, noise: float, correlation: bool, tilted: bool = True
 ) -> Averages:
-    """The closed forms, without dK/ds (0) unless ``tilted``; Stein's lemma, v = Γ Ω with Γ = E ∇_h(δ σ'), gives v Ω⁺ vᵀ = v Γᵀ without an inverse."""
+    """The closed forms, dK/ds only if ``tilted``; Stein's lemma, v = Γ Ω with Γ = E ∇_h(δ σ'), gives v Ω⁺ vᵀ = v Γᵀ."""
     p, r = student.M.shape
     C = np.eye(r + p)
     C[r:, :r] = student.M
