@@ -47,7 +47,7 @@ def _second_moment(f: Target) -> Any:
         return None
     try:
         return expand(f, order=0).total_scalar
-    except InputError:
+    except (InputError, Undecided):
         return None
 
 
@@ -55,18 +55,18 @@ def floors_at_start(f: Target, kappa: int, visible: Visible) -> list[float] | No
     """The floors at U = {0} for κ = 0..``kappa``, to 53 bits; None where the expansion is undecided."""
     if f.tree is None:
         return None
+    out: list[float] = []
     try:
         expansion = expand(f, order=kappa)
         total = expansion.total_scalar
-        energies = [expansion.energy_scalar(k) for k in range(kappa + 1)]
-    except InputError:
+        if total is None:
+            return None
+        for k in range(kappa + 1):
+            total = total - (expansion.energy_scalar(k) if visible(k) else rational(0))
+            out.append(to_float(total))
+    except (InputError, Undecided):
+        # Undecided, or an integral that could not be enclosed.
         return None
-    if total is None:
-        return None
-    out: list[float] = []
-    for k, energy in enumerate(energies):
-        total = total - (energy if visible(k) else rational(0))
-        out.append(to_float(total))
     return None if any(math.isnan(x) or x < 0 for x in out) else out
 
 

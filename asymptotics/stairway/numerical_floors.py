@@ -179,6 +179,10 @@ class NumericalFloors:
         largest = float(np.max(np.abs(values), initial=0.0))
         # Where all values of an expression are 0, they may lie below the floats, or the function far out.
         too_small = largest < 1 / _LARGEST and (largest > 0 or not knows_energy(self.f))
+        if largest == 0.0 and too_small:
+            raise InputError(
+                f"every value of {self.f.text!r} is 0 in floating point, and it is not proved to be 0: scale it."
+            )
         if not largest < _LARGEST or too_small:
             raise InputError(
                 f"plateaus of {self.f.text!r} need values between {1 / _LARGEST:g} and {_LARGEST:g}, so that their squares "

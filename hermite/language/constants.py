@@ -71,6 +71,8 @@ def sharp_ball(e: Expression) -> flint.arb:
 def _ball_of_node(node: Expression, values: dict[Expression, Any]) -> Any:
     import flint
 
+    from hermite.exact.scalars import ball_power
+
     match node:
         case Number():
             return flint.arb(flint.fmpq(node.value.numerator, node.value.denominator))
@@ -84,7 +86,8 @@ def _ball_of_node(node: Expression, values: dict[Expression, Any]) -> Any:
                 result *= values[factor]
             return result
         case Power():
-            return values[node.base] ** node.exponent
+            # The library's own power is not finite where the ball contains 0.
+            return ball_power(values[node.base], node.exponent)
         case Hermite():
             x, low, high = values[node.argument], flint.arb(0), flint.arb(1)
             for k in range(node.order):
