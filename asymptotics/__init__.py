@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from asymptotics.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from asymptotics.comparison.tables import curve
     from asymptotics.comparison.validation import validate
     from asymptotics.design.inversion import samples_needed
     from asymptotics.design.tuning import optimise
@@ -28,6 +29,7 @@ _HOME = {
     "Simulation": "asymptotics.experiment.settings",
     "Training": "asymptotics.experiment.settings",
     "batch_tradeoff": "asymptotics.learning.sgd.escape_times",
+    "curve": "asymptotics.comparison.tables",
     "escape": "asymptotics.learning.sgd.escape_times",
     "optimise": "asymptotics.design.tuning",
     "overlaps": "asymptotics.learning.laws",
@@ -48,6 +50,7 @@ __all__ = [
     "Simulation",
     "Training",
     "batch_tradeoff",
+    "curve",
     "escape",
     "optimise",
     "overlaps",

@@ -80,6 +80,7 @@ for command in (
     pages.report,
     pages.reproduce,
     pages.demo,
+    pages.cite,
 ):
     cli.add_command(command)
 

@@ -8,7 +8,19 @@ from pathlib import Path
 
 import click
 
-from asymptotics.commands.terminal import example, note, out_option, overridable, say, settings, write
+from asymptotics.commands.terminal import (
+    FILE,
+    JSON,
+    emit,
+    example,
+    load,
+    note,
+    out_option,
+    overridable,
+    say,
+    settings,
+    write,
+)
 
 
 @click.command(epilog=example("giantstep init > experiment.toml", "giantstep init --all"))
@@ -87,3 +99,15 @@ def demo(out: str) -> None:
 
     images = run_demo(say, note)
     write(out, {f"demo.{kind}": content for kind, content in images.items()})
+
+
+@click.command(epilog=example("giantstep init > experiment.toml", "giantstep cite experiment.toml"))
+@FILE
+@JSON
+def cite(file: str, as_json: bool) -> None:
+    """BibTeX of the papers whose theory the predictions of a file rest on."""
+    from asymptotics.documents.citations import BIBTEX, bibtex, citation_keys
+
+    experiment = load(file, force=True)
+    entries = {key: BIBTEX[key] for key in citation_keys(experiment)}
+    emit({"entries": entries}, as_json, lambda: bibtex(experiment))

@@ -56,6 +56,7 @@ def simulate(
     as_json: bool,
 ) -> None:
     """Run the whole sweep of simulations, stored unit by unit and resumed by default."""
+    from asymptotics.commands.provenance import remember
     from asymptotics.experiment.grid import Experiment
     from asymptotics.sweeps.sweeping import plan, sweep
     from asymptotics.text.printing import plan_text, sweep_text
@@ -63,7 +64,7 @@ def simulate(
 
     if store is None and file == "-":
         raise InputError("An experiment from standard input needs --store FILE.")
-    experiment = Experiment.load(file, settings())
+    experiment = remember(Experiment.load(file, settings()))
     place = Path(store) if store is not None else Path(file).with_suffix(".sqlite")
     if dry_run:
         planned = plan(experiment, place, workers, resume)

@@ -171,9 +171,10 @@ FORCE = click.option("--force", is_flag=True, help="Compute an experiment of any
 
 def load(file: str, force: bool = False, simulated: bool = False) -> Experiment:
     """The experiment of a file, counted before any work; raises ``InputError`` if it is too large to be meant."""
+    from asymptotics.commands.provenance import remember
     from asymptotics.experiment.grid import Experiment
 
-    experiment = Experiment.load(file, settings())
+    experiment = remember(Experiment.load(file, settings()))
     if simulated:
         # What cannot be simulated is said before the first unit.
         experiment.units()
@@ -209,12 +210,20 @@ def write(
 
     ``figures`` draws them: what goes wrong there is one sentence, the data are written by then.
     """
+    from asymptotics.commands.provenance import one_line, provenance, signed
     from asymptotics.files import write_files
 
-    written = write_files(folder, files) if files else []
+    record = provenance()
+    written = write_files(folder, signed(files, record)) if files else []
     try:
         if figures is not None:
-            written += write_files(folder, figures())
+            from asymptotics.figures.style_sheet import PROVENANCE
+
+            token = PROVENANCE.set(one_line(record))
+            try:
+                written += write_files(folder, figures())
+            finally:
+                PROVENANCE.reset(token)
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         note(f"warning: the figures could not be drawn ({reason}); the data are complete")

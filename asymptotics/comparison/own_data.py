@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asymptotics.comparison.joined import Measured, MeasuredRisk
-from asymptotics.experiment.columns import COORDINATES
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.points import values
 from asymptotics.experiment.settings import Ridge, Simulation, Training
@@ -113,7 +112,7 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
         raise InputError(f"The data have a column twice: {frame.columns[frame.columns.duplicated()][0]}.")
     if not len(frame):
         raise InputError("The data have no row.")
-    wanted = {*COORDINATES, "replicates", *QUANTITIES, *(f"{q}_sem" for q in QUANTITIES)}
+    wanted = {*_SETTINGS, "n", "n2", "p", "replicates", *QUANTITIES, *(f"{q}_sem" for q in QUANTITIES)}
     out = {}
     for name in frame.columns:
         if name not in wanted:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ COLUMN = (3.4, 2.6)
 
 PAGE = (7.0, 2.8)
 """Inches of a figure across the page."""
+
+#: What the metadata of a figure say of where it came from; empty: nothing.
+PROVENANCE: ContextVar[str] = ContextVar("PROVENANCE", default="")
 
 STYLE = Path(__file__).with_name("giantstep.mplstyle")
 
@@ -71,7 +75,10 @@ def save(draw: Callable[[Figure], object], size: tuple[float, float] | None = No
         figure = Figure(figsize=size)
         draw(figure)
         files = {}
-        for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        origin = PROVENANCE.get()
+        png: dict[str, str | None] = {"Software": None} | ({"Description": origin} if origin else {})
+        pdf: dict[str, str | None] = {"CreationDate": None} | ({"Subject": origin} if origin else {})
+        for kind, metadata in (("png", png), ("pdf", pdf)):
             stream = io.BytesIO()
             figure.savefig(stream, format=kind, metadata=metadata)
             files[kind] = stream.getvalue()

@@ -1,0 +1,107 @@
+"""The curve as a table: every point of an experiment, or of arrays of settings, as a pandas DataFrame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from asymptotics.comparison.curves import SIMULATED, Progress, curve_rows, silent
+from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.points import expand
+from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
+from hermite.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hermite.target import Target
+
+#: What may be an array, and of which settings it is a field.
+GRIDS = {"steps": Training, "eta": Training, "alpha": Ridge, "beta": Ridge, "lam": Ridge}
+
+
+def curve(
+    f: Experiment | Target | str,
+    network: Network | None = None,
+    training: Training | None = None,
+    ridge: Ridge | None = None,
+    *,
+    simulate: Simulation | bool = False,
+    progress: Progress = silent,
+    **grids: Iterable[float] | float,
+) -> pd.DataFrame:
+    """Test and train errors of the ridge fit at every point of a sweep: ``giantstep curve`` in Python.
+
+    Parameters
+    ----------
+    f
+        An ``Experiment`` (its own sweep), or a target, with the settings that follow.
+    simulate
+        Also simulate the real network: a ``Simulation``, or True (an experiment's own).
+    grids
+        ``steps``, ``eta``, ``alpha``, ``beta``, ``lam``: a number or an array each, whose product is the sweep.
+
+    One row a point, with the columns of ``giantstep curve``'s CSV; what points share is computed once.
+    ``table.set_index(["alpha", "lambda"]).to_xarray()`` has it as a grid (extra ``xarray``).
+    Raises ``InputError`` for bad settings, or where no theory covers a point.
+
+    >>> table = curve("z1 + He2(z1)/2", alpha=[1.0, 2.0], lam=[0.01, 0.1], steps=0)
+    >>> table["test_error"].shape
+    (4,)
+    """
+    import pandas as pd
+
+    experiment = f if isinstance(f, Experiment) else _experiment(f, network, training, ridge, grids)
+    if isinstance(f, Experiment) and (grids or any(s is not None for s in (network, training, ridge))):
+        raise InputError("An experiment has its own network, training, ridge and grids; give it alone.")
+    if isinstance(simulate, Simulation):
+        experiment = replace(experiment, simulations=(simulate,))
+    rows = curve_rows(experiment, bool(simulate), progress)
+    return pd.DataFrame([_flat(row) for row in rows])
+
+
+def _experiment(
+    f: Target | str,
+    network: Network | None,
+    training: Training | None,
+    ridge: Ridge | None,
+    grids: dict[str, Any],
+) -> Experiment:
+    """The sweep of ``grids`` about one training and one ridge."""
+    from hermite.target import as_target
+
+    unknown = [name for name in grids if name not in GRIDS]
+    if unknown:
+        raise InputError(f"curve takes grids of {', '.join(GRIDS)}, not of {', '.join(unknown)}.")
+    axes: dict[type, dict[str, tuple[Any, ...]]] = {Training: {}, Ridge: {}}
+    for name, given in grids.items():
+        axes[GRIDS[name]][name] = _values(name, given)
+    bases = {Training: training or Training(steps=0), Ridge: ridge or Ridge()}
+    points = {}
+    for kind, base in bases.items():
+        own = {key: (value,) for key, value in vars(base).items()}
+        # One grid of the dataclass, in which a field without an axis has its one value.
+        points[kind] = expand(kind, own | axes[kind])
+    return Experiment(
+        as_target(f), network or Network(), trainings=points[Training], ridges=points[Ridge], has_ridge=True
+    )
+
+
+def _values(name: str, given: Any) -> tuple[Any, ...]:
+    values = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(values, (str, bytes)):
+        raise InputError(f"{name} must be a number or an array of numbers, not {given!r}.")
+    found = tuple(values) if isinstance(values, Iterable) else (values,)
+    if not found:
+        raise InputError(f"{name} must hold at least one number.")
+    return tuple(dict.fromkeys(found))
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with the simulation's columns beside the theory's, and the total error."""
+    out = {key: value for key, value in row.items() if key not in ("simulation", "error")}
+    out["error"] = row["error"]["total"]
+    if row["simulation"] is not None:
+        out |= {f"simulation_{key}": row["simulation"][key] for key in SIMULATED}
+    return out

@@ -1,0 +1,76 @@
+"""Every file says where it came from, and what it says makes it again."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from asymptotics import Experiment
+from asymptotics.commands.cli import run
+from asymptotics.documents.citations import BIBTEX, citation_keys
+from asymptotics.version import __version__
+
+FILE = (
+    'target = {expression = "z1 + He2(z1)/2"}\nridge = {alpha = [1.0, 2.0], lambda = 0.1}\n'
+    "training = {steps = 0}\nsimulation = {d = 20, replicates = 3, test_samples = 100}\n"
+)
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    (tmp_path / "e.toml").write_text(FILE)
+    assert run(["curve", str(tmp_path / "e.toml"), "--seed", "7", "--out", str(tmp_path / "o")]) == 0
+    return tmp_path / "o"
+
+
+def record(path: Path) -> dict[str, object]:
+    """What a file says of itself."""
+    if path.suffix == ".json":
+        return dict(json.loads(path.read_text())["provenance"])
+    if path.suffix == ".png":
+        with pytest.importorskip("PIL.Image").open(path) as image:
+            return dict(json.loads(image.info["Description"]))
+    if path.suffix == ".pdf":
+        text = path.read_bytes().decode("latin-1")
+        found = re.search(r"/Subject \((.*?)(?<!\\)\)\s", text, re.S)
+        assert found is not None
+        return dict(json.loads(re.sub(r"\\([()\\])", r"\1", found[1])))
+    lines = dict(line[2:].split(": ", 1) for line in path.read_text().splitlines() if line.startswith("# "))
+    return dict(lines) | {key: json.loads(lines[key]) for key in ("seed", "experiment")}
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "png", "pdf"])
+def test_a_file_holds_version_date_seed_and_an_experiment_that_makes_it_again(
+    kind: str, written: Path
+) -> None:
+    found = record(written / f"curve.{kind}")
+    assert found["giantstep"] == __version__
+    assert found["date"] == "1970-01-01T00:00:00Z"
+    assert found["seed"] == 7
+    again = Experiment.from_dict(found["experiment"])  # type: ignore[arg-type]
+    assert list(again.ridges) == list(Experiment.from_toml(FILE).ridges)
+    assert again.simulations[0].seed == 7
+
+
+def test_pandas_skips_the_lines(written: Path) -> None:
+    table = pd.read_csv(io.StringIO((written / "curve.csv").read_text()), comment="#")
+    assert table["alpha"].tolist() == [1.0, 2.0]
+
+
+def test_citations_follow_the_theory_that_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "e.toml").write_text(FILE)
+    assert run(["cite", str(tmp_path / "e.toml")]) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"@\w+\{(\w+),", out) == ["dandi2024giant", "mei2022generalization"]
+    sgd = Experiment.from_toml('target.expression = "z1"\ntraining.protocol = "sgd"')
+    assert citation_keys(sgd)[1:] == ("arnaboldi2024online", "saad1995online")
+    for key, entry in BIBTEX.items():
+        assert entry.startswith("@")
+        assert f"{{{key}," in entry
+        assert entry.count("{") == entry.count("}")

@@ -1,0 +1,72 @@
+"""``curve()`` is ``risk`` at every point, and ``giantstep curve`` in Python."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asymptotics import Experiment, Network, Ridge, Simulation, Training, curve, risk
+from asymptotics.comparison.curves import curve_rows, to_csv
+from hermite.errors import InputError
+
+TARGET = "z1 + He2(z1)/2"
+
+
+def test_arrays_of_settings_are_risks_one_by_one() -> None:
+    alphas, lams = np.geomspace(0.5, 4, 3), np.array([0.01, 0.1])
+    network, training = Network(activation="tanh"), Training(steps=1, alpha=2.0)
+    table = curve(TARGET, network, training, Ridge(beta=2.0), alpha=alphas, lam=lams, steps=[0, 1])
+    assert len(table) == 12
+    for row in table.to_dict("records"):
+        ridge = Ridge(alpha=row["alpha"], beta=2.0, lam=row["lambda"])
+        one = risk(TARGET, network, Training(steps=row["step"], alpha=2.0), ridge)
+        assert row["test_error"] == pytest.approx(one.test_error, rel=1e-9)
+        assert row["train_error"] == pytest.approx(one.train_error, rel=1e-9)
+    assert sorted(table["alpha"].unique()) == pytest.approx(alphas)
+
+
+def test_an_experiment_gives_the_table_of_the_command() -> None:
+    experiment = Experiment.from_toml(
+        f'target.expression = "{TARGET}"\ntraining.steps = [0, 1]\nridge = {{alpha = [1.0, 2.0], lambda = 0.1}}'
+    )
+    table = curve(experiment)
+    written = pd.read_csv(io.StringIO(to_csv(curve_rows(experiment))))
+    for name in ("step", "alpha", "lambda", "test_error", "excess_risk"):
+        np.testing.assert_allclose(table[name].astype(float), written[name].astype(float))
+
+
+def test_a_simulation_stands_beside() -> None:
+    table = curve(TARGET, alpha=[1.0, 2.0], simulate=Simulation(d=20, replicates=3, test_samples=500))
+    assert table["simulation_replicates"].tolist() == [3, 3]
+    assert (table["simulation_test_error_sem"] > 0).all()
+
+
+def test_a_grid_for_xarray() -> None:
+    pytest.importorskip("xarray")
+    table = curve(TARGET, alpha=[1.0, 2.0], lam=[0.1, 1.0])
+    grid = table.set_index(["alpha", "lambda"])["test_error"].to_xarray()
+    assert grid.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"alfa": [1.0]}, "grids of steps, eta, alpha"),
+        ({"alpha": []}, "at least one"),
+        ({"alpha": "1"}, "array of numbers"),
+        ({"alpha": [1.0, -1.0]}, "ridge.alpha must be"),
+        ({"steps": 1.5}, "training.steps must be"),
+    ],
+)
+def test_what_is_no_grid_is_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        curve(TARGET, **settings)
+
+
+def test_an_experiment_comes_alone() -> None:
+    with pytest.raises(InputError, match="give it alone"):
+        curve(Experiment.from_toml('target.expression = "z1"'), alpha=[1.0])
