@@ -187,7 +187,7 @@ class Activation:
         return float(self.coefficients(k)[k])
 
     def coefficient_is_zero(self, k: int) -> bool | None:
-        """Whether c_k = 0: proved from the expression where possible, else None for a value below 1e-10."""
+        """Whether c_k = 0: proved from the expression where possible, else None for a value below 1e-10 of (E σ²)^½."""
         if self.tree is not None:
             from hermite.expansion import expand
             from hermite.target import Target
@@ -195,7 +195,7 @@ class Activation:
             zero: bool | None = expand(Target(self.tree), order=k).is_zero((k,))
             return zero
         value = abs(self.coefficient(k)) / math.sqrt(math.factorial(k))
-        return False if value > 1e-10 else None
+        return False if value > 1e-10 * math.sqrt(self.second_moment) else None
 
     @cached_property
     def second_moment(self) -> float:

@@ -42,13 +42,14 @@ def visible_degrees(sigma: Callable[[Any], Any]) -> Visible:
     """
     x = np.linspace(0.01, 4.0, 200)
     plus, minus = np.asarray(sigma(x), float), np.asarray(sigma(-x), float)
-    return Visible(_degree(x, (plus + minus) / 2, 0), _degree(x, (plus - minus) / 2, 1))
+    size = float(np.max(np.abs([plus, minus])))
+    return Visible(_degree(x, (plus + minus) / 2, 0, size), _degree(x, (plus - minus) / 2, 1, size))
 
 
-def _degree(x: np.ndarray, values: np.ndarray, parity: int) -> float:
-    """Degree of the polynomial of this parity through ``values``; −1 if they vanish, ∞ if there is none."""
+def _degree(x: np.ndarray, values: np.ndarray, parity: int, size: float) -> float:
+    """Degree of the polynomial of this parity through ``values``; −1 if they vanish beside ``size``, ∞ if there is none."""
     scale = float(np.max(np.abs(values)))
-    if scale < 1e-12:
+    if scale <= 1e-12 * size:
         return -1
     for q in range(parity, _LARGEST + 1, 2):
         basis = (x[:, None] / x[-1]) ** np.arange(parity, q + 1, 2)

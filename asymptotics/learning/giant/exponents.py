@@ -93,14 +93,15 @@ def order_learned(f: Target, removed: tuple[int, ...], exponent: float) -> int |
 def warnings_at_exponent_one(labels: Target, network: Network) -> list[str]:
     """What a user of n = alpha d should know: no linear part, or an activation that does not see it."""
     out: list[str] = []
-    linear = low_orders(labels).linear
-    if not np.any(np.abs(linear) > 1e-9):
+    low = low_orders(labels)
+    if not np.any(np.abs(low.linear) > 1e-9 * np.sqrt(low.energy)):
         out.append(
             "the labels have no linear part (C_1 = 0): n = alpha d samples a step learn nothing, M is 0 in the limit "
             "and of order d^(-1/2) at finite d"
         )
     activation = network.get_activation()
-    if network.bias == 0 and abs(float(activation.slope_coefficients(0)[0])) < 1e-12:
+    size = np.sqrt(activation.derivative_second_moment)
+    if network.bias == 0 and abs(float(activation.slope_coefficients(0)[0])) <= 1e-12 * size:
         out.append("the activation has c_1 = 0: the first step has no signal, M stays 0 after it")
     return out
 

@@ -229,9 +229,12 @@ def start_slopes(activation: Activation, groups: Groups, order: int) -> tuple[Ar
     """E[σ'(x + b) He_k] for k < ``order``, (G, order), and the initial output f_0; rounding errors are 0."""
     a, b = groups.readout, groups.bias
     biases, back = np.unique(b, return_inverse=True)
-    slopes = np.array([activation.slope_coefficients(order - 1, bias=float(x)) for x in biases])[back]
-    f0 = float(groups.fraction * a @ activation.mean(b, np.ones_like(b)))
-    return np.where(np.abs(slopes) > 1e-12, slopes, 0.0), f0 if abs(f0) > 1e-13 else 0.0
+    # Rounding is relative to the largest of a few orders, whatever the unit of the activation.
+    seen = np.array([activation.slope_coefficients(order + 7, bias=float(x)) for x in biases])[back]
+    slopes = np.where(np.abs(seen) > 1e-12 * np.abs(seen).max(initial=0.0), seen, 0.0)[:, :order]
+    parts = groups.fraction * a * activation.mean(b, np.ones_like(b))
+    f0 = float(np.sum(parts))
+    return slopes, f0 if abs(f0) > 1e-13 * float(np.sum(np.abs(parts))) else 0.0
 
 
 def refusal_of_divergence(
@@ -241,8 +244,10 @@ def refusal_of_divergence(
     if exponent <= 1:
         return None
     slopes, f0 = start_slopes(activation, groups, 2)
-    constant = low_orders(without_orders(f, removed)).constant
-    if abs(constant - f0) * float(np.max(np.abs(slopes[:, 1]))) <= 1e-12:
+    low = low_orders(without_orders(f, removed))
+    constant, size = low.constant, max(float(np.sqrt(low.energy)), abs(f0))
+    # Slopes that are 0 but for rounding are 0 already.
+    if abs(constant - f0) <= 1e-12 * size or not np.any(slopes[:, 1]):
         return None
     return (
         f"training.batch_exponent = {exponent:g} with labels of mean {constant:.6g} and an activation with "
