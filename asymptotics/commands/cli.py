@@ -13,7 +13,7 @@ import warnings
 
 import click
 
-from asymptotics.commands import escapes, pages, predictions, simulations, targets
+from asymptotics.commands import escapes, maps, pages, predictions, simulations, targets
 from asymptotics.commands.early import leave_at_once
 from asymptotics.commands.terminal import (
     INPUT_ERROR,
@@ -73,6 +73,7 @@ for command in (
     predictions.spectrum,
     escapes.escape,
     predictions.tune,
+    maps.map_command,
     predictions.samples,
     simulations.simulate,
     simulations.validate,

@@ -1,0 +1,100 @@
+"""The command that maps an error over two settings."""
+
+from __future__ import annotations
+
+import click
+
+from asymptotics.commands.terminal import (
+    FILE,
+    FORCE,
+    JSON,
+    OUT,
+    document_text,
+    emit,
+    example,
+    load,
+    note,
+    write,
+)
+
+#: key of the file → column of the table
+AXES = {
+    "training.steps": "step",
+    "training.alpha": "alpha_train",
+    "training.eta": "eta",
+    "ridge.alpha": "alpha",
+    "ridge.beta": "beta",
+    "ridge.lambda": "lambda",
+}
+QUANTITIES = ("test_error", "train_error", "excess_risk")
+
+
+@click.command(
+    "map",
+    epilog=example(
+        'giantstep init | giantstep map - --set training.steps=1 --set "training.eta=[0.5, 1, 2]" '
+        "--x ridge.alpha --y training.eta --out results",
+    ),
+)
+@FILE
+@click.option(
+    "--x", type=click.Choice(list(AXES)), default="ridge.alpha", show_default=True, help="Key of the x axis."
+)
+@click.option(
+    "--y", type=click.Choice(list(AXES)), default="training.eta", show_default=True, help="Key of the y axis."
+)
+@click.option(
+    "--quantity",
+    type=click.Choice(QUANTITIES),
+    default="test_error",
+    show_default=True,
+    help="What is coloured.",
+)
+@FORCE
+@OUT
+@JSON
+def map_command(
+    file: str, x: str, y: str, quantity: str, force: bool, out: str | None, as_json: bool
+) -> None:
+    """A heat map of the predicted error over two grids of the file (all other keys have one value)."""
+    from asymptotics.comparison.curves import curve_rows, to_csv
+    from asymptotics.text.printing import table
+    from hermite.errors import InputError
+
+    if x == y:
+        raise InputError(f"--x and --y must be two keys, not {x} twice.")
+    rows = curve_rows(load(file, force), False, note)
+    columns = AXES[x], AXES[y]
+    problems = []
+    for key, column in AXES.items():
+        several = len({row[column] for row in rows if row[column] is not None}) > 1
+        if several and column not in columns:
+            problems.append(f"{key} has several values; a map takes one (--set {key}=...).")
+        if not several and column in columns:
+            problems.append(f'{key} needs several values for an axis of the map (--set "{key}=[1, 2, 4]").')
+    if not problems and any(row[column] is None for row in rows for column in columns):
+        problems.append(
+            "training.steps must not hold 0: nothing was trained there, so that alpha and eta mean nothing."
+        )
+    if problems:
+        raise InputError(problems)
+    document = {"x": x, "y": y, "quantity": quantity, "rows": rows}
+    if out is not None:
+        from asymptotics.figures.map_figure import plot_map
+        from asymptotics.figures.style_sheet import save
+
+        def figures() -> dict[str, bytes]:
+            drawn = save(lambda figure: plot_map(rows, *columns, quantity, figure.add_subplot()))
+            return {f"map.{kind}": content for kind, content in drawn.items()}
+
+        write(out, {"map.csv": to_csv(rows), "map.json": document_text(document)}, figures)
+
+    def text() -> str:
+        xs, ys = (sorted({row[column] for row in rows}) for column in columns)
+        cells = {(row[columns[0]], row[columns[1]]): row[quantity] for row in rows}
+        body = [[f"{v:g}", *(cells[u, v] for u in xs)] for v in ys]
+        return f"{quantity} over {x} (to the right) and {y} (down)\n" + table(
+            [y, *(f"{u:g}" for u in xs)], body
+        )
+
+    emit(document, as_json, text)

@@ -1,0 +1,68 @@
+"""A map: one quantity of the rows of a curve over two settings, as colours with contours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from asymptotics.figures.line_labels import AXIS_LABELS
+from asymptotics.figures.style_sheet import axes_or_new
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: An axis is logarithmic where its largest value is at least so many times the smallest.
+_LOG_FROM = 8
+
+
+def plot_map(
+    rows: Sequence[Mapping[str, Any]], x: str, y: str, quantity: str = "test_error", ax: Axes | None = None
+) -> Axes:
+    """``quantity`` over the columns ``x`` and ``y`` of ``rows``, which hold every pair of their values once.
+
+    Cells are coloured, contours are drawn where there are at least three values on both axes; where there is no finite
+    answer the cell stays empty. The least value is marked.
+    """
+    ax = axes_or_new(ax)
+    xs, ys = (sorted({float(row[key]) for row in rows if math.isfinite(row[key])}) for key in (x, y))
+    values = np.full((len(ys), len(xs)), np.nan)
+    for row in rows:
+        if row[quantity] is not None and math.isfinite(row[x]) and math.isfinite(row[y]):
+            values[ys.index(float(row[y])), xs.index(float(row[x]))] = row[quantity]
+    values[~np.isfinite(values)] = np.nan
+    ax.grid(False)
+    mesh = ax.pcolormesh(_edges(xs), _edges(ys), values, cmap="viridis", rasterized=True)
+    if min(len(xs), len(ys)) >= 3 and np.isfinite(values).all() and np.ptp(values) > 0:
+        lines = ax.contour(xs, ys, values, colors="white", linewidths=0.7)
+        ax.clabel(lines, fontsize=6)
+    if np.isfinite(values).any():
+        i, j = np.unravel_index(np.nanargmin(values), values.shape)
+        ax.plot(xs[j], ys[i], marker="*", color="white", markeredgecolor="black", markersize=9, linestyle="")
+    for scale, found in ((ax.set_xscale, xs), (ax.set_yscale, ys)):
+        if _is_log(found):
+            scale("log")
+    ax.set_xlabel(AXIS_LABELS.get(x, x))
+    ax.set_ylabel(AXIS_LABELS.get(y, y))
+    figure = ax.get_figure()
+    assert figure is not None
+    figure.colorbar(mesh, ax=ax, label=quantity.replace("_", " ") + " (star: least)")
+    return ax
+
+
+def _is_log(values: Sequence[float]) -> bool:
+    return len(values) > 1 and min(values) > 0 and max(values) >= _LOG_FROM * min(values)
+
+
+def _edges(values: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Borders of cells around ``values``: half-way, in the logarithm on a logarithmic axis."""
+    log = _is_log(values)
+    v = np.log(values) if log else np.asarray(values, dtype=np.float64)
+    if len(v) == 1:
+        edges = v[0] + np.array([-0.5, 0.5])
+    else:
+        middle = (v[1:] + v[:-1]) / 2
+        edges = np.concatenate([[2 * v[0] - middle[0]], middle, [2 * v[-1] - middle[-1]]])
+    return np.exp(edges) if log else edges

@@ -1,0 +1,55 @@
+"""``giantstep map``: the error over two settings, the same numbers as those of ``curve``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from asymptotics.commands.cli import run
+
+FILE = (
+    'target = {expression = "z1 + He2(z1)/2", noise = 0.1}\nridge = {alpha = [0.5, 1.0, 4.0], lambda = 0.1}\n'
+    "training = {steps = 1, eta = [0.3, 1.0, 3.0]}\n"
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    (tmp_path / "e.toml").write_text(FILE)
+    return str(tmp_path / "e.toml")
+
+
+def test_the_map_is_the_curve(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["map", file, "--out", str(tmp_path / "o"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert run(["curve", file, "--json"]) == 0
+    assert found["rows"] == json.loads(capsys.readouterr().out)["rows"]
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["map.csv", "map.json", "map.pdf", "map.png"]
+
+
+def test_the_table_has_x_to_the_right(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["map", file]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["training.eta", "0.5", "1", "4"]
+    assert [line.split()[0] for line in lines[3:]] == ["0.3", "1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--y", "ridge.alpha"], "twice"),
+        (["--y", "ridge.lambda"], "ridge.lambda needs several values"),
+        (["--set", "ridge.lambda=[0.1, 1]"], "ridge.lambda has several values"),
+        (["--set", "training.steps=0"], "needs several values"),
+        (["--y", "training.beta"], "training.beta"),
+    ],
+)
+def test_what_is_no_map_is_one_sentence(
+    options: list[str], words: str, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["map", file, *options]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert words in captured.err
