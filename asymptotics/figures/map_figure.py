@@ -56,7 +56,7 @@ def _is_log(values: Sequence[float]) -> bool:
     return len(values) > 1 and min(values) > 0 and max(values) >= _LOG_FROM * min(values)
 
 
-def _edges(values: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _edges(values: Sequence[float]) -> Any:
     """Borders of cells around ``values``: half-way, in the logarithm on a logarithmic axis."""
     log = _is_log(values)
     v = np.log(values) if log else np.asarray(values, dtype=np.float64)
