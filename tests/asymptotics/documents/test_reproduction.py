@@ -8,6 +8,7 @@ import io
 import pytest
 
 from asymptotics.commands.cli import run
+from asymptotics.documents.protocol_reproduction import reused_rows
 from asymptotics.documents.reproduction import Drawing, chosen, files, reproductions
 from hermite.errors import InputError
 
@@ -107,3 +108,11 @@ def test_the_error_goes_down_the_stairway() -> None:
     assert predicted == sorted(predicted, reverse=True)
     assert all(abs(p / e - 1) < 0.1 for p, e in zip(predicted, errors, strict=True))
     assert [value(row, "plateau") for row in rows] == pytest.approx([2, 1, 0, 0, 0], abs=1e-9)
+
+
+def test_the_public_runs_follow_the_recursion_with_memory_and_not_that_of_fresh_batches() -> None:
+    rows = reused_rows(False, lambda _message: None)
+    for row in rows:
+        assert abs(row["theory"] - row["public_runs"]) < 1.5e-3
+        assert abs(row["theory"] - row["simulation"]) < 4 * row["simulation_sem"]
+    assert abs(rows[-1]["fresh_batches"] - rows[-1]["public_runs"]) > 0.05

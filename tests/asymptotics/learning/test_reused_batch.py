@@ -179,3 +179,37 @@ def test_diverging_moments_are_no_answer() -> None:
     network = Network("x + He2(x)/2", [[1.0, 0.5], [-1.0, 0.5]], initialisation="independent", width=2)
     with pytest.raises(ConvergenceError, match="diverge"):
         overlaps(Target("He3(z1)/sqrt(6)"), network, Training(4, 4.0, 0.5, protocol="reuse"))
+
+
+def test_the_ridge_fit_of_many_neurons_after_a_reused_batch_is_approximate() -> None:
+    """Level iso at 1.5621, train 0.3816, by a second implementation; one step is that of a giant step."""
+    f, network = Target("z1 + z1*z2"), Network("relu")
+    fit = Ridge(2.0, 1.0, 0.01)
+    found = risk(f, network, Training(2, 4.0, 1.5, protocol="reuse"), fit)
+    assert found.validity == "approximate"
+    assert found.test_error == pytest.approx(1.5621, rel=3e-3)
+    assert found.train_error == pytest.approx(0.3816, rel=3e-3)
+    one = risk(f, network, Training(1, 4.0, 1.5, protocol="reuse"), fit)
+    giant = risk(f, network, Training(1, 4.0, 1.5), replace(fit, level="iso"))
+    assert one.test_error == pytest.approx(giant.test_error, rel=1e-3)
+    with pytest.raises(InputError, match="iso"):
+        risk(f, network, Training(2, 4.0, 1.5, protocol="reuse"), replace(fit, level="E"))
+
+
+@pytest.mark.parametrize(
+    "keys", [{"protocol": "sgd", "step": 0.3}, {"protocol": "reuse", "weight_decay": 0.4}]
+)
+def test_step_sizes_and_weight_decay_have_units(keys: dict[str, Any]) -> None:
+    """Labels and readouts times 2^30, rates divided by its square: the same weights."""
+    unit = 2.0**30
+    scaled = dict(keys)
+    if "step" in keys:
+        scaled["step"] = keys["step"] / unit**2
+    else:
+        scaled["weight_decay"] = keys["weight_decay"] * unit**2
+    network = Network("erf", width=2, initialisation="independent")
+    large = replace(network, readout=[[unit, 0.5], [-unit, 0.5]])
+    one = overlaps("z1 + z1*z2", network, Training(2, 2.0, 0.5, **keys))
+    other = overlaps("2^30*(z1 + z1*z2)", large, Training(2, 2.0, 0.5 / unit**2, **scaled))
+    np.testing.assert_allclose(other[2].M, one[2].M, rtol=1e-9, atol=1e-12)
+    assert other[2].risk == pytest.approx(one[2].risk * unit**2, rel=1e-9)
