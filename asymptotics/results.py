@@ -228,6 +228,17 @@ class Overlaps(Frozen):
     def __getitem__(self, step: int) -> StepOverlaps:
         return self.steps[step]
 
+    def _repr_html_(self) -> str:
+        from asymptotics.notebook import html_table
+
+        rows = [
+            (step["step"], entry["readout"], entry["weight"], entry["M"], entry["norm2"], step["risk"])
+            for step in self.to_dict()["steps"]
+            for entry in step["neurons"][:8]
+        ]
+        header = ("step", "readout", "weight", "M", "norm2", "risk")
+        return html_table(f"Overlaps: {self.regime}", header, rows)
+
     def to_dict(self) -> dict[str, Any]:
         """The table as the JSON of ``giantstep overlaps``."""
         return {
@@ -306,6 +317,31 @@ class Risk(Frozen):
     def __post_init__(self) -> None:
         object.__setattr__(self, "validity", Validity(self.validity))
         super().__post_init__()
+
+    def _repr_html_(self) -> str:
+        from asymptotics.notebook import html_of
+
+        keys = (
+            "test_error",
+            "test_error_sem",
+            "train_error",
+            "train_error_sem",
+            "excess_risk",
+            "plateau",
+            "step",
+            "alpha",
+            "beta",
+            "lambda",
+            "n",
+            "n2",
+            "p",
+            "d",
+            "replicates",
+            "solver",
+            "validity",
+            "validity_note",
+        )
+        return html_of("Errors of the ridge fit", self.to_dict(), keys)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields of a row of ``giantstep curve``, as plain numbers."""

@@ -62,6 +62,12 @@ class SamplesNeeded(Frozen):
         """Whether some alpha reaches the error."""
         return self.alpha is not None
 
+    def _repr_html_(self) -> str:
+        from asymptotics.notebook import html_of
+
+        keys = ("test_error", "alpha", "n2", "reached", "stays", "limit", "plateau", "reason", "warnings")
+        return html_of("Samples needed", self.to_dict(), keys)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, equal to the command's JSON."""
         result: dict[str, Any] = plain(

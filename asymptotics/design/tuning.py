@@ -79,6 +79,12 @@ class Optimum(Frozen):
                 )
         return tuple(said)
 
+    def _repr_html_(self) -> str:
+        from asymptotics.notebook import html_of
+
+        keys = ("lambda", "eta", "test_error", "at_boundary", "failures", "warnings")
+        return html_of("Least predicted test error", self.to_dict(), keys)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the optimum, the prediction there, and the curve."""
         out: dict[str, Any] = plain(

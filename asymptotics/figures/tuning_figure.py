@@ -21,9 +21,23 @@ def plot_tuning(optimum: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     for row in optimum["curve"]:
         profile[row[x]] = min(row["test_error"], profile.get(row[x], float("inf")))
     look = looks()[0]
-    ax.plot(*zip(*sorted(profile.items()), strict=True), color=look["color"], label="theory")
     ax.plot(
-        optimum[x], optimum["test_error"], color=look["color"], marker="o", linestyle="none", label="optimum"
+        *zip(*sorted(profile.items()), strict=True),
+        color=look["color"],
+        marker=".",
+        markersize=3,
+        label="theory",
+    )
+    # Of another shape, size and colour than the settings that were tried.
+    ax.plot(
+        optimum[x],
+        optimum["test_error"],
+        color=looks()[1]["color"],
+        marker="*",
+        markersize=10,
+        linestyle="none",
+        zorder=3,
+        label="optimum",
     )
     ax.set_xscale("log")
     ax.set_xlabel(AXIS_LABELS[x])

@@ -80,6 +80,25 @@ class FeatureSpectrum(Frozen):
     error: ErrorBudget
     simulated: Array | None = None
 
+    def _repr_html_(self) -> str:
+        from asymptotics.notebook import html_of
+
+        keys = (
+            "step",
+            "n",
+            "n2",
+            "p",
+            "d",
+            "edge",
+            "spikes",
+            "direction",
+            "overlap",
+            "window_count",
+            "validity",
+            "validity_note",
+        )
+        return html_of("Singular values of the features", self.to_dict(), keys)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data; ``simulated`` holds the largest singular values of one draw (null without simulation)."""
         names = self.__dataclass_fields__
