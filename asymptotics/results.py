@@ -1,7 +1,7 @@
 """What theory and simulation both return: overlaps step by step, and the error of the ridge fit.
 
 Theory and simulation fill the *same* types, so that a comparison is a join of two tables of one shape.
-Standard errors are those of the mean over replicates; theory leaves them ``None``.
+Standard errors are those of the mean over replicates; theory leaves them ``None``. Letters: docs/conventions.md.
 """
 
 from __future__ import annotations

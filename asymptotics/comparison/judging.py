@@ -83,9 +83,7 @@ def _weights_of_points(points: Sequence[_Point], shares: Sequence[Array]) -> Arr
 
 
 def holm(p: Array, level: float) -> npt.NDArray[np.bool_]:
-    """Which of the hypotheses with p-values ``p`` Holm's step-down procedure rejects at family-wise
-    ``level``.
-    """
+    """Which of the hypotheses with p-values ``p`` Holm's step-down procedure rejects at family-wise ``level``."""
     order = np.argsort(p, kind="stable")
     passed = p[order] <= level / (len(p) - np.arange(len(p)))
     rejected = np.zeros(len(p), dtype=bool)

@@ -1,6 +1,6 @@
 """Network, Training, Ridge, Simulation: one point of an experiment as typed, validated data.
 
-Building any of them with bad values raises one ``InputError`` that lists every problem.
+Building any of them with bad values raises one ``InputError`` that lists every problem. Letters: docs/conventions.md.
 
 Conventions: n = alpha d^ℓ samples a giant step (ℓ = ``batch_exponent``); the step is
 w_i += eta d^((ℓ-1)/2) ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z; the ridge fit minimises

@@ -66,9 +66,7 @@ def axes_or_new(ax: Any) -> Any:
 
 
 def save(draw: Callable[[Figure], object], size: tuple[float, float] | None = None) -> dict[str, bytes]:
-    """What ``draw`` draws on a new figure, as ``{"png": bytes, "pdf": bytes}``; equal input gives equal
-    bytes.
-    """
+    """What ``draw`` draws on a new figure, as ``{"png": bytes, "pdf": bytes}``; equal input gives equal bytes."""
     with style():
         from matplotlib.figure import Figure
 
@@ -100,9 +98,7 @@ def drawn_svg(draw: Callable[[Figure], object], size: tuple[float, float] | None
 
 
 def looks() -> list[dict[str, Any]]:
-    """Colour, line style and marker of each group, from the style sheet (the same whatever style is
-    active).
-    """
+    """Colour, line style and marker of each group, from the style sheet (the same whatever style is active)."""
     import matplotlib
 
     return list(matplotlib.rc_params_from_file(STYLE, use_default_template=False)["axes.prop_cycle"])

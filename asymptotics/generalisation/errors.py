@@ -57,7 +57,7 @@ def risk(
     accuracy: float | None = None,
     throw: bool = True,
 ) -> Risk:
-    """Test and train error of ridge regression on the features of ``network`` after ``training``.
+    """Test and train error of ridge regression on the features of ``network`` after ``training``. Letters: docs/conventions.md.
 
     ``training`` None or with 0 steps: random features at initialisation. After steps: n = α d samples each, at
     ``ridge.level`` "E" (default: exact covariance of the residuals on spikes and target), "iso" (isotropic residuals),

@@ -58,7 +58,7 @@ def overlaps(
     number: one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given. ``accuracy`` is absolute, on
     the entries of M and Q; where it is not met, ``validity_note`` says what was reached.
     ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it.
-    Raises :class:`InputError` for settings that have no law, naming what to change.
+    Letters: docs/conventions.md. Raises :class:`InputError` for settings that have no law, naming what to change.
     """
     target = as_target(f)
     found = orthonormal_overlaps(target, network, training, accuracy=accuracy, d=d)

@@ -9,6 +9,7 @@ from scipy import stats
 from asymptotics.comparison.finite_size import (
     RATES,
     Spread,
+    _weights,
     choose_rate,
     extrapolate,
     fit_weights,
@@ -113,3 +114,16 @@ def test_the_spread_of_slopes_is_estimated_and_blind_to_constant_gaps() -> None:
     shifted = [(s, g + 7.0, e) for s, g, e in points]
     assert spread_of_slopes(shifted, 1.0).variance == pytest.approx(spread_of_slopes(points, 1.0).variance)
     assert spread_of_slopes([((100,), np.ones(1), np.ones(1))], 1.0) == Spread()
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0])
+@pytest.mark.parametrize("variance", [0.0, 0.3, 40.0])
+def test_the_weights_of_sizes_are_those_of_generalised_least_squares(rate: float, variance: float) -> None:
+    """Against the dense covariance noise/d + variance x xᵀ of the gaps, x = d^(-rate)."""
+    sizes = [100, 200, 400]
+    d = np.array(sizes, float)
+    x = d**-rate
+    inverse = np.linalg.inv(np.diag(2.5 / d) + variance * np.outer(x, x))
+    expected = inverse.sum(axis=0) / inverse.sum()
+    np.testing.assert_allclose(_weights(sizes, rate, Spread(variance, noise=2.5)), expected, rtol=1e-9)
+    assert _weights([100], rate, Spread(variance, noise=2.5)).tolist() == [1.0]
