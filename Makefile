@@ -34,7 +34,7 @@ browser: $(VENV)/.test
 	$(BIN)/python -m pytest -m browser tests/browser
 
 benchmark: $(VENV)/.test
-	$(BIN)/python -m pytest tests/benchmarks -m '' --benchmark-enable --benchmark-only
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/speed_table.py docs/benchmarks.md
 
 docs: $(BIN)/giantstep
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

@@ -7,13 +7,13 @@ that made Σ and the spikes; what is left out is of relative order 1/d.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import Solution, Status, solve
+from asymptotics.fixed_point import Solution, solve
 from asymptotics.generalisation.spiked.linear_sector import (
     Transfers,
     mean_response,
@@ -154,26 +154,23 @@ def _near_traces(
     a cheap equation whose solution is the next x. Where that does not contract, the general solver goes on.
     """
     whole, cheap = system.map_at(el), traces.map_at(el)
-    x, calls, last = start, 0, math.inf
-    while True:
-        gx = whole(x)
-        calls += 1
-        residual = max(
-            float(np.abs(gx[block] - x[block]).max(initial=0.0) / np.abs(gx[block]).max(initial=1e-300))
-            for block in system.blocks
-        )
-        if residual <= tol and system.physical(gx):
-            return Solution(Status.CONVERGED, residual, calls, "anderson", gx)
-        if not residual < 0.5 * last:
-            return solve(whole, x, physical=system.physical, blocks=system.blocks, tol=tol, throw=throw)
-        gap, last = gx - cheap(x), residual
+    how: dict[str, Any] = {"physical": system.physical, "blocks": system.blocks}
 
-        def shifted(y: Array, gap: Array = gap) -> Array:
-            return cheap(y) + gap
+    def following(x: Array) -> Array:
+        gap = whole(x) - cheap(x)
+        return solve(lambda y: cheap(y) + gap, x, tol=1e-3 * tol, throw=False, **how).value
 
-        x = solve(
-            shifted, x, physical=system.physical, blocks=system.blocks, tol=1e-3 * tol, throw=False
-        ).value
+    found = solve(
+        following,
+        start,
+        method="anderson",
+        anderson_steps=15,
+        max_evaluations=15,
+        tol=tol,
+        throw=False,
+        **how,
+    )
+    return found if found.converged else solve(whole, found.value, tol=tol, throw=throw, **how)
 
 
 def _first_moments(

@@ -1,0 +1,335 @@
+"""What giantstep takes beside a reference in the same run, and the mark that each ratio must keep: ``make benchmark``.
+
+Processor seconds of one process and its children, ours and the reference in turn, medians: a ratio says the same on any
+machine. ``python tests/benchmarks/speed_table.py PAGE`` prints the table and writes it as a page of the documentation.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Work = Callable[[], Any]
+#: All of one random polynomial's size, and of a network's.
+D, P, N = 256, 512, 8192
+
+
+@dataclass(frozen=True)
+class Line:
+    """``prepare`` gives (ours, reference); their ratio must be at most ``mark``. ``slow``: more than a few seconds."""
+
+    what: str
+    against: str
+    prepare: Callable[[], tuple[Work, Work]]
+    mark: float
+    slow: bool = False
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Processor seconds of one line."""
+
+    line: Line
+    ours: float
+    reference: float
+
+    @property
+    def ratio(self) -> float:
+        """Ours in units of the reference."""
+        return self.ours / self.reference
+
+
+def seconds(work: Work) -> float:
+    """Processor seconds of this process and its children."""
+
+    def spent() -> float:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime
+
+    start = spent()
+    work()
+    return spent() - start
+
+
+def measure(line: Line, rounds: int = 3) -> Measured:
+    """Medians over rounds in which ours and the reference take turns, after one of each that does not count."""
+    ours, reference = line.prepare()
+    ours(), reference()
+    times = [(seconds(ours), seconds(reference)) for _ in range(rounds)]
+    return Measured(line, *(statistics.median(column) for column in zip(*times, strict=True)))
+
+
+# The lines ------------------------------------------------------------------------------------------------------
+
+
+def tensor() -> tuple[Work, Work]:
+    from hermite import expand
+
+    e = expand("max(z1,z2)", 18)
+    entries = np.random.default_rng(0).random(2**18)
+    return lambda: e.tensor(18), lambda: np.sort(entries)
+
+
+def dense_polynomial() -> tuple[Work, Work]:
+    import itertools
+
+    from hermite import Target, leap
+    from hermite.language.parsing import parse
+
+    rng = random.Random(0)
+    powers = (e for e in itertools.product(range(11), repeat=6) if sum(e) <= 10)
+    text = " + ".join(
+        f"({rng.randint(1, 9)})" + "".join(f"*z{i + 1}^{k}" for i, k in enumerate(e) if k) for e in powers
+    )
+    return lambda: leap(Target(text)), lambda: parse(text)
+
+
+def parity() -> tuple[Work, Work]:
+    from hermite import Target, hardness, walsh_expansion
+
+    f = Target("*".join(f"z{i}" for i in range(1, 21)))
+    return lambda: hardness(f, inputs="rademacher"), lambda: walsh_expansion(f)
+
+
+def plain_points() -> tuple[Work, Work]:
+    """The reference solves the same scalar equation alone, point by point, with SciPy's ``brentq``."""
+    from scipy.optimize import brentq
+
+    from asymptotics import Network, Ridge
+    from asymptotics.generalisation.errors import risk_curve
+    from hermite import Target
+
+    f = Target("z1 + z1*z2", noise=0.05)
+    grid = [(float(a), float(lam)) for a in np.geomspace(0.2, 10, 100) for lam in np.geomspace(1e-3, 1, 10)]
+    ridges = [Ridge(alpha, 1.0, lam) for alpha, lam in grid]
+    slope2, spread, beta = 0.25, 0.5 - 0.25 - 1 / (2 * np.pi), 0.5
+
+    def point(alpha: float, lam: float) -> float:
+        def gap(x: float) -> float:
+            v = float(np.exp(x))
+            hat, own = alpha * slope2 / (1 + v), alpha * spread / (1 + v)
+            c, q = lam + own / beta, hat
+            b = c + hat / beta - q
+            root = (b * b + 4 * c * q) ** 0.5
+            g = 2 / (b + root) if b > 0 else (root - b) / (2 * c * q)
+            return float(np.log(slope2 * g / (1 + hat * g) + spread * g)) - x
+
+        return float(brentq(gap, -40.0, 40.0, xtol=1e-14))
+
+    return lambda: risk_curve(f, Network(), None, ridges), lambda: [point(*cell) for cell in grid]
+
+
+def pair_moments() -> tuple[Work, Work]:
+    from scipy.integrate import dblquad
+
+    from asymptotics.expectations.activations import get_activation
+    from asymptotics.generalisation.spiked.feature_moments import product_moment
+
+    sigma = get_activation("relu")
+    mean = np.linspace(-3, 3, 400).reshape(200, 2)
+
+    def by_quadrature() -> float:
+        def density(x: float, y: float) -> float:
+            return float(np.exp(-(x * x - x * y + y * y) / 1.5))
+
+        return dblquad(lambda x, y: max(x, 0.0) * max(y, 0.0) * density(x, y), -8, 8, -8, 8, epsabs=1e-6)[0]
+
+    return lambda: product_moment(sigma, mean, np.ones(2), 0.5), by_quadrature
+
+
+def fixed_width(p: int, **network: Any) -> tuple[Work, Work]:
+    """Two steps, each time at another rate: nothing that was kept serves again."""
+    from asymptotics import Network, Training, overlaps
+    from hermite import Target
+
+    f = Target("z1 + z1*z2", noise=0.05)
+    matrix = np.random.default_rng(0).random((600, 600))
+    matrix = matrix + matrix.T
+    rates = iter(np.linspace(0.9, 1.1, 1000))
+    return (
+        lambda: overlaps(f, Network(width=p, **network), Training(2, eta=float(next(rates)))),
+        lambda: np.linalg.eigh(matrix),
+    )
+
+
+def further_level(level: str) -> tuple[Work, Work]:
+    from asymptotics import Network, Ridge, Training, risk
+    from hermite import Target
+
+    f = Target("z1 + z1*z2", noise=0.05)
+    alphas = iter(np.linspace(0.7, 3, 100))
+    matrix = np.eye(480) + 1e-3 * np.random.default_rng(0).random((480, 480))
+
+    def point() -> Any:
+        return risk(f, Network(), Training(1), Ridge(alpha=float(next(alphas)), level=level, d=500))
+
+    return point, lambda: np.linalg.inv(matrix)
+
+
+def network_of(kind: Any, p: int, d: int) -> Any:
+    from asymptotics.expectations.activations import get_activation
+    from asymptotics.simulation.student import Setup
+    from hermite import Target
+
+    readout = np.repeat([1.0, -1.0], p // 2)
+    return kind(
+        Setup(
+            Target("z1 + z1*z2"), get_activation("relu"), readout, d, symmetric=False, bias=0.0, entropy=0,
+            replicate=0, memory=10**9, dtype="float32",
+        )
+    )  # fmt: skip
+
+
+def giant_step() -> tuple[Work, Work]:
+    from asymptotics.simulation.direct import DirectNetwork
+
+    rng = np.random.default_rng(0)
+    z, w = rng.standard_normal((N, D), dtype=np.float32), rng.standard_normal((P, D), dtype=np.float32)
+    return (
+        lambda: network_of(DirectNetwork, P, D).giant_step(1, N, 1.0),
+        lambda: (z @ w.T).T @ z,
+    )
+
+
+def small_unit() -> tuple[Work, Work]:
+    """The reference is the update rule in NumPy, without streams, chunks, checks or errors."""
+    from asymptotics import Network, Simulation, Training, simulate
+    from hermite import Target
+
+    f, p, d, n, tests = Target("z1 + z1*z2"), 8, 32, 128, 1000
+    setting = Simulation(d=d, width=p, replicates=1, test_samples=tests)
+
+    def bare() -> float:
+        rng = np.random.default_rng(0)
+        w = rng.standard_normal((p, d))
+        w /= np.linalg.norm(w, axis=1, keepdims=True)
+        a = np.repeat([1.0, -1.0], p // 2)
+        z = rng.standard_normal((n, d))
+        h = z @ w.T
+        gap = z[:, 0] + z[:, 0] * z[:, 1] - np.maximum(h, 0) @ a / p
+        w += a[:, None] * (((h > 0) * gap[:, None]).T @ z) / n
+        z = rng.standard_normal((tests, d))
+        gap = z[:, 0] + z[:, 0] * z[:, 1] - np.maximum(z @ w.T, 0) @ a / p
+        return float(gap @ gap) / tests
+
+    return (
+        lambda: [simulate(f, Network(width=p), Training(1), None, setting) for _ in range(20)],
+        lambda: [bare() for _ in range(20)],
+    )
+
+
+def reduced_step() -> tuple[Work, Work]:
+    """The reference draws the normals of the step, at once."""
+    from asymptotics.simulation.reduced import ReducedNetwork
+
+    n = 200_000
+    return (
+        lambda: network_of(ReducedNetwork, 8, 10**6).giant_step(1, n, 1.0),
+        lambda: np.random.Generator(np.random.SFC64(0)).standard_normal((n, 10), dtype=np.float32),
+    )
+
+
+def cold_start(*arguments: str) -> Callable[[], tuple[Work, Work]]:
+    def prepare() -> tuple[Work, Work]:
+        code = "from asymptotics.commands.cli import main; main()"
+
+        def started(*command: str) -> None:
+            subprocess.run([sys.executable, *command], capture_output=True, check=True)
+
+        return (
+            lambda: started("-c", code, *arguments),
+            lambda: started("-c", "import numpy, scipy.linalg"),
+        )
+
+    return prepare
+
+
+LINES = (
+    Line("tensor of order 18 of max(z1,z2)", "sorting its entries", tensor, 30),
+    Line("leap of 8,008 monomials in 6 variables", "parsing them", dense_polynomial, 4, slow=True),
+    Line("hardness of a parity of 20 bits", "its Walsh expansion", parity, 300),
+    Line("1,000 points of plain random features", "brentq on their scalar equation", plain_points, 8),
+    Line("200 pair moments of relu", "one of them by dblquad", pair_moments, 1),
+    Line("two steps of 32 neurons, relu", "eigh of a 600 x 600 matrix", lambda: fixed_width(32), 30),
+    Line("two steps of 128 neurons, relu", "eigh of a 600 x 600 matrix", lambda: fixed_width(128), 60, slow=True),
+    Line(
+        "two steps of 32 different neurons, erf",
+        "eigh of a 600 x 600 matrix",
+        lambda: fixed_width(32, activation="erf(x)", readout="gaussian"),
+        60,
+    ),
+    Line("a further point at level matrix", "inv of a 480 x 480 matrix", lambda: further_level("matrix"), 120),
+    Line("a further point at level En+", "inv of a 480 x 480 matrix", lambda: further_level("En+"), 120),
+    Line(f"giant step, d = {D}, p = {P}, n = {N}", "its bare matrix products", giant_step, 4),
+    Line("20 units of 8 neurons in 32 dimensions", "the update rule in NumPy", small_unit, 20),
+    Line("reduced step of 200,000 samples, p = 8", "drawing its normals", reduced_step, 8),
+    Line("cold start of --version", "import numpy, scipy.linalg", cold_start("--version"), 1.2),
+    Line("cold start of leap 'z1 + z1*z2'", "import numpy, scipy.linalg", cold_start("leap", "z1 + z1*z2"), 1.5),
+)  # fmt: skip
+
+
+# The table ------------------------------------------------------------------------------------------------------
+
+
+def shown(value: float) -> str:
+    """Seconds in a unit that reads well."""
+    return f"{value:.2g} s" if value >= 1 else f"{1e3 * value:.3g} ms"
+
+
+def table(rows: list[Measured]) -> str:
+    """Markdown: what, ours, reference, ratio, mark."""
+    out = ["| what | ours | reference | ratio | mark |", "|---|---|---|---|---|"]
+    for row in rows:
+        line = row.line
+        reference = f"{shown(row.reference)} ({line.against})"
+        out.append(f"| {line.what} | {shown(row.ours)} | {reference} | {row.ratio:.2g} | {line.mark:g} |")
+    return "\n".join(out)
+
+
+def machine() -> str:
+    """The machine in general terms."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (
+        f"{platform.system()} on {platform.machine()}, {cores} cores of which one was used, Python "
+        f"{platform.python_version()}, NumPy {np.__version__}"
+    )
+
+
+def page(rows: list[Measured]) -> str:
+    """The page of the documentation."""
+    return f"""# Speed
+
+`make benchmark` writes this page. Processor time of one thread, medians of several rounds in which ours and the reference take
+turns; the ratio is what counts, the mark is the largest that the tests allow. Measured on {machine()}. Nothing here was run on
+a graphics card.
+
+{table(rows)}
+"""
+
+
+def main() -> None:
+    """Measure every line, print the table, and write the page that is named."""
+    rows = []
+    for line in LINES:
+        rows.append(measure(line, 3))
+        print(f"{line.what}: {rows[-1].ratio:.2g} (mark {line.mark:g})", file=sys.stderr, flush=True)
+    print(table(rows))
+    for name in sys.argv[1:]:
+        Path(name).write_text(page(rows), encoding="utf-8")
+    sys.exit(int(any(row.ratio > row.line.mark for row in rows)))
+
+
+if __name__ == "__main__":
+    main()
