@@ -240,6 +240,28 @@ def test_one_group_in_closed_form_is_the_solution_of_the_general_equations(netwo
         assert found.train_error == pytest.approx(general.train_error, rel=allowed, abs=1e-14)
 
 
+@pytest.mark.parametrize("lam", [0.0, 1e-6, 0.1])
+@pytest.mark.parametrize(("alpha", "beta"), [(2.0, 1.0), (0.5, 3.0), (1.0, math.inf)])
+def test_the_amplification_of_the_closed_form_is_the_inverse_of_its_jacobian(alpha, beta, lam) -> None:
+    """By differences of the map itself, in relative units."""
+    from asymptotics.generalisation.ridge_theories.proportional_start import start_units
+    from asymptotics.generalisation.spiked.one_group import Plain, Point
+
+    units = start_units(Setting(F, Network("relu"), STARTED, Ridge()))
+    equations = Plain(units, [Point(alpha, beta, lam)])
+    found = equations.errors()
+    x, step = np.array([found.W, found.inverse]), 1e-5
+    jacobian = np.empty((2, 2))
+    for j in range(2):
+        up, down = x.copy(), x.copy()
+        up[j] *= 1 + step
+        down[j] /= 1 + step
+        ratio = np.log(np.array(equations.map(*up)) / np.array(equations.map(*down)))
+        jacobian[:, j] = ratio[:, 0] / (2 * math.log1p(step))
+    expected = np.abs(np.linalg.inv(np.eye(2) - jacobian)).sum(axis=1).max()
+    assert found.amplification[0] == pytest.approx(expected, rel=1e-6)
+
+
 # What a curve keeps ---------------------------------------------------------------------------------------------
 
 
