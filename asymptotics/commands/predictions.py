@@ -66,14 +66,17 @@ def curve(file: str, with_simulation: bool, force: bool, out: str | None, as_jso
     from asymptotics.comparison.curves import curve_rows, to_csv
     from asymptotics.text.printing import curve_text
 
-    rows = curve_rows(load(file, force, with_simulation), with_simulation, note)
+    experiment = load(file, force, with_simulation)
+    rows = curve_rows(experiment, with_simulation, note)
     document = {"rows": rows}
     if out is not None:
+        from asymptotics.comparison.dense import dense_rows, longest_axis
         from asymptotics.figures.curve_figure import plot_curve
         from asymptotics.figures.style_sheet import save
 
         def figures() -> dict[str, bytes]:
-            drawn = save(lambda figure: plot_curve(rows, figure.add_subplot()))
+            dense = dense_rows(experiment, longest_axis(rows), with_simulation)
+            drawn = save(lambda figure: plot_curve(rows, figure.add_subplot(), dense=dense))
             return {f"curve.{kind}": content for kind, content in drawn.items()}
 
         write(out, {"curve.csv": to_csv(rows), "curve.json": document_text(document)}, figures)

@@ -157,6 +157,11 @@ def _or_infinite(training: Training, ridge: Ridge, found: Risk | InputError) -> 
     )
 
 
+def theory_row(experiment: Experiment, training: Training, ridge: Ridge) -> Row:
+    """The row of one point of theory alone."""
+    return _row(training, ridge, theory(experiment, training, ridge))
+
+
 def beside(ridge: Ridge, simulation: Simulation) -> Ridge:
     """``ridge`` for a theory that stands beside ``simulation``: at its d, unless the ridge has one."""
     return ridge if ridge.d is not None else replace(ridge, d=simulation.d)

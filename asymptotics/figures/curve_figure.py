@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 
 def plot_curve(
-    rows: Sequence[Mapping[str, Any]], ax: Axes | None = None, quantity: str = "test_error"
+    rows: Sequence[Mapping[str, Any]],
+    ax: Axes | None = None,
+    quantity: str = "test_error",
+    dense: Sequence[Mapping[str, Any]] = (),
 ) -> Axes:
     """``quantity`` of the rows of a curve against the setting that varies most; one line a setting of the
-    others.
+    others. ``dense``: rows of the theory on a finer grid, of which the lines are made where they are given.
 
     Lines are the theory, points the simulation ± its standard error, thin dotted levels the plateaus.
     """
@@ -30,6 +33,9 @@ def plot_curve(
     for row in rows:
         if row[x] is not None:
             groups.setdefault(tuple(row[key] for key in others), []).append(row)
+    lines: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in dense:
+        lines.setdefault(tuple(row[key] for key in others), []).append({**row, "beta": float(row["beta"])})
     cycle = looks()
     ends: list[End] = []
     for i, (values, members) in enumerate(groups.items()):
@@ -39,7 +45,10 @@ def plot_curve(
             for k, v in zip(others, values, strict=True)
             if isinstance(v, (int, float))
         )
-        ends.append(_draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label))
+        line = sorted(lines.get(values, []), key=lambda row: float(row[x]))
+        ends.append(
+            _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label, line)
+        )
     varying[x] = [v for v in varying[x] if math.isfinite(v)]
     ax.set_xlabel(AXIS_LABELS[x])
     kind = quantity.replace("_", " ")
@@ -85,14 +94,20 @@ def plot_rows(
 
 
 def _draw_group(
-    ax: Any, rows: Sequence[Mapping[str, Any]], x: str, quantity: str, look: Mapping[str, Any], label: str
+    ax: Any,
+    rows: Sequence[Mapping[str, Any]],
+    x: str,
+    quantity: str,
+    look: Mapping[str, Any],
+    label: str,
+    line: Sequence[Mapping[str, Any]] = (),
 ) -> End:
     """One line of a curve; returns where it ends and its label."""
     # What is infinite (kernel ridge, interpolation without a penalty) has no place on the axes: the line has a gap.
     shown = [row for row in rows if math.isfinite(row[x])]
     predicted = [
         (row[x], row[quantity] if math.isfinite(row[quantity]) else math.nan)
-        for row in shown
+        for row in (line or shown)
         if row[quantity] is not None
     ]
     simulated = [(row[x], row["simulation"]) for row in shown if row.get("simulation")]
