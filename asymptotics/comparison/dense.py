@@ -52,10 +52,15 @@ def dense_rows(
                     if time.monotonic() - start > patience:
                         return []
                     try:
-                        found.append(theory_row(experiment, training, replace(ridge, **{field: value})))
+                        found.append(theory_row(experiment, training, _with(ridge, field, value)))
                     except (InputError, ConvergenceError):
                         continue
     return found
+
+
+def _with(ridge: Ridge, field: str, value: float) -> Ridge:
+    changed: dict[str, Any] = {field: value}
+    return replace(ridge, **changed)
 
 
 def _sizes(experiment: Experiment, ridge: Ridge, simulated: bool) -> list[Ridge]:
