@@ -45,7 +45,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class ProtocolSteps:
-    """``course(students, setting)`` trains, by one of ``methods``; ``reported(setting)`` are the steps to look at.
+    """``course(students, setting)`` trains, by one of ``methods``; ``reported(setting)`` are the steps to look at (None: all).
 
     ``content`` names a unit beyond what the giant protocol's name says; ``together``: methods that train many replicates at
     little more than the price of one; ``clocks``: further columns of a step; ``refusal``: what is wrong with a width.
@@ -53,7 +53,7 @@ class ProtocolSteps:
 
     methods: tuple[str, ...]
     course: Callable[[Sequence[Any], Setting], Course]
-    reported: Callable[[Setting], Sequence[int]]
+    reported: Callable[[Setting], Sequence[int]] | None
     content: Callable[[Training], list[Any]]
     together: tuple[str, ...] = ()
     clocks: Callable[[Setting, int], dict[str, Any]] = lambda setting, step: {}
@@ -132,10 +132,6 @@ def _rates(setting: Setting) -> Rates:
     return rates_of(setting.target, setting.activation, setting.training, setting.d)
 
 
-def _every(setting: Setting) -> Sequence[int]:
-    return range(setting.training.steps + 1)
-
-
 def _clocks(setting: Setting, step: int) -> dict[str, Any]:
     rates = _rates(setting)
     assert rates.n_b is not None
@@ -149,8 +145,8 @@ def _online_content(training: Training) -> list[Any]:
 
 
 PROTOCOL_STEPS = {
-    "giant": ProtocolSteps(("direct", "reduced"), _StepByStep, _every, lambda training: []),
-    "reuse": ProtocolSteps(("direct",), _Reused, _every, lambda training: ["reuse", training.weight_decay]),
+    "giant": ProtocolSteps(("direct", "reduced"), _StepByStep, None, lambda training: []),
+    "reuse": ProtocolSteps(("direct",), _Reused, None, lambda training: ["reuse", training.weight_decay]),
     "sgd": ProtocolSteps(
         ("direct", "reduced"),
         _Online,

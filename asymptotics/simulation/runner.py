@@ -257,7 +257,8 @@ class Job:
         """The steps after which something is measured."""
         if self.ridge is not None:
             return self.steps
-        return tuple(PROTOCOL_STEPS[self.training.protocol].reported(self.setting))
+        reported = PROTOCOL_STEPS[self.training.protocol].reported
+        return tuple(range(self.training.steps + 1) if reported is None else reported(self.setting))
 
     @property
     def together(self) -> int:

@@ -47,7 +47,7 @@ class Work:
     def __add__(self, other: Work) -> Work:
         return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
-    def times(self, count: int) -> Work:
+    def times(self, count: float) -> Work:
         """So many times this work."""
         return Work(*(count * amount for amount in astuple(self)))
 
@@ -107,7 +107,7 @@ def estimate(units: Iterable[tuple[Job, int]], workers: int, rates: Work | None 
 def work_of(job: Job) -> Work:
     """The work of one replicate."""
     s, t = job.simulation, job.training
-    last = max(job.steps) if job.ridge is not None else t.steps
+    last = job.reported[-1]
     direct = s.method == "direct"
     d, p, r, n = s.d, job.width, job.f.r, t.n(s.d)
     wide = d if direct else p + r
@@ -130,7 +130,7 @@ def work_of(job: Job) -> Work:
             found += samples(n, first * (2.0 * wide * p + backward), 2.0)
             found += Work() if direct else Work(eigen=3 * _EIGEN * p**3)
         if job.ridge is None:
-            found += samples(s.test_samples, forward, 1.0)
+            found += samples(s.test_samples, forward, 1.0).times(seen)
         elif step in job.steps:
             n2 = job.ridge.n2(s.d)
             small = min(n2, p)
@@ -139,6 +139,8 @@ def work_of(job: Job) -> Work:
             found += samples(s.test_samples, forward + 4.0 * p * len(job.lambdas), 1.0)
         return found
 
+    # Of many online steps only some are looked at.
+    seen = len(job.reported) / (last + 1) if job.ridge is None else 1.0
     # Steps are told apart where a fit is made and while partners may be equal; all others cost the same.
     special = {step for step in (0, 1, *(job.steps if job.ridge is not None else ())) if step <= last}
     for step in sorted(special):
@@ -167,13 +169,13 @@ def memory_of(job: Job) -> float:
     def chunk(samples: int) -> int:
         return min(rows, samples) * row
 
-    last = max(job.steps) if job.ridge is not None else t.steps
+    last = job.reported[-1]
     phases = [chunk(s.test_samples)]
     if last:
         phases.append(moving + chunk(t.n(s.d)))
     if job.ridge is None:
         # (M, Q) of every step is kept until the replicate is done.
-        phases.append((last + 3) * p * p * 8)
+        phases.append((len(job.reported) + 2) * p * p * 8)
     else:
         n2 = job.ridge.n2(s.d)
         held = n2 * p * 8 if n2 < p else 2 * p * p * 8
