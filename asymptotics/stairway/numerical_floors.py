@@ -45,8 +45,8 @@ _FINEST = {1: 64.0, 2: 4.0, 3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0}
 _POINTS = {1: 4000, 2: 600, 3: 90, 4: 32, 5: 14, 6: 9}
 #: Weights, relative to the largest, below which a point of a rule is left out.
 _NEGLIGIBLE = 1e-19
-#: Most points of one rule: about a gigabyte in five directions.
-_MOST_POINTS = 8_000_000
+#: Most coordinates of the points of one rule: there are several copies of them.
+_MOST_NUMBERS = 20_000_000
 #: Values of f above this, or all below its inverse, have squares that are no floats.
 _LARGEST = 1e150
 
@@ -254,9 +254,19 @@ def _axis_breaks(planes: Planes, r: int) -> list[list[float]]:
 
 
 def _tensor_grid(rules: list[tuple[Array, Array]], k: int) -> Grid:
+    _check_points(math.prod(len(x) for x, _ in rules), len(rules))
     x, wx = _tensor(rules[:k])
     y, wy = _tensor(rules[k:])
     return Grid(x, wx, y[None], wy[None], np.arange(len(x))[::-1])
+
+
+def _check_points(points: int, r: int) -> None:
+    """Refuse a rule before it is made, that would take more than about a gigabyte."""
+    if points * r > _MOST_NUMBERS:
+        raise InputError(
+            f"plateaus of such a target in {r} variables would need a rule of {points:,} points, more than "
+            f"{_MOST_NUMBERS // r:,}: write it with fewer variables, or with its kinks along the axes."
+        )
 
 
 def _tensor(rules: list[tuple[Array, Array]]) -> tuple[Array, Array]:
@@ -290,12 +300,7 @@ def _nested_grid(planes: Planes, r: int, k: int, refine: float) -> Grid:
         kept = weights > _NEGLIGIBLE * weights.max()
         outer, weights = outer[kept], weights[kept]
     order = max(8, round((18 if r <= 2 else 12) * refine))
-    points = len(outer) * (int(REACH / 0.75) + len(sloped)) * order
-    if points > _MOST_POINTS:
-        raise InputError(
-            f"plateaus of a target with kinks along general directions in {r} variables would need {points:,} points "
-            f"of a rule, more than {_MOST_POINTS:,}: choose coordinates along the kinks."
-        )
+    _check_points(len(outer) * (int(REACH / 0.75) + len(sloped)) * order, r)
     edges = [np.broadcast_to(np.arange(-REACH, REACH + 0.5, 1.5), (len(outer), int(REACH / 0.75) + 1))]
     edges += [((-b - outer @ n[:-1]) / n[-1])[:, None] for n, b in sloped]
     cuts = np.sort(np.clip(np.concatenate(edges, axis=1), -REACH, REACH), axis=1)

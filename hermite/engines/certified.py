@@ -34,6 +34,8 @@ _MOST = 25_000
 _COSTS = {"tanh": 4, "logcosh": 6, "erf": 8, "sin": 3, "cos": 3}
 #: A radius over √n!, the root mean square of He_n, that says nothing of a coefficient.
 _WORST = 1e-3
+#: Standard deviations beyond which no tail bound is looked for.
+_FARTHEST = 100_000
 
 
 def integral(u: Univariate, n: int) -> Scalar:
@@ -155,12 +157,13 @@ def _tail(u: Univariate, n: int, bits: int) -> tuple[int, float]:
             degree += k
         elif is_composite(name):
             log_constant += k * math.log(bound(name) or math.inf)
-    cut = 8
-    while True:
-        cut += 4
+    if not math.isfinite(log_constant):
+        raise Unsupported("a factor has no bound in floating point")
+    for cut in range(12, _FARTHEST, 4):
         exponent = log_constant + degree * math.log1p(cut) + rate * cut - kappa * cut * cut
         if degree / (1 + cut) + rate <= kappa * cut and exponent < -(bits + 20) * math.log(2):
             return cut, 2.0 ** -(bits + 16) if bits + 16 < 1070 else 5e-324
+    raise Unsupported("an expectation has its weight too far out")
 
 
 def describe(u: Univariate, n: int) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 
 import mpmath
 import pytest
 
 from asymptotics.stairway.stairs import plateaus
-from hermite import GiantstepError
+from hermite import GiantstepError, InputError
 
 
 @pytest.mark.parametrize("a", [5, 14, 20])
@@ -56,3 +57,20 @@ def test_arguments_whose_squares_are_no_floats_warn_of_nothing(text: str) -> Non
         except GiantstepError:
             return
     assert all(0 <= floor <= 1 for row in rows for floor in row.plateaus)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "z1*z2 - min(z4 + z3/3, z1)",
+        "cos(min(z4 + 2*z2 - 5, z1 + z3/3))*z5",
+    ],
+)
+def test_rules_of_more_than_a_gigabyte_are_refused_before_they_are_made(text: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="points, more than"):
+            plateaus(text, kappa=1)
+        assert tracemalloc.get_traced_memory()[1] < 5e8
+    finally:
+        tracemalloc.stop()
