@@ -48,15 +48,21 @@ class ResolvedAxis:
     def rule(self, step: float, order: int, tolerance: float, panel_order: int = ORDER) -> AxisRule:
         """The first candidate within ``tolerance``: trapezoid of ``step``, or ``order`` nodes between two kinks.
 
-        ``panel_order`` nodes on each panel if none is.
+        ``panel_order`` nodes on each panel if none is, and halves of the panels if that is not enough either.
         """
         most = panel_order * (len(self.panels.edges) - 1)
         for nodes, weights in self._candidates(step, order, most):
             error = self.error(nodes, weights)
             if error <= tolerance:
                 return AxisRule(nodes, weights, error)
-        nodes, weights = _gaussian(self.panels, panel_order)
-        return AxisRule(nodes, weights, max(self.error(nodes, weights), self.panels.unresolved**2))
+        panels = self.panels
+        for _ in range(2):
+            nodes, weights = _gaussian(panels, panel_order)
+            error = max(self.error(nodes, weights), self.panels.unresolved**2)
+            if error <= tolerance:
+                break
+            panels, panel_order = _halved(panels), panel_order - 2
+        return AxisRule(nodes, weights, error)
 
     def _candidates(self, step: float, order: int, most: int) -> Iterator[tuple[Array, Array]]:
         for finer in (1.0, 1.5, 2.25, 3.4):
@@ -93,9 +99,13 @@ def resolved_axis(
         return values * _root_density(x)[:, None]
 
     panels = resolve(amplitude, -reach, reach, [*inside, *edges])
-    halved = Panels(np.sort(np.concatenate([panels.edges, (panels.edges[:-1] + panels.edges[1:]) / 2])), 0.0)
-    reference = _moments(functions, *_gaussian(halved, ORDER + 3))
+    reference = _moments(functions, *_gaussian(_halved(panels), ORDER + 3))
     return ResolvedAxis(functions, panels, inside, reach, reference)
+
+
+def _halved(panels: Panels) -> Panels:
+    middles = (panels.edges[:-1] + panels.edges[1:]) / 2
+    return Panels(np.sort(np.concatenate([panels.edges, middles])), panels.unresolved)
 
 
 def _root_density(x: Array) -> Array:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.mehler import mehler_coefficients, mehler_order, resolves, small_tail
 from asymptotics.expectations.ramp_pairs import ramp_moments, ramp_second, ramp_slopes, ramps_of
-from asymptotics.expectations.sigma_rules import composite, trapezoid
+from asymptotics.expectations.sigma_rules import composite, trapezoid, trapezoid_step
 
 Array = npt.NDArray[np.float64]
 
@@ -273,7 +273,7 @@ def pair_rule(
     ``m1``, ``m2`` (N, 1): one row a pair of means.
     """
     if activation.resolved.step:
-        step = activation.resolved.trapezoid_step(max(s1, s2))
+        step = trapezoid_step(activation.resolved.step, max(s1, s2))
         if step > 0.04:
             return trapezoid(step)
     ones = np.ones_like(m1)

@@ -31,7 +31,7 @@ KINKED = frozenset({"relu", "abs", "sign", "heaviside", "max", "min"})
 #: Layers and waves at least so wide leave a function plain.
 _PLAIN = 0.25
 #: Edges around a layer, in units of its width: functions are analytic beyond, on panels that grow with the distance.
-_FLANKS = np.array([-12.0, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, 12.0])
+_FLANKS = np.array([-24.0, -12.0, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, 12.0, 24.0])
 
 
 @dataclass(frozen=True)

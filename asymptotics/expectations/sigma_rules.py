@@ -31,6 +31,8 @@ _STEPS = (0.35, 0.25, 0.18, 0.13, 0.09, 0.065, 0.045, 0.032)
 #: The trapezoid rule is exact to 1e-13 for the normal law itself at step 1/_OWN.
 _OWN = 1.25
 _AGREES = 3e-12
+#: Spreads at which the trapezoid rule has to agree with the panels.
+_SPREADS = (1.0, 0.5, 0.2, 0.07)
 
 
 class Resolved:
@@ -71,26 +73,27 @@ class Resolved:
 
     @cached_property
     def step(self) -> float:
-        """The largest trapezoid step at unit spread that agrees with the panels for σ, σ' and squares; 0: none."""
+        """The largest trapezoid step at unit spread that agrees with the panels for σ, σ' and squares; 0: none.
+
+        Smaller spreads are tried as well: at one alone a wave faster than the step may be folded out of sight.
+        """
         if self.kinks:
             return 0.0
         places = [c for c in self.layers if abs(c) < 6]
         m = np.concatenate([np.linspace(-6, 6, 17), places[:16]])[:, None]
-        s = np.ones_like(m)
-        nodes, weights = self.panel_rule(m, s)
-        expected = self._four(m, nodes, weights)
-        scale = np.maximum(np.abs(expected[:, 2:]).max(axis=0), 1e-300)
-        scale = np.concatenate([np.sqrt(scale), scale])
+        exact = [(s, self._four(m, s, *self.panel_rule(m, np.full_like(m, s)))) for s in _SPREADS]
         for step in _STEPS:
-            nodes, weights = trapezoid(step)
-            if np.all(np.abs(self._four(m, nodes, weights) - expected) <= _AGREES * scale):
+            if all(
+                _agree(self._four(m, s, *trapezoid(trapezoid_step(step, s))), expected)
+                for s, expected in exact
+            ):
                 return step
         return 0.0
 
-    def _four(self, m: Array, nodes: Array, weights: Array) -> Array:
-        """E of σ, σ', σ², σ'² at means m and unit spread, (M, 4)."""
-        value = np.asarray(self.value(m + nodes), float)
-        slope = np.asarray(self.slope(m + nodes), float)
+    def _four(self, m: Array, s: float, nodes: Array, weights: Array) -> Array:
+        """E of σ, σ', σ², σ'² at means m and spread s, (M, 4)."""
+        value = np.asarray(self.value(m + s * nodes), float)
+        slope = np.asarray(self.slope(m + s * nodes), float)
         return np.stack([np.sum(weights * g, axis=1) for g in (value, slope, value**2, slope**2)], axis=1)
 
     def rule(self, m: Array, s: Array, finer: int = 0, panel: float = _PANEL) -> tuple[Array, Array]:
@@ -101,15 +104,11 @@ class Resolved:
         spread = float(np.max(s, initial=0.0))
         reach = self._window(m, spread)
         if self.step:
-            step = self.trapezoid_step(spread)
+            step = trapezoid_step(self.step, spread)
             points = 2 * (reach - 0.4) / step
             if points < 130 or points < 0.75 * _ORDER * (13 + self._seen(m, spread)):
                 return trapezoid(step / (1 + 0.15 * finer), reach - 0.4)
         return self.panel_rule(m, s, _ORDER + 2 * finer, panel)
-
-    def trapezoid_step(self, spread: float) -> float:
-        """The step of the trapezoid rule over ζ at this spread, where :attr:`step` is not 0."""
-        return self.step / spread if spread >= 1 else 1 / (spread * (1 / self.step - _OWN) + _OWN)
 
     def _window(self, m: Array, spread: float) -> float:
         """|ζ| beyond which nothing lies: 9, and twice the rate of an exponential growth of σ more."""
@@ -144,6 +143,17 @@ class Resolved:
         low, high = float(np.min(m - window * s)), float(np.max(m + window * s))
         edges = edges[(edges > low) & (edges < high)]
         return composite([(edges - m) / safe], len(m), order, window, panel)
+
+
+def trapezoid_step(step: float, spread: float) -> float:
+    """The step of the trapezoid rule over ζ at this spread, for a function whose ``step`` at unit spread is known."""
+    return step / spread if spread >= 1 else 1 / (spread * (1 / step - _OWN) + _OWN)
+
+
+def _agree(found: Array, expected: Array) -> bool:
+    """Whether E of σ, σ', σ², σ'² agree, relative to the largest of the squares."""
+    scale = np.maximum(np.abs(expected[:, 2:]).max(axis=0), 1e-300)
+    return bool(np.all(np.abs(found - expected) <= _AGREES * np.concatenate([np.sqrt(scale), scale])))
 
 
 def composite(

@@ -70,9 +70,18 @@ def product_groups(values: Array, shares: Array, biases: Array, weights: Array, 
     return Groups(readout, bias, fraction, pairs)
 
 
-def readout_groups(network: Network) -> Groups:
-    """The groups of a network before training; symmetric: pairs (ã, −ã) that share their row and bias."""
+def has_nodes(network: Network) -> bool:
+    """Whether nodes stand for a continuous law, of the readouts or of the biases."""
+    return network.readout == "gaussian" or network.bias > 0
+
+
+def readout_groups(network: Network, finer: float = 1.0) -> Groups:
+    """The groups of a network before training; symmetric: pairs (ã, −ã) that share their row and bias.
+
+    ``finer`` multiplies the nodes of continuous laws (compare two to see that error).
+    """
     many = network.readout == "gaussian" and network.bias > 0
-    values, shares = network.readout_atoms(8 if many else READOUT_NODES)
-    biases, weights = bias_nodes(network, 5 if many else max(5, BIAS_NODES // len(values)))
+    values, shares = network.readout_atoms(round(finer * (8 if many else READOUT_NODES)))
+    usual = 5 if many else max(5, BIAS_NODES // len(network.readout_atoms(READOUT_NODES)[0]))
+    biases, weights = bias_nodes(network, round(finer * usual))
     return product_groups(values, shares, biases, weights, symmetric=network.is_symmetric)

@@ -20,6 +20,50 @@ def number(value: Any, digits: int = 4) -> str:
     return str(value)
 
 
+#: Digits of a number at least and at most, whatever its error.
+_FEWEST, _MOST = 2, 4
+#: Total errors above this are told below a table.
+_TOLD = 0.01
+
+
+def sure(value: float | None, error: Mapping[str, Any] | None) -> str:
+    """``value`` in the digits that its relative ``error`` leaves sure: the unit of the last is above the error.
+
+    Parts that are not estimated count as nothing; two digits are always shown, four at most.
+
+    >>> sure(0.35073, {"total": 0.008}), sure(0.35073, {"total": 1e-9}), sure(0.35073, None)
+    ('0.35', '0.3507', '0.3507')
+    """
+    relative = size_of(error)
+    if value is None or not value or not 0 < relative < math.inf:
+        return number(value)
+    unit = math.ceil(math.log10(relative * abs(value)) - 1e-9)
+    return number(value, min(_MOST, max(_FEWEST, 1 + math.floor(math.log10(abs(value))) - unit)))
+
+
+def size_of(error: Mapping[str, Any] | None) -> float:
+    """The total of an error budget, or of those of its parts that are estimated."""
+    if not error:
+        return 0.0
+    total = error.get("total")
+    parts = (error.get(name) or 0.0 for name in ("quadrature", "solver", "theory"))
+    return math.fsum(parts) if total is None else float(total)
+
+
+def footnotes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is said below a table whose numbers carry errors above 1 %: the largest, and what it is made of."""
+    worst = max((row.get("error") or {} for row in rows), key=size_of, default={})
+    total = size_of(worst)
+    if not total > _TOLD:
+        return []
+    names = {"theory": "what the theory leaves out", "quadrature": "integrals", "solver": "solver"}
+    parts = [
+        f"{names[name]} {100 * worst[name]:.2g} %" for name in names if (worst.get(name) or 0) > total / 100
+    ]
+    at_least = "" if worst.get("total") is not None else "at least "
+    return [f"errors: up to {at_least}{100 * total:.2g} % of the number ({', '.join(parts)})"]
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Aligned columns; drawn by rich if standard output is a terminal."""
     cells = [[number(cell) for cell in row] for row in rows]
@@ -111,7 +155,7 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
                 vector(entry["M"]),
                 *[spread_of(entry) or vector([0.0] * len(entry["M"]))] * spread,
                 entry["norm2"],
-                step["risk"],
+                sure(step["risk"], step.get("risk_error")),
             ]
             if simulated:
                 found = step["simulation"]
@@ -128,6 +172,7 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
             rows.append(row)
     head = f"alpha = {document['alpha']:g}, eta = {document['eta']:g}, regime: {document['regime']}"
     lines = [head, table(header, rows)]
+    lines += footnotes([{"error": step.get("risk_error")} for step in document["steps"]])
     if spread:
         lines.append("sd of M: neurons of an entry differ in their overlaps by so much; M is their mean")
     if len(document["steps"][0]["neurons"]) > 8:
@@ -211,7 +256,7 @@ def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
     simulated = any(row["simulation"] for row in rows)
     body = []
     for row in rows:
-        line = [row[key] for key in keys]
+        line = [sure(row[key], row.get("error")) if key.endswith("_error") else row[key] for key in keys]
         if simulated:
             s = row["simulation"] or dict.fromkeys(
                 ["test_error", "test_error_sem", "train_error", "train_error_sem"]
@@ -220,6 +265,7 @@ def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
         body.append(line)
     header = [*keys, *(["test simulated", "train simulated"] if simulated else [])]
     lines = folded(header, body, (*keys[:7], "solver"))
+    lines += footnotes(rows)
     lines += dict.fromkeys(f"{r['validity']}: {r['validity_note']}" for r in rows if r["validity_note"])
     return "\n".join(lines)
 
@@ -319,9 +365,15 @@ def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:
         edge = {name: "*" if name in row["at_boundary"] else "" for name in ("lam", "eta")}
         eta = None if row["eta"] is None else number(row["eta"]) + edge["eta"]
         body.append(
-            [*(row[key] for key in keys), eta, number(row["lambda"]) + edge["lam"], row["test_error"]]
+            [
+                *(row[key] for key in keys),
+                eta,
+                number(row["lambda"]) + edge["lam"],
+                sure(row["test_error"], row.get("error")),
+            ]
         )
     lines = [table([*keys, "eta", "lambda", "test_error"], body)]
+    lines += footnotes(rows)
     if any(row["at_boundary"] for row in rows):
         lines.append("* at the edge of the range that was searched: the optimum may lie beyond")
     lines += [f"step {row['step']}: {said}." for row in rows for said in row["warnings"]]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.pairs import gram_moments
 from asymptotics.expectations.quadrature import sobol_normal, tensor_rule
+from asymptotics.expectations.ramp_pairs import ramps_of
 from asymptotics.expectations.target_rule import target_rule
 from asymptotics.learning.features import LearnedFeatures
 from hermite.target import Target
@@ -25,6 +26,8 @@ Array = npt.NDArray[np.float64]
 
 #: Groups up to which the risk is summed over pairs of groups.
 _MAX_PAIRED = 60
+#: The same where pairs have no closed form, and may have to be integrated one by one.
+_MAX_SPLIT = 8
 _CHUNK = 1 << 21
 
 
@@ -152,11 +155,11 @@ def network_risk(f: Target, activation: Activation, layer: LearnedFeatures, refi
     """E[(f* − f)²] of the network as it is, without label noise.
 
     E f*² − 2 Σ_g π_g ã_g E[f* σ_g] + Σ_gh π_g π_h ã_g ã_h E[σ_g σ_h], the last over different neurons: only the
-    target's coordinates are integrated. Many groups (leap laws) are averaged over the fields instead.
+    target's coordinates are integrated. Many groups (leap laws, nodes of a law) are averaged over the fields.
     """
     G = len(layer.readout)
     output = layer.weight * layer.readout
-    if G > _MAX_PAIRED:
+    if (_MAX_PAIRED if ramps_of(activation) is not None else _MAX_SPLIT) < G:
         chunks = fields_of(f, activation, layer, Resolution(refine))
         return sum(float(part.w @ part.delta**2) for part in chunks)
     x, w = target_rule(f, refine)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from asymptotics.expectations.accuracy import checked_quadrature
 from asymptotics.expectations.activations import Activation
@@ -24,20 +25,24 @@ from asymptotics.learning.giant.exponents import (
 )
 from asymptotics.learning.giant.fields import network_risk
 from asymptotics.learning.giant.low_orders import refusal_of_removed, without_orders
-from asymptotics.learning.giant.mean_field import MeanFieldPath, checked_mean_field, train
+from asymptotics.learning.giant.mean_field import MeanFieldPath, checked_mean_field, mean_field, train
 from asymptotics.learning.giant.one_step import (
     OneStepLaw,
     one_step_law,
     overlap_below_threshold,
     refusal_of_divergence,
 )
-from asymptotics.learning.groups import readout_groups
+from asymptotics.learning.groups import has_nodes, readout_groups
 from asymptotics.results import Overlaps, StepOverlaps, Validity
 from hermite.target import Target
 
 if TYPE_CHECKING:
     from asymptotics.experiment.settings import Network, Training
 
+Array = npt.NDArray[np.float64]
+
+#: The cubature and the factor of the nodes with which the error of nodes is seen.
+_COARSE, _MORE_NODES = 0.4, 1.25
 _LIMIT = "d → ∞, then p → ∞; corrections O(d^-1/2) and O(1/p)"
 _NO_FINITE_D = "many neurons: finite-d terms are not included (give a width for them)"
 
@@ -65,9 +70,32 @@ class ManyNeurons:
             labels, activation, start, training.steps, training.eta, training.alpha, accuracy
         )
         warnings = [*notes_of(activation), *warnings_at_exponent_one(labels, network)]
-        return _overlaps(
-            f, activation, _steps(f, path, activation, training), path.change, accuracy, d, [], warnings
-        )
+        change = path.change
+        if change is not None and has_nodes(network):
+            change += self._change_of_nodes(labels, network, training)
+        steps = _steps(f, path, activation, training)
+        return _overlaps(f, activation, steps, change, accuracy, d, [], warnings)
+
+    @staticmethod
+    def _change_of_nodes(labels: Target, network: Network, training: Training) -> float:
+        """What a quarter more nodes for readouts and biases change, on a coarse cubature: of risks and overlaps."""
+        activation = network.get_activation()
+        paths = [
+            mean_field(
+                labels,
+                activation,
+                untrained(readout_groups(network, finer), labels.r),
+                training.steps,
+                training.eta,
+                training.alpha,
+                refine=_COARSE,
+            )
+            for finer in (1.0, _MORE_NODES)
+        ]
+        risks = np.array([path.risks for path in paths])
+        means = [[_means(layer, network) for layer in path.states] for path in paths]
+        moved = [float(np.max(np.abs(a - b))) for a, b in zip(*means, strict=True)]
+        return max(float(np.max(np.abs(risks[1] - risks[0]))), *moved)
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
         labels = without_orders(f, tuple(training.remove_orders))
@@ -151,6 +179,17 @@ class ManyNeuronsLeap:
             accuracy,
             drift=False,
         )
+
+
+def _means(layer: LearnedFeatures, network: Network) -> Array:
+    """Averages over the nodes: E ‖w‖² and E ã M, for each readout where these are atoms."""
+    atoms = [np.arange(len(layer.readout))] if network.readout == "gaussian" else entries_of(layer.readout)
+    rows = []
+    for atom in atoms:
+        share = layer.weight[atom] / layer.weight[atom].sum()
+        drift = (share * layer.readout[atom]) @ layer.M[atom]
+        rows.append(np.append(drift, share @ layer.weight_norm2[atom]))
+    return np.concatenate(rows)
 
 
 def sees_linear_part(training: Training) -> bool:

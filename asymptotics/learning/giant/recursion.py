@@ -49,6 +49,8 @@ Array = npt.NDArray[np.float64]
 
 #: Independent scrambles behind an error estimate, and the sizes tried.
 _SCRAMBLES = 4
+#: Student's 97.5 % quantile at three degrees of freedom: the half width of 95 % in standard errors of four scrambles.
+_HALF_WIDTH = 3.182
 _FIRST_SIZE, _LAST_SIZE = 13, 20
 
 
@@ -134,7 +136,7 @@ def _overflow(eta: float) -> InputError:
 class Path:
     """Students and risks at steps 0..T.
 
-    ``error``: the change of the entries of M and Q under a finer rule, or their standard error and the change under
+    ``error``: the change of the entries of M and Q under a finer rule, or their 95 % half width and the change under
     twice the points (scatter does not see a bias); ``risk_error`` the same of the risks.
     """
 
@@ -151,7 +153,7 @@ def recursion(
 
     Up to two neurons and r ≤ 3, and as d → ∞ erf without biases or few kinds of exchangeable neurons: cubature, refined
     to see the error. Else
-    ``_SCRAMBLES`` independent trajectories on scrambled Sobol points, doubled until the standard error of their mean is
+    ``_SCRAMBLES`` independent trajectories on scrambled Sobol points, doubled until the 95 % half width of their mean is
     below ``accuracy`` on every entry, or 2^20 points each; ``error`` says what was reached. Raises :class:`InputError`
     if eta is so large that the numbers overflow.
     """
@@ -260,9 +262,9 @@ def _by_sampling(
 def _mean_path(
     f: Target, activation: Activation, start: Student, steps: int, rates: Rates, size: int
 ) -> Path:
-    """The mean over independent scrambles of 2^size points, with its standard errors."""
+    """The mean over independent scrambles of 2^size points; errors are half widths of 95 %."""
     runs = [_trajectory(f, activation, start, steps, rates, size, 7919 * (k + 1)) for k in range(_SCRAMBLES)]
-    root = math.sqrt(_SCRAMBLES)
+    root = math.sqrt(_SCRAMBLES) / _HALF_WIDTH
     students, errors = [], [0.0]
     for states in zip(*(run.students for run in runs), strict=True):
         M, Q = np.array([q.M for q in states]), np.array([q.Q for q in states])

@@ -128,3 +128,13 @@ def test_pairs_of_sharp_neurons(name: str, rho: float) -> None:
     assert float(slope_product(a, 0.2, 1.0, -0.1, 1.3, rho)) == pytest.approx(
         slopes, abs=1e-7 * a.derivative_second_moment
     )
+
+
+@pytest.mark.parametrize("frequency", [9, 17, 23, 30])
+@pytest.mark.parametrize("spread", [0.05, 0.2, 0.5, 1.0, 3.0])
+def test_waves_are_not_folded_out_of_sight(frequency: int, spread: float) -> None:
+    a = get_activation(f"sin({frequency}*(x - 5/4))")
+    m = np.linspace(-2, 2, 9)
+    exact = (1 - np.cos(2 * frequency * (m - 1.25)) * math.exp(-2 * (frequency * spread) ** 2)) / 2
+    np.testing.assert_allclose(a.squares(m, np.full_like(m, spread)), exact, atol=1e-10)
+    assert a.error < 1e-10

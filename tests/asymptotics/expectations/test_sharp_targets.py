@@ -123,3 +123,31 @@ def test_jumps_of_callables_are_bisected() -> None:
         x, w = target_rule(f)
         assert w @ f(x) == pytest.approx(-math.erf(place / math.sqrt(2)), abs=1e-9)
         assert rule_of(f).error < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "energy"),
+    [
+        ("exp(z1/2) + z1*z2", 0.5 * math.exp(1 / 8), math.exp(1 / 2) + 1),
+        ("exp(z1 + z2)", math.e, math.exp(4)),
+        ("sin(2*z1)*z2 + z1", 1.0, (1 - math.exp(-8)) / 2 + 1),
+        ("relu(z1)*z2^2", 0.5, 1.5),
+        ("abs(z1)*exp(z2/2)", 0.0, math.exp(1 / 2)),
+        ("cos(3*z1)", 0.0, (1 + math.exp(-18)) / 2),
+    ],
+)  # fmt: skip
+def test_plain_targets_need_no_scan(text: str, first: float, energy: float) -> None:
+    f = Target(text)
+    for refine in (0.4, 0.6, 1.0):
+        rule = rule_of(f, refine)
+        assert rule.method == "tensor of plain rules"
+        values = f(rule.nodes)
+        allowed = max(rule.error, 1e-13)
+        assert rule.error <= default_accuracy(f.r) / 30
+        assert abs(rule.weights @ values**2 - energy) <= 1.01 * allowed * energy
+        assert abs((rule.weights * values) @ rule.nodes[:, 0] - first) <= allowed * math.sqrt(energy)
+
+
+def test_narrow_functions_of_functions_are_not_plain() -> None:
+    for text in ("exp(-2000*(z1^2 - 13/10)^2) + z1", "tanh(1/(2)*z1 + 40*z1^3)", "tanh(50*sin(z1))"):
+        assert rule_of(Target(text)).method != "tensor of plain rules"

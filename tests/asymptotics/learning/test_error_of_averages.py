@@ -39,3 +39,19 @@ def test_risks_at_fixed_width_carry_an_error_of_their_own() -> None:
         for step in found.steps:
             assert step.risk_error.quadrature is not None
             assert 0 <= step.risk_error.quadrature < 1e-3
+
+
+@pytest.mark.parametrize("network", [Network("relu", bias=1.0), Network("relu", readout="gaussian")])
+def test_nodes_of_continuous_laws_are_part_of_the_error(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asymptotics.learning.giant import many_neurons
+    from asymptotics.learning.groups import readout_groups
+
+    f, training = Target("z1 + z1*z2"), Training(steps=1, alpha=4.0)
+    found = overlaps(f, network, training)[1]
+    monkeypatch.setattr(many_neurons, "readout_groups", lambda n, finer=1.0: readout_groups(n, 2.0 * finer))
+    finer = overlaps(f, network, training)[1]
+    assert found.risk_error.quadrature is not None
+    assert abs(found.risk - finer.risk) <= (1.5 * found.risk_error.quadrature + 1e-12) * found.risk
+    assert finer.risk_error.quadrature <= max(found.risk_error.quadrature, 1e-12)
