@@ -15,7 +15,6 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from asymptotics.floating import own_floating_state
@@ -53,8 +52,8 @@ class Plateaus(Frozen):
     error: ErrorBudget = UNKNOWN
 
     @property
-    def _known(self) -> Sequence[Fraction | float]:
-        return self.plateaus if self.exact is None else [Fraction(text) for text in self.exact]
+    def _known(self) -> Sequence[Any]:
+        return self.plateaus if self.exact is None else [_read(text) for text in self.exact]
 
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON, with the activation's own subspace."""
@@ -71,6 +70,14 @@ class Plateaus(Frozen):
         }
         result: dict[str, Any] = plain(row)
         return result
+
+
+def _read(text: str) -> Any:
+    """The fraction that ``text`` writes; FLINT reads integers of any length, Python refuses beyond 4300 digits."""
+    import flint
+
+    top, _, bottom = text.partition("/")
+    return flint.fmpq(flint.fmpz(top), flint.fmpz(bottom or "1"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,6 +63,12 @@ def test_numerical_plateaus_that_no_float_holds_are_refused(text: str) -> None:
         plateaus(text)
 
 
+def test_fractions_of_thousands_of_digits_are_read_back() -> None:
+    row = plateaus("He(5,((1/3)*z1-.5+1e-300)^3)").to_dict()["rows"][0]
+    assert len(row["plateaus_exact"][0]) > 4300
+    assert row["plateaus"][0] > 0
+
+
 def test_what_floats_hold_is_a_float() -> None:
     document = expand("relu(z1-13)", order=2).to_dict()
     assert document["beyond_floats"] == {}
