@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import legendre
+from asymptotics.expectations.target_rule import energy_of
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -147,7 +148,8 @@ def target_harmonics(f: Target, d: int) -> TargetHarmonics:
         )
     traces = _traces([np.asarray(expansion.tensor(k), float) for k in range(top + 1)])
     gram = [_gram(h, d) for h in _all_h(traces, top, d)]
-    energy = float(expansion.total_scalar)
+    # By the rule where the expansion's integral could not be enclosed.
+    energy = energy_of(f)
     found = float(sum(np.trace(m) for m in gram))
     missing = 0.0 if degree is not None else max(0.0, energy - found)
     return TargetHarmonics(d, tuple(gram), energy, missing)

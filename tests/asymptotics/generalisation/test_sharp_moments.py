@@ -64,3 +64,9 @@ def test_errors_of_the_fit_for_a_wave_and_a_narrow_bump() -> None:
     assert risk(wave, network, once, ridge).test_error == pytest.approx(0.9911774, abs=2e-7)
     assert risk(wave, network, twice, ridge).test_error == pytest.approx(0.9147148, abs=2e-7)
     assert risk(bump, network, once, ridge).test_error == pytest.approx(0.3510879, abs=2e-7)
+
+
+def test_an_energy_that_cannot_be_enclosed_is_integrated_at_finite_d() -> None:
+    found = risk("exp(-338*(z1-3/4)^2) + tanh(z1)", ridge=Ridge(2.0, 1.0, 0.1, d=100))
+    assert found.error.quadrature is not None
+    assert 0 < found.test_error < 1
