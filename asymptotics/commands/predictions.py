@@ -85,7 +85,7 @@ def curve(file: str, with_simulation: bool, force: bool, out: str | None, as_jso
 
 @click.command(
     epilog=example(
-        """giantstep init | sed '/^activation/a initialisation = "independent"' | giantstep spectrum - --simulate""",
+        "giantstep init | giantstep spectrum - --simulate",
     )
 )
 @FILE

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from asymptotics.figures.style_sheet import axes_or_new
 
 if TYPE_CHECKING:
@@ -13,20 +15,55 @@ if TYPE_CHECKING:
     from asymptotics.generalisation.feature_spectrum import FeatureSpectrum
 
 
+#: Heights, as parts of the Axes, at which neighbouring labels of spikes are written.
+_HEIGHTS = (0.62, 0.5, 0.38, 0.26)
+
+
 def plot_spectrum(spectrum: FeatureSpectrum, ax: Axes | None = None) -> Axes:
-    """Edge of the bulk (dashed) and spikes (solid) over the singular values of one simulated network."""
+    """Density of the bulk, its edge and the spikes with what they carry, over the singular values of one network."""
     axes: Any = axes_or_new(ax)
+    width = 1.05 * spectrum.edge / 50
     if spectrum.simulated is not None:
-        axes.hist(spectrum.simulated, bins=60, color="0.75", label="simulation, one network")
-    axes.axvline(spectrum.edge, color="black", linestyle="--", label="edge of the bulk (theory)")
+        # One width of bins for bulk and spikes, so that a spike is one count.
+        last = max(float(spectrum.simulated.max(initial=0.0)), spectrum.edge)
+        bins = np.arange(0.0, last + 2 * width, width)
+        axes.hist(spectrum.simulated, bins=bins, color="0.8", label="simulation, one network")
+    if spectrum.density is not None:
+        places, density = spectrum.density
+        seen = places < 1.03 * spectrum.edge
+        axes.plot(
+            places[seen], width * density[seen], color="0.1", marker="", linewidth=1.4, label="bulk (theory)"
+        )
+    axes.axvline(spectrum.edge, color="0.3", linestyle="--", linewidth=1.0, label="edge of the bulk (theory)")
     for k, place in enumerate(spectrum.spikes):
         axes.axvline(place, color="C0", linewidth=1.2, label="spikes (theory)" if k == 0 else None)
     axes.set_yscale("symlog", linthresh=1)
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    _say_what_spikes_carry(axes, spectrum)
     axes.set_xlabel("singular value of the features")
-    axes.set_ylabel("count")
-    axes.legend()
+    axes.set_ylabel(f"count in bins of {width:.2g}")
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
     result: Axes = axes
     return result
+
+
+def _say_what_spikes_carry(axes: Any, spectrum: FeatureSpectrum) -> None:
+    """A label beside every spike, on the side with more room."""
+    stops = [axes.get_xlim()[1], *spectrum.spikes, spectrum.edge]
+    for k, (place, carried) in enumerate(zip(spectrum.spikes, spectrum.carries, strict=True)):
+        right = stops[k] - place > place - stops[k + 2]
+        axes.annotate(
+            carried.replace(" and ", "\nand "),
+            (place, _HEIGHTS[k % len(_HEIGHTS)]),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(4 if right else -4, 0),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="center",
+            fontsize="small",
+            color="C0",
+        )
 
 
 def spectrum_page(spectrum: FeatureSpectrum, figure: Figure) -> None:

@@ -397,20 +397,14 @@ def spectrum_text(document: Mapping[str, Any]) -> str:
     simulated = document["simulated"] or []
     rows: list[list[Any]] = []
     for k, place in enumerate(document["spikes"]):
-        weights = document["features"][k]
-        best = max(range(len(weights)), key=weights.__getitem__)
-        carries = f"He{best} ({weights[best]:.2f})"
+        carries = document["carries"][k]
         rows.append([f"spike {k + 1}", place, carries, simulated[k] if k < len(simulated) else None])
     k = len(rows)
     rows.append(["edge of the bulk", document["edge"], None, simulated[k] if k < len(simulated) else None])
-    gloss = (
-        "carries Hek: most of the spike's weight is on He_k of the learned direction (its share in brackets)"
-    )
     lines = [
         f"singular values of {document['n2']} x {document['p']} features at d = {document['d']}, "
         f"after {document['step']} giant step{'s' * (document['step'] != 1)}",
         table(["", "theory", "carries", "simulated"], rows),
-        *([gloss] if document["spikes"] else []),
         "spikes as d grows, for steps of this power of n2 (each window of powers lifts one more out of the bulk): "
         + ("beyond the last window" if document["window_count"] is None else str(document["window_count"])),
         f"{document['validity']}: {document['validity_note']}",

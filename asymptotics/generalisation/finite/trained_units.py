@@ -101,6 +101,32 @@ def trained_units(
     return TrainedUnits(features, exact_carriers(features, target, clouds, covariance, k), target.rest)
 
 
+def spectral_features(sigma: Activation, layer: LearnedFeatures, d: int) -> tuple[Array, UnitFeatures]:
+    """x (X, k) and the features of a layer with at most one learned direction.
+
+    Raises ``InputError`` for more directions.
+    """
+    basis = spikes(layer)
+    if len(basis) > 1:
+        raise InputError(f"The spectrum covers one learned direction, not {len(basis)}.")
+    layer = layer.absorbing(layer.c - layer.c @ basis.T @ basis)
+    clouds = layer_clouds(layer, basis, d)
+    slope = float(np.max(np.abs(clouds.coordinates) / np.sqrt(clouds.norm2)[..., None], initial=0.0))
+    x, weights = learned_rule(len(basis), 31 if slope < 4 else 61)
+    features = unit_features(
+        sigma, x, weights, clouds.coordinates, clouds.norm2, clouds.shares, d,
+        biases=clouds.biases, correlation=clouds.correlation,
+    )  # fmt: skip
+    return x, features
+
+
+def initial_features(sigma: Activation, d: int, *, pairs: bool) -> UnitFeatures:
+    """Features of unit rows before any step; of ``pairs``, each row twice."""
+    B = 2 if pairs else 1
+    nothing = np.zeros((1, B, 0))
+    return unit_features(sigma, np.zeros((1, 0)), np.ones(1), nothing, np.ones((1, B)), np.ones(1), d)
+
+
 def layer_clouds(layer: LearnedFeatures, basis: Array, d: int) -> Clouds:
     """The units of ``layer`` with their clouds on the spikes ``basis`` (k, H)."""
     members = unit_members(layer)

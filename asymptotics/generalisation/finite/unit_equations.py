@@ -118,28 +118,29 @@ def response(T: Array, M: Array, W: Array) -> tuple[Array, Array, Array]:
 def metric(features: UnitFeatures, D: Array, degree: int) -> Array:
     """M_l (A B, A B), block diagonal."""
     A, B = D.shape[:2]
-    M = np.zeros((A, B, A, B))
+    M = np.zeros((A, B, A, B), D.dtype)
     index = np.arange(A)
     M[index, :, index, :] = features.per_neuron[:, None, None] * D * features.partners[degree]
     return M.reshape(A * B, A * B)
 
 
-def unit_state(c: UnitFeatures, kappa: Array, H: Array, n: int, p: float, lam: float) -> UnitState:
-    """Residuals and Jacobian at κ and H = D⁻¹; p = ∞: H = 1."""
+def unit_state(c: UnitFeatures, kappa: Array, H: Array, n: int, p: float, lam: complex) -> UnitState:
+    """Residuals and Jacobian at κ and H = D⁻¹; p = ∞: H = 1. Analytic: λ may be negative or complex."""
     X, A, B = c.T.shape[1:]
     k = kappa / n
     W = c.weights / k
-    D: Array = np.asarray(np.linalg.inv(H), np.float64)
+    D: Array = np.asarray(np.linalg.inv(H), H.dtype)
     part = c.per_neuron
     tri = triangle(B)
     lower = [(i, j) for i in range(B) for j in range(i + 1)]
     rows, columns = (np.array(side) for side in zip(*lower, strict=True))
     infinite = math.isinf(p)
-    Z, Y = np.empty((len(c.count), X, X)), np.empty(c.T.shape)
-    spread = c.tail.copy()
+    kind = np.result_type(kappa, H)
+    Z, Y = np.empty((len(c.count), X, X), kind), np.empty(c.T.shape, kind)
+    spread = c.tail.astype(kind)
     zeta = np.einsum("x,xabc->abc", W, c.tail)
     # ∂r_2/∂D, contracted below with ∂D/∂H.
-    bend = np.zeros((A, B, B, A, B, B))
+    bend = np.zeros((A, B, B, A, B, B), kind)
     for degree, count in enumerate(c.count):
         z, y, pi = response(c.T[degree].reshape(X, -1), metric(c, D, degree), W)
         Z[degree], Y[degree] = z, y.reshape(X, A, B)

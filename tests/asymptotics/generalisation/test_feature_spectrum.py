@@ -122,7 +122,6 @@ def test_well_separated_places() -> None:
 @pytest.mark.parametrize(
     ("network", "training", "ridge", "words"),
     [
-        (Network(), Training(1), Ridge(d=100), "independent"),
         (Network(initialisation=INDEPENDENT), Training(2), Ridge(d=100), "0 and 1 giant steps"),
         (Network(initialisation=INDEPENDENT), Training(1), Ridge(), "ridge.d"),
         (Network(initialisation=INDEPENDENT, bias=1.0), Training(1), Ridge(d=100), "bias"),

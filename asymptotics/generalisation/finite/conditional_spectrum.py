@@ -1,0 +1,208 @@
+r"""Singular values of the features from the conditional equations at negative penalties.
+
+With Φ = F/√p, λ = −s²/p and the operator of degree 0, of finite rank, taken out of κ and ζ, the equations have a regular
+real solution, κ < 0, where s is above the bulk of F. Coming from far above,
+
+* the upper edge of the bulk is where their Jacobian becomes singular;
+* a singular value outside the bulk is where an eigenvalue of T_0ᵀ (−W) T_0 M_0 passes 1; its left vector is
+  (T_0 M_0 u)(x)/κ(x), u the eigenvector;
+* the density of the bulk at s is (2 n s/(π p)) Im Σ_x w_x/κ(x) just above the real axis, for Σ_x w_x/κ(x) is the trace of
+  the resolvent of ΦΦᵀ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.expectations.quadrature import hermite_values
+from asymptotics.generalisation.finite.unit_equations import (
+    TOLERANCE,
+    UnitFeatures,
+    UnitState,
+    metric,
+    triangle,
+    unit_state,
+)
+from hermite.errors import ConvergenceError
+
+Array = npt.NDArray[np.float64]
+Numbers = npt.NDArray[Any]
+
+#: Where the march begins, in units of √n + √p; its ratio far away and near the bulk; how finely the edge is bisected.
+_FAR, _RATIOS, _EDGE = 40.0, ((4.0, 0.7), (1.6, 0.9), (0.0, 0.97)), 1e-6
+_NEWTON = 25
+#: Height above the real axis, and points, of the density; both relative to the edge.
+_HEIGHT, _POINTS = 2e-3, 160
+
+
+@dataclass(frozen=True)
+class Place:
+    """The solution at ``s``: κ (X,), H (A, B, B), and the state there."""
+
+    s: complex
+    kappa: Numbers
+    H: Numbers
+    state: UnitState
+
+
+@dataclass(frozen=True)
+class BulkAndSpikes:
+    """``edge``, ``spikes`` (downwards) with their ``left`` functions (spikes, X) of x, and the place above the edge."""
+
+    edge: float
+    spikes: Array
+    left: Array
+    above: Place
+
+
+def without_mean(c: UnitFeatures, constant: float) -> UnitFeatures:
+    """Features less a ``constant``, the operator of degree 0 not counted."""
+    T, count = c.T.copy(), c.count.copy()
+    T[0] -= constant
+    count[0] = 0.0
+    return replace(c, T=T, count=count)
+
+
+def bulk_and_spikes(c: UnitFeatures, n: int, p: int) -> BulkAndSpikes:
+    """Edge and spikes of the n × p features ``c``, which are ``without_mean``.
+
+    Raises ``ConvergenceError`` if the equations have no solution far above the bulk.
+    """
+    scale = math.sqrt(n) + math.sqrt(p)
+    size = float(np.sqrt(np.max(np.einsum("a,xabb->x", c.per_neuron, c.tail)) + np.max(np.sum(c.T[1:] ** 2))))
+    s = _FAR * scale * max(1.0, size)
+    A, B = c.shares.size, c.T.shape[-1]
+    start = _newton(c, n, p, s, np.full(len(c.weights), -(s**2) / p), np.tile(np.eye(B), (A, 1, 1)))
+    if start is None:
+        raise ConvergenceError("The equations of the spectrum have no solution far above the bulk.")
+    here, found = start, []
+    values = _strengths(c, n, here)[0]
+    for after in _downwards(c, n, p, start, scale):
+        moved = _strengths(c, n, after)[0]
+        for j in range(len(moved)):
+            if values[j] < 1 <= moved[j]:
+                found.append(_crossing(c, n, p, here, after, j))
+        here, values = after, moved
+    found.sort(key=lambda spike: -spike[0])
+    left = np.array([vector for _, vector in found]).reshape(len(found), len(c.weights))
+    return BulkAndSpikes(float(np.real(here.s)), np.array([place for place, _ in found]), left, here)
+
+
+def _downwards(c: UnitFeatures, n: int, p: int, start: Place, scale: float) -> Iterator[Place]:
+    """Solutions at falling s, down to the edge."""
+    here, sign = start, _sign(c, start)
+    shrink = 1.0
+    while shrink > _EDGE:
+        relative = float(np.real(here.s)) / scale
+        ratio = next(ratio for above, ratio in _RATIOS if relative > above)
+        s = float(np.real(here.s)) * (1 - (1 - ratio) * shrink)
+        after = _newton(c, n, p, s, here.kappa * (s / here.s) ** 2, here.H)
+        if after is None or _sign(c, after) != sign or np.any(np.real(after.kappa) >= 0):
+            shrink /= 2
+            continue
+        here = after
+        yield here
+
+
+def _sign(c: UnitFeatures, place: Place) -> float:
+    return float(np.linalg.slogdet(place.state.jacobian(c.weights))[0])
+
+
+def _newton(c: UnitFeatures, n: int, p: int, s: complex, kappa: Numbers, H: Numbers) -> Place | None:
+    """Plain steps of Newton at λ = −s²/p; None where they do not converge."""
+    lam = -(s**2) / p
+    X, tri = len(kappa), triangle(H.shape[-1])
+    with np.errstate(all="ignore"):
+        for _ in range(_NEWTON):
+            try:
+                state = unit_state(c, kappa, H, n, p, lam)
+                step = np.linalg.solve(state.jacobian(c.weights), -np.concatenate([state.r1, state.r2]))
+            except np.linalg.LinAlgError:
+                return None
+            residual = float(np.max(np.abs(state.r1) / np.abs(kappa)) + np.max(np.abs(state.r2)))
+            if not math.isfinite(residual) or not np.all(np.isfinite(step)):
+                return None
+            if residual < TOLERANCE:
+                return Place(s, kappa, H, state)
+            kappa = kappa + step[:X]
+            H = H + np.einsum("at,tbc->abc", step[X:].reshape(len(H), -1), tri)
+    return None
+
+
+def _strengths(c: UnitFeatures, n: int, place: Place) -> tuple[Array, Array]:
+    """Eigenvalues, downwards, of T_0ᵀ (−W) T_0 M_0 (at most eight), and the left functions (T_0 M_0 u)(x)/κ(x)."""
+    X = len(c.weights)
+    T = c.T[0].reshape(X, -1)
+    M = metric(c, np.linalg.inv(place.H), 0)
+    W = c.weights * n / place.kappa
+    values, vectors = np.linalg.eig(T.T @ (-W[:, None] * T) @ M)
+    order = np.argsort(-values.real)[:8]
+    left = (T @ (M @ vectors[:, order].real)).T / place.kappa
+    return np.asarray(values.real[order], np.float64), np.asarray(left, np.float64)
+
+
+def _crossing(c: UnitFeatures, n: int, p: int, high: Place, low: Place, j: int) -> tuple[float, Array]:
+    """(place, left function) where the j-th eigenvalue passes 1 between two solutions, by bisection."""
+    for _ in range(40):
+        s = (high.s + low.s) / 2
+        middle = _newton(c, n, p, s, low.kappa * (s / low.s) ** 2, low.H)
+        if middle is None:
+            break
+        high, low = (high, middle) if _strengths(c, n, middle)[0][j] >= 1 else (middle, low)
+        if abs(high.s - low.s) < 1e-9 * abs(high.s):
+            break
+    return float(np.real(low.s)), _strengths(c, n, low)[1][j]
+
+
+def hermite_shares(x: Array, weights: Array, left: Array, degree: int) -> Array:
+    """Squared weights (spikes, degree + 1) of functions of x on h_0..h_degree, adding up to 1."""
+    basis = hermite_values(x, degree)
+    parts = (left * weights) @ basis.T
+    squares: Array = parts**2 / np.maximum(np.sum(parts**2, axis=1, keepdims=True), 1e-300)
+    return squares
+
+
+def bulk_density(
+    c: UnitFeatures, n: int, p: int, found: BulkAndSpikes, *, rank: int | None = None
+) -> tuple[Array, Array]:
+    """(s, singular values per unit of s) from just above the edge down to 0, where the equations could be followed.
+
+    ``rank`` of the features (default p): the n − rank zeros of ΦΦᵀ are no singular values of F and are left out.
+    """
+    zeros = max(0, n - (p if rank is None else rank))
+    edge = found.edge
+    height = _HEIGHT * edge
+    here = _newton(c, n, p, 1.2 * edge + 1j * height, *_risen(found.above, 1.2 * edge + 1j * height))
+    places, density = [], []
+    if here is None:
+        return np.zeros(0), np.zeros(0)
+    for s in np.concatenate([np.linspace(1.2, 1.02, 10), np.linspace(1.015, 0.005, _POINTS)]) * edge:
+        after = _followed(c, n, p, here, s + 1j * height)
+        if after is None:
+            break
+        here = after
+        places.append(s)
+        trace = n * complex(c.weights @ (1 / here.kappa)) - zeros / (-(here.s**2) / p)
+        density.append(2 * s / (math.pi * p) * trace.imag)
+    return np.array(places)[::-1], np.maximum(np.array(density), 0.0)[::-1]
+
+
+def _risen(place: Place, s: complex) -> tuple[Numbers, Numbers]:
+    return place.kappa * (s / place.s) ** 2, place.H.astype(complex)
+
+
+def _followed(c: UnitFeatures, n: int, p: int, here: Place, s: complex, depth: int = 6) -> Place | None:
+    """The solution at ``s`` from the one ``here``, the step halved where Newton fails or leaves the upper half plane."""
+    after = _newton(c, n, p, s, here.kappa * (s / here.s) ** 2, here.H)
+    if after is not None and float(np.imag(c.weights @ (1 / after.kappa))) > 0:
+        return after
+    if depth == 0:
+        return None
+    middle = _followed(c, n, p, here, (here.s + s) / 2, depth - 1)
+    return None if middle is None else _followed(c, n, p, middle, s, depth - 1)

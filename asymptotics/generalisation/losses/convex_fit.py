@@ -1,0 +1,260 @@
+r"""Errors of min_a Σ_μ l(y_μ, f(z_μ)) + (λ/2)|a|², y = ±1, on spiked random features (conditional Gaussian equivalence).
+
+Given κ (spikes) and τ (the target's direction off them) the local field of a new sample is ω = M + √q ξ, ξ ~ N(0, 1), with
+
+    M = μ0·t + Σ_i κ_i μ1·B_{u_i} + τ μ1·B_θ,   q = μ1ᵀ Q μ1 + Σ_u tr(Ms_u Qs_u),   V = μ1ᵀ V1 μ1 + Σ_u ν_u tr(Ms_u N_u⁻¹),
+    g = (prox − ω)/V,   Γ = −∂g/∂ω,   r = α/β.
+
+The equations of the square loss hold with 1/(1 + V) → E[Γ | κ] in the susceptibilities, pair moments weighted by g², and
+conjugate fields e = r E[μ1 κ g], r E[μ1 τ g], r E[μ0 g] = (Kt⁻¹ t)/(β d); their nonlinear conditions are met by one step a
+sweep of the linear system of the square loss at the current Γ. Kinked losses: E[Γ | ·] = −E[ξ g]/√q.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.fixed_point import Solution, Status
+from asymptotics.generalisation.losses.scalar_losses import LOSSES
+from asymptotics.generalisation.spiked.linear_sector import pseudo_inverse
+from asymptotics.generalisation.spiked.ridge_equations import Units
+from hermite.errors import ConvergenceError, InputError
+
+Array = npt.NDArray[np.float64]
+
+_SWEEPS, _TOLERANCE, _REACH, _TAU = 1500, 1e-9, 7.0, 61
+#: The smallest penalty: below, the readout of separable samples grows without bound.
+LEAST = {"square": 0.0, "logistic": 1e-4, "huber": 1e-4, "hinge": 1e-3}
+
+
+@dataclass(frozen=True)
+class ConvexErrors:
+    """``classification`` P(sign f ≠ y), mean losses on new and on training samples, E(y − f)² on new ones, |a|²/p."""
+
+    classification: float
+    test_loss: float
+    train_loss: float
+    mse: float
+    norm2: float
+    solution: Solution
+
+
+@dataclass(frozen=True)
+class _Averages:
+    """Over y and ξ, at nodes (K, J) of (κ, τ): E g, E g², E Γ, and what the errors need."""
+
+    g: Array
+    square: Array
+    curvature: Array
+
+
+def normal_grid(nodes: int, reach: float = _REACH) -> tuple[Array, Array]:
+    """The trapezoid rule of N(0, 1) on [−reach, reach]."""
+    x = np.linspace(-reach, reach, nodes)
+    w = np.exp(-0.5 * x**2)
+    return x, w / w.sum()
+
+
+class ConvexFit:
+    """One fit: units, P(y = 1 | κ, τ) on the grid, and the sizes."""
+
+    def __init__(
+        self, units: Units, positive: Array, tau: Array, share: Array, loss: str, alpha: float, beta: float,
+        lam: float, d: int | None,
+    ) -> None:  # fmt: skip
+        if loss not in LOSSES:
+            raise InputError(f"ridge.loss must be one of {', '.join(LOSSES)}, not {loss!r}.")
+        if not lam > 0 or lam < LEAST[loss]:
+            least = f"at least {LEAST[loss]:g}" if LEAST[loss] else "positive"
+            raise InputError(f'lambda must be {least} for ridge.loss = "{loss}", not {lam:g}.')
+        if units.kappa.shape[1] > 1 or not math.isfinite(beta):
+            raise InputError(
+                "Losses other than the square cover at most one learned direction and a finite beta."
+            )
+        self.u, self.loss, self.alpha, self.beta, self.lam, self.d = units, LOSSES[loss], alpha, beta, lam, d
+        self.positive, self.tau = positive, tau
+        self.weights = units.weights[:, None] * share
+        self.xi, self.wxi = normal_grid(self.loss.nodes)
+        self.size = units.kappa.shape[1] + 1
+
+    def averages(self, M: Array, q: Array, V: Array) -> _Averages:
+        """E over y and ξ at means (K, J) and variances (K,)."""
+        root = np.sqrt(q)[:, None, None]
+        omega = M[..., None] + root * self.xi
+        width = V[:, None, None]
+        total = [np.zeros(M.shape) for _ in range(3)]
+        for y, share in ((1.0, self.positive), (-1.0, 1 - self.positive)):
+            label = np.full((1, 1, 1), y)
+            x = self.loss.prox(label, omega, width)
+            g = (x - omega) / width
+            if self.loss.curvature is not None:
+                bend = self.loss.curvature(label, x)
+                gamma = (bend / (1 + width * bend)) @ self.wxi
+            elif float(q.min()) < 1e-12:
+                gamma = np.broadcast_to(1 / (1 + width[..., 0]), M.shape)
+            else:
+                gamma = -(g @ (self.wxi * self.xi)) / root[..., 0]
+            for out, value in zip(total, (g @ self.wxi, g**2 @ self.wxi, gamma), strict=True):
+                out += share * value
+        return _Averages(*total)
+
+    def fields(self, t: Array, B: Array) -> Array:
+        """M (K, J)."""
+        u = self.u
+        spikes = np.einsum("ka,ki,ai->k", u.mu1, u.kappa, B[:, :-1]) if self.size > 1 else 0.0
+        M: Array = (u.mu0 @ t + spikes)[:, None] + (u.mu1 @ B[:, -1])[:, None] * self.tau
+        return M
+
+    def solve(self, *, throw: bool = True) -> ConvexErrors:
+        """Sweeps from nothing; ``ConvergenceError`` unless ``throw`` is false."""
+        (U, b), A = self.u.members.shape, self.u.groups
+        t, B = np.zeros(A), np.zeros((A, self.size))
+        V1, N = np.zeros((A, A)), np.tile((self.lam + 0.2) * np.eye(b), (U, 1, 1))
+        Q1, Qs = np.zeros((A, A)), np.zeros((U, b, b))
+        change, sweeps, mix = math.inf, 0, self.loss.damping
+        with np.errstate(over="ignore"):
+            while sweeps < _SWEEPS and change > _TOLERANCE:
+                sweeps += 1
+                V, q, M = self._variances(V1, N, Q1, Qs, t, B)
+                new = self._sweep(self.averages(M, q, V), N, t, B)
+                old = (V1, N, Q1, Qs, t, B)
+                # t and B are parts of one vector: a mean that vanishes is rounding beside the alignment.
+                size = max(float(np.max(np.abs(new[4]))), float(np.max(np.abs(new[5]))), 1e-9)
+                sizes = [float(np.max(np.abs(a))) for a in new[:4]] + [size, size]
+                change = max(
+                    float(np.max(np.abs(a - o))) / x for a, o, x in zip(new, old, sizes, strict=True)
+                )
+                V1, N, Q1, Qs, t, B = (o + mix * (a - o) for a, o in zip(new, old, strict=True))
+                if not math.isfinite(change):
+                    break
+        status = Status.CONVERGED if change <= _TOLERANCE else Status.STALLED
+        solution = Solution(status, change, sweeps, "plain", t)
+        if throw and not solution.converged:
+            raise ConvergenceError(f"{status.value} (residual {change:.1e})", solution)
+        V, q, M = self._variances(V1, N, Q1, Qs, t, B)
+        return self._errors(M, q, V, float(np.einsum("ubb->", Qs)), solution)
+
+    def _variances(
+        self, V1: Array, N: Array, Q1: Array, Qs: Array, t: Array, B: Array
+    ) -> tuple[Array, Array, Array]:
+        u = self.u
+        inverse = u.count[:, None, None] * np.linalg.inv(N)
+        V = np.einsum("ka,ab,kb->k", u.mu1, V1, u.mu1) + np.einsum("kubc,ubc->k", u.spread, inverse)
+        q = np.einsum("ka,ab,kb->k", u.mu1, Q1, u.mu1) + np.einsum("kubc,ubc->k", u.spread, Qs)
+        return np.maximum(V, 1e-300), np.maximum(q, 0.0), self.fields(t, B)
+
+    def _sweep(self, m: _Averages, N: Array, t: Array, B: Array) -> tuple[Array, ...]:
+        """New V1, N, Q1⊥, Qs, t, B."""
+        u, r, beta = self.u, self.alpha / self.beta, self.beta
+        A, b = u.groups, u.members.shape[1]
+        wG, wg2 = self.weights * m.curvature, self.weights * m.square
+        gamma, second = r * wG.sum(axis=1), r * wg2.sum(axis=1)
+        hat = u.mu1.T @ (gamma[:, None] * u.mu1)
+        own = np.einsum("k,kubc->ubc", gamma, u.spread)
+        D = self._scatter(beta * u.count[:, None, None] * u.rho * np.linalg.inv(N))
+        L = np.linalg.inv(np.eye(A) + hat @ D)
+        T = L @ hat
+        pick = (u.members[:, :, None], u.members[:, None, :])
+        N = self.lam * np.eye(b) + own + u.rho * T[pick]
+        inverse: Array = np.asarray(np.linalg.inv(N), np.float64)
+        D = self._scatter(beta * u.count[:, None, None] * u.rho * inverse)
+        L = np.linalg.inv(np.eye(A) + hat @ D)
+        T, W = L @ hat, D @ L
+        t, B, e, pull = self._means(m, wG, inverse, t, B)
+        q1 = u.mu1.T @ (second[:, None] * u.mu1)
+        qs = np.einsum("k,kubc->ubc", second, u.spread)
+        fields = e[u.members]
+        source = qs / beta + u.rho * (L @ q1 @ L.T / beta)[pick]
+        source = source + np.einsum("ubcef,ube,ucf->ubc", u.v, fields, fields)
+        if self.d is not None:
+            h = pull[u.members]
+            source = source + h[:, :, None] * h[:, None, :] / beta
+        X = source
+        for _ in range(500):
+            Y = self._scatter(beta * u.count[:, None, None] * u.rho * (inverse @ X @ inverse))
+            after = source + u.rho * (T @ Y @ T)[pick]
+            done = float(np.max(np.abs(after - X))) <= 1e-13 * float(np.max(np.abs(after)))
+            X = after
+            if done:
+                break
+        Qs = beta * u.count[:, None, None] * (inverse @ X @ inverse)
+        Y = self._scatter(u.rho * Qs)
+        return W / beta, N, W @ q1 @ W.T / beta + L.T @ Y @ L, Qs, t, B
+
+    def _means(
+        self, m: _Averages, wG: Array, inverse: Array, t: Array, B: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """t, B, e and Kt⁻¹ t/√(β d): the linear system of the square loss at the current Γ, targets shifted by g."""
+        u, r, size, A = self.u, self.alpha / self.beta, self.size, self.u.groups
+        zeta = np.stack(
+            [np.broadcast_to(u.kappa[:, i, None], wG.shape) for i in range(size - 1)]
+            + [np.broadcast_to(self.tau, wG.shape)],
+            axis=2,
+        )
+        wg = self.weights * m.g
+        zz = r * np.einsum("kj,kji,kjl->kil", wG, zeta, zeta)
+        z1 = r * np.einsum("kj,kji->ki", wG, zeta)
+        VE = np.einsum("kil,ka,kb->aibl", zz, u.mu1, u.mu1, optimize=True).reshape(A * size, -1)
+        Ct = np.einsum("ki,ka,kb->aib", z1, u.mu1, u.mu0).reshape(A * size, A)
+        G = np.einsum("k,ka,kb->ab", r * wG.sum(axis=1), u.mu0, u.mu0)
+        e = r * np.einsum("kj,kji,ka->ai", wg, zeta, u.mu1).ravel()
+        mh = e + VE @ B.ravel() + Ct @ t
+        g0 = r * (u.mu0.T @ wg.sum(axis=1)) + G @ t + Ct.T @ B.ravel()
+        DE = np.zeros((A, A, size, size))
+        pick = (u.members[:, :, None], u.members[:, None, :])
+        np.add.at(DE, pick, (self.beta * u.count[:, None, None] * inverse)[..., None, None] * u.v)
+        DE = DE.transpose(0, 2, 1, 3).reshape(A * size, -1)
+        Kt = np.zeros((A, A))
+        np.add.at(Kt, pick, u.count[:, None, None] * inverse)
+        if self.d is not None:
+            G = G + np.linalg.inv(Kt) / (self.beta * self.d)
+        root = np.sqrt(u.fractions)
+        scale = r * float(wG.sum(axis=1) @ ((u.mu0**2 + u.mu1**2) @ u.fractions))
+        Gp = root[:, None] * pseudo_inverse(root[:, None] * G * root, 1e-12 * scale) * root
+        mixed = Ct @ Gp
+        system = np.eye(A * size) + VE @ DE - mixed @ Ct.T @ DE
+        e = np.asarray(np.linalg.solve(system, mh - mixed @ g0), np.float64)
+        B = (DE @ e).reshape(A, size)
+        t = Gp @ (g0 - Ct.T @ B.ravel())
+        pull = np.zeros(A)
+        if self.d is not None:
+            pull += np.linalg.solve(Kt, t) / math.sqrt(self.beta * self.d)
+        return t, B, np.reshape(e, (A, size)), pull
+
+    def _scatter(self, values: Array) -> Array:
+        out = np.zeros((self.u.groups, self.u.groups))
+        np.add.at(out, (self.u.members[:, :, None], self.u.members[:, None, :]), values)
+        return out
+
+    def _errors(self, M: Array, q: Array, V: Array, norm2: float, solution: Solution) -> ConvexErrors:
+        from scipy.special import ndtr
+
+        found = np.zeros(4)
+        spread = np.sqrt(q)[:, None]
+        omega = M[..., None] + spread[..., None] * self.xi
+        for y, share in ((1.0, self.positive), (-1.0, 1 - self.positive)):
+            w = self.weights * share
+            label = np.full((1, 1, 1), y)
+            wrong = ndtr(-y * M / np.maximum(spread, 1e-300))
+            test = self.loss.value(label, omega) @ self.wxi
+            train = self.loss.value(label, self.loss.prox(label, omega, V[:, None, None])) @ self.wxi
+            values = (wrong, test, train, (y - M) ** 2 + q[:, None])
+            found += [float(np.sum(w * value)) for value in values]
+        wrong_share, test_loss, train_loss, mse = (float(x) for x in found)
+        return ConvexErrors(wrong_share, test_loss, train_loss, mse, norm2, solution)
+
+
+def label_grid(
+    positive_at: Callable[[Array], Array], kappa: Array, overlap: Array, nodes: int = _TAU
+) -> tuple[Array, Array, Array]:
+    """(P(y = 1 | κ, τ) (K, J), τ (J,), weights (J,)) for P(+1 | s) = ``positive_at`` and s = γ κ + (1 − γ²)^{1/2} τ."""
+    tau, share = normal_grid(nodes)
+    gamma = float(overlap[0, 0]) if overlap.size else 0.0
+    centre = gamma * kappa[:, :1] if kappa.shape[1] else np.zeros((len(kappa), 1))
+    s = centre + math.sqrt(max(0.0, 1 - gamma**2)) * tau
+    return np.asarray(positive_at(s), float), tau, share

@@ -1,0 +1,164 @@
+"""Second layers fitted by other losses: reference values, the square loss, limits, identities, and sampled features."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from first_step_closed_form import Labels, first_step_units
+from scipy.optimize import minimize
+from scipy.special import expit, ndtr
+
+from asymptotics.expectations.activations import get_activation
+from asymptotics.generalisation.losses.convex_fit import ConvexFit, label_grid, normal_grid
+from asymptotics.generalisation.losses.scalar_losses import LOSSES
+from asymptotics.generalisation.spiked.linear_sector import solve_units
+from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.learning.groups import Groups
+from hermite import Target
+from hermite.errors import InputError
+
+CASES = json.loads((Path(__file__).parents[2] / "data" / "losses.json").read_text())["losses"]
+
+
+def positive(f: Target, noise: float):
+    """P(+1 | s) of y = sign(f(s) + √noise ξ)."""
+    return lambda s: ndtr(f(s.reshape(-1, 1)).reshape(s.shape) / np.sqrt(noise))
+
+
+def class_labels(f: Target, noise: float, alpha: float) -> Labels:
+    """E[y^a s^b] with y^a = m, 1, m, 1 given s."""
+    s, w = normal_grid(2001, 9.0)
+    m = 2 * positive(f, noise)(s) - 1
+    powers = [np.ones_like(s), m, np.ones_like(s), m, np.ones_like(s)]
+    return Labels(np.array([[float(w @ (y * s**b)) for b in range(3)] for y in powers]), alpha)
+
+
+def units_of(case, pairs=False) -> tuple[Units, np.ndarray]:
+    """Units before a step, or after one on the class labels; and the overlap of the spike."""
+    f, sigma = Target(case["field"]), get_activation(case["sigma"])
+    if not case["eta"]:
+        linked = {"pairs": [(0, 0)], "rho": [1.0]} if pairs else {}
+        return spiked_units(f, sigma, np.zeros((1, 0)), [1.0], **linked), np.zeros((1, 0))
+    labels = class_labels(f, case["label_noise"], case["alpha1"])
+    groups = Groups(np.array([1.0, -1.0]), np.zeros(2), np.array([0.5, 0.5]), ((0, 1),) if pairs else None)
+    return first_step_units(f, sigma, groups, case["eta"], labels), np.array([[labels.overlap]])
+
+
+def fit(case, units, overlap, loss, **changed) -> ConvexFit:
+    grid = label_grid(positive(Target(case["field"]), case["label_noise"]), units.kappa, overlap)
+    size = {name: case[name] for name in ("alpha", "beta", "lam", "d")} | changed
+    return ConvexFit(units, *grid, loss, **size)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
+def test_reference_values(case) -> None:
+    """At initialisation and after a step on the class labels; theory and, in brackets, four standard errors of networks."""
+    found = fit(case, *units_of(case), case["loss"]).solve()
+    theory = case["theory"]
+    values = (found.classification, found.test_loss, found.train_loss, found.norm2, found.mse)
+    names = ("error", "test_loss", "train_loss", "readout_norm2", "mse")
+    assert values == pytest.approx([theory[name] for name in names], rel=2e-5)
+    for value, mean, sem in zip(
+        values, case["monte_carlo"]["mean"], case["monte_carlo"]["sem"], strict=False
+    ):
+        assert abs(value - mean) < 4 * sem
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("case", CASES[:3], ids=lambda c: c["id"])
+def test_the_square_loss_is_ridge_regression_on_the_labels(case, pairs) -> None:
+    units, overlap = units_of(case, pairs)
+    probability, tau, w = label_grid(
+        positive(Target(case["field"]), case["label_noise"]), units.kappa, overlap
+    )
+    m = 2 * probability - 1
+    f0, f1 = m @ w, m @ (w * tau)
+    labelled = replace(units, f0=f0, f1=f1[:, None], fs2=1 - f0**2 - f1**2)
+    ridge = solve_units(labelled, case["alpha"], case["beta"], case["lam"], d=case["d"])
+    found = fit(case, units, overlap, "square").solve()
+    assert (found.mse, 2 * found.train_loss) == pytest.approx((ridge.test, ridge.train), rel=1e-7)
+
+
+def test_pairs_before_a_step_are_half_as_many_neurons() -> None:
+    case = CASES[0]
+    twins = fit(case, *units_of(case, pairs=True), "logistic", d=None).solve()
+    single = fit(case, *units_of(case), "logistic", d=None, beta=case["beta"] / 2).solve()
+    assert twins.classification == pytest.approx(single.classification, rel=1e-7)
+    assert twins.train_loss == pytest.approx(single.train_loss, rel=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "huber"])
+def test_the_objective_changes_with_the_penalty_by_half_the_squared_readout(loss) -> None:
+    """d/dλ [α train_loss + λ β |a|²/(2 p)] = β |a|²/(2 p)."""
+    case = CASES[0]
+    size, h = units_of(case), 1e-3
+    low, middle, high = (fit(case, *size, loss, lam=case["lam"] + x).solve() for x in (-h, 0.0, h))
+
+    def objective(found, lam):
+        return case["alpha"] * found.train_loss + lam * case["beta"] * found.norm2 / 2
+
+    slope = (objective(high, case["lam"] + h) - objective(low, case["lam"] - h)) / (2 * h)
+    assert slope == pytest.approx(case["beta"] * middle.norm2 / 2, rel=2e-3)
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_proximal_points_are_minima(name) -> None:
+    loss = LOSSES[name]
+    x = np.linspace(-12, 12, 200_001)
+    for y in (-1.0, 1.0):
+        for omega in (-3.0, -0.4, 0.9, 5.0):
+            for V in (0.2, 1.0, 6.0):
+                objective = loss.value(np.array(y), x) + (x - omega) ** 2 / (2 * V)
+                found = loss.prox(np.array([y]), np.array([omega]), np.array([V]))
+                assert float(found[0]) == pytest.approx(x[np.argmin(objective)], abs=2e-4)
+
+
+def test_sampled_features_fitted_by_the_logistic_loss() -> None:
+    """d = 120, n = 240, p = 120, 25 draws; negative control: half the penalty's error bars away at another penalty."""
+    case = CASES[0]
+    f, d, n, p, lam = Target(case["field"]), 120, 240, 120, 0.05
+    theory = fit(case, *units_of(case), "logistic", d=d).solve()
+    rows = []
+    for run in range(25):
+        rng = np.random.default_rng([3, run])
+        w = rng.standard_normal((p, d))
+        w /= np.linalg.norm(w, axis=1, keepdims=True)
+        z = rng.standard_normal((n + 4000, d))
+        y = np.where(rng.random(len(z)) < positive(f, case["label_noise"])(z[:, 0]), 1.0, -1.0)
+        F = np.maximum(z @ w.T, 0) / np.sqrt(p)
+
+        def objective(a, F=F[:n], y=y[:n]):
+            margin = y * (F @ a)
+            slope = F.T @ (-y * expit(-margin)) + lam * a
+            return np.sum(np.logaddexp(0, -margin)) + lam * a @ a / 2, slope
+
+        a = minimize(objective, np.zeros(p), jac=True, method="L-BFGS-B", options={"maxiter": 2000}).x
+        output = F @ a
+        losses = np.logaddexp(0, -y * output)
+        rows.append([np.mean(y[n:] * output[n:] < 0), losses[n:].mean(), losses[:n].mean(), a @ a / p])
+    real = np.array(rows)
+    mean, sem = real.mean(axis=0), real.std(axis=0, ddof=1) / 5
+    expected = np.array([theory.classification, theory.test_loss, theory.train_loss, theory.norm2])
+    assert np.all(np.abs(mean - expected) < 4 * sem)
+    other = fit(case, *units_of(case), "logistic", d=d, lam=0.2).solve()
+    assert abs(mean[3] - other.norm2) > 4 * sem[3]
+
+
+@pytest.mark.parametrize(
+    ("loss", "changed", "words"),
+    [
+        ("absolute", {}, "ridge.loss must be one of"),
+        ("logistic", {"lam": 1e-5}, "at least 0.0001"),
+        ("hinge", {"lam": 5e-4}, "at least 0.001"),
+        ("square", {"lam": 0.0}, "positive"),
+        ("logistic", {"beta": np.inf}, "finite beta"),
+    ],
+)
+def test_what_no_equation_covers_is_refused(loss, changed, words) -> None:
+    with pytest.raises(InputError, match=words):
+        fit(CASES[0], *units_of(CASES[0]), loss, **changed)
