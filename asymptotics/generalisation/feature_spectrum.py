@@ -56,6 +56,8 @@ Array = npt.NDArray[np.float64]
 _LEFT_OUT = 0.08
 #: The same where the bulk is that after the step.
 _CONDITIONAL = 0.03
+#: Weights grow in a step: a bulk that is narrower than this part of the one before is none.
+_NARROWER = 0.8
 _HERE = "The spectrum after one step"
 
 
@@ -224,6 +226,12 @@ def _conditional(
         x, features = spectral_features(sigma, layer, d)
         c = conditional_spectrum.without_mean(features, sigma.coefficient(0))
         found = conditional_spectrum.bulk_and_spikes(c, n2, p)
+        rows, stretch = (p // 2, math.sqrt(2)) if network.is_symmetric else (p, 1.0)
+        untrained = _Bulk(sigma, d, n2, rows)
+        if found.edge < _NARROWER * stretch * math.sqrt(untrained.square(untrained.edge())):
+            raise ConvergenceError(
+                "The equations of the spectrum were lost above the bulk: training.eta is too large; use bulk = 'initial'."
+            )
     except (InputError, ConvergenceError):
         if strict:
             raise

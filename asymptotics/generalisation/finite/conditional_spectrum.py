@@ -38,7 +38,7 @@ Numbers = npt.NDArray[Any]
 _FAR, _RATIOS, _EDGE = 40.0, ((4.0, 0.7), (1.6, 0.9), (0.0, 0.97)), 1e-6
 _NEWTON = 25
 #: Height above the real axis, and points, of the density; both relative to the edge.
-_HEIGHT, _POINTS = 2e-3, 160
+_HEIGHT, _POINTS = 2e-3, 100
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def bulk_density(
     places, density = [], []
     if here is None:
         return np.zeros(0), np.zeros(0)
-    for s in np.concatenate([np.linspace(1.2, 1.02, 10), np.linspace(1.015, 0.005, _POINTS)]) * edge:
+    for s in np.concatenate([np.linspace(1.2, 1.02, 5), np.linspace(1.015, 0.005, _POINTS)]) * edge:
         after = _followed(c, n, p, here, s + 1j * height)
         if after is None:
             break

@@ -39,6 +39,8 @@ Array = npt.NDArray[np.float64]
 _NODES, _FULL = 3, 2
 #: Eigenvalues of the covariance of a cloud (times d) that are too small to matter.
 _THIN = 1e-6
+#: Groups of neurons beyond which a spectrum takes few nodes a cloud.
+_MANY = 4
 #: Functions up to this degree in θ are mixed by the residuals.
 _MIXED = 2
 
@@ -110,7 +112,8 @@ def spectral_features(sigma: Activation, layer: LearnedFeatures, d: int) -> tupl
     if len(basis) > 1:
         raise InputError(f"The spectrum covers one learned direction, not {len(basis)}.")
     layer = layer.absorbing(layer.c - layer.c @ basis.T @ basis)
-    clouds = layer_clouds(layer, basis, d)
+    # A law of many readouts is no sum of a few points: two nodes a direction are enough.
+    clouds = layer_clouds(layer, basis, d, few=len(layer.groups.readout) > _MANY)
     slope = float(np.max(np.abs(clouds.coordinates) / np.sqrt(clouds.norm2)[..., None], initial=0.0))
     x, weights = learned_rule(len(basis), 31 if slope < 4 else 61)
     features = unit_features(
@@ -127,8 +130,8 @@ def initial_features(sigma: Activation, d: int, *, pairs: bool) -> UnitFeatures:
     return unit_features(sigma, np.zeros((1, 0)), np.ones(1), nothing, np.ones((1, B)), np.ones(1), d)
 
 
-def layer_clouds(layer: LearnedFeatures, basis: Array, d: int) -> Clouds:
-    """The units of ``layer`` with their clouds on the spikes ``basis`` (k, H)."""
+def layer_clouds(layer: LearnedFeatures, basis: Array, d: int, *, few: bool = False) -> Clouds:
+    """The units of ``layer`` with their clouds on the spikes ``basis`` (k, H), of ``few`` nodes each if told so."""
     members = unit_members(layer)
     U, B = members.shape
     k = len(basis)
@@ -147,7 +150,7 @@ def layer_clouds(layer: LearnedFeatures, basis: Array, d: int) -> Clouds:
     fraction = layer.groups.fraction[members].sum(axis=1)
     centres, found = layer.c @ basis.T, []
     for u in range(U):
-        moved, share = cloud(along[u].transpose(0, 2, 1, 3).reshape(B * k, B * k))
+        moved, share = cloud(along[u].transpose(0, 2, 1, 3).reshape(B * k, B * k), few=few)
         shift = moved.reshape(-1, B, k)
         found.append((u, shift, fraction[u] * share))
     unit = np.concatenate([np.full(len(share), u) for u, _, share in found])
@@ -165,19 +168,20 @@ def layer_clouds(layer: LearnedFeatures, basis: Array, d: int) -> Clouds:
     )
 
 
-def cloud(covariance: Array) -> tuple[Array, Array]:
+def cloud(covariance: Array, *, few: bool = False) -> tuple[Array, Array]:
     """Nodes (N, m) and weights (N,) for N(0, covariance) of rank q: 3^q up to q = 2.
 
-    Else the rule of degree five with positive weights (q ≤ 4: 19 or 25 nodes; Stroud's E_n^{r²} 5-2), or of degree three.
+    Else the rule of degree five with positive weights (q ≤ 4: 19 or 25 nodes; Stroud's E_n^{r²} 5-2), or of degree three,
+    also where ``few`` are enough.
     """
     values, vectors = np.linalg.eigh(covariance) if covariance.size else (np.zeros(0), covariance)
     keep = values > _THIN
     root = vectors[:, keep] * np.sqrt(values[keep])
     q = int(keep.sum())
     axes = np.concatenate([np.eye(q), -np.eye(q)])
-    if q <= _FULL:
+    if q == 0 or (q <= _FULL and not few):
         x, share = tensor_rule([_NODES] * q)
-    elif q <= 4:
+    elif q <= 4 and not few:
         pairs = [
             s * (np.eye(q)[i] + t * np.eye(q)[j])
             for i in range(q)

@@ -78,7 +78,7 @@ def test_reference_places(case) -> None:
         (Network("tanh(x + 7/10)"), 0.5),
         (Network("relu"), 1.0),
         (Network("tanh(x + 7/10)", initialisation="independent"), 0.5),
-        (Network("tanh(x + 7/10)", "gaussian"), 0.5),
+        pytest.param(Network("tanh(x + 7/10)", "gaussian"), 0.5, marks=pytest.mark.slow),
     ],
     ids=["tanh", "relu", "rows", "gaussian"],
 )
