@@ -151,7 +151,7 @@ def layer_clouds(layer: LearnedFeatures, basis: Array, d: int, *, few: bool = Fa
     centres, found = layer.c @ basis.T, []
     for u in range(U):
         moved, share = cloud(along[u].transpose(0, 2, 1, 3).reshape(B * k, B * k), few=few)
-        shift = moved.reshape(-1, B, k)
+        shift = moved.reshape(len(share), B, k)
         found.append((u, shift, fraction[u] * share))
     unit = np.concatenate([np.full(len(share), u) for u, _, share in found])
     shift = np.concatenate([shift for _, shift, _ in found])
@@ -239,7 +239,7 @@ def hermite_products(indices: npt.NDArray[np.intp], clouds: Clouds, covariance: 
         cross = flat[:, k:, :, :k].reshape(B * t, B * k)
         slope = cross @ np.linalg.pinv(along, rcond=1e-9, hermitian=True) if k else cross
         here = clouds.unit == u
-        mean[here] = (clouds.shift[here].reshape(-1, B * k) @ slope.T).reshape(-1, B, t)
+        mean[here] = (clouds.shift[here].reshape(int(here.sum()), B * k) @ slope.T).reshape(-1, B, t)
         K[here] = (flat[:, k:, :, k:].reshape(B * t, B * t) - slope @ cross.T).reshape(B, t, B, t)
     own = np.einsum("abibj->abij", K)
     second = mean[..., :, None] * mean[..., None, :] + own - np.eye(t)

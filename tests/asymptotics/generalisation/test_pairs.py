@@ -198,6 +198,15 @@ def test_mixed_functions_are_products_of_gaussian_variables() -> None:
         np.testing.assert_allclose(found[a], np.einsum("n,inb,jnc->bicj", weights, H, H), atol=1e-10)
 
 
+@pytest.mark.parametrize("level", ["iso", "E"])
+def test_a_step_that_learns_nothing_leaves_random_features(level) -> None:
+    """c_1 = 0: no learned direction; the fit is that of weights that have only grown."""
+    f, ridge = Target("z1 + z1*z2", noise=0.05), Ridge(3.0, 2.0, 0.1, d=80, regime="finite", level=level)
+    found = risk(f, Network("He3(x)/3 + He2(x)/9"), Training(1, 4.0, 0.01), ridge)
+    before = risk(f, Network("He3(x)/3 + He2(x)/9"), None, Ridge(3.0, 2.0, 0.1, d=80))
+    assert found.test_error == pytest.approx(before.test_error, rel=0.1)
+
+
 def test_levels_that_are_measured_are_refused_at_finite_d() -> None:
     with pytest.raises(InputError, match='"iso" and "E", not "En\\+"'):
         risk(Target("z1"), Network(), Training(1), Ridge(d=80, regime="finite", level="En+"))
