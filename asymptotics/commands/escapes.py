@@ -9,9 +9,10 @@ from asymptotics.commands.terminal import FILE, FORCE, JSON, SIMULATE, emit, exa
 
 @click.command(
     epilog=example(
-        """printf '[target]\\nexpression = "He2(z1)"\\n[network]\\nactivation = "He2"\\nwidth = 1\\n"""
-        """initialisation = "independent"\\n[training]\\nprotocol = "sgd"\\nalpha = 1.0\\nbatch_exponent = 0.5\\neta = 0.1\\n"""
-        """loss = "correlation"\\n[simulation]\\nd = 1000\\n' | giantstep escape -"""
+        'giantstep init | giantstep escape - --set "target.expression=He2(z1)" --set network.activation=He2 '
+        "--set network.width=1 --set network.initialisation=independent --set training.protocol=sgd "
+        "--set training.loss=correlation --set training.alpha=1 --set training.batch_exponent=0.5 "
+        "--set training.eta=0.1 --set simulation.d=1000"
     )
 )
 @FILE
