@@ -79,8 +79,8 @@ class ErrorBudget:
 
     @property
     def forbids_exact(self) -> bool:
-        """Whether the parts that are known already exceed what "exact" allows."""
-        return self.at_least > EXACT_WITHIN
+        """Whether the total is more than "exact" allows, or not known."""
+        return self.total is None or self.total > EXACT_WITHIN
 
     def __add__(self, other: ErrorBudget) -> ErrorBudget:
         """Part by part, for a number that carries both errors; unknown where one of the two is."""

@@ -58,16 +58,24 @@ def overlaps(file: str, with_simulation: bool, force: bool, out: str | None, as_
 )
 @FILE
 @SIMULATE
+@click.option(
+    "--accuracy",
+    type=click.FloatRange(min=0.0),
+    metavar="X",
+    help="Relative; what the theory leaves out is measured to it and put right (0: not at all; default: where over 1 %).",
+)
 @FORCE
 @OUT
 @JSON
-def curve(file: str, with_simulation: bool, force: bool, out: str | None, as_json: bool) -> None:
+def curve(
+    file: str, with_simulation: bool, accuracy: float | None, force: bool, out: str | None, as_json: bool
+) -> None:
     """Test and train error of the ridge fit at every point of the sweep."""
     from asymptotics.comparison.curves import curve_rows, to_csv
     from asymptotics.text.printing import curve_text
 
     experiment = load(file, force, with_simulation)
-    rows = curve_rows(experiment, with_simulation, note)
+    rows = curve_rows(experiment, with_simulation, note, accuracy)
     document = {"rows": rows}
     if out is not None:
         from asymptotics.comparison.dense import dense_rows, longest_axis

@@ -67,26 +67,36 @@ def paced(progress: Progress, seconds: float = 2.0) -> Progress:
 
 
 @own_floating_state
-def curve_rows(experiment: Experiment, simulate: bool = False, progress: Progress = silent) -> list[Row]:
+def curve_rows(
+    experiment: Experiment,
+    simulate: bool = False,
+    progress: Progress = silent,
+    accuracy: float | None = None,
+) -> list[Row]:
     """The rows of ``giantstep curve``; each has a ``simulation`` (null unless ``simulate``).
+
+    ``accuracy``: as in :func:`asymptotics.risk`; default: that of the experiment.
 
     Raises ``InputError`` where no solver covers a point; beside a simulation the point is then kept with null
     theory and the reason as its ``validity_note``.
     """
     if not simulate:
-        return _predicted_rows(experiment, list(_points(experiment)), paced(progress))
+        return _predicted_rows(experiment, list(_points(experiment)), paced(progress), accuracy)
     rows: dict[tuple[Any, ...], Row] = {}
     units = list(experiment.units())
     for i, unit in enumerate(units):
         progress(f"simulating unit {i + 1} of {len(units)} (d = {unit.simulation.d})")
         for (training, ridge), measured in simulated_risks(experiment, unit).items():
-            row = compared(experiment, training, ridge, unit.simulation, measured, progress)
+            row = compared(experiment, training, ridge, unit.simulation, measured, progress, accuracy)
             rows.setdefault(_key(row), row)
     return list(rows.values())
 
 
 def _predicted_rows(
-    experiment: Experiment, points: Sequence[tuple[Training, Ridge]], tell: Progress
+    experiment: Experiment,
+    points: Sequence[tuple[Training, Ridge]],
+    tell: Progress,
+    accuracy: float | None = None,
 ) -> list[Row]:
     """The rows of ``points`` without a simulation; a training's points are asked for together."""
     places: dict[Training, list[int]] = {}
@@ -95,7 +105,7 @@ def _predicted_rows(
     rows: list[Row] = [{}] * len(points)
     done = 0
     for training, mine in places.items():
-        found = theory_along(experiment, training, [points[i][1] for i in mine])
+        found = theory_along(experiment, training, [points[i][1] for i in mine], accuracy)
         for i in mine:
             done += 1
             tell(f"theory of point {done} of {len(points)} (step {training.steps})")
@@ -110,26 +120,29 @@ def compared(
     simulation: Simulation,
     measured: Risk,
     progress: Progress = silent,
+    accuracy: float | None = None,
 ) -> Row:
     """The row of one measured point, with the theory beside it (null where no solver covers it)."""
     try:
-        predicted = theory(experiment, training, beside(ridge, simulation))
+        predicted = theory(experiment, training, beside(ridge, simulation), accuracy)
     except InputError as error:
         progress("no theory: " + " ".join(error.problems))
         predicted = _no_theory(measured, " ".join(error.problems))
     return _row(training, ridge, predicted, measured)
 
 
-def theory(experiment: Experiment, training: Training, ridge: Ridge) -> Risk:
+def theory(experiment: Experiment, training: Training, ridge: Ridge, accuracy: float | None = None) -> Risk:
     """The predicted errors at one point; where the test error is infinite, that is the prediction, with its reason."""
-    return next(theory_along(experiment, training, [ridge]))
+    return next(theory_along(experiment, training, [ridge], accuracy))
 
 
-def theory_along(experiment: Experiment, training: Training, ridges: Sequence[Ridge]) -> Iterator[Risk]:
+def theory_along(
+    experiment: Experiment, training: Training, ridges: Sequence[Ridge], accuracy: float | None = None
+) -> Iterator[Risk]:
     """``theory`` at every ridge, as they are found."""
     from asymptotics.generalisation.errors import risk_outcomes
 
-    outcomes = risk_outcomes(experiment.target, experiment.network, training, ridges)
+    outcomes = risk_outcomes(experiment.target, experiment.network, training, ridges, accuracy=accuracy)
     return (_or_infinite(training, ridge, found) for ridge, found in zip(ridges, outcomes, strict=True))
 
 

@@ -48,6 +48,7 @@ MEANINGS = {
     "ridge.d": "theory at this d; absent: d to infinity, or the simulation's beside one",
     "ridge.regime": "which limit of n, p, d",
     "ridge.level": "how much of the weights' law enters after steps",
+    "ridge.accuracy": "relative; what level auto measures to, 0: nothing (default: where more than 1 % is expected)",
     "simulation.method": "direct: the real network; reduced: exact in law, cost free of d",
     "simulation.d": "input dimension",
     "simulation.width": "neurons where the network's width is infinite, for overlaps",

@@ -71,6 +71,7 @@ RIDGE_RULES = {
         schema.choice("auto", "iso", "E", "matrix", "E+", "En+"),
         '"auto", "iso", "E", "matrix", "E+" or "En+"',
     ),
+    "accuracy": Rule(schema.optional(schema.number(0.0)), "a finite number of at least 0"),
 }
 SIMULATION_RULES = {
     "method": Rule(schema.choice("direct", "reduced"), '"direct" or "reduced"'),
@@ -301,6 +302,7 @@ class Ridge:
     ``d``       use the theory at this input dimension (None: d → infinity)
     ``regime``  "auto", "proportional", "finite" (all n, p, d) or "fixed-width"
     ``level``   theory after steps, proportional: "auto", "iso", "E", "matrix", "E+", "En+"
+    ``accuracy`` relative; what level "auto" measures to (0: nothing is measured; None: where more than 1 % is expected)
     """
 
     alpha: float = 2.0
@@ -309,6 +311,7 @@ class Ridge:
     d: int | None = None
     regime: str = "auto"
     level: str = "auto"
+    accuracy: float | None = None
 
     def __post_init__(self) -> None:
         _settle("ridge", RIDGE_RULES, self, {"lam": "lambda"})

@@ -17,7 +17,7 @@ from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained, FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
-from asymptotics.generalisation.ridge_theories.measured_levels import MeasuredLevel, ToAccuracy
+from asymptotics.generalisation.ridge_theories.measured_levels import Auto, MeasuredLevel
 from asymptotics.generalisation.ridge_theories.proportional_start import ProportionalStart
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelE, LevelIso
 from asymptotics.generalisation.theory import Level, Setting, Theory
@@ -32,12 +32,12 @@ from hermite.target import Target, as_target
 THEORIES: tuple[Theory, ...] = (
     FiniteStart(),
     ProportionalStart(),
+    Auto(),
     LevelE(),
     LevelIso(),
     MeasuredLevel(Level.MATRIX),
     MeasuredLevel(Level.E_PLUS),
     MeasuredLevel(Level.EN_PLUS),
-    ToAccuracy(),
     FiniteTrained(),
     FiniteTrainedE(),
     FixedWidthFit(),
@@ -60,10 +60,10 @@ def risk(
     """Test and train error of ridge regression on the features of ``network`` after ``training``. Letters: docs/conventions.md.
 
     ``training`` None or with 0 steps: random features at initialisation. After steps: n = α d samples each, at
-    ``ridge.level`` "E" (default: exact covariance of the residuals on spikes and target), "iso" (isotropic residuals),
-    "matrix" (their whole covariance, averaged over auxiliary batches), "E+" (E corrected by it) or "En+" (also by the
-    fluctuation of the norms). With ``accuracy`` the level "auto" measures both corrections, and takes E if they are
-    smaller (relative to the test error), else En+; the estimated error is in ``validity_note``.
+    ``ridge.level`` "E" (exact covariance of the residuals on spikes and target), "iso" (isotropic residuals), "matrix" and
+    "E+" (their whole covariance, averaged over auxiliary batches) or "En+" (and the fluctuation of the norms). "auto", the
+    default, measures these corrections where more than 1 % is expected of them, or to ``accuracy`` (relative; default:
+    ``ridge.accuracy``) where it is given, and takes the level of least estimated error; ``accuracy`` = 0 turns that off.
     ``ridge.d``: the theory at this d, with the actual ratios n2/d and p/d and its finite-d terms; at 0 steps the theory
     for all (n, p, d). ``ridge.regime`` "finite" after steps: all (n, p, d) given the learned directions; "fixed-width":
     ``network.width`` neurons and d → ∞, the fit of a population.
@@ -81,13 +81,17 @@ def risk_curve(
     training: Training | None,
     ridges: Sequence[Ridge],
     *,
+    accuracy: float | None = 0.0,
     throw: bool = True,
     set_ups: SetUps | None = None,
 ) -> list[Risk]:
-    """``risk`` at every ridge of a curve; the moments are computed once (and kept in ``set_ups``, if given)."""
+    """``risk`` at every ridge of a curve; the moments are computed once (and kept in ``set_ups``, if given).
+
+    Nothing is measured on auxiliary batches unless ``accuracy`` asks for it.
+    """
     found = []
     kept = SetUps() if set_ups is None else set_ups
-    for point in risk_outcomes(f, network, training, ridges, throw=throw, set_ups=kept):
+    for point in risk_outcomes(f, network, training, ridges, accuracy=accuracy, throw=throw, set_ups=kept):
         if isinstance(point, InputError):
             raise point
         found.append(point)
@@ -100,6 +104,7 @@ def risk_outcomes(
     training: Training | None,
     ridges: Iterable[Ridge],
     *,
+    accuracy: float | None = None,
     throw: bool = True,
     set_ups: SetUps | None = None,
 ) -> Iterator[Risk | InputError]:
@@ -109,7 +114,8 @@ def risk_outcomes(
     single calls of ``risk`` share).
     """
     training = training or Training(steps=0)
-    base = _setting(f, network, training, None, None, _SHARED if set_ups is None else set_ups)
+    kept = _SHARED if set_ups is None else set_ups
+    base = _setting(f, network, training, None, accuracy, kept)
     units = natural_units(base.f, base.network, training, readout_is_replaced=True)
 
     def theory_of(setting: Setting) -> Theory | InputError:
@@ -118,7 +124,7 @@ def risk_outcomes(
         except InputError as error:
             return error
 
-    settings = [replace(base, ridge=ridge) for ridge in ridges]
+    settings = [_setting(base.f, network, training, ridge, accuracy, kept) for ridge in ridges]
     for theory, points in groupby(settings, key=theory_of):
         if isinstance(theory, InputError):
             yield theory
@@ -139,11 +145,13 @@ def _setting(
     accuracy: float | None,
     set_ups: SetUps,
 ) -> Setting:
-    if accuracy is not None and not (math.isfinite(accuracy) and accuracy > 0):
-        raise InputError(f"accuracy must be a positive number, not {accuracy!r}.")
-    return Setting(
-        as_target(f), network or Network(), training or Training(steps=0), ridge or Ridge(), accuracy, set_ups
-    )
+    ridge = ridge or Ridge()
+    asked = ridge.accuracy if accuracy is None else accuracy
+    if asked is not None and not (math.isfinite(asked) and asked >= 0):
+        raise InputError(f"accuracy must be a number of at least 0, not {asked!r}.")
+    # One place for it: the setting.
+    plain = ridge if ridge.accuracy is None else replace(ridge, accuracy=None)
+    return Setting(as_target(f), network or Network(), training or Training(steps=0), plain, asked, set_ups)
 
 
 def _risk(setting: Setting, throw: bool) -> Risk:

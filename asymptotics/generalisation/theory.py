@@ -118,7 +118,7 @@ class Setting:
             for part in fields(settings)
             if getattr(settings, part.name) != part.default
         }
-        return found if self.accuracy is None else found | {"accuracy": self.accuracy}
+        return found | {"accuracy": self.accuracy} if self.accuracy else found
 
 
 @dataclass(frozen=True)
@@ -225,9 +225,14 @@ def result(
     test: float,
     train: float,
     solved: float | None,
+    *,
+    averages: float = 0.0,
     **found: Any,
 ) -> Risk:
-    """The ``Risk`` of a theory: its errors, ``solved`` the relative error of the solver, and fields of ``Risk``."""
+    """The ``Risk`` of a theory: its errors, ``solved`` the relative error of the solver, and fields of ``Risk``.
+
+    ``averages``: the error of averages beside those over target and activation (over the layer, over spikes).
+    """
     f, network, training, ridge = setting.f, setting.network, setting.training, setting.ridge
     d = ridge.d
     fields_of = {
@@ -246,17 +251,15 @@ def result(
         "solver": solver,
         "validity": surety.validity,
         "validity_note": surety.note,
-        "error": ErrorBudget(quadrature=_quadrature(setting), solver=solved, theory=surety.theory),
+        "error": ErrorBudget(quadrature=_quadrature(setting) + averages, solver=solved, theory=surety.theory),
     }
     return Risk(**(fields_of | found))
 
 
-def _quadrature(setting: Setting) -> float | None:
-    """The error of the averages over target and activation; after several steps those of the layer are not measured."""
+def _quadrature(setting: Setting) -> float:
+    """The error of the averages over target and activation that all theories share."""
     from asymptotics.expectations.accuracy import quadrature_error
 
-    if setting.training.steps > 1:
-        return None
     return quadrature_error(setting.f, setting.network.get_activation())
 
 

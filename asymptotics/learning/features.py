@@ -55,6 +55,8 @@ class LearnedFeatures:
     ``R``           (L,) ⟨r_i, r_j⟩, squared norms and pair covariances of the residuals
     ``S``           (L, H, H) d Cov of the residuals on the axes; None where the law does not say
     ``anisotropy``  sum over steps of an indicator of what an isotropic bulk of r leaves out (0: nothing)
+    ``coherence``   (G, G) p ⟨r̄_g, r̄_h⟩ of the groups' mean residuals beyond that of independent units; None: not known
+    ``error``       relative error of c and R by the cubature of several steps, where it was estimated
     """
 
     groups: Groups
@@ -64,6 +66,8 @@ class LearnedFeatures:
     R: Array
     S: Array | None = None
     anisotropy: float = 0.0
+    coherence: Array | None = None
+    error: float = 0.0
 
     @property
     def readout(self) -> Array:
@@ -142,6 +146,11 @@ class LearnedFeatures:
         if self.S is None:
             raise ValueError("this law of the layer does not say the covariance of the residuals")
         return self.S
+
+    @property
+    def mean_excess(self) -> Array:
+        """``coherence`` (G, G), 0 where it is not known."""
+        return np.zeros((self.links.groups,) * 2) if self.coherence is None else self.coherence
 
     def covariance_on(self, axes: Array) -> Array:
         """d Cov of the residuals of each link on the rows of ``axes`` (n, H): (L, n, n)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -265,9 +266,26 @@ def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
         body.append(line)
     header = [*keys, *(["test simulated", "train simulated"] if simulated else [])]
     lines = folded(header, body, (*keys[:7], "solver"))
-    lines += footnotes(rows)
-    lines += dict.fromkeys(f"{r['validity']}: {r['validity_note']}" for r in rows if r["validity_note"])
-    return "\n".join(lines)
+    return "\n".join([*lines, *footnotes(rows), *_once(rows)])
+
+
+def _once(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is said of validity, once a table: notes that differ in their numbers only are told by the first of them."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["validity_note"]:
+            said = f"{row['validity']}: {row['validity_note']}"
+            kind = re.sub(r"(level \S+|(the first|both|neither) (is|are) included|no correction)", "", said)
+            found.setdefault(re.sub(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", "#", kind), []).append(said)
+    return [
+        said[0]
+        + (
+            f" ({len(set(said)) - 1} more rows with numbers of their own: --json)"
+            if len(set(said)) > 1
+            else ""
+        )
+        for said in found.values()
+    ]
 
 
 def folded(header: Sequence[str], body: Sequence[Sequence[Any]], settings: Sequence[str]) -> list[str]:

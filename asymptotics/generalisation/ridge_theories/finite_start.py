@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,9 @@ from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, r
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
+
+#: Relative: at any size, in units of 1/n2 + 1/p, and how much more of that at n2 = p.
+_LEFT_OUT, _SIZES, _PEAK = 0.003, 1.0, 4.0
 
 
 class FiniteStart(Theory):
@@ -49,13 +53,21 @@ class FiniteStart(Theory):
         return ()
 
     def surety(self, setting: Setting) -> Surety:
-        """Leading order: an equivalent, whose own corrections are not estimated."""
+        """Leading order: an equivalent, with corrections of relative order 1/n2 and 1/p, as met on random settings."""
         notes = []
         if setting.ridge.lam == 0:
             notes.append("At lambda = 0 the fluctuations of |z| are not included.")
         if _spectrum_at(setting)[0].missing > 0:
             notes.append("The degrees of the target above the cut count as unlearnable.")
-        return Surety(Validity.LEADING_ORDER, " ".join(notes))
+        return Surety(Validity.LEADING_ORDER, " ".join(notes), self.left_out(setting))
+
+    def left_out(self, setting: Setting) -> float:
+        """What fluctuates with samples and neurons; between them (interpolation) more, and more with less penalty."""
+        assert setting.ridge.d is not None
+        n2, p = setting.ridge.n2(setting.ridge.d), setting.neurons
+        distinct = p / 2 if setting.network.is_symmetric else p
+        near = math.exp(-abs(math.log(distinct / n2))) if math.isfinite(distinct) else 0.0
+        return _LEFT_OUT + _SIZES * (1.0 + _PEAK * near**4) * (1.0 / n2 + 1.0 / distinct)
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The pooled equivalent, and from it the one by radius."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from asymptotics.generalisation.finite.trained_units import TrainedUnits, trained_units
 from asymptotics.generalisation.finite.unit_errors import unit_errors
+from asymptotics.generalisation.ridge_theories.left_out import bulk_left_out, expected_correction
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
     NEURONS,
@@ -13,7 +14,7 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
     after_one_exponent,
     removed_orders,
 )
-from asymptotics.generalisation.ridge_theories.trained_levels import layer_of
+from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level
 from asymptotics.generalisation.theory import Level, Regime, Setting, Surety, Theory, result
 from asymptotics.results import Risk, Validity
 
@@ -69,16 +70,20 @@ class FiniteTrained(Theory):
         return Surety(validity, note, _of_size(setting) + (_ISO if curved else 0.0))
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
-        """The equations with functions of the learned coordinates."""
+        """The equations with functions of the learned coordinates.
+
+        Units are independent here: what the coherence of their means changes is taken from the proportional theory.
+        """
         ridge, noise, units = setting.ridge, setting.f.noise, units_at(setting, self.own)
         assert ridge.d is not None
         found = unit_errors(
             units.features, units.carriers, units.rest, ridge.n2(ridge.d), setting.neurons, ridge.lam, noise,
             throw=throw,
         )  # fmt: skip
+        test, train = solve_level(setting, self.own, throw).common
         return result(
-            setting, self.name, self.surety(setting), found.excess + noise, found.train,
-            found.solution.error_of_a_response,
+            setting, self.name, self.surety(setting), (found.excess + noise) * (1 + test), found.train * (1 + train),
+            found.solution.error_of_a_response, averages=layer_of(setting).error,
             order_parameters={"kappa": found.kappa, "D": found.D}, solution=found.solution,
         )  # fmt: skip
 
@@ -99,7 +104,9 @@ class FiniteTrainedE(FiniteTrained):
             "the residuals of the weights have the law that the step gives them as d grows, without radial terms: 1 to 6 % "
             "at d = 80 to 150"
         )
-        return Surety(Validity.LEADING_ORDER, note, _of_size(setting))
+        layer = layer_of(setting)
+        anisotropy = bulk_left_out(setting, layer) + expected_correction(setting, layer)
+        return Surety(Validity.LEADING_ORDER, note, _of_size(setting) + anisotropy)
 
 
 def _of_size(setting: Setting) -> float:

@@ -70,7 +70,9 @@ class FixedWidthFit(Theory):
         surety = self.surety(setting)
         surety = Surety(surety.validity, f"{_NOTE}; overlaps: {found.validity_note}", surety.theory)
         error = excess + f.noise
+        # M and Q enter squared.
+        averages = 2 * (last.error.quadrature or 0.0)
         return result(
-            setting, self.name, surety, error, error, 0.0, p=network.width,
+            setting, self.name, surety, error, error, 0.0, p=network.width, averages=averages,
             order_parameters={"M": along_given(f, last.M), "Q": last.Q},
         )  # fmt: skip

@@ -27,6 +27,9 @@ from asymptotics.learning.groups import BIAS_NODES, bias_nodes
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 
+#: The missing terms, in units of 1/d, 1/n2 or 1/p, the largest.
+_SIZES = 4.0
+
 
 class ProportionalStart(Theory):
     """Exact as d → ∞; at finite d with the actual ratios and the O(1/d) terms of the group means only."""
@@ -52,6 +55,7 @@ class ProportionalStart(Theory):
             Validity.LEADING_ORDER,
             f"Of ridge.d = {setting.ridge.d} only the ratios n2/d and p/d and the O(1/d) terms of the mean enter; other "
             "finite-d terms are not included.",
+            _SIZES / min(setting.ridge.d, setting.ridge.n2(setting.ridge.d), setting.neurons),
         )
 
     def solve(self, setting: Setting, throw: bool) -> Risk:

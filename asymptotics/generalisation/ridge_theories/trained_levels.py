@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import ClassVar
 
+from asymptotics.generalisation.ridge_theories.left_out import left_out
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
     NEURONS,
@@ -30,10 +30,6 @@ from asymptotics.learning.laws import learned_features
 from asymptotics.learning.reuse.law import ReusedBatchOfManyNeurons
 from asymptotics.results import Risk, Validity
 
-#: What level E leaves out, in percent of the test and train error, by the indicator of the anisotropy of the bulk.
-_LEFT_OUT = ((0.06, (0.6, 0.4)), (0.2, (0.8, 2.0)), (0.5, (1.4, 4.4)), (math.inf, (1.9, 7.3)))
-#: Fluctuating norms after several steps, and how much more all that is with beta > alpha at small lambda: at most.
-_NORMS, _OVERPARAMETRISED = 0.02, 10.0
 #: The largest deviation met at level iso.
 _ISO = 0.16
 
@@ -87,6 +83,7 @@ class AfterSteps(Theory):
         return result(
             setting, solver or self.name, surety, errors.test, errors.train, errors.solver_error,
             order_parameters=errors.order_parameters, solution=errors.sus.solution,
+            averages=layer_of(setting).error + units_of(setting, Level.E).error,
         )  # fmt: skip
 
 
@@ -96,31 +93,33 @@ class LevelE(AfterSteps):
     own = Level.E
 
     def asked(self, setting: Setting) -> bool:
-        """By name, and by default unless an accuracy is asked for."""
-        by_default = setting.level == Level.AUTO and setting.accuracy is None
-        return Theory.asked(self, setting) and (by_default or setting.level == Level.E)
+        """By name, and by default where nothing is measured."""
+        return Theory.asked(self, setting) and setting.level in (Level.AUTO, Level.E)
 
     def surety(self, setting: Setting) -> Surety:
-        """By the indicator of the anisotropy; sizes met in a table of 41 settings at (alpha, beta, lambda) = (2, 1, 0.05)."""
+        """By the budget of ``left_out``, without what is known once the equations are solved."""
         layer = layer_of(setting)
-        anisotropy, lost = layer.anisotropy, strength_left_out(layer)
-        test, train = next((bounds for limit, bounds in _LEFT_OUT if anisotropy <= limit), _LEFT_OUT[-1][1])
-        few = (
-            ""
-            if lost < 1e-4
-            else f" The {most_spikes(layer)} strongest spikes count; the next has strength {lost:.1g}."
-        )
-        note = (
-            f"The bulk of the residual of the weights is taken as isotropic and of equal norm (indicator {anisotropy:.2g}): "
-            f"about {test:g} % in the test error, {train:g} % in the training error, 3 to 10 times more at small lambda "
-            "with beta > alpha, and up to 2 % from fluctuating norms after several steps; accuracy= measures both."
-            + few
-        )
-        return Surety(Validity.LEADING_ORDER, note, left_out(setting, test / 100))
+        return Surety(Validity.LEADING_ORDER, note_of(layer), left_out(setting, layer))
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The equations at level E."""
-        return self.solved(setting, solve_level(setting, self.own, throw), self.surety(setting))
+        errors, layer = solve_level(setting, self.own, throw), layer_of(setting)
+        surety = Surety(Validity.LEADING_ORDER, note_of(layer), left_out(setting, layer, errors.common[0]))
+        return self.solved(setting, errors, surety)
+
+
+def note_of(layer: LearnedFeatures) -> str:
+    """What level E leaves out, in words."""
+    lost = strength_left_out(layer)
+    few = (
+        ""
+        if lost < 1e-4
+        else f" The {most_spikes(layer)} strongest spikes count; the next has strength {lost:.1g}."
+    )
+    return (
+        f"The bulk of the residual of the weights is taken as isotropic and of equal norm (indicator {layer.anisotropy:.2g}); "
+        "ridge.accuracy measures what that leaves out." + few
+    )
 
 
 class LevelIso(AfterSteps):
@@ -157,13 +156,6 @@ class LevelIso(AfterSteps):
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The equations at level iso."""
         return self.solved(setting, solve_level(setting, self.own, throw), self.surety(setting))
-
-
-def left_out(setting: Setting, bulk: float) -> float:
-    """What level E leaves out at most: the bulk, and the norms after several steps, where the note says so 10 times."""
-    norms = _NORMS if setting.training.steps > 1 else 0.0
-    alpha, beta = setting.ratios
-    return (bulk * (_OVERPARAMETRISED if beta > alpha else 1.0)) + norms
 
 
 def solve_level(setting: Setting, level: Level, throw: bool) -> Errors:

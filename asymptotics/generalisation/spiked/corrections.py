@@ -1,19 +1,24 @@
 """What level E leaves out after giant steps, measured on auxiliary batches: the corrections of levels matrix, E+, En+.
 
-``bulk``   ratio of the errors given the whole covariance of the residuals to those of level E on the same batches;
+``bulk``   errors given the whole covariance of the residuals and the batches that made it, averaged over batches,
+           relative to level E: anisotropy of the bulk, and what batches of finite size change on average;
 ``norm``   effect of the fluctuation of |r|² from neuron to neuron, a further function that the readout can fit.
 
-E+ = E (1 + bulk), En+ = E (1 + norm)(1 + bulk). That the two multiply is an assumption. Both are also the estimate of
-the error of level E.
+E+ = E (1 + bulk), En+ = E (1 + norm)(1 + bulk). That the two multiply is an assumption. The mean of E(batch) times
+matrix/E(batch) is what is right: where a batch errs upwards the ratio errs downwards, so that neither alone multiplies
+the E of infinitely many samples.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import SetUps
 from asymptotics.expectations.activations import Activation
 from asymptotics.experiment.settings import Network, Training
 from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
@@ -24,76 +29,187 @@ from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.batches import BatchLayer, norm_covariances, train_on_batches
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.learning.groups import readout_groups
+from hermite.errors import ConvergenceError
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
-#: Auxiliary batches, their dimension, and sampled neurons a group.
+#: Batches of a round, and those whose neurons are sampled.
 BATCHES = 4
-DIMENSION = 240
-_NEURONS = 2000
+#: d times groups of the batches whose whole covariance counts: their matrices have this size.
+_SIZE, _SMALLEST = 240, 60
+#: d of the batches with sampled neurons at most, and how many neurons.
+_LARGEST, _NEURONS = 240, 2000
+#: Neurons where none are needed: their spread must exist.
+_TWO = 2
+#: Share of the accuracy asked that the standard error of a correction may have.
+_SHARE = 0.25
+#: A change larger than this is no correction.
+NO_CORRECTION = 0.5
 
 
 @dataclass(frozen=True)
 class Correction:
-    """Relative change of the test and train error, with the standard error of each over the batches."""
+    """Relative change of the test and train error, with the standard error of each over the ``count`` batches."""
 
     test: float
     train: float
     test_sem: float = 0.0
     train_sem: float = 0.0
+    count: int = 0
+
+    @property
+    def size(self) -> float:
+        """The change of the test error."""
+        return abs(self.test)
+
+    @property
+    def sem(self) -> float:
+        """The larger of the two standard errors, relative to what is corrected."""
+        return max(self.test_sem / max(1 + self.test, 1e-3), self.train_sem / max(1 + self.train, 1e-3))
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it corrects: a change of the test error that is not large, and known to a part of itself.
+
+        A training error near interpolation may well be a multiple of what level E says.
+        """
+        return self.size < NO_CORRECTION and self.sem < NO_CORRECTION / 2
 
 
-def auxiliary_layers(
-    f: Target, network: Network, training: Training, d: int | None
-) -> tuple[BatchLayer, ...]:
-    """``BATCHES`` independent first layers of dimension min(d, ``DIMENSION``), from fixed seeds."""
-    seen = without_orders(f, tuple(training.remove_orders))
-    groups = readout_groups(network)
-    size = max(f.r + 2, min(d or DIMENSION, DIMENSION))
-    return tuple(
-        train_on_batches(
-            seen,
-            network.get_activation(),
-            groups,
-            training.steps,
-            training.eta,
-            training.alpha,
-            d=size,
-            neurons=max(100, _NEURONS // len(groups.readout)),
-            seed=(20260, batch),
-        )
-        for batch in range(BATCHES)
+@dataclass(frozen=True)
+class BatchErrors:
+    """On one batch: errors (test, train) with the whole covariance and at level E, and the drift along the target (r,)."""
+
+    whole: tuple[float, float]
+    isotropic: tuple[float, float]
+    drift: Array
+
+
+def auxiliary_dimension(network: Network, r: int, d: int | None) -> int:
+    """The dimension of the batches whose whole covariance counts: the mean over batches hardly depends on it."""
+    groups = len(readout_groups(network).readout)
+    return max(r + 2, min(d or _LARGEST, max(_SMALLEST, _SIZE // groups)))
+
+
+def auxiliary_layer(
+    f: Target, network: Network, training: Training, d: int, index: int, neurons: int = _TWO
+) -> BatchLayer:
+    """The first layer of dimension ``d`` after batches from seed ``index``, with ``neurons`` sampled a group."""
+    return train_on_batches(
+        without_orders(f, tuple(training.remove_orders)),
+        network.get_activation(),
+        readout_groups(network),
+        training.steps,
+        training.eta,
+        training.alpha,
+        d=d,
+        neurons=neurons,
+        seed=(20260, index),
     )
 
 
-def bulk_correction(
+def auxiliary_layers(
+    f: Target, network: Network, training: Training, d: int | None, count: int
+) -> tuple[BatchLayer, ...]:
+    """``count`` independent first layers of dimension :func:`auxiliary_dimension`, from fixed seeds."""
+    size = auxiliary_dimension(network, f.r, d)
+    return tuple(auxiliary_layer(f, network, training, size, index) for index in range(count))
+
+
+def sampled_layers(f: Target, network: Network, training: Training, d: int | None) -> tuple[BatchLayer, ...]:
+    """A few first layers with many sampled neurons, of dimension min(d, 240)."""
+    size = max(f.r + 2, min(d or _LARGEST, _LARGEST))
+    neurons = max(100, _NEURONS // len(readout_groups(network).readout))
+    return tuple(auxiliary_layer(f, network, training, size, index, neurons) for index in range(BATCHES))
+
+
+def batch_units(f: Target, sigma: Activation, layer: BatchLayer, coherence: Array | None) -> Units:
+    """Units at level E on one batch; ``f`` is the target of the ridge fit, ``coherence`` that of the law of the layer."""
+    return trained_units(f, sigma, replace(layer, coherence=coherence), "E")
+
+
+def batch_of(
+    f: Target, fitted: Target, network: Network, training: Training, law: LearnedFeatures, d: int, index: int
+) -> tuple[BatchLayer, Units]:
+    """A first layer trained on ``f`` by batches, and its units for the fit of ``fitted``; ``law`` of the layer."""
+    layer = auxiliary_layer(f, network, training, d, index)
+    return layer, batch_units(fitted, network.get_activation(), layer, law.coherence)
+
+
+def batch_errors(
+    units: Units, layer: BatchLayer, alpha: float, beta: float, lam: float, d: int | None
+) -> BatchErrors:
+    """Both errors on one batch, ``units`` as of :func:`batch_units`."""
+    isotropic = solve_units(units, alpha, beta, lam, d=d)
+    covariance = on_units(layer, unit_members(layer), layer.covariance)
+    whole = solve_matrix(units, covariance, axes_of(layer), alpha, beta, lam, d=d, tol=1e-7)
+    drift: Array = (layer.weight * layer.readout) @ layer.c[:, : layer.targets]
+    return BatchErrors((whole.test, whole.train), (isotropic.test, isotropic.train), drift)
+
+
+def bulk_correction(found: list[BatchErrors], reference: Errors, drift: Array | None = None) -> Correction:
+    """The mean error of the batches relative to level E (``reference``), with standard errors.
+
+    ``drift`` (r,): the mean of the drift along the target as d → ∞. Drifts are sums over the batch without bias, and
+    errors fall with them: what a straight line explains of the errors is taken out of their scatter.
+    """
+    values = np.array([one.whole for one in found]) / [reference.test, reference.train]
+    count = len(values)
+    design = np.ones((count, 1))
+    if drift is not None and count >= 4 * (1 + len(drift)):
+        moved = np.array([one.drift for one in found]) - drift
+        size = np.abs(moved).max(axis=0)
+        design = np.concatenate([design, moved[:, size > 1e-12] / size[size > 1e-12]], axis=1)
+    fit = np.linalg.lstsq(design, values, rcond=1e-10)[0]
+    free = max(1, count - design.shape[1])
+    scatter = np.sqrt(np.sum((values - design @ fit) ** 2, axis=0) / free)
+    sem = scatter * math.sqrt(max(float(np.linalg.pinv(design.T @ design)[0, 0]), 1.0 / count))
+    test, train, test_sem, train_sem = map(float, [*(fit[0] - 1), *sem])
+    return Correction(test, train, test_sem, train_sem, count)
+
+
+def measured_bulk(
     f: Target,
-    sigma: Activation,
-    layers: tuple[BatchLayer, ...],
-    alpha: float,
-    beta: float,
-    lam: float,
-    d: int | None,
-) -> tuple[Correction, tuple[Errors, ...]]:
-    """matrix/E − 1 averaged over the batches, and level E of each batch; ``f`` is the target of the ridge fit."""
-    ratios, errors = [], []
-    for layer in layers:
-        units = trained_units(f, sigma, layer, "E")
-        isotropic = solve_units(units, alpha, beta, lam, d=d)
-        covariance = on_units(layer, unit_members(layer), layer.covariance)
-        whole = solve_matrix(units, covariance, axes_of(layer), alpha, beta, lam, d=d)
-        ratios.append([whole.test / isotropic.test - 1, whole.train / isotropic.train - 1])
-        errors.append(isotropic)
-    mean, sem = np.mean(ratios, axis=0), np.std(ratios, axis=0, ddof=1) / np.sqrt(len(ratios))
-    return Correction(*map(float, [*mean, *sem])), tuple(errors)
+    network: Network,
+    training: Training,
+    layer: LearnedFeatures,
+    fitted: Target,
+    reference: Errors,
+    point: tuple[float, float, float, int | None],
+    accuracy: float,
+    most: int,
+    kept: SetUps,
+) -> Correction:
+    """:func:`bulk_correction` on as many batches, up to ``most``, as a quarter of ``accuracy`` asks for.
+
+    ``f`` is what the first layer is trained on, ``fitted`` the target of the ridge fit at ``point`` (alpha, beta, lambda,
+    d), ``layer`` the law of the layer and ``reference`` its level E. ``kept``: what the points of a curve share.
+    """
+    size = auxiliary_dimension(network, f.r, point[3])
+    drift = (layer.weight * layer.readout) @ layer.M
+    found: list[BatchErrors] = []
+    while len(found) < most:
+        for index in range(len(found), min(most, len(found) + BATCHES)):
+            batch, units = kept.get(
+                ("batch", f, network, training, size, index),
+                partial(batch_of, f, fitted, network, training, layer, size, index),
+            )
+            try:
+                found.append(batch_errors(units, batch, *point))
+            except (ConvergenceError, np.linalg.LinAlgError):
+                # A batch on which the equations have no answer measures nothing.
+                return Correction(math.inf, math.inf, math.inf, math.inf, len(found))
+        correction = bulk_correction(found, reference, drift)
+        if correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION:
+            break
+    return correction
 
 
 def norm_correction(
-    units: Units, moving: Units, alpha: float, beta: float, lam: float, d: int | None
+    moving: Units, plain: Errors, alpha: float, beta: float, lam: float, d: int | None
 ) -> Correction:
-    """Relative change of the errors when the fluctuating norms count: ``moving`` = :func:`with_norm_mode`."""
-    plain = solve_units(units, alpha, beta, lam, d=d)
+    """Change of the errors relative to ``plain`` when norms fluctuate: ``moving`` = :func:`with_norm_mode`."""
     moved = solve_units(moving, alpha, beta, lam, d=d)
     return Correction(moved.test / plain.test - 1, moved.train / plain.train - 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,10 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of the ridge fit; ``norm2`` = ‖a‖²/d, ``means`` = t (A,), ``spikes`` = B (A, k + r)."""
+    """Errors of the ridge fit; ``norm2`` = ‖a‖²/d, ``means`` = t (A,), ``alignment`` = B (A, k + r).
+
+    ``common``: relative changes of test and train error by the coherence of the groups' mean residuals (included).
+    """
 
     test: float
     train: float
@@ -28,6 +31,7 @@ class Errors:
     means: Array
     alignment: Array
     sus: Susceptibilities
+    common: tuple[float, float] = (0.0, 0.0)
 
     @property
     def solver_error(self) -> float | None:
@@ -55,7 +59,7 @@ def solve_units(
     estimator or its error does not exist; ``ConvergenceError`` unless ``throw`` is false.
     """
     refuse_singular(units, alpha, beta, lam)
-    if is_plain(units):
+    if is_plain(units) and units.coherence is None:
         (errors,) = _in_closed_form(units, [Point(alpha, beta, lam, math.inf if d is None else d)])
         if errors is not None:
             return errors
@@ -94,16 +98,29 @@ def _errors_at(found: Numbers, i: int) -> Errors:
 def _in_general(units: Units, alpha: float, beta: float, lam: float, d: int | None, throw: bool) -> Errors:
     sus = susceptibilities(units, alpha, beta, lam, throw=throw)
     try:
-        first = first_moments(units, sus, alpha, d)
-        e = first.conjugate[units.members]
-        fields = np.einsum("ubcef,ube,ucf->ubc", units.v, e, e)
-        source = source_of(units, sus, fields, first.means, d)
-        error, norm2 = second_moments(units, sus, transfers(units, sus), alpha, beta, first.eps0, source)
+        found = _errors_of(units, sus, alpha, beta, d)
+        if d is None or units.coherence is None or not np.any(units.coherence):
+            return found
+        alone = _errors_of(replace(units, coherence=None), sus, alpha, beta, d)
     except np.linalg.LinAlgError:
         raise ConvergenceError(
             "The errors at the fixed point are undetermined (a singular system): choose a larger regularisation.",
             sus.solution,
         ) from None
+    changes = (found.test / alone.test - 1, found.train / alone.train - 1)
+    return replace(found, common=changes)
+
+
+def _errors_of(units: Units, sus: Susceptibilities, alpha: float, beta: float, d: int | None) -> Errors:
+    """The two linear sectors at solved susceptibilities."""
+    first = first_moments(units, sus, alpha, beta, d)
+    e = first.conjugate[units.members]
+    fields = np.einsum("ubcef,ube,ucf->ubc", units.v, e, e)
+    source, eps0 = source_of(units, sus, fields, first.means, d), first.eps0
+    if (common := coherent_means(units, first.means, beta, d)) is not None:
+        source = source + on_members(units, sus.T @ common @ sus.T)
+        eps0 = eps0 + np.sum((units.mu1 @ (sus.L.T @ common @ sus.L)) * units.mu1, axis=1)
+    error, norm2 = second_moments(units, sus, transfers(units, sus), alpha, beta, eps0, source)
     test = float(units.weights @ error)
     train = float(units.weights @ (error * (sus.om * sus.iv) ** 2))
     return Errors(test, train, norm2, first.means, first.alignment, sus)
@@ -144,10 +161,13 @@ class FirstMoments:
     eps0: Array
 
 
-def first_moments(units: Units, sus: Susceptibilities, alpha: float, d: int | None) -> FirstMoments:
+def first_moments(
+    units: Units, sus: Susceptibilities, alpha: float, beta: float, d: int | None
+) -> FirstMoments:
     """The linear sector (k = ``modes``).
 
-    Solves (I + VE DE) e + Ct t = mh and G t + Ctᵀ DE e = g0; t is the solution of least Σ t_g²/π_g.
+    Solves (I + VE DE) e + Ct t = mh and G t + Ctᵀ DE e = g0; t is the solution of least Σ t_g²/π_g. At finite d means
+    cost their norm, Kt⁻¹/d, and what the coherence of the groups adds to that of their residuals, T∘(coherence)/(β d).
     """
     a, k, r = units.groups, units.modes, units.f1.shape[1]
     size = k + r
@@ -169,6 +189,8 @@ def first_moments(units: Units, sus: Susceptibilities, alpha: float, d: int | No
     g0 = units.mu0.T @ (w * units.f0)
     if d is not None:
         G = G + np.linalg.inv(mean_response(units, sus)) / d
+        if units.coherence is not None:
+            G = G + sus.T * units.coherence / (beta * d)
     root = np.sqrt(units.fractions)
     reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
     Gp = root[:, None] * pseudo_inverse(root[:, None] * G * root, 1e-12 * reference) * root
@@ -281,6 +303,21 @@ def _congruence(matrix: Array, columns: Array) -> Array:
     left = np.tensordot(matrix, columns.reshape(a, a, -1), axes=(1, 0))
     both = np.tensordot(matrix, left, axes=(1, 1))
     out: Array = both.transpose(1, 0, 2).reshape(a * a, -1)
+    return out
+
+
+def coherent_means(units: Units, means: Array, beta: float, d: int | None) -> Array | None:
+    """t tᵀ∘(coherence)/(β d) (A, A): the means' part of the Gram matrix of residuals; None where there is none."""
+    if d is None or units.coherence is None:
+        return None
+    out: Array = np.outer(means, means) * units.coherence / (beta * d)
+    return out
+
+
+def on_members(units: Units, matrix: Array) -> Array:
+    """ρ∘M[u] (U, B, B): a matrix of the groups at those of each unit."""
+    members = units.members
+    out: Array = units.rho * matrix[members[:, :, None], members[:, None, :]]
     return out
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from asymptotics.fixed_point import Solution, solve
 from asymptotics.generalisation.spiked.linear_sector import (
     Transfers,
+    coherent_means,
     mean_response,
     pseudo_inverse,
     refuse_singular,
@@ -120,10 +121,11 @@ def solve_matrix(
     *,
     d: int | None = None,
     throw: bool = True,
+    tol: float = 1e-9,
 ) -> MatrixErrors:
     """Errors of the ridge fit; ``covariance`` (U, B, B, d', d') of unit residuals, ``axes`` (k + r, d') spikes and θ.
 
-    ``d`` as in ``solve_units``. The iteration starts from the solution for the traces alone.
+    ``d`` as in ``solve_units``, ``tol`` that of the fixed point. The iteration starts from the solution for the traces alone.
     """
     refuse_singular(units, alpha, beta, lam)
     first = susceptibilities(units, alpha, beta, lam, throw=throw)
@@ -131,15 +133,19 @@ def solve_matrix(
     system = MatrixSystem(units, covariance, axes[:k], alpha, 1.0 / beta, first.om)
     el = lam if beta <= alpha else 1.0
     start = first.solution.value
-    solution = _near_traces(system, System(units, alpha, 1.0 / beta, first.om), el, start, throw)
+    solution = _near_traces(system, System(units, alpha, 1.0 / beta, first.om), el, start, throw, tol)
     _, inverse = system.unpack(solution.value)
     iv = system.iv(solution.value)
     blocks = system.blocks_of(iv, inverse)
     sus = Susceptibilities(first.om, iv, inverse, first.L, first.T, first.W, solution)
-    eps0, conjugate, means = _first_moments(system, sus, blocks, axes, d)
+    eps0, conjugate, means = _first_moments(system, sus, blocks, axes, beta, d)
     e = conjugate[units.members]
     fields = np.einsum("ubx,ubcxy,ucy->ubc", e, covariance, e, optimize=True)
     source = source_of(units, sus, fields, means, d)
+    if (common := coherent_means(units, means, beta, d)) is not None:
+        more, hidden = _of_common(system, blocks, common)
+        source = source + more
+        eps0 = eps0 + np.sum((units.mu1 @ hidden) * units.mu1, axis=1)
     eps, norm2 = second_moments(units, sus, _transfers(system, blocks), alpha, beta, eps0, source)
     test, train = float(units.weights @ eps), float(units.weights @ (eps * (sus.om * iv) ** 2))
     return MatrixErrors(test, train, norm2, solution)
@@ -174,7 +180,7 @@ def _near_traces(
 
 
 def _first_moments(
-    system: MatrixSystem, sus: Susceptibilities, blocks: Blocks, axes: Array, d: int | None
+    system: MatrixSystem, sus: Susceptibilities, blocks: Blocks, axes: Array, beta: float, d: int | None
 ) -> tuple[Array, Array, Array]:
     """eps0(κ) (K,), the conjugate field e (A, d') and the means t (A,); W = D L eliminates e from the equations."""
     units, size = system.units, system.units.groups * system.d
@@ -191,6 +197,8 @@ def _first_moments(
     G = units.mu0.T @ (w[:, None] * units.mu0) - coupling.T @ moved[:, :a]
     if d is not None:
         G = G + np.linalg.inv(mean_response(units, sus)) / d
+        if units.coherence is not None:
+            G = G + np.einsum("gxhx->gh", blocks.T) / system.d * units.coherence / (beta * d)
     root = np.sqrt(units.fractions)
     reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
     g0 = units.mu0.T @ (w * units.f0) - coupling.T @ moved[:, a]
@@ -204,6 +212,19 @@ def _first_moments(
     hidden = np.einsum("ng,gh,nh->n", units.mu1, bulk @ bulk.T, units.mu1, optimize=True)
     eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=1) + hidden + units.fs2
     return eps0, e.reshape(a, system.d), t
+
+
+def _of_common(system: MatrixSystem, blocks: Blocks, common: Array) -> tuple[Array, Array]:
+    """Parts of X (U, B, B) and Q1⊥ (A, A) of isotropic common vectors of Gram matrix ``common`` (A, A)."""
+    units, d = system.units, system.d
+    L, T = (block.transpose(0, 2, 1, 3) for block in (blocks.L, blocks.T))
+    X = np.empty(units.rho.shape)
+    for place in np.ndindex(X.shape):
+        g, h = units.members[place[0], place[1]], units.members[place[0], place[2]]
+        through = np.einsum("kxy,kl,lyz->xz", T[g], common, T[:, h], optimize=True)
+        X[place] = float(np.sum(system.covariance[place] * through)) / d
+    hidden: Array = np.einsum("kgxy,kl,lhxy->gh", L, common, L, optimize=True) / d
+    return X, hidden
 
 
 def _transfers(system: MatrixSystem, blocks: Blocks) -> Transfers:

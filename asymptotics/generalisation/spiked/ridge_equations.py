@@ -38,6 +38,9 @@ class Units:
     ``f0`` (K,), ``f1`` (K, r), ``fs2`` (K,)  target: conditional mean, linear part along θ, remaining variance + noise
     ``curvature`` (K, A) or None         μ2 = s E σ'': response to the fluctuation of the residual norms; ``v`` then has a
                                          row and a column for d^{1/2}(|r|² − s)/(2 s) between spikes and θ
+    ``coherence`` (A, A) or None         p ⟨r̄_g, r̄_h⟩/√(s_g s_h) of the groups' mean residuals beyond that of independent
+                                         units; it enters at finite d
+    ``error``                            relative error of E f*² + Δ by the rules over spikes and rest
     """
 
     weights: Array
@@ -53,6 +56,8 @@ class Units:
     f1: Array
     fs2: Array
     curvature: Array | None = None
+    coherence: Array | None = None
+    error: float = 0.0
 
     @property
     def modes(self) -> int:

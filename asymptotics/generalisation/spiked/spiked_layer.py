@@ -78,7 +78,7 @@ def spiked_units(
     mean = kappa @ c.T + shift
     mu0, mu1, rest = group_moments(sigma, mean, s)
     f0, f1, fs2 = conditional_moments(f, kappa, gamma)
-    check_energy(f, float(weights @ (f0**2 + np.sum(f1**2, axis=1) + fs2)))
+    error = check_energy(f, float(weights @ (f0**2 + np.sum(f1**2, axis=1) + fs2)))
     return Units(
         weights=weights,
         kappa=kappa,
@@ -93,6 +93,7 @@ def spiked_units(
         f0=f0,
         f1=f1,
         fs2=fs2,
+        error=error,
     )
 
 

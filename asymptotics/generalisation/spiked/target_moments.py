@@ -87,14 +87,18 @@ def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array,
     return f0, f1, fs2
 
 
-def check_energy(f: Target, found: float) -> None:
-    """Raise :class:`ConvergenceError` where the rules over spikes and rest miss E f*² + Δ = ``found`` by over 5 %."""
+def check_energy(f: Target, found: float) -> float:
+    """By how much, relative, the rules over spikes and rest miss E f*² + Δ with ``found``.
+
+    Raises :class:`ConvergenceError` where it is over 5 %.
+    """
     expected = energy_of(f) + f.noise
     if abs(found - expected) > _REFUSED * expected:
         raise ConvergenceError(
             f"the averages of {f.text!r} over the learned directions miss its second moment by "
             f"{abs(found / expected - 1):.1%}: it is too sharp for the rules of this theory"
         )
+    return abs(found - expected) / expected if expected > 0 else 0.0
 
 
 def spike_breaks(f: Target, overlap: Array) -> list[float]:

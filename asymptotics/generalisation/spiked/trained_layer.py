@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -50,6 +52,9 @@ def trained_units(f: Target, sigma: Activation, layer: LearnedFeatures, level: s
             rho=None if groups.pairs is None else correlation[:, 0, 1],
             v=exact,
         )
+    if layer.coherence is not None:
+        scale = np.sqrt(layer.residual_norm2)
+        units = replace(units, coherence=layer.coherence / np.outer(scale, scale))
     # Fourth powers of the moments must exist.
     if not all(np.abs(values).max() < 1e60 for values in (units.mu0, units.mu1, units.spread)):
         raise InputError("training.eta is too large: the features overflow; use a smaller eta.")

@@ -13,7 +13,8 @@ one step of size a_g = η ã_g on n = alpha d samples gives
     R_gh ← R_gh (1 + a_g β_g)(1 + a_h β_h) + a_g a_h/alpha (D_gh − K_gh)          (one neuron, or the two of a pair).
 
 The common noise is kept in reduced form: rotated so that it has no more columns than its rank. Where the layer carries the
-covariance S of its residuals, :mod:`asymptotics.learning.giant.residual_covariance` moves it along.
+covariance S of its residuals, :mod:`asymptotics.learning.giant.residual_covariance` moves it along, and
+:mod:`asymptotics.learning.giant.mean_mode` the means of the residuals.
 Source: the p → ∞ limit of the overlap recursion of the giant steps of arXiv:2305.18270.
 """
 
@@ -27,6 +28,7 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.learning.features import LearnedFeatures, untrained
 from asymptotics.learning.giant.fields import Fields, Resolution, Sums, fields_of, network_risk
+from asymptotics.learning.giant.mean_mode import coherence_after
 from asymptotics.learning.giant.residual_covariance import (
     CovarianceMeans,
     anisotropy_of,
@@ -148,7 +150,7 @@ def advance(
     keep = values > max(1e-12 * float(values[-1]), 1e-300)
     root = np.sqrt(values[keep])
     c = np.concatenate([layer.c + pull * a[:, None] * mean.v, vectors[:, keep] * root], axis=1)
-    S, anisotropy = None, layer.anisotropy
+    S, anisotropy, coherence = None, layer.anisotropy, None
     if covariance is not None:
         orthonormal = np.zeros((H + G, H + len(root)))
         orthonormal[:H, :H] = np.eye(H)
@@ -156,10 +158,13 @@ def advance(
         extended = covariance_after(layer, covariance, mean.beta, mean.K, a, i)
         S = np.einsum("ae,lab,bf->lef", orthonormal, extended, orthonormal, optimize=True)
         anisotropy += anisotropy_of(layer, covariance, factor, R, a, i)
+        coherence = coherence_after(
+            layer, covariance.slopes, mean.beta, covariance.curvatures, covariance.rest, R, a, i
+        )
     if not np.all(np.isfinite(c)):
         raise overflow(eta)
     R[:G] = np.maximum(R[:G], 0.0)
-    return rotated(LearnedFeatures(layer.groups, layer.links, r, c, R, S, anisotropy), rare)
+    return rotated(LearnedFeatures(layer.groups, layer.links, r, c, R, S, anisotropy, coherence), rare)
 
 
 def overflow(eta: float) -> InputError:
@@ -181,23 +186,36 @@ def rotated(layer: LearnedFeatures, rare: bool) -> LearnedFeatures:
     return replace(layer.absorbing(noise @ axes[~keep].T), c=layer.c @ turn, S=S)
 
 
+#: After several steps: how much coarser the cubature is from which the error of the layer is told.
+_COARSER = 0.7
+
+
 def train(
     f: Target, activation: Activation, groups: Groups, steps: int, eta: float, alpha: float
 ) -> LearnedFeatures:
     """The layer with the covariance of its residuals after ``steps`` giant steps on n = α d samples each.
 
-    Raises :class:`InputError` if eta makes it overflow.
+    Its ``error`` is what a coarser cubature changes in M and R. Raises :class:`InputError` if eta makes it overflow.
     """
-    layer = untrained(groups, f.r, covariance=True)
-    few = layer.links.groups <= FEW_GROUPS
+    start = untrained(groups, f.r, covariance=True)
+    few = start.links.groups <= FEW_GROUPS
     resolution = Resolution(1.0, rare=False) if few else Resolution(0.6, 400_000, rare=False)
+    layer = start
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(steps):
             mean, covariance = averages_with_covariance(f, activation, layer, resolution)
             if not np.isfinite(covariance.square_11).all():
                 raise overflow(eta)
             layer = advance(layer, mean, eta, alpha, covariance=covariance, rare=False)
-    return layer
+        if steps < 2:
+            # One step is averages over the target alone, whose error is known.
+            return layer
+        coarse, coarser = start, replace(resolution, refine=_COARSER * resolution.refine)
+        for _ in range(steps):
+            coarse = advance(coarse, averages(f, activation, coarse, coarser), eta, alpha, rare=False)
+    size = max(float(np.abs(values).max()) for values in (layer.M, layer.R))
+    change = max(float(np.abs(a - b).max()) for a, b in ((layer.M, coarse.M), (layer.R, coarse.R)))
+    return replace(layer, error=change / size)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class CovarianceMeans(Sums):
     rest_x1: Array  # (L, H, G) D3 rest x S1
     rest_11: Array  # (L, G, G) D4 rest S1 S1
     spread: Array  # (G,)     D4 rest²
+    slopes: Array  # (G, G)   S1 S1, without a weight
+    curvatures: Array  # (G, G) D2 S2_g S2_h
 
 
 def covariance_means(
@@ -65,6 +67,8 @@ def covariance_means(
         rest_x1=_quadratic(rest * D3, x, S1.T),
         rest_11=_quadratic(rest * D4, S1.T, S1.T),
         spread=rest[own] ** 2 @ D4,
+        slopes=(S1 * w) @ S1.T,
+        curvatures=(S2 * D2) @ S2.T,
     )
 
 

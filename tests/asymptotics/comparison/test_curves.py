@@ -32,7 +32,7 @@ d = [16, 32]
 """
 
 
-def predicted(experiment: Experiment, training: Training, ridge: Ridge) -> Risk:
+def predicted(experiment: Experiment, training: Training, ridge: Ridge, _accuracy: object = None) -> Risk:
     """A stand-in for the theory that returns its own arguments."""
     if training.steps == 2:
         raise InputError("No law after 2 steps.")
@@ -56,7 +56,9 @@ def measured(experiment: Experiment, unit: Any) -> dict[tuple[Training, Ridge], 
 @pytest.fixture
 def experiment(monkeypatch: pytest.MonkeyPatch) -> Experiment:
     monkeypatch.setattr(curves, "theory", predicted)
-    monkeypatch.setattr(curves, "theory_along", lambda e, t, ridges: (predicted(e, t, r) for r in ridges))
+    monkeypatch.setattr(
+        curves, "theory_along", lambda e, t, ridges, _=None: (predicted(e, t, r) for r in ridges)
+    )
     monkeypatch.setattr(curves, "simulated_risks", measured)
     return Experiment.from_toml(TEXT)
 

@@ -7,6 +7,7 @@ corrections and En+ against that simulation (d = 600, 40 runs).
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,14 @@ import pytest
 from asymptotics import Network, Ridge, Training, risk
 from asymptotics.generalisation.spiked.corrections import (
     auxiliary_layers,
+    batch_errors,
+    batch_units,
     bulk_correction,
     norm_correction,
+    sampled_layers,
     with_norm_mode,
 )
+from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.trained_layer import trained_units
 from asymptotics.learning.laws import learned_features
 from hermite import Target
@@ -50,9 +55,12 @@ def test_levels(row) -> None:
     for found, expected in ((limit, row["E"]), (iso, row["iso"])):
         assert found.test_error == pytest.approx(expected[0], rel=2e-5)
         assert found.train_error == pytest.approx(expected[1], rel=2e-4)
-    finite = risk(f, network, training, Ridge(*row["ridge"], d=600, level="E"))
-    assert (finite.test_error, finite.train_error) == pytest.approx(row["E600"], abs=2e-4)
     layer = learned_features(f, network, training)
+    units = trained_units(f, network.get_activation(), layer, "E")
+    # The table is that of independent neurons, without the coherence of their means.
+    finite = solve_units(replace(units, coherence=None), *row["ridge"], d=600)
+    assert (finite.test, finite.train) == pytest.approx(row["E600"], abs=2e-4)
+    assert abs(solve_units(units, *row["ridge"], d=600).common[0]) < 2e-3
     assert layer.anisotropy == pytest.approx(row["chi"], abs=6e-4)
 
 
@@ -67,13 +75,23 @@ def test_corrections_and_simulation() -> None:
         f, network, training = setting(row)
         sigma = network.get_activation()
         layer = learned_features(f, network, training)
-        units = trained_units(f, sigma, layer, "E")
-        layers = auxiliary_layers(f, network, training, 600)
-        norms = norm_correction(units, with_norm_mode(units, sigma, layer, layers), *row["ridge"], 600)
-        bulk, _ = bulk_correction(f, sigma, layers, *row["ridge"], 600)
-        print(name(row), 100 * norms.test, row["norms"][0], 100 * bulk.test, row["bulk"][0])
+        units, point = trained_units(f, sigma, layer, "E"), (*row["ridge"], 600)
+        reference = solve_units(units, *row["ridge"], d=600)
+        layers = auxiliary_layers(f, network, training, 600, 12)
+        moving = with_norm_mode(units, sigma, layer, sampled_layers(f, network, training, 600))
+        norms = norm_correction(moving, reference, *point)
+        found = [batch_errors(batch_units(f, sigma, one, layer.coherence), one, *point) for one in layers]
+        ratio, sem = ratios(found)
         assert 100 * norms.test == pytest.approx(row["norms"][0], abs=0.15)
-        assert abs(100 * bulk.test - row["bulk"][0]) < 5 * np.hypot(100 * bulk.test_sem, 0.2)
-        value, sem = row["mc"][0]
-        scores.append((row["E600"][0] * (1 + norms.test) * (1 + bulk.test) - value) / sem)
+        assert abs(100 * ratio[0] - row["bulk"][0]) < 5 * np.hypot(100 * sem[0], 0.2)
+        bulk = bulk_correction(found, reference, (layer.weight * layer.readout) @ layer.M)
+        value, error = row["mc"][0]
+        predicted = reference.test * (1 + norms.test) * (1 + bulk.test)
+        scores.append((predicted - value) / np.hypot(error, bulk.test_sem * value))
     assert float(np.sqrt(np.mean(np.square(scores)))) < 2.2
+
+
+def ratios(found):
+    """matrix/E on the same batch, minus 1: mean and standard error of (test, train)."""
+    values = np.array([one.whole for one in found]) / np.array([one.isotropic for one in found]) - 1
+    return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))

@@ -32,7 +32,7 @@ def test_reference_after_one_step(case) -> None:
         f,
         network,
         Training(1, case["training_alpha"], case["eta"]),
-        Ridge(case["alpha"], case["beta"], case["lam"]),
+        Ridge(case["alpha"], case["beta"], case["lam"], level="E"),
     )
     assert found.test_error == pytest.approx(case["test_error"], rel=1e-7)
     assert found.train_error == pytest.approx(case["train_error"], rel=1e-7)
