@@ -7,11 +7,13 @@ contents, and keeps them from being changed: arrays are read-only copies, lists 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Hashable
 from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeGuard
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class FrozenDict(dict[str, Any]):
@@ -53,12 +55,18 @@ class FrozenList(list[Any]):
         return FrozenList, (list(self),)
 
 
+def _is_array(value: Any) -> TypeGuard[np.ndarray[Any, Any]]:
+    """Whether ``value`` is an array; NumPy is not imported for the question: without it there is none."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
 def sealed(value: Any, listed: type[Any] = tuple) -> Any:
     """``value`` that nobody can write into: read-only arrays (copied unless they are so already), ``FrozenDict``.
 
     Lists become ``listed``.
     """
-    if isinstance(value, np.ndarray):
+    if _is_array(value):
         if value.flags.writeable or value.base is not None:
             value = value.copy()
             value.flags.writeable = False
@@ -76,7 +84,7 @@ def sealed(value: Any, listed: type[Any] = tuple) -> Any:
 
 def content(value: Any) -> Hashable:
     """What makes two values equal, hashable: arrays by shape and bytes (0.0 is −0.0, NaN is NaN), the rest by parts."""
-    if isinstance(value, np.ndarray):
+    if _is_array(value):
         return (
             "array",
             value.shape,
