@@ -80,10 +80,13 @@ class AfterSteps(Theory):
 
     def solved(self, setting: Setting, errors: Errors, surety: Surety, solver: str | None = None) -> Risk:
         """The ``Risk`` of errors at this level."""
+        # Every level rests on the same averages; a law that does not say the residuals' covariance has those of iso.
+        layer = layer_of(setting)
+        finest = Level.ISO if layer.S is None else Level.E
         return result(
             setting, solver or self.name, surety, errors.test, errors.train, errors.solver_error,
             order_parameters=errors.order_parameters, solution=errors.sus.solution,
-            averages=layer_of(setting).error + units_of(setting, Level.E).error,
+            averages=layer.error + units_of(setting, finest).error,
         )  # fmt: skip
 
 

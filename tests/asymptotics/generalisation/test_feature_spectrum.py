@@ -146,5 +146,5 @@ def test_command(tmp_path, capsys) -> None:
     assert len(list((tmp_path / "out").iterdir())) == 5
     assert run(["spectrum", str(file)]) == 0
     assert "edge of the bulk" in capsys.readouterr().out
-    file.write_text('[target]\nexpression = "z1"\n')
+    file.write_text('[target]\nexpression = "z1"\n[training]\nbatch_exponent = 2\n')
     assert run(["spectrum", str(file)]) == 2

@@ -112,7 +112,7 @@ def test_the_recursion_is_the_mean_of_runs(
         gap = np.concatenate([(a.M - b.M).ravel(), (a.Q - b.Q)[i, j]])
         sem = np.concatenate([b.M_sem.ravel(), b.Q_sem[i, j]])
         # The mean of a nonlinear recursion is off by O(1/d), the integrals by what they say.
-        slack = 3 / d + theory.solution["error"] * max(1.0, float(a.norm2.max()))
+        slack = 3 / d + theory.solution.residual * max(1.0, float(a.norm2.max()))
         assert (np.abs(gap) < 4.5 * sem + slack).all()
         assert abs(a.risk - b.risk) < 4.5 * b.risk_sem + slack * 10 * theory[0].risk
 
