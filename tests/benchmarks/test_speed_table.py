@@ -10,10 +10,8 @@ from speed_table import LINES, Line, Measured, machine, measure, page, table
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
-@pytest.mark.parametrize(
-    "line",
-    [pytest.param(line, id=line.what, marks=[pytest.mark.slow] if line.slow else []) for line in LINES],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.what)
 def test_a_line_keeps_its_mark(line: Line) -> None:
     """The better of two: a machine that is shared is sometimes slow for one of the two sides."""
     ratio = measure(line, 1).ratio

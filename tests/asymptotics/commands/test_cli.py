@@ -583,6 +583,7 @@ def test_no_command_imports_what_it_does_not_print_with(command: str, tmp_path: 
     assert found.stderr.splitlines()[-1] == "set()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
