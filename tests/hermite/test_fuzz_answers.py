@@ -104,6 +104,7 @@ def test_what_once_crashed_or_hung_is_answered(text: str) -> None:
     assert failures([(text, text)], seconds=_BUSY * _SECONDS) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_500_random_expressions_are_answered_or_refused(part: int) -> None:
     """Each by one of the four queries; the seed in a failure is that of ``expression_grammar.case``.

@@ -617,6 +617,7 @@ def test_methods_have_generations_of_their_own() -> None:
 LONG = [round(1 + 0.01 * i, 2) for i in range(1000)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tables", "units"),
     [
@@ -693,6 +694,7 @@ def test_a_sweep_inside_a_pool_of_daemons_runs_there() -> None:
     assert any("may have no children" in line for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("replicates", "samples", "d", "workers"),
     [
