@@ -46,6 +46,12 @@ def test_no_room_has_a_module_of_its_own_name() -> None:
         assert room != module, name
 
 
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Without packages, pytest imports a file of tests by its name alone and refuses the second."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 def test_every_room_says_which_question_it_answers(package: object) -> None:
     folder = ROOT / package.__name__  # type: ignore[attr-defined]
