@@ -26,17 +26,7 @@ from asymptotics.expectations.sharpness import edges_around, layers_of_tree
 from asymptotics.expectations.sigma_moments import TABLE_ABOVE, erf_moment, moments, projections, tabulated
 from asymptotics.expectations.sigma_rules import Resolved
 from hermite.errors import InputError
-from hermite.language.expressions import (
-    Call,
-    Expression,
-    Number,
-    Sum,
-    Variable,
-    compile_array,
-    compile_numpy,
-    differentiate,
-    substitute,
-)
+from hermite.language import expressions as ex
 from hermite.language.named import activation_text, beyond_language
 from hermite.language.parsing import parse
 
@@ -51,7 +41,7 @@ class Activation:
     name: str
     function: Function = field(repr=False)
     slope: Function = field(repr=False)
-    tree: Expression | None = field(default=None, repr=False)
+    tree: ex.Expression | None = field(default=None, repr=False)
     kinks: tuple[float, ...] = ()
     pieces: PiecewisePolynomial | None = field(default=None, repr=False)
     gauss_error: tuple[float, float] | None = field(default=None, repr=False)
@@ -78,7 +68,10 @@ class Activation:
     def for_namespace(self, xp: Any) -> tuple[Function, Function]:
         """(σ, σ') for arrays of the array-API namespace ``xp``; a plain callable goes through NumPy."""
         if self.tree is not None:
-            value, slope = compile_array(self.tree, xp), compile_array(differentiate(self.tree, 0), xp)
+            value, slope = (
+                ex.compile_array(self.tree, xp),
+                ex.compile_array(ex.differentiate(self.tree, 0), xp),
+            )
             return (lambda x: value(x[..., None])), (lambda x: slope(x[..., None]))
         if xp is np:
             return self.function, self.slope
@@ -93,7 +86,7 @@ class Activation:
         if self.tree is not None:
             from fractions import Fraction
 
-            shifted = substitute(self.tree, {0: Sum((Variable(0), Number(Fraction(bias))))})
+            shifted = ex.substitute(self.tree, {0: ex.Sum((ex.Variable(0), ex.Number(Fraction(bias))))})
             return from_expression(shifted, name=f"{self.name} at x + {bias:.6g}")
         value, slope = self.function, self.slope
         return Activation(
@@ -309,10 +302,10 @@ def _from_text(text: str) -> Activation:
     return from_expression(parse(activation_text(bare), activation=True), name=bare)
 
 
-def from_expression(tree: Expression, name: str) -> Activation:
+def from_expression(tree: ex.Expression, name: str) -> Activation:
     """The activation of an expression in one variable."""
     function, slope = (
-        (_relu, _step) if tree == _RELU else (_compiled(tree), _compiled(differentiate(tree, 0)))
+        (_relu, _step) if tree == _RELU else (_compiled(tree), _compiled(ex.differentiate(tree, 0)))
     )
     kinks = kinks_of(tree)
     return Activation(
@@ -327,7 +320,7 @@ def from_expression(tree: Expression, name: str) -> Activation:
 
 
 #: The default activation has a kernel of its own: one pass over the fields is a large part of a simulated step.
-_RELU = Call("relu", (Variable(0),))
+_RELU = ex.Call("relu", (ex.Variable(0),))
 
 
 def _floating(x: Any) -> Array:
@@ -348,14 +341,14 @@ def _step(x: Any) -> Array:
     return positive
 
 
-def _compiled(tree: Expression) -> Function:
-    value = compile_numpy(tree)
+def _compiled(tree: ex.Expression) -> Function:
+    value = ex.compile_numpy(tree)
     return lambda x: value(np.asarray(x)[..., None])
 
 
-def erf_argument(tree: Expression) -> tuple[float, float] | None:
+def erf_argument(tree: ex.Expression) -> tuple[float, float] | None:
     """(κ, b) if the tree is erf(κx + b), else None."""
-    if not (isinstance(tree, Call) and tree.name == "erf"):
+    if not (isinstance(tree, ex.Call) and tree.name == "erf"):
         return None
     argument = from_tree(tree.arguments[0], ())
     if argument is None or argument.degree != 1 or kinks_of(tree.arguments[0]):

@@ -13,13 +13,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from hermite.language.expressions import Expression
+from hermite.language import expressions as ex
+from hermite.language.building import add, negate
+from hermite.language.evaluation import constant_value
 
 Array = npt.NDArray[np.float64]
 Polynomial = tuple[float, ...]  # coefficients, constant first
@@ -113,14 +114,11 @@ def _plain(coefficients: npt.ArrayLike) -> Polynomial:
     return tuple(float(c) for c in np.atleast_1d(np.asarray(coefficients, float)))
 
 
-def kinks_of(tree: Expression, reach: float = 40.0) -> tuple[float, ...]:
+def kinks_of(tree: ex.Expression, reach: float = 40.0) -> tuple[float, ...]:
     """Where an argument of relu, abs, sign, max, … changes its sign, by bisection on a fine grid (sorted)."""
-    from hermite.language.building import add, negate
-    from hermite.language.expressions import Call, compile_numpy, is_constant, postorder
-
-    arguments: list[Expression] = []
-    for node in postorder(tree):
-        if not isinstance(node, Call) or is_constant(node):
+    arguments: list[ex.Expression] = []
+    for node in ex.postorder(tree):
+        if not isinstance(node, ex.Call) or ex.is_constant(node):
             continue
         if node.name in ("relu", "abs", "sign", "heaviside"):
             arguments.append(node.arguments[0])
@@ -131,9 +129,9 @@ def kinks_of(tree: Expression, reach: float = 40.0) -> tuple[float, ...]:
     # An even number of cells: 0 is a grid point, and is found exactly.
     grid = np.linspace(-reach, reach, 16001)
     for argument in arguments:
-        if is_constant(argument):
+        if ex.is_constant(argument):
             continue
-        function = compile_numpy(argument)
+        function = ex.compile_numpy(argument)
         values = function(grid[:, None])
         found.update(grid[np.flatnonzero(values == 0)].tolist() if np.count_nonzero(values == 0) < 50 else [])
         change = np.flatnonzero(values[:-1] * values[1:] < 0)
@@ -153,56 +151,42 @@ def kinks_of(tree: Expression, reach: float = 40.0) -> tuple[float, ...]:
     return tuple(merged)
 
 
-def from_tree(tree: Expression, kinks: tuple[float, ...]) -> PiecewisePolynomial | None:
+def from_tree(tree: ex.Expression, kinks: tuple[float, ...]) -> PiecewisePolynomial | None:
     """The pieces of ``tree`` between ``kinks``, or None if it is not piecewise polynomial."""
-    from hermite.language.expressions import Call, is_constant, postorder
-
-    for node in postorder(tree):
-        if isinstance(node, Call) and not is_constant(node) and node.name not in _PIECEWISE:
+    for node in ex.postorder(tree):
+        if isinstance(node, ex.Call) and not ex.is_constant(node) and node.name not in _PIECEWISE:
             return None
     edges = [kinks[0] - 1.0 if kinks else 0.0, *kinks, kinks[-1] + 1.0 if kinks else 0.0]
     middles = [(a + b) / 2 for a, b in pairwise(edges)]
     return PiecewisePolynomial(kinks, tuple(_piece_at(tree, x) for x in middles))
 
 
-def _piece_at(tree: Expression, x: float) -> Polynomial:
+def _piece_at(tree: ex.Expression, x: float) -> Polynomial:
     """The polynomial that ``tree`` equals around ``x``."""
-    from hermite.language.evaluation import constant_value
-    from hermite.language.expressions import (
-        Call,
-        Hermite,
-        Power,
-        Product,
-        Sum,
-        Variable,
-        is_constant,
-        postorder,
-    )
-
     poly = np.polynomial.polynomial
     value: Any
-    values: dict[Expression, npt.NDArray[Any]] = {}
-    for node in postorder(tree):
+    values: dict[ex.Expression, npt.NDArray[Any]] = {}
+    for node in ex.postorder(tree):
         match node:
-            case _ if is_constant(node):
+            case _ if ex.is_constant(node):
                 value = np.array([constant_value(node)])
-            case Variable():
+            case ex.Variable():
                 value = np.array([0.0, 1.0])
-            case Sum():
+            case ex.Sum():
                 value = values[node.terms[0]]
                 for term in node.terms[1:]:
                     value = poly.polyadd(value, values[term])
-            case Product():
+            case ex.Product():
                 value = values[node.factors[0]]
                 for factor in node.factors[1:]:
                     value = poly.polymul(value, values[factor])
-            case Power():
+            case ex.Power():
                 value = poly.polypow(values[node.base], node.exponent)
-            case Hermite():
+            case ex.Hermite():
                 lower, value = np.zeros(1), np.ones(1)
                 for k in range(node.order):
                     lower, value = value, poly.polysub(poly.polymul(values[node.argument], value), k * lower)
-            case Call():
+            case ex.Call():
                 value = _call_at(node.name, [values[a] for a in node.arguments], x)
             case _:
                 raise TypeError(f"not an expression node: {type(node).__name__}")

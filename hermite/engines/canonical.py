@@ -26,101 +26,90 @@ from hermite.engines.forms import (
 )
 from hermite.engines.signs import by_cells, sign_form
 from hermite.exact.scalars import Scalar
-from hermite.language.nodes import (
-    Call,
-    Expression,
-    Hermite,
-    Power,
-    Product,
-    Sum,
-    Variable,
-    children,
-    is_constant,
-    postorder,
-)
+from hermite.language import nodes as ex
 from hermite.language.printing import to_text
 
 _HALF = Scalar.of(Fraction(1, 2))
 
 
-def canonical(tree: Expression, r: int) -> Form:
+def canonical(tree: ex.Expression, r: int) -> Form:
     """``tree`` as Σ coefficient · monomial, like products collected; raises :class:`Unsupported`."""
-    done: dict[Expression, Form] = {}
+    done: dict[ex.Expression, Form] = {}
     needed = _needed(tree)
-    for node in postorder(tree):
+    for node in ex.postorder(tree):
         if node in needed:
             done[node] = _node(node, r, done)
     return done[tree]
 
 
-def _needed(tree: Expression) -> set[Expression]:
+def _needed(tree: ex.Expression) -> set[ex.Expression]:
     """The nodes that are rewritten: not the maximum of which only the sign counts."""
     needed, left = set(), [tree]
     while left:
         node = left.pop()
         if node not in needed:
             needed.add(node)
-            left += _compared(node) or children(node)
+            left += _compared(node) or ex.children(node)
     return needed
 
 
-def _compared(e: Expression) -> list[Expression]:
+def _compared(e: ex.Expression) -> list[ex.Expression]:
     """The arguments of the (nested) extreme of which ``e`` is the sign; nothing if it is no such sign."""
-    if not (isinstance(e, Call) and e.name in ("sign", "heaviside") and _is_extreme(e.arguments[0])):
+    if not (isinstance(e, ex.Call) and e.name in ("sign", "heaviside") and _is_extreme(e.arguments[0])):
         return []
     out, left = [], [e.arguments[0]]
     while left:
         node = left.pop()
         if _is_extreme(node):
-            left += children(node)
+            left += ex.children(node)
         else:
             out.append(node)
     return out
 
 
-def _node(e: Expression, r: int, done: dict[Expression, Form]) -> Form:
+def _node(e: ex.Expression, r: int, done: dict[ex.Expression, Form]) -> Form:
     zero = (0,) * r
-    if is_constant(e):
+    if ex.is_constant(e):
         return constant_form(constant_scalar(e), r)
     if _compared(e):
-        assert isinstance(e, Call)
+        assert isinstance(e, ex.Call)
         sign = _sign_of_extreme(e.arguments[0], done, r)
         return sign if e.name == "sign" else add(constant_form(_HALF, r), scaled(sign, _HALF))
-    below = [done[c] for c in children(e)]
+    below = [done[c] for c in ex.children(e)]
     match e:
-        case Variable():
+        case ex.Variable():
             return {Monomial((*zero[: e.index], 1, *zero[e.index + 1 :])): Scalar.of(1)}
-        case Sum():
+        case ex.Sum():
             return add(*below)
-        case Product():
+        case ex.Product():
             result = below[0]
             for factor in below[1:]:
                 result = multiply(result, factor)
             return result
-        case Power():
+        case ex.Power():
             return power(below[0], e.exponent, r)
-        case Hermite():
+        case ex.Hermite():
             low, high = constant_form(1, r), below[0]
             if e.order == 0:
                 return low
             for k in range(1, e.order):
                 low, high = high, add(multiply(below[0], high), scaled(low, Scalar.of(-k)))
             return high
-        case Call():
+        case ex.Call():
             return _call(e, below, r)
     raise Unsupported(f"{to_text(e)} has no closed form")
 
 
-def _is_extreme(e: Expression) -> bool:
-    return isinstance(e, Call) and e.name in ("max", "min")
+def _is_extreme(e: ex.Expression) -> bool:
+    return isinstance(e, ex.Call) and e.name in ("max", "min")
 
 
-def _sign_of_extreme(e: Expression, done: dict[Expression, Form], r: int) -> Form:
+def _sign_of_extreme(e: ex.Expression, done: dict[ex.Expression, Form], r: int) -> Form:
     """The sign of a maximum or minimum by those of its arguments: no two arguments need be compared.
 
     max(s, t) = (s + t + |s − t|)/2, where |s − t| = s² + t² − st − s²t² for s and t in {−1, 0, 1}.
     """
-    assert isinstance(e, Call)
+    assert isinstance(e, ex.Call)
     signs = [_sign_of_extreme(a, done, r) if _is_extreme(a) else sign_form(done[a], r) for a in e.arguments]
     side, best = (1 if e.name == "max" else -1), signs[0]
     for own in signs[1:]:
@@ -130,7 +119,7 @@ def _sign_of_extreme(e: Expression, done: dict[Expression, Form], r: int) -> For
     return best
 
 
-def _call(e: Call, below: list[Form], r: int) -> Form:
+def _call(e: ex.Call, below: list[Form], r: int) -> Form:
     half = _HALF
     name, u = e.name, below[0]
     match name:

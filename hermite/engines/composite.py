@@ -20,23 +20,12 @@ from hermite.exact.roots import complex_roots
 from hermite.exact.scalars import Scalar
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
+from hermite.language import nodes as ex
 from hermite.language.building import add, call, multiply, negate, power, substitute
-from hermite.language.nodes import (
-    Call,
-    Expression,
-    Number,
-    Pi,
-    Power,
-    Product,
-    Sum,
-    Variable,
-    children,
-    postorder,
-)
 from hermite.language.normal_form import normal_form, rational_factor
 from hermite.language.printing import to_text
 
-_X = Variable(0)
+_X = ex.Variable(0)
 _ODD, _EVEN = frozenset({"tanh", "erf", "sin"}), frozenset({"cos", "logcosh"})
 
 
@@ -57,14 +46,14 @@ def composite(name: str, u: Form, r: int) -> Form:
     return ridge_form(Ridge(to_text(tree), direction, Scalar.of(1), Scalar.of(0)), r, c)
 
 
-def _along(u: Form, v: Vector) -> Expression:
+def _along(u: Form, v: Vector) -> ex.Expression:
     """u(z) with z = v x/|v|²: then ⟨v, z⟩ = x."""
     size = sum((a * a for a in v), start=Fraction(0))
     point = [a / size for a in v]
-    terms: list[Expression] = []
+    terms: list[ex.Expression] = []
     for key, c in u.items():
         front = prod((x**a for x, a in zip(point, key.powers, strict=True)), start=_rational(c))
-        factors: list[Expression] = [Number(front), power(_X, sum(key.powers))]
+        factors: list[ex.Expression] = [ex.Number(front), power(_X, sum(key.powers))]
         place = next(i for i, a in enumerate(v) if a)
         for g, k in key.ridges:
             slope = _rational(g.scale) * g.direction[place] / v[place]
@@ -77,9 +66,9 @@ def _along(u: Form, v: Vector) -> Expression:
     return add(terms)
 
 
-def _line(slope: Fraction, k: int, offset: Fraction = Fraction(0)) -> Expression:
+def _line(slope: Fraction, k: int, offset: Fraction = Fraction(0)) -> ex.Expression:
     """slope · x^k + offset."""
-    return add((multiply((Number(slope), power(_X, k))), Number(offset)))
+    return add((multiply((ex.Number(slope), power(_X, k))), ex.Number(offset)))
 
 
 def _rational(c: Scalar) -> Fraction:
@@ -88,11 +77,11 @@ def _rational(c: Scalar) -> Fraction:
     return as_fraction(c)
 
 
-def _named(name: str, argument: Expression) -> Expression:
+def _named(name: str, argument: ex.Expression) -> ex.Expression:
     """A ridge as an expression."""
     if name == "logcosh":
         # log(2 cosh(w/2)) = softplus(w) − w/2.
-        return add((call("softplus", (argument,)), multiply((Number(Fraction(-1, 2)), argument))))
+        return add((call("softplus", (argument,)), multiply((ex.Number(Fraction(-1, 2)), argument))))
     if is_composite(name):
         return substitute(tree_of(name), {0: argument})
     return call(name, (argument,))
@@ -104,7 +93,7 @@ def is_composite(name: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def tree_of(name: str) -> Expression:
+def tree_of(name: str) -> ex.Expression:
     """The expression in x that a composite ridge is named after."""
     from hermite.language.parsing import parse
 
@@ -135,13 +124,13 @@ def bound(name: str) -> float | None:
 
     tree = tree_of(name)
     value = enclosure(tree)([flint.arb(0, float("inf"))])
-    if not value.is_finite() and isinstance(tree, Call) and tree.name == "exp":
+    if not value.is_finite() and isinstance(tree, ex.Call) and tree.name == "exp":
         top = _largest(tree.arguments[0])
         value = value if top is None else top.exp()
     return float(abs(value).upper()) * (1 + 1e-9) if value.is_finite() else None
 
 
-def _largest(e: Expression) -> Any:
+def _largest(e: ex.Expression) -> Any:
     """A ball around the maximum of a polynomial that tends to −∞ on both sides: its value at a critical point; else None."""
     from hermite.engines.polynomial import PolynomialEngine
     from hermite.language.nodes import is_polynomial
@@ -164,33 +153,33 @@ def _largest(e: Expression) -> Any:
 
 def complex_value(name: str, x: Any, analytic: bool) -> Any:
     """g over a complex ball: not finite where g is not proved analytic, as ``acb.integral`` asks for."""
-    values: dict[Expression, Any] = {}
-    for node in postorder(tree_of(name)):
-        values[node] = _complex(node, [values[c] for c in children(node)], x, analytic)
+    values: dict[ex.Expression, Any] = {}
+    for node in ex.postorder(tree_of(name)):
+        values[node] = _complex(node, [values[c] for c in ex.children(node)], x, analytic)
     return values[node]
 
 
-def _complex(e: Expression, below: list[Any], x: Any, analytic: bool) -> Any:
+def _complex(e: ex.Expression, below: list[Any], x: Any, analytic: bool) -> Any:
     match e:
-        case Number():
+        case ex.Number():
             return flint.acb(flint.fmpq(e.value.numerator, e.value.denominator))
-        case Pi():
+        case ex.Pi():
             return flint.acb.pi()
-        case Variable():
+        case ex.Variable():
             return x
-        case Sum():
+        case ex.Sum():
             return sum(below[1:], start=below[0])
-        case Product():
+        case ex.Product():
             value = below[0]
             for factor in below[1:]:
                 value = value * factor
             return value
-        case Power():
+        case ex.Power():
             return below[0] ** e.exponent
-        case Call() if e.name == "softplus":
+        case ex.Call() if e.name == "softplus":
             return below[0] / 2 + (2 * (below[0] / 2).cosh()).log(analytic=analytic)
-        case Call() if e.name == "logistic":
+        case ex.Call() if e.name == "logistic":
             return ((below[0] / 2).tanh() + 1) / 2
-        case Call() if e.name in ("tanh", "erf", "sin", "cos", "exp"):
+        case ex.Call() if e.name in ("tanh", "erf", "sin", "cos", "exp"):
             return getattr(below[0], e.name)()
     raise Unsupported(f"{to_text(e)} inside a composite argument")

@@ -11,17 +11,7 @@ from fractions import Fraction
 from math import factorial, prod
 from typing import TYPE_CHECKING, Any
 
-from hermite.language.nodes import (
-    Expression,
-    Hermite,
-    Number,
-    Power,
-    Product,
-    Sum,
-    Variable,
-    children,
-    postorder,
-)
+from hermite.language import nodes as ex
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -66,27 +56,27 @@ class PolynomialEngine:
         )
 
 
-def to_mpoly(tree: Expression, context: Any) -> Any:
+def to_mpoly(tree: ex.Expression, context: Any) -> Any:
     """``tree`` expanded as a sparse polynomial over Q in the generators of ``context``."""
     gens = context.gens()
-    done: dict[Expression, Any] = {}
-    for node in postorder(tree):
-        below = [done[child] for child in children(node)]
+    done: dict[ex.Expression, Any] = {}
+    for node in ex.postorder(tree):
+        below = [done[child] for child in ex.children(node)]
         match node:
-            case Number():
+            case ex.Number():
                 done[node] = context.constant(_rational(node.value))
-            case Variable():
+            case ex.Variable():
                 done[node] = gens[node.index]
-            case Sum():
+            case ex.Sum():
                 done[node] = _balanced_sum(below)
-            case Product():
+            case ex.Product():
                 result = below[0]
                 for factor in below[1:]:
                     result = result * factor
                 done[node] = result
-            case Power():
+            case ex.Power():
                 done[node] = below[0] ** node.exponent
-            case Hermite():
+            case ex.Hermite():
                 done[node] = hermite_polynomial(node.order, below[0], context)
             case _:
                 raise TypeError(f"not a polynomial node: {type(node).__name__}")

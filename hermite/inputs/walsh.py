@@ -21,31 +21,17 @@ from hermite.exact.subspaces import rational
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
 from hermite.indices.closure import Heat, coordinate_leap
+from hermite.language import nodes as ex
 from hermite.language.building import add, call, multiply, power
 from hermite.language.constants import ball, sign_of
 from hermite.language.monomials import Expander
-from hermite.language.nodes import (
-    ONE,
-    Call,
-    Expression,
-    Hermite,
-    Number,
-    Pi,
-    Power,
-    Product,
-    Sum,
-    Variable,
-    is_polynomial,
-    postorder,
-    variables_of,
-)
 from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.target import Target
 
 #: Σ coefficient · atom; the rational part stands at the atom 1.
-Form = dict[Expression, Fraction]
+Form = dict[ex.Expression, Fraction]
 #: Named variables up to which 2^r vertices are visited.
 MOST_VARIABLES = 12
 #: Bits of the balls that prove a coefficient non-zero.
@@ -59,7 +45,7 @@ class Walsh(FrozenReport):
     ``leap``: None for a constant, or where undecided (then ``reason`` says why). ``exactness``: "exact" or "undecided".
     """
 
-    coefficients: dict[tuple[int, ...], Expression]
+    coefficients: dict[tuple[int, ...], ex.Expression]
     leap: int | None
     exactness: str
     reason: str
@@ -92,11 +78,11 @@ def walsh_expansion(f: Target | str) -> Walsh:
         return Walsh({}, None, "undecided", str(doubt))
 
 
-def _expanded(f: Target, tree: Expression) -> Walsh:
-    forms = _polynomial_forms(tree) if is_polynomial(tree) else None
+def _expanded(f: Target, tree: ex.Expression) -> Walsh:
+    forms = _polynomial_forms(tree) if ex.is_polynomial(tree) else None
     forms = _vertex_forms(tree) if forms is None else forms
     coefficients = {s: _expression(form) for s, form in forms.items() if form}
-    doubtful = {s for s, e in coefficients.items() if s and not isinstance(e, Number) and not _nonzero(e)}
+    doubtful = {s for s, e in coefficients.items() if s and not isinstance(e, ex.Number) and not _nonzero(e)}
     most, least = _leap(f.r, set(coefficients) - doubtful), _leap(f.r, set(coefficients))
     if doubtful and most != least:
         names = "*".join(f.variables[i] for i in min(doubtful))
@@ -111,26 +97,26 @@ def _leap(r: int, supports: set[tuple[int, ...]]) -> int | None:
     return coordinate_leap(Heat(r, terms, r))
 
 
-def _polynomial_forms(e: Expression) -> dict[tuple[int, ...], Form] | None:
+def _polynomial_forms(e: ex.Expression) -> dict[tuple[int, ...], Form] | None:
     """Monomials with exponents modulo 2; None if the polynomial is too large to expand."""
     expander = Expander(budget=2_000_000)
-    for node in postorder(e):
+    for node in ex.postorder(e):
         expander.expand(node)
     polynomial = expander.done[e]
     if polynomial is None:
         return None
     out: dict[tuple[int, ...], Form] = {}
     for monomial, c in polynomial.items():
-        _accumulate(out.setdefault(tuple(i for i, a in monomial if a % 2), {}), {ONE: c}, 1)
+        _accumulate(out.setdefault(tuple(i for i, a in monomial if a % 2), {}), {ex.ONE: c}, 1)
     return out
 
 
-def _vertex_forms(e: Expression) -> dict[tuple[int, ...], Form]:
+def _vertex_forms(e: ex.Expression) -> dict[tuple[int, ...], Form]:
     """f at every vertex, then the fast Walsh transform: 2^-r Σ_x f(x) χ_S(x)."""
-    places = sorted(variables_of(e))
+    places = sorted(ex.variables_of(e))
     if len(places) > MOST_VARIABLES:
         raise Undecided(f"more than {MOST_VARIABLES} variables: the 2^r vertices are not visited")
-    nodes = postorder(e)
+    nodes = ex.postorder(e)
     k = len(places)
     table = [
         _value(nodes, {v: Fraction(-1 if x >> j & 1 else 1) for j, v in enumerate(places)})
@@ -161,41 +147,41 @@ def _accumulate(total: Form, part: Form, factor: Fraction | int) -> None:
             total.pop(atom, None)
 
 
-def _value(nodes: list[Expression], at: dict[int, Fraction]) -> Form:
+def _value(nodes: list[ex.Expression], at: dict[int, Fraction]) -> Form:
     """The last of ``nodes`` (in postorder) at a vertex."""
-    values: dict[Expression, Form] = {}
+    values: dict[ex.Expression, Form] = {}
     spend(3 * len(nodes))
     form: Form
     low: Form
     for node in nodes:
         match node:
-            case Number():
-                form = {ONE: node.value} if node.value else {}
-            case Variable():
-                form = {ONE: at[node.index]}
-            case Sum():
+            case ex.Number():
+                form = {ex.ONE: node.value} if node.value else {}
+            case ex.Variable():
+                form = {ex.ONE: at[node.index]}
+            case ex.Sum():
                 form = {}
                 for term in node.terms:
                     _accumulate(form, values[term], 1)
-            case Product():
-                form = {ONE: Fraction(1)}
+            case ex.Product():
+                form = {ex.ONE: Fraction(1)}
                 for factor in node.factors:
                     form = _times(form, values[factor])
-            case Power() if node.exponent >= 0:
-                form = {ONE: Fraction(1)}
+            case ex.Power() if node.exponent >= 0:
+                form = {ex.ONE: Fraction(1)}
                 for _ in range(node.exponent):
                     form = _times(form, values[node.base])
-            case Power():
+            case ex.Power():
                 form = _atom(power(_expression(values[node.base]), node.exponent))
-            case Hermite():
-                low, form = {}, {ONE: Fraction(1)}
+            case ex.Hermite():
+                low, form = {}, {ex.ONE: Fraction(1)}
                 for n in range(node.order):
                     following = _times(values[node.argument], form)
                     _accumulate(following, low, -n)
                     low, form = form, following
-            case Call():
+            case ex.Call():
                 form = _call(node.name, [values[a] for a in node.arguments])
-            case Pi():
+            case ex.Pi():
                 form = {node: Fraction(1)}
             case _:
                 raise TypeError(f"not an expression node: {type(node).__name__}")
@@ -223,9 +209,9 @@ def _call(name: str, x: list[Form]) -> Form:
                 best = other if (ahead > 0) == (name == "max") and ahead else best
             return best
         case "sign":
-            return _scaled({ONE: Fraction(1)}, _sign(u))
+            return _scaled({ex.ONE: Fraction(1)}, _sign(u))
         case "heaviside":
-            return _scaled({ONE: Fraction(1, 2)}, 1 + _sign(u))
+            return _scaled({ex.ONE: Fraction(1, 2)}, 1 + _sign(u))
         case "relu":
             return u if _sign(u) > 0 else {}
         case "abs":
@@ -238,16 +224,16 @@ def _call(name: str, x: list[Form]) -> Form:
         case "sin" | "tanh" | "erf":
             return _scaled(positive, -1)
         case "logistic":
-            return _difference({ONE: Fraction(1)}, positive)
+            return _difference({ex.ONE: Fraction(1)}, positive)
         case "softplus":
             return _difference(positive, _scaled(u, -1))
         case _:
             return positive
 
 
-def _atom(e: Expression) -> Form:
-    if isinstance(e, Number):
-        return {ONE: e.value} if e.value else {}
+def _atom(e: ex.Expression) -> Form:
+    if isinstance(e, ex.Number):
+        return {ex.ONE: e.value} if e.value else {}
     return {e: Fraction(1)}
 
 
@@ -269,10 +255,10 @@ def _sign(u: Form) -> int:
     return sign
 
 
-def _expression(form: Form) -> Expression:
-    return add([multiply((Number(c), atom)) for atom, c in form.items()])
+def _expression(form: Form) -> ex.Expression:
+    return add([multiply((ex.Number(c), atom)) for atom, c in form.items()])
 
 
-def _nonzero(e: Expression) -> bool:
+def _nonzero(e: ex.Expression) -> bool:
     """Whether a ball proves that a constant is not zero."""
     return not ball(e, _BITS).contains(0)

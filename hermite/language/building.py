@@ -6,90 +6,75 @@ from collections.abc import Iterable
 from fractions import Fraction
 from math import isqrt
 
+from hermite.language import nodes as ex
 from hermite.language.constants import bounded, rational_power
-from hermite.language.nodes import (
-    ONE,
-    ZERO,
-    Call,
-    Expression,
-    Hermite,
-    Number,
-    Power,
-    Product,
-    Sum,
-    Variable,
-    children,
-    is_constant,
-    postorder,
-    with_children,
-)
 
 
-def add(terms: Iterable[Expression]) -> Expression:
+def add(terms: Iterable[ex.Expression]) -> ex.Expression:
     """The sum, nested sums flattened, rational numbers folded into one last term.
 
     Raises :class:`hermite.language.constants.TooLarge` if a folded number has more than 400 digits.
     """
     constant, rest = Fraction(0), []
     for term in terms:
-        for part in term.terms if isinstance(term, Sum) else (term,):
-            if isinstance(part, Number):
+        for part in term.terms if isinstance(term, ex.Sum) else (term,):
+            if isinstance(part, ex.Number):
                 constant = bounded(constant + part.value)
             else:
                 rest.append(part)
     if constant or not rest:
-        rest.append(Number(constant))
-    return rest[0] if len(rest) == 1 else Sum(tuple(rest))
+        rest.append(ex.Number(constant))
+    return rest[0] if len(rest) == 1 else ex.Sum(tuple(rest))
 
 
-def multiply(factors: Iterable[Expression]) -> Expression:
+def multiply(factors: Iterable[ex.Expression]) -> ex.Expression:
     """The product, nested products flattened, rational numbers folded into one first factor.
 
     Raises :class:`hermite.language.constants.TooLarge` if a folded number has more than 400 digits.
     """
     constant, rest = Fraction(1), []
     for factor in factors:
-        for part in factor.factors if isinstance(factor, Product) else (factor,):
-            if isinstance(part, Number):
+        for part in factor.factors if isinstance(factor, ex.Product) else (factor,):
+            if isinstance(part, ex.Number):
                 constant = bounded(constant * part.value) if part.value != 1 else constant
             else:
                 rest.append(part)
     if not constant:
-        return ZERO
+        return ex.ZERO
     if constant != 1 or not rest:
-        rest.insert(0, Number(constant))
-    return rest[0] if len(rest) == 1 else Product(tuple(rest))
+        rest.insert(0, ex.Number(constant))
+    return rest[0] if len(rest) == 1 else ex.Product(tuple(rest))
 
 
-def power(base: Expression, exponent: int) -> Expression:
+def power(base: ex.Expression, exponent: int) -> ex.Expression:
     """``base`` to an integer power; a negative one is for non-zero constants only (the caller proves it)."""
     if exponent == 1:
         return base
-    if isinstance(base, Number):
+    if isinstance(base, ex.Number):
         value = rational_power(base.value, abs(exponent))
-        return Number(value if exponent >= 0 else 1 / value)
-    return ONE if exponent == 0 else Power(base, exponent)
+        return ex.Number(value if exponent >= 0 else 1 / value)
+    return ex.ONE if exponent == 0 else ex.Power(base, exponent)
 
 
-def negate(e: Expression) -> Expression:
+def negate(e: ex.Expression) -> ex.Expression:
     """-e."""
-    return multiply((Number(Fraction(-1)), e))
+    return multiply((ex.Number(Fraction(-1)), e))
 
 
-def call(name: str, arguments: tuple[Expression, ...]) -> Expression:
+def call(name: str, arguments: tuple[ex.Expression, ...]) -> ex.Expression:
     """A function; those that take rationals to rationals are folded, sqrt(u^2) is abs(u)."""
     u = arguments[0]
-    if name == "sqrt" and not is_constant(u):
+    if name == "sqrt" and not ex.is_constant(u):
         root = square_root(u)
         if root is None:
             raise ValueError("sqrt of something that is neither a constant nor a square")
         return root
-    if all(isinstance(a, Number) for a in arguments):
-        values = [a.value for a in arguments if isinstance(a, Number)]
+    if all(isinstance(a, ex.Number) for a in arguments):
+        values = [a.value for a in arguments if isinstance(a, ex.Number)]
         folded = _fold(name, values)
         if folded is not None:
-            return Number(folded)
-    return Call(name, arguments)
+            return ex.Number(folded)
+    return ex.Call(name, arguments)
 
 
 def _fold(name: str, x: list[Fraction]) -> Fraction | None:
@@ -121,44 +106,44 @@ def _fold(name: str, x: list[Fraction]) -> Fraction | None:
             return None
 
 
-def square_root(e: Expression) -> Expression | None:
+def square_root(e: ex.Expression) -> ex.Expression | None:
     """The u >= 0 with u^2 = e, if ``e`` is written as a square: u^2, u*u, products of squares, 4*u^2."""
-    parts: list[Expression] = []
-    for factor in e.factors if isinstance(e, Product) else (e,):
-        if isinstance(factor, Power) and factor.exponent % 2 == 0 and not is_constant(factor):
+    parts: list[ex.Expression] = []
+    for factor in e.factors if isinstance(e, ex.Product) else (e,):
+        if isinstance(factor, ex.Power) and factor.exponent % 2 == 0 and not ex.is_constant(factor):
             parts.append(call("abs", (power(factor.base, factor.exponent // 2),)))
-        elif isinstance(factor, Number) and factor.value >= 0:
+        elif isinstance(factor, ex.Number) and factor.value >= 0:
             parts.append(call("sqrt", (factor,)))
-        elif isinstance(e, Product) and e.factors == (factor, factor):
+        elif isinstance(e, ex.Product) and e.factors == (factor, factor):
             return call("abs", (factor,))
         else:
             return None
     return multiply(parts)
 
 
-def rebuild(e: Expression, below: tuple[Expression, ...]) -> Expression:
+def rebuild(e: ex.Expression, below: tuple[ex.Expression, ...]) -> ex.Expression:
     """The node ``e`` over new sub-expressions, flattened and folded."""
     match e:
-        case Sum():
+        case ex.Sum():
             return add(below)
-        case Product():
+        case ex.Product():
             return multiply(below)
-        case Power():
+        case ex.Power():
             return power(below[0], e.exponent)
-        case Hermite():
-            return Hermite(e.order, below[0])
-        case Call():
+        case ex.Hermite():
+            return ex.Hermite(e.order, below[0])
+        case ex.Call():
             return call(e.name, below)
         case _:
-            return with_children(e, below)
+            return ex.with_children(e, below)
 
 
-def substitute(e: Expression, values: dict[int, Expression]) -> Expression:
+def substitute(e: ex.Expression, values: dict[int, ex.Expression]) -> ex.Expression:
     """``e`` with variable number i replaced by ``values[i]``; the others stay."""
-    new: dict[Expression, Expression] = {}
-    for node in postorder(e):
-        if isinstance(node, Variable):
+    new: dict[ex.Expression, ex.Expression] = {}
+    for node in ex.postorder(e):
+        if isinstance(node, ex.Variable):
             new[node] = values.get(node.index, node)
         else:
-            new[node] = rebuild(node, tuple(new[child] for child in children(node)))
+            new[node] = rebuild(node, tuple(new[child] for child in ex.children(node)))
     return new[e]

@@ -10,26 +10,14 @@ from typing import Any
 
 import flint
 
-from hermite.language.nodes import (
-    Call,
-    Expression,
-    Hermite,
-    Number,
-    Pi,
-    Power,
-    Product,
-    Sum,
-    Variable,
-    children,
-    postorder,
-)
+from hermite.language import nodes as ex
 
 
-def enclosure(e: Expression) -> Callable[[Sequence[Any]], Any]:
+def enclosure(e: ex.Expression) -> Callable[[Sequence[Any]], Any]:
     """z (r balls) ↦ a ball that contains e(z) for every z of the box."""
-    nodes = postorder(e)
+    nodes = ex.postorder(e)
     place = {node: i for i, node in enumerate(nodes)}
-    below = [tuple(place[child] for child in children(node)) for node in nodes]
+    below = [tuple(place[child] for child in ex.children(node)) for node in nodes]
 
     def function(z: Sequence[Any]) -> Any:
         values: list[Any] = []
@@ -40,26 +28,26 @@ def enclosure(e: Expression) -> Callable[[Sequence[Any]], Any]:
     return function
 
 
-def _value(e: Expression, x: list[Any], z: Sequence[Any]) -> Any:
+def _value(e: ex.Expression, x: list[Any], z: Sequence[Any]) -> Any:
     match e:
-        case Number():
+        case ex.Number():
             return flint.arb(flint.fmpq(e.value.numerator, e.value.denominator))
-        case Pi():
+        case ex.Pi():
             return flint.arb.pi()
-        case Variable():
+        case ex.Variable():
             return z[e.index]
-        case Sum():
+        case ex.Sum():
             return sum(x[1:], start=x[0])
-        case Product():
+        case ex.Product():
             total = x[0]
             for factor in x[1:]:
                 total = total * factor
             return total
-        case Power():
+        case ex.Power():
             return power(x[0], e.exponent)
-        case Hermite():
+        case ex.Hermite():
             return hermite_value(e.order, x[0])
-        case Call():
+        case ex.Call():
             return _call(e.name, x)
     raise TypeError(f"no enclosure of {type(e).__name__}")
 

@@ -11,20 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.language import nodes as ex
 from hermite.language.constants import sharp_ball
-from hermite.language.nodes import (
-    Call,
-    Expression,
-    Hermite,
-    Number,
-    Power,
-    Product,
-    Sum,
-    Variable,
-    children,
-    is_constant,
-    postorder,
-)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +23,7 @@ _LONG_SUM = 16
 _BLOCK = 1 << 20
 
 
-def compile_numpy(e: Expression) -> Callable[[NDArray[Any]], NDArray[Any]]:
+def compile_numpy(e: ex.Expression) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """A function of NumPy arrays z of shape (..., r), returning e(z) of shape (...) in the same precision.
 
     Raises :class:`InputError` if a constant does not fit a float.
@@ -59,16 +47,16 @@ def compile_numpy(e: Expression) -> Callable[[NDArray[Any]], NDArray[Any]]:
     return function
 
 
-def compile_array(e: Expression, xp: Any) -> Callable[[Any], Any]:
+def compile_array(e: ex.Expression, xp: Any) -> Callable[[Any], Any]:
     """:func:`compile_numpy` for arrays of an array-API namespace ``xp`` (torch, array_api_strict)."""
     plan, constants, _ = _plan(e, long_sums=False)
     return lambda z: _run(plan, constants, e, z, xp)
 
 
-def constant_value(e: Expression) -> float:
+def constant_value(e: ex.Expression) -> float:
     """The float of a constant expression, 0 where 2048 bits do not tell it from 0; raises :class:`InputError` if it overflows."""
     try:
-        value = float(e.value) if isinstance(e, Number) else _middle(sharp_ball(e))
+        value = float(e.value) if isinstance(e, ex.Number) else _middle(sharp_ball(e))
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
@@ -80,23 +68,23 @@ def _middle(ball: Any) -> float:
     return 0.0 if ball.contains(0) else float(ball.mid())
 
 
-def _plan(e: Expression, *, long_sums: bool) -> tuple[list[Any], dict[Expression, float], int]:
+def _plan(e: ex.Expression, *, long_sums: bool) -> tuple[list[Any], dict[ex.Expression, float], int]:
     """What to evaluate in turn (nodes, or :class:`_Monomials` for a sum), the constants, numbers per row."""
-    fused: dict[Expression, _Monomials] = {}
+    fused: dict[ex.Expression, _Monomials] = {}
     if long_sums:
-        for node in postorder(e):
-            if isinstance(node, Sum) and (monomials := _Monomials.of(node)) is not None:
+        for node in ex.postorder(e):
+            if isinstance(node, ex.Sum) and (monomials := _Monomials.of(node)) is not None:
                 fused[node] = monomials
     needed = _needed(e, fused)
-    order = [node for node in postorder(e) if node in needed]
-    constants = {node: constant_value(node) for node in order if is_constant(node)}
+    order = [node for node in ex.postorder(e) if node in needed]
+    constants = {node: constant_value(node) for node in order if ex.is_constant(node)}
     plan = [(node, fused.get(node)) for node in order if node not in constants]
     return plan, constants, len(plan) + 2 * sum(len(m.coefficients) for m in fused.values()) + 1
 
 
-def _needed(e: Expression, fused: dict[Expression, _Monomials]) -> set[Expression]:
+def _needed(e: ex.Expression, fused: dict[ex.Expression, _Monomials]) -> set[ex.Expression]:
     """Nodes that must be evaluated one by one: not those inside a constant or a fused monomial."""
-    needed: set[Expression] = set()
+    needed: set[ex.Expression] = set()
     stack = [e]
     while stack:
         node = stack.pop()
@@ -105,38 +93,38 @@ def _needed(e: Expression, fused: dict[Expression, _Monomials]) -> set[Expressio
         needed.add(node)
         if node in fused:
             stack.extend(fused[node].others)
-        elif not is_constant(node):
-            stack.extend(children(node))
+        elif not ex.is_constant(node):
+            stack.extend(ex.children(node))
     return needed
 
 
-def _run(plan: list[Any], constants: dict[Expression, float], e: Expression, z: Any, xp: Any) -> Any:
-    values: dict[Expression, Any] = dict(constants)
+def _run(plan: list[Any], constants: dict[ex.Expression, float], e: ex.Expression, z: Any, xp: Any) -> Any:
+    values: dict[ex.Expression, Any] = dict(constants)
     for node, monomials in plan:
         values[node] = _value(node, values, z, xp) if monomials is None else monomials.evaluate(values, z)
     return xp.zeros_like(z[..., 0]) + values[e] if e in constants else values[e]
 
 
-def _value(node: Expression, values: dict[Expression, Any], z: Any, xp: Any) -> Any:
+def _value(node: ex.Expression, values: dict[ex.Expression, Any], z: Any, xp: Any) -> Any:
     """The array of one node from those of its children."""
     match node:
-        case Variable():
+        case ex.Variable():
             return z[..., node.index]
-        case Sum():
+        case ex.Sum():
             total = values[node.terms[0]]
             for term in node.terms[1:]:
                 total = total + values[term]
             return total
-        case Product():
+        case ex.Product():
             result = values[node.factors[0]]
             for factor in node.factors[1:]:
                 result = result * values[factor]
             return result
-        case Power():
+        case ex.Power():
             return integer_power(values[node.base], node.exponent, xp)
-        case Hermite():
+        case ex.Hermite():
             return hermite(values[node.argument], node.order, xp)
-        case Call():
+        case ex.Call():
             zero = xp.zeros_like(z[..., 0])
             return call_function(node.name, [zero + values[a] for a in node.arguments], xp)
         case _:
@@ -146,7 +134,7 @@ def _value(node: Expression, values: dict[Expression, Any], z: Any, xp: Any) -> 
 class _Monomials:
     """The monomials of a long sum: value sum_t c_t prod_j z_j^n_tj, plus the ``others`` added one by one."""
 
-    def __init__(self, terms: list[tuple[float, dict[int, int]]], others: list[Expression]) -> None:
+    def __init__(self, terms: list[tuple[float, dict[int, int]]], others: list[ex.Expression]) -> None:
         import numpy as np
 
         self.coefficients = np.array([c for c, _ in terms])
@@ -158,7 +146,7 @@ class _Monomials:
             self.columns.append((j, np.array(where), np.array([terms[t][1][j] for t in where])))
 
     @classmethod
-    def of(cls, e: Sum) -> _Monomials | None:
+    def of(cls, e: ex.Sum) -> _Monomials | None:
         """The monomials among the terms of ``e``, or None if there are few."""
         terms, others = [], []
         for term in e.terms:
@@ -169,7 +157,7 @@ class _Monomials:
                 terms.append(monomial)
         return cls(terms, others) if len(terms) >= _LONG_SUM else None
 
-    def evaluate(self, values: dict[Expression, Any], z: NDArray[Any]) -> NDArray[Any]:
+    def evaluate(self, values: dict[ex.Expression, Any], z: NDArray[Any]) -> NDArray[Any]:
         """Values of shape (N,) at z of shape (N, r)."""
         import numpy as np
 
@@ -186,16 +174,16 @@ class _Monomials:
         return total
 
 
-def _as_monomial(e: Expression) -> tuple[float, dict[int, int]] | None:
+def _as_monomial(e: ex.Expression) -> tuple[float, dict[int, int]] | None:
     """(coefficient, exponents) if ``e`` is a constant times powers of variables."""
     coefficient = 1.0
     exponents: dict[int, int] = {}
-    for factor in e.factors if isinstance(e, Product) else (e,):
-        if is_constant(factor):
+    for factor in e.factors if isinstance(e, ex.Product) else (e,):
+        if ex.is_constant(factor):
             coefficient *= constant_value(factor)
             continue
-        base, n = (factor.base, factor.exponent) if isinstance(factor, Power) else (factor, 1)
-        if not isinstance(base, Variable):
+        base, n = (factor.base, factor.exponent) if isinstance(factor, ex.Power) else (factor, 1)
+        if not isinstance(base, ex.Variable):
             return None
         if n:
             exponents[base.index] = exponents.get(base.index, 0) + n

@@ -17,21 +17,9 @@ from fractions import Fraction
 from math import lcm, prod
 
 from hermite.errors import InputError
+from hermite.language import nodes as ex
 from hermite.language.gram import Matrix, congruent, is_positive_definite
 from hermite.language.monomials import Expander, Monomial, Polynomial, approximate, is_exact
-from hermite.language.nodes import (
-    Call,
-    Expression,
-    Hermite,
-    Number,
-    Power,
-    Product,
-    Sum,
-    Variable,
-    children,
-    is_constant,
-    postorder,
-)
 
 #: A linear or quadratic form: ((monomial, coefficient), ...), sorted.
 Form = tuple[tuple[Monomial, Fraction], ...]
@@ -68,12 +56,14 @@ class Bounds:
     capped: bool = False
 
 
-def check_finite_variance(e: Expression, r: int, gram: Matrix | None) -> None:
+def check_finite_variance(e: ex.Expression, r: int, gram: Matrix | None) -> None:
     """Raise :class:`InputError` unless E f^2 is proved finite for u ~ N(0, gram) in r variables."""
-    nodes = postorder(e)
-    if not any(isinstance(node, Call) and node.name == "exp" and not is_constant(node) for node in nodes):
+    nodes = ex.postorder(e)
+    if not any(
+        isinstance(node, ex.Call) and node.name == "exp" and not ex.is_constant(node) for node in nodes
+    ):
         return
-    bounds: dict[Expression, Bounds] = {}
+    bounds: dict[ex.Expression, Bounds] = {}
     expander = Expander()
     inside = _inside_exp(nodes)
     for node in nodes:
@@ -92,12 +82,12 @@ def check_finite_variance(e: Expression, r: int, gram: Matrix | None) -> None:
             )
 
 
-def _inside_exp(nodes: list[Expression]) -> set[Expression]:
+def _inside_exp(nodes: list[ex.Expression]) -> set[ex.Expression]:
     """The sub-expressions that stand somewhere in the argument of an exp."""
-    inside: set[Expression] = set()
+    inside: set[ex.Expression] = set()
     for node in reversed(nodes):
-        if node in inside or (isinstance(node, Call) and node.name == "exp"):
-            inside.update(children(node))
+        if node in inside or (isinstance(node, ex.Call) and node.name == "exp"):
+            inside.update(ex.children(node))
     return inside
 
 
@@ -128,36 +118,40 @@ def _decays(form: Form, r: int, gram: Matrix | None, margin: Fraction) -> bool:
     return is_positive_definite(a)
 
 
-def _bounds(e: Expression, known: dict[Expression, Bounds]) -> Bounds:
+def _bounds(e: ex.Expression, known: dict[ex.Expression, Bounds]) -> Bounds:
     """The bounds of one node from those of its children."""
-    if is_constant(e):
+    if ex.is_constant(e):
         return _constant(e)
     match e:
-        case Variable():
+        case ex.Variable():
             up, down = _form({((e.index, 1),): Fraction(1)}), _form({((e.index, 1),): Fraction(-1)})
             return Bounds(1, _NOTHING, _NOTHING, _NOTHING, frozenset({up}), frozenset({down}))
-        case Sum():
+        case ex.Sum():
             return _sum([known[t] for t in e.terms])
-        case Product():
+        case ex.Product():
             return _product([known[f] for f in e.factors], e.factors)
-        case Power():
+        case ex.Power():
             return _power(known[e.base], e.exponent)
-        case Hermite():
+        case ex.Hermite():
             u = known[e.argument]
             growth = None if u.growth is None else _union([_scale(u.growth, Fraction(e.order)), _NOTHING])
             order = None if u.order is None else u.order * e.order
             flat = _NOTHING if order is not None and order <= 1 else None
             return Bounds(order, flat, flat, growth)
-        case Call():
+        case ex.Call():
             return _call(e, [known[a] for a in e.arguments])
         case _:
             raise TypeError(f"not an expression node: {type(e).__name__}")
 
 
-def _sharpen(e: Expression, b: Bounds, expander: Expander | None) -> Bounds:
+def _sharpen(e: ex.Expression, b: Bounds, expander: Expander | None) -> Bounds:
     """Add what the sign, the polynomial growth and an explicit expansion give."""
     upper, lower, growth, capped = b.upper, b.lower, b.growth, b.capped
-    if expander is not None and isinstance(e, (Sum, Product, Power, Hermite)) and not is_constant(e):
+    if (
+        expander is not None
+        and isinstance(e, (ex.Sum, ex.Product, ex.Power, ex.Hermite))
+        and not ex.is_constant(e)
+    ):
         polynomial = expander.done[e]
         if polynomial is not None and (b.order is None or b.order > 1):
             exact = e not in expander.inexact
@@ -175,8 +169,8 @@ def _sharpen(e: Expression, b: Bounds, expander: Expander | None) -> Bounds:
     return Bounds(b.order, upper, lower, growth, b.above, b.below, b.sign, capped)
 
 
-def _constant(e: Expression) -> Bounds:
-    value = e.value if isinstance(e, Number) else approximate(e)
+def _constant(e: ex.Expression) -> Bounds:
+    value = e.value if isinstance(e, ex.Number) else approximate(e)
     sign = 0 if abs(value) <= _MARGIN and value else (value > 0) - (value < 0)
     return Bounds(0, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING, sign, True)
 
@@ -200,14 +194,14 @@ def _max_order(parts: list[Bounds]) -> int | None:
     return None if None in orders else max(order for order in orders if order is not None)
 
 
-def _product(parts: list[Bounds], factors: tuple[Expression, ...]) -> Bounds:
+def _product(parts: list[Bounds], factors: tuple[ex.Expression, ...]) -> Bounds:
     """Products: a constant times the rest, or two factors that grow linearly, 2|ab| <= a^2 + b^2."""
     orders = [p.order for p in parts]
     order = None if None in orders else sum(order for order in orders if order is not None)
     growth = _add_all(p.growth for p in parts)
     sign = prod(p.sign for p in parts)
-    if is_constant(factors[0]) and len(parts) > 1 and parts[0].sign:
-        c = factors[0].value if isinstance(factors[0], Number) else approximate(factors[0])
+    if ex.is_constant(factors[0]) and len(parts) > 1 and parts[0].sign:
+        c = factors[0].value if isinstance(factors[0], ex.Number) else approximate(factors[0])
         u = parts[1] if len(parts) == 2 else _product(parts[1:], factors[1:])
         up, low, above, below = (_scale_some(forms, abs(c)) for forms in (u.upper, u.lower, u.above, u.below))
         if c < 0:
@@ -234,7 +228,7 @@ def _bounded(sign: int = 0) -> Bounds:
     return Bounds(0, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING, sign, True)
 
 
-def _call(e: Call, u: list[Bounds]) -> Bounds:
+def _call(e: ex.Call, u: list[Bounds]) -> Bounds:
     """A named function; relu, abs, softplus, max and min are bounded by their arguments."""
     name, x = e.name, u[0]
     if name in _BOUNDED:

@@ -5,20 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from hermite.errors import InputError
+from hermite.language import nodes as ex
 from hermite.language.constants import MAX_DIGITS, ball
-from hermite.language.nodes import (
-    Call,
-    Expression,
-    Hermite,
-    Number,
-    Pi,
-    Power,
-    Product,
-    Sum,
-    Variable,
-    children,
-    is_constant,
-)
 
 #: ((variable, exponent), ...) with rising variables; () is the constant.
 Monomial = tuple[tuple[int, int], ...]
@@ -28,7 +16,7 @@ Polynomial = dict[Monomial, Fraction]
 _SMALLEST, _LARGEST = 2000, 1400
 
 
-def approximate(e: Expression) -> Fraction:
+def approximate(e: ex.Expression) -> Fraction:
     """The midpoint of a 128-bit ball around a constant, moved away from zero to 2^-2000 if it is nearer.
 
     Raises :class:`InputError` for a constant above 10^400 (sums and products of constants may reach it).
@@ -45,9 +33,9 @@ def approximate(e: Expression) -> Fraction:
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-def is_exact(e: Expression) -> bool:
+def is_exact(e: ex.Expression) -> bool:
     """Whether a node is neither pi nor a function of constants."""
-    return not isinstance(e, Pi) and not (isinstance(e, Call) and is_constant(e))
+    return not isinstance(e, ex.Pi) and not (isinstance(e, ex.Call) and ex.is_constant(e))
 
 
 class Expander:
@@ -58,36 +46,36 @@ class Expander:
 
     def __init__(self, budget: int = 100_000) -> None:
         self.budget = budget
-        self.done: dict[Expression, Polynomial | None] = {}
-        self.inexact: set[Expression] = set()
+        self.done: dict[ex.Expression, Polynomial | None] = {}
+        self.inexact: set[ex.Expression] = set()
 
-    def expand(self, e: Expression) -> Polynomial | None:
+    def expand(self, e: ex.Expression) -> Polynomial | None:
         """``e`` expanded, irrational constants to 128 bits; None if it is no polynomial or costs too much."""
-        below = children(e)
+        below = ex.children(e)
         if not is_exact(e) or any(child in self.inexact for child in below):
             self.inexact.add(e)
         if e not in self.done:
             self.done[e] = self._node(e, [self.done[child] for child in below])
         return self.done[e]
 
-    def _node(self, node: Expression, below: list[Polynomial | None]) -> Polynomial | None:
-        if isinstance(node, Number):
+    def _node(self, node: ex.Expression, below: list[Polynomial | None]) -> Polynomial | None:
+        if isinstance(node, ex.Number):
             return {(): node.value} if node.value else {}
-        if is_constant(node):
+        if ex.is_constant(node):
             return {(): approximate(node)}
-        if isinstance(node, Variable):
+        if isinstance(node, ex.Variable):
             return {((node.index, 1),): Fraction(1)}
         parts = [part for part in below if part is not None]
         if len(parts) < len(below):
             return None
         match node:
-            case Sum():
+            case ex.Sum():
                 return self._add(parts)
-            case Product():
+            case ex.Product():
                 return self._multiply(parts)
-            case Power():
+            case ex.Power():
                 return self._multiply(parts * node.exponent)
-            case Hermite():
+            case ex.Hermite():
                 return self._hermite(parts[0], node.order)
             case _:
                 return None

@@ -19,6 +19,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from hermite.errors import InputError
+from hermite.language import nodes as ex
 from hermite.language.building import add, call, multiply, negate, power, substitute
 from hermite.language.constants import TooLarge, check_size, sign_of
 from hermite.language.limits import (
@@ -32,20 +33,6 @@ from hermite.language.limits import (
     check_work,
 )
 from hermite.language.named import NAMED, values_of
-from hermite.language.nodes import (
-    NARY,
-    ZERO,
-    Expression,
-    Hermite,
-    Number,
-    Pi,
-    Power,
-    Product,
-    Variable,
-    children,
-    is_constant,
-    postorder,
-)
 from hermite.language.sympy_text import is_sympy
 from hermite.language.tokens import Token, error_at, read_number, tokenize
 
@@ -58,13 +45,13 @@ FUNCTION_NAMES = {
 #: … and the shorthands whose text the language can write.
 _SHORTHANDS = tuple(name for name, one in NAMED.items() if one.pair is None)
 _FUNCTIONS = (*FUNCTION_NAMES, *_SHORTHANDS)
-_VARIABLES = [Variable(i) for i in range(MAX_VARIABLES)]
+_VARIABLES = [ex.Variable(i) for i in range(MAX_VARIABLES)]
 _HERMITE = re.compile(r"He([0-9]+)")
 _DEFAULT_VARIABLE = re.compile(r"z([0-9]+)")
 _OPERAND = "a number, a variable, a function or '('"
 
 
-def parse(text: str, *, activation: bool = False, variables: Sequence[str] | None = None) -> Expression:
+def parse(text: str, *, activation: bool = False, variables: Sequence[str] | None = None) -> ex.Expression:
     """The exact tree of ``text``.
 
     Variables are z1, z2, ..., z20; with ``activation`` the only one is x; ``variables`` lists other names.
@@ -105,13 +92,13 @@ class _Frame:
 
     column: int
     function: str | None = None
-    arguments: list[Expression] = field(default_factory=list)
-    terms: list[Expression] = field(default_factory=list)
-    factors: list[Expression] = field(default_factory=list)
+    arguments: list[ex.Expression] = field(default_factory=list)
+    terms: list[ex.Expression] = field(default_factory=list)
+    factors: list[ex.Expression] = field(default_factory=list)
     sign: int = 1
     power_sign: int = 1
     divide_at: int = 0
-    powers: list[tuple[int, Expression, int]] = field(default_factory=list)
+    powers: list[tuple[int, ex.Expression, int]] = field(default_factory=list)
 
 
 class _Parser:
@@ -126,9 +113,9 @@ class _Parser:
         self.operands = 0
         self.constants = 0
         self.calls = 0
-        self.numbers: dict[str, Number] = {}
+        self.numbers: dict[str, ex.Number] = {}
 
-    def run(self) -> Expression:
+    def run(self) -> ex.Expression:
         """Alternate between operands and operators until the text ends."""
         while True:
             atom = self.operand()
@@ -145,7 +132,7 @@ class _Parser:
             self.token = next(self.tokens)
         return token
 
-    def operand(self) -> Expression | None:
+    def operand(self) -> ex.Expression | None:
         """An atom, or None after a sign or an opening parenthesis."""
         token = self.advance()
         frame = self.frame
@@ -172,11 +159,11 @@ class _Parser:
         if self.operands > MAX_OPERANDS:
             raise error_at(token.column, f"more than {MAX_OPERANDS} numbers and variables as written")
 
-    def number(self, token: Token) -> Number:
+    def number(self, token: Token) -> ex.Number:
         """The node of a number; equal texts share one."""
         node = self.numbers.get(token.text)
         if node is None:
-            node = self.numbers[token.text] = Number(read_number(token))
+            node = self.numbers[token.text] = ex.Number(read_number(token))
         return node
 
     def open(self, column: int, function: str | None) -> None:
@@ -186,7 +173,7 @@ class _Parser:
         self.stack.append(self.frame)
         self.frame = _Frame(column, function)
 
-    def name(self, token: Token) -> Expression | None:
+    def name(self, token: Token) -> ex.Expression | None:
         """A variable, pi, or the head of a function call."""
         name = token.text
         index = self.variable_index(token)
@@ -199,7 +186,7 @@ class _Parser:
             self.count_operand(token)
             return _VARIABLES[index]
         if name == "pi":
-            return Pi()
+            return ex.Pi()
         if name in _FUNCTIONS or _HERMITE.fullmatch(name):
             if self.token.text != "(":
                 raise error_at(
@@ -248,7 +235,7 @@ class _Parser:
             hint = "an activation only, by its bare name"
         return error_at(token.column, f"unknown name {token.shown()} ({hint})")
 
-    def operators(self, atom: Expression) -> Expression | None:
+    def operators(self, atom: ex.Expression) -> ex.Expression | None:
         """Use a complete atom and what follows it; the tree at the end of the text, else None."""
         while True:
             token, frame = self.token, self.frame
@@ -300,7 +287,7 @@ class _Parser:
         wanted = "an operator or ')'" if self.stack else "an operator (+ - * / ^) or the end"
         return error_at(token.column, f"expected {wanted}, found {token.shown()}{hint}")
 
-    def close_power(self, atom: Expression) -> None:
+    def close_power(self, atom: ex.Expression) -> None:
         """Fold a chain a^b^c from the right, then multiply or divide the current product by it."""
         frame = self.frame
         sign = frame.power_sign
@@ -321,14 +308,14 @@ class _Parser:
         frame = self.frame
         factors = frame.factors
         if frame.sign < 0:
-            factors = [Number(Fraction(-1)), *factors]
+            factors = [ex.Number(Fraction(-1)), *factors]
         term = factors[0] if len(factors) == 1 else self.within_digits(multiply, factors, column)
-        if term == ZERO and any(not is_constant(f) for f in factors):
-            term = Product((ZERO, *(f for f in factors if not is_constant(f))))
+        if term == ex.ZERO and any(not ex.is_constant(f) for f in factors):
+            term = ex.Product((ex.ZERO, *(f for f in factors if not ex.is_constant(f))))
         frame.terms.append(term)
         frame.factors, frame.sign = [], 1
 
-    def close_sum(self) -> Expression:
+    def close_sum(self) -> ex.Expression:
         """The current sum, complete."""
         frame = self.frame
         terms, frame.terms = frame.terms, []
@@ -336,15 +323,15 @@ class _Parser:
 
     @staticmethod
     def within_digits(
-        build: Callable[[list[Expression]], Expression], parts: list[Expression], column: int
-    ) -> Expression:
+        build: Callable[[list[ex.Expression]], ex.Expression], parts: list[ex.Expression], column: int
+    ) -> ex.Expression:
         """``build(parts)``, refused where a folded rational number is too long."""
         try:
             return build(parts)
         except TooLarge as error:
             raise error_at(column, f"{error}; the limit is 400 digits") from None
 
-    def close_parenthesis(self) -> Expression:
+    def close_parenthesis(self) -> ex.Expression:
         """The value of a parenthesis or function call, and back to the frame around it."""
         frame = self.frame
         value = self.close_sum()
@@ -353,7 +340,7 @@ class _Parser:
             return value
         return self.call(frame.function, (*frame.arguments, value), frame.column)
 
-    def call(self, name: str, arguments: tuple[Expression, ...], column: int) -> Expression:
+    def call(self, name: str, arguments: tuple[ex.Expression, ...], column: int) -> ex.Expression:
         """A function at its arguments."""
         self.calls += 1
         if self.calls > MAX_CALLS:
@@ -362,19 +349,19 @@ class _Parser:
             if len(arguments) != 2:
                 raise error_at(column, f"He takes two arguments He(k, u), not {len(arguments)}")
             order = arguments[0]
-            if not isinstance(order, Number):
+            if not isinstance(order, ex.Number):
                 raise error_at(column, "the order k of He(k, u) must be an integer constant")
-            return Hermite(self.hermite_order(order.value, column), arguments[1])
+            return ex.Hermite(self.hermite_order(order.value, column), arguments[1])
         if name in _SHORTHANDS:
             return self.shorthand(name, arguments, column)
-        several = name in NARY
+        several = name in ex.NARY
         if several and len(arguments) < 2:
             raise error_at(column, f"{name} takes two or more arguments")
         if not several and len(arguments) != 1:
             raise error_at(column, f"{_short(name)} takes one argument, not {len(arguments)}")
         if name not in FUNCTION_NAMES:
-            return Hermite(int(name[2:]), arguments[0])
-        if name == "sqrt" and is_constant(arguments[0]):
+            return ex.Hermite(int(name[2:]), arguments[0])
+        if name == "sqrt" and ex.is_constant(arguments[0]):
             sign = self.sign(arguments[0], column)
             if sign is None:
                 raise error_at(column, "sqrt of a constant that cannot be proved to be non-negative")
@@ -391,10 +378,10 @@ class _Parser:
             ) from None
         return result
 
-    def shorthand(self, name: str, arguments: tuple[Expression, ...], column: int) -> Expression:
+    def shorthand(self, name: str, arguments: tuple[ex.Expression, ...], column: int) -> ex.Expression:
         """A function of :mod:`hermite.language.named`, written out."""
         u, *rest = arguments
-        values = tuple(a.value for a in rest if isinstance(a, Number))
+        values = tuple(a.value for a in rest if isinstance(a, ex.Number))
         if len(values) < len(rest):
             raise error_at(column, f"the parameters of {name} must be rational constants")
         try:
@@ -417,32 +404,32 @@ class _Parser:
             raise error_at(column, f"Hermite order above the limit of degree {MAX_DEGREE}")
         return int(order)
 
-    def check_constant(self, e: Expression, column: int) -> None:
+    def check_constant(self, e: ex.Expression, column: int) -> None:
         """Refuse an irrational constant that is not below 10^400; the total work on constants is bounded."""
-        if is_constant(e) and not isinstance(e, Number):
+        if ex.is_constant(e) and not isinstance(e, ex.Number):
             self.count_constants(e, column)
             check_size(e)
 
-    def sign(self, e: Expression, column: int) -> int | None:
+    def sign(self, e: ex.Expression, column: int) -> int | None:
         """Sign of a constant, None if it cannot be told from zero."""
         self.count_constants(e, column)
         return sign_of(e)
 
-    def count_constants(self, e: Expression, column: int) -> None:
+    def count_constants(self, e: ex.Expression, column: int) -> None:
         """Stop where irrational constants nest so widely that checking each of them would take long."""
-        self.constants += len(postorder(e))
+        self.constants += len(ex.postorder(e))
         if self.constants > MAX_OPERANDS:
             raise error_at(column, "too many irrational constants inside one another")
 
-    def power(self, base: Expression, exponent: Expression, column: int) -> Expression:
+    def power(self, base: ex.Expression, exponent: ex.Expression, column: int) -> ex.Expression:
         """base^exponent for a non-negative integer constant exponent."""
-        if not isinstance(exponent, Number) or exponent.value.denominator != 1 or exponent.value < 0:
+        if not isinstance(exponent, ex.Number) or exponent.value.denominator != 1 or exponent.value < 0:
             raise error_at(column, "an exponent must be a non-negative integer constant")
         n = int(exponent.value)
-        if not isinstance(base, Number) and n > MAX_DEGREE:
+        if not isinstance(base, ex.Number) and n > MAX_DEGREE:
             raise error_at(column, f"an exponent above the limit of degree {MAX_DEGREE}")
-        if n == 0 and not is_constant(base):
-            return Power(base, 0)
+        if n == 0 and not ex.is_constant(base):
+            return ex.Power(base, 0)
         try:
             result = power(base, n)
             self.check_constant(result, column)
@@ -450,9 +437,9 @@ class _Parser:
             raise error_at(column, f"{error}; the limit is 400 digits") from None
         return result
 
-    def inverse(self, divisor: Expression, column: int) -> Expression:
+    def inverse(self, divisor: ex.Expression, column: int) -> ex.Expression:
         """1/divisor for a constant that is proved to be non-zero."""
-        if not is_constant(divisor):
+        if not ex.is_constant(divisor):
             raise error_at(
                 column, "division by something that is not constant (only non-zero constants can divide)"
             )
@@ -468,7 +455,7 @@ class _Parser:
             raise error_at(column, f"{error}; constants must stay below 10^400") from None
         return result
 
-    def finish(self) -> Expression:
+    def finish(self) -> ex.Expression:
         """The whole tree, once the work that it stands for is within the limits."""
         tree = self.close_sum()
         try:
@@ -479,16 +466,16 @@ class _Parser:
 
 
 @lru_cache(maxsize=256)
-def _template(name: str, values: tuple[Fraction, ...]) -> Expression:
+def _template(name: str, values: tuple[Fraction, ...]) -> ex.Expression:
     """The tree in x of a shorthand at these parameters."""
     return parse(NAMED[name].written(values), activation=True)
 
 
-def written_size(e: Expression) -> int:
+def written_size(e: ex.Expression) -> int:
     """Numbers and variables of ``e`` as a text, in which nothing is shared."""
-    size: dict[Expression, int] = {}
-    for node in postorder(e):
-        size[node] = sum(size[child] for child in children(node)) or 1
+    size: dict[ex.Expression, int] = {}
+    for node in ex.postorder(e):
+        size[node] = sum(size[child] for child in ex.children(node)) or 1
     return size[e]
 
 
