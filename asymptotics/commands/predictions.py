@@ -21,6 +21,13 @@ from asymptotics.commands.terminal import (
     write,
 )
 
+ACCURACY = click.option(
+    "--accuracy",
+    type=click.FloatRange(min=0.0),
+    metavar="X",
+    help="Relative; what the theory leaves out is measured to it and put right (0: not at all; default: where over 1 %).",
+)
+
 
 @click.command(epilog=example("giantstep init > experiment.toml", "giantstep overlaps experiment.toml"))
 @FILE
@@ -58,12 +65,7 @@ def overlaps(file: str, with_simulation: bool, force: bool, out: str | None, as_
 )
 @FILE
 @SIMULATE
-@click.option(
-    "--accuracy",
-    type=click.FloatRange(min=0.0),
-    metavar="X",
-    help="Relative; what the theory leaves out is measured to it and put right (0: not at all; default: where over 1 %).",
-)
+@ACCURACY
 @FORCE
 @OUT
 @JSON
@@ -133,15 +135,16 @@ def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_
 @click.option(
     "--over", default="lam,eta", show_default=True, metavar="NAMES", help="What to tune: lam, eta or both."
 )
+@ACCURACY
 @FORCE
 @OUT
 @JSON
-def tune(file: str, over: str, force: bool, out: str | None, as_json: bool) -> None:
+def tune(file: str, over: str, accuracy: float | None, force: bool, out: str | None, as_json: bool) -> None:
     """Step size and ridge penalty of least predicted test error (their grids in the file do not matter)."""
     from asymptotics.design.tuning import tuned
     from asymptotics.text.printing import tuning_text
 
-    found = tuned(load(file, force), tuple(name.strip() for name in over.split(",")))
+    found = tuned(load(file, force), tuple(name.strip() for name in over.split(",")), accuracy)
     document = {"rows": found}
     if out is not None:
         from asymptotics.figures.style_sheet import save
@@ -164,12 +167,13 @@ def tune(file: str, over: str, force: bool, out: str | None, as_json: bool) -> N
 )
 @FILE
 @click.option("--test-error", type=float, required=True, metavar="X", help="The test error to reach.")
+@ACCURACY
 @FORCE
 @JSON
-def samples(file: str, test_error: float, force: bool, as_json: bool) -> None:
+def samples(file: str, test_error: float, accuracy: float | None, force: bool, as_json: bool) -> None:
     """How many samples, n2 = alpha d, the ridge fit needs for a test error; ridge.alpha is not used."""
     from asymptotics.design.inversion import inverted
     from asymptotics.text.printing import samples_text
 
-    rows = inverted(load(file, force), test_error)
+    rows = inverted(load(file, force), test_error, accuracy)
     emit({"rows": rows}, as_json, lambda: samples_text(rows))

@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from asymptotics.design.predictions import Predictions
 from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain
-from asymptotics.results import UNKNOWN, ErrorBudget
-from hermite.errors import ConvergenceError, InputError
+from asymptotics.results import UNKNOWN, ErrorBudget, Risk
+from hermite.errors import InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
@@ -30,6 +32,10 @@ _PRECISION = 1e-6
 """Relative precision of alpha."""
 _STEP = 1e-3
 """Relative step of the slope of the curve."""
+_BELOW = 5e-6
+"""By how much the error at the answer is below the one asked for, where it is measured (at most twice that)."""
+_MEASURED, _CLOSE = 20, 1e-4
+"""Measurements at most, and the relative distance of alphas where the measured error jumps over the one asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +47,7 @@ class SamplesNeeded(Frozen):
     ``reached`` the test error there (at most the one asked for)
     ``stays``   whether the error stays there for every larger alpha looked at (near interpolation it may rise again)
     ``limit``   the error of many samples at this width, alpha = ``LARGEST``
-    ``error``   of alpha: that of the test error, read along the curve, and the bisection's
+    ``error``   of alpha: that of the test error, read along the curve, and the bisection's; of ``limit`` if not reached
     ``plateau`` what no width gets below at n, p = Θ(d), label noise included; None if unknown
     ``warnings`` where the answer is outside what a theory of averages can mean: few samples or few neurons
     """
@@ -84,12 +90,13 @@ def samples_needed(
     ridge: Ridge | None = None,
     *,
     test_error: float,
+    accuracy: float | None = None,
 ) -> SamplesNeeded:
     """The least alpha = n2/d at which the ridge fit's test error (label noise included) is ``test_error``.
 
-    Everything else is as ``risk`` has it; ``ridge.alpha`` is not used. An error that cannot be reached is an answer,
-    with ``reason`` (the limit at this width, or the plateau). Raises ``InputError`` for a test error that is not a
-    positive number, and where no theory answers.
+    Everything else is as ``risk`` has it, ``accuracy`` included: the error ``reached`` is that of ``risk`` at alpha.
+    ``ridge.alpha`` is not used. An error that cannot be reached is an answer, with ``reason`` (the limit at this width, or
+    the plateau). Raises ``InputError`` for a test error that is not a positive number, and where no theory answers.
 
     >>> from asymptotics import Ridge
     >>> from hermite import Target
@@ -101,23 +108,68 @@ def samples_needed(
         raise InputError(f"test_error must be a positive number, not {test_error!r}.")
     ridge = ridge or Ridge()
     f = as_target(f)
-    curve = _Curve(f, network, training, ridge)
-    grid = np.geomspace(SMALLEST, LARGEST, _GRID)
-    errors = [curve(float(alpha)) for alpha in grid]
-    limit, plateau = errors[-1], curve.plateau
-    good = [error <= test_error for error in errors]
-    if not any(good):
-        reason = _why(test_error, limit, min(errors), plateau, f.noise)
-        return SamplesNeeded(float(test_error), None, None, None, False, limit, plateau, reason)
-    first = good.index(True)
-    alpha = _bisect(lambda a: curve(a) <= test_error, float(grid[max(first - 1, 0)]), float(grid[first]))
-    d = ridge.d
+    curve = _Curve(f, network, training, ridge, accuracy)
+    limit = curve.measure(LARGEST)
+    alpha = _least_alpha(curve, float(test_error))
+    if alpha is None:
+        reason = _why(test_error, limit, curve.least, curve.plateau, f.noise)
+        return SamplesNeeded(
+            float(test_error), None, None, None, False, limit, curve.plateau, reason, curve.budget(LARGEST)
+        )
+    d, first = ridge.d, alpha <= SMALLEST
     n2 = None if d is None else replace(ridge, alpha=alpha).n2(d)
     return SamplesNeeded(
-        float(test_error), alpha, n2, curve(alpha), all(good[first:]), limit, plateau,
-        "" if first else f"Reached already at alpha = {SMALLEST:g}, the fewest samples looked at.",
-        curve.error_of(alpha) if first else UNKNOWN, _warnings(n2, network, ridge),
+        float(test_error), alpha, n2, curve.measure(alpha),
+        all(error <= test_error for at, error in curve.laid_out() if at >= alpha), limit, curve.plateau,
+        f"Reached already at alpha = {SMALLEST:g}, the fewest samples looked at." if first else "",
+        UNKNOWN if first else curve.error_of(alpha), _warnings(n2, network, ridge),
     )  # fmt: skip
+
+
+def _least_alpha(curve: _Curve, wanted: float) -> float | None:
+    """The least alpha whose measured error is at most ``wanted``; None if none is found.
+
+    The curve without measurements, times the ratio measured so far, says where to measure next. Where the ratio jumps (a
+    correction begins to be measured, one more batch is drawn) its crossing may lie outside of what was measured on either
+    side: then halfway between.
+    """
+    low, high = 0.0, math.inf
+    for _ in range(_MEASURED):
+        errors = curve.laid_out()
+        good = [error <= wanted for _, error in errors]
+        if not any(good):
+            best = min(errors, key=lambda point: point[1])[0]
+            if curve.is_measured(best):
+                break
+            if curve.measure(best) <= wanted:
+                high = min(high, best)
+            continue
+        first = good.index(True)
+        before, alpha = errors[max(first - 1, 0)][0], errors[first][0]
+        if first:
+            # A touch below, so that the ratio at the answer may differ from that of its neighbours by rounding.
+            aim = wanted if curve.is_plain else wanted * (1 - _BELOW)
+            alpha = _bisect(partial(_reaches, curve, aim), before, alpha)
+        bracketed = low > 0 and math.isfinite(high)
+        if bracketed and not low < alpha < high:
+            alpha = math.sqrt(low * high)
+        elif curve.is_measured(alpha) and curve.measure(alpha) <= wanted:
+            # The model cannot say more (n2 is a whole number).
+            return alpha
+        found = curve.measure(alpha)
+        if found <= wanted:
+            high = min(high, alpha)
+            if first == 0 or curve.is_plain or found >= wanted * (1 - 2 * _BELOW):
+                break
+        elif alpha < high:
+            low = max(low, alpha)
+        if high <= low * (1 + _CLOSE):
+            break
+    return high if math.isfinite(high) else None
+
+
+def _reaches(curve: _Curve, wanted: float, alpha: float) -> bool:
+    return curve(alpha) <= wanted
 
 
 def _warnings(n2: int | None, network: Network | None, ridge: Ridge) -> tuple[str, ...]:
@@ -130,7 +182,9 @@ def _warnings(n2: int | None, network: Network | None, ridge: Ridge) -> tuple[st
 
 
 @own_floating_state
-def inverted(experiment: Experiment, test_error: float) -> list[dict[str, Any]]:
+def inverted(
+    experiment: Experiment, test_error: float, accuracy: float | None = None
+) -> list[dict[str, Any]]:
     """``samples_needed`` at every point of the experiment but its ridge alphas: one row each, settings first."""
     rows = {}
     for training, ridge in experiment.cells():
@@ -139,43 +193,110 @@ def inverted(experiment: Experiment, test_error: float) -> list[dict[str, Any]]:
         key = tuple(point.values())
         if key not in rows:
             found = samples_needed(
-                experiment.target, experiment.network, training, ridge, test_error=test_error
+                experiment.target,
+                experiment.network,
+                training,
+                ridge,
+                test_error=test_error,
+                accuracy=accuracy,
             )
             rows[key] = ordered(point | found.to_dict())
     return list(rows.values())
 
 
 class _Curve:
-    """alpha → test error; infinite where the solver did not converge (the peak of interpolation)."""
+    """alpha → test error; infinite where there is no finite number (the peak of interpolation).
 
-    def __init__(self, f: Target, network: Network | None, training: Training | None, ridge: Ridge) -> None:
-        from asymptotics.caches import SetUps
+    ``curve(alpha)`` is the level without measurements times the ratio of ``risk`` to it, which is interpolated in ln alpha
+    between the points that were measured (:meth:`measure`).
+    """
 
-        self._setting, self._ridge = (f, network or Network(), training), ridge
-        self._kept = SetUps()
-        self._error = UNKNOWN
-        self.plateau: float | None = None
+    def __init__(
+        self,
+        f: Target,
+        network: Network | None,
+        training: Training | None,
+        ridge: Ridge,
+        accuracy: float | None,
+    ) -> None:
+        self._training, self._ridge = training or Training(steps=0), ridge
+        self._predictions = Predictions(f, network or Network(), accuracy)
+        self._measured: dict[float, Risk | None] = {}
+        self._places, self._ratios = np.empty(0), np.empty(0)
+        self._grid = [
+            (float(alpha), self._level(float(alpha))) for alpha in np.geomspace(SMALLEST, LARGEST, _GRID)
+        ]
 
     def __call__(self, alpha: float) -> float:
-        from asymptotics.generalisation.errors import risk_curve
+        return self._level(alpha) * self._ratio(alpha)
 
-        try:
-            (found,) = risk_curve(*self._setting, [replace(self._ridge, alpha=alpha)], set_ups=self._kept)
-        except ConvergenceError:
-            return math.inf
-        self.plateau, self._error = found.plateau, found.error
-        return found.test_error
+    def laid_out(self) -> list[tuple[float, float]]:
+        """(alpha, error) on the grid, and where it was measured, by alpha."""
+        found = {alpha: error * self._ratio(alpha) for alpha, error in self._grid}
+        found |= {
+            alpha: math.inf if risk is None else risk.test_error for alpha, risk in self._measured.items()
+        }
+        return sorted(found.items())
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing that was measured differs from the level alone."""
+        return bool(np.all(self._ratios == 1.0))
+
+    @property
+    def least(self) -> float:
+        """The least error."""
+        return min(error for _, error in self.laid_out())
+
+    @property
+    def plateau(self) -> float | None:
+        """What no width gets below, if known."""
+        return next((found.plateau for found in self._measured.values() if found is not None), None)
+
+    def is_measured(self, alpha: float) -> bool:
+        """Whether ``risk`` was asked there."""
+        return alpha in self._measured
+
+    def measure(self, alpha: float) -> float:
+        """The test error of ``risk``."""
+        if alpha not in self._measured:
+            found = self._measured[alpha] = self._predictions.whole(self._training, self._at(alpha))
+            level = self._level(alpha)
+            if found is not None and 0 < level < math.inf:
+                place = int(np.searchsorted(self._places, math.log(alpha)))
+                self._places = np.insert(self._places, place, math.log(alpha))
+                self._ratios = np.insert(self._ratios, place, found.test_error / level)
+        found = self._measured[alpha]
+        return math.inf if found is None else found.test_error
+
+    def _at(self, alpha: float) -> Ridge:
+        return replace(self._ridge, alpha=alpha)
+
+    def _level(self, alpha: float) -> float:
+        found = self._predictions.unmeasured(self._training, self._at(alpha))
+        return math.inf if found is None else found.test_error
+
+    def _ratio(self, alpha: float) -> float:
+        return float(np.interp(math.log(alpha), self._places, self._ratios)) if len(self._places) else 1.0
+
+    def budget(self, alpha: float) -> ErrorBudget:
+        """That of the test error at a measured alpha."""
+        found = self._measured[alpha]
+        return UNKNOWN if found is None else found.error
 
     def error_of(self, alpha: float) -> ErrorBudget:
         """Relative error of ``alpha``: that of the test error over the slope d ln E/d ln alpha, and the bisection's."""
-        moved = self(alpha * (1 + _STEP))
-        here = self(alpha)
-        slope = abs(math.log(moved / here) / math.log1p(_STEP)) if 0 < moved < math.inf else 0.0
-        parts = (self._error.quadrature, self._error.solver, self._error.theory)
+        # n2 is a whole number.
+        step = _STEP if self._ridge.d is None else max(_STEP, 2 / (alpha * self._ridge.d))
+        here, moved = self(alpha), self(alpha * (1 + step))
+        slope = abs(math.log(moved / here) / math.log1p(step)) if 0 < moved < math.inf else 0.0
+        error = self.budget(alpha)
+        parts = (error.quadrature, error.solver, error.theory)
         quadrature, solver, theory = (
             None if part is None or (slope == 0.0 and part > 0) else part / (slope or 1.0) for part in parts
         )
-        return ErrorBudget(quadrature, None if solver is None else solver + _PRECISION, theory)
+        stopped = _PRECISION if self.is_plain or slope == 0.0 else _PRECISION + 2 * _BELOW / slope
+        return ErrorBudget(quadrature, None if solver is None else solver + stopped, theory)
 
 
 def _bisect(reached: Callable[[float], bool], low: float, high: float) -> float:

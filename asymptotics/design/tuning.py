@@ -1,7 +1,9 @@
 """Optimal tuning: the step size and the ridge penalty of least predicted test error.
 
 The penalty is cheap to vary (the features stay), the step size is not (each needs its own recursion): for every eta the
-error is minimised over lambda, and the profile min_λ E(eta, λ) is searched on a logarithmic grid and then refined.
+error is minimised over lambda, and the profile min_λ E(eta, λ) is searched on a logarithmic grid and then refined. That is
+done at the level of the theory that measures nothing; around the optimum ``risk`` itself is asked, and the least that it
+says there is the answer.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from asymptotics.design.predictions import Predictions
 from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
@@ -32,6 +35,8 @@ ETAS = (1e-2, 1e2)
 _PER_DECADE = 3
 #: Relative accuracy of the optimal setting; the error is flat there, so it is far more accurate.
 _ACCURACY = 1e-3
+#: Around the optimum: the factor of a step, how often each setting is moved, and the relative gain that is none.
+_FACTOR, _ROUNDS, _FLAT_ENOUGH = 1.5, 3, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +44,9 @@ class Optimum(Frozen):
     """Where the predicted test error is least.
 
     ``lam``, ``eta``   the optimal setting (``eta`` None without giant steps)
-    ``risk``           the prediction there
-    ``curve``          rows {"eta", "lambda", "test_error", "train_error"} of every setting that was tried
+    ``risk``           the prediction there, that of :func:`asymptotics.risk`
+    ``curve``          rows {"eta", "lambda", "test_error", "train_error", "error", "measured"} of every setting that was tried:
+                       ``measured`` where it is what ``risk`` says, else the level of the theory that draws no batches
     ``at_boundary``    names of settings that ended at the edge of their range: the optimum may lie beyond
     ``failures``       settings without a prediction (overflow of the step, no convergence), left out
     """
@@ -70,8 +76,10 @@ class Optimum(Frozen):
         for key, name in (("eta", "eta"), ("lambda", "lam")):
             profile: dict[float, float] = {}
             for row in self.curve if name in self.over else ():
-                profile[row[key]] = min(row["test_error"], profile.get(row[key], math.inf))
-            good = [x for x, error in profile.items() if error <= (1 + FLAT) * self.test_error]
+                if not row["measured"]:
+                    profile[row[key]] = min(row["test_error"], profile.get(row[key], math.inf))
+            least = min(profile.values(), default=math.inf)
+            good = [x for x, error in profile.items() if error <= (1 + FLAT) * least]
             if good and max(good) >= FLAT_RANGE * min(good):
                 said.append(
                     f"the test error is within {100 * FLAT:g} % of its least value from {key} = {min(good):.2g} to "
@@ -126,11 +134,13 @@ def optimise(
     over: Sequence[str] = ("lam", "eta"),
     lambdas: tuple[float, float] = LAMBDAS,
     etas: tuple[float, float] = ETAS,
+    accuracy: float | None = None,
 ) -> Optimum:
     """The ``lam`` and/or ``eta`` of least predicted test error; the other settings stay as given.
 
-    ``lambdas``, ``etas``: ranges (low, high) of λ and of the dimensionless step size, both > 0. Raises ``InputError``
-    for a bad range, for ``eta`` without giant steps, and wherever ``risk`` has no theory.
+    ``lambdas``, ``etas``: ranges (low, high) of λ and of the dimensionless step size, both > 0. ``accuracy``: as in
+    ``risk``, whose prediction the answer is; corrections that it measures are measured around the optimum only. Raises
+    ``InputError`` for a bad range, for ``eta`` without giant steps, and wherever ``risk`` has no theory.
 
     >>> from hermite import Target
     >>> best = optimise(Target("z1", noise=0.1), ridge=Ridge(alpha=2.0), over=["lam"])
@@ -139,7 +149,8 @@ def optimise(
     """
     network, training, ridge = network or Network(), training or Training(steps=0), ridge or Ridge()
     wanted = _checked(over, training, {"lambdas": lambdas, "etas": etas})
-    search = _Search(as_target(f), network, training, ridge, "lam" in wanted, lambdas)
+    predictions = Predictions(as_target(f), network, accuracy)
+    search = _Search(predictions, training, ridge, "lam" in wanted, lambdas)
     if "eta" in wanted:
         eta, edge = _least(search.profile, etas, _PER_DECADE)
         edges = ["eta"] if edge else []
@@ -149,6 +160,10 @@ def optimise(
     found, lam, at_edge = search.best[eta]
     if at_edge:
         edges.append("lam")
+    ranges = {"eta": etas, "lam": lambdas}
+    around = {name: ranges[name] for name in wanted if name not in edges}
+    whole, point = _measured_least(search, {"eta": eta, "lam": lam}, around)
+    found, (eta, lam) = (found, (eta, lam)) if whole is None else (whole, (point["eta"], point["lam"]))
     return Optimum(
         lam=lam,
         eta=eta if training.steps else None,
@@ -160,8 +175,47 @@ def optimise(
     )
 
 
+def _measured_least(
+    search: _Search, start: dict[str, float], ranges: dict[str, tuple[float, float]]
+) -> tuple[Risk | None, dict[str, float]]:
+    """What ``risk`` says at the least that it says around ``start``, and where; None where it has no answer there.
+
+    Where it says at ``start`` what the search said, nothing is measured, and the search was right. Else the parabola
+    through three points in the logarithm of each of ``ranges`` says where to look next.
+    """
+    point, best = dict(start), search.whole(**start)
+    if best is None or best.test_error == search.best[start["eta"]][0].test_error:
+        return best, point
+    for _ in range(_ROUNDS):
+        before = best.test_error
+        for name, (low, high) in ranges.items():
+            sides = [min(high, max(low, point[name] * factor)) for factor in (1 / _FACTOR, _FACTOR)]
+            tried = {x: search.whole(**point | {name: x}) for x in sides}
+            known = {point[name]: best} | {x: found for x, found in tried.items() if found is not None}
+            if len(known) == 3:
+                x = _vertex(sorted((math.log(x), found.test_error) for x, found in known.items()))
+                x = min(high, max(low, math.exp(x)))
+                found = search.whole(**point | {name: x})
+                known |= {} if found is None else {x: found}
+            point[name] = min(known, key=lambda x: known[x].test_error)
+            best = known[point[name]]
+        if best.test_error > before * (1 - _FLAT_ENOUGH):
+            break
+    return best, point
+
+
+def _vertex(points: list[tuple[float, float]]) -> float:
+    """Where the parabola through three points (in order) is least, within one more step on either side."""
+    (a, fa), (b, fb), (c, fc) = points
+    left, right = (b - a) * (fb - fc), (b - c) * (fb - fa)
+    if not left - right < 0:  # no minimum between or beyond: downhill
+        return a - (b - a) if fa < fc else c + (c - b)
+    x = b - 0.5 * ((b - a) * left - (b - c) * right) / (left - right)
+    return min(max(x, a - (b - a)), c + (c - b))
+
+
 @own_floating_state
-def tuned(experiment: Experiment, over: Sequence[str]) -> list[dict[str, Any]]:
+def tuned(experiment: Experiment, over: Sequence[str], accuracy: float | None = None) -> list[dict[str, Any]]:
     """The optimum of every cell of an experiment that differs in more than what is tuned, with its settings."""
     rows: dict[tuple[Training | None, Ridge], dict[str, Any]] = {}
     for training, ridge in experiment.cells():
@@ -172,7 +226,7 @@ def tuned(experiment: Experiment, over: Sequence[str]) -> list[dict[str, Any]]:
         )
         if key in rows:
             continue
-        best = optimise(experiment.target, experiment.network, training, ridge, over=over)
+        best = optimise(experiment.target, experiment.network, training, ridge, over=over, accuracy=accuracy)
         rows[key] = ordered(coordinates(training, ridge) | best.to_dict())
     return list(rows.values())
 
@@ -201,17 +255,13 @@ class _Search:
 
     def __init__(
         self,
-        f: Target,
-        network: Network,
+        predictions: Predictions,
         training: Training,
         ridge: Ridge,
         tune_lambda: bool,
         lambdas: tuple[float, float],
     ) -> None:
-        from asymptotics.caches import SetUps
-
-        self.setting = (f, network, training, ridge)
-        self.kept = SetUps()
+        self.predictions, self.training, self.ridge = predictions, training, ridge
         self.tune_lambda, self.lambdas = tune_lambda, lambdas
         self.rows: list[dict[str, Any]] = []
         self.best: dict[float, tuple[Risk, float, bool]] = {}
@@ -232,7 +282,7 @@ class _Search:
         if self.tune_lambda:
             lam, edge = _least(error, self.lambdas, _PER_DECADE)
         else:
-            lam, edge = self.setting[3].lam, False
+            lam, edge = self.ridge.lam, False
             error(lam)
         if lam not in tried:
             if self.reason is not None and not self.best:
@@ -241,21 +291,28 @@ class _Search:
         self.best[eta] = (tried[lam], lam, edge)
         return tried[lam].test_error
 
-    def _evaluate(self, eta: float, lam: float) -> Risk | None:
-        from asymptotics.generalisation.errors import risk_curve
+    def whole(self, eta: float, lam: float) -> Risk | None:
+        """What ``risk`` says, measured corrections included; None where it has no answer."""
+        return self._evaluate(eta, lam, self.predictions.whole)
 
-        f, network, training, ridge = self.setting
+    def _evaluate(
+        self, eta: float, lam: float, predicted: Callable[[Training, Ridge], Risk | None] | None = None
+    ) -> Risk | None:
+        ask = predicted or self.predictions.unmeasured
         try:
-            moved = replace(training, eta=eta)
-            (found,) = risk_curve(f, network, moved, [replace(ridge, lam=lam)], set_ups=self.kept)
-        except (ConvergenceError, InputError) as error:
+            found = ask(replace(self.training, eta=eta), replace(self.ridge, lam=lam))
+        except InputError as error:
             self.failures, self.reason = self.failures + 1, error
             return None
-        if not math.isfinite(found.test_error):
+        if found is None:
+            self.failures += 1
+            self.reason = self.reason or ConvergenceError(
+                f"no finite test error at eta = {eta:g}, lambda = {lam:g}"
+            )
             return None
-        row = {"eta": eta if training.steps else None, "lambda": lam}
+        row = {"eta": eta if self.training.steps else None, "lambda": lam}
         errors = {"test_error": found.test_error, "train_error": found.train_error}
-        self.rows.append(row | errors | {"error": found.error.to_dict()})
+        self.rows.append(row | errors | {"error": found.error.to_dict(), "measured": predicted is not None})
         return found
 
 

@@ -18,7 +18,7 @@ def plot_tuning(optimum: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     x = "eta" if "eta" in optimum["over"] else "lambda"
     profile: dict[float, float] = {}
-    for row in optimum["curve"]:
+    for row in (row for row in optimum["curve"] if not row.get("measured")):
         profile[row[x]] = min(row["test_error"], profile.get(row[x], float("inf")))
     look = looks()[0]
     ax.plot(

@@ -81,7 +81,7 @@ def risk_curve(
     training: Training | None,
     ridges: Sequence[Ridge],
     *,
-    accuracy: float | None = 0.0,
+    accuracy: float | None = None,
     throw: bool = True,
     set_ups: SetUps | None = None,
 ) -> list[Risk]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def test_optimal_penalty_has_a_closed_form() -> None:
 
 def test_no_point_of_a_grid_is_better() -> None:
     network, training, ridge = Network("relu"), Training(2, 4.0), Ridge(2.0, 1.0)
-    best = optimise(F, network, training, ridge)
+    best = optimise(F, network, training, ridge, accuracy=0)
     grid = [
         risk(F, network, Training(2, 4.0, eta), Ridge(2.0, 1.0, lam), accuracy=0).test_error
         for eta in np.geomspace(0.5, 20, 5)
@@ -38,6 +39,25 @@ def test_no_point_of_a_grid_is_better() -> None:
         == risk(F, network, Training(2, 4.0, best.eta), Ridge(2.0, 1.0, best.lam), accuracy=0).test_error
     )
     assert best.risk.step == 2
+
+
+@pytest.mark.parametrize("over", [("lam",), pytest.param(("lam", "eta"), marks=pytest.mark.slow)])
+def test_where_corrections_are_measured_the_optimum_is_that_of_risk(over) -> None:
+    network, training, ridge = Network("relu"), Training(2, 1.0, 2.0), Ridge(1.0, 2.0)
+    best = optimise(F, network, training, ridge, over=over)
+
+    def at(eta: float, lam: float) -> float:
+        return risk(
+            F, network, replace(training, eta=best.eta * eta), replace(ridge, lam=best.lam * lam)
+        ).test_error
+
+    assert best.test_error == at(1.0, 1.0)
+    assert best.test_error == min(row["test_error"] for row in best.curve if row["measured"])
+    around = [(1.0, 1.3), (1.0, 1 / 1.3)] + [(1.3, 1.0), (1 / 1.3, 1.0)] * ("eta" in over)
+    # Within the standard error of the corrections, 1 %, the draws of one eta are not those of another.
+    assert min(at(*factors) for factors in around) > best.test_error * (1 - 0.01 * ("eta" in over) - 1e-3)
+    unmeasured = risk(F, network, replace(training, eta=best.eta), replace(ridge, lam=best.lam), accuracy=0)
+    assert abs(unmeasured.test_error / best.test_error - 1) > 0.01
 
 
 def test_edge_of_the_range_is_told() -> None:
