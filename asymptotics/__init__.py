@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asymptotics.version import __version__ as __version__
+from hermite.lazy import lazily
 
 if TYPE_CHECKING:
     from asymptotics.comparison.tables import curve
@@ -64,15 +64,4 @@ __all__ = [
     "validate",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name where it is first used: the command line must not pay for what it does not need."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'asymptotics' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOME)

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hermite.lazy import lazily
 
 if TYPE_CHECKING:
     from hermite.complexity.hardness_table import Hardness, hardness
@@ -73,15 +74,4 @@ __all__ = [
     "walsh_expansion",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name where it is first used, so that a leap query never loads what it does not need."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'hermite' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOME)

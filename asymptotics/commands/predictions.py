@@ -18,6 +18,7 @@ from asymptotics.commands.terminal import (
     load,
     note,
     notes,
+    one_or_list,
     write,
 )
 
@@ -44,8 +45,7 @@ def overlaps(file: str, with_simulation: bool, force: bool, out: str | None, as_
     for run in found:
         notes(run.warnings)
     documents = [run.to_dict() for run in found]
-    # One training is the usual case and is its own document; a grid is a list of such.
-    document = documents[0] if len(documents) == 1 else {"runs": documents}
+    document = one_or_list(documents)
     if out is not None:
         from asymptotics.comparison.trajectories import images_of
 
@@ -110,8 +110,7 @@ def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_
 
     found = spectra(load(file, force, with_simulation), with_simulation, note)
     documents = [one.to_dict() for one in found]
-    # One cell is the usual case and is its own document; a grid is a list of such.
-    document = documents[0] if len(documents) == 1 else {"runs": documents}
+    document = one_or_list(documents)
     if out is not None:
         from asymptotics.figures.spectrum_figure import spectrum_page
         from asymptotics.figures.style_sheet import save

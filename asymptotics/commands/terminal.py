@@ -59,6 +59,11 @@ def document_text(document: Any) -> str:
     return json.dumps(plain(document), indent=2, allow_nan=False)
 
 
+def one_or_list(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    """One training or cell is the usual case and is its own document; a grid is a list of such."""
+    return documents[0] if len(documents) == 1 else {"runs": documents}
+
+
 def say(text: str) -> None:
     """Print on standard output; a reader that has left ends the command as SIGPIPE would."""
     try:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from asymptotics.experiment.columns import coordinates, known
+from asymptotics.experiment.columns import COORDINATES, coordinates, known
 from asymptotics.experiment.grid import Experiment, Unit
 from asymptotics.experiment.settings import Ridge, Simulation, Training
 from asymptotics.floating import own_floating_state
@@ -26,18 +26,7 @@ Row = dict[str, Any]
 Progress = Callable[[str], None]
 
 COLUMNS = (
-    "protocol",
-    "step",
-    "batch_exponent",
-    "alpha_train",
-    "eta",
-    "alpha",
-    "beta",
-    "lambda",
-    "n",
-    "n2",
-    "p",
-    "d",
+    *COORDINATES,
     "test_error",
     "train_error",
     "excess_risk",

@@ -128,14 +128,8 @@ def draw_reused(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, tuple[float, fl
         ax = figure.add_subplot()
         steps = [row["step"] for row in rows]
         ax.plot(steps, [row["theory"] for row in rows], color="C0", marker="", label="reused batch")
-        ax.plot(
-            steps,
-            [row["fresh_batches"] for row in rows],
-            color="C1",
-            marker="",
-            linestyle="--",
-            label="fresh batches",
-        )
+        fresh: dict[str, Any] = {"color": "C1", "marker": "", "linestyle": "--", "label": "fresh batches"}
+        ax.plot(steps, [row["fresh_batches"] for row in rows], **fresh)
         ax.errorbar(
             steps,
             [row["simulation"] for row in rows],
@@ -146,14 +140,8 @@ def draw_reused(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, tuple[float, fl
             linestyle="none",
             label="simulation",
         )
-        ax.plot(
-            steps,
-            [row["public_runs"] for row in rows],
-            color="k",
-            marker="x",
-            linestyle="none",
-            label="public runs",
-        )
+        public: dict[str, Any] = {"color": "k", "marker": "x", "linestyle": "none", "label": "public runs"}
+        ax.plot(steps, [row["public_runs"] for row in rows], **public)
         ax.set_xlabel("step")
         ax.set_ylabel(r"$\langle w_1, w^\star_1\rangle$")
         ax.legend()

@@ -5,8 +5,9 @@ Every ``plot_*`` draws into the Axes it is given (without one, into a new pyplot
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hermite.lazy import lazily
 
 if TYPE_CHECKING:
     from asymptotics.figures.curve_figure import plot_curve, plot_rows
@@ -16,22 +17,16 @@ if TYPE_CHECKING:
     from asymptotics.figures.tuning_figure import plot_tuning
 
 _HOME = {
-    "plot_curve": "curve_figure",
-    "plot_overlaps": "overlap_figure",
-    "plot_residuals": "residual_figure",
-    "plot_rows": "curve_figure",
-    "plot_tuning": "tuning_figure",
-    "save": "style_sheet",
-    "style": "style_sheet",
+    "plot_curve": "asymptotics.figures.curve_figure",
+    "plot_overlaps": "asymptotics.figures.overlap_figure",
+    "plot_residuals": "asymptotics.figures.residual_figure",
+    "plot_rows": "asymptotics.figures.curve_figure",
+    "plot_tuning": "asymptotics.figures.tuning_figure",
+    "save": "asymptotics.figures.style_sheet",
+    "style": "asymptotics.figures.style_sheet",
 }
 
 __all__ = ["plot_curve", "plot_overlaps", "plot_residuals", "plot_rows", "plot_tuning", "save", "style"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name where it is first used: the style sheet must not pay for the figures."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'asymptotics.figures' has no attribute {name!r}")
-    value = getattr(import_module(f"asymptotics.figures.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+# The style sheet must not pay for the figures.
+__getattr__, __dir__ = lazily(__name__, _HOME)

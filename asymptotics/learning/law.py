@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from asymptotics.results import Overlaps, Validity
+from hermite.errors import InputError
 from hermite.target import Target
 
 if TYPE_CHECKING:
@@ -45,3 +46,12 @@ class Law(Protocol):
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
         """The layer after training for the ridge fit; :class:`InputError` where the law has no such layer."""
         ...
+
+
+class WithoutLayer:
+    """Laws of a given width: the ridge fit needs a layer of many neurons, and refuses."""
+
+    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
+        raise InputError(
+            'network.width must be "infinite" for the layer that the ridge fit sees, not a whole number'
+        )

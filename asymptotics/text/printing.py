@@ -21,6 +21,8 @@ def number(value: Any, digits: int = 4) -> str:
     return str(value)
 
 
+#: The columns that say where a row of a table stands.
+_POINT = ("step", "alpha_train", "eta", "alpha", "beta", "lambda", "d")
 #: Digits of a number at least and at most, whatever its error.
 _FEWEST, _MOST = 2, 4
 #: Total errors above this are told below a table.
@@ -242,18 +244,7 @@ def vector(values: Sequence[float], errors: Sequence[float] | None = None) -> st
 
 def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table of ``giantstep curve``."""
-    keys = [
-        "step",
-        "alpha_train",
-        "eta",
-        "alpha",
-        "beta",
-        "lambda",
-        "d",
-        "test_error",
-        "train_error",
-        "solver",
-    ]
+    keys = [*_POINT, "test_error", "train_error", "solver"]
     simulated = any(row["simulation"] for row in rows)
     body = []
     for row in rows:
@@ -332,18 +323,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
 
 def validation_text(report: Mapping[str, Any]) -> str:
     """The table, the allowance, the controls and the statement of ``giantstep validate``."""
-    keys = [
-        "quantity",
-        "step",
-        "alpha_train",
-        "eta",
-        "alpha",
-        "beta",
-        "lambda",
-        "d",
-        "theory",
-        "theory_limit",
-    ]
+    keys = ["quantity", *_POINT, "theory", "theory_limit"]
     shown = [key for key in keys if any(row.get(key) is not None for row in report["rows"])]
     allowed = report["finite_size"] is not None
     body = []

@@ -6,10 +6,7 @@ the Gram matrix) that contains its ridge directions, so that its expectation fac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
 from functools import cached_property
-from math import factorial
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines.canonical import canonical
@@ -18,6 +15,7 @@ from hermite.engines.constants import as_fraction
 from hermite.engines.forms import Form, Vector, direction_rows, multiply
 from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import Term, orthogonal_terms
+from hermite.engines.series import Series, indices, line_powers, times
 from hermite.exact.effort import allowance, paid, spend_once, spent
 from hermite.exact.scalars import Scalar
 from hermite.exact.subspaces import Span, full, lower, rational
@@ -78,7 +76,7 @@ class AnalyticEngine:
                 planes = {plane for term in self.terms for plane in term.planes}
                 return any("E[" in str(u.coefficient(k)) for u in lines for k in range(4)) or any(
                     isinstance(plane, Pair)
-                    or any("E[" in str(plane.coefficient(k)) for k in _indices(len(plane.axes), 2))
+                    or any("E[" in str(plane.coefficient(k)) for k in indices(len(plane.axes), 2))
                     for plane in planes
                 )
         except Undecided:
@@ -178,83 +176,28 @@ def _row(v: Vector) -> tuple[Any, ...]:
     return tuple(rational(x) for x in v)
 
 
-Series = dict[tuple[int, ...], Scalar]
-
-
 def _expand_term(term: Term, order: int, r: int) -> Series:
     """The series of c Π_j H_j(⟨a_j, μ⟩/|a_j|) up to total degree ``order``."""
     total: Series = {(0,) * r: term.coefficient}
     table: Series
     for v, u in term.factors:
-        powers = _line_powers(v, u.variance, order)
+        powers = line_powers(v, u.variance, order)
         table = {}
         for k in range(order + 1):
             c = u.coefficient(k)
             if c.is_zero() is not True:
                 table |= {alpha: c * x for alpha, x in powers[k].items()}
-        total = _product(total, table, order)
+        total = times(total, table, order)
     for plane in term.planes:
-        lines = [_line_powers(v, s, order) for v, s in zip(plane.axes, plane.variances, strict=True)]
+        lines = [line_powers(v, s, order) for v, s in zip(plane.axes, plane.variances, strict=True)]
         table = {}
-        for index in _indices(len(lines), order):
+        for index in indices(len(lines), order):
             c = plane.coefficient(index)
             if c.is_zero() is not True:
                 part: Series = {(0,) * r: c}
                 for line, power in zip(lines, index, strict=True):
-                    part = _product(part, line[power], order) if power else part
+                    part = times(part, line[power], order) if power else part
                 for alpha, x in part.items():
                     table[alpha] = table[alpha] + x if alpha in table else x
-        total = _product(total, table, order)
+        total = times(total, table, order)
     return total
-
-
-def _indices(n: int, order: int) -> Iterator[tuple[int, ...]]:
-    """Multi-indices of length ``n`` and sum at most ``order``."""
-    if n == 0:
-        yield ()
-        return
-    for first in range(order + 1):
-        for rest in _indices(n - 1, order - first):
-            yield (first, *rest)
-
-
-def _product(a: Series, b: Series, order: int) -> Series:
-    """Product of two series up to total degree ``order``."""
-    merged: Series = {}
-    for alpha, x in a.items():
-        for beta, y in b.items():
-            if sum(alpha) + sum(beta) <= order:
-                key = tuple(i + j for i, j in zip(alpha, beta, strict=True))
-                value = x * y
-                merged[key] = merged[key] + value if key in merged else value
-    return merged
-
-
-def _line_powers(v: Vector, variance: Fraction, order: int) -> list[Series]:
-    """(⟨v, μ⟩/|v|)^k/k! for k = 0, 1, …"""
-    inverse, scale, out = Scalar.sqrt(1 / variance), Scalar.of(1), []
-    for k in range(order + 1):
-        out.append({alpha: scale * q for alpha, q in _linear_power(v, k)})
-        scale = scale * inverse
-    return out
-
-
-def _linear_power(v: Vector, k: int) -> Iterator[tuple[tuple[int, ...], Fraction]]:
-    """⟨v, μ⟩^k/k! = Σ_α Π v_i^{α_i}/α_i!, the non-zero terms."""
-    support = [i for i, x in enumerate(v) if x]
-
-    def walk(
-        places: list[int], left: int, alpha: list[int], value: Fraction
-    ) -> Iterator[tuple[tuple[int, ...], Fraction]]:
-        i = places[0]
-        if len(places) == 1:
-            alpha[i] = left
-            yield tuple(alpha), value * v[i] ** left / factorial(left)
-            alpha[i] = 0
-            return
-        for a in range(left + 1):
-            alpha[i] = a
-            yield from walk(places[1:], left - a, alpha, value * v[i] ** a / factorial(a))
-        alpha[i] = 0
-
-    yield from walk(support, k, [0] * len(v), Fraction(1))

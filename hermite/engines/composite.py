@@ -170,10 +170,7 @@ def _complex(e: ex.Expression, below: list[Any], x: Any, analytic: bool) -> Any:
         case ex.Sum():
             return sum(below[1:], start=below[0])
         case ex.Product():
-            value = below[0]
-            for factor in below[1:]:
-                value = value * factor
-            return value
+            return prod(below[1:], start=below[0])
         case ex.Power():
             return below[0] ** e.exponent
         case ex.Call() if e.name == "softplus":

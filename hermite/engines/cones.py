@@ -26,14 +26,13 @@ from hermite.engines.forms import Vector, primitive
 from hermite.engines.hermite_rows import hermite_row
 from hermite.engines.integration import TooManyEvaluations, integrated
 from hermite.engines.polar import Plane, arctan_root
+from hermite.engines.series import Index, Series, times
 from hermite.exact.effort import spend
 from hermite.exact.scalars import Atom, Scalar
 
 #: Most values of an integrand, and the cost of one in units of :mod:`hermite.exact.effort`.
 _MOST, _COST = 25_000, 40
 
-Index = tuple[int, ...]
-Series = dict[Index, Scalar]
 #: Largest working precision of an integral.
 MAX_BITS = 512
 ZERO, ONE = Scalar.of(0), Scalar.of(1)
@@ -109,7 +108,7 @@ def heat_series(signs: tuple[Vector, ...], variances: tuple[Fraction, ...], orde
         sign, others = merged([projected(e, d, variances) for b, e in enumerate(signs) if b != a])
         density = _density(d, size, order - 1)
         front = Scalar.sqrt(2 / size) * Scalar.sqrt_pi(-1) * sign
-        slope = _times(density, heat_series(others, variances, order - 1), order - 1)
+        slope = times(density, heat_series(others, variances, order - 1), order - 1)
         for i, x in enumerate(d):
             for alpha, c in slope.items() if x else ():
                 value = c * front * x
@@ -133,19 +132,9 @@ def _density(d: Vector, size: Fraction, order: int) -> Series:
     term: Series = {(0,) * len(d): ONE}
     total = dict(term)
     for k in range(1, order // 2 + 1):
-        term = {alpha: c * Fraction(1, k) for alpha, c in _times(term, square, order).items()}
+        term = {alpha: c * Fraction(1, k) for alpha, c in times(term, square, order).items()}
         total |= term
     return total
-
-
-def _times(a: Series, b: Series, order: int) -> Series:
-    out: Series = {}
-    for alpha, x in a.items():
-        for beta, y in b.items():
-            if sum(alpha) + sum(beta) <= order:
-                key = tuple(i + j for i, j in zip(alpha, beta, strict=True))
-                out[key] = out[key] + x * y if key in out else x * y
-    return out
 
 
 def covariance(a: Vector, b: Vector, variances: Sequence[Fraction]) -> Fraction:

@@ -73,26 +73,26 @@ def _fixed(u: Form, values: dict[Ridge, int]) -> Form:
 
 def sign_form(u: Form, r: int) -> Form:
     """sign(u) as a sum of products of signs of linear forms."""
-    if not u:
-        return {}
-    if len(u) == 1:
-        key, c = next(iter(u.items()))
-        return _sign_of_product(key, sign_of(c), r)
-    return by_cells(u, r, lambda v: _smooth_sign(v, r))
+    return _sign_of_one(u, r) if len(u) <= 1 else by_cells(u, r, lambda v: _smooth_sign(v, r))
 
 
 def _smooth_sign(u: Form, r: int) -> Form:
     """sign(u) for u without signs."""
-    if not u:
-        return {}
-    if len(u) == 1:
-        key, c = next(iter(u.items()))
-        return _sign_of_product(key, sign_of(c), r)
+    if len(u) <= 1:
+        return _sign_of_one(u, r)
     try:
         direction, scale, offset = linear(u, r)
     except Unsupported:
         return _sign_of_polynomial(u, r)
     return ridge_form(Ridge("sign", direction, Scalar.of(1), offset / scale), r, sign_of(scale))
+
+
+def _sign_of_one(u: Form, r: int) -> Form:
+    """sign(u) for u of one term or none."""
+    if not u:
+        return {}
+    ((key, c),) = u.items()
+    return _sign_of_product(key, sign_of(c), r)
 
 
 def _sign_of_product(key: Monomial, c: int, r: int) -> Form:

@@ -6,6 +6,7 @@ Kinks and jumps take the hull of both sides where a ball does not tell them apar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import flint
@@ -39,10 +40,7 @@ def _value(e: ex.Expression, x: list[Any], z: Sequence[Any]) -> Any:
         case ex.Sum():
             return sum(x[1:], start=x[0])
         case ex.Product():
-            total = x[0]
-            for factor in x[1:]:
-                total = total * factor
-            return total
+            return prod(x[1:], start=x[0])
         case ex.Power():
             return power(x[0], e.exponent)
         case ex.Hermite():

@@ -19,12 +19,12 @@ from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import sobol_normal
 from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import budgeted, neuron_entries
-from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.exponents import refusal_of_steps, warnings_at_exponent_one
 from asymptotics.learning.giant.low_orders import refusal_of_removed, without_orders
 from asymptotics.learning.giant.many_neurons import notes_of, sees_linear_part
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Path, Rates, closed_means, initial_student, recursion
+from asymptotics.learning.law import WithoutLayer
 from asymptotics.results import Overlaps, StepOverlaps, Validity
 from hermite.errors import InputError
 from hermite.target import Target
@@ -39,7 +39,7 @@ DRAWS = 16
 
 
 @dataclass(frozen=True)
-class FixedWidth:
+class FixedWidth(WithoutLayer):
     """n = alpha d samples a step, any number of steps: the recursion of overlaps."""
 
     name: str = "recursion of overlaps at fixed width"
@@ -61,12 +61,9 @@ class FixedWidth:
         starts = [setting.start(bias) for bias in bias_draws(network)]
         return _overlaps(_paths(starts, setting, accuracy), setting, accuracy, setting.notes, warnings)
 
-    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
-        raise InputError(NO_LAYER)
-
 
 @dataclass(frozen=True)
-class FiniteStarts:
+class FiniteStarts(WithoutLayer):
     """Other batch exponents at given d: the conditional mean over typical starts."""
 
     name: str = "conditional mean at finite d over typical starts"
@@ -100,12 +97,6 @@ class FiniteStarts:
             f"mean over {len(starts)} starts drawn at d = {d}; M_cov is over these starts",
         ]
         return _overlaps(paths, setting, accuracy, notes, notes_of(setting.activation), spread=True)
-
-    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
-        raise InputError(NO_LAYER)
-
-
-NO_LAYER = 'network.width must be "infinite" for the layer that the ridge fit sees, not a whole number'
 
 
 def starts_matter(network: Network, training: Training, d: int | None) -> bool:

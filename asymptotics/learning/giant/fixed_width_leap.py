@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.exponents import (
     order_learned,
     refusal_of_orders,
@@ -19,7 +18,6 @@ from asymptotics.learning.giant.exponents import (
 )
 from asymptotics.learning.giant.fixed_width import (
     DRAWS,
-    NO_LAYER,
     FixedWidth,
     Setting,
     bias_draws,
@@ -32,8 +30,8 @@ from asymptotics.learning.giant.many_neurons import notes_of
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law, refusal_of_divergence
 from asymptotics.learning.groups import Groups
+from asymptotics.learning.law import WithoutLayer
 from asymptotics.results import Overlaps, StepOverlaps, Validity
-from hermite.errors import InputError
 from hermite.target import Target
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class FixedWidthLeap:
+class FixedWidthLeap(WithoutLayer):
     """Batch exponents other than 1, one step, d → ∞."""
 
     name: str = "one giant step at the leap, at fixed width"
@@ -101,9 +99,6 @@ class FixedWidthLeap:
             warnings=(*notes_of(setting.activation), *warnings_of_law(laws[0], training)),
             p=len(setting.readout),
         )
-
-    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
-        raise InputError(NO_LAYER)
 
 
 def _refusal_of_limit(network: Network, training: Training) -> str | None:

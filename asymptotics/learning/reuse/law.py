@@ -14,10 +14,11 @@ from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import entries_of, neuron_entries
 from asymptotics.learning.features import LearnedFeatures, Links
 from asymptotics.learning.giant.exponents import has_order
-from asymptotics.learning.giant.fixed_width import NO_LAYER, bias_draws, refusal_of_width
+from asymptotics.learning.giant.fixed_width import bias_draws, refusal_of_width
 from asymptotics.learning.giant.many_neurons import notes_of
 from asymptotics.learning.giant.recursion import initial_student
 from asymptotics.learning.groups import readout_groups
+from asymptotics.learning.law import WithoutLayer
 from asymptotics.learning.reuse.recursion import Batch, Trajectory, trajectory
 from asymptotics.learning.reuse.second_step import second_step
 from asymptotics.results import Overlaps, StepOverlaps, Validity
@@ -40,7 +41,7 @@ _WIDTHS = (8, 16)
 
 
 @dataclass(frozen=True)
-class ReusedBatch:
+class ReusedBatch(WithoutLayer):
     """Full-batch steps on one batch of n = alpha d samples, at fixed width; d → ∞."""
 
     name: str = "recursion of overlaps with memory"
@@ -61,9 +62,6 @@ class ReusedBatch:
         readout = network.finite_readout(int(network.width))
         steps = tuple(_entry(means, t, readout) for t in range(training.steps + 1))
         return _result(steps, error, network, d, "d → ∞ at fixed width; corrections O(d^-1/2)")
-
-    def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
-        raise InputError(NO_LAYER)
 
 
 @dataclass(frozen=True)
