@@ -10,13 +10,14 @@ import math
 import pickle
 import pkgutil
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from value_checks import behaves_as_a_value
 
 import asymptotics
 import hermite
@@ -108,30 +109,12 @@ def no_constant(name: str) -> None:
     raise AssertionError(f"{name} is no JSON")
 
 
-def arrays(value: Any) -> list[np.ndarray]:
-    """All arrays inside a value."""
-    if isinstance(value, np.ndarray):
-        return [value]
-    if isinstance(value, Frozen):
-        return [a for part in fields(value) for a in arrays(getattr(value, part.name))]  # type: ignore[arg-type]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return [a for part in parts for a in arrays(part)]
-
-
 VALUES = RESULTS | OTHERS | SOLUTIONS
 
 
 @pytest.mark.parametrize("name", VALUES)
 def test_results_are_values(name: str) -> None:
-    found, again = VALUES[name](), VALUES[name]()
-    unpickled = pickle.loads(pickle.dumps(found))  # noqa: S301 (our own bytes)
-    copies = [again, copy.deepcopy(found), copy.copy(found), unpickled]
-    for other in copies:
-        assert found == other
-        assert hash(found) == hash(other)
-        assert not any(array.flags.writeable for array in arrays(other))
-    assert len({found, *copies}) == 1
-    assert found != "something else"
+    behaves_as_a_value(VALUES[name])
 
 
 @pytest.mark.parametrize("name", RESULTS | OTHERS)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+from stopwatch import least_seconds
 
 from asymptotics.expectations.activations import get_activation
 from asymptotics.learning.giant.noise_kernel import Student
@@ -16,15 +17,7 @@ from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.student import Setup
 from hermite import Target
 
-
-def seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """CPU seconds of the fastest of a few runs."""
-    found = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        found.append(time.process_time() - start)
-    return min(found)
+seconds = partial(least_seconds, clock=time.process_time)
 
 
 def test_reduced_steps_cost_a_few_times_their_random_numbers() -> None:

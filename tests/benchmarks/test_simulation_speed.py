@@ -5,12 +5,12 @@ Run with `make benchmark`; the ratios are in ``extra_info`` (d = 512, p = 1024, 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from stopwatch import least_seconds
 
 from asymptotics.expectations.activations import get_activation
 from asymptotics.simulation.direct import DirectNetwork
@@ -36,23 +36,13 @@ def student(kind: Any = DirectNetwork, readout: Any = READOUT, d: int = D) -> An
     return kind(Setup(F, get_activation("relu"), readout, d, **options))
 
 
-def seconds(work: Callable[[], Any], rounds: int = 3) -> float:
-    """The least wall time of a few rounds."""
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def products(*shapes: tuple[int, int, int]) -> float:
     """Seconds of the float32 products (m, k) @ (k, n) of ``shapes``."""
     rng = np.random.default_rng(0)
     total = 0.0
     for m, k, n in shapes:
         a, b = rng.standard_normal((m, k), dtype=np.float32), rng.standard_normal((k, n), dtype=np.float32)
-        total += seconds(lambda a=a, b=b: a @ b)
+        total += least_seconds(lambda a=a, b=b: a @ b)
     return total
 
 

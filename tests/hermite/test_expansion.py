@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from math import factorial, prod
-from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -14,12 +12,11 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from target_table import ROWS
 
 from hermite import InputError, Target, expand
 from hermite.engines.constants import constant_scalar
 from hermite.language.parsing import parse
-
-ROWS = json.loads((Path(__file__).parents[1] / "data" / "targets.json").read_text(encoding="utf-8"))
 
 
 def index(key: str) -> tuple[int, ...]:

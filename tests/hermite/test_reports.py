@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from typing import Any
 
-import numpy as np
 import pytest
+from value_checks import behaves_as_a_value
 
 from hermite import (
     Target,
@@ -46,29 +43,9 @@ REPORTS: dict[str, Callable[[], Any]] = {
 }
 
 
-def arrays(value: Any) -> list[np.ndarray]:
-    """All arrays inside a report, computed properties included."""
-    if isinstance(value, np.ndarray):
-        return [value]
-    if is_dataclass(value):
-        own = [getattr(value, part.name) for part in fields(value)]
-        return [a for part in (*own, *getattr(value, "__dict__", {}).values()) for a in arrays(part)]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return [a for part in parts for a in arrays(part)]
-
-
 @pytest.mark.parametrize("name", REPORTS)
 def test_reports_are_values(name: str) -> None:
-    found, again = REPORTS[name](), REPORTS[name]()
-    unpickled = pickle.loads(pickle.dumps(found))  # noqa: S301 (our own bytes)
-    copies = [again, copy.copy(found), copy.deepcopy(found), unpickled]
-    for other in copies:
-        assert found == other
-        assert hash(found) == hash(other)
-    assert len({found, *copies}) == 1
-    assert found != "something else"
-    if name != "target":
-        assert not any(array.flags.writeable for other in copies for array in arrays(other))
+    behaves_as_a_value(REPORTS[name], read_only=name != "target")
 
 
 def test_reports_of_different_targets_are_not_equal() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
+from script_loading import module_at
 
 from asymptotics import plateaus
 from asymptotics.commands.cli import cli, run
@@ -21,12 +21,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 def module_of_docs(name: str) -> ModuleType:
     if not (DOCS / f"{name}.py").exists():
         pytest.skip("the documentation is not here")
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(DOCS / f"{name}.py")
 
 
 def test_summaries_of_commands_are_whole_at_80_columns() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from target_table import ROWS
 
 from asymptotics.expectations.activations import get_activation
 from asymptotics.learning.features import LearnedFeatures, untrained
@@ -26,7 +27,7 @@ REFERENCE = [
 ]
 TARGETS = [
     row
-    for row in json.loads((DATA / "targets.json").read_text(encoding="utf-8"))
+    for row in ROWS
     if row["class"] == "polynomial"
     and row["r"] <= 4
     and "1e-12" not in row["target"]

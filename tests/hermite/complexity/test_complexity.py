@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from target_table import ROWS
 
 from asymptotics.commands.cli import cli
 from hermite import Hardness, InputError, Target, hardness, leap
 
-DATA = Path(__file__).parents[2] / "data" / "targets.json"
-ROWS = json.loads(DATA.read_text(encoding="utf-8"))
-ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
 NAMES = [
     "one giant step",
     "T giant steps at n = Θ(d)",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from target_table import ROWS
 
 from hermite import InputError, LeapReport, Target, leap
 
-ROWS = json.loads((Path(__file__).parents[2] / "data" / "targets.json").read_text(encoding="utf-8"))
 FIELDS = (
     "relevant_dim",
     "information_exponent",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
+from target_table import ROWS
 
 from hermite import InputError, Target, basis_free_staircase, leap
 
-ROWS = json.loads((Path(__file__).parents[2] / "data" / "targets.json").read_text())
 SMALL = [row["target"] for row in ROWS if row["class"] == "polynomial" and row["r"] <= 3]
 
 

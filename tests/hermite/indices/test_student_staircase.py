@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from target_table import ROWS
 
 from asymptotics import Network, Simulation, Training, simulate
 from hermite import Target, leap
 
-ROWS = json.loads((Path(__file__).parents[2] / "data" / "targets.json").read_text())
 #: A coefficient of 1e-12 is learned as d → ∞ only: at any real d the batch noise hides it.
 POLYNOMIALS = [
     row["target"]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
+from target_table import ROWS
 
 from hermite import InputError, Target
 from hermite.inputs.walsh import walsh_expansion
 from hermite.language.evaluation import constant_value
-
-DATA = Path(__file__).parents[2] / "data" / "targets.json"
-ROWS = json.loads(DATA.read_text(encoding="utf-8"))
-ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["target"] for row in ROWS])

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from target_table import ROWS
 
 from hermite import InputError, Target, generative, leap
-
-ROWS = json.loads((Path(__file__).parents[2] / "data" / "targets.json").read_text())
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
+from target_table import ROWS
 
 from hermite import InputError, Target, leap
 from hermite.labels.reuse import reuse_staircase
 
-DATA = Path(__file__).parents[2] / "data" / "targets.json"
-ROWS = json.loads(DATA.read_text(encoding="utf-8"))
-ROWS = ROWS if isinstance(ROWS, list) else ROWS.get("rows", ROWS.get("targets"))
 POLYNOMIALS = [row for row in ROWS if row["class"] == "polynomial" and row["relevant_dim"]]
 
 
