@@ -12,9 +12,10 @@ from hermite.errors import InputError
 from hermite.language.building import substitute
 from hermite.language.limits import MAX_VARIABLES
 from hermite.language.nodes import Expression, Variable, is_polynomial, variables_of
-from hermite.language.parsing import check_names, parse
+from hermite.language.parsing import parse
 from hermite.language.printing import to_text
 from hermite.language.sympy_text import is_sympy, sympy_text
+from hermite.language.vocabulary import check_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

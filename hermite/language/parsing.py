@@ -12,42 +12,37 @@ Nothing is ever evaluated as code, and the work that an expression stands for is
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 
 from hermite.errors import InputError
 from hermite.language import nodes as ex
-from hermite.language.building import add, call, multiply, negate, power, substitute
-from hermite.language.constants import TooLarge, check_size, sign_of
+from hermite.language.building import add, multiply, negate, substitute
+from hermite.language.constants import TooLarge
 from hermite.language.limits import (
     MAX_BYTES,
-    MAX_CALLS,
-    MAX_DEGREE,
     MAX_NESTING,
     MAX_OPERANDS,
     MAX_VARIABLES,
     TooMuch,
     check_work,
 )
+from hermite.language.meaning import Meaning, hermite_order, within_digits
 from hermite.language.named import NAMED, values_of
-from hermite.language.sympy_text import is_sympy
 from hermite.language.tokens import Token, error_at, read_number, tokenize
+from hermite.language.vocabulary import (
+    FUNCTIONS,
+    SHORTHANDS,
+    check_names,
+    is_function,
+    short,
+    unknown,
+    variable_index,
+)
 
-#: Names of the language and the call they stand for.
-FUNCTION_NAMES = {
-    "relu": "relu", "abs": "abs", "sign": "sign", "Heaviside": "heaviside", "heaviside": "heaviside",
-    "max": "max", "min": "min", "exp": "exp", "sin": "sin", "cos": "cos", "tanh": "tanh", "erf": "erf",
-    "logistic": "logistic", "sigmoid": "logistic", "softplus": "softplus", "sqrt": "sqrt", "He": "He",
-}  # fmt: skip
-#: … and the shorthands whose text the language can write.
-_SHORTHANDS = tuple(name for name, one in NAMED.items() if one.pair is None)
-_FUNCTIONS = (*FUNCTION_NAMES, *_SHORTHANDS)
 _VARIABLES = [ex.Variable(i) for i in range(MAX_VARIABLES)]
-_HERMITE = re.compile(r"He([0-9]+)")
-_DEFAULT_VARIABLE = re.compile(r"z([0-9]+)")
 _OPERAND = "a number, a variable, a function or '('"
 
 
@@ -66,24 +61,6 @@ def parse(text: str, *, activation: bool = False, variables: Sequence[str] | Non
     if not text.strip(" \t\r\n"):
         raise InputError("expression is empty; expected for example z1 + z1*z2")
     return _Parser(text, names).run()
-
-
-def check_names(variables: Sequence[str]) -> tuple[str, ...]:
-    """``variables`` as a tuple of distinct, usable names; raises :class:`InputError`."""
-    if not isinstance(variables, Iterable) or isinstance(variables, bytes):
-        raise InputError(f"variables must be a list of names such as ['x', 'y'], not {variables!a}")
-    names = (variables,) if isinstance(variables, str) else tuple(variables)
-    names = tuple(str(name) if is_sympy(name) else name for name in names)
-    if not 1 <= len(names) <= MAX_VARIABLES:
-        raise InputError(f"variables must be 1 to {MAX_VARIABLES} names, not {len(names)}")
-    for name in names:
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", name):
-            raise InputError(f"variables must be ASCII names such as x or z1, not {name!a}")
-        if name in _FUNCTIONS or name == "pi" or _HERMITE.fullmatch(name):
-            raise InputError(f"variables must not be named like a function or constant, as {name} is")
-    if len(set(names)) < len(names):
-        raise InputError("variables must be distinct names")
-    return names
 
 
 @dataclass(slots=True)
@@ -111,8 +88,7 @@ class _Parser:
         self.frame = _Frame(1)
         self.stack: list[_Frame] = []
         self.operands = 0
-        self.constants = 0
-        self.calls = 0
+        self.meaning = Meaning()
         self.numbers: dict[str, ex.Number] = {}
 
     def run(self) -> ex.Expression:
@@ -176,7 +152,7 @@ class _Parser:
     def name(self, token: Token) -> ex.Expression | None:
         """A variable, pi, or the head of a function call."""
         name = token.text
-        index = self.variable_index(token)
+        index = variable_index(token, self.names)
         if index is not None:
             if self.token.text == "(":
                 raise error_at(
@@ -187,53 +163,17 @@ class _Parser:
             return _VARIABLES[index]
         if name == "pi":
             return ex.Pi()
-        if name in _FUNCTIONS or _HERMITE.fullmatch(name):
+        if is_function(name):
             if self.token.text != "(":
                 raise error_at(
                     self.token.column,
-                    f"expected '(' after the function {_short(name)}, found {self.token.shown()}",
+                    f"expected '(' after the function {short(name)}, found {self.token.shown()}",
                 )
-            if name not in _FUNCTIONS:
-                self.hermite_order(
-                    Fraction(int(name[2:])) if len(name) < 12 else Fraction(10**9), token.column
-                )
+            if name not in FUNCTIONS:
+                hermite_order(Fraction(int(name[2:])) if len(name) < 12 else Fraction(10**9), token.column)
             self.open(self.advance().column, name)
             return None
-        raise self.unknown(token)
-
-    def variable_index(self, token: Token) -> int | None:
-        """0-based index if the token names a variable."""
-        name = token.text
-        if self.names is not None:
-            return self.names.index(name) if name in self.names else None
-        match = _DEFAULT_VARIABLE.fullmatch(name)
-        if match is None:
-            return None
-        digits = match[1]
-        if digits.startswith("0"):
-            raise error_at(token.column, f"expected a variable z1 to z{MAX_VARIABLES}, found {token.shown()}")
-        if len(digits) > 3 or int(digits) > MAX_VARIABLES:
-            raise error_at(
-                token.column, f"variable {_short(name)} is above the limit of {MAX_VARIABLES} variables"
-            )
-        return int(digits) - 1
-
-    def unknown(self, token: Token) -> InputError:
-        """The error for a name that means nothing, with the closest one that does."""
-        from difflib import get_close_matches
-
-        known = list(self.names or (f"z{i}" for i in range(1, MAX_VARIABLES + 1)))
-        name = token.text[:40]
-        # The same letters first: Relu is relu, though prelu is as close.
-        close = [k for k in [*_FUNCTIONS, *known] if k.lower() == name.lower()]
-        close = close or get_close_matches(name, [*_FUNCTIONS, "pi", *known], 1, 0.6)
-        variables = f"variables are {_list(known) if self.names else 'z1, z2, ...'}"
-        hint = f"did you mean {close[0]}?" if close else variables
-        if name == "e":
-            hint = "write exp(1)"
-        if name in NAMED:
-            hint = "an activation only, by its bare name"
-        return error_at(token.column, f"unknown name {token.shown()} ({hint})")
+        raise unknown(token, self.names)
 
     def operators(self, atom: ex.Expression) -> ex.Expression | None:
         """Use a complete atom and what follows it; the tree at the end of the text, else None."""
@@ -270,8 +210,8 @@ class _Parser:
         """The error where an operator should stand."""
         hint = ""
         if token.kind in ("name", "number") or token.text == "(":
-            right = "(...)" if token.text == "(" else _short(token.text)
-            hint = f" (write {_short(self.previous.text)}*{right} for a product)"
+            right = "(...)" if token.text == "(" else short(token.text)
+            hint = f" (write {short(self.previous.text)}*{right} for a product)"
         if token.kind == "end":
             return error_at(
                 token.column, f"expected ')' for the '(' at column {self.frame.column}, found the end"
@@ -294,12 +234,12 @@ class _Parser:
         while frame.powers:
             exponent = negate(atom) if sign < 0 else atom
             sign, base, column = frame.powers.pop()
-            atom = self.power(base, exponent, column)
+            atom = self.meaning.power(base, exponent, column)
         if sign < 0:
             frame.sign = -frame.sign
         frame.power_sign = 1
         if frame.divide_at:
-            atom = self.inverse(atom, frame.divide_at)
+            atom = self.meaning.inverse(atom, frame.divide_at)
             frame.divide_at = 0
         frame.factors.append(atom)
 
@@ -309,7 +249,7 @@ class _Parser:
         factors = frame.factors
         if frame.sign < 0:
             factors = [ex.Number(Fraction(-1)), *factors]
-        term = factors[0] if len(factors) == 1 else self.within_digits(multiply, factors, column)
+        term = factors[0] if len(factors) == 1 else within_digits(multiply, factors, column)
         if term == ex.ZERO and any(not ex.is_constant(f) for f in factors):
             term = ex.Product((ex.ZERO, *(f for f in factors if not ex.is_constant(f))))
         frame.terms.append(term)
@@ -319,17 +259,7 @@ class _Parser:
         """The current sum, complete."""
         frame = self.frame
         terms, frame.terms = frame.terms, []
-        return terms[0] if len(terms) == 1 else self.within_digits(add, terms, frame.column)
-
-    @staticmethod
-    def within_digits(
-        build: Callable[[list[ex.Expression]], ex.Expression], parts: list[ex.Expression], column: int
-    ) -> ex.Expression:
-        """``build(parts)``, refused where a folded rational number is too long."""
-        try:
-            return build(parts)
-        except TooLarge as error:
-            raise error_at(column, f"{error}; the limit is 400 digits") from None
+        return terms[0] if len(terms) == 1 else within_digits(add, terms, frame.column)
 
     def close_parenthesis(self) -> ex.Expression:
         """The value of a parenthesis or function call, and back to the frame around it."""
@@ -338,55 +268,20 @@ class _Parser:
         self.frame = self.stack.pop()
         if frame.function is None:
             return value
-        return self.call(frame.function, (*frame.arguments, value), frame.column)
-
-    def call(self, name: str, arguments: tuple[ex.Expression, ...], column: int) -> ex.Expression:
-        """A function at its arguments."""
-        self.calls += 1
-        if self.calls > MAX_CALLS:
-            raise error_at(column, f"more than {MAX_CALLS} function calls as written")
-        if name == "He":
-            if len(arguments) != 2:
-                raise error_at(column, f"He takes two arguments He(k, u), not {len(arguments)}")
-            order = arguments[0]
-            if not isinstance(order, ex.Number):
-                raise error_at(column, "the order k of He(k, u) must be an integer constant")
-            return ex.Hermite(self.hermite_order(order.value, column), arguments[1])
-        if name in _SHORTHANDS:
-            return self.shorthand(name, arguments, column)
-        several = name in ex.NARY
-        if several and len(arguments) < 2:
-            raise error_at(column, f"{name} takes two or more arguments")
-        if not several and len(arguments) != 1:
-            raise error_at(column, f"{_short(name)} takes one argument, not {len(arguments)}")
-        if name not in FUNCTION_NAMES:
-            return ex.Hermite(int(name[2:]), arguments[0])
-        if name == "sqrt" and ex.is_constant(arguments[0]):
-            sign = self.sign(arguments[0], column)
-            if sign is None:
-                raise error_at(column, "sqrt of a constant that cannot be proved to be non-negative")
-            if sign < 0:
-                raise error_at(column, "sqrt of a negative constant")
-        try:
-            result = call(FUNCTION_NAMES[name], arguments)
-            self.check_constant(result, column)
-        except TooLarge as error:
-            raise error_at(column, f"{error}; constants must stay below 10^400") from None
-        except ValueError:
-            raise error_at(
-                column, "sqrt takes non-negative constants and squares such as sqrt(u^2) only"
-            ) from None
-        return result
+        arguments = (*frame.arguments, value)
+        build = self.shorthand if frame.function in SHORTHANDS else self.meaning.call
+        return build(frame.function, arguments, frame.column)
 
     def shorthand(self, name: str, arguments: tuple[ex.Expression, ...], column: int) -> ex.Expression:
         """A function of :mod:`hermite.language.named`, written out."""
+        self.meaning.count_call(column)
         u, *rest = arguments
         values = tuple(a.value for a in rest if isinstance(a, ex.Number))
         if len(values) < len(rest):
             raise error_at(column, f"the parameters of {name} must be rational constants")
         try:
             result = substitute(_template(name, values_of(name, values)), {0: u})
-            self.check_constant(result, column)
+            self.meaning.check_constant(result, column)
         except TooLarge as error:
             raise error_at(column, f"{error}; constants must stay below 10^400") from None
         except ValueError as error:
@@ -394,65 +289,6 @@ class _Parser:
         # A shorthand repeats its argument: nested ones would double the text at every level.
         if written_size(result) > MAX_OPERANDS:
             raise error_at(column, f"more than {MAX_OPERANDS} numbers and variables once written out")
-        return result
-
-    def hermite_order(self, order: Fraction, column: int) -> int:
-        """A Hermite order within the limits."""
-        if order.denominator != 1 or order < 0:
-            raise error_at(column, "the order k of He(k, u) must be a non-negative integer")
-        if order > MAX_DEGREE:
-            raise error_at(column, f"Hermite order above the limit of degree {MAX_DEGREE}")
-        return int(order)
-
-    def check_constant(self, e: ex.Expression, column: int) -> None:
-        """Refuse an irrational constant that is not below 10^400; the total work on constants is bounded."""
-        if ex.is_constant(e) and not isinstance(e, ex.Number):
-            self.count_constants(e, column)
-            check_size(e)
-
-    def sign(self, e: ex.Expression, column: int) -> int | None:
-        """Sign of a constant, None if it cannot be told from zero."""
-        self.count_constants(e, column)
-        return sign_of(e)
-
-    def count_constants(self, e: ex.Expression, column: int) -> None:
-        """Stop where irrational constants nest so widely that checking each of them would take long."""
-        self.constants += len(ex.postorder(e))
-        if self.constants > MAX_OPERANDS:
-            raise error_at(column, "too many irrational constants inside one another")
-
-    def power(self, base: ex.Expression, exponent: ex.Expression, column: int) -> ex.Expression:
-        """base^exponent for a non-negative integer constant exponent."""
-        if not isinstance(exponent, ex.Number) or exponent.value.denominator != 1 or exponent.value < 0:
-            raise error_at(column, "an exponent must be a non-negative integer constant")
-        n = int(exponent.value)
-        if not isinstance(base, ex.Number) and n > MAX_DEGREE:
-            raise error_at(column, f"an exponent above the limit of degree {MAX_DEGREE}")
-        if n == 0 and not ex.is_constant(base):
-            return ex.Power(base, 0)
-        try:
-            result = power(base, n)
-            self.check_constant(result, column)
-        except TooLarge as error:
-            raise error_at(column, f"{error}; the limit is 400 digits") from None
-        return result
-
-    def inverse(self, divisor: ex.Expression, column: int) -> ex.Expression:
-        """1/divisor for a constant that is proved to be non-zero."""
-        if not ex.is_constant(divisor):
-            raise error_at(
-                column, "division by something that is not constant (only non-zero constants can divide)"
-            )
-        sign = self.sign(divisor, column)
-        if sign == 0:
-            raise error_at(column, "division by zero")
-        if sign is None:
-            raise error_at(column, "division by a constant that cannot be proved to be non-zero")
-        try:
-            result = power(divisor, -1)
-            self.check_constant(result, column)
-        except TooLarge as error:
-            raise error_at(column, f"{error}; constants must stay below 10^400") from None
         return result
 
     def finish(self) -> ex.Expression:
@@ -477,11 +313,3 @@ def written_size(e: ex.Expression) -> int:
     for node in ex.postorder(e):
         size[node] = sum(size[child] for child in ex.children(node)) or 1
     return size[e]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 30 else name[:27] + "..."
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(_short(name) for name in names)

@@ -22,7 +22,8 @@ from asymptotics.experiment.reference import (
     markdown_reference,
 )
 from asymptotics.experiment.schema import shape_of
-from hermite.language.parsing import FUNCTION_NAMES, parse
+from hermite.language.parsing import parse
+from hermite.language.vocabulary import FUNCTION_NAMES
 
 DOCS = Path(__file__).parents[3] / "docs"
 
