@@ -19,7 +19,8 @@ from asymptotics.experiment.grid import Experiment
 from asymptotics.learning.given_directions import lengths_of
 from asymptotics.results import Overlaps, StepOverlaps, Validity
 from asymptotics.simulation.averages import mean_and_error
-from asymptotics.simulation.runner import Job
+from asymptotics.simulation.job import Job
+from asymptotics.simulation.summaries import mean_risk
 from asymptotics.sweeps.store import Store
 from asymptotics.sweeps.tasks import as_stored, tasks_of
 from hermite.errors import InputError
@@ -87,7 +88,7 @@ def _risks(job: Job, rows: Rows) -> list[Measured]:
             training, ridge = replace(job.training, steps=step), replace(job.ridge, lam=lam)
             simulation = replace(job.simulation, replicates=len(here))
             runs = {key: np.array([row[key] for row in here]) for key in ("test_error", "train_error")}
-            risk = job.mean_risk(step, lam, runs)
+            risk = mean_risk(job, step, lam, runs)
             found.append(MeasuredRisk(training, ridge, simulation, risk))
     return found
 

@@ -45,7 +45,7 @@ def singular_values(
 ) -> Array:
     """Singular values, downwards, of σ(Z Wᵀ) − c_0 of a real network after ``training``, n2 fresh samples; ``ridge.d`` = d."""
     from asymptotics.simulation.direct import DirectNetwork
-    from asymptotics.simulation.runner import Job
+    from asymptotics.simulation.job import Job
     from asymptotics.simulation.seeds import unit_entropy
     from asymptotics.simulation.student import Setup
 

@@ -15,8 +15,8 @@ from asymptotics.learning.sgd.escape_laws import LEVELS
 from asymptotics.learning.sgd.escape_times import refuse_unless_random
 from asymptotics.learning.sgd.rates import rates_of
 from asymptotics.simulation.blas import blas_threads
+from asymptotics.simulation.job import Job
 from asymptotics.simulation.online_reduced import OnlineReduced, OnlineStep
-from asymptotics.simulation.runner import Job
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 

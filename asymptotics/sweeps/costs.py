@@ -22,7 +22,7 @@ from asymptotics.text.durations import duration, size
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
-    from asymptotics.simulation.runner import Job
+    from asymptotics.simulation.job import Job
 
 #: Bytes of a worker that does nothing: the interpreter and its libraries.
 _BASE = 60e6

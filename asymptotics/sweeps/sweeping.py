@@ -18,7 +18,7 @@ from asymptotics.experiment.columns import ordered, untrained_is_null
 from asymptotics.experiment.grid import MOST_UNITS, Experiment, check_units
 from asymptotics.experiment.points import values
 from asymptotics.floating import own_floating_state
-from asymptotics.simulation.runner import Job
+from asymptotics.simulation.job import Job
 from asymptotics.simulation.seeds import unit_entropy
 from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, estimate, work_of
 from asymptotics.sweeps.interrupts import unbroken

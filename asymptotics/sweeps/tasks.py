@@ -15,7 +15,8 @@ from typing import Any
 from asymptotics.experiment.grid import Experiment, Unit
 from asymptotics.floating import own_floating_state
 from asymptotics.simulation.blas import blas_threads
-from asymptotics.simulation.runner import Job, spelling_of
+from asymptotics.simulation.job import Job, spelling_of
+from asymptotics.simulation.summaries import points_of
 from asymptotics.sweeps.store import Point, canonical, content_key
 from hermite.errors import InputError
 
@@ -103,7 +104,7 @@ def run_task(task: Task) -> Outcome:
 
     start = time.perf_counter()
     with blas_threads(task.job.simulation.threads):
-        points = tuple(task.job.points(task.job.run(task.replicate)))
+        points = tuple(points_of(task.job, task.job.run(task.replicate)))
     return Outcome(points, time.perf_counter() - start, platform.node(), __version__)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from asymptotics import Experiment, Network, Ridge, Simulation, Training, overlaps, risk, simulate
 from asymptotics.comparison.curves import curve_rows
-from asymptotics.simulation import runner
+from asymptotics.simulation import job
 from hermite import Target
 
 UNITS = ["1e-150", "1e-90", "1e-20", "7e-3", "300", "1e90", "1e150"]
@@ -88,7 +88,7 @@ def test_every_theory_of_the_fit_is_covariant(unit: str, steps: int, ridge: Ridg
 def test_both_simulators_are_covariant(
     unit: str, method: str, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "unit_entropy", lambda *_: 5)
+    monkeypatch.setattr(job, "unit_entropy", lambda *_: 5)
     c = float(unit)
     settings = Simulation(method=method, d=40, width=6, replicates=2, test_samples=200, dtype=dtype)
     close = 1e-9 if dtype == "float64" else 1e-4

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Simulation, Training, simulate
-from asymptotics.simulation import runner
+from asymptotics.simulation import job
 from asymptotics.simulation.backends import Backend, get_backend
 from hermite import InputError, Target
 
@@ -37,7 +37,7 @@ def test_array_api_strict_equals_numpy(
 
     network = Network(activation=name, initialisation=initialisation, bias=0.3, width=6)
     expected = numbers(network, remove=(0, 1))
-    monkeypatch.setattr(runner, "get_backend", lambda *_: Backend(array_api_strict))
+    monkeypatch.setattr(job, "get_backend", lambda *_: Backend(array_api_strict))
     np.testing.assert_allclose(numbers(network, remove=(0, 1)), expected, rtol=1e-9, atol=1e-10)
 
 
@@ -45,7 +45,7 @@ def test_torch_equals_numpy_on_the_stream_of_numpy(monkeypatch: pytest.MonkeyPat
     torch = pytest.importorskip("array_api_compat.torch")
     network = Network(width=6, bias=0.3)
     expected = numbers(network, remove=(0, 1))
-    monkeypatch.setattr(runner, "get_backend", lambda *_: Backend(torch, torch.device("cpu")))
+    monkeypatch.setattr(job, "get_backend", lambda *_: Backend(torch, torch.device("cpu")))
     np.testing.assert_allclose(numbers(network, remove=(0, 1)), expected, rtol=1e-9, atol=1e-10)
 
 
@@ -56,7 +56,7 @@ def test_a_callable_is_evaluated_on_the_host(monkeypatch: pytest.MonkeyPatch) ->
     f = Target.from_function(lambda x: text(x), 2)
     ridge = Ridge(alpha=3.0, beta=0.4)
     expected = [simulate(g, Network(), Training(1), ridge, SETTING).risks[0] for g in (text, f)]
-    monkeypatch.setattr(runner, "get_backend", lambda *_: Backend(array_api_strict))
+    monkeypatch.setattr(job, "get_backend", lambda *_: Backend(array_api_strict))
     for g, old in zip((text, f), expected, strict=True):
         assert simulate(g, Network(), Training(1), ridge, SETTING).risks[0].test_error == pytest.approx(
             old.test_error, rel=1e-9
@@ -113,7 +113,7 @@ class TestTheStreamOfTorch:
 def test_the_stream_is_part_of_the_identity_of_a_unit() -> None:
     def identity(backend: str) -> dict[str, Any]:
         setting = replace(SETTING, backend=backend)
-        return runner.Job(F, Network(width=6), Training(1), None, setting, (0, 1), ()).identity
+        return job.Job(F, Network(width=6), Training(1), None, setting, (0, 1), ()).identity
 
     assert "stream" not in identity("numpy")
     assert identity("torch")["stream"] == "torch"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Simulation, Training, overlaps, simulate
-from asymptotics.simulation.runner import mean_and_error
+from asymptotics.simulation.averages import mean_and_error
 from hermite import Target
 
 

@@ -13,8 +13,8 @@ from asymptotics.comparison.validation import validate
 from asymptotics.experiment.grid import Experiment
 from asymptotics.results import Overlaps
 from asymptotics.simulation.escapes import simulated_escape
+from asymptotics.simulation.job import Job
 from asymptotics.simulation.online_reduced import OnlineReduced
-from asymptotics.simulation.runner import Job
 from asymptotics.sweeps.sweeping import sweep
 from hermite import InputError, Target
 

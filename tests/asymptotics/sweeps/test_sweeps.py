@@ -30,7 +30,7 @@ from asymptotics.comparison.curves import simulated_risks
 from asymptotics.comparison.trajectories import measure
 from asymptotics.experiment.points import Grid, collapse, expand, values
 from asymptotics.experiment.settings import Training
-from asymptotics.simulation.runner import GENERATION
+from asymptotics.simulation.job import GENERATION
 from asymptotics.sweeps import sweeping as sweeps
 from asymptotics.sweeps.costs import START, estimate
 from asymptotics.sweeps.provenance import config_of
