@@ -10,15 +10,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import factorial
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.errors import InputError
 from hermite.exact.magnitudes import beyond_floats, decimal, json_value
 from hermite.exact.plain import plain
+from hermite.exact.rows import rational, sharp, to_float
 from hermite.exact.scalars import shortened
-from hermite.exact.subspaces import rational, sharp, to_float
+from hermite.exact.telling import exact_text, to_sympy, written
+from hermite.exact.tensors import Index, factorial_of, metric_energy, symmetric_tensor
 from hermite.exact.undecided import Undecided
 from hermite.target import as_target
 
@@ -28,13 +29,10 @@ if TYPE_CHECKING:
 
     from hermite.target import Target
 
-Index = tuple[int, ...]
 MAX_ORDER = 200
 #: Axes and entries of the largest tensor that is formed (NumPy holds 64 axes).
 _AXES = 64
 _ENTRIES = 50_000_000
-#: Characters of the longest coefficient that is written in its exact form inside a formula.
-_LONGEST = 300
 
 
 def expand(f: Target | str, order: int | None = None) -> HermiteExpansion:
@@ -105,7 +103,7 @@ class HermiteExpansion:
             raise InputError(
                 f"the expansion of {self.target.text!r} is undecided at order {self.order}: {doubt}"
             ) from None
-        return {alpha: c * _factorial(alpha) for alpha, c in heat.items()}
+        return {alpha: c * factorial_of(alpha) for alpha, c in heat.items()}
 
     def scalar(self, alpha: Index) -> Any:
         """c_α as the engine knows it: ``flint.fmpq``, a ``Scalar`` or a float."""
@@ -162,7 +160,7 @@ class HermiteExpansion:
             raise InputError(
                 f"a tensor of order {k} in {r} directions is too large: at most {_AXES} axes, {_ENTRIES:,} entries"
             )
-        tensor = _symmetric_tensor(
+        tensor = symmetric_tensor(
             {alpha: self._settled(alpha, c) for alpha, c in self.series.items() if sum(alpha) == k}, r, k
         )
         if self.target.gram is not None:
@@ -187,8 +185,8 @@ class HermiteExpansion:
         self._known()
         terms = [(alpha, c) for alpha, c in self.series.items() if sum(alpha) == k]
         if self.target.gram is None:
-            return sum((c * c / _factorial(alpha) for alpha, c in terms), start=self._zero)
-        return _metric_energy(terms, k, self.target.gram)
+            return sum((c * c / factorial_of(alpha) for alpha, c in terms), start=self._zero)
+        return metric_energy(terms, k, self.target.gram)
 
     def energy(self, k: int) -> Any:
         """Energy of order k, ‖C_k‖²/k! = Σ_{|α|=k} c_α²/α!, as a SymPy object."""
@@ -234,7 +232,7 @@ class HermiteExpansion:
         names = self.target.variables
         parts = []
         for alpha, c in self._sorted(None):
-            weight = sympy.latex(_written(c) / _factorial(alpha))
+            weight = sympy.latex(written(c) / factorial_of(alpha))
             basis = "".join(_latex_factor(a, name) for a, name in zip(alpha, names, strict=True) if a)
             if basis and weight in ("1", "-1"):
                 weight = weight[:-1]
@@ -326,91 +324,6 @@ def _or_none(convert: Callable[[Any], Any], c: Any) -> Any:
         return None if c is None else convert(c)
     except Undecided:
         return None
-
-
-def to_sympy(c: Any) -> Any:
-    """An exact scalar as a SymPy object."""
-    import sympy
-
-    if hasattr(c, "to_sympy"):
-        return c.to_sympy()
-    if isinstance(c, float):
-        return sympy.Float(c)
-    return sympy.Rational(int(c.p), int(c.q))
-
-
-def _written(c: Any) -> Any:
-    """An exact scalar as a SymPy object that fits on a page: a decimal of 30 digits where the exact form is long."""
-    import sympy
-
-    if isinstance(c, float) or len(str(c)) <= _LONGEST:
-        return to_sympy(c)
-    return sympy.Float(sharp(c).str(30, radius=False), 30)
-
-
-def exact_text(c: Any) -> str:
-    """An exact scalar as text; one known by a certified integral as the digits that its ball is sure of, at most 25."""
-    text = str(c)
-    if "E[" not in text:
-        return text
-    ball = c.ball(256)
-    # A ball around 0 is shown as one: no digit of it is known.
-    return str(ball.str(3) if ball.contains(0) else ball.str(25, radius=False))
-
-
-def _factorial(alpha: Index) -> int:
-    result = 1
-    for a in alpha:
-        result *= factorial(a)
-    return result
-
-
-def _symmetric_tensor(terms: dict[Index, float], r: int, k: int) -> NDArray[np.float64]:
-    """The tensor (r, …, r) whose entry at (i_1, …, i_k) is that of the multi-index that counts its axes; else 0.
-
-    Multi-indices are compared as numbers Σ_i α_i (k + 1)^i, so that no arrangement is ever listed.
-    """
-    import numpy as np
-
-    digit = np.array([(k + 1) ** i for i in range(r)], dtype=np.int64)
-    codes = np.zeros((), dtype=np.int64)
-    for _ in range(k):
-        codes = codes[..., None] + digit
-    out = np.zeros(codes.shape)
-    if not terms:
-        return out
-    own = np.array([sum(a * int(b) for a, b in zip(alpha, digit, strict=True)) for alpha in terms])
-    order = np.argsort(own)
-    values = np.array(list(terms.values()))[order]
-    place = np.minimum(np.searchsorted(own[order], codes), len(own) - 1)
-    hit = own[order][place] == codes
-    out[hit] = values[place[hit]]
-    return out
-
-
-def _metric_energy(terms: list[tuple[Index, Any]], k: int, gram: Any) -> Any:
-    """⟨C_k, C_k⟩/k! in the metric: lower one tensor form index by index, P ↦ Σ_α c_α (G·)^α."""
-    total: dict[Index, Any] = {}
-    r = len(gram)
-    for alpha, c in terms:
-        # Σ over the k legs of one copy: leg i becomes Σ_j G_ij e_j.
-        partial: dict[Index, Any] = {(0,) * r: c * factorial(k) / _factorial(alpha)}
-        for i, a in enumerate(alpha):
-            for _ in range(a):
-                grown: dict[Index, Any] = {}
-                for beta, x in partial.items():
-                    for j in range(r):
-                        if gram[i][j]:
-                            key = (*beta[:j], beta[j] + 1, *beta[j + 1 :])
-                            value = x * rational(gram[i][j])
-                            grown[key] = grown[key] + value if key in grown else value
-                partial = grown
-        for beta, x in partial.items():
-            total[beta] = total[beta] + x if beta in total else x
-    # The number of arrangements of β is already in the sum over legs; contract with c_β.
-    table = dict(terms)
-    energy = sum((table[beta] * x for beta, x in total.items() if beta in table), start=rational(0))
-    return energy / factorial(k)
 
 
 def _latex_factor(a: int, name: str) -> str:

@@ -26,7 +26,7 @@ def known_moments(f: Target) -> tuple[float, Array, float | None] | None:
     if f.tree is None:
         return None
     from hermite.engines.constants import Unsupported
-    from hermite.exact.subspaces import to_float
+    from hermite.exact.rows import to_float
     from hermite.expansion import expand
 
     try:

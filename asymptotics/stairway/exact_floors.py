@@ -16,7 +16,8 @@ from typing import Any
 from asymptotics.stairway.visibility import Visible
 from hermite.engines.polynomial import PolynomialEngine
 from hermite.errors import InputError
-from hermite.exact.subspaces import Row, Span, lower, rational
+from hermite.exact.rows import Row, lower, rational
+from hermite.exact.subspaces import Span
 from hermite.target import Target
 
 _TERMS = 500_000

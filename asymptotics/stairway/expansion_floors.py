@@ -16,7 +16,7 @@ from asymptotics.caches import remembered
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import InputError
 from hermite.exact.magnitudes import beyond_floats, decimal
-from hermite.exact.subspaces import rational, to_float
+from hermite.exact.rows import rational, to_float
 from hermite.exact.undecided import Undecided
 from hermite.expansion import expand
 from hermite.target import Target

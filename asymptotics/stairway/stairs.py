@@ -24,7 +24,7 @@ from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite.errors import InputError
 from hermite.exact.magnitudes import decimal, json_value
-from hermite.exact.subspaces import rational, to_float
+from hermite.exact.rows import rational, to_float
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 

@@ -17,8 +17,9 @@ from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import Term, orthogonal_terms
 from hermite.engines.series import Series, indices, line_powers, times
 from hermite.exact.effort import allowance, paid, spend_once, spent
+from hermite.exact.rows import lower, rational
 from hermite.exact.scalars import Scalar
-from hermite.exact.subspaces import Span, full, lower, rational
+from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
 from hermite.language.nodes import Variable, postorder
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import flint
 
-from hermite.exact.subspaces import rational, sharp, to_float
+from hermite.exact.rows import rational, sharp, to_float
 from hermite.exact.undecided import Undecided
 
 

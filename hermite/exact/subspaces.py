@@ -7,28 +7,25 @@ pivot that nobody can decide raises :class:`Undecided`, and no verdict is ever r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
 import flint
 
+from hermite.exact.ball_rows import BallRows
+from hermite.exact.rows import (
+    Row,
+    components,
+    full_rows,
+    lower,
+    normalised,
+    ratio_text,
+    sharp,
+    vanishes,
+    zero_like,
+)
 from hermite.exact.undecided import Undecided
-
-Row = tuple[Any, ...]
-#: Working precision of the balls by which rows are told apart.
-_BITS = 512
-
-
-def vanishes(x: Any) -> bool:
-    """Whether an exact scalar is zero: proved either way, or :class:`Undecided`."""
-    if isinstance(x, (int, flint.fmpq)):
-        return bool(x == 0)
-    answer = x.is_zero()
-    if answer is None:
-        raise Undecided(f"{x} is indistinguishable from 0 and not proved to be 0")
-    return bool(answer)
 
 
 class Span:
@@ -44,7 +41,7 @@ class Span:
         self.n = n
         self._rows: dict[int, Row] = {}
         self._waiting: list[Row] = []
-        self._balls: list[tuple[int, list[Any]]] = []
+        self._balls = BallRows(n)
         self._hull: list[Row] = []
         for row in rows:
             self.add(row)
@@ -64,7 +61,7 @@ class Span:
 
     def copy(self) -> Span:
         other = Span(self.n)
-        other._rows, other._waiting, other._balls = dict(self._rows), list(self._waiting), list(self._balls)
+        other._rows, other._waiting, other._balls = dict(self._rows), list(self._waiting), self._balls.copy()
         other._hull = list(self._hull)
         return other
 
@@ -159,32 +156,10 @@ class Span:
     def _surely_independent(self, row: Sequence[Any]) -> bool:
         """Whether balls prove ``row`` to be outside the span."""
         if not self._waiting:
-            self._balls = []
+            self._balls = BallRows(self.n)
             for own in self._rows.values():
-                self.outside(own)
-        return self.outside(row)
-
-    def outside(self, row: Sequence[Any]) -> bool:
-        """Whether balls prove ``row`` to be outside those of the rows that were asked about before; it joins them then."""
-        with flint.ctx.workprec(_BITS):
-            rest = self._ball_residue(row)
-            if all(x.contains(0) for x in rest):
-                return False
-            self._include_balls(rest)
-            return True
-
-    def _ball_residue(self, row: Sequence[Any]) -> list[Any]:
-        rest = [ball_of(x) for x in row]
-        for pivot, own in self._balls:
-            factor = rest[pivot]
-            rest = [x - factor * y for x, y in zip(rest, own, strict=True)]
-            rest[pivot] = flint.arb(0)
-        return rest
-
-    def _include_balls(self, rest: list[Any]) -> None:
-        sure = [i for i in range(self.n) if not rest[i].contains(0)]
-        pivot = max(sure, key=lambda i: rest[i].abs_lower().log().mid())
-        self._balls.append((pivot, [x / rest[pivot] for x in rest]))
+                self._balls.outside(own)
+        return self._balls.outside(row)
 
     def grow(self, rows: Iterable[Sequence[Any]], limit: int | None = None) -> Span:
         """Include rows until dimension ``limit``; a row that nobody decides waits for the others. Returns the span."""
@@ -221,7 +196,7 @@ class Span:
             common: Any = flint.fmpq(1)
             for p in pivots:
                 common = common * rows[p][p]
-            v: list[Any] = [_zero_like(common)] * self.n
+            v: list[Any] = [zero_like(common)] * self.n
             v[free] = common
             for p in pivots:
                 others: Any = flint.fmpq(1)
@@ -259,7 +234,7 @@ class Span:
     def strings(self) -> list[list[str]]:
         """Row-reduced echelon form as exact strings: equal subspaces print equally."""
         rows = self._reduced()
-        return [[_ratio_text(x, rows[p][p]) for x in rows[p]] for p in self.pivots]
+        return [[ratio_text(x, rows[p][p]) for x in rows[p]] for p in self.pivots]
 
     def floats(self) -> list[list[float]]:
         """The rows of :meth:`strings` as floats."""
@@ -280,106 +255,3 @@ class Span:
 def full(n: int) -> Span:
     """The whole space."""
     return Span(n, full_rows(n))
-
-
-def full_rows(n: int) -> list[Row]:
-    """The unit vectors."""
-    return [tuple(flint.fmpq(int(i == j)) for j in range(n)) for i in range(n)]
-
-
-def components(row: Sequence[Any]) -> list[Row]:
-    """The rational vectors q_m of a row Σ q_m m over the monomials m of its constants."""
-    if all(isinstance(x, flint.fmpq) for x in row):
-        return [tuple(row)]
-    from hermite.exact.scalars import Scalar
-
-    terms = [Scalar.of(x).terms for x in row]
-    zero = flint.fmpq(0)
-    return [
-        tuple(own.get(place, zero) for own in terms) for place in dict.fromkeys(p for t in terms for p in t)
-    ]
-
-
-def surely_spans(n: int, limit: int, rows: Iterable[Sequence[Any]]) -> bool:
-    """Whether balls prove ``limit`` of the rows (of balls or exact scalars) independent."""
-    span = Span(n)
-    return any(span.outside(row) and len(span._balls) == limit for row in rows)
-
-
-def lower(row: Sequence[Any], gram: Sequence[Sequence[Fraction]]) -> Row:
-    """The covector G v of the vector v with coordinates ``row``."""
-    return tuple(
-        sum((rational(g) * x for g, x in zip(line, row, strict=True) if g), start=_zero_like(row[0]))
-        for line in gram
-    )
-
-
-def rational(value: Fraction | int) -> Any:
-    """A Python rational as ``flint.fmpq``."""
-    value = Fraction(value)
-    return flint.fmpq(value.numerator, value.denominator)
-
-
-def normalised(row: Row, pivot: int) -> Row:
-    """``row`` over its pivot where that division is exact, else free of common factors."""
-    if isinstance(row[pivot], flint.fmpq):
-        return tuple(x / row[pivot] for x in row)
-    reciprocal = row[pivot].inverse()
-    if reciprocal is None:
-        from hermite.exact.ratios import quotients, without_common_factor
-        from hermite.exact.scalars import Scalar
-
-        scalars = [Scalar.of(x) for x in row]
-        return quotients(scalars, scalars[pivot]) or without_common_factor(scalars)
-    return tuple(x * reciprocal for x in row)
-
-
-def _zero_like(x: Any) -> Any:
-    return x - x
-
-
-#: Longest text of a quotient that is written out; digits beyond it.
-_LONGEST = 120
-#: Digits of a quotient that is not written out: all of them sure.
-_DIGITS = 30
-
-
-def _ratio_text(x: Any, lead: Any) -> str:
-    """x/lead as text, the same for equal quotients."""
-    if vanishes(x):
-        return "0"
-    if isinstance(lead, flint.fmpq) and isinstance(x, flint.fmpq):
-        return str(x / lead)
-    from hermite.exact.ratios import quotient
-    from hermite.exact.scalars import Scalar
-
-    pair = quotient(Scalar.of(x), Scalar.of(lead))
-    if pair is not None:
-        top, bottom = pair
-        inverse = bottom.inverse()
-        text = f"({top})/({bottom})" if inverse is None else str(top * inverse)
-        if len(text) <= _LONGEST and "#" not in text:
-            return text
-    return str((Scalar.of(x).ball(512) / Scalar.of(lead).ball(512)).str(_DIGITS, radius=False))
-
-
-def ball_of(x: Any) -> Any:
-    """A ball around an exact scalar at the precision at which rows are told apart; a ball is its own."""
-    if isinstance(x, flint.arb):
-        return x
-    own = getattr(x, "ball", None)
-    return flint.arb(x) if own is None else own(_BITS)
-
-
-def sharp(x: Any) -> Any:
-    """A ball of high relative accuracy around an exact scalar, or the best one within reach."""
-    own = getattr(x, "sharp", None)
-    return flint.arb(x) if own is None else own()
-
-
-def to_float(x: Any) -> float:
-    """The nearest float; beyond the floats an infinity of its sign."""
-    try:
-        return int(x.p) / int(x.q) if isinstance(x, flint.fmpq) else float(x)
-    except OverflowError:
-        return math.inf if x > 0 else -math.inf

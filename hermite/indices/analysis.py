@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hermite.engines import engine_for
 from hermite.exact.effort import allowance
-from hermite.exact.subspaces import Span, rational, sharp, vanishes
+from hermite.exact.rows import rational, sharp, vanishes
+from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.indices.closure import (
     Heat,

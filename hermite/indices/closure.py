@@ -20,7 +20,9 @@ from typing import Any
 
 import flint
 
-from hermite.exact.subspaces import Row, Span, ball_of, lower, rational, surely_spans, vanishes
+from hermite.exact.ball_rows import ball_of, surely_spans
+from hermite.exact.rows import Row, lower, rational, vanishes
+from hermite.exact.subspaces import Span
 
 Gram = Sequence[Sequence[Fraction]]
 

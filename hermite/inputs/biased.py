@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.exact.effort import allowance
-from hermite.exact.subspaces import Span, lower, rational
+from hermite.exact.rows import lower, rational
+from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
 from hermite.indices.closure import Heat, closure_steps, tensor_span

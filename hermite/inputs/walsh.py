@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hermite.errors import InputError
 from hermite.exact.effort import allowance, spend
-from hermite.exact.subspaces import rational
+from hermite.exact.rows import rational
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
 from hermite.indices.closure import Heat, coordinate_leap

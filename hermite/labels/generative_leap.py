@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
 from hermite.exact.effort import Exhausted, allowance
-from hermite.exact.subspaces import Span, full, vanishes
+from hermite.exact.rows import vanishes
+from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
 from hermite.indices.analysis import proved_closed

@@ -13,9 +13,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from hermite.exact.roots import complex_roots
+from hermite.exact.rows import rational, to_float
 from hermite.exact.scalars import Scalar
-from hermite.exact.subspaces import rational, to_float
-from hermite.expansion import expand, to_sympy
+from hermite.exact.telling import to_sympy
+from hermite.expansion import expand
 from hermite.labels.label_transforms import plainest_label
 from hermite.language.nodes import Call, Power
 

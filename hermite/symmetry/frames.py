@@ -11,7 +11,8 @@ from fractions import Fraction
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from hermite.exact.subspaces import Row, Span
+from hermite.exact.rows import Row
+from hermite.exact.subspaces import Span
 from hermite.language.nodes import Expression, Variable, children, is_constant, postorder, variables_of
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def slopes_of(f: Target) -> list[Row]:
 
 def _slope(e: Expression, known: dict[Expression, Row | None], r: int) -> Row | None:
     """The rational gradient of an affine expression, or None."""
-    from hermite.exact.subspaces import rational
+    from hermite.exact.rows import rational
     from hermite.language.nodes import Number, Product, Sum
 
     zero = tuple(rational(0) for _ in range(r))

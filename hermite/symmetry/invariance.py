@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from hermite.exact.subspaces import Row, Span, ball_of, rational
+from hermite.exact.ball_rows import ball_of
+from hermite.exact.rows import Row, rational
+from hermite.exact.subspaces import Span
 from hermite.language.nodes import Expression, Number, Variable
 
 if TYPE_CHECKING:

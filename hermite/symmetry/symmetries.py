@@ -15,7 +15,8 @@ from itertools import combinations, permutations, product
 from math import comb, gcd
 from typing import TYPE_CHECKING, Any
 
-from hermite.exact.subspaces import Row, Span, rational
+from hermite.exact.rows import Row, rational
+from hermite.exact.subspaces import Span
 from hermite.language.nodes import variables_of
 from hermite.symmetry.invariance import (
     Matrix,

@@ -13,7 +13,8 @@ from asymptotics.stairway.numerical_floors import NumericalFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from hermite import Target
 from hermite.errors import InputError
-from hermite.exact.subspaces import Span, rational
+from hermite.exact.rows import rational
+from hermite.exact.subspaces import Span
 
 STAIRS = "z1 + z1*z2 + z1*z2*z3"
 DIAGONAL = "(z1 + z1^2 + z2 - z2^2)/2"

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hermite import Target, leap
 from hermite.engines.constants import special_value
 from hermite.exact.ratios import quotient
+from hermite.exact.rows import rational
 from hermite.exact.scalars import Scalar
-from hermite.exact.subspaces import Span, rational
+from hermite.exact.subspaces import Span
 
 ERF = special_value("erf", Scalar.of(Fraction(1, 2)))
 PIECES = [Scalar.of(1), Scalar.sqrt(2), Scalar.sqrt(6), Scalar.sqrt_pi(-1), Scalar.exp(Fraction(-1, 3)), ERF]

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hermite.exact.rows import rational
 from hermite.exact.scalars import Atom, Scalar
-from hermite.exact.subspaces import Span, full, rational
+from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
 
 matrices = st.lists(st.lists(st.integers(-3, 3), min_size=4, max_size=4), min_size=0, max_size=5)

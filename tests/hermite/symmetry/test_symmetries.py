@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hermite import Target
-from hermite.exact.subspaces import Span, rational
+from hermite.exact.rows import rational
+from hermite.exact.subspaces import Span
 from hermite.language.nodes import Variable
 from hermite.language.normal_form import normal_form
 from hermite.symmetry.invariance import inversion_outside

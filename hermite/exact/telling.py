@@ -1,0 +1,40 @@
+"""Exact scalars as SymPy objects and as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hermite.exact.rows import sharp
+
+#: Characters of the longest coefficient that is written in its exact form inside a formula.
+_LONGEST = 300
+
+
+def to_sympy(c: Any) -> Any:
+    """An exact scalar as a SymPy object."""
+    import sympy
+
+    if hasattr(c, "to_sympy"):
+        return c.to_sympy()
+    if isinstance(c, float):
+        return sympy.Float(c)
+    return sympy.Rational(int(c.p), int(c.q))
+
+
+def written(c: Any) -> Any:
+    """An exact scalar as a SymPy object that fits on a page: a decimal of 30 digits where the exact form is long."""
+    import sympy
+
+    if isinstance(c, float) or len(str(c)) <= _LONGEST:
+        return to_sympy(c)
+    return sympy.Float(sharp(c).str(30, radius=False), 30)
+
+
+def exact_text(c: Any) -> str:
+    """An exact scalar as text; one known by a certified integral as the digits that its ball is sure of, at most 25."""
+    text = str(c)
+    if "E[" not in text:
+        return text
+    ball = c.ball(256)
+    # A ball around 0 is shown as one: no digit of it is known.
+    return str(ball.str(3) if ball.contains(0) else ball.str(25, radius=False))
