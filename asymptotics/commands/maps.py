@@ -58,7 +58,7 @@ def map_command(
 ) -> None:
     """A heat map of the predicted error over two grids of the file (all other keys have one value)."""
     from asymptotics.comparison.curves import curve_rows, to_csv
-    from asymptotics.text.printing import table
+    from asymptotics.text.tables import table
     from hermite.errors import InputError
 
     if x == y:

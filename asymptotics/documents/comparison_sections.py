@@ -11,8 +11,8 @@ from asymptotics.comparison.joined import Measured
 from asymptotics.comparison.trajectories import Run
 from asymptotics.documents.findings import Findings
 from asymptotics.documents.html_pieces import figure_of, table
-from asymptotics.text.printing import measured as with_error
-from asymptotics.text.printing import vector
+from asymptotics.text.tables import measured as with_error
+from asymptotics.text.tables import vector
 
 
 def results_section(found: Findings) -> str:

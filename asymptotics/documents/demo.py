@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from asymptotics.comparison.curves import Row, curve_rows
 from asymptotics.comparison.trajectories import Run, runs
 from asymptotics.experiment.grid import Experiment
-from asymptotics.text.printing import number, table
+from asymptotics.text.tables import number, table
 from hermite import Target
 
 if TYPE_CHECKING:

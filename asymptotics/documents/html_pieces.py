@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.documents.mathematics import formula
-from asymptotics.text.printing import number
+from asymptotics.text.tables import number
 from hermite.errors import InputError
 
 if TYPE_CHECKING:

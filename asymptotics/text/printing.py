@@ -1,98 +1,17 @@
-"""Results as text for people: tables that rich draws on a terminal and plain columns elsewhere."""
+"""Results as text for people: what each command prints of its document."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asymptotics.text.durations import duration, size
-
-
-def number(value: Any, digits: int = 4) -> str:
-    """A number in ``digits`` significant digits, ``-`` for None, anything else as it is."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.{digits}g}"
-    return str(value)
-
+from asymptotics.text.tables import folded, footnotes, measured, number, sure, table, vector
 
 #: The columns that say where a row of a table stands.
 _POINT = ("step", "alpha_train", "eta", "alpha", "beta", "lambda", "d")
-#: Digits of a number at least and at most, whatever its error.
-_FEWEST, _MOST = 2, 4
-#: Total errors above this are told below a table.
-_TOLD = 0.01
-
-
-def sure(value: float | None, error: Mapping[str, Any] | None) -> str:
-    """``value`` in the digits that its relative ``error`` leaves sure: the unit of the last is above the error.
-
-    Parts that are not estimated count as nothing; two digits are always shown, four at most.
-
-    >>> sure(0.35073, {"total": 0.008}), sure(0.35073, {"total": 1e-9}), sure(0.35073, None)
-    ('0.35', '0.3507', '0.3507')
-    """
-    relative = size_of(error)
-    if value is None or not value or not 0 < relative < math.inf:
-        return number(value)
-    unit = math.ceil(math.log10(relative * abs(value)) - 1e-9)
-    return number(value, min(_MOST, max(_FEWEST, 1 + math.floor(math.log10(abs(value))) - unit)))
-
-
-def size_of(error: Mapping[str, Any] | None) -> float:
-    """The total of an error budget, or of those of its parts that are estimated."""
-    if not error:
-        return 0.0
-    total = error.get("total")
-    parts = (error.get(name) or 0.0 for name in ("quadrature", "solver", "theory"))
-    return math.fsum(parts) if total is None else float(total)
-
-
-def footnotes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is said below a table whose numbers carry errors above 1 %: the largest, and what it is made of."""
-    worst = max((row.get("error") or {} for row in rows), key=size_of, default={})
-    total = size_of(worst)
-    if not total > _TOLD:
-        return []
-    names = {"theory": "what the theory leaves out", "quadrature": "integrals", "solver": "solver"}
-    parts = [
-        f"{names[name]} {100 * worst[name]:.2g} %" for name in names if (worst.get(name) or 0) > total / 100
-    ]
-    at_least = "" if worst.get("total") is not None else "at least "
-    return [f"errors: up to {at_least}{100 * total:.2g} % of the number ({', '.join(parts)})"]
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Aligned columns; drawn by rich if standard output is a terminal."""
-    cells = [[number(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        return _rich_table(header, cells)
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    lines = [header, ["-" * w for w in widths], *cells]
-    return "\n".join(
-        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-
-
-def _rich_table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    drawing = Table(show_edge=False)
-    for name in header:
-        drawing.add_column(Text(name), justify="left")
-    for row in cells:
-        drawing.add_row(*(Text(cell) for cell in row))
-    console = Console()
-    with console.capture() as capture:
-        console.print(drawing)
-    return capture.get().rstrip("\n")
 
 
 def expansion_text(expansion: Mapping[str, Any]) -> str:
@@ -128,13 +47,6 @@ def activations_text(rows: Sequence[Mapping[str, Any]]) -> str:
         if row["expression"] != f"{row['name']}(x)"
     ]
     return "\n\n".join([table(header, body), "\n".join(written)])
-
-
-def measured(value: float | None, sem: float | None) -> str:
-    """A mean ± its standard error."""
-    if value is None:
-        return "-"
-    return number(value) if sem is None else f"{value:.4g} ± {sem:.1g}"
 
 
 def overlaps_text(document: Mapping[str, Any]) -> str:
@@ -231,17 +143,6 @@ def spread_of(entry: Mapping[str, Any]) -> str | None:
     return vector([math.sqrt(max(0.0, row[m])) for m, row in enumerate(covariance)])
 
 
-def vector(values: Sequence[float], errors: Sequence[float] | None = None) -> str:
-    """A short row of numbers, with standard errors if there are any.
-
-    >>> vector([0.75, -1e-17])
-    '(0.7500, 0.0000)'
-    """
-    pairs = zip(values, errors or itertools.repeat(None, len(values)), strict=True)
-    # "z": what rounds to 0 has no sign.
-    return "(" + ", ".join(f"{v:z.4f}" if e is None else f"{v:z.4f} ± {e:.1g}" for v, e in pairs) + ")"
-
-
 def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table of ``giantstep curve``."""
     keys = [*_POINT, "test_error", "train_error", "solver"]
@@ -277,20 +178,6 @@ def _once(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         for said in found.values()
     ]
-
-
-def folded(header: Sequence[str], body: Sequence[Sequence[Any]], settings: Sequence[str]) -> list[str]:
-    """A table and, above it, the ``settings`` that are the same in every row (several rows); empty columns are left out."""
-    empty = {i for i in range(len(header)) if all(row[i] is None for row in body)}
-    fixed = {
-        i
-        for i, name in enumerate(header)
-        if name in settings and i not in empty and len(body) > 1 and all(row[i] == body[0][i] for row in body)
-    }
-    kept = [i for i in range(len(header)) if i not in fixed | empty]
-    told = ", ".join(f"{header[i]} = {number(body[0][i])}" for i in sorted(fixed))
-    lines = [f"everywhere: {told}"] if told else []
-    return [*lines, table([header[i] for i in kept], [[row[i] for i in kept] for row in body])]
 
 
 def sweep_text(means: Sequence[Mapping[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from script_loading import module_at
 
 from asymptotics import plateaus
 from asymptotics.commands.cli import cli, run
-from asymptotics.text.printing import folded
+from asymptotics.text.tables import folded
 from hermite import Target, leap
 
 DOCS = Path(__file__).parents[3] / "docs"

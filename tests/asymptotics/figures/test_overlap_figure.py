@@ -10,7 +10,8 @@ from asymptotics import Network, Training, overlaps
 from asymptotics.comparison.trajectories import Run
 from asymptotics.figures import plot_overlaps
 from asymptotics.results import Overlaps, StepOverlaps
-from asymptotics.text.printing import overlaps_text, vector
+from asymptotics.text.printing import overlaps_text
+from asymptotics.text.tables import vector
 from hermite import Target
 
 LEAP_TWO = Training(alpha=2.0, batch_exponent=2)
