@@ -285,10 +285,9 @@ class Overlaps(Frozen):
 class Risk(Frozen):
     """Errors of the ridge fit of the second layer at one point (step, alpha, beta, lambda).
 
-    ``test_error`` = E[(y − f)²] (label noise included), ``excess_risk`` = test_error − Δ, ``train_error`` =
-    (1/n2) Σ (y − f)² without the penalty. Never halved. ``runs`` (simulation only): the two errors of every replicate.
-    ``solution``: how the equations were solved (theory only).
-    ``error`` is that of the test error.
+    ``test_error`` = E[(y − f)²] (label noise included), ``excess_risk`` = test_error − Δ,
+    ``train_error`` = (1/n2) Σ (y − f)² without the penalty. Never halved. ``error`` is that of the test error.
+    ``runs`` (simulation only): the two errors of every replicate. ``solution`` (theory only): how the equations were solved.
     """
 
     test_error: float

@@ -27,10 +27,9 @@ class Target:
     """f as a function of r named variables u_i = <w_i, z>, and the variance of additive Gaussian label noise.
 
     ``expression`` is text of the expression language (or a tree, or a SymPy expression, which is read as text and never
-    evaluated); the variables are z1..zr, where r is the
-    highest index named, or those listed in ``variables``. ``gram`` is the matrix G_ij = <w_i, w_j>, exact
-    rationals (default: the identity). Calling the target maps x of shape (N, r), coordinates in an
-    orthonormal basis, to f of shape (N,): u = x L^T with L the lower Cholesky factor of G.
+    evaluated); the variables are z1..zr, where r is the highest index named, or those listed in ``variables``. ``gram`` is
+    the matrix G_ij = <w_i, w_j>, exact rationals (default: the identity). Calling the target maps x of shape (N, r),
+    coordinates in an orthonormal basis, to f of shape (N,): u = x L^T with L the lower Cholesky factor of G.
 
     Targets are immutable; equality and hash are by content. Raises :class:`InputError` if the text is not in
     the language or E f^2 is not proved finite.

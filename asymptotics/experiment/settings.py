@@ -2,9 +2,10 @@
 
 Building any of them with bad values raises one ``InputError`` that lists every problem. Letters: docs/conventions.md.
 
-Conventions: n = alpha d^ℓ samples a giant step (ℓ = ``batch_exponent``); the step is
-w_i += eta d^((ℓ-1)/2) ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z; the ridge fit minimises
-Σ_μ (y_μ − f(z_μ))² + lambda ‖a‖² over n2 = alpha d fresh samples with p = beta d neurons.
+A giant step on n = alpha d^ℓ samples (ℓ = ``batch_exponent``), and the ridge fit on n2 = alpha d fresh ones of p = beta d
+neurons:
+
+    w_i += eta d^((ℓ−1)/2) ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z,        min_a Σ_μ (y_μ − f(z_μ))² + lambda ‖a‖².
 """
 
 from __future__ import annotations

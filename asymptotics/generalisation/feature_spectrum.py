@@ -17,8 +17,8 @@ parametrised by ν < 0: with D1(ν) = Σ_m N_m λ_m/(λ_m + ν) + τ/ν over the
 
 The edge of the bulk is where s² is stationary. Symmetric initialisation: p' = p/2 rows, s = √2 times theirs, and columns
 of H combined to even and odd ones of a pair; odd ones see no bulk: (p' − D1) H_e H_eᵀ + p' H_o H_oᵀ.
-Powers and asymptotic count: Moniri, Lee, Hassani, Dobriban,
-arXiv:2310.07891; the resummed places rest on the deterministic equivalent of the harmonics and on simulation.
+Powers and asymptotic count: Moniri, Lee, Hassani, Dobriban, arXiv:2310.07891; the resummed places rest on the
+deterministic equivalent of the harmonics and on simulation.
 """
 
 from __future__ import annotations

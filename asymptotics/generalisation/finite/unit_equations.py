@@ -59,8 +59,8 @@ class UnitFeatures:
 class UnitState:
     """The equations at one (κ, D): ``Z`` (L + 1, X, X), ``Y`` (L + 1, X, A, B), residuals, and the Jacobian in four parts.
 
-    Rows: κ(x), then the lower triangle of D(a)⁻¹. ``on_kappa`` (X, X) is without its factor w_y, ``from_kappa`` (U, X)
-    = ∂r_2/∂κ_y without w_y: nothing is divided by the weights of a rule.
+    Rows: κ(x), then the lower triangle of D(a)⁻¹. ``on_kappa`` (X, X) is without its factor w_y, and so is
+    ``from_kappa`` (U, X) = ∂r_2/∂κ_y: nothing is divided by the weights of a rule.
     """
 
     Z: Array

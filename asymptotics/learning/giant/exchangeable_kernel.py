@@ -8,8 +8,11 @@ and V = Σ_u Var T_u, two members i, j of different units A, B have
     E[δ² σ'_i σ'_j] = (m² + V_AB) E σ'_i E σ'_j + E[T_A² σ'_i] E σ'_j + E σ'_i E[T_B² σ'_j] + 2 E[T_A σ'_i] E[T_B σ'_j]
                       − 2 m (E[T_A σ'_i] E σ'_j + E σ'_i E[T_B σ'_j]),
 
-m = δ̄ + E T_A + E T_B, V_AB = V − Var T_A − Var T_B; members of one unit A have (m² + V_A) E[σ'_i σ'_j] − 2 m E[T_A σ'_i σ'_j]
-+ E[T_A² σ'_i σ'_j]. All moments are those of one or two fields; the width enters as a number. The part E[f*² σ'_i σ'_j]
+m = δ̄ + E T_A + E T_B, V_AB = V − Var T_A − Var T_B; members of one unit A have
+
+    E[δ² σ'_i σ'_j] = (m² + V_A) E[σ'_i σ'_j] − 2 m E[T_A σ'_i σ'_j] + E[T_A² σ'_i σ'_j].
+
+All moments are those of one or two fields; the width enters as a number. The part E[f*² σ'_i σ'_j]
 is taken given x alone, where it is closed: nothing else is left as long as the output of the network is zero.
 """
 

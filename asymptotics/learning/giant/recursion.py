@@ -7,7 +7,8 @@ Fresh samples n = alpha d at every step, d → ∞. With δ = f* − f and field
     Q ← Q + η (diag(ã) vW + vWᵀ diag(ã)) + η² (ã ãᵀ) ∘ (v Ω⁺ vᵀ + K/alpha).
 
 At finite (n, d) the conditional mean of one step replaces the last bracket by
-(1 − 1/n) v Ω⁺ vᵀ + (1/n)(K^z + (d − rank Ω) K), K^z_ij = E[(δ² + Δ) σ'_i σ'_j hᵀ Ω⁺ h].
+
+    (1 − 1/n) v Ω⁺ vᵀ + (1/n)(K^z + (d − rank Ω) K),   K^z_ij = E[(δ² + Δ) σ'_i σ'_j hᵀ Ω⁺ h].
 
 The means v are closed (no sampling): with R = Q − M Mᵀ, s_i = √R_ii, μ_i(x) = M_i·x + b_i, x ~ N(0, I_r),
 T1_i = E[f*(x) E_ζσ'(μ_i + s_i ζ) x], T2_i = E[f*(x) E_ζσ''(μ_i + s_i ζ)], A_ij = E[σ'_i σ'_j] ã_j/p and
@@ -152,10 +153,10 @@ def recursion(
     """Iterate ``steps`` giant steps from ``start``.
 
     Up to two neurons and r ≤ 3, and as d → ∞ erf without biases or few kinds of exchangeable neurons: cubature, refined
-    to see the error. Else
-    ``_SCRAMBLES`` independent trajectories on scrambled Sobol points, doubled until the 95 % half width of their mean is
-    below ``accuracy`` on every entry, or 2^20 points each; ``error`` says what was reached. Raises :class:`InputError`
-    if eta is so large that the numbers overflow.
+    to see the error. Else ``_SCRAMBLES`` independent trajectories on scrambled Sobol points, doubled until the 95 % half
+    width of their mean is below ``accuracy`` on every entry, or 2^20 points each; ``error`` says what was reached.
+
+    Raises :class:`InputError` if eta is so large that the numbers overflow.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         try:
