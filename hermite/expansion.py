@@ -173,7 +173,7 @@ class HermiteExpansion:
         value = float(self._told(to_float, c))
         if not math.isnan(value):
             return value
-        largest = max((abs(sharp(own)).lower() for own in self.series.values()), default=rational(0))
+        largest = max((abs(sharp(own)).lower() for own in self.series.values()), default=sharp(rational(0)))
         if not sharp(c).abs_upper() < largest * 2**-53:
             raise InputError(
                 f"the coefficient {alpha} of {self.target.text!r} is not told from 0: {sharp(c).str(3)}"

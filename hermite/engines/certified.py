@@ -9,6 +9,7 @@ is at most C e^{N log(1+X) + AX − κX²} / (κ X).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cmp_to_key, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,7 @@ def _bits(u: Univariate, wanted: int) -> int:
     return min(max(wanted, LEAST_BITS), MAX_BITS)
 
 
-def enclosure(u: Univariate, n: int, bits: int) -> Any:
+def enclosure(u: Univariate, n: int, bits: int) -> flint.arb:
     """A ball around E[u(t) He_n(t/s)] at ``bits`` bits; raises :class:`Unsupported` where it would say nothing."""
     try:
         value = _charged_ball(u, n, bits)
@@ -73,7 +74,7 @@ def enclosure(u: Univariate, n: int, bits: int) -> Any:
     return value
 
 
-def _charged_ball(u: Univariate, n: int, bits: int) -> Any:
+def _charged_ball(u: Univariate, n: int, bits: int) -> flint.arb:
     """The ball, its evaluations counted; one that is known already costs what it did cost."""
     before = _ball.cache_info().hits
     value, cost = _ball(u, n, bits)
@@ -85,7 +86,7 @@ def _charged_ball(u: Univariate, n: int, bits: int) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _ball(u: Univariate, n: int, bits: int) -> tuple[Any, int]:
+def _ball(u: Univariate, n: int, bits: int) -> tuple[flint.arb, int]:
     """(the ball, its cost)."""
     cost = 4 + sum(_COSTS.get(name, 0) or len(name) * 2 // 3 for name, *_ in u.factors)
     with flint.ctx.workprec(bits + 32):
@@ -102,12 +103,14 @@ def _ball(u: Univariate, n: int, bits: int) -> tuple[Any, int]:
         return total.real / (2 * flint.arb.pi()).sqrt() + flint.arb(0, tail), cost * count
 
 
-def _order(a: Any, b: Any) -> int:
+def _order(a: flint.arb, b: flint.arb) -> int:
     """Order of two balls; those that overlap may stand either way."""
     return int(bool(a > b)) - int(bool(a < b))
 
 
-def _integrand(u: Univariate, n: int, s: Any, middle: Any) -> Any:
+def _integrand(
+    u: Univariate, n: int, s: flint.arb, middle: flint.arb
+) -> Callable[[flint.acb, bool], flint.acb]:
     """x ↦ u(s x) He_n(x) e^{−x²/2} on a piece on which every sign is constant."""
     bits = int(flint.ctx.prec)
     sign = flint.arb(1)
@@ -119,14 +122,14 @@ def _integrand(u: Univariate, n: int, s: Any, middle: Any) -> Any:
     tilt, quadratic = u.tilt.ball(bits), u.quadratic.ball(bits)
     row = hermite_row(n)
 
-    def integrand(x: Any, analytic: bool) -> Any:
+    def integrand(x: flint.acb, analytic: bool) -> flint.acb:
         t = x * s
         value = flint.acb(sign) * (-x * x / 2 + tilt * t + quadratic * t * t).exp()
         if u.power:
             value *= t**u.power
         poly = flint.acb(0)
-        for c in reversed(row):
-            poly = poly * x + c
+        for coefficient in reversed(row):
+            poly = poly * x + coefficient
         value *= poly
         for name, c, e, k in factors:
             w = c * t + e

@@ -10,7 +10,6 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
-from typing import Any
 
 import flint
 
@@ -130,7 +129,7 @@ def bound(name: str) -> float | None:
     return float(abs(value).upper()) * (1 + 1e-9) if value.is_finite() else None
 
 
-def _largest(e: ex.Expression) -> Any:
+def _largest(e: ex.Expression) -> flint.arb | None:
     """A ball around the maximum of a polynomial that tends to −∞ on both sides: its value at a critical point; else None."""
     from hermite.engines.polynomial import PolynomialEngine
     from hermite.language.nodes import is_polynomial
@@ -151,15 +150,15 @@ def _largest(e: ex.Expression) -> Any:
     return best
 
 
-def complex_value(name: str, x: Any, analytic: bool) -> Any:
+def complex_value(name: str, x: flint.acb, analytic: bool) -> flint.acb:
     """g over a complex ball: not finite where g is not proved analytic, as ``acb.integral`` asks for."""
-    values: dict[ex.Expression, Any] = {}
+    values: dict[ex.Expression, flint.acb] = {}
     for node in ex.postorder(tree_of(name)):
         values[node] = _complex(node, [values[c] for c in ex.children(node)], x, analytic)
     return values[node]
 
 
-def _complex(e: ex.Expression, below: list[Any], x: Any, analytic: bool) -> Any:
+def _complex(e: ex.Expression, below: list[flint.acb], x: flint.acb, analytic: bool) -> flint.acb:
     match e:
         case ex.Number():
             return flint.acb(flint.fmpq(e.value.numerator, e.value.denominator))
@@ -178,5 +177,6 @@ def _complex(e: ex.Expression, below: list[Any], x: Any, analytic: bool) -> Any:
         case ex.Call() if e.name == "logistic":
             return ((below[0] / 2).tanh() + 1) / 2
         case ex.Call() if e.name in ("tanh", "erf", "sin", "cos", "exp"):
-            return getattr(below[0], e.name)()
+            value: flint.acb = getattr(below[0], e.name)()
+            return value
     raise Unsupported(f"{to_text(e)} inside a composite argument")

@@ -202,7 +202,7 @@ def mean_of_four(signs: tuple[Vector, ...], variances: tuple[Fraction, ...]) -> 
     sign, key = _canonical(squares)
     text = ", ".join(str(x) for x in key)
 
-    def enclose() -> Any:
+    def enclose() -> flint.arb:
         return _integral_of_four(d, max(128, min(int(flint.ctx.prec), MAX_BITS))) * sign
 
     def symbol() -> Any:
@@ -231,7 +231,7 @@ def _canonical(squares: dict[tuple[int, int], Fraction]) -> tuple[int, tuple[Fra
 
 
 @lru_cache(maxsize=256)
-def _integral_of_four(d: tuple[tuple[Fraction, ...], ...], bits: int) -> Any:
+def _integral_of_four(d: tuple[tuple[Fraction, ...], ...], bits: int) -> flint.arb:
     """The integral over t = 1 − s², D_ab the covariances, of Σ D_ab/√q arctan(m/√(q det)), q = D_aa D_bb − t² D_ab².
 
     A singular R has det = s² g(s): the root is taken of g, and the arctangent at infinity is analytic in its inverse.
@@ -245,10 +245,10 @@ def _integral_of_four(d: tuple[tuple[Fraction, ...], ...], bits: int) -> Any:
             c, e = (x for x in range(4) if x not in (a, b))
             q = flint.fmpq_poly([_fmpq(d[a][a] * d[b][b]), 0, _fmpq(-(d[a][b] ** 2))])(t)
             mixed, zeros = _without_zero(_mixed(d, a, b, c, e)(t))
-            if mixed != 0:
+            if mixed.coeffs():
                 parts.append((_fmpq(d[a][b]), q, q * det, mixed, zeros - order // 2))
 
-    def integrand(s: Any, analytic: bool) -> Any:
+    def integrand(s: flint.acb, analytic: bool) -> flint.acb:
         total = flint.acb(0)
         for front, q, below, mixed, zeros in parts:
             root = flint.acb_poly(below)(s).sqrt(analytic=analytic)
@@ -264,14 +264,14 @@ def _integral_of_four(d: tuple[tuple[Fraction, ...], ...], bits: int) -> Any:
         return value.real * (2 / flint.arb.pi()) ** 2
 
 
-def _angle(top: Any, bottom: Any, s: Any, zeros: int, analytic: bool) -> Any:
+def _angle(top: flint.acb, bottom: flint.acb, s: flint.acb, zeros: int, analytic: bool) -> flint.acb:
     """arctan(s^zeros top/bottom), as it goes on from real s > 0 where ``bottom`` > 0."""
     if zeros < 0 and not top.real.contains(0):
         return top.real.sgn() * flint.arb.pi() / 2 - _arctan(s**-zeros * bottom / top, analytic)
     return _arctan(top * s**zeros / bottom, analytic)
 
 
-def _arctan(w: Any, analytic: bool) -> Any:
+def _arctan(w: flint.acb, analytic: bool) -> flint.acb:
     """arctan off its cuts; on a real interval at least bounded."""
     if analytic:
         return flint.acb("nan") if w.real.contains(0) and not abs(w.imag) < 1 else w.atan()
@@ -279,14 +279,14 @@ def _arctan(w: Any, analytic: bool) -> Any:
     return value if value.is_finite() else flint.acb(flint.arb(0, 1) * (flint.arb.pi() / 2))
 
 
-def _without_zero(p: Any) -> tuple[Any, int]:
+def _without_zero(p: flint.fmpq_poly) -> tuple[flint.fmpq_poly, int]:
     """(q, k) with p = s^k q and q(0) ≠ 0; (0, 0) for zero."""
     coefficients = p.coeffs()
     k = next((i for i, c in enumerate(coefficients) if c != 0), 0)
     return flint.fmpq_poly(coefficients[k:]), k
 
 
-def _determinant(d: tuple[tuple[Fraction, ...], ...]) -> Any:
+def _determinant(d: tuple[tuple[Fraction, ...], ...]) -> flint.fmpq_poly:
     """det of D with its off-diagonal entries times t."""
     total = flint.fmpq_poly([0])
     for order in permutations(range(4)):
@@ -298,7 +298,7 @@ def _determinant(d: tuple[tuple[Fraction, ...], ...]) -> Any:
     return total
 
 
-def _mixed(d: tuple[tuple[Fraction, ...], ...], a: int, b: int, c: int, e: int) -> Any:
+def _mixed(d: tuple[tuple[Fraction, ...], ...], a: int, b: int, c: int, e: int) -> flint.fmpq_poly:
     """The numerator of the partial correlation of c and e given a and b, in t."""
     return flint.fmpq_poly(
         [
@@ -310,5 +310,5 @@ def _mixed(d: tuple[tuple[Fraction, ...], ...], a: int, b: int, c: int, e: int) 
     )
 
 
-def _fmpq(x: Fraction) -> Any:
+def _fmpq(x: Fraction) -> flint.fmpq:
     return flint.fmpq(x.numerator, x.denominator)

@@ -190,7 +190,7 @@ def _cosine_of_turns(q: Fraction) -> Scalar:
 
 
 def _value_atom(name: str, x: Scalar) -> Atom:
-    def enclose() -> Any:
+    def enclose() -> flint.arb:
         inside = x.ball(flint.ctx.prec + 32)
         return (2 * (inside / 2).cosh()).log() if name == "logcosh" else getattr(inside, name)()
 

@@ -11,7 +11,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import flint
 
@@ -24,8 +23,12 @@ class TooManyEvaluations(ArithmeticError):
 
 
 def integrated(
-    f: Callable[[Any, bool], Any], left: Any, right: Any, evaluations: int, pay: Callable[[], None]
-) -> tuple[Any, int]:
+    f: Callable[[flint.acb, bool], flint.acb],
+    left: flint.arb | int,
+    right: flint.arb | int,
+    evaluations: int,
+    pay: Callable[[], None],
+) -> tuple[flint.acb, int]:
     """(∫ f over [left, right] as an ``acb`` at the working precision, number of values of f), at most ``evaluations``.
 
     ``f(x, analytic)`` is what ``flint.acb.integral`` asks for; ``pay`` is called before every value. Raises
@@ -37,7 +40,7 @@ def integrated(
 
     with _waiting_signals() as arrived:
 
-        def counted(x: Any, analytic: bool) -> Any:
+        def counted(x: flint.acb, analytic: bool) -> flint.acb:
             nonlocal count, failure
             count += 1
             if failure is not None or arrived or count > evaluations:

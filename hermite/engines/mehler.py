@@ -69,7 +69,7 @@ class Pair:
         names = sorted((describe(u, i), describe(v, k)))
         rho = f"{'' if sign > 0 else '-'}sqrt({self._square})"
 
-        def enclose() -> Any:
+        def enclose() -> flint.arb:
             return mehler_sum(u, v, i, k, self._square, sign)
 
         def symbol() -> Any:
@@ -81,7 +81,7 @@ class Pair:
 
 
 @lru_cache(maxsize=4096)
-def mehler_sum(u: Univariate, v: Univariate, i: int, k: int, square: Fraction, sign: int) -> Any:
+def mehler_sum(u: Univariate, v: Univariate, i: int, k: int, square: Fraction, sign: int) -> flint.arb:
     """A ball around ∂_x^i ∂_y^k h(0); raises :class:`Unsupported` where it would take more than 600 terms."""
     with flint.ctx.workprec(BITS):
         rho = flint.arb(flint.fmpq(square.numerator, square.denominator)).sqrt()
@@ -96,7 +96,7 @@ def mehler_sum(u: Univariate, v: Univariate, i: int, k: int, square: Fraction, s
         return total + flint.arb(0, tail.upper())
 
 
-def _weights(rho: Any, i: int, k: int) -> tuple[int, list[Any]]:
+def _weights(rho: flint.arb, i: int, k: int) -> tuple[int, list[flint.arb]]:
     """(J, w_0..w_J), w_j = ρ^j √((i+j)! (k+j)!)/j!, with w_j falling from J on and w_J < 2^−60."""
     weights = [(flint.arb.fac_ui(i) * flint.arb.fac_ui(k)).sqrt()]
     while True:

@@ -109,7 +109,7 @@ def arctan_root(q: Fraction) -> Scalar:
     if q > 1:
         return _HALF_TURN - arctan_root(1 / q)
 
-    def enclose() -> Any:
+    def enclose() -> flint.arb:
         return flint.arb(flint.fmpq(q.numerator, q.denominator)).sqrt().atan()
 
     def symbol() -> Any:

@@ -135,12 +135,12 @@ def _sign_of_polynomial(u: Form, r: int) -> Form:
     return result
 
 
-def _rational(c: Scalar) -> Any:
+def _rational(c: Scalar) -> flint.fmpq:
     value = as_fraction(c)
     return flint.fmpq(value.numerator, value.denominator)
 
 
-def _sign_of_irreducible(factor: Any, r: int) -> Form:
+def _sign_of_irreducible(factor: flint.fmpq_mpoly, r: int) -> Form:
     """Sign of an irreducible polynomial that is definite, or in one variable."""
     terms = {tuple(int(a) for a in key): c for key, c in factor.to_dict().items()}
     if all(a % 2 == 0 for key in terms for a in key) and len({c > 0 for c in terms.values()}) == 1:
@@ -187,13 +187,13 @@ def real_roots(row: list[Any]) -> list[Scalar]:
     return [*above, *(-root for root in above)]
 
 
-def _real_balls(polynomial: Any) -> tuple[Any, ...]:
+def _real_balls(polynomial: flint.fmpz_poly) -> tuple[flint.arb, ...]:
     """Disjoint balls around the real roots, rising, at the working precision."""
     return _balls_at(tuple(int(c) for c in polynomial.coeffs()), int(flint.ctx.prec))
 
 
 @lru_cache(maxsize=1024)
-def _balls_at(coefficients: tuple[int, ...], bits: int) -> tuple[Any, ...]:
+def _balls_at(coefficients: tuple[int, ...], bits: int) -> tuple[flint.arb, ...]:
     with flint.ctx.workprec(bits):
         roots = complex_roots(flint.fmpz_poly(list(coefficients)))
     return tuple(sorted((root.real for root, _ in roots if root.imag == 0), key=lambda x: float(x.mid())))

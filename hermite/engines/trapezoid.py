@@ -9,10 +9,10 @@ bounded by |He_n(x)| ≤ 1.09 √n! e^{x²/4} (Cramér). A single sign has a rec
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import flint
 
@@ -32,12 +32,12 @@ _REACH = 17
 _WHY = "a product of functions along directions that are not orthogonal"
 
 
-def normalised_coefficients(u: Univariate, count: int) -> Sequence[Any]:
+def normalised_coefficients(u: Univariate, count: int) -> Sequence[flint.arb]:
     """ĉ_0..ĉ_{count−1} at least; raises :class:`Unsupported` for functions with neither a strip nor a recursion.
 
     Those of t u(t) come from those of u: x He_n = He_{n+1} + n He_{n−1}.
     """
-    values: Sequence[Any] = _coefficients(
+    values: Sequence[flint.arb] = _coefficients(
         replace(u, power=0), _BLOCK * math.ceil((count + u.power + 8) / _BLOCK)
     )
     with flint.ctx.workprec(BITS):
@@ -52,7 +52,7 @@ def normalised_coefficients(u: Univariate, count: int) -> Sequence[Any]:
 
 
 @lru_cache(maxsize=128)
-def _coefficients(u: Univariate, count: int) -> tuple[Any, ...]:
+def _coefficients(u: Univariate, count: int) -> tuple[flint.arb, ...]:
     # Balls in the recursion of He_n widen by up to e^{2|x|√n} at |x| = X.
     bits = BITS + math.ceil(2 * _REACH * math.sqrt(count) / math.log(2))
     with flint.ctx.workprec(bits):
@@ -61,13 +61,13 @@ def _coefficients(u: Univariate, count: int) -> tuple[Any, ...]:
         return tuple(+value for value in values)
 
 
-def root_mean_square(u: Univariate) -> Any:
+def root_mean_square(u: Univariate) -> flint.arb:
     """An upper bound of (E u²)^{1/2} as a ball."""
     with flint.ctx.workprec(BITS):
         return flint.arb(_bound(u, 0.0))
 
 
-def _one_sign(u: Univariate, count: int) -> list[Any]:
+def _one_sign(u: Univariate, count: int) -> list[flint.arb]:
     """sign(t + θ): E[sign(x − x0) He_n] = 2 φ(x0) He_{n−1}(x0)."""
     plain = not u.factors and u.tilt.is_zero() is True and u.quadratic.is_zero() is True
     if not plain or len(u.thresholds) > 1:
@@ -85,7 +85,7 @@ def _one_sign(u: Univariate, count: int) -> list[Any]:
     return values
 
 
-def _trapezoid(u: Univariate, count: int) -> list[Any]:
+def _trapezoid(u: Univariate, count: int) -> list[flint.arb]:
     b = _strip(u)
     top = _bound(u, b) * math.exp(b * b / 2 + b * math.sqrt(count))
     step = 2 * math.pi * b / (_TARGET_BITS * math.log(2) + math.log(top) + 1)
@@ -106,12 +106,12 @@ def _trapezoid(u: Univariate, count: int) -> list[Any]:
     return [total * front + flint.arb(0, error) for total in totals]
 
 
-def _evaluated(u: Univariate) -> Any:
+def _evaluated(u: Univariate) -> Callable[[flint.arb], flint.arb]:
     bits = int(flint.ctx.prec)
     factors = [(name, c.ball(bits), e.ball(bits), k) for name, c, e, k in u.factors]
     tilt, quadratic = u.tilt.ball(bits), u.quadratic.ball(bits)
 
-    def value(t: Any) -> Any:
+    def value(t: flint.arb) -> flint.arb:
         out = ball_power(t, u.power) * (tilt * t + quadratic * t * t).exp()
         for name, c, e, k in factors:
             w = c * t + e

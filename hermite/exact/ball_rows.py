@@ -16,7 +16,7 @@ class BallRows:
 
     def __init__(self, n: int) -> None:
         self.n = n
-        self._rows: list[tuple[int, list[Any]]] = []
+        self._rows: list[tuple[int, list[flint.arb]]] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -35,7 +35,7 @@ class BallRows:
             self._include(rest)
             return True
 
-    def _residue(self, row: Sequence[Any]) -> list[Any]:
+    def _residue(self, row: Sequence[Any]) -> list[flint.arb]:
         rest = [ball_of(x) for x in row]
         for pivot, own in self._rows:
             factor = rest[pivot]
@@ -43,7 +43,7 @@ class BallRows:
             rest[pivot] = flint.arb(0)
         return rest
 
-    def _include(self, rest: list[Any]) -> None:
+    def _include(self, rest: list[flint.arb]) -> None:
         sure = [i for i in range(self.n) if not rest[i].contains(0)]
         pivot = max(sure, key=lambda i: rest[i].abs_lower().log().mid())
         self._rows.append((pivot, [x / rest[pivot] for x in rest]))
@@ -55,7 +55,7 @@ def surely_spans(n: int, limit: int, rows: Iterable[Sequence[Any]]) -> bool:
     return any(found.outside(row) and len(found) == limit for row in rows)
 
 
-def ball_of(x: Any) -> Any:
+def ball_of(x: Any) -> flint.arb:
     """A ball around an exact scalar at the precision at which rows are told apart; a ball is its own."""
     if isinstance(x, flint.arb):
         return x

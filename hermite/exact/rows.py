@@ -28,7 +28,7 @@ def vanishes(x: Any) -> bool:
     return bool(answer)
 
 
-def rational(value: Fraction | int) -> Any:
+def rational(value: Fraction | int) -> flint.fmpq:
     """A Python rational as ``flint.fmpq``."""
     value = Fraction(value)
     return flint.fmpq(value.numerator, value.denominator)
@@ -104,7 +104,7 @@ def ratio_text(x: Any, lead: Any) -> str:
     return str((Scalar.of(x).ball(512) / Scalar.of(lead).ball(512)).str(_DIGITS, radius=False))
 
 
-def sharp(x: Any) -> Any:
+def sharp(x: Any) -> flint.arb:
     """A ball of high relative accuracy around an exact scalar, or the best one within reach."""
     own = getattr(x, "sharp", None)
     return flint.arb(x) if own is None else own()

@@ -40,7 +40,7 @@ class Atom:
     """
 
     name: str
-    enclose: Callable[[], Any] = field(compare=False, repr=False)
+    enclose: Callable[[], flint.arb] = field(compare=False, repr=False)
     symbol: Callable[[], Any] = field(compare=False, repr=False)
 
 
@@ -80,11 +80,11 @@ class Scalar:
 
     __slots__ = ("_hash", "_sharp", "_terms", "_zero")
 
-    def __init__(self, terms: dict[Place, Any]) -> None:
+    def __init__(self, terms: dict[Place, flint.fmpq]) -> None:
         #: rational coefficients, none of them zero.
         self._terms = {place: c for place, c in terms.items() if c}
         self._zero: bool | str | None = "unknown"
-        self._sharp: Any = None
+        self._sharp: flint.arb | None = None
         self._hash: int | None = None
 
     @classmethod
@@ -97,7 +97,7 @@ class Scalar:
     @classmethod
     def total(cls, parts: Iterable[Scalar]) -> Scalar:
         """The sum of many constants in one pass."""
-        terms: dict[Place, Any] = {}
+        terms: dict[Place, flint.fmpq] = {}
         for part in parts:
             spend(len(part._terms))
             for place, c in part._terms.items():
@@ -133,7 +133,7 @@ class Scalar:
         return cls.atom(SQRT_PI, exponent) if exponent else cls.of(1)
 
     @property
-    def terms(self) -> dict[Place, Any]:
+    def terms(self) -> dict[Place, flint.fmpq]:
         """{(exponent of e, other atoms): rational coefficient}, none of them zero; not to be changed."""
         return self._terms
 
@@ -172,7 +172,7 @@ class Scalar:
         spend(2 * len(self._terms) * len(right))
         if len(self._terms) * len(right) > MAX_PRODUCTS:
             return Scalar.atom(_product_atom(self, Scalar.of(other)))
-        terms: dict[Place, Any] = {}
+        terms: dict[Place, flint.fmpq] = {}
         for (q, key), c in self._terms.items():
             for (s, other_key), d in right.items():
                 merged, factor = _merge(key, other_key)
@@ -225,7 +225,7 @@ class Scalar:
     def _by_balls(self) -> bool | None:
         return False if any(not ball.contains(0) for ball in self._rising()) else None
 
-    def _rising(self) -> Iterator[Any]:
+    def _rising(self) -> Iterator[flint.arb]:
         """Balls at rising precision, as long as they shrink."""
         last = None
         for precision in _PRECISIONS:
@@ -235,13 +235,14 @@ class Scalar:
                 return
             last = ball.rad()
 
-    def sharp(self) -> Any:
+    def sharp(self) -> flint.arb:
         """A ball of 60 bits relative accuracy; the best one within reach where no precision gives that."""
         if self._sharp is None:
             for ball in self._rising() if self._terms else [flint.arb(0)]:
                 self._sharp = ball
                 if ball.rel_accuracy_bits() >= _FLOAT_BITS:
                     break
+        assert self._sharp is not None
         return self._sharp
 
     def sign(self) -> int | None:
@@ -253,7 +254,7 @@ class Scalar:
             return 1 if next(iter(self._terms.values())) > 0 else -1
         return next((1 if ball > 0 else -1 for ball in self._rising() if not ball.contains(0)), None)
 
-    def ball(self, precision: int = 256) -> Any:
+    def ball(self, precision: int = 256) -> flint.arb:
         """A ball (``flint.arb``) that contains the constant."""
         spend(2 * len(self._terms) * (1 + precision // 256))
         with flint.ctx.workprec(precision):
@@ -271,7 +272,7 @@ class Scalar:
     def is_rational(self) -> bool:
         return all(q == 0 and not key for q, key in self._terms)
 
-    def rational_value(self) -> Any:
+    def rational_value(self) -> flint.fmpq | None:
         """The value as ``flint.fmpq``, or None."""
         return sum(self._terms.values(), flint.fmpq(0)) if self.is_rational else None
 
@@ -323,7 +324,7 @@ class Scalar:
         return total
 
 
-def ball_power(x: Any, k: int) -> Any:
+def ball_power(x: flint.arb, k: int) -> flint.arb:
     """x^k of a ball for an integer k: the library's own is not finite where ``x`` contains 0."""
     if k < 0:
         return 1 / ball_power(x, -k)
@@ -363,7 +364,7 @@ def _exponent(q: Fraction | int) -> Fraction | int:
     return q.numerator if q.denominator == 1 else q
 
 
-def _fmpq(value: Any) -> Any:
+def _fmpq(value: Any) -> flint.fmpq:
     if isinstance(value, Fraction):
         return flint.fmpq(value.numerator, value.denominator)
     return flint.fmpq(value)
@@ -381,7 +382,7 @@ def _product_atom(a: Scalar, b: Scalar) -> Atom:
     digits = (a.ball(128) * b.ball(128)).str(20, radius=False)
 
     @lru_cache(maxsize=4)
-    def enclose(precision: int) -> Any:
+    def enclose(precision: int) -> flint.arb:
         return a.ball(precision) * b.ball(precision)
 
     return Atom(
@@ -401,7 +402,7 @@ def radicand(atom: Atom) -> int:
     return int(atom.name[5:-1])
 
 
-def _merge(a: Key, b: Key) -> tuple[Key, Any]:
+def _merge(a: Key, b: Key) -> tuple[Key, flint.fmpq]:
     """Product of two monomials: exponents add, and √p·√p leaves the rational p."""
     if not a or not b:
         return a or b, _ONE

@@ -133,7 +133,7 @@ def _halves(box: Box) -> tuple[Box, Box]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _integral(k: int, a: float, b: float) -> Any:
+def _integral(k: int, a: float, b: float) -> flint.arb:
     """∫_a^b He_k φ."""
     low, high = flint.arb(a), flint.arb(b)
     if k == 0:
@@ -142,17 +142,17 @@ def _integral(k: int, a: float, b: float) -> Any:
     return _edge(k, low) - _edge(k, high)
 
 
-def _edge(k: int, x: Any) -> Any:
+def _edge(k: int, x: flint.arb) -> flint.arb:
     return hermite_value(k - 1, x) * (-x * x / 2).exp() / (2 * flint.arb.pi()).sqrt()
 
 
 @lru_cache(maxsize=1 << 16)
-def _size(k: int, a: float, b: float) -> Any:
+def _size(k: int, a: float, b: float) -> flint.arb:
     """An upper bound of ∫_a^b |He_k| φ."""
     return abs(hermite_value(k, flint.arb((a + b) / 2, (b - a) / 2))).upper() * _integral(0, a, b)
 
 
-def _tail(alpha: tuple[int, ...]) -> Any:
+def _tail(alpha: tuple[int, ...]) -> flint.arb:
     """A bound of E[|He_α|; some |z_i| > R] ≤ √(α! P(some |z_i| > R)), by Cauchy and Schwarz."""
     outside = len(alpha) * (flint.arb(_RADIUS) / flint.arb(2).sqrt()).erfc()
     return (flint.arb(prod(factorial(a) for a in alpha)) * outside).sqrt()
@@ -185,7 +185,7 @@ def certified_step(heats: Sequence[Heat], learned: Span, level: int, within: Spa
     return grown
 
 
-def certified_rank(rows: list[list[Any]]) -> int:
+def certified_rank(rows: list[list[flint.arb]]) -> int:
     """A lower bound of the rank of a matrix of balls: elimination with the pivot that is farthest from 0."""
     rank = 0
     while rows:

@@ -7,7 +7,7 @@ constant (pi, sqrt(2), exp(1/2), ...) is enclosed in a ball; its sign counts onl
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermite.exact.undecided import Undecided
 from hermite.language.nodes import Call, Expression, Hermite, Number, Pi, Power, Product, Sum, postorder
@@ -68,7 +68,7 @@ def sharp_ball(e: Expression) -> flint.arb:
     return value
 
 
-def _ball_of_node(node: Expression, values: dict[Expression, Any]) -> Any:
+def _ball_of_node(node: Expression, values: dict[Expression, flint.arb]) -> flint.arb:
     import flint
 
     from hermite.exact.scalars import ball_power
@@ -99,7 +99,7 @@ def _ball_of_node(node: Expression, values: dict[Expression, Any]) -> Any:
             raise TypeError("a variable has no ball")
 
 
-def _ball_of_call(name: str, x: list[Any]) -> Any:
+def _ball_of_call(name: str, x: list[flint.arb]) -> flint.arb:
     import flint
 
     half = flint.arb(1) / 2
@@ -124,7 +124,8 @@ def _ball_of_call(name: str, x: list[Any]) -> Any:
         case "sqrt":
             return x[0].sqrt()
         case _:
-            return getattr(x[0], name)()
+            value: flint.arb = getattr(x[0], name)()
+            return value
 
 
 def sign_of(e: Expression) -> int | None:

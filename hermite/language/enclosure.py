@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
 
 import flint
 
 from hermite.language import nodes as ex
 
 
-def enclosure(e: ex.Expression) -> Callable[[Sequence[Any]], Any]:
+def enclosure(e: ex.Expression) -> Callable[[Sequence[flint.arb]], flint.arb]:
     """z (r balls) ↦ a ball that contains e(z) for every z of the box."""
     nodes = ex.postorder(e)
     place = {node: i for i, node in enumerate(nodes)}
     below = [tuple(place[child] for child in ex.children(node)) for node in nodes]
 
-    def function(z: Sequence[Any]) -> Any:
-        values: list[Any] = []
+    def function(z: Sequence[flint.arb]) -> flint.arb:
+        values: list[flint.arb] = []
         for node, own in zip(nodes, below, strict=True):
             values.append(_value(node, [values[i] for i in own], z))
         return values[-1]
@@ -29,7 +28,7 @@ def enclosure(e: ex.Expression) -> Callable[[Sequence[Any]], Any]:
     return function
 
 
-def _value(e: ex.Expression, x: list[Any], z: Sequence[Any]) -> Any:
+def _value(e: ex.Expression, x: list[flint.arb], z: Sequence[flint.arb]) -> flint.arb:
     match e:
         case ex.Number():
             return flint.arb(flint.fmpq(e.value.numerator, e.value.denominator))
@@ -50,7 +49,7 @@ def _value(e: ex.Expression, x: list[Any], z: Sequence[Any]) -> Any:
     raise TypeError(f"no enclosure of {type(e).__name__}")
 
 
-def power(x: Any, k: int) -> Any:
+def power(x: flint.arb, k: int) -> flint.arb:
     """x^k over a ball, from its ends where it is monotone; an even power of a ball around 0 begins at 0."""
     low, high = (_point_power(end, abs(k)) for end in (x.lower(), x.upper()))
     value = low.union(high)
@@ -59,7 +58,7 @@ def power(x: Any, k: int) -> Any:
     return 1 / value if k < 0 else value
 
 
-def _point_power(x: Any, k: int) -> Any:
+def _point_power(x: flint.arb, k: int) -> flint.arb:
     result = flint.arb(1)
     while k:
         if k % 2:
@@ -68,7 +67,7 @@ def _point_power(x: Any, k: int) -> Any:
     return result
 
 
-def hermite_value(k: int, x: Any) -> Any:
+def hermite_value(k: int, x: flint.arb) -> flint.arb:
     """He_k(x) over a ball, by He_k' = k He_{k−1} about the midpoint: plain recursion would blow the ball up."""
     low, high = flint.arb(0), flint.arb(1)
     slope, exact = flint.arb(0), x.mid()
@@ -82,7 +81,7 @@ def hermite_value(k: int, x: Any) -> Any:
     return high + slope * (x - exact)
 
 
-def _call(name: str, x: list[Any]) -> Any:
+def _call(name: str, x: list[flint.arb]) -> flint.arb:
     u = x[0]
     match name:
         case "max" | "min":
@@ -104,22 +103,22 @@ def _call(name: str, x: list[Any]) -> Any:
         case "exp" | "tanh" | "erf" | "sqrt" | "softplus":
             return _increasing(name, u)
         case "sin" | "cos":
-            return getattr(u, name)()
+            return u.sin() if name == "sin" else u.cos()
     raise TypeError(f"no enclosure of {name}")
 
 
-def _increasing(name: str, u: Any) -> Any:
+def _increasing(name: str, u: flint.arb) -> flint.arb:
     """An increasing function over a ball: the hull of its values at the ends, tighter than the function of the ball."""
     if u.is_exact():
         return _softplus(u) if name == "softplus" else getattr(u, name)()
     return _increasing(name, u.lower()).union(_increasing(name, u.upper()))
 
 
-def _softplus(u: Any) -> Any:
+def _softplus(u: flint.arb) -> flint.arb:
     return u.max(flint.arb(0)) + (-abs(u)).exp().log1p()
 
 
-def _step(u: Any) -> Any:
+def _step(u: flint.arb) -> flint.arb:
     """sign over a ball; 0 counts as either side, a null set of the inputs."""
     if u > 0:
         return flint.arb(1)
