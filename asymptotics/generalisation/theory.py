@@ -22,8 +22,8 @@ from asymptotics.results import ErrorBudget, Risk, Validity
 from hermite.errors import InputError
 from hermite.target import Target
 
-#: Why there is no theory of the ridge fit with p of order d after the other protocols, but for those that say so.
-WITHOUT_A_LAYER = {
+#: Why no theory of the ridge fit with p of order d takes the layer after a protocol, but for those that say that they do.
+_WITHOUT_A_LAYER = {
     "sgd": (
         'ridge.regime must be "fixed-width" (with network.width a whole number) after protocol = "sgd": no law of the layer is '
         "known for many small steps at a width of order d."
@@ -33,6 +33,14 @@ WITHOUT_A_LAYER = {
         "residuals is not known."
     ),
 }
+
+
+def without_a_layer(protocol: str) -> str:
+    """Why there is no layer for the ridge fit after ``protocol``: its own reason, or that of one that gives none."""
+    unknown = (
+        f'ridge.regime must be "fixed-width" after protocol = "{protocol}": no law of its layer is known.'
+    )
+    return _WITHOUT_A_LAYER.get(protocol, unknown)
 
 
 class Regime(StrEnum):
@@ -159,7 +167,7 @@ class Theory(ABC):
             return (f"It is about networks {about}, and training.steps is {steps}.",)
         protocol = setting.training.protocol
         if steps and protocol != "giant" and "training.protocol" not in self.uses:
-            return (WITHOUT_A_LAYER[protocol],)
+            return (without_a_layer(protocol),)
         known = self.uses | self.indifferent | self.unused(setting)
         unknown = [
             f"{self.name} does not cover {name} = {_shown(value)}."

@@ -14,6 +14,7 @@ from the derivative of Q(λ(·)) = yᵀ (ΦΦᵀ + diag λ(r_μ))^{-1} y, by the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,7 +76,7 @@ def radial_equivalent(
     kappa = lam + max(n * start.nu1 - lam, 1e-3 * lam) * relative
     guess = np.log(np.concatenate([kappa, np.full(len(problem.wa), thinning)]))
 
-    def family(value: float):  # type: ignore[no-untyped-def]
+    def family(value: float) -> Callable[[Array], Array]:
         return lambda x: _step(problem, value, x)
 
     blocks = (slice(0, len(problem.wx)), slice(len(problem.wx), None))

@@ -17,13 +17,13 @@ from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.trained_layer import most_spikes, strength_left_out, trained_units
 from asymptotics.generalisation.theory import (
-    WITHOUT_A_LAYER,
     Level,
     Regime,
     Setting,
     Surety,
     Theory,
     result,
+    without_a_layer,
 )
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.laws import learned_features
@@ -143,7 +143,7 @@ class LevelIso(AfterSteps):
             reason = ReusedBatchOfManyNeurons().covers(setting.f, network, training, None)
             return super().refusals(setting) if reason is None else (f"{reason}.",)
         if training.protocol != "giant":
-            return (WITHOUT_A_LAYER[training.protocol],)
+            return (without_a_layer(training.protocol),)
         return super().refusals(setting)
 
     def surety(self, setting: Setting) -> Surety:
