@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -96,7 +97,7 @@ def _overlap_table(run: Run) -> str:
 def _measured_overlap(run: Run, i: int, g: int) -> str | None:
     assert run.measured is not None
     step, own = run.measured.steps[i], run.theory.steps[i]
-    if g >= len(step.readout) or abs(float(step.readout[g] - own.readout[g])) > 1e-9:
+    if g >= len(step.readout) or not math.isclose(step.readout[g], own.readout[g], rel_tol=1e-9):
         return None
     return vector(list(step.M[g]), None if step.M_sem is None else list(step.M_sem[g]))
 

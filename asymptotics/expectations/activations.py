@@ -100,10 +100,11 @@ class Activation(GaussianAverages):
         """Symmetry of σ, decided by its values at 64 points."""
         x = np.linspace(0.05, 6.3, 64)
         plus, minus = np.asarray(self(x), float), np.asarray(self(-x), float)
-        size = 1e-13 * (1 + np.abs(plus))
-        if np.all(np.abs(plus - minus) < size):
+        # Rounding is relative to the value and to those near the origin, in whatever unit σ is given.
+        size = 1e-13 * (np.abs(plus) + float(np.max(np.abs([plus, minus])[:, x < 2])))
+        if np.all(np.abs(plus - minus) <= size):
             return "even"
-        return "odd" if np.all(np.abs(plus + minus) < size) else None
+        return "odd" if np.all(np.abs(plus + minus) <= size) else None
 
     def coefficient_is_zero(self, k: int) -> bool | None:
         """Whether c_k = 0: proved from the expression where possible, else None for a value below 1e-10 of (E σ²)^½."""
@@ -223,7 +224,10 @@ def _from_callable(function: Function, derivative: Function | None) -> Activatio
 
 
 def _joined(places: list[float]) -> tuple[float, ...]:
-    """The places in order, those within the smear of a numerical derivative once (the first, sharpest, is kept)."""
+    """The places in order, those within the smear of a numerical derivative once (the first, sharpest, is kept).
+
+    Places are in units of the standard normal argument.
+    """
     out: list[float] = []
     for place in places:
         if all(abs(place - other) > 1e-4 for other in out):

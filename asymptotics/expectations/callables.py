@@ -56,5 +56,6 @@ def jumps_of(function: Function, reach: float = _REACH) -> tuple[float, ...]:
     kinks: list[float] = []
     for kink in ((low + high) / 2).tolist():
         if not kinks or kink - kinks[-1] > 1e-3:
+            # A place is in units of the standard normal argument: this near, it is meant to be 0.
             kinks.append(0.0 if abs(kink) < 1e-9 else kink)
     return tuple(kinks)

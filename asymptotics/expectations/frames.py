@@ -58,6 +58,7 @@ def frame_of(layers: Sequence[Layer], r: int) -> tuple[Array, list[list[Layer]]]
     found: list[list[Layer]] = []
     for layer in layers:
         for axis, here in zip(axes, found, strict=True):
+            # Normals are unit vectors: a cosine has no unit, and rounds to 1e-16.
             cosine = float(axis @ layer.normal)
             if abs(abs(cosine) - 1) < 1e-10:
                 place = None if layer.place is None else layer.place * float(np.sign(cosine))

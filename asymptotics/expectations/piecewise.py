@@ -146,6 +146,7 @@ def kinks_of(tree: ex.Expression, reach: float = 40.0) -> tuple[float, ...]:
         found.update(np.where(better, low, high).tolist())
     merged: list[float] = []
     for kink in sorted(found):
+        # In units of the standard normal argument.
         if not merged or kink - merged[-1] > 1e-9:
             merged.append(kink)
     return tuple(merged)

@@ -37,7 +37,9 @@ def ramps_of(activation: Activation) -> Ramps | None:
         return None
     full = [(*piece, 0.0)[:2] for piece in pieces.pieces]
     for kink, left, right in zip(pieces.kinks, full[:-1], full[1:], strict=True):
-        if abs(left[0] + left[1] * kink - right[0] - right[1] * kink) > 1e-12 * (1 + abs(right[0])):
+        # A kink is known to 1e-16 of its size, or of the unit of x where it is 0; values are in any unit.
+        size = sum(abs(a) + abs(b) * (1 + abs(kink)) for a, b in (left, right))
+        if abs(left[0] + left[1] * kink - right[0] - right[1] * kink) > 1e-12 * size:
             return None
     jumps = tuple(right[1] - left[1] for left, right in pairwise(full))
     return Ramps(full[0][0], full[0][1], pieces.kinks, jumps)

@@ -130,7 +130,7 @@ def partner(entry: Mapping[str, Any], g: int, neurons: Sequence[Mapping[str, Any
 
     They differ where the law stands on quadrature nodes (a Gaussian readout, random biases).
     """
-    same = g < len(neurons) and abs(neurons[g]["readout"] - entry["readout"]) < 1e-9
+    same = g < len(neurons) and math.isclose(neurons[g]["readout"], entry["readout"], rel_tol=1e-9)
     return neurons[g] if same else {}
 
 

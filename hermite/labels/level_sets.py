@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise, product
-from math import erf, factorial, prod, sqrt
+from math import erf, factorial, frexp, prod, sqrt
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ MAX_DIRECTIONS = 3
 _BOXES = {1: 3_000, 2: 8_000, 3: 40_000}
 _ORDERS = {1: 6, 2: 4, 3: 3}
 _MASS = {1: 1e-8, 2: 2e-3, 3: 2e-2}
+#: Labels between 2^−this and 2^this are taken in their own unit.
+_ORDINARY = 10
 #: Quantiles of the label that serve as thresholds, in turn.
 _QUANTILES = (0.5, 0.8, 0.25, 0.95, 0.05)
 _RADIUS = 8.0
@@ -70,11 +72,18 @@ def thresholds(f: Target) -> list[Fraction]:
     value, rng = enclosure(f.tree), Random(0)
     points = ([flint.arb(rng.gauss(0, 1)) for _ in range(f.r)] for _ in range(200))
     seen = sorted({float(y.mid()) for y in (value(z) for z in points) if y.is_finite()})
-    gaps = [(x, y) for x, y in pairwise(seen) if y - x > 1e-9 * (1 + abs(x) + abs(y))]
+    size = max(map(abs, seen), default=0.0)
+    if not size:
+        return []
+    # Labels of any size have the thresholds of labels of ordinary size.
+    ordinary = 2.0**-_ORDINARY < size < 2.0**_ORDINARY
+    unit = Fraction(1) if ordinary else Fraction(2) ** (frexp(size)[1] - 1)
+    scaled = [float(Fraction(x) / unit) for x in seen]
+    gaps = [(x, y) for x, y in pairwise(scaled) if y - x > 1e-9 * (1 + abs(x) + abs(y))]
     if not gaps:
         return []
     middle = [gaps[min(int(q * len(gaps)), len(gaps) - 1)] for q in _QUANTILES]
-    return list(dict.fromkeys(Fraction((x + y) / 2).limit_denominator(1 << 20) for x, y in middle))
+    return list(dict.fromkeys(unit * Fraction((x + y) / 2).limit_denominator(1 << 20) for x, y in middle))
 
 
 def level_set_moments(

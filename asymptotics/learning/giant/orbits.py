@@ -53,6 +53,7 @@ def orbits_of(student: Student) -> Orbits:
     relation = np.where(i == j, 0, np.where(i + j == p - 1, 1, 2))
     low, high = np.minimum(kind[i], kind[j]), np.maximum(kind[i], kind[j])
     found = _numbered((low * p + high) * 3 + relation)
+    # 1: the squared length of a neuron at its start, which is the unit of Q.
     size = _EQUAL * max(float(np.abs(student.Q).max()), 1.0)
     means = np.stack([student.M[kind == k].mean(axis=0) for k in range(kind.max() + 1)])[kind]
     if np.abs(student.M - means).max() > size or np.abs(student.Q - found.mean(student.Q)).max() > size:

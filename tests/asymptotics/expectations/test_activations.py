@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from asymptotics.expectations.activations import Activation, get_activation
 from asymptotics.expectations.pairs import gram_moments, slope_product
 from asymptotics.expectations.quadrature import piecewise_rule
-from asymptotics.expectations.ramp_pairs import upper_probability
+from asymptotics.expectations.ramp_pairs import ramps_of, upper_probability
 from hermite.errors import InputError
 
 NAMES = [
@@ -92,6 +92,18 @@ def test_parity() -> None:
     assert get_activation("tanh").parity == "odd"
     assert get_activation("He2").parity == "even"
     assert get_activation("relu").parity is None
+
+
+@pytest.mark.parametrize("unit", ["1/10^40", "1/10^20", "10^20", "10^40"])
+@pytest.mark.parametrize("text", ["relu(x)", "tanh(x)", "He2(x)", "exp(x/2)", "x + x^2/1000", "cos(x) + x^3"])
+def test_parity_does_not_depend_on_the_unit_of_an_activation(text: str, unit: str) -> None:
+    assert get_activation(f"{unit}*({text})").parity == get_activation(text).parity
+
+
+@pytest.mark.parametrize("unit", ["1/10^40", "1/10^20", "10^20"])
+def test_a_jump_of_any_size_is_no_ramp(unit: str) -> None:
+    for text, ramp in (("heaviside(x)", False), ("x + sign(x - 1)", False), ("relu(x) - abs(x - 1)", True)):
+        assert (ramps_of(get_activation(f"{unit}*({text})")) is not None) is ramp
 
 
 def test_bias_shifts_the_argument() -> None:

@@ -48,6 +48,16 @@ def test_a_ball_contains_every_value_over_its_box(text: str) -> None:
             assert all(contains(box, float(y), 1e-9 * (1 + abs(float(y)))) for y in seen)
 
 
+@pytest.mark.parametrize("text", ["relu(z1)*abs(z2)", "z1^2 + abs(z2)", "tanh(z1)^2*z2"])
+@pytest.mark.parametrize("power", [-30, -12, 12, 30])
+def test_thresholds_scale_with_the_target(text: str, power: int) -> None:
+    unit = f"10^{power}" if power > 0 else f"1/10^{-power}"
+    ordinary, scaled = thresholds(Target(text)), thresholds(Target(f"{unit}*({text})"))
+    assert len(scaled) == len(ordinary) > 1
+    found = [float(c / Fraction(10) ** power) for c in scaled]
+    np.testing.assert_allclose(found, list(map(float, ordinary)), rtol=1e-4)
+
+
 @pytest.mark.parametrize("k", range(1, 7))
 @pytest.mark.parametrize("c", [Fraction(0), Fraction(7, 10), Fraction(-3, 2)])
 def test_half_lines_in_closed_form(k: int, c: Fraction) -> None:
