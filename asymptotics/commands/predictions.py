@@ -6,6 +6,7 @@ from functools import partial
 
 import click
 
+from asymptotics.commands.figure_options import curve_files, drawn_layout, figure_options
 from asymptotics.commands.terminal import (
     FILE,
     FORCE,
@@ -64,6 +65,7 @@ def overlaps(file: str, with_simulation: bool, force: bool, out: str | None, as_
     epilog=example("giantstep init > experiment.toml", "giantstep curve experiment.toml --out results")
 )
 @FILE
+@figure_options
 @SIMULATE
 @ACCURACY
 @FORCE
@@ -77,19 +79,15 @@ def curve(
     from asymptotics.text.printing import curve_text
 
     experiment = load(file, force, with_simulation)
+    layout = drawn_layout(experiment, with_simulation, out)
     rows = curve_rows(experiment, with_simulation, note, accuracy)
     document = {"rows": rows}
-    if out is not None:
-        from asymptotics.comparison.dense import dense_rows, longest_axis
-        from asymptotics.figures.curve_figure import plot_curve
-        from asymptotics.figures.style_sheet import save
+    if out is not None and layout is not None:
+        from asymptotics.comparison.dense import dense_rows
 
-        def figures() -> dict[str, bytes]:
-            dense = dense_rows(experiment, longest_axis(rows), with_simulation)
-            drawn = save(lambda figure: plot_curve(rows, figure.add_subplot(), dense=dense))
-            return {f"curve.{kind}": content for kind, content in drawn.items()}
-
-        write(out, {"curve.csv": to_csv(rows), "curve.json": document_text(document)}, figures)
+        dense = dense_rows(experiment, str(layout.x), rows)
+        data = {"curve.csv": to_csv(rows, dense), "curve.json": document_text(document)}
+        write(out, data, lambda: curve_files("curve", rows, dense, layout))
     emit(document, as_json, lambda: curve_text(rows))
 
 

@@ -121,11 +121,12 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON docu
 ACTIVATION = click.option(
     "--activation", metavar="NAME", help='A name or an expression in x: "relu(x - 1/2)".'
 )
-_SETTINGS = "giantstep.settings"
+SETTINGS = "giantstep.settings"
+"""Where a running command keeps what stands in place of the file's settings."""
 
 
 def _keep_settings(context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> None:
-    context.meta.setdefault(_SETTINGS, []).extend(given)
+    context.meta.setdefault(SETTINGS, []).extend(given)
 
 
 def _keep_seed(context: click.Context, _option: click.Parameter, given: int | None) -> None:
@@ -138,7 +139,7 @@ def settings() -> tuple[str, ...]:
     """What ``--set`` and ``--seed`` of the running command put in place of the file's settings."""
     meta = click.get_current_context().meta
     seed = meta.get("giantstep.seed")
-    return (*meta.get(_SETTINGS, ()), *(() if seed is None else (seed,)))
+    return (*meta.get(SETTINGS, ()), *(() if seed is None else (seed,)))
 
 
 def overridable(command: Any) -> Any:

@@ -98,7 +98,7 @@ def _predicted_rows(
         for i in mine:
             done += 1
             tell(f"theory of point {done} of {len(points)} (step {training.steps})")
-            rows[i] = _row(training, points[i][1], next(found))
+            rows[i] = row_of(training, points[i][1], next(found))
     return rows
 
 
@@ -117,7 +117,7 @@ def compared(
     except InputError as error:
         progress("no theory: " + " ".join(error.problems))
         predicted = _no_theory(measured, " ".join(error.problems))
-    return _row(training, ridge, predicted, measured)
+    return row_of(training, ridge, predicted, measured)
 
 
 def theory(experiment: Experiment, training: Training, ridge: Ridge, accuracy: float | None = None) -> Risk:
@@ -157,11 +157,6 @@ def _or_infinite(training: Training, ridge: Ridge, found: Risk | InputError) -> 
         validity=Validity.LEADING_ORDER,
         validity_note=" ".join(found.problems),
     )
-
-
-def theory_row(experiment: Experiment, training: Training, ridge: Ridge) -> Row:
-    """The row of one point of theory alone."""
-    return _row(training, ridge, theory(experiment, training, ridge))
 
 
 def beside(ridge: Ridge, simulation: Simulation) -> Ridge:
@@ -221,7 +216,7 @@ def _no_theory(measured: Risk, reason: str) -> Risk:
     )
 
 
-def _row(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | None = None) -> Row:
+def row_of(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | None = None) -> Row:
     """One row of the table: the shared columns (experiment/columns.py), the theory, and the ``simulation`` beside it."""
     row: Row = coordinates(training, ridge) | {"n": predicted.n if training.steps else None}
     row |= {key: getattr(predicted, key) for key in COLUMNS[len(row) :]}
@@ -230,12 +225,25 @@ def _row(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | Non
     return known(row) | {"simulation": None if simulation is None else known(simulation)}
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table as CSV: the columns of the JSON, those of ``simulation`` prefixed; null is empty."""
+def to_csv(rows: Sequence[Mapping[str, Any]], dense: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The table as CSV: the columns of the JSON, those of ``simulation`` prefixed; null is empty.
+
+    ``kind`` is "simulation" where something was measured, with the theory at that point beside it, and "theory" where there
+    is theory alone: the points of the file and, after them, the ``dense`` ones of its lines. ``error`` is relative to the
+    test error of the theory.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*COLUMNS, *(f"simulation_{key}" for key in SIMULATED)])
-    for row in rows:
+    writer.writerow(["kind", *COLUMNS, "error", *(f"simulation_{key}" for key in SIMULATED)])
+    alone = {_place(row) for row in rows if not row["simulation"]}
+    for row in [*rows, *(row for row in dense if _place(row) not in alone)]:
         simulation = row["simulation"] or dict.fromkeys(SIMULATED)
-        writer.writerow([*(row[key] for key in COLUMNS), *(simulation[key] for key in SIMULATED)])
+        kind = "simulation" if row["simulation"] else "theory"
+        theory = [*(row[key] for key in COLUMNS), row["error"]["total"]]
+        writer.writerow([kind, *theory, *(simulation[key] for key in SIMULATED)])
     return stream.getvalue()
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a theory is at."""
+    return tuple(row[key] for key in ("step", "alpha_train", "eta", "alpha", "beta", "lambda", "d"))

@@ -9,6 +9,8 @@ missing has the file's value (which must be one, not a grid), and counts do as w
   many ``replicates`` (absent: the standard errors count as known), or
 * one row a run, at least 3 of each point: means and standard errors are taken here.
 
+Rows whose ``kind`` is "theory", as that CSV has them, are passed over.
+
 How points are correlated is not known of such a table: the verdict is Holm's, which holds whatever they are.
 """
 
@@ -102,6 +104,9 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     frame = frame.reset_index(drop=True).rename(columns=lambda name: str(name).strip())
+    if "kind" in frame.columns:
+        # Of a table of giantstep's own: what was measured, not the lines of the theory.
+        frame = frame[frame["kind"] != "theory"].reset_index(drop=True)
     prefixed = [name for name in frame.columns if name.startswith("simulation_")]
     if prefixed:
         # The columns of the same name are the theory's.

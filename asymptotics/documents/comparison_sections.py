@@ -17,14 +17,14 @@ from asymptotics.text.tables import vector
 
 
 def results_section(found: Findings) -> str:
-    from asymptotics.figures.curve_figure import plot_curve
+    from asymptotics.figures.curve_figure import curve_page
     from asymptotics.figures.overlap_figure import plot_overlaps
 
     parts = []
     if found.rows:
         rows = [row for row in found.rows if row["test_error"] is not None or row["simulation"]]
         alt = "Test error of the ridge fit: theory as lines, simulation as points with standard errors"
-        parts.append(figure_of(lambda figure: plot_curve(rows, figure.add_subplot()), alt))
+        parts.append(figure_of(lambda figure: curve_page(rows, figure), alt))
         parts.append(_curve_table(found.rows))
         notes = dict.fromkeys(
             f"{r['validity']}: {r['validity_note']}" for r in found.rows if r["validity_note"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.experiment import schema
+from asymptotics.experiment.figure_keys import FIGURE_RULES, FigureSettings
 from asymptotics.experiment.overrides import changed
 from asymptotics.experiment.points import collapse, expand, values
 from asymptotics.experiment.schema import Rule
@@ -56,7 +57,7 @@ class Experiment:
     ``trainings``, ``ridges`` and ``simulations`` are the points of the grids, in the order of the file, made as they
     are asked for where they are many;
     ``has_ridge`` tells whether the file has a [ridge] table (if not, ``validate`` compares overlaps), ``has_d`` whether its
-    [simulation] gives d.
+    [simulation] gives d; ``figure`` is how its curve is drawn.
     """
 
     target: Target
@@ -66,6 +67,7 @@ class Experiment:
     simulations: Sequence[Simulation] = (Simulation(),)
     has_ridge: bool = True
     has_d: bool = field(default=False, compare=False)
+    figure: FigureSettings = field(default_factory=FigureSettings, compare=False)
 
     def __post_init__(self) -> None:
         sizes = {("simulation", d) for d in values(self.simulations, "d")}
@@ -141,6 +143,7 @@ class Experiment:
             simulations=expand(Simulation, _axes("simulation", grids["simulation"])),
             has_ridge="ridge" in data,
             has_d="d" in tables["simulation"],
+            figure=FigureSettings(**grids["figure"]),
         )
 
     @property
@@ -251,6 +254,7 @@ TABLES: dict[str, dict[str, Rule]] = {
     "training": TRAINING_RULES,
     "ridge": RIDGE_RULES,
     "simulation": SIMULATION_RULES,
+    "figure": FIGURE_RULES,
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from asymptotics.experiment import schema
+from asymptotics.experiment.figure_keys import FigureSettings
 from asymptotics.experiment.grid import TABLES
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.schema import Rule
@@ -60,6 +61,12 @@ MEANINGS = {
     "simulation.dtype": "precision of the simulation",
     "simulation.memory": "bytes held at once",
     "simulation.threads": "BLAS threads of one unit",
+    "figure.x": "key of the x axis; auto: the grid of most values",
+    "figure.lines": "keys that tell lines apart; auto: what is left",
+    "figure.panels": "keys that tell panels apart; auto: none up to six lines",
+    "figure.log": "logarithmic axes; auto: where the range asks for it",
+    "figure.quantity": "what is drawn",
+    "figure.plateaus": "draw the plateaus, where they hold",
 }
 #: Commands that heed a table (or, before it, a key).
 COMMANDS = {
@@ -70,8 +77,15 @@ COMMANDS = {
     "ridge": "curve, samples, tune, spectrum, simulate, validate, report",
     "simulation.width": "overlaps --simulate, simulate and validate without [ridge]",
     "simulation": "simulate, validate, report, and --simulate of the others",
+    "figure": "curve, plot",
 }
-_CLASSES = {"network": Network, "training": Training, "ridge": Ridge, "simulation": Simulation}
+_CLASSES = {
+    "network": Network,
+    "training": Training,
+    "ridge": Ridge,
+    "simulation": Simulation,
+    "figure": FigureSettings,
+}
 _RENAMED = {"ridge.lam": "ridge.lambda"}
 _TARGET: dict[str, tuple[float | None, dict[str, Any], str]] = {
     "expression": (None, {"type": "string"}, "an expression in z1, z2, ..."),
@@ -203,6 +217,8 @@ def _absent(key: Key) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, str):
         return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return repr(value)

@@ -237,6 +237,13 @@ def optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return _shaped(lambda value: None if value is None else convert(value), dict(SHAPES.get(convert, {})))
 
 
+def boolean(value: Any) -> bool:
+    """True or false; 0 and 1 are numbers."""
+    if not isinstance(value, bool):
+        raise Refused
+    return value
+
+
 def text(value: Any) -> str:
     """A string with something in it."""
     if not isinstance(value, str) or not value.strip():
@@ -266,6 +273,7 @@ SHAPES |= {
         ]
     },
     activation: {"type": "string"},
+    boolean: {"type": "boolean"},
     text: {"type": "string"},
 }
 

@@ -1,4 +1,4 @@
-"""What a figure says in words: axes, lines labelled where they end, and a short legend."""
+"""What a figure says in words: axes, lines labelled where they end, and a short legend above the Axes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AXIS_LABELS = {
     "step": r"giant steps $t$",
 }
 
-LOG_AXES = ("alpha", "lambda", "alpha_train", "beta", "d")
+LOG_AXES = ("alpha", "lambda", "alpha_train", "eta", "beta", "d")
 
 
 def legend_entry(ax: Any, look: Mapping[str, Any], label: str, line: bool, marker: bool) -> None:
@@ -50,18 +50,25 @@ def legend_entry(ax: Any, look: Mapping[str, Any], label: str, line: bool, marke
     )
 
 
-def legend(ax: Any, runs: Collection[int | None], more: str, ends: Sequence[End]) -> None:
-    """What lines, points and bars are (``runs``: how many replicates the points rest on), and the labels."""
-    title = "lines: theory"
+def legend_title(runs: Collection[int | None], more: str = "", lines: bool = True) -> str:
+    """What lines, points and bars are; ``runs``: how many replicates the points rest on."""
+    parts = ["lines: theory"] if lines else []
     if runs:
         count = next(iter(runs)) if len(runs) == 1 else None
-        title += "\npoints: simulation ± s.e." + (f" ({count} runs)" if count else "")
-    title += more
+        parts.append("points: simulation ± s.e." + (f" ({count} runs)" if count else ""))
+    return "\n".join(parts) + more
+
+
+def legend(ax: Any, runs: Collection[int | None], more: str, ends: Sequence[End]) -> None:
+    """The legend, above the Axes so that it covers no data, and the labels of up to six lines where they end."""
+    title = legend_title(runs, more)
+    place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
     if 1 < len(ends) <= MOST_LABELS and all(label for *_, label in ends):
         label_ends(ax, ends)
-        ax.legend(handles=[], title=title, alignment="left")
+        ax.legend(handles=[], title=title, alignment="left", **place)
     else:
-        ax.legend(title=title, alignment="left", ncols=1 + (len(ax.get_legend_handles_labels()[1]) > 3))
+        count = len(ax.get_legend_handles_labels()[1])
+        ax.legend(title=title, alignment="left", ncols=1 if count < 2 else min(4, -(-count // 3)), **place)
 
 
 def label_ends(ax: Axes, ends: Sequence[End]) -> None:
@@ -70,15 +77,17 @@ def label_ends(ax: Axes, ends: Sequence[End]) -> None:
     Labels take the colour of the line that has their text as its own label.
     """
     colours = {line.get_label(): line.get_color() for line in ax.get_lines()}
-    low, high = ax.get_ylim()
     height = ax.get_position().height * ax.figure.get_figheight() * 72  # type: ignore[union-attr]
-    apart = 9.5 * (high - low) / height
-    order = sorted(range(len(ends)), key=lambda i: ends[i][1])
-    places = [ends[i][1] for i in order]
+    apart = 9.5 / height
+    # Heights as parts of the Axes, whatever the scale.
+    scale = ax.transScale + ax.transLimits
+    heights = [float(scale.transform((x, y))[1]) for x, y, _ in ends]
+    order = sorted(range(len(ends)), key=heights.__getitem__)
+    places = [min(max(heights[i], 0.0), 1.0) for i in order]
     # From the bottom up, then down again where the top ran out.
     for k in range(1, len(places)):
         places[k] = max(places[k], places[k - 1] + apart)
-    ceiling = max(high, low + apart * (len(places) - 1))
+    ceiling = max(1.0, apart * (len(places) - 1))
     for k in reversed(range(len(places))):
         places[k] = min(places[k], ceiling - apart * (len(places) - 1 - k))
     for i, place in zip(order, places, strict=True):
@@ -86,7 +95,7 @@ def label_ends(ax: Axes, ends: Sequence[End]) -> None:
         ax.annotate(
             label,
             xy=(1.0, place),
-            xycoords=("axes fraction", "data"),
+            xycoords="axes fraction",
             xytext=(3, 0),
             textcoords="offset points",
             va="center",

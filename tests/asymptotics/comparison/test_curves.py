@@ -99,7 +99,7 @@ def test_rows_are_json_and_csv(experiment: Experiment) -> None:
     json.dumps(rows, allow_nan=False)
     read = list(csv.DictReader(io.StringIO(to_csv(rows))))
     assert len(read) == len(rows)
-    assert list(read[0]) == [*COLUMNS, *(f"simulation_{key}" for key in SIMULATED)]
+    assert list(read[0]) == ["kind", *COLUMNS, "error", *(f"simulation_{key}" for key in SIMULATED)]
     assert float(read[-1]["simulation_test_error_sem"]) == 0.1
     assert read[0]["eta"] == ""
 

@@ -84,12 +84,22 @@ def test_a_curve_without_simulation_or_without_theory() -> None:
     assert len(ax.containers) == 1
 
 
-def test_plateaus_are_levels() -> None:
-    rows = [row(a, t, plateau=0.6 - 0.2 * t) for t in (0, 1) for a in (1.0, 2.0)]
+def test_plateaus_are_drawn_where_no_prediction_is_below_them() -> None:
+    rows = [row(a, t, plateau=0.6 - 0.2 * t) for t in (0, 1) for a in (1.0, 2.0, 4.0)]
     ax = plot_curve(rows, axes())
-    levels = [line.get_ydata()[0] for line in ax.get_lines() if list(line.get_xdata()) == [0, 1]]
-    assert levels == pytest.approx([0.6, 0.4])
+    levels = {
+        line.get_ydata()[0]: tuple(line.get_xdata()) for line in ax.get_lines() if line.get_linestyle() == ":"
+    }
+    # Errors 1/α + t: at t = 0 the level 0.6 is passed after α = 1.
+    assert levels == {0.6: (1.0, 1.0), 0.6 - 0.2: (1.0, 4.0)}
     assert "plateau" in ax.get_legend().get_title().get_text()
+
+
+def test_plateaus_are_not_drawn_along_a_setting_that_does_not_lead_to_them() -> None:
+    rows = [row(1.0, eta=eta, plateau=0.6) for eta in (0.5, 1.0, 2.0)]
+    ax = plot_curve(rows, axes())
+    assert not [line for line in ax.get_lines() if line.get_linestyle() == ":"]
+    assert "plateau" not in ax.get_legend().get_title().get_text()
 
 
 def test_the_axis_is_what_varies_most() -> None:
