@@ -22,7 +22,7 @@ def test_there_are_blocks_and_all_have_a_language_that_is_run() -> None:
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
-def test_python_block(code: str, tmp_path: Path) -> None:
+def test_every_python_block_runs(code: str, tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -31,7 +31,7 @@ def test_python_block(code: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", BASH, ids=range(len(BASH)))
-def test_bash_block(code: str, tmp_path: Path) -> None:
+def test_every_bash_block_runs(code: str, tmp_path: Path) -> None:
     lines = [line.split("#")[0].strip() for line in code.splitlines()]
     # The make targets are this very test and the demonstration, which has its own.
     runnable = [line for line in lines if line and line not in ("make demo", "make test")]

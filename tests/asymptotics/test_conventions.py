@@ -126,7 +126,7 @@ def test_the_readout_of_a_penalty_written_otherwise_is_ours(name: str) -> None:
     assert np.abs(slopes).max() < 1e-8 * max(1.0, objective(theirs))
 
 
-def test_series_of_other_hermite_polynomials() -> None:
+def test_series_of_other_hermite_polynomials_are_translated() -> None:
     x, w = np.polynomial.hermite_e.hermegauss(40)
     b = RNG.standard_normal(5)
     f = sum(c * special.eval_hermite(k, x) for k, c in enumerate(b))

@@ -17,7 +17,7 @@ def cells(html: str) -> list[str]:
     return ["".join(cell.itertext()) for cell in ElementTree.fromstring(html).iter("td")]
 
 
-def test_errors_and_overlaps() -> None:
+def test_errors_and_overlaps_have_a_page() -> None:
     one = risk(TARGET, ridge=Ridge(lam=0.1))
     assert f"{one.test_error:.6g}" in cells(one._repr_html_())
     found = overlaps(TARGET, Network(), Training(steps=1))
@@ -26,14 +26,14 @@ def test_errors_and_overlaps() -> None:
     assert any(f"{found[1].M[0][0]:.6g}" in cell for cell in table)
 
 
-def test_designs() -> None:
+def test_designs_have_a_page() -> None:
     optimum = optimise(TARGET, ridge=Ridge(), over=("lam",))
     assert f"{optimum.lam:.6g}" in cells(optimum._repr_html_())
     needed = samples_needed(TARGET, ridge=Ridge(lam=0.1), test_error=1.5)
     assert f"{needed.alpha:.6g}" in cells(needed._repr_html_())
 
 
-def test_spectrum() -> None:
+def test_a_spectrum_has_a_page() -> None:
     found = spectrum(TARGET, Network(initialisation="independent"), Training(steps=1), Ridge(d=100))
     assert f"{found.edge:.6g}" in cells(found._repr_html_())
 

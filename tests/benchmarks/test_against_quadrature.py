@@ -83,7 +83,7 @@ def by_giantstep(points: int = 100) -> float:
     return [solve_units(units, alpha, BETA, LAM).test for alpha in np.linspace(0.5, ALPHA, points)][-1]
 
 
-def test_curve_of_one_group(benchmark) -> None:
+def test_a_curve_of_one_group_costs_a_few_quadratures(benchmark) -> None:
     benchmark(by_giantstep)
 
 

@@ -31,20 +31,20 @@ def report_ratio(benchmark: Any, work: Callable[[], Any], reference: Callable[[]
     assert ratio <= mark
 
 
-def test_tensor_of_order_18_against_sorting_its_entries(benchmark: Any) -> None:
+def test_a_tensor_of_order_18_costs_as_much_as_sorting_its_entries(benchmark: Any) -> None:
     e = expand(Target("max(z1,z2)"), 18)
     entries = np.random.default_rng(0).random(2**18)
     assert e.series
     report_ratio(benchmark, lambda: e.tensor(18), lambda: np.sort(entries), 30)
 
 
-def test_dense_polynomial_against_its_parsing(benchmark: Any) -> None:
+def test_a_dense_polynomial_costs_a_few_times_its_parsing(benchmark: Any) -> None:
     """Parsed and reported in at most four times what the parser alone takes."""
     text = dense_polynomial()
     report_ratio(benchmark, lambda: leap(Target(text)), lambda: parse(text), 4)
 
 
-def test_parity_of_twenty_bits_against_its_walsh_expansion(benchmark: Any) -> None:
+def test_a_parity_of_twenty_bits_costs_as_much_as_its_walsh_expansion(benchmark: Any) -> None:
     f = Target("*".join(f"z{i}" for i in range(1, 21)))
     report_ratio(
         benchmark, lambda: hardness(f, inputs="rademacher"), lambda: walsh_expansion(f), 200

@@ -24,7 +24,7 @@ def index(key: str) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["target"][:40])
-def test_reference_coefficients(row: dict[str, Any]) -> None:
+def test_reference_coefficients_are_met(row: dict[str, Any]) -> None:
     """All coefficients up to order 4: the listed ones agree, every other one is proved zero."""
     e = expand(Target(row["target"]), order=4)
     listed = {index(key): value for key, value in row["hermite_coefficients"].items()}
@@ -37,7 +37,7 @@ def test_reference_coefficients(row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if "hermite_exact" in r], ids=lambda row: row["target"][:40])
-def test_reference_closed_forms(row: dict[str, Any]) -> None:
+def test_reference_closed_forms_are_met(row: dict[str, Any]) -> None:
     e = expand(Target(row["target"]), order=4)
     for key, text in row["hermite_exact"].items():
         assert (
@@ -79,7 +79,7 @@ def quadrature(u: Any, kinks: list[float], n: int, digits: int) -> mpmath.mpf:
 
 
 @pytest.mark.parametrize("text", UNIVARIATE)
-def test_against_quadrature_at_two_precisions(text: str) -> None:
+def test_coefficients_are_those_of_quadrature_at_two_precisions(text: str) -> None:
     u, kinks = UNIVARIATE[text]
     e = expand(Target(text), order=5)
     for n in range(6):
@@ -134,7 +134,7 @@ def terms(draw: st.DrawFn) -> list[tuple[int, tuple[int, int]]]:
 
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(terms())
-def test_polynomials_against_gauss_hermite_and_parseval(
+def test_polynomials_agree_with_gauss_hermite_and_parseval(
     polynomial: list[tuple[int, tuple[int, int]]],
 ) -> None:
     text = " + ".join(f"({c})*z1^{a}*z2^{b}" for c, (a, b) in polynomial)
@@ -152,7 +152,7 @@ def test_polynomials_against_gauss_hermite_and_parseval(
     assert e.residual_energy == 0
 
 
-def test_parseval_with_a_gram_matrix_and_tensors_in_orthonormal_coordinates() -> None:
+def test_parseval_holds_with_a_gram_matrix_and_tensors_in_orthonormal_coordinates() -> None:
     f = Target("z1^2*z2 + z1", gram=[["1", "1/2"], ["1/2", "1"]])
     e = expand(f)
     assert e.residual_energy == 0
@@ -171,7 +171,7 @@ def test_zero_is_proved_or_undecided() -> None:
     assert sampled.value((2,)) == pytest.approx(2)
 
 
-def test_interface() -> None:
+def test_an_expansion_answers_in_exact_and_in_floating_numbers() -> None:
     e = expand(Target("z1 + z1*z2"))
     assert e.to_dict()["coefficients"] == {
         "1,0": {"exact": "1", "value": 1.0},

@@ -93,7 +93,7 @@ def test_otherwise_refused(text: str) -> None:
     assert str(caught.value).isascii()
 
 
-def test_finite_in_the_metric_of_the_gram_matrix() -> None:
+def test_second_moments_are_finite_in_the_metric_of_the_gram_matrix() -> None:
     # exp(c u1 u2): the density of u has precision G^-1, and G^-1/2 - 2Q must be positive definite
     Target("exp(z1*z2/3)", gram=[["1", "-1/2"], ["-1/2", "1"]])
     with pytest.raises(InputError, match=r"E f\^2"):
@@ -207,7 +207,7 @@ def first(x: np.ndarray) -> np.ndarray:
     return x[:, 0]
 
 
-def test_from_function() -> None:
+def test_a_function_becomes_a_target() -> None:
     f = Target.from_function(first, 2, noise=0.1)
     assert not f.is_symbolic
     assert f.tree is None
@@ -224,7 +224,7 @@ def test_from_function() -> None:
         Target.from_function(lambda z: z, 2)(x)
 
 
-def test_shape_of_x_and_display() -> None:
+def test_x_has_one_row_a_point_and_a_target_is_shown_as_text() -> None:
     f = Target("z1 + relu(z2)", noise=0.5)
     with pytest.raises(InputError, match=r"\(N, 2\)"):
         f(np.ones((3, 3)))

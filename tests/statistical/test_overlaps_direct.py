@@ -43,7 +43,9 @@ def scores(
 
 
 @pytest.mark.parametrize(("text", "activation", "training", "noise"), CASES)
-def test_a_thousand_dimensions(text: str, activation: str, training: Training, noise: float) -> None:
+def test_overlaps_in_a_thousand_dimensions_are_the_predicted(
+    text: str, activation: str, training: Training, noise: float
+) -> None:
     assert np.abs(scores(text, activation, training, noise, d=1000, runs=24)).max() < 4.5
 
 
@@ -55,7 +57,7 @@ def test_a_rate_wrong_by_a_tenth_is_noticed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("d", [2000, 4000])
 @pytest.mark.parametrize(("text", "activation", "training", "noise"), CASES)
-def test_thousands_of_dimensions(
+def test_overlaps_in_thousands_of_dimensions_are_the_predicted(
     text: str, activation: str, training: Training, noise: float, d: int
 ) -> None:
     assert np.abs(scores(text, activation, training, noise, d=d, runs=40)).max() < 4.5

@@ -67,13 +67,15 @@ CASES = [
 
 
 @pytest.mark.parametrize(("target", "activation", "width", "training", "noise"), CASES)
-def test_recursion_at_a_hundred_thousand_dimensions(target, activation, width, training, noise) -> None:
+def test_the_recursion_holds_at_a_hundred_thousand_dimensions(
+    target, activation, width, training, noise
+) -> None:
     z = scores(Target(target, noise=noise), activation, width, 100_000, training, 40)
     assert np.abs(z).max() < BOUND
     assert np.sqrt(np.mean(z**2)) < 2.0
 
 
-def test_negative_controls() -> None:
+def test_negative_controls_are_refused() -> None:
     """The same comparison rejects a theory at 3 % more samples or a 3 % larger rate."""
     f, width = Target("z1 + z1*z2", noise=0.1), 4
     training = Training(steps=1, alpha=4.0, eta=1.5)
@@ -124,14 +126,14 @@ def test_conditional_mean_of_one_step_at_finite_size(target, activation, order, 
         ("relu(z1) + erf(z2)", "erf", 4, Training(steps=3, alpha=2.0, eta=1.0), 0.1),
     ],
 )
-def test_recursion_to_one_part_in_a_thousand(target, activation, width, training, noise) -> None:
+def test_the_recursion_holds_to_one_part_in_a_thousand(target, activation, width, training, noise) -> None:
     """600 runs at d = 100,000: four standard errors of M are about 1e-3."""
     z = scores(Target(target, noise=noise), activation, width, 100_000, training, 600, accuracy=1e-4)
     assert np.abs(z).max() < BOUND
 
 
 @pytest.mark.slow
-def test_many_neurons_to_their_order_in_the_width() -> None:
+def test_many_neurons_agree_to_their_order_in_the_width() -> None:
     """Mean field against width 64 at d = 20,000: the gap in M is O(1/p) and closes by half from 32 to 64."""
     f, training = Target("z1 + z1*z2"), Training(steps=2, alpha=4.0, eta=1.5)
     limit = overlaps(f, Network(), training)

@@ -68,7 +68,7 @@ CASES = [("z1 + z1*z2", "relu"), ("He2(z1) + z2", "tanh(x + 1/2)"), ("z1*z2*z3 +
 
 
 @pytest.mark.parametrize(("text", "name"), CASES)
-def test_same_law(text: str, name: str) -> None:
+def test_reduced_and_direct_runs_have_the_same_law(text: str, name: str) -> None:
     """About 40 entries a case: |z| < 4.5 and Bonferroni-corrected p > 0.001, at 300 runs of each kind."""
     z, p = worst(entries(DirectNetwork, text, name, 300), entries(ReducedNetwork, text, name, 300))
     assert z < 4.5

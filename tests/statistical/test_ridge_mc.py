@@ -118,7 +118,7 @@ def test_an_isotropic_residual_is_seen() -> None:
 SYSTEMATIC = np.array([0.02, 0.03])
 
 
-def test_stated_error_of_level_E() -> None:
+def test_the_stated_error_of_level_E_covers() -> None:
     mean, sem = measured(STEPPED, Network("tanh"), STEP, FIT, 120, 30)
     theory = predicted(STEPPED, Network("tanh"), STEP, FIT, 120)
     assert np.all(np.abs(mean - theory) < 4 * sem + SYSTEMATIC * theory)
@@ -127,7 +127,7 @@ def test_stated_error_of_level_E() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("sigma", ["relu", "tanh"])
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
-def test_random_features_at_initialisation(sigma, initialisation) -> None:
+def test_random_features_at_initialisation_have_the_predicted_errors(sigma, initialisation) -> None:
     """Exact at every d: z-scores without an allowance, and their root mean square."""
     network = Network(sigma, initialisation=initialisation)
     z = np.concatenate(
@@ -144,7 +144,7 @@ def test_random_features_at_initialisation(sigma, initialisation) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("sigma", ["relu", "tanh"])
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
-def test_after_one_step(sigma, initialisation) -> None:
+def test_networks_after_one_step_have_the_predicted_errors(sigma, initialisation) -> None:
     network = Network(sigma, initialisation=initialisation)
     for f in (STEPPED, QUADRATIC):
         for training in (STEP, Training(1, 10.0, 1.0), Training(1, 40.0, 2.0)):
@@ -154,7 +154,7 @@ def test_after_one_step(sigma, initialisation) -> None:
 
 
 @pytest.mark.slow
-def test_gaussian_readout() -> None:
+def test_a_gaussian_readout_has_the_predicted_errors() -> None:
     f = Target("sin(3*z1/2) + cos(3*z1/2) - exp(-9/8)", noise=0.05)
     network = Network(readout="gaussian", initialisation="independent")
     training = Training(1, 10.0, 1.0)

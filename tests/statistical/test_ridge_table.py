@@ -16,7 +16,7 @@ def test_the_table_is_large_enough() -> None:
 
 # One of each kind; 8 runs at d = 200.
 @pytest.mark.parametrize("index", [0, 7, 12, 23, 28, 33, 41, 44], ids=str)
-def test_sample_of_the_table(index) -> None:
+def test_a_sample_of_the_table_is_met(index) -> None:
     """|z| < 4.5 for the test error (Student's t of 7 degrees: p = 0.003 each), 2 % of the theory's own error allowed."""
     row = measure(SETTINGS[index], 200, 8)
     allowed = 4.5 * row.sem[0] + 0.02 * row.theory[0]
@@ -35,7 +35,7 @@ def test_another_number_of_steps_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_whole_table(capsys) -> None:
+def test_the_whole_table_is_met(capsys) -> None:
     """Root mean square z below 1.9: 1 from the simulation, the rest from terms of order 1/d and the levels' own error."""
     rows = [measure(setting, 400, 16) for setting in SETTINGS]
     with capsys.disabled():

@@ -76,7 +76,7 @@ def test_a_leap_query_loads_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_leap_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_leap_prints_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = answer(["leap", "z1 + z1*z2", "--json"], capsys)
     assert (code, err) == (0, "")
     report = json.loads(out)
@@ -96,7 +96,7 @@ def test_an_option_may_follow_a_negative_value(capsys: pytest.CaptureFixture[str
     assert "batch" in err
 
 
-def test_gram_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_gram_file_gives_the_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "g.json").write_text('[["1", "1/2"], ["1/2", 1.0]]')
     (tmp_path / "g.txt").write_text("1, 1/2\n1/2 1\n\n")
     assert read_gram(str(tmp_path / "g.txt")) == [["1", "1/2"], ["1/2", "1"]]
@@ -114,7 +114,7 @@ def test_gram_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert err.count("\n") == 1
 
 
-def test_expand_as_json_text_and_latex(capsys: pytest.CaptureFixture[str]) -> None:
+def test_expand_prints_json_text_and_latex(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = answer(["expand", "z1*z2 + 1", "--order", "2", "--json"], capsys)
     document = json.loads(out)
     assert code == 0
@@ -126,7 +126,7 @@ def test_expand_as_json_text_and_latex(capsys: pytest.CaptureFixture[str]) -> No
     assert answer(["expand", "z1", "--latex", "--json"], capsys)[0] == 2
 
 
-def test_plateaus_as_json_and_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_plateaus_print_json_and_text(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = answer(["plateaus", "z1 + z1*z2", "--json"], capsys)
     rows = json.loads(out)["rows"]
     assert code == 0
@@ -147,7 +147,7 @@ def test_an_experiment_runs_and_prints_one_document(
     assert "nan" not in out
 
 
-def test_files_of_a_curve_and_of_overlaps(
+def test_a_curve_and_overlaps_write_their_files(
     experiment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in ("curve", "overlaps"):
@@ -161,13 +161,13 @@ def test_files_of_a_curve_and_of_overlaps(
         assert "wrote" in err
 
 
-def test_an_experiment_from_standard_input(tmp_path: Path) -> None:
+def test_an_experiment_is_read_from_standard_input(tmp_path: Path) -> None:
     result = shell("giantstep init | giantstep curve - --json", tmp_path)
     assert result.returncode == 0, result.stderr
     assert len(json.loads(result.stdout)["rows"]) == 6
 
 
-def test_exit_code_1_when_validation_disagrees(
+def test_the_exit_code_is_1_when_validation_disagrees(
     experiment: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dataclasses import replace
@@ -250,7 +250,7 @@ def test_a_full_disk_and_a_broken_pipe_are_no_tracebacks(tmp_path: Path) -> None
         (ZeroDivisionError(), 70, "bug"),
     ],
 )
-def test_exit_codes(
+def test_exit_codes_say_what_went_wrong(
     error: BaseException,
     code: int,
     part: str,
@@ -286,7 +286,7 @@ def test_an_interrupt_ends_the_command_with_130(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_version_and_bare_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bare_command_shows_help_and_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(["--version"], capsys) == (0, "giantstep 0.1.0\n", "")
     code, out, _ = answer([], capsys)
     assert code == 0
@@ -316,7 +316,7 @@ def test_json_has_one_word_for_infinity_and_null_for_no_number() -> None:
     assert json.loads(text) == {"a": [1.0, None, ["inf", "-inf"]]}
 
 
-def test_the_student_of_a_leap_query(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_leap_query_knows_its_student(capsys: pytest.CaptureFixture[str]) -> None:
     query = ["leap", "z1 + z1*z2 + z1*z2*z3", "--activation", "relu", "--json"]
     code, out, _ = answer([*query, "--readout", "rademacher"], capsys)
     assert code == 0

@@ -41,7 +41,7 @@ def test_weights_sum_to_one_and_remove_the_rate() -> None:
         assert slope @ x == pytest.approx(1)
 
 
-def test_two_sizes_by_hand() -> None:
+def test_two_sizes_extrapolate_as_by_hand() -> None:
     found = extrapolate((100, 200), np.array([0.4, 0.3]), np.array([0.03, 0.01]), [5, 5], 1.0)
     assert found.value == pytest.approx(2 * 0.3 - 0.4)
     assert found.error == pytest.approx(np.hypot(0.02, 0.03))

@@ -124,7 +124,34 @@ def test_the_tail_is_that_of_the_sum_of_squares() -> None:
     assert tail_of_squares(400.0, [1.0] * 3 + [1e-12]) == pytest.approx(chi2.sf(400.0, 3), rel=1e-6)
 
 
-def test_effective_numbers_of_known_correlations() -> None:
+def test_eigenvalues_are_those_of_the_correlations_that_many_replicates_show() -> None:
+    """Equal correlations ρ of P points: 1 + (P − 1) ρ once, and 1 − ρ; shrinking leaves them as they are."""
+    rng = np.random.default_rng(14)
+    for rho in (0.2, 0.5, 0.9):
+        shared, own = rng.standard_normal((4000, 1)), rng.standard_normal((4000, 4))
+        unit = Correlated((np.sqrt(rho) * shared + np.sqrt(1 - rho) * own,), np.ones((1, 4)))
+        expected = np.array([1 - rho] * 3 + [1 + 3 * rho])
+        np.testing.assert_allclose(unit.eigenvalues(), expected, atol=0.08)
+
+
+def test_correlations_of_few_replicates_at_one_size_and_many_at_another_stay_below_one() -> None:
+    """What is taken off for chance at the size of few replicates is not added again as a correlation above 1."""
+    rng = np.random.default_rng(15)
+    few, many = (np.tile(rng.standard_normal((count, 1)), 3) for count in (4, 400))
+    unit = Correlated((few, many), np.array([[0.3] * 3, [np.sqrt(1 - 0.3**2)] * 3]))
+    np.testing.assert_allclose(unit.eigenvalues(), [0.0, 0.0, 3.0], atol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-8, 1e8, 1e30])
+def test_the_tail_of_squares_does_not_depend_on_the_unit_of_the_weights(unit: float) -> None:
+    weights = np.array([0.1, 0.7, 2.0])
+    for total in (0.01, 1.0, 2.7999, 2.8, 9.0, 60.0):
+        assert tail_of_squares(unit * total, unit * weights) == pytest.approx(
+            tail_of_squares(total, weights), rel=1e-9
+        )
+
+
+def test_known_correlations_have_known_effective_numbers() -> None:
     values = np.random.default_rng(17).standard_normal((4000, 1))
     same = Correlated((np.repeat(values, 5, axis=1),), np.ones((1, 5)))
     assert effective_number(same.eigenvalues()) == pytest.approx(1.0, rel=1e-6)

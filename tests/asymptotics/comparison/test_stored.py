@@ -90,7 +90,7 @@ def test_overlaps_read_back_equal_those_measured(stores: dict[str, Path]) -> Non
 
 
 @pytest.mark.parametrize(("kind", "text"), [("curve", CURVE), ("overlaps", OVERLAPS)])
-def test_a_page_from_a_store_alone(kind: str, text: str, stores: dict[str, Path]) -> None:
+def test_a_page_is_made_from_a_store_alone(kind: str, text: str, stores: dict[str, Path]) -> None:
     page = report_page(of_store(str(stores[kind])))
     assert "Theory and simulation: agrees" in page
     with Store.read(stores[kind]) as store:

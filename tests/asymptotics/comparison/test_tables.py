@@ -45,7 +45,7 @@ def test_a_simulation_stands_beside() -> None:
     assert (table["simulation_test_error_sem"] > 0).all()
 
 
-def test_a_grid_for_xarray() -> None:
+def test_a_grid_becomes_an_array_of_xarray() -> None:
     pytest.importorskip("xarray")
     table = curve(TARGET, alpha=[1.0, 2.0], lam=[0.1, 1.0])
     grid = table.set_index(["alpha", "lambda"])["test_error"].to_xarray()

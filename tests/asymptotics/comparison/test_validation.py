@@ -22,7 +22,7 @@ def rows(gaps: Any, replicates: int = 10, sem: float = 1.0, **extra: Any) -> lis
     ]
 
 
-def test_holm_on_a_worked_example() -> None:
+def test_holm_rejects_as_in_a_worked_example() -> None:
     p = np.array([0.01, 0.04, 0.03, 0.005])
     assert holm(p, 0.05).tolist() == [True, False, False, True]
     assert not holm(np.array([0.5]), 0.05).any()

@@ -129,7 +129,9 @@ def test_errors_that_are_no_positive_numbers_are_refused(error: float) -> None:
         samples_needed(F, test_error=error)
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_what_the_function_returns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "experiment.toml"
     path.write_text(
         '[target]\nexpression = "z1 + He2(z1)/2"\nnoise = 0.1\n[training]\nsteps = [0, 1]\n[ridge]\nlambda = 0.1\n'

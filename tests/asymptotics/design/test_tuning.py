@@ -83,13 +83,13 @@ def test_steps_that_overflow_are_left_out() -> None:
         ({"ridge": Ridge(regime="fixed-width")}, "network.width"),
     ],
 )
-def test_bad_input(options, words) -> None:
+def test_bad_input_is_refused(options, words) -> None:
     setting = {"training": Training(1), "ridge": Ridge()} | options
     with pytest.raises(InputError, match=words):
         optimise(F, Network(), **setting)
 
 
-def test_command(tmp_path, capsys) -> None:
+def test_the_command_prints_what_the_function_returns(tmp_path, capsys) -> None:
     file = tmp_path / "e.toml"
     file.write_text(
         '[target]\nexpression = "z1"\nnoise = 0.3\n[training]\nsteps = 0\n[ridge]\nlambda = [1, 2]\n'

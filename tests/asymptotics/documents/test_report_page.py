@@ -131,7 +131,7 @@ def test_input_cannot_write_into_the_page(found: dict[str, Findings]) -> None:
     assert "<script>" in page.text
 
 
-def test_predictions_without_simulation() -> None:
+def test_predictions_alone_make_a_page() -> None:
     for text in (CURVE, OVERLAPS):
         page = Outline(report_page(predictions(Experiment.from_toml(text), text)))
         assert "Nothing was simulated" in page.text

@@ -31,7 +31,7 @@ def expectation(activation: Activation, g, m: float, s: float) -> float:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("m", "s"), [(0.3, 1.2), (-1.0, 0.4), (2.0, 3.0)])
-def test_moments_against_adaptive_quadrature(name: str, m: float, s: float) -> None:
+def test_moments_are_those_of_adaptive_quadrature(name: str, m: float, s: float) -> None:
     a = get_activation(name)
     expected = [
         expectation(a, lambda x, z: a(x), m, s),
@@ -46,7 +46,7 @@ def test_moments_against_adaptive_quadrature(name: str, m: float, s: float) -> N
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_closed_hermite_coefficients() -> None:
+def test_hermite_coefficients_are_the_closed_ones() -> None:
     root = 1 / math.sqrt(2 * math.pi)
     np.testing.assert_allclose(
         get_activation("relu").coefficients(4), [root, 0.5, root, 0, -root], atol=1e-13
@@ -88,7 +88,7 @@ def test_kinks_are_found() -> None:
     assert get_activation("relu(x - 7/10)").kinks == (0.7,)
 
 
-def test_parity() -> None:
+def test_parity_is_told_from_values() -> None:
     assert get_activation("tanh").parity == "odd"
     assert get_activation("He2").parity == "even"
     assert get_activation("relu").parity is None
@@ -124,7 +124,7 @@ def test_precision_and_shape_are_kept() -> None:
     assert a.derivative(x).shape == (2, 3)
 
 
-def test_other_array_namespaces() -> None:
+def test_other_array_namespaces_give_the_same_values() -> None:
     xp = pytest.importorskip("array_api_strict")
     for name in ("relu(x - 7/10)", "erf", "tanh"):
         a = get_activation(name)
@@ -134,7 +134,7 @@ def test_other_array_namespaces() -> None:
         np.testing.assert_allclose(np.asarray(slope(xp.asarray(x))), a.derivative(x), rtol=1e-12)
 
 
-def test_callable_with_and_without_derivative() -> None:
+def test_a_callable_needs_no_derivative() -> None:
     plain = get_activation(np.tanh)
     assert "numerically" in plain.note
     np.testing.assert_allclose(plain.coefficients(4), get_activation("tanh").coefficients(4), atol=1e-12)
@@ -152,12 +152,12 @@ def test_callable_with_and_without_derivative() -> None:
 
 
 @pytest.mark.parametrize("bad", [3, None, ["relu"], lambda x: "no", lambda x: x[:2]])
-def test_bad_activations(bad) -> None:
+def test_bad_activations_are_refused(bad) -> None:
     with pytest.raises((InputError, ValueError)):
         get_activation(bad)
 
 
-def test_bad_text() -> None:
+def test_bad_text_is_refused() -> None:
     with pytest.raises(InputError):
         get_activation("reluu(x)")
     with pytest.raises(InputError):
@@ -203,7 +203,7 @@ def by_quadrature(a: Activation, m, Q, i: int, j: int) -> tuple[float, float, fl
         "relu(x)*tanh(x)",
     ],
 )
-def test_pair_moments(name: str) -> None:
+def test_pair_moments_are_those_of_two_dimensional_quadrature(name: str) -> None:
     a = get_activation(name)
     X = np.random.default_rng(3).standard_normal((4, 6))
     Q = X @ X.T / 4
@@ -232,7 +232,7 @@ def test_relu_pairs_are_the_arc_cosine_kernels() -> None:
     assert found.curvature[0, 1] == pytest.approx(curvature, abs=1e-14)
 
 
-def test_bivariate_normal_probability_at_its_limits() -> None:
+def test_the_bivariate_normal_probability_has_its_limits() -> None:
     h, k = np.array([0.5, 0.5, -0.3, 0.0, 0.0]), np.array([0.5, 0.5, 0.4, 0.0, 0.7])
     rho = np.array([1.0, -1.0, 0.0, 0.3, 1.0])
     tail = [

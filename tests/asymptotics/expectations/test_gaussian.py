@@ -20,7 +20,7 @@ from asymptotics.expectations.quadrature import (
 
 
 @pytest.mark.parametrize("degree", range(0, 16, 2))
-def test_moments_of_the_normal_law(degree: int) -> None:
+def test_rules_give_the_moments_of_the_normal_law(degree: int) -> None:
     expected = math.prod(range(degree - 1, 0, -2))
     for x, w in (hermite_rule(12), piecewise_rule((0.3,)), split_hermite_rule((0.7,), 12)):
         assert w @ x**degree == pytest.approx(expected, rel=1e-11)

@@ -20,7 +20,7 @@ def both(sigma, c, s, alpha, beta, lam, f=F, gamma=0.8, d=None, **options):
     return np.array([errors.test, errors.train])
 
 
-def test_reference_with_shared_rows() -> None:
+def test_shared_rows_give_the_reference() -> None:
     """ρ = 1 and a kinked activation: the value of an independent implementation, confirmed by simulation."""
     found = both("relu", [1, -1], [1, 1], 2, 1, 0.1, pairs=[(0, 1)], rho=[1.0])
     np.testing.assert_allclose(found, [2.453693, 0.882831], atol=1.1e-6)
@@ -48,7 +48,7 @@ def test_equal_neurons_are_half_as_many(sigma) -> None:
 
 @pytest.mark.parametrize(("c", "rho"), [(0.4, 0.9), (1.1, 0.2), (0.8, 1.0), (0.8, -1.0), (0.6, 0.999999)])
 @pytest.mark.parametrize("sigma", ["relu", "relu(x - 7/10)", "tanh", "abs(x) + x^2/3"])
-def test_product_moment(sigma, c, rho) -> None:
+def test_the_product_moment_is_that_of_quadrature(sigma, c, rho) -> None:
     """Against direct two-dimensional quadrature on a fine grid."""
     activation = get_activation(sigma)
     mean = np.array([[c * k, -c * k + 0.1] for k in (-2.0, 0.0, 1.3)])

@@ -68,7 +68,7 @@ def test_moments_of_many_sharp_activations_lie_within_their_error(drawn: tuple[S
         ("logistic(200*(x-1))", 0.15745535),
     ],
 )
-def test_second_moments_of_sharp_activations(name: str, energy: float) -> None:
+def test_second_moments_of_sharp_activations_are_right(name: str, energy: float) -> None:
     a = get_activation(name)
     assert a.second_moment == pytest.approx(energy, abs=6e-8)
     known = expand(Target(a.tree), order=3)
@@ -116,7 +116,7 @@ def pair(a: Activation, g, m1: float, m2: float, s1: float, s2: float, rho: floa
     "name", ["tanh(10*x)", "tanh(50*(x-1))", "sin(9*x)", "exp(-200*(x-1/2)^2)", "tanh(x)"]
 )
 @pytest.mark.parametrize("rho", [0.2, -0.7, 0.999])
-def test_pairs_of_sharp_neurons(name: str, rho: float) -> None:
+def test_pairs_of_sharp_neurons_are_right(name: str, rho: float) -> None:
     a = get_activation(name)
     Q = np.array([[1.0, rho * 1.3], [rho * 1.3, 1.69]])
     m = np.array([0.2, -0.1])

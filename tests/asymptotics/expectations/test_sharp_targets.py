@@ -78,7 +78,9 @@ def test_products_of_sharp_targets_are_products_of_means(first: Sharp, second: S
         ("tanh(200*(z1+1/3))/3", 0.12579326, 0.11069180),
     ],
 )  # fmt: skip
-def test_half_the_slope_and_the_energy_of_sharp_targets(text: str, first: float, energy: float) -> None:
+def test_half_the_slope_and_the_energy_of_sharp_targets_are_right(
+    text: str, first: float, energy: float
+) -> None:
     f = Target(text)
     for refine in (0.4, 0.6, 1.0):
         x, w = target_rule(f, refine)

@@ -12,7 +12,7 @@ from hermite import Target, expand
 
 
 @pytest.mark.parametrize("text", ["z1 + z1*z2", "z1*z2*z3", "He4(z1)*z2", "z1*z2*z3*z4*z5*z6*z7"])
-def test_polynomials(text: str) -> None:
+def test_polynomials_are_integrated_exactly(text: str) -> None:
     f = Target(text)
     x, w = target_rule(f)
     assert w @ f(x) == pytest.approx(0.0, abs=1e-12)

@@ -156,7 +156,7 @@ def test_all_problems_are_told_at_once() -> None:
         (MINIMAL + "[ridge]\nalpha = [1, true]\n", "not True"),
     ],
 )
-def test_one_problem_one_sentence(text: str, part: str) -> None:
+def test_one_problem_gets_one_sentence(text: str, part: str) -> None:
     assert part in " ".join(problems(text))
 
 
@@ -221,7 +221,7 @@ def test_bad_memory_is_refused(memory: Any) -> None:
         Simulation(memory=memory)
 
 
-def test_rounding_of_the_sizes() -> None:
+def test_sizes_are_rounded_to_whole_numbers() -> None:
     assert Training(alpha=0.5, batch_exponent=1.5).n(100) == 500
     assert Ridge(alpha=1.3, beta=0.5).n2(101) == round(131.3)
     assert Ridge(beta=0.5).p(50) == 26
@@ -241,7 +241,7 @@ def test_several_steps_at_large_batches_are_for_the_simulation_only() -> None:
     assert not Training(steps=3, batch_exponent=1.5).simulation_only
 
 
-def test_finite_readouts() -> None:
+def test_finite_readouts_have_the_shares_of_the_law() -> None:
     def readout(p: int, **settings: Any) -> list[float]:
         return Network(**settings).finite_readout(p).tolist()
 

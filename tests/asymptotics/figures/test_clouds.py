@@ -17,7 +17,7 @@ def test_an_ellipse_has_the_covariance_it_draws() -> None:
     np.testing.assert_allclose(np.einsum("in,ij,jn->n", gap, np.linalg.inv(covariance), gap), 4.0)
 
 
-def test_clouds_over_steps() -> None:
+def test_clouds_are_drawn_step_by_step() -> None:
     f, network, training = Target("z1 + z1*z2"), Network(), Training(steps=2, alpha=4.0, eta=1.5)
     theory = overlaps(f, network, training)
     measured = simulate(

@@ -76,7 +76,7 @@ def test_a_curve_has_one_line_a_setting_and_points_with_their_bars() -> None:
     assert len({linestyle for _, linestyle in looks}) == 2
 
 
-def test_a_curve_without_simulation_or_without_theory() -> None:
+def test_a_curve_is_drawn_without_simulation_or_without_theory() -> None:
     ax = plot_curve([row(a, simulated=False) for a in (1.0, 2.0)], axes())
     assert not ax.containers
     assert "±" not in ax.get_legend().get_title().get_text()

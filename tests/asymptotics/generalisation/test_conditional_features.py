@@ -51,7 +51,7 @@ REFERENCE = [
 
 
 @pytest.mark.parametrize(("n", "p", "lam", "noise", "excess", "train", "gauss", "gauss_train"), REFERENCE)
-def test_reference(n, p, lam, noise, excess, train, gauss, gauss_train) -> None:
+def test_reference_values_are_met(n, p, lam, noise, excess, train, gauss, gauss_train) -> None:
     features = conditional_features(STAIR3, RELU, SIGNS[0], np.ones(2), SIGNS[1], FIRST, 50, gauss_rule(40))
     found = solve_conditional(features, n, p, lam, noise)
     assert (found.excess, found.train) == pytest.approx((excess, train), rel=3e-7)
@@ -88,7 +88,7 @@ def test_meets_the_proportional_limit(alpha, beta) -> None:
     assert found.train == pytest.approx(limit.train, rel=2e-3)
 
 
-def test_plateaus() -> None:
+def test_errors_end_on_the_plateaus() -> None:
     """Kernel ridge at d = 10^6 between the steps: floors of U = e1, as far as an activation without bias reaches them."""
     x, w = hermite_rule(24)
     features = conditional_features(STAIR3, RELU, x[:, None], np.ones(24), w, FIRST, 10**6)
@@ -120,7 +120,7 @@ def sampled(a, share, d, n, p, lam, noise, runs):
     return np.array(found)
 
 
-def test_sampled_features() -> None:
+def test_sampled_features_have_the_predicted_errors() -> None:
     """d = 40, n = 120, p = 400, 150 runs: |z| < 4 with 2 % allowed for terms O(1/d); nothing learned is another theory."""
     d, n, p, lam = 40, 120, 400, 0.01
     real = sampled(*SIGNS, d, n, p, lam, 0.05, 150)
@@ -141,7 +141,7 @@ def test_sampled_features() -> None:
         ("relu", "symmetric", 0.25),
     ],
 )
-def test_after_two_real_steps(activation, initialisation, allowed) -> None:
+def test_networks_after_two_real_steps_have_the_predicted_errors(activation, initialisation, allowed) -> None:
     """n2 = 8 d, p = 4 d, d = 80: within 4 standard errors and the error that the result states."""
     f = Target("z1 + z1*z2", noise=0.1)
     network = Network(activation, initialisation=initialisation)
@@ -170,7 +170,7 @@ def test_too_few_samples_of_the_step_are_refused() -> None:
         (Ridge(d=3, regime="finite"), "ridge.d"),
     ],
 )
-def test_bad_input(ridge, words) -> None:
+def test_bad_input_is_refused(ridge, words) -> None:
     with pytest.raises(InputError, match=words):
         risk(Target("z1 + z1*z2"), Network(), Training(2), ridge)
 

@@ -54,7 +54,7 @@ def test_columns_that_come_twice_are_half_as_many_stretched() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
-def test_reference_places(case) -> None:
+def test_reference_places_are_met(case) -> None:
     """Both ways, to the digits given; the rule over x and its end move a spike that touches the edge by more."""
     f, d = Target(case["target"], noise=case["noise"]), case["d"]
     setting = Network(case["sigma"]), Training(1, case["alpha1"], case["eta"])
@@ -82,7 +82,7 @@ def test_reference_places(case) -> None:
     ],
     ids=["tanh", "relu", "rows", "gaussian"],
 )
-def test_real_networks(network, eta) -> None:
+def test_real_networks_have_the_predicted_spikes(network, eta) -> None:
     """d = 200, n2 = 2 d, p = 3 d, four networks: spikes, edge and histogram; the untrained bulk is refused."""
     f, training, ridge = Target("z1 + He2(z1)/2", noise=0.1), Training(1, 4.0, eta), Ridge(2.0, 3.0, d=200)
     theory = spectrum(f, network, training, ridge)

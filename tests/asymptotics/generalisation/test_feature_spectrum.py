@@ -21,14 +21,14 @@ CUBIC = get_activation("x + He2(x)/2 + He3(x)/6")
 INDEPENDENT = "independent"
 
 
-def test_edge_of_white_noise() -> None:
+def test_white_noise_has_the_edge_of_marchenko_and_pastur() -> None:
     """High degrees only: λ_m N_m = τ spread over very many directions, edge √n + √p."""
     bulk = _Bulk(get_activation("He6(x)/sqrt(720)"), 500, 2400, 1600)
     edge = math.sqrt(bulk.square(bulk.edge()))
     assert edge == pytest.approx(math.sqrt(2400) + math.sqrt(1600), rel=2e-3)
 
 
-def test_edge_of_a_linear_activation() -> None:
+def test_a_linear_activation_has_its_known_edge() -> None:
     """σ(x) = x: a product of two Gaussian matrices; its largest singular value is below the edge by O(d^(-2/3)), 2 % here."""
     rng = np.random.default_rng(0)
     d, n, p = 300, 600, 450
@@ -44,7 +44,7 @@ PLACES = [(0.1, [179.7154]), (0.2, [313.7063]), (0.29, [656.7907, 262.2202])]
 
 
 @pytest.mark.parametrize(("power", "places"), PLACES)
-def test_reference_places(power, places) -> None:
+def test_reference_places_are_met(power, places) -> None:
     bulk = _Bulk(CUBIC, 600, 2400, 1600)
     edge = bulk.edge()
     assert math.sqrt(bulk.square(edge)) == pytest.approx(160.0271, abs=1e-4)
@@ -56,7 +56,7 @@ def test_reference_places(power, places) -> None:
     assert [int(np.argmax(row)) for row in shares] == [1, 2][: len(places)]
 
 
-def test_no_step_no_spike() -> None:
+def test_no_step_makes_no_spike() -> None:
     found = spectrum(
         Target("z1"), Network("tanh", initialisation=INDEPENDENT), Training(0), Ridge(2.0, 1.0, d=200)
     )
@@ -67,7 +67,7 @@ def test_no_step_no_spike() -> None:
 @pytest.mark.parametrize(
     ("eta", "count", "slack"), [(0.01, 0, 0.0), (0.2, 1, 0.0), (0.5, 1, 0.0), (1.0, 2, 0.07)]
 )
-def test_real_network(eta, count, slack) -> None:
+def test_a_real_network_has_the_predicted_spikes(eta, count, slack) -> None:
     """Gaussian readout, d = 400, 6 networks: spikes within 4 standard errors, the edge within 4 %.
 
     Where the step is strong, the part of the gradient that is not in the theory moves spikes (7 % are allowed) and edge.
@@ -108,7 +108,7 @@ def test_count_by_windows(activation, readout, eta, count) -> None:
     assert found.window_count == count
 
 
-def test_well_separated_places() -> None:
+def test_a_strong_first_spike_lies_above_its_leading_term() -> None:
     """A strong step: the resummed first spike of a polynomial activation is larger than its leading term, of equal order."""
     found = spectrum(
         Target("z1"),
@@ -128,12 +128,12 @@ def test_well_separated_places() -> None:
         (Network(initialisation=INDEPENDENT), Training(1, batch_exponent=2), Ridge(d=100), "batch_exponent"),
     ],
 )
-def test_bad_input(network, training, ridge, words) -> None:
+def test_bad_input_is_refused(network, training, ridge, words) -> None:
     with pytest.raises(InputError, match=words):
         spectrum(Target("z1"), network, training, ridge)
 
 
-def test_command(tmp_path, capsys) -> None:
+def test_the_command_prints_what_the_function_returns(tmp_path, capsys) -> None:
     file = tmp_path / "e.toml"
     file.write_text(
         '[target]\nexpression = "z1"\n[network]\nactivation = "tanh(x + 1/2)"\ninitialisation = "independent"\n'

@@ -81,14 +81,14 @@ def envelope_gap(solver, alpha=2.0, lam=0.05, step=1e-4) -> float:
 
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
 @pytest.mark.parametrize("d", [None, 300])
-def test_envelope_with_fluctuating_norms(initialisation, d) -> None:
+def test_slopes_with_fluctuating_norms_obey_the_envelope_theorem(initialisation, d) -> None:
     sigma, layer = batch(initialisation, d=50, neurons=60)
     moving = with_norm_mode(trained_units(STAIR, sigma, layer, "E"), sigma, layer, (layer,))
     assert abs(envelope_gap(lambda lam: solve_units(moving, 2.0, 1.0, lam, d=d))) < 1e-6
 
 
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
-def test_envelope_of_whole_covariances(initialisation) -> None:
+def test_slopes_with_whole_covariances_obey_the_envelope_theorem(initialisation) -> None:
     """Holds up to the few directions among d that the traces treat like the others: the gap falls as 1/d."""
     gaps = []
     for size in (60, 180):
@@ -137,7 +137,7 @@ TABLE = [
 @pytest.mark.parametrize(
     ("target", "eta", "alpha", "steps", "initialisation", "setting", "level_e", "norms", "bulk"), TABLE
 )
-def test_table_of_corrections(
+def test_corrections_are_those_of_the_table(
     target, eta, alpha, steps, initialisation, setting, level_e, norms, bulk
 ) -> None:
     """Bulk within 4 combined standard errors (0.15 % of theirs allowed), norms within 0.1 % of the error."""
@@ -217,7 +217,7 @@ def test_what_is_expected_to_count_is_measured_by_default() -> None:
     assert measured.train_error > 1.5 * plain.train_error
 
 
-def test_levels_of_risk() -> None:
+def test_risk_knows_every_level() -> None:
     network, training, setting = Network("relu"), Training(2, 4.0, 1.0), (2.0, 1.0, 0.05)
     found = {
         level: risk(STAIR, network, training, Ridge(*setting, level=level))

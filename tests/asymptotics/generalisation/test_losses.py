@@ -56,7 +56,7 @@ def fit(case, units, overlap, loss, **changed) -> ConvexFit:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
-def test_reference_values(case) -> None:
+def test_reference_values_are_met(case) -> None:
     """At initialisation and after a step on the class labels; theory and, in brackets, four standard errors of networks."""
     found = fit(case, *units_of(case), case["loss"]).solve()
     theory = case["theory"]
@@ -118,7 +118,7 @@ def test_proximal_points_are_minima(name) -> None:
                 assert float(found[0]) == pytest.approx(x[np.argmin(objective)], abs=2e-4)
 
 
-def test_sampled_features_fitted_by_the_logistic_loss() -> None:
+def test_sampled_features_fitted_by_the_logistic_loss_have_the_predicted_errors() -> None:
     """d = 120, n = 240, p = 120, 25 draws; negative control: half the penalty's error bars away at another penalty."""
     case = CASES[0]
     f, d, n, p, lam = Target(case["field"]), 120, 240, 120, 0.05

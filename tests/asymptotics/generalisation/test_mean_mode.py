@@ -24,7 +24,7 @@ WEAK = Target("exp(-z1/2)/4 - z1/2")
     # Independent simulations of the real network (tanh, independent rows); without coherence 6 to 13 % too high.
     [(1, 200, 0.1928, 0.0012), (1, 400, 0.1661, 0.0009), (1, 800, 0.1478, 0.0006), (1, 1600, 0.1386, 0.0006)],
 )
-def test_weak_spikes_at_finite_d(steps, d, simulation, sem) -> None:
+def test_weak_spikes_count_at_finite_d(steps, d, simulation, sem) -> None:
     network, training = Network("tanh", initialisation="independent"), Training(steps, 7.7125, 0.3824)
     found = risk(WEAK, network, training, Ridge(5.6025, 0.44, 0.0048, d=d))
     assert abs(found.test_error - simulation) < 2.5 * sem
@@ -74,7 +74,7 @@ def test_means_of_the_real_network(activation) -> None:
 
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
 @pytest.mark.parametrize("steps", [1, 2])
-def test_envelope_with_coherence(initialisation, steps) -> None:
+def test_slopes_with_coherence_obey_the_envelope_theorem(initialisation, steps) -> None:
     """d/dλ [alpha train + λ|a|²/d] = |a|²/d holds with the means' cost as it enters; pairs have none after one step."""
     network = Network("softplus", initialisation=initialisation)
     f = Target("z1/2 + He2(z1)/5", noise=0.05)
@@ -89,7 +89,7 @@ def test_envelope_with_coherence(initialisation, steps) -> None:
     assert slope == pytest.approx(mid.norm2, rel=1e-6)
 
 
-def test_coherence_in_whole_covariances() -> None:
+def test_whole_covariances_hold_the_coherence() -> None:
     """Isotropic residuals: what coherence changes is that of the scalar equations, up to 1/d'; it is 5 % here."""
     network = Network("tanh", initialisation="independent")
     law = train(WEAK, network.get_activation(), readout_groups(network), 1, 0.3824, 7.7125)

@@ -48,7 +48,7 @@ def name(row) -> str:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=name)
-def test_levels(row) -> None:
+def test_levels_are_those_of_the_table(row) -> None:
     f, network, training = setting(row)
     limit, iso = (risk(f, network, training, Ridge(*row["ridge"], level=level)) for level in ("E", "iso"))
     # The table is printed to six digits and rests on quadrature that is good to about 1e-5 after three steps.
@@ -65,7 +65,7 @@ def test_levels(row) -> None:
 
 
 @pytest.mark.slow
-def test_corrections_and_simulation() -> None:
+def test_corrections_lead_to_the_simulation() -> None:
     """Norms within 0.15 %, bulk within 5 combined standard errors; En+ against the simulation: rms z of the test error < 2.2.
 
     The independent values have rms 1.6 over their 41 rows: errors of order 1/d at d = 600 and products of the small terms.

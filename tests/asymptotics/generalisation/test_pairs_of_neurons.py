@@ -47,7 +47,7 @@ def given_units(coordinates, rho, n, p, lam=1e-3, norm2=None) -> UnitErrors:
 
 
 @pytest.mark.parametrize("case", GIVEN, ids=lambda c: str(c["n"]))
-def test_given_pairs(case) -> None:
+def test_given_pairs_have_the_reference_errors(case) -> None:
     """Eight digits; counted as independent neurons they are elsewhere."""
     found = given_units([[[1.0], [-1.0]]], np.ones((2, 2)), case["n"], 1500)
     assert (found.excess, found.train) == pytest.approx((case["excess"], case["train"]), rel=1e-7, abs=1e-8)
@@ -58,7 +58,7 @@ def test_given_pairs(case) -> None:
 
 @pytest.mark.parametrize("level", ["iso", "E"])
 @pytest.mark.parametrize("case", TRAINED, ids=lambda c: f"{c['id']}-{c['lam']}")
-def test_trained_pairs(case, level) -> None:
+def test_trained_pairs_have_the_reference_errors(case, level) -> None:
     """After a real step with the rules that the reference values were computed with: all their digits."""
     f, network = Target(case["target"], noise=case["noise"]), Network(case["sigma"])
     layer = learned_features(f, network, Training(1, case["alpha1"], case["eta"]))
@@ -222,7 +222,7 @@ def test_kinks_that_no_rule_meets_are_refused(text) -> None:
     ("activation", "text", "level"),
     [("relu", "z1 + He2(z1)/2", "E"), ("tanh(x + 1/2)", "z1 + z1*z2", "iso"), ("relu", "sign(z1) + z2", "E")],
 )
-def test_real_pairs(activation, text, level) -> None:
+def test_real_pairs_have_the_predicted_errors(activation, text, level) -> None:
     """d = 80, n2 = p = 6 d, 12 networks: within four standard errors and the stated error."""
     f, training = Target(text, noise=0.1), Training(1, 8.0, 1.0)
     ridge = Ridge(6.0, 6.0, 0.02, d=80, regime="finite", level=level)

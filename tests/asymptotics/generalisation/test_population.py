@@ -25,7 +25,7 @@ def test_linear_neurons_have_a_closed_form() -> None:
     assert population_error(Target("z1"), linear, M, Q, c) == pytest.approx(expected, rel=1e-10)
 
 
-def test_by_monte_carlo() -> None:
+def test_the_fit_of_a_population_is_that_of_many_samples() -> None:
     """E[(f* − f)²] of given weights, least squares on 400,000 samples: |z| < 4."""
     rng = np.random.default_rng(1)
     w = rng.standard_normal((4, 5)) / 2
@@ -64,7 +64,9 @@ def test_equal_neurons_share_their_weight() -> None:
         ),
     ],
 )
-def test_against_the_reduced_simulator(target, activation, initialisation, steps, readout) -> None:
+def test_the_fit_of_a_population_is_that_of_the_reduced_simulator(
+    target, activation, initialisation, steps, readout
+) -> None:
     """d = 10^5, p = 8, 8 runs: |z| < 4, with p/n2 of the error allowed; one step less is another theory."""
     f, d = Target(target, noise=0.1), 100_000
     network = Network(activation, readout, initialisation=initialisation, width=8)

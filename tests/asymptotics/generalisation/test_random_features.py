@@ -35,7 +35,7 @@ def build(target, d, sigma="relu", biases=(0.0,), shares=(1.0,)):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{c['target']}-n{c['n']}" for c in CASES])
-def test_reference(case) -> None:
+def test_reference_values_are_met(case) -> None:
     _, _, eigen = build(case["target"], case["d"], case["activation"])
     p = math.inf if case["p"] is None else case["p"]
     found = deterministic_equivalent(eigen, case["n"], p, case["lam"], case["noise"])
@@ -51,7 +51,7 @@ def test_reference(case) -> None:
         (100, [1.599526972362e-01, 2.5e-03, 1.568009971926e-05, 1.477999785019e-09], 2.5465713e-04),
     ],
 )
-def test_spectrum_of_relu(d, values, tail) -> None:
+def test_the_spectrum_of_relu_is_the_closed_one(d, values, tail) -> None:
     """Degrees 0, 1, 2, 4 (the odd ones from 3 on vanish), closed forms."""
     _, _, eigen = build(F1, d)
     np.testing.assert_allclose(eigen.values[:4], values, rtol=1e-11)
@@ -72,7 +72,7 @@ def test_the_trace_is_the_second_moment(sigma) -> None:
         ("z1^2*z2^2 - 1", [0.001553764, 0, 3.663699057, 3.546377650], 0.788369529),
     ],
 )
-def test_energies_of_targets(target, signal, outside) -> None:
+def test_energies_of_targets_are_the_reference_ones(target, signal, outside) -> None:
     _, harmonics, eigen = build(target, 50)
     np.testing.assert_allclose(eigen.signal[: len(signal)], signal, atol=6e-10)
     assert eigen.outside == pytest.approx(outside, abs=6e-10)
@@ -93,7 +93,7 @@ def test_radial_basis_is_orthonormal(d) -> None:
         np.testing.assert_allclose(mixed, np.eye(4), atol=1e-9)
 
 
-def test_multiplicities() -> None:
+def test_multiplicities_are_those_of_harmonics() -> None:
     assert [multiplicity(3, degree) for degree in range(5)] == [1, 3, 5, 7, 9]
     assert [multiplicity(2, degree) for degree in range(4)] == [1, 2, 2, 2]
     assert multiplicity(50, 2) == 50 * 51 / 2 - 1
@@ -109,7 +109,7 @@ def test_multiplicities() -> None:
         (1275, math.inf, 0.0, 0.562996888, 0.0, 2.92261091e-5, 0.500277007),
     ],
 )
-def test_more_reference_values(n, p, lam, excess, train, nu2, upsilon) -> None:
+def test_more_reference_values_are_met(n, p, lam, excess, train, nu2, upsilon) -> None:
     _, _, eigen = build(F1, 50)
     found = deterministic_equivalent(eigen, n, p, lam, 0.1)
     np.testing.assert_allclose([found.excess, found.nu2, found.upsilon], [excess, nu2, upsilon], rtol=1e-8)
@@ -146,7 +146,7 @@ def radial(target, d, n, p, lam, noise, sigma="relu", **options):
 
 
 @pytest.mark.parametrize(("d", "n", "p", "lam", "target", "noise", "sigma", "excess", "train"), RADIAL)
-def test_by_radius(d, n, p, lam, target, noise, sigma, excess, train) -> None:
+def test_equations_by_radius_meet_their_reference(d, n, p, lam, target, noise, sigma, excess, train) -> None:
     """Values of an independent implementation, confirmed by long simulations; they agree to 7e-5."""
     _, _, found, pooled = radial(target, d, n, p, lam, noise, sigma)
     assert found.solution.converged
@@ -156,7 +156,7 @@ def test_by_radius(d, n, p, lam, target, noise, sigma, excess, train) -> None:
 
 
 @pytest.mark.parametrize("p", [400, math.inf])
-def test_derivative_of_the_quadratic_form(p) -> None:
+def test_the_derivative_of_the_quadratic_form_is_that_of_differences(p) -> None:
     """train = −λ²/n dQ/dλ: the adjoint against finite differences."""
     n, lam, noise, h = 600, 1e-3, 0.1, 1e-7
 

@@ -25,7 +25,7 @@ QUADRATIC = Target("z1 + He2(z1)", noise=0.1)
 @pytest.mark.parametrize(
     "case", ONE_STEP, ids=[f"{c['activation']}-{c['target']}-{c['initialisation']}" for c in ONE_STEP]
 )
-def test_reference_after_one_step(case) -> None:
+def test_reference_values_after_one_step_are_met(case) -> None:
     f = Target(case["target"], noise=case["noise"])
     network = Network(case["activation"], case["readout"], initialisation=case["initialisation"])
     found = risk(
@@ -55,7 +55,7 @@ LEVELS = [
 
 
 @pytest.mark.parametrize(("sigma", "target", "initialisation", "iso", "exact", "train"), LEVELS)
-def test_levels(sigma, target, initialisation, iso, exact, train) -> None:
+def test_levels_differ_as_in_the_reference(sigma, target, initialisation, iso, exact, train) -> None:
     f, network = Target(target, noise=0.05), Network(sigma, initialisation=initialisation)
     training = Training(1, 10.0, 2.0)
     approximate = risk(f, network, training, Ridge(2.0, 1.0, 0.05, level="iso"))
@@ -112,7 +112,7 @@ def test_finite_regime_uses_actual_sizes() -> None:
         risk(QUADRATIC, Network(), None, Ridge(regime="finite"))
 
 
-def test_actual_ratios_in_the_proportional_theory() -> None:
+def test_the_proportional_theory_takes_the_actual_ratios() -> None:
     rounded = risk(QUADRATIC, Network(), None, Ridge(2.003, 1.003, 0.1, d=300, regime="proportional"))
     exact = risk(QUADRATIC, Network(), None, Ridge(601 / 300, 302 / 300, 0.1))
     assert rounded.test_error == pytest.approx(exact.test_error, rel=1e-2)
@@ -120,7 +120,7 @@ def test_actual_ratios_in_the_proportional_theory() -> None:
 
 
 @pytest.mark.parametrize("lam", [0.0, 1e-9])
-def test_ridgeless_on_both_sides(lam) -> None:
+def test_ridgeless_errors_are_finite_on_both_sides_of_interpolation(lam) -> None:
     for alpha, beta in ((2.0, 1.0), (0.4, 1.0)):
         found = risk(QUADRATIC, Network(), None, Ridge(alpha, beta, lam))
         assert math.isfinite(found.test_error)
@@ -129,7 +129,7 @@ def test_ridgeless_on_both_sides(lam) -> None:
         risk(QUADRATIC, Network(), None, Ridge(0.5, 1.0, 0.0))
 
 
-def test_gaussian_readout_after_a_step() -> None:
+def test_a_gaussian_readout_has_an_error_after_a_step() -> None:
     network, training = Network(readout="gaussian"), Training(1, 10.0, 1.0)
     with pytest.raises(InputError, match=r"ridge\.d"):
         risk(MIX, network, training, Ridge(2.0, 1.0, 0.05))
@@ -193,7 +193,7 @@ def test_refusals_are_one_sentence(f, network, training, ridge, words) -> None:
 @pytest.mark.parametrize(
     "text", ["relu(z1 + z2) + z1*z2", "tanh(z1*z2) + z3", "abs(z1 + z2 + z3)", "z1^3*z2"]
 )
-def test_any_target_at_initialisation(text) -> None:
+def test_any_target_has_an_error_at_initialisation(text) -> None:
     found = risk(Target(text, noise=0.02), Network(), None, Ridge(3.0, 2.0, 0.1))
     assert 0.02 < found.test_error < 100
     assert found.excess_risk == pytest.approx(found.test_error - 0.02)

@@ -17,7 +17,7 @@ def grid(step: float, reach: float = 8.5) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("text", ["sin(8*z1) + z1", "z1 + exp(-20*z1^2)", "tanh(30*(z1 - 1))", "cos(20*z1)"])
-def test_one_direction(text: str) -> None:
+def test_moments_along_one_direction_are_right(text: str) -> None:
     f = Target(text, noise=0.05)
     u, w = grid(1e-3)
     kappa = np.linspace(-3, 3, 7)[:, None]
@@ -38,7 +38,7 @@ def test_one_direction(text: str) -> None:
     "text",
     ["tanh(30*z1) + z1*z2", "relu(z1 + z2)*z2", "exp(-200*(z1 - 1)^2) + z2", "He3(z1)*z2", "sin(8*z1)*z2"],
 )
-def test_two_directions(text: str) -> None:
+def test_moments_along_two_directions_are_right(text: str) -> None:
     f = Target(text)
     overlap = np.array([[0.6, 0.1], [0.2, 0.8]])
     kappa = np.array([[0.1, 0.5], [-1.0, 2.0]])

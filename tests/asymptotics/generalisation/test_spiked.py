@@ -32,7 +32,7 @@ def both(units, alpha, beta, lam, d=None):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c["id"] for c in CASES])
-def test_reference(case) -> None:
+def test_reference_values_are_met(case) -> None:
     rho = case["pair_correlation"]
     groups = len(case["residual_norm2"])
     units = build(
@@ -155,7 +155,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_table(name: str) -> None:
+def test_the_table_of_ridgeless_errors_is_met(name: str) -> None:
     settings, (alpha, beta, lam), d, limit, finite = TABLE[name]
     units = build(**settings)
     np.testing.assert_allclose(both(units, alpha, beta, lam), limit, atol=1.1e-8)
@@ -172,7 +172,7 @@ def test_table(name: str) -> None:
         (1.5, 1.6, 27.1180755, 0),
     ],
 )
-def test_ridgeless_on_both_sides(alpha, beta, test, train) -> None:
+def test_ridgeless_errors_are_limits_on_both_sides(alpha, beta, test, train) -> None:
     settings = TABLE["k1A2relu"][0]
     found = both(build(**settings), alpha, beta, 0.0)
     np.testing.assert_allclose(found[0], test, rtol=1e-8)
@@ -181,7 +181,7 @@ def test_ridgeless_on_both_sides(alpha, beta, test, train) -> None:
     np.testing.assert_allclose(near, found, rtol=1e-4, atol=1e-8)
 
 
-def test_interpolation_peak() -> None:
+def test_interpolation_has_its_peak() -> None:
     units = build(**TABLE["k1A2relu"][0])
     found = [both(units, 1.5, 1.5, lam)[0] for lam in (1e-4, 1e-6, 1e-8)]
     np.testing.assert_allclose(found, [37.73473, 363.3089, 3619.086], rtol=1e-6)
@@ -200,7 +200,7 @@ def test_linear_activation_needs_a_penalty() -> None:
 @pytest.mark.parametrize("spike_comp", [False, True])
 @pytest.mark.parametrize(("alpha", "beta"), [(1.6, 1.1), (1.0, 2.0), (0.7, np.inf)])
 @pytest.mark.parametrize("rho", [None, 0.7, -0.4])
-def test_envelope(d, spike_comp, alpha, beta, rho) -> None:
+def test_slopes_obey_the_envelope_theorem(d, spike_comp, alpha, beta, rho) -> None:
     """d/dλ [α train + λ ‖a‖²/d] = ‖a‖²/d: the objective at its minimum feels λ only explicitly."""
     units = build(
         MIX, "relu", [[0.9], [-0.7]], [1.1, 0.9], 0.85, 0.02, spike_comp=spike_comp,
@@ -227,7 +227,7 @@ def test_envelope_sees_a_wrong_train_error() -> None:
     assert abs(slope / a.norm2 - 1) > 0.1
 
 
-def test_several_spikes_and_directions_envelope() -> None:
+def test_slopes_with_several_spikes_and_directions_obey_the_envelope_theorem() -> None:
     assert envelope_gap(build(**TABLE["k2A4r2"][0]), 2, 1.5, 0.05) < 1e-7
 
 
@@ -275,7 +275,7 @@ def test_fixed_direction_needs_no_theta() -> None:
 @pytest.mark.parametrize(
     ("alpha", "beta", "lam"), [(2, 1, 0.1), (1, 2, 0.01), (3, 0.5, 1.0), (0.5, 3, 1e-4), (1.2, 1.2, 0.05)]
 )
-def test_closed_form_of_mei_and_montanari(alpha, beta, lam) -> None:
+def test_random_features_meet_the_closed_form_of_mei_and_montanari(alpha, beta, lam) -> None:
     """Without spikes: arXiv:1908.05355, Definition 1 (the polynomials E0, E1, E2 in χ)."""
     units = build(HE12H, "relu", [[]], [1.0], None, 0.1)
     expected = mei_montanari(

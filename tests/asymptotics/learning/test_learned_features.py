@@ -49,7 +49,7 @@ def test_the_layer_of_the_ridge_fit_is_that_of_the_overlaps(values, initialisati
     assert np.all(np.abs(layer.correlation) <= 1)
 
 
-def test_units_at_the_first_step() -> None:
+def test_units_at_the_first_step_are_those_of_the_closed_form() -> None:
     """Squared residual norms and a correlation of pairs, from the closed one-step law (noise 0.1, alpha 3)."""
     layer = learned_features(STAIR, Network(), Training(steps=1, alpha=3.0, eta=1.0))
     y2, own = 2.1, 0.25

@@ -47,7 +47,7 @@ def path_of(target, activation, values, steps, eta, alpha, noise=0.0, refine=1.0
 
 
 @pytest.mark.parametrize("row", REFERENCE, ids=lambda row: f"{row['activation']}: {row['target']}")
-def test_reference_overlaps(row) -> None:
+def test_reference_overlaps_are_met(row) -> None:
     f = Target(row["target"], noise=row["noise"])
     values, weights = np.array(row["readout"]).T
     start = groups(values, f.r, weights)
@@ -64,7 +64,7 @@ def test_reference_overlaps(row) -> None:
             np.testing.assert_allclose(state.residual_norm2, step["residual_norm2"], atol=3e-7)
 
 
-def test_risk_by_pairs_of_groups_and_by_the_fields() -> None:
+def test_risk_is_the_same_by_pairs_of_groups_and_by_the_fields() -> None:
     f, a = Target("(z1+z1^2+z2-z2^2)/2"), get_activation("relu")
     state = path_of("(z1+z1^2+z2-z2^2)/2", "relu", [1, -1, 2, -2], 2, 1.5, 2.0, refine=0.6).states[2]
     by_pairs = network_risk(f, a, state)
@@ -86,7 +86,9 @@ def test_risk_by_pairs_of_groups_and_by_the_fields() -> None:
          0.647711264, 16.035649293),
     ],
 )  # fmt: skip
-def test_two_groups_of_relu(target, alpha, eta, step, M, gram, residual, pair, risk) -> None:
+def test_two_groups_of_relu_have_their_closed_overlaps(
+    target, alpha, eta, step, M, gram, residual, pair, risk
+) -> None:
     path = path_of(target, "relu", [1, -1], step, eta, alpha)
     state = path.states[step]
     np.testing.assert_allclose(state.M, M, atol=2e-6)
@@ -96,7 +98,7 @@ def test_two_groups_of_relu(target, alpha, eta, step, M, gram, residual, pair, r
     assert path.risks[step] == pytest.approx(risk, abs=2e-6)
 
 
-def test_gaussian_readout() -> None:
+def test_a_gaussian_readout_is_a_law_of_many_groups() -> None:
     """Nodes of a Gaussian law against the published averages (quasi-Monte Carlo there: 2e-3)."""
     x, w = np.polynomial.hermite_e.hermegauss(12)
     f = Target("z1 + z1*z2")
@@ -152,7 +154,7 @@ def test_a_full_spectrum_climbs_exactly_the_symbolic_staircase(row) -> None:
             assert np.linalg.svd(inside, compute_uv=False)[-1] > 1e-3
 
 
-def test_staircase_with_batch_noise() -> None:
+def test_the_staircase_is_climbed_as_published_with_batch_noise() -> None:
     path = path_of("z1 + z1*z2 + z1*z2*z3", "relu(x - 7/10)", [1, -1, 2, -2], 3, 1.0, 4.0, refine=0.5)
     np.testing.assert_allclose(path.states[2].M[:, 2], 0, atol=1e-7)
     # Readout 2, published to four digits: M_2 = 0, .2435, .6063 and M_3 = 0, 0, .0171 after steps 1, 2, 3.
@@ -177,7 +179,7 @@ def test_staircase_with_batch_noise() -> None:
         ("(z1+z1^2+z2-z2^2)/2", "tanh", [1, -1]),
     ],
 )
-def test_blocked_by_the_spectrum_of_the_activation(target, activation, direction) -> None:
+def test_the_spectrum_of_the_activation_can_block_a_step(target, activation, direction) -> None:
     """relu has c_3 = c_5 = … = 0, odd activations have no even coefficients: some couplings vanish for good."""
     eta = 0.7 / np.sqrt(low_orders(Target(target)).energy)
     path = path_of(target, activation, [1, -1, 2, -2], 3, eta, 1e16)

@@ -62,7 +62,7 @@ def test_first_order_agrees_with_the_mean_field(target, activation, noise, bias,
     np.testing.assert_allclose(law.pair_covariance, np.repeat(state.R[2:], 2), atol=1e-9)
 
 
-def test_first_order_in_numbers() -> None:
+def test_the_first_order_has_its_closed_numbers() -> None:
     law = law_of("z1 + z1*z2", "relu", 1.5, 4.0, 1)
     np.testing.assert_allclose(law.M, [[0.75, 0], [-0.75, 0]], atol=1e-14)
     np.testing.assert_allclose(law.norm2, 2.125, atol=1e-12)
@@ -113,7 +113,7 @@ def test_hermite_tensors_agree_with_the_symbolic_ones() -> None:
         np.testing.assert_allclose(hermite_tensor(kinked, k), expansion.tensor(k), atol=1e-11)
 
 
-def test_moments_of_the_law_against_its_samples() -> None:
+def test_moments_of_the_law_are_those_of_its_samples() -> None:
     law = law_of(LEAP3, "tanh(x + 1/2)", 1.5, 2.0, 3)
     sample = law.samples(14)
     np.testing.assert_allclose(sample["M"].mean(axis=1), law.M, atol=5e-3)
@@ -141,7 +141,7 @@ def test_gaussian_readout_mixes_over_neurons() -> None:
     assert law.distribution((0.5,))["norm_M"].shape == (1, 1)
 
 
-def test_weighted_quantiles() -> None:
+def test_weighted_quantiles_are_those_of_repeated_values() -> None:
     values = np.array([3.0, 1.0, 2.0])
     np.testing.assert_allclose(weighted_quantiles(values, np.array([1, 2, 1.0]), (0.5, 0.75, 1.0)), [1, 2, 3])
 
@@ -163,7 +163,7 @@ def test_removed_linear_part_changes_the_common_noise() -> None:
     assert raw.common[0] ** 2 == pytest.approx(0.1927, abs=1e-4)
 
 
-def test_labels_without_low_orders() -> None:
+def test_removed_orders_are_gone_from_the_labels() -> None:
     f = Target("3 + z1 + 2*z2 + z1*z2", noise=0.3)
     low = low_orders(f)
     assert low.constant == pytest.approx(3)
@@ -206,7 +206,7 @@ def test_overflow_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("order", "activation", "target", "d"), [(1, "relu", "z1 + z1*z2", 400), (2, "relu", LEAP2, 96)]
 )
-def test_law_against_a_direct_step(order: int, activation: str, target: str, d: int) -> None:
+def test_the_law_is_that_of_a_direct_step(order: int, activation: str, target: str, d: int) -> None:
     """A plain NumPy step: M neuron by neuron given its start, and the mean of ‖w‖²; corrections are O(d^-1/2)."""
     rng = np.random.default_rng(order)
     f, a, p, alpha, eta = Target(target), get_activation(activation), 64, 2.0, 1.0

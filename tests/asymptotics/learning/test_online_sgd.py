@@ -150,7 +150,7 @@ def test_small_steps_follow_the_flow_at_first_order() -> None:
     ("name", "kind"),
     [("Noise learning", "noise"), ("Saad&Solla", "saad-solla"), ("Population flow", "population")],
 )
-def test_flows_and_recursion_of_the_published_curves(name: str, kind: str) -> None:
+def test_flows_and_recursion_are_those_of_the_published_curves(name: str, kind: str) -> None:
     row = ONLINE["published"]["curves"][name]
     q = ONLINE["published"]["Q01"]
     start = Student(np.ones(2), np.zeros(2), np.zeros((2, 2)), np.array([[1.0, q], [q, 1.0]]))

@@ -29,7 +29,7 @@ def test_many_neurons_and_fixed_width_agree_on_shape() -> None:
     assert json.loads(json.dumps(few.to_dict()))["steps"][2]["neurons"][0]["readout"] == 1.0
 
 
-def test_step_zero() -> None:
+def test_nothing_is_learned_at_step_zero() -> None:
     for width in ("infinite", 4):
         result = overlaps(STAIR, Network(width=width), Training(steps=0))
         assert len(result.steps) == 1
@@ -38,7 +38,7 @@ def test_step_zero() -> None:
 
 
 @pytest.mark.parametrize("text", ["3*He1(z1)/5", "z1*z2", "z1*z2*z3", "z1^2 - 1 + z1*z2*z3", "7", "relu(z1)"])
-def test_information_exponent(text: str) -> None:
+def test_the_information_exponent_is_the_first_order_present(text: str) -> None:
     expected = {
         "3*He1(z1)/5": 1,
         "z1*z2": 2,
@@ -50,13 +50,13 @@ def test_information_exponent(text: str) -> None:
     assert information_exponent(Target(text)) == expected[text]
 
 
-def test_information_exponent_of_a_callable_and_after_removal() -> None:
+def test_callables_and_removed_orders_have_an_information_exponent() -> None:
     assert information_exponent(Target.from_function(lambda x: x[:, 0] ** 2, 1)) == 2
     assert information_exponent(Target("z1 + z1^3"), (0, 1)) == 3
     assert information_exponent(Target("z1^2 + z1"), (0,)) == 1
 
 
-def test_second_order_at_infinite_and_fixed_width() -> None:
+def test_the_second_order_is_learned_at_infinite_and_fixed_width() -> None:
     training = Training(steps=1, alpha=2.0, eta=1.0, batch_exponent=2)
     many = overlaps(LEAP2, Network(), training)
     few = overlaps(LEAP2, Network(width=8), training)
@@ -97,7 +97,7 @@ def test_what_has_no_law_is_refused_with_advice(target, network, training, words
         assert word in str(error.value)
 
 
-def test_bad_arguments() -> None:
+def test_bad_arguments_are_refused() -> None:
     with pytest.raises(InputError, match="accuracy"):
         overlaps(STAIR, Network(), Training(), accuracy=0.0)
     with pytest.raises(InputError, match="d must be"):
@@ -124,7 +124,7 @@ def test_warning_where_the_activation_is_blind() -> None:
     assert any("c_3" in warning for warning in result.warnings)
 
 
-def test_finite_dimension() -> None:
+def test_a_finite_dimension_is_taken_into_account() -> None:
     training = Training(steps=1, alpha=4.0, eta=1.5)
     limit = overlaps(STAIR, Network(width=2), training)
     finite = overlaps(STAIR, Network(width=2), training, d=1000)
@@ -136,7 +136,7 @@ def test_finite_dimension() -> None:
     assert beyond[1].M[0, 0] > 3
 
 
-def test_random_biases() -> None:
+def test_random_biases_are_averaged_over() -> None:
     network, training = Network(bias=0.5), Training(steps=1, alpha=4.0, eta=1.0)
     many = overlaps(STAIR, network, training)
     assert many[1].M.shape == (2, 2)  # one entry a readout, averaged over biases
@@ -157,7 +157,7 @@ def test_unmet_accuracy_is_said() -> None:
     assert met.solution.residual < 1e-3
 
 
-def test_learned_first_direction_in_a_gram_metric() -> None:
+def test_the_first_direction_is_learned_in_a_gram_metric() -> None:
     """The neuron moves by w*_2/2, which overlaps 1/4 with w*_1 and 1/2 with w*_2."""
     f = Target("z2", gram=[["1", "1/2"], ["1/2", "1"]])
     result = overlaps(f, Network(), Training(steps=1))

@@ -41,7 +41,7 @@ def run(
 
 
 @pytest.mark.parametrize("row", REFERENCE, ids=lambda row: row["target"])
-def test_reference_overlaps_of_two_neurons(row) -> None:
+def test_reference_overlaps_of_two_neurons_are_met(row) -> None:
     path = run(row["target"], row["activation"], row["readout"], 3, row["eta"], row["alpha"], row["noise"])
     for student, risk, step in zip(path.students, path.risks, row["steps"], strict=True):
         np.testing.assert_allclose(student.M, step["M"], atol=2e-7)
@@ -67,7 +67,7 @@ def test_reference_overlaps_of_two_neurons(row) -> None:
          [14.108997000, -6.398497881, 5.270325854], 10.227438956),
     ],
 )  # fmt: skip
-def test_two_relu_neurons_to_seven_digits(target, alpha, eta, noise, step, M, Q, risk) -> None:
+def test_two_relu_neurons_are_right_to_seven_digits(target, alpha, eta, noise, step, M, Q, risk) -> None:
     path = run(target, "relu", [1, -1], step, eta, alpha, noise, accuracy=1e-7)
     found = path.students[step]
     np.testing.assert_allclose(found.M.ravel(), M, atol=4e-7)
@@ -121,7 +121,9 @@ def test_erf_networks_follow_saad_and_solla() -> None:
         ("z1+z1*z2+z1*z2*z3", "relu", 4, 1, [0.866737, 0.156477, 0], 2.351511, 1.047643, -0.155233, -0.942202, 2.356976),
     ],
 )  # fmt: skip
-def test_eight_neurons(target, activation, alpha, eta, M, norm2, equal, pair, opposite, risk) -> None:
+def test_eight_neurons_are_right_within_the_stated_error(
+    target, activation, alpha, eta, M, norm2, equal, pair, opposite, risk
+) -> None:
     """Group averages after two steps, to four standard errors of the reference (4e-4 at most) and of our own."""
     a = np.repeat([1.0, -1.0], 4)
     path = run(target, activation, a, 2, eta, alpha, accuracy=4e-4)

@@ -129,7 +129,7 @@ def test_fixed_width_ridge_reads_the_reused_layer() -> None:
         assert found.test_error == pytest.approx(expected, rel=2e-3)
 
 
-def test_the_network_on_a_reused_batch() -> None:
+def test_the_network_on_a_reused_batch_has_the_predicted_overlaps() -> None:
     """Direct runs at d = 400; the finite-d bias O(1/d) is below their standard error."""
     f, network = Target("z1 + z1*z2", noise=0.1), Network("relu", width=4)
     training = Training(3, 4.0, 1.0, protocol="reuse", weight_decay=0.1)

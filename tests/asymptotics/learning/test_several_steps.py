@@ -27,7 +27,7 @@ CASES = json.loads((Path(__file__).parents[2] / "data" / "multistep.json").read_
 @pytest.mark.parametrize(
     "case", CASES, ids=[f"{c['activation']}-{c['target']}-{c['steps']}-{c['initialisation']}" for c in CASES]
 )
-def test_reference_values(case) -> None:
+def test_reference_values_are_met(case) -> None:
     f = Target(case["target"], noise=case["noise"])
     network = Network(case["activation"], case["readout"], initialisation=case["initialisation"])
     training = Training(case["steps"], case["training_alpha"], case["eta"])
@@ -75,7 +75,7 @@ def test_same_means_as_the_overlaps(initialisation) -> None:
 
 
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
-def test_covariance_of_the_real_network(initialisation) -> None:
+def test_the_real_network_has_the_predicted_covariance(initialisation) -> None:
     """d Cov(r_i·e, r_j·e') on (w*, group means) after two steps, 12 runs at d = 300: |z| < 4.5 over 21 to 42 entries."""
     f = Target("z1 + z1*z2", noise=0.05)
     network, d, p, runs = Network("relu", initialisation=initialisation), 300, 600, 12

@@ -10,7 +10,7 @@ from asymptotics.simulation.averages import mean_and_error
 from hermite import Target
 
 
-def test_the_standard_error_of_two_numbers() -> None:
+def test_the_standard_error_of_two_numbers_is_half_their_distance() -> None:
     """1 and 3: mean 2, sample variance 2, standard error √(2/2) = 1."""
     mean, error = mean_and_error(np.array([1.0, 3.0]))
     assert mean == 2.0

@@ -46,7 +46,7 @@ class TestDraws:
         assert rows(256).shape == (1500, 7)
         assert rows(256).dtype == np.float32
 
-    def test_content_keys_the_unit(self) -> None:
+    def test_the_content_is_the_key_of_a_unit(self) -> None:
         assert unit_entropy(0, {"d": 1}) != unit_entropy(0, {"d": 2})
         assert unit_entropy(0, {"d": 1}) != unit_entropy(1, {"d": 1})
 
@@ -154,7 +154,7 @@ class TestDirectStep:
 class TestRidge:
     @pytest.mark.parametrize("n2", [60, 12])
     @pytest.mark.parametrize("lam", [0.0, 0.3])
-    def test_against_dense_least_squares(self, n2: int, lam: float) -> None:
+    def test_fits_are_those_of_dense_least_squares(self, n2: int, lam: float) -> None:
         """Both sides of interpolation: p = 20 neurons, λ = 0 the minimum-norm solution."""
         p, n_test = 20, 500
         rng = np.random.default_rng(0)
@@ -168,7 +168,7 @@ class TestRidge:
         assert fit.train_error[0] == pytest.approx(np.mean((y - x @ a) ** 2), abs=1e-8)
         assert fit.test_error[0] == pytest.approx(np.mean(gap**2) + F.noise, rel=1e-5)
 
-    def test_no_penalty_near_interpolation(self) -> None:
+    def test_a_fit_needs_no_penalty_near_interpolation(self) -> None:
         """λ = 0 in single precision: directions of small singular value count, equal neurons do not."""
         p, n2 = 62, 64
         student = network(symmetric=False, readout=np.repeat([1.0, -1.0], p // 2), dtype="float32")

@@ -36,7 +36,7 @@ def test_polynomials_are_exact(text) -> None:
     assert [(row.dim, list(row.plateaus)) for row in table] == EXACT[text]
 
 
-def test_exact_strings_and_subspaces() -> None:
+def test_plateaus_and_subspaces_are_exact_strings() -> None:
     table = plateaus(DIAGONAL)
     assert [row.subspace for row in table] == [(), (("1", "1"),), (("1", "0"), ("0", "1"))]
     assert table[0].exact == ("3/2", "1", "0")
@@ -68,7 +68,7 @@ def test_other_targets_are_numerical(text) -> None:
         np.testing.assert_allclose(row.plateaus, values, atol=1e-10)
 
 
-def test_closed_form_of_two_relus() -> None:
+def test_two_relus_have_their_closed_plateau() -> None:
     """Given u = (z1 + z2)/√2: E f² − 4 K(1/2), K(ρ) = E[relu relu] of correlated Gaussians; minus 1/(2π√3) for κ ≥ 2."""
 
     def K(rho):
@@ -82,7 +82,7 @@ def test_closed_form_of_two_relus() -> None:
     assert row.subspace == (("1", "1"),)
 
 
-def test_constant_outside_the_kinks_of_the_axes() -> None:
+def test_a_kink_along_an_oblique_direction_has_its_known_plateau() -> None:
     """A kink along a general direction in three dimensions: E|z1 + z2 + z3| is known."""
     table = plateaus("abs(z1 + z2 + z3) + z1", kappa=1)
     assert table[0].plateaus[0] == pytest.approx(4 - 6 / math.pi, abs=1e-9)
@@ -90,7 +90,7 @@ def test_constant_outside_the_kinks_of_the_axes() -> None:
     assert table[2].subspace == (("1", "0", "0"), ("0", "1", "1"))
 
 
-def test_rotated_subspaces() -> None:
+def test_general_subspaces_have_their_plateaus() -> None:
     """General subspaces, exactly: values by tensor rotation and by direct quadrature elsewhere."""
     floors = PolynomialFloors(Target(STAIRS))
     learned = Span(3, [[rational(1), rational(0), rational(0)], [rational(0), rational(3), rational(4)]])
@@ -148,11 +148,11 @@ def test_what_an_activation_misses(activation, text, expected) -> None:
         (lambda x: np.tanh(x) + 0.5, 0, math.inf),
     ],
 )
-def test_visible_degrees(sigma, even, odd) -> None:
+def test_visible_degrees_are_those_of_the_activation(sigma, even, odd) -> None:
     assert visible_degrees(sigma) == Visible(even, odd)
 
 
-def test_metric_of_a_gram_matrix() -> None:
+def test_plateaus_are_taken_in_the_metric_of_a_gram_matrix() -> None:
     """Variables that are not orthogonal: z1 + z1 z2 with ⟨w1, w2⟩ = 1/2 has E f = 1/2 and E z1² z2² = 1 + 2/4."""
     table = plateaus(Target("z1 + z1*z2", gram=[["1", "1/2"], ["1/2", "1"]]))
     assert table[0].exact == ("9/4", "5/4", "0")
@@ -161,7 +161,7 @@ def test_metric_of_a_gram_matrix() -> None:
     assert [row.dim for row in table] == [0, 1, 2]
 
 
-def test_steps_and_kappa() -> None:
+def test_steps_and_kappa_bound_the_table() -> None:
     table = plateaus(STAIRS, steps=5, kappa=1)
     assert [row.step for row in table] == list(range(6))
     assert table[5].plateaus == (0, 0)
@@ -171,7 +171,7 @@ def test_steps_and_kappa() -> None:
             plateaus(STAIRS, **bad)
 
 
-def test_json_and_frame() -> None:
+def test_the_table_has_a_json_document_and_a_frame() -> None:
     document = plateaus(STAIRS, activation="relu").to_dict()
     assert list(document) == ["target", "activation", "exactness", "error", "rows"]
     assert {"step", "dim", "subspace", "plateaus", "plateaus_activation"} <= set(document["rows"][0])
@@ -181,7 +181,7 @@ def test_json_and_frame() -> None:
     assert "<table>" in plateaus(STAIRS)._repr_html_()
 
 
-def test_callable_target() -> None:
+def test_a_callable_target_has_plateaus() -> None:
     f = Target.from_function(lambda z: z[..., 0] + z[..., 0] * z[..., 1], 2)
     table = plateaus(f, kappa=2)
     assert [row.dim for row in table] == [0, 1, 2]

@@ -31,7 +31,7 @@ def reports() -> dict[str, Hardness]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["target"] for row in ROWS])
-def test_reference_table(row: dict[str, object], reports: dict[str, Hardness]) -> None:
+def test_the_reference_table_is_met(row: dict[str, object], reports: dict[str, Hardness]) -> None:
     report = reports[str(row["target"])]
     exponent = row["generative_exponent"]
     assert report.boolean_leap == row["boolean_leap"]
@@ -85,7 +85,7 @@ def test_what_is_learned() -> None:
     assert hidden["AMP weak recovery"].exponent is None
 
 
-def test_boolean_inputs() -> None:
+def test_boolean_inputs_have_rows_of_their_own() -> None:
     staircase = {
         row.algorithm: row for row in hardness(Target("z1+z1*z2+z1*z2*z3"), inputs="rademacher").rows
     }
@@ -98,13 +98,13 @@ def test_boolean_inputs() -> None:
     assert {row.learned_dim for row in even.rows} == {0}
 
 
-def test_biased_inputs() -> None:
+def test_biased_inputs_have_rows_of_their_own() -> None:
     rows = hardness(Target("z1*z2 + z3*z4"), d=100, inputs="biased").rows
     assert [(row.learned_dim, row.n) for row in rows] == [(1, 100.0), (2, 100.0)]
     assert {row.status for row in hardness(Target("He3(z1)"), inputs="biased").rows} == {"theorem"}
 
 
-def test_finite_dimension_warning() -> None:
+def test_a_small_dimension_gives_a_warning() -> None:
     small = Target("1e-12*z1 + He3(z2)")
     assert any("at d = 1000 order 3" in note for note in hardness(small, d=1000).notes)
     assert not any("at d" in note for note in hardness(small).notes)
@@ -141,13 +141,13 @@ def test_dictionary_has_the_keys_of_leap_and_is_json(reports: dict[str, Hardness
         assert report.alpha_c is None or not math.isnan(report.alpha_c)
 
 
-def test_shown(reports: dict[str, Hardness]) -> None:
+def test_the_table_is_shown_as_text(reports: dict[str, Hardness]) -> None:
     report = reports["z1*z2"]
     assert all(name in repr(report) and name in report._repr_html_() for name in NAMES)
     assert "n at d = 1000" in repr(report)
 
 
-def test_command() -> None:
+def test_the_command_prints_what_the_function_returns() -> None:
     result = CliRunner().invoke(cli, ["hardness", "z1*z2", "--d", "100", "--json"])
     assert result.exit_code == 0
     assert json.loads(result.stdout) == hardness(Target("z1*z2"), d=100).to_dict()
@@ -156,7 +156,7 @@ def test_command() -> None:
     assert "T giant steps" in text.stdout
 
 
-def test_an_activation_of_low_degree() -> None:
+def test_an_activation_of_low_degree_can_break_the_basis_free_staircase() -> None:
     text = "z1 + z1*z2 + He2(z1)*z3"
     result = CliRunner().invoke(cli, ["hardness", text, "--activation-degree", "2", "--json"])
     assert result.exit_code == 0
@@ -172,7 +172,7 @@ def test_an_activation_of_low_degree() -> None:
     assert hardness(Target(text)).basis_free_staircase.holds
 
 
-def test_bad_input() -> None:
+def test_bad_input_is_refused() -> None:
     with pytest.raises(InputError, match="activation_degree"):
         hardness(Target("z1"), activation_degree=0)
     with pytest.raises(InputError, match="inputs"):

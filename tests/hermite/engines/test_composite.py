@@ -27,7 +27,7 @@ def hermite(k: int, x: np.ndarray | float) -> np.ndarray:
     return np.polynomial.hermite_e.hermeval(x, [0] * k + [1])
 
 
-def test_closed_forms() -> None:
+def test_composites_with_a_closed_form_have_it() -> None:
     """E e^{i z²} = (1 − 2i)^{-1/2}, its derivative in the variance, and ∫ e^{−x⁴ − x²/2} by a Bessel function."""
     wave = (1 - 2j) ** -0.5
     slope = (
@@ -55,7 +55,7 @@ def test_closed_forms() -> None:
         "erf(z1^3)*exp(-z1^2)*z1",
     ],
 )
-def test_quadrature(text: str) -> None:
+def test_composites_are_those_of_quadrature(text: str) -> None:
     f = Target(text)
     e = expand(f, 5)
     assert e.exactness == "certified"
@@ -71,7 +71,7 @@ def test_quadrature(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["z1 + tanh(z1^3)*z2", "sin((z1 + z2)^2)*(z1 - z2)", "cos(z1^2)*sign(z2) + z2"]
 )
-def test_products_with_other_directions_by_monte_carlo(text: str) -> None:
+def test_products_with_other_directions_agree_with_monte_carlo(text: str) -> None:
     f = Target(text)
     e = expand(f, 3)
     z = np.random.default_rng(0).standard_normal((1 << 20, 2))
@@ -93,7 +93,7 @@ def test_products_with_other_directions_by_monte_carlo(text: str) -> None:
         ("sin(z1^2) + sin(z2^2)", 2, (0,)),
     ],
 )
-def test_indices(text: str, exponent: int | None, dims: tuple[int, ...]) -> None:
+def test_indices_of_composites_are_proved(text: str, exponent: int | None, dims: tuple[int, ...]) -> None:
     report = leap(Target(text))
     assert report.exactness in ("exact", "certified")
     assert (report.information_exponent, report.staircase.dims) == (exponent, dims)
@@ -149,7 +149,7 @@ def test_refused_with_the_reason(text: str, why: str) -> None:
         "sign(He4(z1))",
     ],
 )
-def test_signs_of_polynomials_with_irrational_roots(text: str) -> None:
+def test_signs_of_polynomials_with_irrational_roots_are_exact(text: str) -> None:
     """Piece by piece between the roots that NumPy finds."""
     f = Target(text)
     e = expand(f, 4)

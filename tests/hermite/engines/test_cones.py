@@ -31,7 +31,7 @@ def vectors(*rows: tuple[int, ...]) -> tuple[tuple[Fraction, ...], ...]:
         "Heaviside(z1)*Heaviside(z1+z2)*Heaviside(z1+z3)*Heaviside(z1+z2+2*z3)",
     ],
 )
-def test_coefficients_of_correlated_signs_by_monte_carlo(text: str) -> None:
+def test_coefficients_of_correlated_signs_agree_with_monte_carlo(text: str) -> None:
     f = Target(text)
     e = expand(f, order=3)
     z = np.random.default_rng(5).standard_normal((200_000, f.r))
@@ -46,7 +46,7 @@ def test_coefficients_of_correlated_signs_by_monte_carlo(text: str) -> None:
     assert np.sqrt(np.mean(np.square(scores))) < 1.6
 
 
-def test_orthants_of_three_and_four_directions() -> None:
+def test_orthants_of_three_and_four_directions_have_their_probability() -> None:
     """P(three correlated positive) = 1/8 + Σ arcsin ρ/(4π); four of correlation 1/2: 1/5 (the largest of five)."""
     mean = float(expand(Target("Heaviside(z1)*Heaviside(z1+z2)*Heaviside(z1+z3)"), order=0).scalar((0, 0, 0)))
     angles = 2 * math.asin(1 / math.sqrt(2)) + math.asin(1 / 2)
@@ -58,7 +58,7 @@ def test_orthants_of_three_and_four_directions() -> None:
     )
 
 
-def test_four_signs_at_their_limits() -> None:
+def test_four_signs_have_their_limits() -> None:
     axes = vectors((1, 0, 0, 0), (1, 1, 0, 0), (0, 0, 1, 0), (0, 0, 2, 1))
     # Two independent pairs: the product of two means (2/π) arcsin ρ.
     right = (2 / math.pi) ** 2 * math.asin(1 / math.sqrt(2)) * math.asin(2 / math.sqrt(5))

@@ -29,7 +29,7 @@ NESTED = {
 
 
 @pytest.mark.parametrize("text", NESTED)
-def test_nested_kinks_against_quadrature(text: str) -> None:
+def test_nested_kinks_are_those_of_quadrature(text: str) -> None:
     u, kinks = NESTED[text]
     e = expand(Target(text), order=4)
     points = sorted({-12, *kinks, *range(-9, 10, 3), 12})
@@ -56,7 +56,7 @@ SMOOTH = [
 
 @pytest.mark.parametrize("gram", [None, [["1", "1/2"], ["1/2", "1"]]], ids=["orthonormal", "gram"])
 @pytest.mark.parametrize("text", SMOOTH)
-def test_smooth_products_along_any_directions(text: str, gram: list[list[str]] | None) -> None:
+def test_smooth_products_along_any_directions_are_right(text: str, gram: list[list[str]] | None) -> None:
     f = Target(text, gram=gram)
     e = expand(f, order=3)
     x, w = np.polynomial.hermite_e.hermegauss(120)
@@ -73,7 +73,7 @@ def test_smooth_products_along_any_directions(text: str, gram: list[list[str]] |
 
 
 @pytest.mark.parametrize("rho", [sympy.Rational(1, 2), sympy.Rational(-1, 3), sympy.Rational(3, 5)])
-def test_correlated_signs_and_relus(rho: sympy.Rational) -> None:
+def test_correlated_signs_and_relus_have_their_closed_means(rho: sympy.Rational) -> None:
     """E sign sign = (2/π) arcsin ρ; E relu relu = (√(1 − ρ²) + ρ (π − arccos ρ))/2π."""
     gram = [["1", str(rho)], [str(rho), "1"]]
     r = float(rho)
@@ -97,7 +97,7 @@ def test_angles_that_are_rational_multiples_of_pi_cancel() -> None:
     assert three.coefficient((0, 1, 0)) == sympy.Rational(1, 3)
 
 
-def test_many_pieces_along_one_line() -> None:
+def test_many_pieces_along_one_line_are_right() -> None:
     """Cells along one direction are intervals: tangents of a parabola, and a deep fold, stay cheap and exact."""
     tangents = expand(Target("max(" + ", ".join(f"{i}*z1 - {i * i}/4" for i in range(-6, 7)) + ")"), 2)
     assert tangents.exactness == "exact"

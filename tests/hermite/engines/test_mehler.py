@@ -34,7 +34,7 @@ def line(
         "tanh(z1)*exp(-z1^2/2)*erf(z1+3*z2)",
     ],
 )
-def test_smooth_pairs_by_quadrature(text: str) -> None:
+def test_smooth_pairs_are_those_of_quadrature(text: str) -> None:
     f = Target(text)
     e = expand(f, order=3)
     assert e.exactness == "certified"
@@ -53,7 +53,7 @@ def test_smooth_pairs_by_quadrature(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["relu(z1-1)*relu(z1+z2)", "tanh(z1)*abs(z1+2*z2-1/3)", "(z1+2)*sign(z1-z2)*erf(z2)"]
 )
-def test_kinked_pairs_by_monte_carlo(text: str) -> None:
+def test_kinked_pairs_agree_with_monte_carlo(text: str) -> None:
     f = Target(text)
     e = expand(f, order=2)
     z = np.random.default_rng(3).standard_normal((400_000, 2))

@@ -40,7 +40,7 @@ def test_sympy_agrees(a: Scalar) -> None:
     assert float(a.to_sympy()) == pytest.approx(float(a), rel=1e-10, abs=1e-12)
 
 
-def test_inverse_of_a_monomial_only() -> None:
+def test_only_a_monomial_has_an_inverse() -> None:
     x = Scalar.sqrt(Fraction(2, 3)) * Scalar.sqrt_pi(-3) * Scalar.exp(Fraction(1, 2))
     assert x * x.inverse() == 1
     assert (x + 1).inverse() is None

@@ -24,7 +24,7 @@ def span(rows: list[list[int]]) -> Span:
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(matrices, matrices)
-def test_dimension_complement_and_intersection(a: list[list[int]], b: list[list[int]]) -> None:
+def test_dimensions_of_complement_and_intersection_add_up(a: list[list[int]], b: list[list[int]]) -> None:
     u, v = span(a), span(b)
     rank = int(np.linalg.matrix_rank(np.array(a or [[0] * 4])))
     assert u.dim == rank
@@ -35,7 +35,7 @@ def test_dimension_complement_and_intersection(a: list[list[int]], b: list[list[
     assert span(a[::-1]).strings() == u.strings()
 
 
-def test_complement_in_a_metric() -> None:
+def test_a_complement_is_orthogonal_in_its_metric() -> None:
     gram = [[Fraction(2), Fraction(1)], [Fraction(1), Fraction(3)]]
     e1 = Span(2, [[rational(1), rational(0)]])
     assert e1.complement(gram).strings() == [["1", "-2"]]

@@ -65,7 +65,7 @@ def test_report_of_a_rotated_target_is_the_rotated_report(
 
 @LIMITS
 @given(polynomials())
-def test_order_relations(text: str) -> None:
+def test_indices_stand_in_their_order(text: str) -> None:
     report = leap(Target(text))
     if report.leap_index is None:
         assert report.relevant_dim == 0
@@ -93,7 +93,7 @@ def test_an_inert_variable_changes_no_index(text: str) -> None:
 
 @LIMITS
 @given(polynomials(), st.permutations(range(3)))
-def test_permutation(text: str, order: list[int]) -> None:
+def test_a_permutation_of_the_variables_changes_nothing(text: str, order: list[int]) -> None:
     marked = text
     for k in range(3):
         marked = marked.replace(f"z{k + 1}", f"@{k}")

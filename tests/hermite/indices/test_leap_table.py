@@ -60,7 +60,7 @@ def differences(row: dict[str, Any], level: int) -> list[str]:
 
 @pytest.mark.parametrize("level", [1, 2])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["target"][:40])
-def test_row(row: dict[str, Any], level: int) -> None:
+def test_every_row_of_the_table_is_met(row: dict[str, Any], level: int) -> None:
     assert differences(row, level) == []
 
 
@@ -88,11 +88,11 @@ def dims(text: str, level: float = 1, **options: Any) -> tuple[int, ...]:
         ("(z1 + z1^2 + z2 - z2^2)/2", 1, (0, 1, 2)),
     ],
 )
-def test_traps(text: str, level: float, expected: tuple[int, ...]) -> None:
+def test_traps_are_not_stepped_into(text: str, level: float, expected: tuple[int, ...]) -> None:
     assert dims(text, level) == expected
 
 
-def test_hard_directions_of_a_rotated_stall() -> None:
+def test_a_rotated_stall_has_rotated_hard_directions() -> None:
     report = leap(Target("z1 + z2 + z1*z2"))
     assert report.hard_directions == [["1", "-1"]]
     assert report.staircase.complete is False
@@ -139,7 +139,7 @@ def test_callable_is_numerical_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("bad", [-1, float("nan"), "one", True, 1e9])
-def test_bad_batch_exponent(bad: Any) -> None:
+def test_a_bad_batch_exponent_is_refused(bad: Any) -> None:
     with pytest.raises(InputError, match="batch_exponent must be a number from 0 to 200"):
         leap(Target("z1"), batch_exponent=bad)
 

@@ -37,7 +37,7 @@ def largest_test(f: Target, basis: np.ndarray, degree: int) -> float:
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 6])
 @pytest.mark.parametrize("text", SMALL)
-def test_the_definition_by_quadrature(text: str, degree: int) -> None:
+def test_the_closed_form_is_the_definition_by_quadrature(text: str, degree: int) -> None:
     """The subspace named is reflective; those on the way to it are not."""
     f = Target(text)
     found = basis_free_staircase(f, degree)

@@ -35,7 +35,7 @@ def test_a_shift_or_a_bias_lifts_the_parity() -> None:
     assert warnings(STAIR2, activation="tanh(x + 1/2)") == ""
 
 
-def test_a_vanishing_coefficient_at_the_leap() -> None:
+def test_a_vanishing_coefficient_at_the_leap_is_told_of() -> None:
     assert "relu has c_3 = 0" in warnings("z1*z2*z3", activation="relu")
     assert "c_1 = 0" in warnings("z1", activation="x^2 - 1")
 
@@ -55,6 +55,6 @@ def test_readout_values_bound_the_dimension() -> None:
         ({"activation": "relu(x - 1)", "readout": "cauchy"}, "readout must be"),
     ],
 )
-def test_bad_students(student: dict[str, Any], message: str) -> None:
+def test_bad_students_are_refused(student: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         leap(Target(STAIR2), **student)

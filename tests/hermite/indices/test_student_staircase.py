@@ -36,7 +36,7 @@ def climbs(target: str, activation: str, bias: float = 0.0, batch_exponent: floa
         ("He2(x) + x", 0.0, (0, 1, 2)),  # degree two
     ],
 )
-def test_one_staircase_seven_students(activation, bias, dims) -> None:
+def test_one_staircase_is_climbed_differently_by_seven_students(activation, bias, dims) -> None:
     assert climbs("z1 + z1*z2 + z1*z2*z3", activation, bias) == dims
 
 
@@ -56,7 +56,7 @@ def test_a_larger_batch_reads_the_second_order_as_well() -> None:
         ("sign(z1*z2)", "relu", (0,)),
     ],
 )
-def test_infinite_expansions(target, activation, dims) -> None:
+def test_infinite_expansions_are_climbed_too(target, activation, dims) -> None:
     assert climbs(target, activation) == dims
 
 

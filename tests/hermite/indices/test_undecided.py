@@ -62,7 +62,7 @@ def test_proved_signs_are_those_of_the_sampled_coefficient(text: str) -> None:
         ("z2^2", 0), ("logistic(-3*z1) - z1", -1), ("(sqrt(2) - 3/2)*z1", -1),
     ],
 )  # fmt: skip
-def test_monotone_by_the_chain_rule(text: str, slope: int | None) -> None:
+def test_the_chain_rule_proves_monotone_functions(text: str, slope: int | None) -> None:
     tree = Target(text, variables=("z1", "z2")).tree
     assert tree is not None
     assert monotone(tree, 0) == slope

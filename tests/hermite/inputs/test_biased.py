@@ -11,7 +11,7 @@ from hermite.inputs.biased import biased_staircase
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["target"] for row in ROWS])
-def test_reference_table(row: dict[str, object]) -> None:
+def test_the_reference_table_is_met(row: dict[str, object]) -> None:
     found = biased_staircase(Target(str(row["target"])))
     assert found.dims is not None
     assert list(found.dims) == row["biased_d1_dims"]
@@ -82,7 +82,7 @@ def test_a_gram_matrix_changes_the_answer() -> None:
 
 
 @pytest.mark.parametrize("text", ["relu(z1) + relu(z2)", "sign(z1*z2*z3)", "max(z1, z2)"])
-def test_staircase_by_quadrature(text: str) -> None:
+def test_the_staircase_is_that_of_quadrature(text: str) -> None:
     """E f(z + μ + u) z at points u of the learned space, by Monte Carlo on one sample: singular values far from 0."""
     f = Target(text)
     z = np.random.default_rng(1).standard_normal((400_000, f.r))
@@ -99,7 +99,7 @@ def test_staircase_by_quadrature(text: str) -> None:
     assert tuple(dims) == biased_staircase(f).dims
 
 
-def test_undecided() -> None:
+def test_what_nobody_proves_is_undecided() -> None:
     radial = biased_staircase(Target("exp(-z1^2 - z2^2)"))
     assert radial.dims is None
     assert radial.complete is None

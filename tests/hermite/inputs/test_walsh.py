@@ -14,7 +14,7 @@ from hermite.language.evaluation import constant_value
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["target"] for row in ROWS])
-def test_reference_table(row: dict[str, object]) -> None:
+def test_the_reference_table_is_met(row: dict[str, object]) -> None:
     found = walsh_expansion(Target(str(row["target"])))
     assert found.exactness == "exact"
     assert found.leap == row["boolean_leap"]
@@ -55,7 +55,7 @@ def test_coefficients_are_means_over_the_cube(text: str) -> None:
         ("sign(z1 + z2 + z3)", 1),
     ],
 )
-def test_leap(text: str, leap: int | None) -> None:
+def test_merged_staircases_have_their_leap(text: str, leap: int | None) -> None:
     found = walsh_expansion(Target(text))
     assert (found.leap, found.exactness) == (leap, "exact")
 
@@ -71,5 +71,5 @@ def test_undecided_and_refused() -> None:
         walsh_expansion(Target.from_function(lambda x: x[:, 0], 1))
 
 
-def test_many_variables_as_a_polynomial() -> None:
+def test_many_variables_are_expanded_as_a_polynomial() -> None:
     assert walsh_expansion(Target("*".join(f"z{i}" for i in range(1, 21)))).leap == 20

@@ -14,7 +14,7 @@ from hermite import InputError, Target, generative, leap
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["target"])
-def test_reference_table(row: dict[str, Any]) -> None:
+def test_the_reference_table_is_met(row: dict[str, Any]) -> None:
     g = generative(Target(row["target"]))
     assert g.exponent == row["generative_exponent"]
     assert g.exactness in ("exact", "certified")
@@ -65,7 +65,7 @@ def test_every_exponent_is_that_of_the_rotated_target(text: str) -> None:
             assert abs(np.cross(np.append(line, 0), np.append(expected, 0))).max() < 1e-12
 
 
-def test_functions_of_a_gaussian_square() -> None:
+def test_exponents_of_functions_of_a_gaussian_square_are_decided() -> None:
     assert generative(Target("(z1^2*exp(-z1^2))^2 + z1^2*exp(-z1^2)")).exponent == 4
     assert generative(Target("z1^2*exp(-2*z1^2)")).exponent == 2
 
@@ -86,7 +86,7 @@ def test_callables_are_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "order"), [("z1^2*exp(-z1^2)", 4), ("z1^4 - 6*z1^2 + 3", 2), ("cos(z1)", 2)]
 )
-def test_monte_carlo_of_conditional_moments(text: str, order: int) -> None:
+def test_conditional_moments_agree_with_monte_carlo(text: str, order: int) -> None:
     """Sum over bins of (mean He_k)² size/Var is χ² of the bins below the exponent and far above at it."""
     z = np.random.default_rng(1).standard_normal((1 << 19, 1))
     u = z[np.argsort(Target(text)(z)), 0].reshape(64, -1)

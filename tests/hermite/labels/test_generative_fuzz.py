@@ -58,7 +58,7 @@ def scores(f: Target) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_no_contradiction(seed: int) -> None:
+def test_bounds_never_contradict_each_other(seed: int) -> None:
     text = expression(random.Random(seed))
     try:
         f = Target(text)

@@ -22,13 +22,13 @@ from hermite import InputError, Target, generative, leap
         ("He6(z1)+He10(z1)", 2),
     ],
 )
-def test_known_exponents(target, exponent) -> None:
+def test_known_exponents_are_found(target, exponent) -> None:
     found = generative(Target(target))
     assert found.exponent == exponent
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r["relevant_dim"]], ids=lambda r: r["target"])
-def test_below_the_isotropic_leap(row) -> None:
+def test_the_exponent_is_at_most_the_isotropic_leap(row) -> None:
     f = Target(row["target"])
     found, report = generative(f), leap(f)
     assert report.isotropic_leap is not None
@@ -56,7 +56,7 @@ def test_rotation_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("target", "order"), [("He3(z1)", 1), ("He4(z1)", 2), ("cos(z1)", 2)])
-def test_monte_carlo(target, order) -> None:
+def test_exponents_agree_with_monte_carlo(target, order) -> None:
     """E[(E[He_k|Y])²] > 0 first at k = the exponent: 1,600,000 samples in 400 bins of the label, bias of the bins removed."""
     rng = np.random.default_rng(0)
     z = rng.standard_normal(1_600_000)

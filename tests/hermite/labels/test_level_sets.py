@@ -60,7 +60,7 @@ def test_thresholds_scale_with_the_target(text: str, power: int) -> None:
 
 @pytest.mark.parametrize("k", range(1, 7))
 @pytest.mark.parametrize("c", [Fraction(0), Fraction(7, 10), Fraction(-3, 2)])
-def test_half_lines_in_closed_form(k: int, c: Fraction) -> None:
+def test_half_lines_have_their_closed_form(k: int, c: Fraction) -> None:
     """E[1{z > c} He_k] = He_{k−1}(c) φ(c); a value off by 1e-6 is not in the ball."""
     ball = level_set_moments(Target("z1^3 + z1"), c**3 + c, [(k,)])[k,]
     expected = np.polynomial.hermite_e.hermeval(float(c), [0] * (k - 1) + [1]) * stats.norm.pdf(float(c))
@@ -71,7 +71,7 @@ def test_half_lines_in_closed_form(k: int, c: Fraction) -> None:
 @pytest.mark.parametrize(
     "text", ["z1^2*exp(-z1^2)", "sin(3*z1)", "abs(z1^2 - 1) + z1/5", "relu(z1) - tanh(2*z1)"]
 )
-def test_one_direction_by_quadrature(text: str) -> None:
+def test_one_direction_is_that_of_quadrature(text: str) -> None:
     """Roots of f = c by a sign scan and Brent's method, then ∫ He_k φ between them: nothing in common with the boxes."""
     from scipy.optimize import brentq
 
@@ -96,7 +96,7 @@ def test_one_direction_by_quadrature(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["tanh(z1*z2)", "sin(z1 + z2^2)", "max(z1, z2, z3)", "tanh(z1*z2) + z3^3"])
-def test_several_directions_by_monte_carlo(text: str) -> None:
+def test_several_directions_agree_with_monte_carlo(text: str) -> None:
     f = Target(text)
     z = np.random.default_rng(2).standard_normal((1 << 20, f.r))
     y = f(z)
@@ -125,7 +125,7 @@ def test_boxes_are_on_the_side_that_they_claim() -> None:
     assert (f(z[~covered]) < 1 / 3).all()
 
 
-def test_rank_of_balls() -> None:
+def test_the_rank_of_balls_is_certified() -> None:
     one, blurred = flint.arb(1), flint.arb(1, 2)
     assert certified_rank([[one, one], [one, -one]]) == 2
     assert certified_rank([[one, one], [one, one]]) == 1
@@ -156,14 +156,14 @@ def test_rank_of_balls() -> None:
         ("z1^3 - 3*z1*z2^2", 2, [0]),
     ],
 )
-def test_decided_by_level_sets_and_symmetry(text: str, exponent: int, dims: list[int]) -> None:
+def test_level_sets_and_symmetry_decide_exponents(text: str, exponent: int, dims: list[int]) -> None:
     found = generative(Target(text))
     assert (found.exponent, found.grand_staircase_dims, found.staircase_proved) == (exponent, dims, True)
     assert found.exactness in ("exact", "certified")
 
 
 @pytest.mark.parametrize("text", ["cos(z1^3)", "sin(z1 + z2^2)", "sign(z1*z2 + z3)", "exp(z1)*tanh(z1*z2)"])
-def test_first_moments_given_the_label_by_monte_carlo(text: str) -> None:
+def test_first_moments_given_the_label_agree_with_monte_carlo(text: str) -> None:
     """Σ over bins of (mean z)² size is χ²: the dimension of span E[z | Y] is that of the significant eigenvalues."""
     f = Target(text)
     z = np.random.default_rng(4).standard_normal((1 << 20, f.r))
@@ -186,7 +186,7 @@ def test_first_moments_given_the_label_by_monte_carlo(text: str) -> None:
         ("z1 + z2", "z1 + z2"),
     ],
 )
-def test_the_plainest_label(text: str, inner: str) -> None:
+def test_injective_transforms_are_taken_off_the_label(text: str, inner: str) -> None:
     assert plainest_label(Target(text)).tree == Target(inner).tree
 
 
@@ -230,7 +230,7 @@ def test_an_independent_direction_that_is_noise_changes_nothing() -> None:
         ("sin(z2 + z3*z2)", [["0", "1", "0"], ["0", "0", "1"]]),
     ],
 )
-def test_a_target_along_its_own_axes(text: str, axes: list[list[str]]) -> None:
+def test_a_target_is_seen_along_its_own_axes(text: str, axes: list[list[str]]) -> None:
     f = Target(text)
     found = frame(f)
     assert found is not None
@@ -264,5 +264,5 @@ def test_coordinates_are_left_alone_and_oblique_directions_have_no_frame() -> No
         ("z2", False),
     ],
 )
-def test_hidden_second_order(text: str, hidden: bool) -> None:
+def test_a_hidden_second_order_is_proved(text: str, hidden: bool) -> None:
     assert hides_order_two(Target(text), 0) is hidden

@@ -17,7 +17,7 @@ PRODUCT = 0.5937511
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row["r"] <= 3], ids=lambda row: row["target"])
-def test_reference_table(row: dict[str, object]) -> None:
+def test_the_reference_table_is_met(row: dict[str, object]) -> None:
     found = recovery_threshold(Target(str(row["target"])))
     expected = row["alpha_c"]
     if expected is None:
@@ -53,7 +53,7 @@ def test_reference_table(row: dict[str, object]) -> None:
         ("(z1^2 - z2^2)^3", "1/(1 + E[a(Y)^2]), a(y) = |y| K_1(|y|)/K_0(|y|) - 1"),
     ],
 )
-def test_closed_forms_against_the_estimator(text: str, exact: str) -> None:
+def test_closed_forms_agree_with_the_estimator(text: str, exact: str) -> None:
     found = recovery_threshold(Target(text))
     assert (found.exact, found.error) == (exact, 0.0)
     assert found.alpha_c is not None
@@ -70,7 +70,7 @@ def test_what_has_no_closed_form_here(text: str) -> None:
     assert closed_form(Target(text)) is None
 
 
-def test_two_values() -> None:
+def test_labels_of_two_values_are_recognised() -> None:
     for text, two in (
         ("sign(z1^2*z2 - z2)", True),
         ("sign(z1)*sign(z1 - 1)", True),
@@ -79,7 +79,7 @@ def test_two_values() -> None:
         assert has_two_values(Target(text)) is two
 
 
-def test_product_of_two() -> None:
+def test_a_product_of_two_has_its_threshold() -> None:
     """The value that another implementation (mpmath) printed to seven digits."""
     assert product_of_two() == pytest.approx(PRODUCT, abs=1e-7)
 
@@ -92,7 +92,7 @@ def test_the_estimator_sees_a_wrong_value() -> None:
 
 
 @pytest.mark.parametrize("text", ["He4(z1)", "z1^2*exp(-2*z1^2)", "relu(z1^2 - 1)"])
-def test_one_direction_by_quadrature_over_level_sets(text: str) -> None:
+def test_one_direction_is_that_of_quadrature_over_level_sets(text: str) -> None:
     """E[G²] = ∫ dy (Σ (x² − 1) φ/|f'|)²/Σ φ/|f'| over the preimages x of y: branch by branch on a fine grid."""
     f = Target(text)
     x = np.linspace(0, 8.5, 3_000_001)
@@ -136,7 +136,7 @@ def test_a_hidden_direction_does_not_make_the_others_hard() -> None:
     ("text", "dim"),
     [("z1*z2*z3 + z1", 3), ("abs(z1)*sign(z2)", 2), ("exp(-(z1^2 + z2^2)/2)*z1", 2), ("z1 + He4(z2)", 2)],
 )
-def test_easy_directions_by_monte_carlo(text: str, dim: int) -> None:
+def test_easy_directions_agree_with_monte_carlo(text: str, dim: int) -> None:
     """Directions along which the mean of z or of z zᵀ − 1 in some bin of the label is significant."""
     f = Target(text)
     assert len(generative(f).easy_subspace) == dim

@@ -40,7 +40,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("text", VALUES)
-def test_values(text: str) -> None:
+def test_values_are_those_of_numpy(text: str) -> None:
     tree = parse(text)
     np.testing.assert_allclose(ex.compile_numpy(tree)(Z), VALUES[text], rtol=1e-12, atol=1e-14)
     single = ex.compile_numpy(tree)(Z.astype(np.float32))
@@ -49,14 +49,14 @@ def test_values(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", VALUES)
-def test_values_in_the_array_api(text: str) -> None:
+def test_values_in_the_array_api_are_those_of_numpy(text: str) -> None:
     xp = pytest.importorskip("array_api_strict")
     value = ex.compile_array(parse(text), xp)(xp.asarray(Z))
     np.testing.assert_allclose(np.asarray(value), VALUES[text], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("text", VALUES)
-def test_values_in_torch(text: str) -> None:
+def test_values_in_torch_are_those_of_numpy(text: str) -> None:
     torch = pytest.importorskip("torch")
     value = ex.compile_array(parse(text), torch)(torch.asarray(Z.astype(np.float32)))
     assert value.dtype == torch.float32
@@ -64,7 +64,7 @@ def test_values_in_torch(text: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (0,)])
-def test_any_shape(shape: tuple[int, ...]) -> None:
+def test_any_shape_is_evaluated(shape: tuple[int, ...]) -> None:
     x = RNG.standard_normal(shape)
     function = ex.compile_numpy(parse("relu(x - 7/10)", activation=True))
     value = function(x[..., None])
@@ -72,7 +72,7 @@ def test_any_shape(shape: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(value, np.maximum(x - 0.7, 0))
 
 
-def test_no_overflow_on_the_way_to_a_finite_value() -> None:
+def test_nothing_overflows_on_the_way_to_a_finite_value() -> None:
     x = np.array([[-1e4], [-800.0], [0.0], [800.0], [1e4]])
     np.testing.assert_allclose(ex.compile_numpy(parse("logistic(z1)"))(x), [0, 0, 0.5, 1, 1], atol=1e-300)
     np.testing.assert_allclose(
@@ -114,7 +114,7 @@ def test_a_constant_beyond_floats_is_refused() -> None:
 @pytest.mark.parametrize(
     "text", [*VALUES, "(z1^2 - z2)^3*tanh(z1*z2)", "erf(z1/2)*logistic(z2-z3)", "max(z1^2, z2*z3)"]
 )
-def test_derivative_against_differences(text: str, index: int) -> None:
+def test_derivatives_are_those_of_differences(text: str, index: int) -> None:
     tree = parse(text)
     f, step = ex.compile_numpy(tree), 1e-6
     shift = np.zeros(3)
@@ -131,7 +131,7 @@ def test_a_wrong_derivative_is_caught() -> None:
     assert not np.allclose(value, 1 - np.tanh(Z[:, 0]) ** 2, rtol=1e-2)
 
 
-def test_substitute_and_variables() -> None:
+def test_substitution_changes_the_variables() -> None:
     tree = parse("z1^2 + sin(z3)")
     assert ex.variables_of(tree) == {0, 2}
     assert ex.substitute(tree, {0: parse("z1+z2"), 2: ex.Number(Fraction(0))}) == parse("(z1+z2)^2")
@@ -157,7 +157,7 @@ def test_names_of_variables_in_text() -> None:
     assert ex.to_text(parse("b^2 - a", variables=("a", "b")), ("a", "b")) == "b^2 - a"
 
 
-def test_latex() -> None:
+def test_latex_is_written_as_on_paper() -> None:
     names = ("z1", "z2")
     assert to_latex(parse("z1/2 - z2^2"), names) == r"\frac{1}{2} z_{1} - z_{2}^{2}"
     assert (
@@ -166,7 +166,7 @@ def test_latex() -> None:
     assert to_latex(parse("-relu(z1)*2^3"), names) == r"-8 \mathrm{relu}(z_{1})"
 
 
-def test_equality_hash_and_copies() -> None:
+def test_equal_expressions_have_equal_hashes_and_copies() -> None:
     tree = parse("relu(1+2*" * 200 + "z1" + ")" * 200)
     same = parse("relu(1+2*" * 200 + "z1" + ")" * 200)
     assert tree == same

@@ -46,13 +46,13 @@ def answer(text: str) -> Expression | None:
 
 @_SETTINGS
 @given(st.lists(st.sampled_from(_LANGUAGE), max_size=40).map("".join))
-def test_words_of_the_language(text: str) -> None:
+def test_any_words_of_the_language_are_read_or_refused(text: str) -> None:
     answer(text)
 
 
 @_SETTINGS
 @given(st.text(max_size=60))
-def test_any_text(text: str) -> None:
+def test_any_text_is_read_or_refused(text: str) -> None:
     answer(text)
 
 
@@ -78,7 +78,7 @@ _VALID = st.recursive(_ATOMS, _combine, max_leaves=12)
 
 @_SETTINGS
 @given(_VALID)
-def test_round_trip(text: str) -> None:
+def test_what_is_printed_is_read_as_the_same(text: str) -> None:
     try:
         tree = parse(text)
         evaluate = compile_numpy(tree)
@@ -99,7 +99,7 @@ def test_round_trip(text: str) -> None:
 
 @_SETTINGS
 @given(_VALID, st.integers(0, 200), st.sampled_from(_LANGUAGE), st.integers(0, 3))
-def test_mutated_expressions(text: str, place: int, word: str, cut: int) -> None:
+def test_mutated_expressions_are_read_or_refused(text: str, place: int, word: str, cut: int) -> None:
     place = place % (len(text) + 1)
     answer(text[:place] + word + text[place + cut :])
 

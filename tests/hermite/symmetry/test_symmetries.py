@@ -29,7 +29,7 @@ from hermite.symmetry.symmetries import symmetries
         ("z1^3 + z2^3", 0),
     ],
 )
-def test_rotations_of_a_plane(text: str, planes: int) -> None:
+def test_rotations_of_a_plane_are_proved(text: str, planes: int) -> None:
     assert len(symmetries(Target(text)).planes) == planes
 
 
@@ -59,7 +59,7 @@ def test_a_rotation_leaves_no_first_moment(text: str) -> None:
         ("cos(z1 + 2*z2)*exp(-(2*z1 + z2)^2)", 2),
     ],
 )
-def test_matrices(text: str, count: int) -> None:
+def test_matrices_that_leave_a_target_alone_are_found(text: str, count: int) -> None:
     f = Target(text)
     found = symmetries(f).matrices
     z = np.random.default_rng(1).standard_normal((100, f.r))
@@ -79,7 +79,7 @@ def test_the_space_that_is_asked_about_gives_a_candidate() -> None:
     assert inversion_outside(line) == ((0, 1), (1, 0))
 
 
-def test_flips_of_one_variable() -> None:
+def test_flips_of_one_variable_are_found() -> None:
     group = symmetries(Target("z1 + He4(z2)"))
     assert [group.flips(i) for i in range(2)] == [False, True]
 
