@@ -59,6 +59,63 @@ def test_the_floor_plan_shows_every_room() -> None:
         assert [room for room in rooms if not re.search(rf"\b{room}\b", plan)] == []
 
 
+PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MARKED = {
+    page: re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S))
+    for page in PAGES
+}
+
+
+def spelled_out(path: str) -> list[str]:
+    """``a/{b,c}.py`` is a/b.py and a/c.py."""
+    match = re.fullmatch(r"(.*)\{([\w,]+)\}(.*)", path)
+    return [path] if match is None else [f"{match[1]}{name}{match[3]}" for name in match[2].split(",")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    folders = ("hermite", "asymptotics", "tests", "docs", "examples", "notebooks", "figures")
+    named = [
+        path
+        for word in MARKED[page]
+        if re.fullmatch(rf"(?:{'|'.join(folders)})/[\w/.{{}},-]*(?:::\w+)?", word)
+        for path in spelled_out(word.partition("::")[0])
+    ]
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_what_the_guide_for_authors_names_is_in_the_tree() -> None:
+    """Classes, tables and targets of make: the answers of "Where do I put ..." hold."""
+    sources = "\n".join(
+        path.read_text(encoding="utf-8")
+        for package in ("hermite", "asymptotics")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    make = (ROOT / "Makefile").read_text(encoding="utf-8")
+    words = MARKED[ROOT / "CONTRIBUTING.md"]
+    assert len([word for word in words if "/" in word]) > 10
+    for word in words:
+        if re.fullmatch(r"[A-Z]\w+(\.\w+)?", word) and not (ROOT / word).exists():
+            holder, _, part = word.partition(".")
+            assert re.search(rf"^(class {holder}\b|{holder}\b[^\n]* =)", sources, re.M), word
+            assert not part or f"def {part}(" in sources, word
+        if word.startswith("make "):
+            for target in word.split()[1:]:
+                assert re.search(rf"^{target}:", make, re.M), word
+
+
+def test_conventions_are_cited_from_where_they_are() -> None:
+    """Docstrings and pages cite pages that the repository has."""
+    for folder in ("hermite", "asymptotics", "docs", "tests", "examples"):
+        for path in (*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.md")):
+            if "_build" in path.parts:
+                continue
+            cited = re.findall(r"\bdocs/[\w-]+(?:\.md)?\b(?!/)", path.read_text(encoding="utf-8"))
+            for name in cited:
+                found = ROOT / (name if "." in name else f"{name}.md")
+                assert found.exists() or (ROOT / name).exists(), (path, name)
+
+
 @pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_nb", "furo")),
     reason="needs the extra docs",
