@@ -127,3 +127,72 @@ def test_the_weights_of_sizes_are_those_of_generalised_least_squares(rate: float
     expected = inverse.sum(axis=0) / inverse.sum()
     np.testing.assert_allclose(_weights(sizes, rate, Spread(variance, noise=2.5)), expected, rtol=1e-9)
     assert _weights([100], rate, Spread(variance, noise=2.5)).tolist() == [1.0]
+
+
+GAPS, SEMS = np.array([0.3, 0.12, 0.07]), np.array([0.02, 0.03, 0.01])
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0])
+def test_the_spread_of_slopes_is_the_excess_of_their_squares_two_deviations_up(rate: float) -> None:
+    """τ² = (Σ v b² − m + 2 √(2 m))/Σ v over m points, v = 1/s_b²; the noise is the mean of s² d."""
+    points = [(SIZES, GAPS, SEMS), (SIZES[:2], GAPS[:2], SEMS[:2]), ((400,), GAPS[:1], SEMS[:1])]
+    slopes = [fit_weights(sizes, rate)[1] for sizes, _, _ in points[:2]]
+    b = np.array([slope @ gaps for slope, (_, gaps, _) in zip(slopes, points, strict=False)])
+    v = np.array(
+        [1 / np.sum((slope * sems) ** 2) for slope, (_, _, sems) in zip(slopes, points, strict=False)]
+    )
+    found = spread_of_slopes(points, rate)
+    assert found.variance == pytest.approx((v @ b**2 - 2 + 2 * np.sqrt(4)) / v.sum(), rel=1e-12)
+    assert found.freedom == 2.0
+    levels = [np.mean(sems**2 * np.array(sizes)) for sizes, _, sems in points[:2]]
+    assert found.noise == pytest.approx(np.mean(levels), rel=1e-12)
+
+
+def test_points_that_do_not_vary_say_nothing_of_the_spread() -> None:
+    still = (SIZES, GAPS, np.zeros(3))
+    assert spread_of_slopes([(SIZES, GAPS, SEMS), still], 1.0) == spread_of_slopes([(SIZES, GAPS, SEMS)], 1.0)
+    assert spread_of_slopes([still], 1.0) == Spread()
+
+
+def test_the_error_of_an_intercept_is_noise_and_spread_in_quadrature() -> None:
+    spread = Spread(variance=30.0, freedom=5.0, noise=0.04)
+    found = extrapolate(SIZES, GAPS, SEMS, (10, 10, 20), 1.0, spread)
+    w, x = found.weights, 1 / np.array(SIZES)
+    assert w.sum() == pytest.approx(1.0, rel=1e-12)
+    parts = np.array([*(w * SEMS) ** 2, 30.0 * (w @ x) ** 2])
+    assert found.value == pytest.approx(w @ GAPS, rel=1e-12)
+    assert found.error == pytest.approx(np.sqrt(parts.sum()), rel=1e-12)
+    assert found.freedom == pytest.approx(
+        parts.sum() ** 2 / np.sum(parts**2 / np.array([9, 9, 19, 5])), rel=1e-12
+    )
+    # Generalised least squares: no other weights of sum 1 have a smaller variance under S + τ² x xᵀ, S = noise/d.
+    covariance = np.diag(0.04 * x) + 30.0 * np.outer(x, x)
+    best = np.linalg.solve(covariance, np.ones(3))
+    np.testing.assert_allclose(w, best / best.sum(), rtol=1e-9)
+
+
+def test_any_number_of_sizes_from_three_up_tells_the_rate() -> None:
+    sizes = (50, 100, 200, 400)
+    d = np.array(sizes, float)
+    sems = np.full(4, 1e-4)
+    assert choose_rate([(sizes, 2.0 / d, sems)]) == "1/d"
+    assert choose_rate([(sizes, 2.0 / np.sqrt(d), sems)]) == "1/sqrt(d)"
+    assert choose_rate([(sizes[:2], 2.0 / d[:2], sems[:2])]) == "1/sqrt(d)"
+
+
+def test_a_size_without_spread_says_nothing_of_the_rate() -> None:
+    assert lack_of_fit(SIZES, GAPS, np.array([0.0, 0.03, 0.01]), 1.0) == pytest.approx(
+        np.sum(
+            [
+                ((gap - line) / sem) ** 2
+                for gap, line, sem in zip(GAPS[1:], line_at(SIZES, GAPS, 1.0)[1:], SEMS[1:], strict=True)
+            ]
+        ),
+        rel=1e-12,
+    )
+
+
+def line_at(sizes: tuple[int, ...], gaps: np.ndarray, rate: float) -> np.ndarray:
+    """The least-squares line through g against d^-rate, size d weighed by d, at the sizes."""
+    x = np.array(sizes, float) ** -rate
+    return np.polyval(np.polyfit(x, gaps, 1, w=np.sqrt(sizes)), x)
