@@ -10,6 +10,8 @@ import pytest
 
 from asymptotics import Network, Ridge, Training, risk, samples_needed
 from asymptotics.commands.cli import run
+from asymptotics.design.inversion import _BELOW, _PRECISION, _Curve
+from asymptotics.results import ErrorBudget
 from hermite import Target
 from hermite.errors import InputError
 
@@ -97,6 +99,44 @@ def test_an_error_that_rises_again_is_said_to() -> None:
     assert found.alpha is not None
     assert found.alpha <= 0.4 * (1 + 1e-5)
     assert not found.stays
+
+
+class PowerLaw(_Curve):
+    """E = alpha^(−slope) with a given budget, where it was measured as it is, or not."""
+
+    def __init__(self, slope: float, plain: bool = True, d: int | None = None) -> None:
+        self._ridge, self._slope, self._plain = Ridge(d=d), slope, plain
+
+    def __call__(self, alpha: float) -> float:
+        return alpha**-self._slope
+
+    @property
+    def is_plain(self) -> bool:
+        return self._plain
+
+    def budget(self, alpha: float) -> ErrorBudget:
+        return ErrorBudget(quadrature=1e-3, solver=1e-5, theory=0.02)
+
+
+@pytest.mark.parametrize("alpha", [0.02, 3.0, 500.0])
+@pytest.mark.parametrize("d", [None, 40])
+@pytest.mark.parametrize("slope", [0.5, 2.0, -0.25])
+def test_the_error_of_alpha_is_that_of_the_test_error_over_the_slope_of_the_curve(
+    slope: float, d: int | None, alpha: float
+) -> None:
+    """ln E falls by |slope| times ln alpha: an error of 2 % of E moves alpha by 2 %/|slope|; the bisection adds its own."""
+    found = PowerLaw(slope, d=d).error_of(alpha)
+    assert found.quadrature == pytest.approx(1e-3 / abs(slope), rel=1e-9)
+    assert found.theory == pytest.approx(0.02 / abs(slope), rel=1e-9)
+    assert found.solver == pytest.approx(1e-5 / abs(slope) + _PRECISION, rel=1e-9)
+    stopped = PowerLaw(slope, plain=False, d=d).error_of(alpha)
+    assert stopped.solver == pytest.approx(found.solver + 2 * _BELOW / abs(slope), rel=1e-9)
+    assert stopped.theory == found.theory
+
+
+def test_where_the_curve_is_flat_the_error_of_alpha_is_not_known() -> None:
+    found = PowerLaw(0.0).error_of(2.0)
+    assert found.quadrature is found.solver is found.theory is found.total is None
 
 
 def test_what_the_fewest_samples_reach_is_said_to_be() -> None:
