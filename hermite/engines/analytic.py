@@ -6,7 +6,9 @@ the Gram matrix) that contains its ridge directions, so that its expectation fac
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import cached_property
+from math import factorial
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines.canonical import canonical
@@ -15,8 +17,8 @@ from hermite.engines.constants import as_fraction
 from hermite.engines.forms import Form, Vector, direction_rows, multiply
 from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import Term, orthogonal_terms
-from hermite.engines.series import Series, indices, line_powers, times
-from hermite.exact.effort import allowance, paid, spend_once, spent
+from hermite.engines.series import Series, indices, line_powers, scales, substituted, times
+from hermite.exact.effort import Exhausted, allowance, paid, spend_once, spent
 from hermite.exact.rows import lower, rational
 from hermite.exact.scalars import Scalar
 from hermite.exact.subspaces import Span, full
@@ -42,6 +44,8 @@ class AnalyticEngine:
         self.reason = ""
         #: {order: (the series, what it cost)}
         self._series: dict[int, tuple[dict[tuple[int, ...], Scalar], int]] = {}
+        #: (E f², what it cost)
+        self._energy: tuple[Scalar | None, int] | None = None
         with allowance():
             try:
                 self.form: Form | None = canonical(target.tree, target.r)
@@ -167,10 +171,25 @@ class AnalyticEngine:
             return None
         with allowance(fresh=False):
             try:
-                square = orthogonal_terms(multiply(self.form, self.form), self.r, self.gram)
-                return Scalar.total(term.mean() for term in square)
-            except Undecided:
+                if self._energy is None:
+                    before = spent()
+                    self._energy = self._squared(self.form), spent() - before
+                    paid((self.target, "energy"))
+                else:
+                    spend_once((self.target, "energy"), self._energy[1])
+            except Exhausted:
+                # By what else this question cost: the next may have the means.
                 return None
+        return self._energy[0]
+
+    def _squared(self, form: Form) -> Scalar | None:
+        try:
+            square = orthogonal_terms(multiply(form, form), self.r, self.gram)
+            return Scalar.total(term.mean() for term in square)
+        except Exhausted:
+            raise
+        except Undecided:
+            return None
 
 
 def _row(v: Vector) -> tuple[Any, ...]:
@@ -190,15 +209,14 @@ def _expand_term(term: Term, order: int, r: int) -> Series:
                 table |= {alpha: c * x for alpha, x in powers[k].items()}
         total = times(total, table, order)
     for plane in term.planes:
-        lines = [line_powers(v, s, order) for v, s in zip(plane.axes, plane.variances, strict=True)]
+        sizes = [scales(s, order) for s in plane.variances]
         table = {}
-        for index in indices(len(lines), order):
+        # The highest orders first: what they rest on serves the others.
+        for index in sorted(indices(len(sizes), order), key=sum, reverse=True):
             c = plane.coefficient(index)
             if c.is_zero() is not True:
-                part: Series = {(0,) * r: c}
-                for line, power in zip(lines, index, strict=True):
-                    part = times(part, line[power], order) if power else part
-                for alpha, x in part.items():
-                    table[alpha] = table[alpha] + x if alpha in table else x
-        total = times(total, table, order)
+                for size, k in zip(sizes, index, strict=True):
+                    c = c * size[k] * Fraction(1, factorial(k)) if k else c
+                table[index] = c
+        total = times(total, substituted(table, plane.axes), order)
     return total

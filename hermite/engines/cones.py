@@ -23,10 +23,9 @@ import flint
 
 from hermite.engines.constants import Unsupported
 from hermite.engines.forms import Vector, primitive
-from hermite.engines.hermite_rows import hermite_row
 from hermite.engines.integration import TooManyEvaluations, integrated
 from hermite.engines.polar import Plane, arctan_root
-from hermite.engines.series import Index, Series, times
+from hermite.engines.series import Index, Series, linear_form, ring, times_rational
 from hermite.exact.effort import spend
 from hermite.exact.scalars import Atom, Scalar
 
@@ -55,43 +54,49 @@ class Cone:
         if (sum(k) + sum(self.powers) + len(self.signs)) % 2:
             return ZERO
         if k not in self._coefficients:
-            # Π He_k(t/s) t^p as a polynomial in t; E[t^n S] = (heat of t^n S)(0).
-            total = ZERO
-            for n in product(*(range(x + 1) for x in k)):
-                weight = 1
-                for i, x in zip(n, k, strict=True):
-                    weight *= hermite_row(x)[i]
-                if weight:
-                    moment = self._moment(tuple(i + p for i, p in zip(n, self.powers, strict=True)))
-                    total = total + moment * self._scale(n) * weight
+            # x^p He_k(x) = Σ_m a_m He_m(x), and E[S Π He_m(t/s)] = Π s^m ∂^m h(0), as Stein has it.
+            series = self._taylor(sum(k) + sum(self.powers))
+            rows = [_raised(p, i) for p, i in zip(self.powers, k, strict=True)]
+            parts = []
+            for m in product(*rows):
+                if m in series:
+                    weight = Fraction(1)
+                    for row, i, p, v in zip(rows, m, self.powers, self.variances, strict=True):
+                        weight *= row[i] * factorial(i) * v ** ((i + p) // 2)
+                    parts.append(series[m] * weight)
+            total = Scalar.total(parts)
+            for i, v in zip(k, self.variances, strict=True):
+                total = total * Scalar.sqrt(v) if i % 2 else total
             self._coefficients[k] = total
         return self._coefficients[k]
-
-    def _scale(self, n: Index) -> Scalar:
-        """Π s_i^{−n_i}."""
-        result = ONE
-        for i, v in zip(n, self.variances, strict=True):
-            result = result * Fraction(1, v ** (i // 2))
-            result = result * Scalar.sqrt(1 / v) if i % 2 else result
-        return result
 
     @cached_property
     def _coefficients(self) -> dict[Index, Scalar]:
         return {}
 
-    def _moment(self, n: Index) -> Scalar:
-        """E[t^n Π signs] = Σ_j Π n_i!/(j_i! (n_i−2j_i)! 2^{j_i}) s_i^{2(n_i − j_i)} ∂^{n−2j} h(0)."""
-        series = heat_series(self.signs, self.variances, sum(n))
-        total = ZERO
-        for j in product(*(range(x // 2 + 1) for x in n)):
-            alpha = tuple(x - 2 * i for x, i in zip(n, j, strict=True))
-            if alpha not in series:
-                continue
-            weight = Fraction(1)
-            for x, i, v in zip(n, j, self.variances, strict=True):
-                weight *= Fraction(factorial(x), factorial(i) * 2**i) * v ** (x - i)
-            total = total + series[alpha] * weight
-        return total
+    @cached_property
+    def _known(self) -> list[tuple[int, Series]]:
+        return []
+
+    def _taylor(self, order: int) -> Series:
+        """:func:`heat_series` to ``order`` at least: the longest so far serves for all."""
+        if not self._known or self._known[0][0] < order:
+            self._known[:] = [(order, heat_series(self.signs, self.variances, order))]
+        return self._known[0][1]
+
+
+@lru_cache(maxsize=1024)
+def _raised(p: int, k: int) -> dict[int, int]:
+    """{m: a_m} with x^p He_k(x) = Σ_m a_m He_m(x)."""
+    row = {k: 1}
+    for _ in range(p):
+        grown: dict[int, int] = {}
+        for m, a in row.items():
+            grown[m + 1] = grown.get(m + 1, 0) + a
+            if m:
+                grown[m - 1] = grown.get(m - 1, 0) + m * a
+        row = grown
+    return row
 
 
 @lru_cache(maxsize=1024)
@@ -108,7 +113,7 @@ def heat_series(signs: tuple[Vector, ...], variances: tuple[Fraction, ...], orde
         sign, others = merged([projected(e, d, variances) for b, e in enumerate(signs) if b != a])
         density = _density(d, size, order - 1)
         front = Scalar.sqrt(2 / size) * Scalar.sqrt_pi(-1) * sign
-        slope = times(density, heat_series(others, variances, order - 1), order - 1)
+        slope = times_rational(heat_series(others, variances, order - 1), density, order - 1)
         for i, x in enumerate(d):
             for alpha, c in slope.items() if x else ():
                 value = c * front * x
@@ -121,19 +126,14 @@ def heat_series(signs: tuple[Vector, ...], variances: tuple[Fraction, ...], orde
     return total
 
 
-def _density(d: Vector, size: Fraction, order: int) -> Series:
-    """e^{−⟨d,τ⟩²/(2 size)} up to total degree ``order``."""
-    square: Series = {}
-    for i, x in enumerate(d):
-        for j, y in enumerate(d):
-            if x and y:
-                alpha = tuple((k == i) + (k == j) for k in range(len(d)))
-                square[alpha] = square.get(alpha, ZERO) + x * y / (-2 * size)
-    term: Series = {(0,) * len(d): ONE}
-    total = dict(term)
+def _density(d: Vector, size: Fraction, order: int) -> Any:
+    """e^{−⟨d,τ⟩²/(2 size)} up to total degree ``order``, a rational polynomial."""
+    square = linear_form(d) ** 2 * _fmpq(-1 / (2 * size))
+    term = ring(len(d)).constant(1)
+    total = term
     for k in range(1, order // 2 + 1):
-        term = {alpha: c * Fraction(1, k) for alpha, c in times(term, square, order).items()}
-        total |= term
+        term = term * square * flint.fmpq(1, k)
+        total += term
     return total
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations
 from math import gcd, lcm
 from typing import Any
@@ -31,8 +32,18 @@ class Ridge:
     scale: Scalar
     offset: Scalar
 
+    @cached_property
     def sort_key(self) -> tuple[Any, ...]:
+        """The order in which ridges are written; made once, as products ask for it often."""
         return (self.name, self.direction, str(self.scale), str(self.offset))
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.name, self.direction, self.scale, self.offset))
+
+    def __hash__(self) -> int:
+        # A hash of fractions takes a modular inverse each: once a ridge, not once a look-up.
+        return self._hash
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ def _times(a: Monomial, b: Monomial) -> Monomial:
     ridges = {g: (k % 2 if g.name == "sign" else k) for g, k in ridges.items()}
     return Monomial(
         tuple(i + j for i, j in zip(a.powers, b.powers, strict=True)),
-        tuple(sorted(((g, k) for g, k in ridges.items() if k), key=lambda item: item[0].sort_key())),
+        tuple(sorted(((g, k) for g, k in ridges.items() if k), key=lambda item: item[0].sort_key)),
         _add_sparse(a.tilt, b.tilt),
         _add_sparse(a.quadratic, b.quadratic),
     )

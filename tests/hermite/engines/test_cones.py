@@ -11,7 +11,11 @@ import pytest
 from numpy.polynomial.hermite_e import hermeval
 
 from hermite import Target, expand, leap
-from hermite.engines.cones import mean_of_four, mean_of_signs
+from hermite.engines.analytic import AnalyticEngine
+from hermite.engines.cones import Cone, mean_of_four, mean_of_signs
+from hermite.engines.polar import Plane
+from hermite.engines.series import linear_form, substituted, times_rational
+from hermite.exact.scalars import Scalar
 
 ONES = (Fraction(1),) * 4
 
@@ -105,3 +109,53 @@ def test_pairs_of_correlations_cover_all_signs() -> None:
         assert float(mean_of_signs((a, b), ONES)) == pytest.approx(
             2 / math.pi * math.asin(inner / sizes), rel=1e-14
         )
+
+
+@pytest.mark.parametrize("powers", [(0, 0), (1, 0), (2, 3), (0, 4)])
+def test_a_cone_of_two_axes_is_a_plane(powers: tuple[int, int]) -> None:
+    """Taylor series and Stein's identity against antiderivatives in polar coordinates."""
+    signs, variances = vectors((1, 0), (1, 1), (2, -1)), (Fraction(2), Fraction(3, 5))
+    axes = vectors((1, 0), (0, 1))
+    cone, plane = (kind(axes, powers, signs, variances) for kind in (Cone, Plane))
+    for index in product(range(6), repeat=2):
+        if sum(index) <= 5:
+            a, b = cone.coefficient(index), plane.coefficient(index)
+            assert float(a) == pytest.approx(float(b), rel=1e-12, abs=1e-12)
+
+
+def test_a_cone_answers_alike_in_any_order() -> None:
+    """Its Taylor series grows with what is asked; what it says does not depend on that."""
+    signs = vectors((1, 0, 0), (1, 1, 0), (1, 1, 2))
+    rising, falling = (
+        Cone(vectors((1, 0, 0), (0, 1, 0), (0, 0, 1)), (1, 0, 2), signs, ONES[:3]) for _ in "ab"
+    )
+    indices = [k for k in product(range(4), repeat=3) if sum(k) <= 4]
+    first = {k: rising.coefficient(k) for k in indices}
+    assert {k: falling.coefficient(k) for k in reversed(indices)} == first
+
+
+def test_series_are_multiplied_and_substituted_term_by_term() -> None:
+    """Against the same sums, constant by constant."""
+    root, pi = Scalar.sqrt(2), Scalar.sqrt_pi(2)
+    series = {(0, 1): root + 1, (2, 1): pi * Fraction(1, 3), (1, 0): root * pi}
+    a, b, c = vectors((1, -1, 0), (0, 2, 5), (0, 3, 1))
+    found = substituted(series, (a, b))
+    x = (Fraction(2), Fraction(-1, 3), Fraction(7))
+    t = [sum((p * q for p, q in zip(v, x, strict=True)), Fraction(0)) for v in (a, b)]
+    right = sum((own * (t[0] ** i * t[1] ** j) for (i, j), own in series.items()), Scalar.of(0))
+    power = lambda alpha: math.prod((p**k for p, k in zip(x, alpha, strict=True)), start=Fraction(1))  # noqa: E731
+    assert sum((own * power(alpha) for alpha, own in found.items()), Scalar.of(0)) == right
+    times = times_rational(found, linear_form(c), 3)
+    along = sum((p * q for p, q in zip(c, x, strict=True)), Fraction(0))
+    low = sum((own * power(alpha) for alpha, own in found.items() if sum(alpha) <= 2), Scalar.of(0))
+    assert sum((own * power(alpha) for alpha, own in times.items()), Scalar.of(0)) == low * along
+
+
+def test_the_energy_of_a_target_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many expansions of it ask."""
+    calls = []
+    squared = AnalyticEngine._squared
+    monkeypatch.setattr(AnalyticEngine, "_squared", lambda self, form: calls.append(1) or squared(self, form))
+    f = Target("max(z1, z2, z3) + z1*sign(z3)/7")
+    values = {expand(f, order=k).total_energy for k in range(4)}
+    assert len(values) == len(calls) == 1
