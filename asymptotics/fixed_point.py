@@ -268,9 +268,9 @@ def _newton(counter: _Counter, x: Array, check: Check, tol: float, steps: int = 
     for _ in range(steps):
         if best <= tol or counter.spent or not np.all(np.isfinite(gx)):
             break
-        jacobian = _jacobian(counter, x, gx)
+        slope = jacobian(counter, x, gx, counter.blocks)
         try:
-            step = np.linalg.solve(np.eye(len(x)) - jacobian, gx - x)
+            step = np.linalg.solve(np.eye(len(x)) - slope, gx - x)
         except np.linalg.LinAlgError:
             step = gx - x
         fraction = 1.0
@@ -288,16 +288,16 @@ def _newton(counter: _Counter, x: Array, check: Check, tol: float, steps: int = 
     return _solution(counter, best_x, best_gx, check, tol, "newton", why)
 
 
-def _jacobian(counter: _Counter, x: Array, gx: Array) -> Array:
+def jacobian(g: Map, x: Array, gx: Array, blocks: Sequence[slice]) -> Array:
     """Forward differences of g at x, (m, m); the increment is relative to each component's block."""
-    jacobian = np.empty((len(x), len(x)))
+    slope = np.empty((len(x), len(x)))
     size = np.empty(len(x))
-    for block in counter.blocks:
+    for block in blocks:
         size[block] = np.abs(x[block]).max(initial=0.0)
     size[size == 0.0] = 1.0
     for i in range(len(x)):
         h = 1e-7 * max(abs(x[i]), 1e-3 * size[i])
         moved = x.copy()
         moved[i] += h
-        jacobian[:, i] = (counter(moved) - gx) / (moved[i] - x[i])
-    return jacobian
+        slope[:, i] = (g(moved) - gx) / (moved[i] - x[i])
+    return slope

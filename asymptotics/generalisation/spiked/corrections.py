@@ -44,6 +44,8 @@ _LARGEST, _NEURONS = 240, 2000
 _TWO = 2
 #: Share of the accuracy asked that the standard error of a correction may have.
 _SHARE = 0.25
+#: The equations of a batch are solved to this: far below the scatter of the batches, a part of ``_SHARE``.
+_TOLERANCE = 1e-6
 #: A change larger than this is no correction.
 NO_CORRECTION = 0.5
 
@@ -143,7 +145,9 @@ def batch_errors(
     """Both errors on one batch, ``units`` as of :func:`batch_units`."""
     isotropic = solve_units(units, alpha, beta, lam, d=d)
     covariance = on_units(layer, unit_members(layer), layer.covariance)
-    whole = solve_matrix(units, covariance, axes_of(layer), alpha, beta, lam, d=d, tol=1e-7)
+    whole = solve_matrix(
+        units, covariance, axes_of(layer), alpha, beta, lam, d=d, tol=_TOLERANCE, traces=isotropic.sus
+    )
     drift: Array = (layer.weight * layer.readout) @ layer.c[:, : layer.targets]
     return BatchErrors((whole.test, whole.train), (isotropic.test, isotropic.train), drift)
 

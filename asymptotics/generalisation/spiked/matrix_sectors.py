@@ -7,13 +7,13 @@ that made Σ and the spikes; what is left out is of relative order 1/d.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import Solution, solve
+from asymptotics.fixed_point import Solution, jacobian, solve
 from asymptotics.generalisation.spiked.linear_sector import (
     Transfers,
     coherent_means,
@@ -59,6 +59,7 @@ class MatrixSystem(System):
         self.covariance, self.spikes = covariance, spikes
         self.d = covariance.shape[-1]
         self.left, self.right = units.members[:, :, None], units.members[:, None, :]
+        self.last: tuple[Array, Array, Blocks] | None = None
 
     def spike_part(self, iv: Array, hat: Array) -> Array:
         """Σ_ij (α E[μ1 μ1ᵀ iv κ_i κ_j] − δ_ij Vh) at the spikes: (A, k, A, k)."""
@@ -70,13 +71,21 @@ class MatrixSystem(System):
         return extra
 
     def blocks_of(self, iv: Array, inverse: Array) -> Blocks:
-        """The blocks at 1/(om + V) and N⁻¹."""
+        """The blocks at 1/(om + V) and N⁻¹; those of the last call are kept: they are asked for at the solution again."""
+        if self.last is None or not (
+            np.array_equal(iv, self.last[0]) and np.array_equal(inverse, self.last[1])
+        ):
+            self.last = (iv, inverse, self._blocks_of(iv, inverse))
+        return self.last[2]
+
+    def _blocks_of(self, iv: Array, inverse: Array) -> Blocks:
         units, d = self.units, self.d
         a = units.groups
-        D = np.zeros((a, a, d, d))
-        values = (units.count[:, None, None] * inverse)[..., None, None] * self.covariance
-        np.add.at(D, (self.left, self.right), values)
-        D = np.ascontiguousarray(D.transpose(0, 2, 1, 3))
+        D = np.zeros((a, d, a, d))
+        weights = units.count[:, None, None] * inverse
+        for u, b, c in np.ndindex(weights.shape):
+            g, h = units.members[u, b], units.members[u, c]
+            D[g, :, h] += weights[u, b, c] * self.covariance[u, b, c]
         hat = self.hat(iv)
         spike = self.spike_part(iv, hat)
         size = a * d
@@ -122,13 +131,15 @@ def solve_matrix(
     d: int | None = None,
     throw: bool = True,
     tol: float = 1e-9,
+    traces: Susceptibilities | None = None,
 ) -> MatrixErrors:
     """Errors of the ridge fit; ``covariance`` (U, B, B, d', d') of unit residuals, ``axes`` (k + r, d') spikes and θ.
 
-    ``d`` as in ``solve_units``, ``tol`` that of the fixed point. The iteration starts from the solution for the traces alone.
+    ``d`` as in ``solve_units``, ``tol`` that of the fixed point. The iteration starts from the solution for the traces
+    alone, ``traces`` if the caller has it.
     """
     refuse_singular(units, alpha, beta, lam)
-    first = susceptibilities(units, alpha, beta, lam, throw=throw)
+    first = traces or susceptibilities(units, alpha, beta, lam, throw=throw)
     k = units.kappa.shape[1]
     system = MatrixSystem(units, covariance, axes[:k], alpha, 1.0 / beta, first.om)
     el = lam if beta <= alpha else 1.0
@@ -156,15 +167,21 @@ def _near_traces(
 ) -> Solution:
     """The fixed point of ``system`` from that of the traces alone.
 
-    The two maps differ by little, and their difference hardly moves: x = traces(x) + gap, with the gap at the last x, is
-    a cheap equation whose solution is the next x. Where that does not contract, the general solver goes on.
+    The two maps differ by little, their slopes by less: x ← x + (1 − traces')⁻¹ (whole(x) − x) takes a few evaluations of
+    the whole map, the slope of the traces many of the cheap one, once. Where that does not contract, the general solver
+    goes on.
     """
     whole, cheap = system.map_at(el), traces.map_at(el)
     how: dict[str, Any] = {"physical": system.physical, "blocks": system.blocks}
+    slope = jacobian(cheap, start, cheap(start), system.blocks)
+    towards = np.linalg.pinv(np.eye(len(start)) - slope)
+
+    seen = [start]
 
     def following(x: Array) -> Array:
-        gap = whole(x) - cheap(x)
-        return solve(lambda y: cheap(y) + gap, x, tol=1e-3 * tol, throw=False, **how).value
+        seen[0] = x
+        moved: Array = x + towards @ (whole(x) - x)
+        return moved
 
     found = solve(
         following,
@@ -176,7 +193,10 @@ def _near_traces(
         throw=False,
         **how,
     )
-    return found if found.converged else solve(whole, found.value, tol=tol, throw=throw, **how)
+    if found.converged:
+        # Where the residual was measured, and the blocks are known.
+        return replace(found, value=seen[0])
+    return solve(whole, found.value, tol=tol, throw=throw, **how)
 
 
 def _first_moments(
@@ -235,19 +255,24 @@ def _transfers(system: MatrixSystem, blocks: Blocks) -> Transfers:
     D, L = blocks.D, blocks.L
     W = (D.reshape(size, size) @ L.reshape(size, size)).reshape(a, d, a, d)
     # Blocks as (group, group, d, d).
-    L, T, W = (block.transpose(0, 2, 1, 3) for block in (L, blocks.T, W))
+    L, T, W = (np.ascontiguousarray(block.transpose(0, 2, 1, 3)) for block in (L, blocks.T, W))
     x_from_q = np.empty((u, b, b, a, a))
-    x_from_z = np.zeros((u, b, b, u, b, b))
-    units_of = [(v, i, j) for v in range(u) for i in range(b) for j in range(b)]
-    for v, i, j in units_of:
+    x_from_z = np.empty((u, b, b, u, b, b))
+    for v, i, j in np.ndindex(u, b, b):
+        if j < i:  # Σ_ji = Σ_ijᵀ, and T is symmetric.
+            x_from_q[v, i, j] = x_from_q[v, j, i].T
+            x_from_z[v, i, j] = x_from_z[v, j, i].transpose(0, 2, 1)
+            continue
         g, h = units.members[v, i], units.members[v, j]
-        pulled = np.einsum("xy,kxz->kyz", covariance[v, i, j], L[g], optimize=True)
-        x_from_q[v, i, j] = np.einsum("kyz,lyz->kl", pulled, L[h], optimize=True) / d
-        for w, m, n in units_of:
-            s, t = units.members[w, m], units.members[w, n]
-            through = T[g, s] @ covariance[w, m, n] @ T[t, h]
-            x_from_z[v, i, j, w, m, n] = float(np.sum(covariance[v, i, j] * through)) / d
-    q_from_q = np.einsum("gkxy,hlxy->ghkl", W, W, optimize=True) / d
+        pulled = covariance[v, i, j].T @ L[g]
+        x_from_q[v, i, j] = pulled.reshape(a, -1) @ L[h].reshape(a, -1).T / d
+        for w, m in np.ndindex(u, b):
+            left = T[g, units.members[w, m]].T @ covariance[v, i, j]
+            for n in range(b):
+                through = left @ T[units.members[w, n], h].T
+                x_from_z[v, i, j, w, m, n] = np.vdot(covariance[w, m, n], through) / d
+    flat = W.reshape(a, a, -1)
+    q_from_q = np.einsum("gkx,hlx->ghkl", flat, flat, optimize=True) / d
     return Transfers(
         x_from_q.reshape(u * b * b, a * a),
         x_from_z.reshape(u * b * b, u * b * b),
