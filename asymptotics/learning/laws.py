@@ -5,6 +5,7 @@ A new protocol is a room beside :mod:`asymptotics.learning.giant` whose laws are
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,9 @@ import numpy as np
 
 from asymptotics.floating import own_floating_state
 from asymptotics.learning.features import LearnedFeatures
-from asymptotics.learning.giant.fixed_width import FiniteStarts, FixedWidth
-from asymptotics.learning.giant.fixed_width_leap import FixedWidthLeap
-from asymptotics.learning.giant.many_neurons import ManyNeurons, ManyNeuronsLeap
 from asymptotics.learning.given_directions import in_given_directions
 from asymptotics.learning.law import Law
 from asymptotics.learning.natural_units import NaturalUnits, natural_units
-from asymptotics.learning.reuse.law import ReusedBatch, ReusedBatchOfManyNeurons
-from asymptotics.learning.sgd.law import OnlineSGD
 from asymptotics.results import Overlaps, Validity
 from hermite.errors import InputError
 from hermite.target import Target, as_target
@@ -27,12 +23,48 @@ from hermite.target import Target, as_target
 if TYPE_CHECKING:
     from asymptotics.experiment.settings import Network, Training
 
+
+def _giant() -> tuple[Law, ...]:
+    from asymptotics.learning.giant.fixed_width import FiniteStarts, FixedWidth
+    from asymptotics.learning.giant.fixed_width_leap import FixedWidthLeap
+    from asymptotics.learning.giant.many_neurons import ManyNeurons, ManyNeuronsLeap
+
+    return (ManyNeurons(), ManyNeuronsLeap(), FixedWidth(), FixedWidthLeap(), FiniteStarts())
+
+
+def _sgd() -> tuple[Law, ...]:
+    from asymptotics.learning.sgd.law import OnlineSGD
+
+    return (OnlineSGD(),)
+
+
+def _reuse() -> tuple[Law, ...]:
+    from asymptotics.learning.reuse.law import ReusedBatch, ReusedBatchOfManyNeurons
+
+    return (ReusedBatch(), ReusedBatchOfManyNeurons())
+
+
+class _Rooms(Mapping[str, tuple[Law, ...]]):
+    """The laws of each protocol; its room is opened when it is first asked for."""
+
+    def __init__(self, rooms: dict[str, Callable[[], tuple[Law, ...]]]) -> None:
+        self._rooms = rooms
+        self._open: dict[str, tuple[Law, ...]] = {}
+
+    def __getitem__(self, protocol: str) -> tuple[Law, ...]:
+        if protocol not in self._open:
+            self._open[protocol] = self._rooms[protocol]()
+        return self._open[protocol]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rooms)
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+
 #: The laws of each protocol. Settings of one kind concern one law: the order does not matter.
-LAWS: dict[str, tuple[Law, ...]] = {
-    "giant": (ManyNeurons(), ManyNeuronsLeap(), FixedWidth(), FixedWidthLeap(), FiniteStarts()),
-    "sgd": (OnlineSGD(),),
-    "reuse": (ReusedBatch(), ReusedBatchOfManyNeurons()),
-}
+LAWS: Mapping[str, tuple[Law, ...]] = _Rooms({"giant": _giant, "sgd": _sgd, "reuse": _reuse})
 
 
 def law_of(f: Target, network: Network, training: Training, d: int | None = None) -> Law:

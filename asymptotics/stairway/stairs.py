@@ -12,7 +12,6 @@ from 3 on): ``plateaus_activation`` restricts both the floor and the recursion t
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,11 +151,11 @@ class PlateauTable(Frozen):
         )
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         head, *body = self._lines()
-        cells = "".join(f"<th>{html.escape(c)}</th>" for c in head)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in line) + "</tr>" for line in body
-        )
+        cells = "".join(f"<th>{escape(c)}</th>" for c in head)
+        rows = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in line) + "</tr>" for line in body)
         return f"<table><tr>{cells}</tr>{rows}</table>"
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from asymptotics.generalisation.finite.trained_units import TrainedUnits, trained_units
-from asymptotics.generalisation.finite.unit_errors import unit_errors
 from asymptotics.generalisation.ridge_theories.left_out import bulk_left_out, expected_correction
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
@@ -17,6 +15,9 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
 from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level
 from asymptotics.generalisation.theory import Level, Regime, Setting, Surety, Theory, result
 from asymptotics.results import Risk, Validity
+
+if TYPE_CHECKING:
+    from asymptotics.generalisation.finite.trained_units import TrainedUnits
 
 #: The largest deviations met at d = 80, falling as 1/d: the law of the step is its limit, the radius is left out.
 _AT_80 = 0.08
@@ -74,6 +75,8 @@ class FiniteTrained(Theory):
 
         Units are independent here: what the coherence of their means changes is taken from the proportional theory.
         """
+        from asymptotics.generalisation.finite.unit_errors import unit_errors
+
         ridge, noise, units = setting.ridge, setting.f.noise, units_at(setting, self.own)
         assert ridge.d is not None
         found = unit_errors(
@@ -115,6 +118,8 @@ def _of_size(setting: Setting) -> float:
 
 def units_at(setting: Setting, level: Level) -> TrainedUnits:
     """Features and carriers of the trained layer at ``ridge.d``."""
+    from asymptotics.generalisation.finite.trained_units import trained_units
+
     d = setting.ridge.d
     assert d is not None
     key = ("units at d", setting.f, setting.network, setting.actual, d, level)

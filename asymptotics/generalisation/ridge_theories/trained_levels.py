@@ -27,7 +27,6 @@ from asymptotics.generalisation.theory import (
 )
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.laws import learned_features
-from asymptotics.learning.reuse.law import ReusedBatchOfManyNeurons
 from asymptotics.results import Risk, Validity
 
 #: The largest deviation met at level iso.
@@ -140,6 +139,8 @@ class LevelIso(AfterSteps):
         """Also protocols without a law of the layer, and what the law of a reused batch does not cover."""
         network, training = setting.network, setting.actual
         if training.protocol == "reuse":
+            from asymptotics.learning.reuse.law import ReusedBatchOfManyNeurons
+
             reason = ReusedBatchOfManyNeurons().covers(setting.f, network, training, None)
             return super().refusals(setting) if reason is None else (f"{reason}.",)
         if training.protocol != "giant":
