@@ -14,6 +14,7 @@ from typing import Any
 from asymptotics.caches import SetUps
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
+from asymptotics.generalisation.ridge_theories.finite_leap_two import FiniteLeapTwo
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained, FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
@@ -40,6 +41,7 @@ THEORIES: tuple[Theory, ...] = (
     MeasuredLevel(Level.EN_PLUS),
     FiniteTrained(),
     FiniteTrainedE(),
+    FiniteLeapTwo(),
     FixedWidthFit(),
 )
 

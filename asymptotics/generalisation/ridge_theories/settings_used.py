@@ -29,6 +29,11 @@ def after_one_exponent(exponent: float) -> tuple[str, ...]:
     """The refusal of batches of another order than d."""
     if exponent == 1:
         return ()
+    if exponent == 2:
+        return (
+            "The ridge theory after a giant step of batch_exponent = 2 is that of "
+            'ridge.regime "finite" (or "auto") with ridge.d.',
+        )
     return (
-        f"The ridge theory after a giant step covers batch_exponent = 1, not {exponent:g}; simulate instead.",
+        f"The ridge theory after a giant step covers batch_exponent = 1 and 2, not {exponent:g}; simulate instead.",
     )
