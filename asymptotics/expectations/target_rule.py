@@ -304,7 +304,5 @@ def energy_of(f: Target) -> float:
         known = known_moments(f)
         if known is not None and known[2] is not None:
             return known[2]
-        x, w = target_rule(f)
-    else:
-        x, w = rule.nodes, rule.weights
-    return float(w @ np.asarray(f(x), float) ** 2)
+    rule = (rule or rule_of(f)).checked(_REFUSED)
+    return float(rule.weights @ np.asarray(f(rule.nodes), float) ** 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any, TypeVar, overload
@@ -69,3 +69,11 @@ def collapse(points: Sequence[T], name: str, value: Any) -> Sequence[T]:
     if isinstance(points, Grid):
         return Grid(points.kind, points.axes | {name: (value,)})
     return tuple(dict.fromkeys(replace(point, **{name: value}) for point in points))  # type: ignore[type-var]
+
+
+def narrowed(points: Sequence[T], name: str, allowed: Container[Any]) -> Sequence[T]:
+    """Those of ``points`` whose field ``name`` is one of the values ``allowed``."""
+    if isinstance(points, Grid):
+        kept = tuple(value for value in values(points, name) if value in allowed)
+        return Grid(points.kind, points.axes | {name: kept})
+    return tuple(point for point in points if getattr(point, name) in allowed)

@@ -156,12 +156,12 @@ class Job:
         return Setting(units.target, units.network.get_activation(), units.training, self.simulation.d)
 
     @cached_property
-    def reported(self) -> tuple[int, ...]:
-        """The steps after which something is measured."""
+    def reported(self) -> Sequence[int]:
+        """The steps after which something is measured; never written out, there may be a billion."""
         if self.ridge is not None:
             return self.steps
         reported = PROTOCOL_STEPS[self.training.protocol].reported
-        return tuple(range(self.training.steps + 1) if reported is None else reported(self.setting))
+        return range(self.training.steps + 1) if reported is None else reported(self.setting)
 
     @property
     def together(self) -> int:

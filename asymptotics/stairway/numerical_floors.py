@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.known_moments import known_moments
 from asymptotics.expectations.quadrature import (
-    hermite_values,
+    hermite_value,
 )
 from asymptotics.expectations.target_rule import energy_of
 from asymptotics.stairway.expansion_floors import check_size, floors_at_start, knows_energy, proved_spaces
@@ -34,6 +34,8 @@ Planes = Sequence[tuple[Array, float]]
 #: Errors relative to E f² that are small enough, and too large; steps are divided by at most _FINEST.
 _GOAL, _REFUSED = 1e-8, 0.05
 _FINEST = {1: 64.0, 2: 4.0, 3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0}
+#: Points at which f is computed at once.
+_AT_ONCE = 500_000
 #: Values of f above this, or all below its inverse, have squares that are no floats.
 _LARGEST = 1e150
 
@@ -146,9 +148,14 @@ class NumericalFloors:
         k, r = grid.x.shape[1], self.f.r
         rows = grid.y.shape[:2]
         inner = (grid.y.reshape(math.prod(rows), r - k) @ basis[k:]).reshape(*rows, r)
-        points = (grid.x @ basis[:k])[:, None, :] + inner
+        points = ((grid.x @ basis[:k])[:, None, :] + inner).reshape(-1, r)
+        values: Array = np.empty(len(points))
         with np.errstate(all="ignore"):
-            values = np.asarray(self.f(points.reshape(-1, self.f.r)), float).reshape(points.shape[:2])
+            # In pieces: what an expression computes on the way takes several times the memory of its points.
+            for start in range(0, len(points), _AT_ONCE):
+                piece = slice(start, start + _AT_ONCE)
+                values[piece] = self.f(points[piece])
+        values = values.reshape(-1, grid.y.shape[1])
         largest = float(np.max(np.abs(values), initial=0.0))
         # Where all values of an expression are 0, they may lie below the floats, or the function far out.
         too_small = largest < 1 / _LARGEST and (largest > 0 or not knows_energy(self.f))
@@ -179,7 +186,7 @@ def _product(y: Array, beta: tuple[int, ...]) -> Array:
     out = np.ones(y.shape[:-1])
     for i, b in enumerate(beta):
         if b:
-            out = out * hermite_values(y[..., i], b)[b]
+            out *= hermite_value(y[..., i], b)
     return out
 
 

@@ -9,9 +9,10 @@ and the start of the workers. The estimate is a range: the machine may be busy, 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
 #: Bytes of a worker that does nothing: the interpreter and its libraries.
 _BASE = 60e6
-#: Seconds that every unit costs whatever its size, that its commit costs the driver, and until a worker is at work.
-UNIT, COMMIT, START = 2e-3, 3e-3, 2.0
+#: Seconds that every unit costs whatever its size, and that its commit costs the driver.
+UNIT, COMMIT = 2e-3, 3e-3
+#: Seconds before the first unit: a store that is opened and functions that run for the first time; workers that start.
+OPEN, START = 0.1, 2.0
 #: The range that is announced, as shares of the estimate: before a unit has run, and from the pace of those that have.
 BEFORE, AFTER = (0.4, 2.5), (0.7, 1.5)
 #: Operations of a symmetric eigendecomposition with vectors, over its size cubed.
@@ -44,16 +47,21 @@ class Work:
     targets: float = 0.0
     eigen: float = 0.0
 
+    @property
+    def amounts(self) -> tuple[float, ...]:
+        """The five numbers, in order."""
+        return self.normals, self.products, self.activations, self.targets, self.eigen
+
     def __add__(self, other: Work) -> Work:
-        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Work(*(a + b for a, b in zip(self.amounts, other.amounts, strict=True)))
 
     def times(self, count: float) -> Work:
         """So many times this work."""
-        return Work(*(count * amount for amount in astuple(self)))
+        return Work(*(count * amount for amount in self.amounts))
 
     def seconds(self, rates: Work) -> float:
         """The time that this work takes at ``rates`` seconds a piece."""
-        return math.fsum(a * b for a, b in zip(astuple(self), astuple(rates), strict=True))
+        return math.fsum(a * b for a, b in zip(self.amounts, rates.amounts, strict=True))
 
 
 #: Seconds a piece on an ordinary core: for shares of the progress, and to see whether a calibration is worth its time.
@@ -64,16 +72,25 @@ NOMINAL = Work(5e-9, 3e-11, 2e-9, 5e-8, 2e-10)
 class Estimate:
     """``seconds`` in all, the start of ``workers`` included, ``memory`` in bytes at once; ``unit_seconds`` of the
     longest unit.
+
+    ``start``: seconds before the first unit; a store and warm functions other sweeps of the process may have seen to already.
+    ``crowd``: programs that share a core; the calibration finds the pace between them, and they may stay or go.
     """
 
     seconds: float
     memory: float
     unit_seconds: float
+    start: float = 0.0
+    crowd: float = 1.0
 
     @property
     def range(self) -> tuple[float, float]:
         """Seconds between which the sweep should end."""
-        return BEFORE[0] * self.seconds, BEFORE[1] * self.seconds
+        return BEFORE[0] * (self.seconds - min(self.start, OPEN)), BEFORE[1] * self.seconds * self.crowd
+
+    def repeated(self, count: float) -> Estimate:
+        """So many such sweeps, one after the other in the same processes."""
+        return replace(self, seconds=self.start + count * (self.seconds - self.start))
 
     def __str__(self) -> str:
         return (
@@ -87,7 +104,16 @@ def between(low: float, high: float) -> str:
     return f"about {first}" if first == last else f"{first} to {last}"
 
 
-def estimate(units: Iterable[tuple[Job, int]], workers: int, rates: Work | None = None) -> Estimate:
+def crowd() -> float:
+    """Programs that want a core of this machine now, on each of them; at least 1."""
+    if not hasattr(os, "getloadavg"):
+        return 1.0
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def estimate(
+    units: Iterable[tuple[Job, int]], workers: int, rates: Work | None = None, crowd: float = 1.0
+) -> Estimate:
     """Time and memory of so many replicates of each of these cells on ``workers`` processes like this one."""
     rates = rates or NOMINAL
     total, longest, memory, count = 0.0, 0.0, 0.0, 0
@@ -99,9 +125,9 @@ def estimate(units: Iterable[tuple[Job, int]], workers: int, rates: Work | None 
         return Estimate(0.0, 0.0, 0.0)
     busy = min(workers, count)
     # The driver of several workers commits while they work; alone it does one after the other.
-    alone = total + COMMIT * count
-    together = START + max(total / busy, longest, COMMIT * count)
-    return Estimate(alone if workers == 1 else together, busy * memory, longest)
+    start = OPEN if workers == 1 else START
+    work = total + COMMIT * count if workers == 1 else max(total / busy, longest, COMMIT * count)
+    return Estimate(start + work, busy * memory, longest, start, crowd)
 
 
 def work_of(job: Job) -> Work:

@@ -311,6 +311,21 @@ class Store:
             found = self.connection.execute(select).fetchall()
         return [(f, s) for f, s in found if isinstance(f, str) and isinstance(s, str)]
 
+    def settings(self) -> dict[str, set[Any]]:
+        """The values of each setting of a grid that occur in the contents of the units."""
+        places = {
+            "train": "training[0]",
+            "eta": "training[1]",
+            "alpha": "ridge[0]",
+            "beta": "ridge[1]",
+            "d": "simulation[1]",
+        }
+        columns = ", ".join(f"json_extract(content, '$.content.{place}')" for place in places.values())
+        with self._spoken():
+            found = self.connection.execute(f"SELECT DISTINCT {columns} FROM units WHERE json_valid(content)")
+            kept = list(zip(*found, strict=True)) or [()] * len(places)
+        return {name: set(own) for name, own in zip(places, kept, strict=True)}
+
     def rows(self, wanted: Mapping[str, Iterable[Point]] | None = None) -> list[dict[str, Any]]:
         """The table, one row a (unit, step, lambda), sorted by key, step and lambda; all of it or what is ``wanted``.
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.experiment.columns import ordered, untrained_is_null
-from asymptotics.experiment.grid import MOST_UNITS, Experiment, check_units
-from asymptotics.experiment.points import values
+from asymptotics.experiment.grid import MOST_UNITS, Experiment, Units, check_units
+from asymptotics.experiment.points import narrowed, values
 from asymptotics.floating import own_floating_state
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.seeds import unit_entropy
-from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, estimate, work_of
+from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, crowd, estimate, work_of
 from asymptotics.sweeps.interrupts import unbroken
 from asymptotics.sweeps.meter import Meter
 from asymptotics.sweeps.provenance import config_of, machine
@@ -189,6 +189,7 @@ def plan(
     every = experiment.units()
     stored: dict[str, set[Point]] = {}
     spellings: list[tuple[str, str]] = []
+    settings: dict[str, set[Any]] = {}
     if (
         store is not None
         and resume
@@ -197,15 +198,19 @@ def plan(
         and (Path(store).stat().st_size or not Path(store).is_file())
     ):
         with Store.read(store) as opened:
-            stored, spellings = opened.points(), opened.spellings()
-    jobs = jobs_of(experiment, None if stored else [every[i] for i in _spread(len(every))])
-    counts = [(job, job.simulation.replicates - _stored_of(job, stored, spellings)) for job in jobs]
-    sampled = sum(job.simulation.replicates for job in jobs)
-    left = sum(count for _, count in counts) if stored else units
-    cost = _estimate(counts, workers, always=True)
-    if not stored and sampled < units:
+            stored, spellings, settings = opened.points(), opened.spellings(), opened.settings()
+    jobs = jobs_of(experiment, [every[i] for i in _spread(len(every))])
+    if len(every) <= _SAMPLE:
+        counts = [(job, job.simulation.replicates - _stored_of(job, stored, spellings)) for job in jobs]
+        left = sum(count for _, count in counts)
+        cost = _estimate(counts, workers, always=True)
+    else:
         # The sample is spread over the grid; the sweep is so many times as long.
-        cost = replace(cost, seconds=cost.seconds * units / sampled)
+        found = jobs_of(experiment, _among(every, settings, experiment.has_ridge)) if stored else []
+        left = units - sum(_stored_of(job, stored, spellings) for job in found)
+        sampled = [(job, job.simulation.replicates) for job in jobs]
+        cost = _estimate(sampled, workers, always=True)
+        cost = cost.repeated(left / sum(count for _, count in sampled))
     return {
         "units": units,
         "stored": units - left,
@@ -225,6 +230,16 @@ def _spread(count: int) -> list[int]:
     return sorted({round(i * (count - 1) / (_SAMPLE - 1)) for i in range(_SAMPLE)})
 
 
+def _among(every: Units, settings: Mapping[str, set[Any]], has_ridge: bool) -> Units:
+    """The units of which a store with these settings may hold something."""
+    trainings = narrowed(narrowed(every.trainings, "alpha", settings["train"]), "eta", settings["eta"])
+    ridges = every.ridges
+    if has_ridge:
+        ridges = narrowed(narrowed(ridges, "alpha", settings["alpha"]), "beta", settings["beta"])
+    simulations = narrowed(every.simulations, "d", settings["d"])
+    return replace(every, trainings=trainings, ridges=ridges, simulations=simulations)
+
+
 def _points_of(job: Job) -> int:
     """Rows of one unit."""
     return len(job.reported) if job.ridge is None else len(job.steps) * len(job.lambdas)
@@ -237,18 +252,21 @@ def _stored_of(job: Job, stored: Mapping[str, set[Point]], spellings: list[tuple
     if len(spellings) > 1 or (spellings and spellings[0] != job.spelling):
         tasks = as_stored((Task(job, i) for i in range(job.simulation.replicates)), spellings, stored)
         return job.simulation.replicates - len(missing(tasks, stored))
-    (head, tail), points = frame_of(job), set(Task(job, 0).points)
+    head, tail = frame_of(job)
     keys = (content_key(f"{head}{i}{tail}") for i in range(job.simulation.replicates))
-    return sum(points <= stored.get(key, set()) for key in keys)
+    found = [stored[key] for key in keys if key in stored and len(stored[key]) >= _points_of(job)]
+    # Written out only where there may be as many: a billion steps are asked for, too.
+    points = set(Task(job, 0).points) if found else set()
+    return sum(points <= own for own in found)
 
 
 def _estimate(units: list[tuple[Job, int]], workers: int, always: bool = False) -> Estimate:
     """The cost of so many replicates of each cell; calibrated where the sweep is long enough to be worth it."""
-    rough = estimate(units, workers)
+    rough = estimate(units, workers, crowd=crowd())
     if not rough.seconds or (rough.seconds < _SHORT and not always):
         return rough
     longest = max((job for job, count in units if count), key=lambda job: work_of(job).seconds(NOMINAL))
-    return estimate(units, workers, calibrate(longest))
+    return estimate(units, workers, calibrate(longest), crowd())
 
 
 def _announcement(units: int, left: list[Task], workers: int) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.complexity.algorithms import Row, biased_rows, gaussian_rows, rademacher_rows
 from hermite.errors import InputError
+from hermite.exact.effort import purse
 from hermite.exact.plain import plain
 from hermite.expansion import MAX_ORDER, expand
 from hermite.frozen import FrozenReport
@@ -178,6 +179,10 @@ class Hardness(FrozenReport):
         return f"<p>{caption}</p><table><tr>{head}</tr>{body}</table>{warnings}"
 
 
+#: Units of work that all questions of one table share.
+_PURSE = 3_000_000
+
+
 def hardness(
     f: Target | str, d: int | None = None, inputs: str = "gaussian", activation_degree: int | None = None
 ) -> Hardness:
@@ -208,11 +213,12 @@ def hardness(
         raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
     if d is not None and (isinstance(d, bool) or not isinstance(d, int) or not 1 <= d <= MAX_D):
         raise InputError(f"d must be a whole number from 1 to {MAX_D}, not {d!r}")
-    boolean = _walsh(f, required=inputs == "rademacher") if inputs != "biased" else None
-    free = basis_free_staircase(f, activation_degree)
-    one = leap(f)
-    bias = biased_staircase(f) if inputs != "rademacher" else None
-    label = _by_label(f, one, d) if inputs == "gaussian" else _NOT_ASKED
+    with purse(_PURSE):
+        one = leap(f)
+        free = basis_free_staircase(f, activation_degree)
+        label = _by_label(f, one, d) if inputs == "gaussian" else _NOT_ASKED
+        boolean = _walsh(f, required=inputs == "rademacher") if inputs != "biased" else None
+        bias = biased_staircase(f) if inputs != "rademacher" else None
     if inputs == "gaussian":
         rows = label.rows
     else:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 def engine_for(target: Target) -> Any:
     """The engine that answers for ``target``; those of the last few expressions are kept."""
-    return _kept(target) if target.is_symbolic else _made(target)
+    if not target.is_symbolic:
+        return _made(target)
+    from hermite.exact.effort import settle
+
+    engine = _kept(target)
+    settle(("engine", target), getattr(engine, "cost", 0))
+    return engine
 
 
 @lru_cache(maxsize=8)

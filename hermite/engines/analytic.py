@@ -6,6 +6,7 @@ the Gram matrix) that contains its ridge directions, so that its expectation fac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
 from math import factorial
@@ -18,6 +19,7 @@ from hermite.engines.forms import Form, Vector, direction_rows, multiply
 from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import Term, orthogonal_terms
 from hermite.engines.series import Series, indices, line_powers, scales, substituted, times
+from hermite.engines.univariate import Univariate
 from hermite.exact.effort import Exhausted, allowance, paid, spend_once, spent
 from hermite.exact.rows import lower, rational
 from hermite.exact.scalars import Scalar
@@ -46,13 +48,15 @@ class AnalyticEngine:
         self._series: dict[int, tuple[dict[tuple[int, ...], Scalar], int]] = {}
         #: (E f², what it cost)
         self._energy: tuple[Scalar | None, int] | None = None
-        with allowance():
+        with allowance(kept=True):
             try:
                 self.form: Form | None = canonical(target.tree, target.r)
                 self.terms: tuple[Term, ...] = orthogonal_terms(self.form, target.r, target.gram)
                 self._try_integrals()
             except (Undecided, ArithmeticError) as why:
                 self.form, self.terms, self.reason = None, (), str(why)
+            #: What all this cost, in units of :mod:`hermite.exact.effort`.
+            self.cost = spent()
 
     def _try_integrals(self) -> None:
         """One coefficient of every composite function, so that an integral out of reach shows here."""
@@ -103,8 +107,9 @@ class AnalyticEngine:
 
     def _expanded(self, order: int) -> dict[tuple[int, ...], Any]:
         parts: dict[tuple[int, ...], list[Scalar]] = {}
+        lines: _Lines = {}
         for term in self.terms:
-            for alpha, c in _expand_term(term, order, self.r).items():
+            for alpha, c in _expand_term(term, order, self.r, lines).items():
                 parts.setdefault(alpha, []).append(c)
         total = {alpha: Scalar.total(own) for alpha, own in parts.items()}
         return {alpha: c for alpha, c in total.items() if c.is_zero() is not True}
@@ -126,6 +131,7 @@ class AnalyticEngine:
         if not self.decided:
             return False
         groups: dict[Any, Series] = {}
+        lines: _Lines = {}
         for term in self._adapted(space):
             inside = {v for v in term.directions if space.contains(_row(v))}
             outside = [v for v in term.directions if v not in inside]
@@ -143,7 +149,7 @@ class AnalyticEngine:
                 tuple(plane for plane in term.planes if plane.axes[0] not in inside),
             )
             total = groups.setdefault(own, {})
-            for alpha, c in _expand_term(rest, level, self.r).items():
+            for alpha, c in _expand_term(rest, level, self.r, lines).items():
                 total[alpha] = total[alpha] + c if alpha in total else c
         return all(
             c.is_zero() is True for total in groups.values() for alpha, c in total.items() if any(alpha)
@@ -196,18 +202,20 @@ def _row(v: Vector) -> tuple[Any, ...]:
     return tuple(rational(x) for x in v)
 
 
-def _expand_term(term: Term, order: int, r: int) -> Series:
-    """The series of c Π_j H_j(⟨a_j, μ⟩/|a_j|) up to total degree ``order``."""
+#: Series along a direction, and those of functions along it: the terms of a sum share most of them.
+_Lines = dict[Any, Any]
+
+
+def _expand_term(term: Term, order: int, r: int, kept: _Lines) -> Series:
+    """The series of c Π_j H_j(⟨a_j, μ⟩/|a_j|) up to total degree ``order``; ``kept``: what terms share."""
     total: Series = {(0,) * r: term.coefficient}
     table: Series
     for v, u in term.factors:
-        powers = line_powers(v, u.variance, order)
-        table = {}
-        for k in range(order + 1):
-            c = u.coefficient(k)
-            if c.is_zero() is not True:
-                table |= {alpha: c * x for alpha, x in powers[k].items()}
-        total = times(total, table, order)
+        if v not in kept:
+            kept[v] = line_powers(v, u.variance, order)
+        if (v, u) not in kept:
+            kept[v, u] = _along_line(u, kept[v])
+        total = times(total, kept[v, u], order)
     for plane in term.planes:
         sizes = [scales(s, order) for s in plane.variances]
         table = {}
@@ -220,3 +228,13 @@ def _expand_term(term: Term, order: int, r: int) -> Series:
                 table[index] = c
         total = times(total, substituted(table, plane.axes), order)
     return total
+
+
+def _along_line(u: Univariate, powers: Sequence[Series]) -> Series:
+    """Σ_k c_k(u) ⟨v, μ⟩^k/(|v|^k k!), the zeros left out."""
+    table: Series = {}
+    for k, power in enumerate(powers):
+        c = u.coefficient(k)
+        if c.is_zero() is not True:
+            table |= {alpha: c * x for alpha, x in power.items()}
+    return table

@@ -19,6 +19,7 @@ from hermite.engines.mehler import Pair
 from hermite.engines.polar import Plane
 from hermite.engines.quadratic import Metric, inner, orthogonal_to, principal_axes
 from hermite.engines.univariate import ZERO, Factor, Univariate
+from hermite.exact.effort import spend
 from hermite.exact.scalars import Scalar
 
 _NOT_ORTHOGONAL = "a product of functions along directions that are not orthogonal"
@@ -65,7 +66,13 @@ def orthogonal_terms(
         for factors, planes, value in _split(key, r, gram, frame):
             place = (factors, planes)
             total[place] = total[place] + c * value if place in total else c * value
-    return tuple(Term(c, *place) for place, c in total.items() if c.is_zero() is not True)
+    # Equal functions share the table of their coefficients.
+    kinds: dict[Univariate, Univariate] = {}
+    return tuple(
+        Term(c, tuple((v, kinds.setdefault(u, u)) for v, u in factors), planes)
+        for (factors, planes), c in total.items()
+        if c.is_zero() is not True
+    )
 
 
 def _split(
@@ -80,6 +87,8 @@ def _split(
     in_planes = {v for _, directions in pairs for v in directions}
     basis = _complete(list(axes), key, [*(g.direction for g, _ in waves), *frame], r, gram)
     variances = [inner(a, a, gram) for a in basis]
+
+    spend(2 * r * r * len(basis))
 
     def coordinates(v: Vector) -> list[Fraction]:
         """⟨v, u⟩ = Σ_k m_k t_k."""

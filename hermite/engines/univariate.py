@@ -46,6 +46,15 @@ class Univariate:
     quadratic: Scalar
     variance: Fraction
 
+    # Fractions and constants are slow to hash, and functions are looked up often.
+    @cached_property
+    def _hash(self) -> int:
+        own = (self.power, self.thresholds, self.factors, self.tilt, self.quadratic, self.variance)
+        return hash(own)
+
+    def __hash__(self) -> int:
+        return self._hash
+
     @property
     def parity(self) -> str | None:
         """ "even", "odd" or None: a proof that every other coefficient is zero."""

@@ -7,8 +7,10 @@ from typing import Any
 
 import flint
 
-#: Working precision of the balls by which rows are told apart.
-_BITS = 512
+#: Working precision of the balls by which rows are told apart, and of those that floats are made of.
+_BITS, _CLEAR_BITS = 512, 4096
+#: Rows with larger entries are reduced further before they become floats.
+_LARGE = 1000
 
 
 class BallRows:
@@ -55,9 +57,38 @@ def surely_spans(n: int, limit: int, rows: Iterable[Sequence[Any]]) -> bool:
     return any(found.outside(row) and len(found) == limit for row in rows)
 
 
-def ball_of(x: Any) -> flint.arb:
-    """A ball around an exact scalar at the precision at which rows are told apart; a ball is its own."""
+def float_rows(rows: Sequence[Sequence[Any]], pivots: Sequence[int]) -> list[list[float]]:
+    """Reduced rows over their pivots as floats; where entries are large, reduced further by the largest of them."""
+    with flint.ctx.workprec(_CLEAR_BITS):
+        balls = []
+        for p, row in zip(pivots, rows, strict=True):
+            own = [ball_of(x, _CLEAR_BITS) for x in row]
+            balls.append([x / own[p] for x in own])
+        if any(bool(abs(x) > _LARGE) for row in balls for x in row):
+            balls = _reduced_by_largest(balls)
+        return [[float(x.mid()) for x in row] for row in balls]
+
+
+def _reduced_by_largest(rows: list[list[flint.arb]]) -> list[list[flint.arb]]:
+    """Gauss–Jordan elimination, the largest entry that is left as the next pivot: few entries stay large."""
+    left = list(range(len(rows)))
+    while left:
+        places = [(i, j) for i in left for j, x in enumerate(rows[i]) if not x.contains(0)]
+        i, j = max(places, key=lambda place: abs(rows[place[0]][place[1]]).log().mid())
+        lead = rows[i][j]
+        rows[i] = [x / lead for x in rows[i]]
+        for k in range(len(rows)):
+            if k != i:
+                factor = rows[k][j]
+                rows[k] = [x - factor * y for x, y in zip(rows[k], rows[i], strict=True)]
+                rows[k][j] = flint.arb(0)
+        left.remove(i)
+    return rows
+
+
+def ball_of(x: Any, bits: int = _BITS) -> flint.arb:
+    """A ball around an exact scalar, at the precision at which rows are told apart if not another; a ball is its own."""
     if isinstance(x, flint.arb):
         return x
     own = getattr(x, "ball", None)
-    return flint.arb(x) if own is None else own(_BITS)
+    return flint.arb(x) if own is None else own(bits)

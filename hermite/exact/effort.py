@@ -3,7 +3,7 @@
 What is hard to foresee (integrals, products of exact constants, balls of thousands of bits) is counted as it is done, in
 units of about a microsecond. A question has an allowance; beyond it every further piece of work raises :class:`Exhausted`, and
 the answer is "undecided", with that reason. Results that are kept remember what they cost and charge it once a question, so that
-an answer does not depend on what was asked before.
+an answer does not depend on what was asked before. A command that asks many questions gives them one purse.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hermite.exact.undecided import Undecided
 
 #: Units of one question.
-ALLOWANCE = 1_000_000
+ALLOWANCE = 1_500_000
 
 
 class Exhausted(Undecided):
@@ -30,20 +30,52 @@ class _Account:
     paid: set[Hashable] = field(default_factory=set)
 
 
+@dataclass
+class _Purse:
+    left: int
+    paid: set[Hashable] = field(default_factory=set)
+
+
 _ACCOUNT: ContextVar[_Account | None] = ContextVar("account", default=None)
+_PURSE: ContextVar[_Purse | None] = ContextVar("purse", default=None)
 
 
 @contextmanager
-def allowance(units: int = ALLOWANCE, *, fresh: bool = True) -> Iterator[None]:
-    """Work inside may cost ``units``; without ``fresh`` an allowance that is open already goes on."""
+def purse(units: int) -> Iterator[None]:
+    """The questions inside share ``units``: what is left bounds the allowance of the next."""
+    token = _PURSE.set(_Purse(units))
+    try:
+        yield
+    finally:
+        _PURSE.reset(token)
+
+
+def settle(what: Hashable, units: int) -> None:
+    """Take the cost of something kept, made in a ``kept`` allowance of its own, from the purse: once a purse."""
+    shared = _PURSE.get()
+    if shared is not None and what not in shared.paid:
+        shared.paid.add(what)
+        shared.left = max(shared.left - units, 0)
+
+
+@contextmanager
+def allowance(units: int = ALLOWANCE, *, fresh: bool = True, kept: bool = False) -> Iterator[None]:
+    """Work inside may cost ``units``; without ``fresh`` an allowance that is open already goes on.
+
+    ``kept``: what is made does not depend on who asks; its cost is settled wherever it is used.
+    """
     if not fresh and _ACCOUNT.get() is not None:
         yield
         return
-    token = _ACCOUNT.set(_Account(units))
+    shared = None if kept else _PURSE.get()
+    account = _Account(units if shared is None else min(units, shared.left))
+    token = _ACCOUNT.set(account)
     try:
         yield
     finally:
         _ACCOUNT.reset(token)
+        if shared is not None:
+            shared.left = max(shared.left - account.spent, 0)
 
 
 def spend(units: int) -> None:

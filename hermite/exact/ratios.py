@@ -15,29 +15,40 @@ from typing import Any
 
 import flint
 
+from hermite.exact.effort import spend
 from hermite.exact.scalars import Atom, Scalar, is_root, radicand
 
 #: Most monomials of a row, and of a quotient, on which divisors are looked for.
 MAX_TERMS = 600
+#: Largest exponent of a generator: FLINT's greatest common divisors of larger ones do not divide.
+_MAX_EXPONENT = 2**40
 
 
 class Ring:
-    """Q[atoms, e^(1/m)] for the atoms and exponents of some constants."""
+    """Q[atoms, e^g] for the atoms of some constants and the greatest common divisor g of their exponents of e."""
 
     def __init__(self, constants: Sequence[Scalar]) -> None:
         places = [place for c in constants for place in c.terms]
         self.atoms: list[Atom] = sorted({atom for _, key in places for atom, _ in key})
-        self.unit = lcm(1, *(Fraction(q).denominator for q, _ in places))
+        powers = [Fraction(q) for q, _ in places]
+        below = lcm(1, *(q.denominator for q in powers))
+        #: g: huge exponents, as of exp(-10^40), are small multiples of it.
+        self.step = Fraction(gcd(*(int(q * below) for q in powers)) or 1, below)
         self.column = {atom: i for i, atom in enumerate(self.atoms)}
         self.context = flint.fmpq_mpoly_ctx.get([f"a{i}" for i in range(len(self.atoms) + 1)], "lex")
         exponents = [self._exponents(place) for place in places]
         #: What all exponents are shifted by: a common monomial.
         self.shift = [min([0, *column]) for column in zip(*exponents, strict=True)] if exponents else []
+        largest = max(
+            (k - low for row in exponents for k, low in zip(row, self.shift, strict=True)), default=0
+        )
+        #: Whether all exponents are within reach of greatest common divisors.
+        self.fits = largest <= _MAX_EXPONENT
 
     def _exponents(self, place: Any) -> list[int]:
         q, key = place
         out = [0] * (len(self.atoms) + 1)
-        out[-1] = int(q * self.unit)
+        out[-1] = int(q / self.step)
         for atom, k in key:
             out[self.column[atom]] = k
         return out
@@ -55,7 +66,7 @@ class Ring:
         terms: dict[Any, Any] = {}
         for exponents, x in polynomial.to_dict().items():
             *own, e = (int(k) for k in exponents)
-            q = Fraction(e, self.unit)
+            q = e * self.step
             key = tuple((atom, k) for atom, k in zip(self.atoms, own, strict=True) if k)
             terms[(q.numerator if q.denominator == 1 else q, key)] = x
         return Scalar(terms)
@@ -70,8 +81,10 @@ def without_common_factor(row: Sequence[Scalar]) -> tuple[Scalar, ...]:
     if sum(len(x.terms) for x in row) > MAX_TERMS:
         return tuple(row)
     ring = Ring(row)
+    if not ring.fits:
+        return tuple(row)
     polynomials = [ring.polynomial(x) for x in row]
-    common = reduce(lambda a, b: a.gcd(b), polynomials)
+    common = reduce(lambda a, b: _gcd(a, b), polynomials)
     if common == 0:
         return tuple(row)
     return tuple(ring.scalar(p / common) for p in polynomials)
@@ -88,13 +101,11 @@ def quotient(x: Scalar, y: Scalar) -> tuple[Scalar, Scalar] | None:
             return None
         x, y = x * conjugate, y * conjugate
     ring = Ring((x, y))
-    top, bottom = ring.polynomial(x), ring.polynomial(y)
-    common = reduce(lambda a, b: a.gcd(b), _parts(ring, top), bottom)
-    try:
-        top, bottom = top / common, bottom / common
-    except (ArithmeticError, ValueError):
-        # Exponents beyond 64 bits: FLINT's greatest common divisor does not divide.
+    if not ring.fits:
         return None
+    top, bottom = ring.polynomial(x), ring.polynomial(y)
+    common = reduce(lambda a, b: _gcd(a, b), _parts(ring, top), bottom)
+    top, bottom = top / common, bottom / common
     unit = _content(bottom)
     return ring.scalar(top / unit), ring.scalar(bottom / unit)
 
@@ -109,6 +120,14 @@ def quotients(row: Sequence[Scalar], lead: Scalar) -> tuple[Scalar, ...] | None:
             return None
         out.append(pair[0] * inverse)
     return tuple(out)
+
+
+def _gcd(a: Any, b: Any) -> Any:
+    """The greatest common divisor, its work counted by terms and by length of the coefficients."""
+    if a and b:
+        words = max(int(x.leading_coefficient().height_bits()) // 64 for x in (a, b))
+        spend(10 + len(a) * len(b) * (1 + words))
+    return a.gcd(b)
 
 
 def _parts(ring: Ring, p: Any) -> list[Any]:

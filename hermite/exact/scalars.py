@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from math import isqrt
@@ -32,16 +31,24 @@ MAX_PRODUCTS = 2_000
 _FACTORED_BITS, _TRIAL_PRIMES = 110, 2_000
 
 
-@dataclass(frozen=True, order=True)
-class Atom:
-    """A constant that is not rational; equal names are equal constants.
+class Atom(str):
+    """A constant that is not rational: its name, by which it is compared and hashed millions of times.
 
     ``enclose`` returns a ball (``flint.arb``) at the working precision; ``symbol`` a SymPy object.
     """
 
-    name: str
-    enclose: Callable[[], flint.arb] = field(compare=False, repr=False)
-    symbol: Callable[[], Any] = field(compare=False, repr=False)
+    __slots__ = ("enclose", "symbol")
+    enclose: Callable[[], flint.arb]
+    symbol: Callable[[], Any]
+
+    def __new__(cls, name: str, enclose: Callable[[], flint.arb], symbol: Callable[[], Any]) -> Atom:
+        self = super().__new__(cls, name)
+        self.enclose, self.symbol = enclose, symbol
+        return self
+
+    @property
+    def name(self) -> str:
+        return str.__str__(self)
 
 
 #: ((atom, exponent), …), sorted by name.
@@ -99,7 +106,7 @@ class Scalar:
         """The sum of many constants in one pass."""
         terms: dict[Place, flint.fmpq] = {}
         for part in parts:
-            spend(len(part._terms))
+            spend(2 + len(part._terms))
             for place, c in part._terms.items():
                 terms[place] = terms[place] + c if place in terms else c
         return cls(terms)
@@ -164,12 +171,14 @@ class Scalar:
     def __mul__(self, other: Any) -> Scalar:
         right = Scalar.of(other)._terms
         if len(right) == 1 and _UNIT in right:
+            spend(2 + len(self._terms))
             factor = right[_UNIT]
             return self if factor == 1 else Scalar({place: c * factor for place, c in self._terms.items()})
         if len(self._terms) == 1 and _UNIT in self._terms:
+            spend(2 + len(right))
             factor = self._terms[_UNIT]
             return Scalar({place: c * factor for place, c in right.items()})
-        spend(2 * len(self._terms) * len(right))
+        spend(4 + 3 * len(self._terms) * len(right) * (1 + _words(self._terms) + _words(right)))
         if len(self._terms) * len(right) > MAX_PRODUCTS:
             return Scalar.atom(_product_atom(self, Scalar.of(other)))
         terms: dict[Place, flint.fmpq] = {}
@@ -362,6 +371,11 @@ def shortened(text: str, length: int = 120) -> str:
 def _exponent(q: Fraction | int) -> Fraction | int:
     """``q`` as an integer if it is one: integers hash much faster, and nearly all are 0."""
     return q.numerator if q.denominator == 1 else q
+
+
+def _words(terms: dict[Place, flint.fmpq]) -> int:
+    """Length of the first coefficient, in words."""
+    return int(next(iter(terms.values())).height_bits()) // 64 if terms else 0
 
 
 def _fmpq(value: Any) -> flint.fmpq:

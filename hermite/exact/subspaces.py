@@ -13,7 +13,7 @@ from typing import Any
 
 import flint
 
-from hermite.exact.ball_rows import BallRows
+from hermite.exact.ball_rows import BallRows, float_rows
 from hermite.exact.rows import (
     Row,
     components,
@@ -21,7 +21,6 @@ from hermite.exact.rows import (
     lower,
     normalised,
     ratio_text,
-    sharp,
     vanishes,
     zero_like,
 )
@@ -237,11 +236,11 @@ class Span:
         return [[ratio_text(x, rows[p][p]) for x in rows[p]] for p in self.pivots]
 
     def floats(self) -> list[list[float]]:
-        """The rows of :meth:`strings` as floats."""
-        return [
-            [float((sharp(x) / sharp(row[p])).mid()) for x in row]
-            for p, row in zip(self.pivots, self.rows, strict=True)
-        ]
+        """The rows of :meth:`strings` as floats; rows of larger entries are reduced further, by the largest of them.
+
+        (1, 0, 1e300) and (0, 1, 1e300) are one direction in floats: (1, -1, 0) and (0, 1e-300, 1) are two.
+        """
+        return float_rows(self.rows, self.pivots)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Span) and self.dim == other.dim and self.includes(other)

@@ -57,12 +57,7 @@ class Staircase(FrozenReport):
 
         frame = np.eye(self.r) if self.cholesky is None else self.cholesky()
         matrices = [np.asarray(rows, dtype=float).reshape(len(rows), self.r) for rows in self.coordinates]
-        # A ratio beyond the floats is a direction of its own.
-        matrices = [
-            np.where(np.isinf(m).any(axis=1, keepdims=True), np.where(np.isinf(m), np.sign(m), 0.0), m)
-            for m in matrices
-        ]
-        if any(np.isnan(m).any() for m in matrices):
+        if not all(np.isfinite(m).all() for m in matrices):
             raise InputError("a learned space has coordinates that floats do not hold; scale the target")
         return tuple(np.linalg.qr((matrix @ frame).T)[0].T for matrix in matrices)
 

@@ -23,7 +23,7 @@ from math import comb
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
-from hermite.exact.effort import allowance
+from hermite.exact.effort import allowance, spend
 from hermite.exact.rows import lower, rational
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
@@ -248,6 +248,7 @@ class _Climb:
 
     def times(self, a: Series, b: Series) -> Series:
         out: Series = [0] * self.length
+        spend(2 + self.length * self.length // 4)
         for i, x in enumerate(a):
             # "x != 0" is false of a ball around 0 as well, which must be kept.
             if x == 0:
@@ -307,18 +308,26 @@ class _Climb:
         return [[column[i] for column in columns] for i in range(self.heat.r)]
 
     def _independent(self, rows: list[list[Series]]) -> bool:
+        used = [j for j in range(self.heat.r) if any(x != 0 for row in rows for x in row[j])]
+        kept: dict[tuple[int, ...], Series] = {}
         return any(
-            any(x != 0 and not x.contains(0) for x in self._minor(rows, places))
-            for places in combinations(range(self.heat.r), len(rows))
+            any(x != 0 and not x.contains(0) for x in self._minor(rows, places, kept))
+            for places in combinations(used, len(rows))
         )
 
-    def _minor(self, rows: list[list[Series]], places: tuple[int, ...]) -> Series:
-        """The determinant of some columns, expanded along the first row."""
-        if len(rows) == 1:
+    def _minor(
+        self, rows: list[list[Series]], places: tuple[int, ...], kept: dict[tuple[int, ...], Series]
+    ) -> Series:
+        """The determinant of some columns of the first rows, expanded along the last of them; smaller ones are ``kept``."""
+        if len(places) == 1:
             return rows[0][places[0]]
-        total: Series = [0] * self.length
-        for k, place in enumerate(places):
-            rest = self._minor(rows[1:], (*places[:k], *places[k + 1 :]))
-            sign = -1 if k % 2 else 1
-            total = [x + sign * y for x, y in zip(total, self.times(rows[0][place], rest), strict=True)]
-        return total
+        if places not in kept:
+            total: Series = [0] * self.length
+            last = rows[len(places) - 1]
+            for k, place in enumerate(places):
+                rest = self._minor(rows, (*places[:k], *places[k + 1 :]), kept)
+                sign = -1 if (len(places) - 1 - k) % 2 else 1
+                product = self.times(last[place], rest)
+                total = [x + sign * y for x, y in zip(total, product, strict=True)]
+            kept[places] = total
+        return kept[places]

@@ -103,3 +103,11 @@ def test_rational_and_irrational_rows_span_what_they_span_in_any_order() -> None
 
 def test_a_negative_sum_keeps_its_sign_in_print() -> None:
     assert "span{z1 + (-1 + sqrt(2))*z2}" in repr(leap(Target("relu(z1)*relu(z1+z2)")))
+
+
+def test_quotients_of_powers_of_e_beyond_machine_words_are_reduced_or_left() -> None:
+    huge = Scalar.exp(Fraction(2) ** 400)
+    top, bottom = (huge + 1) * (huge - 2), (huge + 1) * 3
+    assert quotient(top, bottom) == ((huge - 2) * Fraction(1, 3), Scalar.of(1))
+    # With e itself the exponents have no common measure that fits: nothing is reduced, and nothing breaks.
+    assert quotient(top * Scalar.exp(Fraction(1)) + 1, bottom) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import flint
 import numpy as np
@@ -57,3 +58,24 @@ def test_an_undecided_pivot_is_not_guessed() -> None:
         _ = line.rows
     with pytest.raises(Undecided, match="unknown"):
         Span(2, [[unknown, unknown]])
+
+
+@pytest.mark.parametrize(
+    ("rows", "frame"),
+    [
+        ([[1, 0, 10**300], [0, 1, 10**300]], [[1, -1, 0], [0, 0, 1]]),
+        ([[1, 0, 10**390], [0, 1, 3 * 10**390]], [[3, -1, 0], [0, 0, 1]]),
+        ([[1, 10**390]], [[0, 1]]),
+        ([[1, 0, 2], [0, 1, 3]], [[1, 0, 2], [0, 1, 3]]),
+    ],
+)
+def test_rows_of_huge_entries_span_in_floats_what_they_span(
+    rows: list[list[int]], frame: list[list[int]]
+) -> None:
+    space = np.linalg.qr(np.array(Span(len(rows[0]), [fractions(row) for row in rows]).floats()).T)[0]
+    wanted = np.linalg.qr(np.array(frame, float).T)[0]
+    np.testing.assert_allclose(space @ space.T, wanted @ wanted.T, atol=1e-15)
+
+
+def fractions(row: list[int]) -> list[Any]:
+    return [rational(x) for x in row]
