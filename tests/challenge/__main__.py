@@ -6,7 +6,9 @@ import argparse
 import secrets
 from pathlib import Path
 
-from .running import run
+from .drawing import draw
+from .measuring import measured
+from .running import Outcome, run
 from .summary import draw_figure, lines, page
 
 
@@ -18,27 +20,47 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=16, help="networks in the first block of a setting")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("challenge"), help="stores and outcomes")
+    parser.add_argument("--simulate", action="store_true", help="simulate only: predictions can follow")
+    parser.add_argument("--again", action="store_true", help="make predictions anew; simulations are kept")
     parser.add_argument(
         "--page", type=Path, default=None, help="write the page (Markdown) and its figure (PNG) here"
     )
     given = parser.parse_args()
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
+    if given.simulate:
+        settings = [draw(seed, index) for index in range(given.start, given.start + given.count)]
+        for m in measured(settings, given.folder, given.replicates, given.workers):
+            print(
+                f"{m.index:4d}  {m.mean:.5g} ± {100 * m.sem / m.mean:.2f} %  {m.replicates} networks",
+                flush=True,
+            )
+        return
     outcomes = []
-    for o in run(seed, given.count, given.folder, given.replicates, given.workers, given.start):
+    for o in run(
+        seed,
+        given.count,
+        given.folder,
+        start=given.start,
+        replicates=given.replicates,
+        workers=given.workers,
+        again=given.again,
+    ):
         outcomes.append(o)
-        told = "refused" if o.deviation is None else f"{100 * o.deviation:+6.2f} %"
-        stated = "-" if o.stated is None else f"{100 * o.stated:.2f} %"
-        mark = "" if o.within or o.covered or o.deviation is None else "  outside"
-        print(
-            f"{o.index:4d}  {told} ± {100 * o.sem / o.measured:.2f} %  stated {stated}{mark}  {o.setting}",
-            flush=True,
-        )
+        print(_line(o), flush=True)
     print("\n".join(lines(outcomes)))
     if given.page is not None:
         figure = given.page.with_suffix(".png")
         given.page.write_text(page(outcomes, seed, figure.name), encoding="utf-8")
         draw_figure(outcomes).savefig(figure, dpi=150)
+
+
+def _line(o: Outcome) -> str:
+    stated = o.prediction.stated
+    told = f"{100 * o.deviation:+6.2f} %" if o.answered else "refused"
+    own = "-" if stated is None else f"{100 * stated:.2f} %"
+    mark = "  outside" if o.answered and not (o.within or o.covered) else ""
+    return f"{o.setting.index:4d}  {told} ± {100 * o.sem:.2f} %  stated {own}{mark}  {o.setting.sentence}"
 
 
 if __name__ == "__main__":

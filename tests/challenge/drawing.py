@@ -69,11 +69,31 @@ class Setting:
         """What the deviation is sorted by."""
         return self.kind if self.kind != "ridge" else f"{self.training.steps} steps"
 
+    @property
+    def work(self) -> float:
+        """About how many multiplications the batches and the fit of one network take; few where overlaps stand for d."""
+        if self.method == "reduced":
+            return 0.0
+        network, training, ridge, d = self.network, self.training, self.ridge, self.d
+        width = network.width if isinstance(network.width, int) else ridge.p(d, network.is_symmetric)
+        return (training.steps * training.n(d) + ridge.n2(d)) * width * (d + width)
+
+    @property
+    def sentence(self) -> str:
+        """The setting in words."""
+        network, training, ridge = self.network, self.training, self.ridge
+        readout = network.readout if isinstance(network.readout, str) else "four atoms"
+        return (
+            f"{self.target.text}, noise {self.target.noise:g}; {network.activation}, {readout}, {network.initialisation}, "
+            f"width {network.width}; {training.steps} steps, alpha {training.alpha:g}, eta {training.eta:g}; "
+            f"ridge {ridge.alpha:g}, {ridge.beta:g}, {ridge.lam:g}; d = {self.d}"
+        )
+
 
 def draw(seed: int, index: int) -> Setting:
     """Setting ``index`` of the challenge ``seed``; independent of all others."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, index)))
-    names, shares = zip(*KINDS, strict=True)
+    names, shares = [name for name, _ in KINDS], [share for _, share in KINDS]
     return _DRAWN[str(rng.choice(names, p=shares))](rng, seed, index)
 
 

@@ -1,148 +1,118 @@
-"""Each setting predicted, then simulated until its standard error is small; outcomes are kept, line by line."""
+"""Each setting predicted as a user gets it by default, and set beside its simulation; answers are kept, line by line."""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
-from asymptotics import Experiment, Simulation, risk, sweep
-from asymptotics.results import Risk
+from asymptotics import risk
 from hermite.errors import GiantstepError
 
 from .drawing import Setting, draw
+from .measuring import Measured, measured
 
-#: Accuracy that is asked of the prediction, and the standard error at which a simulation is good enough, both relative.
-ACCURACY, ENOUGH = 0.01, 0.004
+
+@dataclass(frozen=True)
+class Predicted:
+    """One answer.
+
+    ``test_error``  label noise included; None where no theory answers: then ``refusal`` says why
+    ``stated``      the prediction's own relative error; None if it states none
+    ``level``       the theory that answered
+    """
+
+    index: int
+    test_error: float | None
+    stated: float | None
+    level: str
+    refusal: str
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One setting, answered or not.
+    """One setting, its prediction and its simulation."""
 
-    ``predicted``  test error (label noise included), None where no theory answers: then ``refusal`` says why
-    ``stated``     the prediction's own relative error; None if it states none
-    ``measured``, ``sem``  mean test error of ``replicates`` networks and its standard error
-    """
-
-    index: int
-    stage: str
-    level: str
-    setting: str
-    predicted: float | None
-    stated: float | None
-    refusal: str
-    measured: float
-    sem: float
-    replicates: int
+    setting: Setting
+    prediction: Predicted
+    simulation: Measured
 
     @property
-    def deviation(self) -> float | None:
-        """(predicted − measured)/measured."""
-        return None if self.predicted is None else (self.predicted - self.measured) / self.measured
+    def answered(self) -> bool:
+        """Whether some theory gave a number."""
+        return self.prediction.test_error is not None
 
     @property
-    def allowance(self) -> float:
-        """Two standard errors of the simulation, relative."""
-        return 2 * self.sem / self.measured
+    def deviation(self) -> float:
+        """(predicted − measured)/measured; nan without a prediction."""
+        predicted = self.prediction.test_error
+        return float("nan") if predicted is None else predicted / self.simulation.mean - 1
+
+    @property
+    def sem(self) -> float:
+        """Standard error of the simulation, relative."""
+        return self.simulation.sem / self.simulation.mean
 
     @property
     def within(self) -> bool:
         """Whether the prediction is within 1 % + 2 s.e."""
-        return self.deviation is not None and abs(self.deviation) <= 0.01 + self.allowance
+        return abs(self.deviation) <= 0.01 + 2 * self.sem
 
     @property
     def covered(self) -> bool:
         """Whether the stated error, with 2 s.e. of the simulation, covers the deviation."""
-        if self.deviation is None or self.stated is None:
-            return False
-        return abs(self.deviation) <= self.stated + self.allowance
+        stated = self.prediction.stated
+        return stated is not None and abs(self.deviation) <= stated + 2 * self.sem
 
 
-def predict(setting: Setting) -> tuple[Risk | None, str]:
-    """The prediction that a user gets by default, and the sentence where there is none."""
-    training = setting.training
+def predict(setting: Setting) -> Predicted:
+    """The prediction that a user gets by default, or the sentence where there is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            many = setting.kind == "ridge" and training.steps
-            accuracy = ACCURACY if many else None
-            return risk(setting.target, setting.network, training, setting.ridge, accuracy=accuracy), ""
+            found = risk(setting.target, setting.network, setting.training, setting.ridge)
     except GiantstepError as error:
-        return None, str(error)
+        return Predicted(setting.index, None, None, "-", str(error))
+    return Predicted(setting.index, found.test_error, found.error.total, found.solver, "")
 
 
-def measure(setting: Setting, folder: Path, replicates: int, workers: int) -> tuple[float, float, int]:
-    """Mean, standard error and number of runs, in blocks of ``replicates`` until the error is small (at most 16 blocks)."""
-    runs, mean, sem = 0, float("nan"), float("inf")
-    while runs < 16 * replicates and not sem < ENOUGH * mean:
-        runs = 2 * runs if runs else replicates
-        plan = Simulation(
-            method=setting.method,
-            d=setting.d,
-            replicates=runs,
-            test_samples=5_000,
-            seed=setting.seed,
-            memory="200 MB",
-        )
-        experiment = Experiment(
-            setting.target,
-            setting.network,
-            (setting.training,),
-            (replace(setting.ridge, level="auto"),),
-            (plan,),
-        )
-        # Settings are replicated in blocks: what is stored is not computed again.
-        table = sweep(experiment, folder / f"{setting.seed}-{setting.index}.sqlite", workers=workers)
-        errors = np.array([row["test_error"] for row in table.rows])
-        mean, sem = float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(len(errors)))
-    return mean, sem, runs
+def predicted(settings: Sequence[Setting], folder: Path, again: bool = False) -> Iterator[Predicted]:
+    """Predictions of settings of one seed; those in ``folder`` are read, unless ``again``."""
+    folder.mkdir(exist_ok=True, parents=True)
+    kept = folder / f"{settings[0].seed}.predicted.jsonl"
+    known: dict[int, Predicted] = {}
+    if again:
+        kept.unlink(missing_ok=True)
+    elif kept.exists():
+        rows = map(json.loads, kept.read_text(encoding="utf-8").splitlines())
+        known = {row["index"]: Predicted(**row) for row in rows}
+    for setting in settings:
+        if setting.index not in known:
+            known[setting.index] = predict(setting)
+            with kept.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(asdict(known[setting.index])) + "\n")
+        yield known[setting.index]
 
 
 def run(
-    seed: int, count: int, folder: Path, replicates: int = 16, workers: int = 1, start: int = 0
+    seed: int,
+    count: int,
+    folder: Path,
+    *,
+    start: int = 0,
+    replicates: int = 16,
+    workers: int = 1,
+    again: bool = False,
 ) -> Iterator[Outcome]:
-    """The outcomes of settings ``start`` .. ``start + count − 1``; those in ``folder`` are read, not made again."""
-    folder.mkdir(exist_ok=True)
-    kept = folder / f"{seed}.jsonl"
-    lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
-    known = {row["index"]: Outcome(**row) for row in map(json.loads, lines)}
-    for index in range(start, start + count):
-        if index not in known:
-            known[index] = outcome(draw(seed, index), folder, replicates, workers)
-            with kept.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(asdict(known[index])) + "\n")
-        yield known[index]
+    """The outcomes of settings ``start`` .. ``start + count − 1``; what ``folder`` holds is read, not made again.
 
-
-def outcome(setting: Setting, folder: Path, replicates: int, workers: int) -> Outcome:
-    """One setting from prediction to verdict."""
-    found, refusal = predict(setting)
-    mean, sem, runs = measure(setting, folder, replicates, workers)
-    budget = getattr(found, "error", None)
-    return Outcome(
-        index=setting.index,
-        stage=setting.stage,
-        level="-" if found is None else found.solver,
-        setting=_sentence(setting),
-        predicted=None if found is None else found.test_error,
-        stated=None if budget is None else budget.total,
-        refusal=refusal,
-        measured=mean,
-        sem=sem,
-        replicates=runs,
-    )
-
-
-def _sentence(s: Setting) -> str:
-    readout = s.network.readout if isinstance(s.network.readout, str) else "four atoms"
-    t, ridge = s.training, s.ridge
-    return (
-        f"{s.target.text}, noise {s.target.noise:g}; {s.network.activation}, {readout}, {s.network.initialisation}, "
-        f"width {s.network.width}; T = {t.steps}, alpha {t.alpha:g}, eta {t.eta:g}; "
-        f"ridge {ridge.alpha:g}, {ridge.beta:g}, {ridge.lam:g}; d = {s.d}"
-    )
+    ``again``: predictions are made anew (the theory has changed), simulations are not.
+    """
+    settings = [draw(seed, index) for index in range(start, start + count)]
+    simulations = measured(settings, folder, replicates, workers)
+    for setting, prediction, simulation in zip(
+        settings, predicted(settings, folder, again), simulations, strict=True
+    ):
+        yield Outcome(setting, prediction, simulation)

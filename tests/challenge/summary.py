@@ -24,15 +24,20 @@ def share(hits: Sequence[bool]) -> float:
 
 def answered(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The settings for which some theory gave a number."""
-    return [o for o in outcomes if o.predicted is not None]
+    return [o for o in outcomes if o.answered]
 
 
 def lines(outcomes: Sequence[Outcome]) -> list[str]:
     """The shares in sentences."""
     told = answered(outcomes)
-    stated = [o for o in told if o.stated is not None]
+    stated = [o for o in told if o.prediction.stated is not None]
+    size = 100 * np.array([abs(o.deviation) for o in told])
+    own = 100 * np.array([o.prediction.stated for o in stated], float)
+    sem = 100 * np.array([o.sem for o in told])
     return [
-        f"{len(outcomes)} settings, {len(told)} answered ({share([o.predicted is not None for o in outcomes]):.0%}).",
+        f"{len(outcomes)} settings, {len(told)} answered ({share([o.answered for o in outcomes]):.0%}).",
+        f"Median deviation {np.median(size):.2g} %, median stated error {np.median(own):.2g} %, median standard error of the "
+        f"simulation {np.median(sem):.2g} %.",
         f"Within 1 % + 2 s.e.: {share([o.within for o in told]):.1%} of the answers.",
         f"Within 1 % + 2 s.e. or inside the stated error: {share([o.within or o.covered for o in told]):.1%} "
         f"(mark {WITHIN_OR_STATED:.0%}).",
@@ -47,11 +52,11 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
         "| stage | theory | settings | median deviation | 90 % of them below | largest | median stated error | covered |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    groups = sorted({(o.stage, o.level) for o in answered(outcomes)})
+    groups = sorted({_group(o) for o in answered(outcomes)})
     for stage, level in groups:
-        own = [o for o in answered(outcomes) if (o.stage, o.level) == (stage, level)]
-        size = 100 * np.abs([o.deviation for o in own if o.deviation is not None])
-        stated = [100 * o.stated for o in own if o.stated is not None]
+        own = [o for o in answered(outcomes) if _group(o) == (stage, level)]
+        size = 100 * np.abs([o.deviation for o in own])
+        stated = [100 * o.prediction.stated for o in own if o.prediction.stated is not None]
         median = f"{np.median(stated):.2g} %" if stated else "-"
         rows.append(
             f"| {stage} | {level} | {len(own)} | {np.median(size):.2g} % | {np.quantile(size, 0.9):.2g} % "
@@ -60,16 +65,20 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     return rows
 
 
+def _group(o: Outcome) -> tuple[str, str]:
+    return o.setting.stage, o.prediction.level
+
+
 def refusals(outcomes: Sequence[Outcome]) -> list[str]:
     """The sentences of the settings that no theory covers, and how often each was met."""
-    sentences = [o.refusal for o in outcomes if o.predicted is None]
+    sentences = [o.prediction.refusal for o in outcomes if not o.answered]
     return [f"- {sentences.count(text)} × {text}" for text in dict.fromkeys(sentences)]
 
 
 def page(outcomes: Sequence[Outcome], seed: int, figure: str) -> str:
     """The documentation page of one run."""
     worst = sorted(
-        (o for o in answered(outcomes) if not (o.within or o.covered)), key=lambda o: -abs(o.deviation or 0.0)
+        (o for o in answered(outcomes) if not (o.within or o.covered)), key=lambda o: -abs(o.deviation)
     )
     return "\n".join(
         [
@@ -100,8 +109,8 @@ def page(outcomes: Sequence[Outcome], seed: int, figure: str) -> str:
 
 
 def _outside(o: Outcome) -> str:
-    percent = 100 / o.measured
-    return f"- {100 * (o.deviation or 0.0):+.1f} % ± {percent * o.sem:.1f} %: {o.setting}"
+    own = f"stated {100 * (o.prediction.stated or 0.0):.1f} %; {o.prediction.level}"
+    return f"- {100 * o.deviation:+.1f} % ± {100 * o.sem:.1f} % ({own}): {o.setting.sentence}"
 
 
 def draw_figure(outcomes: Sequence[Outcome]) -> Figure:
@@ -111,13 +120,13 @@ def draw_figure(outcomes: Sequence[Outcome]) -> Figure:
     figure = Figure(figsize=(5.2, 4.2), layout="constrained")
     ax = figure.subplots()
     markers = "os^Dv<>P"
-    told = [o for o in answered(outcomes) if o.stated and o.deviation is not None]
-    for marker, stage in zip(markers, sorted({o.stage for o in told}), strict=False):
-        own = [o for o in told if o.stage == stage]
+    told = [o for o in answered(outcomes) if o.prediction.stated]
+    for marker, stage in zip(markers, sorted({o.setting.stage for o in told}), strict=False):
+        own = [o for o in told if o.setting.stage == stage]
         ax.errorbar(
-            [100 * (o.stated or 0.0) for o in own],
-            [max(100 * abs(o.deviation or 0.0), 1e-3) for o in own],
-            yerr=[100 * o.sem / o.measured for o in own],
+            [100 * (o.prediction.stated or 0.0) for o in own],
+            [max(100 * abs(o.deviation), 1e-3) for o in own],
+            yerr=[100 * o.sem for o in own],
             fmt=marker,
             ms=4,
             lw=0.7,
