@@ -149,6 +149,14 @@ class GaussianAverages:
         slope: Array = self._moment(m, s, "value", 1) / np.asarray(s, float)
         return slope
 
+    def S2_distribution(self, m: npt.ArrayLike, s: npt.ArrayLike) -> Array:
+        """E[σ(h)(ζ² − 1)]/s²: S2 if σ is continuous, with what its jumps contribute if it is not; s > 0."""
+        if self.gauss_error is not None:
+            return self.S2(m, s)
+        bent = self._moment(m, s, "value", 2) - self._moment(m, s, "value", 0)
+        curvature: Array = bent / np.square(np.asarray(s, float))
+        return curvature
+
     def _moment(self, m: npt.ArrayLike, s: npt.ArrayLike, kind: str, power: int) -> Array:
         mean, scale = np.broadcast_arrays(np.asarray(m, float), np.asarray(s, float))
         if not np.all(np.isfinite(mean)) or not np.all(np.isfinite(scale)):

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, Status
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
-from asymptotics.generalisation.spiked.linear_sector import pseudo_inverse
+from asymptotics.generalisation.spiked.first_moments import pseudo_inverse
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from hermite.errors import ConvergenceError, InputError
 

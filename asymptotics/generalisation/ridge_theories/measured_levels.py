@@ -11,6 +11,7 @@ from asymptotics.generalisation.ridge_theories.trained_levels import (
     AfterSteps,
     LevelE,
     layer_of,
+    left_out_by,
     solve_level,
     units_of,
 )
@@ -115,7 +116,7 @@ class Auto(MeasuredLevel):
         errors = solve_level(setting, Level.E, throw)
         bulk, norm, measured = corrections_of(setting, errors)
         if not (bulk.is_one and norm.is_one):
-            size = left_out(setting, layer_of(setting), errors.common[0]) + min(bulk.size + norm.size, 10.0)
+            size = left_out_by(setting, errors) + min(bulk.size + norm.size, 10.0)
             surety = Surety(Validity.APPROXIMATE, f"{measured}: no correction, and not used.", size)
             return self.solved(setting, errors, surety, _solver(Level.E))
         level = min((Level.E, Level.E_PLUS, Level.EN_PLUS), key=lambda one: max(_sizes(one, bulk, norm)))
@@ -140,7 +141,7 @@ def _corrected(
     test, train = errors.test, errors.train
     for correction in used:
         test, train = test * (1 + correction.test), train * (1 + correction.train)
-    size = left_out(setting, layer_of(setting), errors.common[0], measured=True)
+    size = left_out_by(setting, errors, measured=True)
     size += _sizes(level, bulk, norm)[0]
     surety = Surety(Validity.LEADING_ORDER, f"{note}; {_INCLUDED[level]}.", size)
     return theory.solved(setting, replace(errors, test=test, train=train), surety, _solver(level))
@@ -173,6 +174,8 @@ def _measured(setting: Setting, errors: Errors) -> tuple[Correction, Correction,
     from asymptotics.generalisation.spiked import corrections
 
     network, training, layer = setting.network, setting.actual, layer_of(setting)
+    # Batches are compared with the equations that they are solved by.
+    errors = errors.alone
     d, sigma = setting.ridge.d, network.get_activation()
     point = (*setting.ratios, setting.ridge.lam, d)
     accuracy, most = (setting.accuracy, _MANY) if setting.accuracy else (DEFAULT_ACCURACY, _FEW)

@@ -13,7 +13,7 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
     after_one_exponent,
     removed_orders,
 )
-from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
+from asymptotics.generalisation.spiked.linear_sector import Errors, counting_the_sector, solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.trained_layer import most_spikes, strength_left_out, trained_units
 from asymptotics.generalisation.theory import (
@@ -106,7 +106,7 @@ class LevelE(AfterSteps):
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The equations at level E."""
         errors, layer = solve_level(setting, self.own, throw), layer_of(setting)
-        surety = Surety(Validity.LEADING_ORDER, note_of(layer), left_out(setting, layer, errors.common[0]))
+        surety = Surety(Validity.LEADING_ORDER, note_of(layer), left_out_by(setting, errors))
         return self.solved(setting, errors, surety)
 
 
@@ -163,10 +163,17 @@ class LevelIso(AfterSteps):
 
 
 def solve_level(setting: Setting, level: Level, throw: bool) -> Errors:
-    """The errors of the equations for the units of a level."""
-    alpha, beta = setting.ratios
+    """The errors of the equations for the units of a level; at finite d with the sector's degrees of freedom."""
+    (alpha, beta), lam, d = setting.ratios, setting.ridge.lam, setting.ridge.d
     units = units_of(setting, level)
-    return solve_units(units, alpha, beta, setting.ridge.lam, d=setting.ridge.d, throw=throw)
+    errors = solve_units(units, alpha, beta, lam, d=d, throw=throw)
+    return errors if d is None else counting_the_sector(units, errors, alpha, beta, lam, d)
+
+
+def left_out_by(setting: Setting, errors: Errors, *, measured: bool = False) -> float:
+    """The budget of ``left_out`` for solved equations."""
+    freedom = None if errors.freedom is None else errors.freedom[0]
+    return left_out(setting, layer_of(setting), errors.common[0], freedom, measured=measured)
 
 
 def layer_of(setting: Setting) -> LearnedFeatures:

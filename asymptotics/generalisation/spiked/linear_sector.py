@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.generalisation.spiked.first_moments import (
+    first_moments,
+    mean_response,
+    residual_covariances,
+)
 from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, susceptibilities
 from asymptotics.generalisation.spiked.one_group import Numbers, Plain, Point, is_plain
-from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.ridge_equations import Units, compressed
+from asymptotics.generalisation.spiked.transfers import Transfers, transfers
 from hermite.errors import ConvergenceError, InputError
 
 Array = npt.NDArray[np.float64]
@@ -22,7 +28,8 @@ Array = npt.NDArray[np.float64]
 class Errors:
     """Errors of the ridge fit; ``norm2`` = ‖a‖²/d, ``means`` = t (A,), ``alignment`` = B (A, k + r).
 
-    ``common``: relative changes of test and train error by the coherence of the groups' mean residuals (included).
+    ``common``, ``freedom``: relative changes of test and train error by the coherence of the groups' mean residuals, and by
+    the degrees of freedom of means, spikes and θ (included; None where they are not).
     """
 
     test: float
@@ -32,6 +39,15 @@ class Errors:
     alignment: Array
     sus: Susceptibilities
     common: tuple[float, float] = (0.0, 0.0)
+    freedom: tuple[float, float] | None = None
+
+    @property
+    def alone(self) -> Errors:
+        """The errors without the sector's degrees of freedom."""
+        if self.freedom is None:
+            return self
+        test, train = (1 + change for change in self.freedom)
+        return replace(self, test=self.test / test, train=self.train / train, freedom=None)
 
     @property
     def solver_error(self) -> float | None:
@@ -111,19 +127,57 @@ def _in_general(units: Units, alpha: float, beta: float, lam: float, d: int | No
     return replace(found, common=changes)
 
 
-def _errors_of(units: Units, sus: Susceptibilities, alpha: float, beta: float, d: int | None) -> Errors:
-    """The two linear sectors at solved susceptibilities."""
-    first = first_moments(units, sus, alpha, beta, d)
+def counting_the_sector(
+    units: Units, errors: Errors, alpha: float, beta: float, lam: float, d: int
+) -> Errors:
+    """``errors`` of ``solve_units`` at d with the variance and leverage of means, spikes and θ, and directions of degree 2.
+
+    Without them where there are too many directions or too few neurons; see ``sector_freedom``.
+    """
+    from asymptotics.generalisation.spiked.sector_freedom import covers_sector, with_freedom
+
+    if not errors.sus.solution.converged or not covers_sector(units, alpha, beta, d):
+        return errors
+    solved = with_freedom(units, errors.sus, alpha, beta, lam, d)
+    if solved is None:
+        return errors
+    system, sus = solved
+    try:
+        found = _errors_of(units, sus, alpha, beta, d, (system.transfers(sus), system.features()))
+    except np.linalg.LinAlgError:
+        return errors
+    changes = (found.test / errors.test - 1, found.train / errors.train - 1)
+    if not (found.test > 0 and found.train >= 0 and abs(changes[0]) < NO_TERM):
+        return errors
+    return replace(found, common=errors.common, freedom=changes)
+
+
+#: A relative change by terms of order 1/n that is no small term.
+NO_TERM = 0.5
+
+
+def _errors_of(
+    units: Units,
+    sus: Susceptibilities,
+    alpha: float,
+    beta: float,
+    d: int | None,
+    second: tuple[Transfers, Array] | None = None,
+) -> Errors:
+    """The two linear sectors at solved susceptibilities; ``second``: maps and features of the second moments."""
+    quadratic = second is not None and units.f2 is not None
+    first = first_moments(units, sus, alpha, beta, d, quadratic=quadratic)
     e = first.conjugate[units.members]
-    fields = np.einsum("ubcef,ube,ucf->ubc", units.v, e, e)
+    fields = np.einsum("ubcef,ube,ucf->ubc", residual_covariances(units, d if quadratic else None), e, e)
     source, eps0 = source_of(units, sus, fields, first.means, d), first.eps0
     if (common := coherent_means(units, first.means, beta, d)) is not None:
         source = source + on_members(units, sus.T @ common @ sus.T)
         eps0 = eps0 + np.sum((units.mu1 @ (sus.L.T @ common @ sus.L)) * units.mu1, axis=1)
-    error, norm2 = second_moments(units, sus, transfers(units, sus), alpha, beta, eps0, source)
+    maps, features = (transfers(units, sus), None) if second is None else second
+    error, norm2 = second_moments(units, sus, maps, alpha, beta, eps0, source, features)
     test = float(units.weights @ error)
     train = float(units.weights @ (error * (sus.om * sus.iv) ** 2))
-    return Errors(test, train, norm2, first.means, first.alignment, sus)
+    return Errors(test, train, norm2, first.means, first.alignment[:, : units.v.shape[-1]], sus)
 
 
 class InfiniteTestError(InputError):
@@ -148,112 +202,7 @@ def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None
         )
 
 
-# First moments --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FirstMoments:
-    """Conjugate field e (A, k+r), alignment B (A, k+r), means t (A,), and the mean part eps0(κ) (K,) of the error."""
-
-    conjugate: Array
-    alignment: Array
-    means: Array
-    eps0: Array
-
-
-def first_moments(
-    units: Units, sus: Susceptibilities, alpha: float, beta: float, d: int | None
-) -> FirstMoments:
-    """The linear sector (k = ``modes``).
-
-    Solves (I + VE DE) e + Ct t = mh and G t + Ctᵀ DE e = g0; t is the solution of least Σ t_g²/π_g. At finite d means
-    cost their norm, Kt⁻¹/d, and what the coherence of the groups adds to that of their residuals, T∘(coherence)/(β d).
-    """
-    a, k, r = units.groups, units.modes, units.f1.shape[1]
-    size = k + r
-    w = alpha * units.weights * sus.iv
-    DE = _alignment_response(units, sus, size)
-    VE = np.zeros((a, size, a, size))
-    VE[:, :k, :, :k] = (units.linear.T @ (w[:, None] * units.linear)).reshape(a, k, a, k)
-    hat = units.mu1.T @ (w[:, None] * units.mu1)
-    for m in range(r):
-        VE[:, k + m, :, k + m] = hat
-    VE = VE.reshape(a * size, a * size)
-    mh = np.zeros((a, size))
-    mh[:, :k] = (units.linear.T @ (w * units.f0)).reshape(a, k)
-    mh[:, k:] = units.mu1.T @ (w[:, None] * units.f1)
-    Ct = np.zeros((a, size, a))
-    Ct[:, :k] = (units.linear.T @ (w[:, None] * units.mu0)).reshape(a, k, a)
-    Ct = Ct.reshape(a * size, a)
-    G = units.mu0.T @ (w[:, None] * units.mu0)
-    g0 = units.mu0.T @ (w * units.f0)
-    if d is not None:
-        G = G + np.linalg.inv(mean_response(units, sus)) / d
-        if units.coherence is not None:
-            G = G + sus.T * units.coherence / (beta * d)
-    root = np.sqrt(units.fractions)
-    reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
-    Gp = root[:, None] * pseudo_inverse(root[:, None] * G * root, 1e-12 * reference) * root
-    mixed = Ct @ Gp
-    system = np.eye(a * size) + VE @ DE - mixed @ Ct.T @ DE
-    e: Array = np.asarray(np.linalg.solve(system, mh.ravel() - mixed @ g0), np.float64)
-    B = DE @ e
-    t = Gp @ (g0 - Ct.T @ B)
-    alignment = B.reshape(a, size)
-    mean_gap = units.f0 - units.mu0 @ t - units.linear @ alignment[:, :k].ravel()
-    linear_gap = units.f1 - units.mu1 @ alignment[:, k:]
-    eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=1) + units.fs2
-    return FirstMoments(e.reshape(a, size), alignment, t, eps0)
-
-
-def _alignment_response(units: Units, sus: Susceptibilities, size: int) -> Array:
-    """DE (A(k+r), A(k+r)): Σ_u ν_u (N_u⁻¹)_{bb'} v_u[b, b'] at the groups of b and b'."""
-    a = units.groups
-    out = np.zeros((a, a, size, size))
-    values = (units.count[:, None, None] * sus.inverse)[..., None, None] * units.v
-    np.add.at(out, (units.members[:, :, None], units.members[:, None, :]), values)
-    return out.transpose(0, 2, 1, 3).reshape(a * size, a * size)
-
-
-def mean_response(units: Units, sus: Susceptibilities) -> Array:
-    """Kt (A, A) = Σ_u scat(ν_u N_u⁻¹): how the group means of the readout respond."""
-    out = np.zeros((units.groups, units.groups))
-    values = units.count[:, None, None] * sus.inverse
-    np.add.at(out, (units.members[:, :, None], units.members[:, None, :]), values)
-    return out
-
-
-def pseudo_inverse(matrix: Array, cutoff: float) -> Array:
-    """Moore–Penrose inverse of a symmetric matrix without the eigenvalues below ``cutoff`` (absolute)."""
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    inverse = np.where(values > cutoff, 1.0 / np.where(values > cutoff, values, 1.0), 0.0)
-    out: Array = (vectors * inverse) @ vectors.T
-    return out
-
-
 # Second moments -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Transfers:
-    """Linear maps of the second moments on flattened arrays: X from q1 (U B², A²) and from Z, Q1⊥ from q1 (A², A²).
-
-    Q1⊥ from Z is the transpose of X from q1.
-    """
-
-    x_from_q: Array
-    x_from_z: Array
-    q_from_q: Array
-
-
-def transfers(units: Units, sus: Susceptibilities) -> Transfers:
-    """With Y = Σ scat(ρ∘Z): X = ρ∘(L q1 Lᵀ)[u] + ρ∘(T Y T)[u] and Q1⊥ = W q1 W + Lᵀ Y L."""
-    S, eye = units.scatter, np.eye(units.groups**2)
-    return Transfers(
-        S.T @ _congruence(sus.L, eye),
-        S.T @ _congruence(sus.T, S),
-        _congruence(sus.W, eye),
-    )
 
 
 def second_moments(
@@ -264,16 +213,19 @@ def second_moments(
     beta: float,
     eps0: Array,
     source: Array,
+    features: Array | None = None,
 ) -> tuple[Array, float]:
     """Conditional test error eps(κ) (K,) and ‖a‖²/d.
 
     With φ = (μ1 μ1ᵀ, Ms), q = α E[φ iv² eps], X = qs + (X from q1) + (X from Z)/β + source, Z = ν N⁻¹ X N⁻¹ = β Qs and
     Q1⊥ = (from q1) + (from Z)/β:  eps = eps0 + μ1ᵀ Q1⊥ μ1 + Σ tr(Ms Z)/β. Linear in eps, which differs from eps0 by a
-    combination of the few functions of κ in φ: that is the system solved.
+    combination of the few functions of κ in φ: that is the system solved. ``features`` (K, m + U B²): other functions than
+    μ1 μ1ᵀ before Ms, which ``maps`` is about.
     """
-    first = units.groups**2
     u, b = units.members.shape
-    phi, (basis, loading) = units.features, units.compressed
+    phi = units.features if features is None else features
+    basis, loading = units.compressed if features is None else compressed(features)
+    first = phi.shape[1] - u * b * b
     weighted = phi.T * (alpha * units.weights * sus.iv**2)
     own = units.count[:, None, None, None, None] * np.einsum("uij,ukl->uikjl", sus.inverse, sus.inverse)
     NN = np.zeros((u, b * b, u, b * b))
@@ -295,15 +247,6 @@ def second_moments(
     eps = eps0 + (basis @ shift)[:, 0]
     _, Z = response(eps[:, None], column)
     return eps, float(np.einsum("ubb->", Z.reshape(u, b, b)))
-
-
-def _congruence(matrix: Array, columns: Array) -> Array:
-    """M Y Mᵀ for every column of ``columns`` (A², C), a flattened (A, A) matrix Y."""
-    a = len(matrix)
-    left = np.tensordot(matrix, columns.reshape(a, a, -1), axes=(1, 0))
-    both = np.tensordot(matrix, left, axes=(1, 1))
-    out: Array = both.transpose(1, 0, 2).reshape(a * a, -1)
-    return out
 
 
 def coherent_means(units: Units, means: Array, beta: float, d: int | None) -> Array | None:

@@ -14,17 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, jacobian, solve
+from asymptotics.generalisation.spiked.first_moments import mean_response, pseudo_inverse
 from asymptotics.generalisation.spiked.linear_sector import (
-    Transfers,
     coherent_means,
-    mean_response,
-    pseudo_inverse,
     refuse_singular,
     second_moments,
     source_of,
 )
 from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, System, susceptibilities
 from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.transfers import Transfers
 
 Array = npt.NDArray[np.float64]
 
@@ -100,11 +99,11 @@ class MatrixSystem(System):
         return Blocks(D, L, T, (W + W.T) / 2)
 
     def feedback(self, iv: Array, inverse: Array) -> tuple[Array, Array]:
-        """tr(Σ_bc T_bc)/d (U, B, B) and W (A, A)."""
+        """tr(Σ_bc T_bc)/d (U, B, B) and the upper triangle of W (A, A)."""
         found = self.blocks_of(iv, inverse)
         picked = found.T.transpose(0, 2, 1, 3)[self.left, self.right]
         within = np.einsum("ubcxy,ubcxy->ubc", self.covariance, picked) / self.d
-        return (within + np.swapaxes(within, 1, 2)) / 2, found.W
+        return (within + np.swapaxes(within, 1, 2)) / 2, found.W[self.rows, self.cols]
 
 
 def _with_spikes(blocks: Array, hat: Array, spike: Array, spikes: Array) -> Array:

@@ -69,7 +69,9 @@ class System:
         self.rows, self.cols = np.triu_indices(a)
         self.inner_rows, self.inner_cols = np.triu_indices(b)
         self.size = len(self.rows)
-        self.blocks = (slice(0, self.size), slice(self.size, None))
+        #: Where N⁻¹ begins.
+        self.head = self.size
+        self.blocks: tuple[slice, ...] = (slice(0, self.size), slice(self.size, None))
         double = np.where(self.rows == self.cols, 1.0, 2.0)
         inner_double = np.where(self.inner_rows == self.inner_cols, 1.0, 2.0)
         pairs = units.mu1[:, self.rows] * units.mu1[:, self.cols]
@@ -86,7 +88,7 @@ class System:
 
     def unpack(self, x: Array) -> tuple[Array, Array]:
         """V1 (A, A) and N⁻¹ (U, B, B)."""
-        return self._fill(x[: self.size]), self._fill_inner(x[self.size :])
+        return self._fill(x[: self.size]), self._fill_inner(x[self.head :])
 
     def _fill(self, x: Array) -> Array:
         out = np.empty_like(self.eye_a)
@@ -112,7 +114,7 @@ class System:
 
     def physical(self, x: Array) -> bool:
         """N⁻¹ > 0 on the diagonal and V(κ) > 0."""
-        inner = x[self.size :].reshape(self.u, -1)[:, self.inner_rows == self.inner_cols]
+        inner = x[self.head :].reshape(self.u, -1)[:, self.inner_rows == self.inner_cols]
         return bool(np.all(inner > 0) and np.all(self.variance(x) > 0))
 
     def hat(self, iv: Array) -> Array:
@@ -129,10 +131,10 @@ class System:
         return L, L @ hat, D @ L
 
     def feedback(self, iv: Array, inverse: Array) -> tuple[Array, Array]:
-        """ρ∘T[u] (U, B, B) and W (A, A)."""
+        """ρ∘T[u] (U, B, B) and the upper triangle of W (A, A)."""
         _, T, W = self.responses(iv, inverse)
         members = self.units.members
-        return self.units.rho * T[members[:, :, None], members[:, None, :]], W
+        return self.units.rho * T[members[:, :, None], members[:, None, :]], W[self.rows, self.cols]
 
     def map_at(self, el: float) -> Map:
         """x ↦ (V1, N⁻¹) at this penalty."""
@@ -140,12 +142,10 @@ class System:
 
         def step(x: Array) -> Array:
             iv = self.iv(x)
-            within, W = self.feedback(iv, self._fill_inner(x[self.size :]))
-            own = self._fill_inner(self.forms[:, self.size :].T @ (self.alpha * units.weights * iv))
+            within, top = self.feedback(iv, self._fill_inner(x[self.head :]))
+            own = self._fill_inner(self.forms[:, self.head :].T @ (self.alpha * units.weights * iv))
             N = el * self.eye_b + self.inverse_beta * (own + within)
             inverse = np.linalg.inv(N)
-            return np.concatenate(
-                [W[self.rows, self.cols], inverse[:, self.inner_rows, self.inner_cols].ravel()]
-            )
+            return np.concatenate([top, inverse[:, self.inner_rows, self.inner_cols].ravel()])
 
         return step

@@ -40,6 +40,7 @@ class Units:
                                          row and a column for d^{1/2}(|r|² − s)/(2 s) between spikes and θ
     ``coherence`` (A, A) or None         p ⟨r̄_g, r̄_h⟩/√(s_g s_h) of the groups' mean residuals beyond that of independent
                                          units; it enters at finite d
+    ``mu2`` (K, A), ``f2`` (K, R)        E[F (x² − 1)] and the target's part of degree 2 in θ: they enter at finite d; or None
     ``error``                            relative error of E f*² + Δ by the rules over spikes and rest
     """
 
@@ -57,6 +58,8 @@ class Units:
     fs2: Array
     curvature: Array | None = None
     coherence: Array | None = None
+    mu2: Array | None = None
+    f2: Array | None = None
     error: float = 0.0
 
     @property
@@ -97,9 +100,7 @@ class Units:
     @cached_property
     def compressed(self) -> tuple[Array, Array]:
         """``features`` = basis @ loading, basis (K, R) orthonormal: smooth functions of κ have a small rank R."""
-        basis, size, right = np.linalg.svd(self.features, full_matrices=False)
-        keep = size > 1e-15 * max(self.features.shape) * size[0]
-        return basis[:, keep], size[keep, None] * right[keep]
+        return compressed(self.features)
 
     @cached_property
     def linear(self) -> Array:
@@ -115,3 +116,10 @@ class Units:
         second = self.mu0**2 + self.mu1**2
         spread = np.einsum("kubb,u->k", self.spread, self.count)
         return float(self.weights @ (second @ self.fractions + spread))
+
+
+def compressed(features: Array) -> tuple[Array, Array]:
+    """basis (K, R) orthonormal and loading (R, m) of functions (K, m) of κ."""
+    basis, size, right = np.linalg.svd(features, full_matrices=False)
+    keep = size > 1e-15 * max(features.shape) * size[0]
+    return basis[:, keep], size[keep, None] * right[keep]

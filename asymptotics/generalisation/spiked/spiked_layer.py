@@ -77,7 +77,8 @@ def spiked_units(
     kappa, weights = spike_rule(k, slope, breaks)
     mean = kappa @ c.T + shift
     mu0, mu1, rest = group_moments(sigma, mean, s)
-    f0, f1, fs2 = conditional_moments(f, kappa, gamma)
+    f0, f1, fs2, f2 = conditional_moments(f, kappa, gamma)
+    root = np.sqrt(s)
     error = check_energy(f, float(weights @ (f0**2 + np.sum(f1**2, axis=1) + fs2)))
     return Units(
         weights=weights,
@@ -93,6 +94,8 @@ def spiked_units(
         f0=f0,
         f1=f1,
         fs2=fs2,
+        mu2=s * sigma.S2_distribution(mean, np.broadcast_to(root, mean.shape)),
+        f2=f2,
         error=error,
     )
 

@@ -3,7 +3,8 @@ r"""What the ridge theory needs of the target: f* seen from the spikes.
 With w*_m = Σ_j Γ_mj u_j + Σ_l S_ml θ_l, S = (I − Γ Γᵀ)^{1/2} (symmetric root) and τ ~ N(0, I_r),
 G = g(Γ κ + S τ):
 
-    f0(κ) = E_τ G      f1_m(κ) = E_τ[G τ_m]      fs2(κ) = E_τ G² − f0² − |f1|² + Δ.
+    f0(κ) = E_τ G      f1_m(κ) = E_τ[G τ_m]      fs2(κ) = E_τ G² − f0² − |f1|² + Δ
+    f2_ij(κ) = E_τ[G h_ij],  h_ii = (τ_i² − 1)/√2,  h_ij = τ_i τ_j for i < j.
 """
 
 from __future__ import annotations
@@ -63,15 +64,33 @@ def label_moments(f: Target) -> Array:
     return np.array([[float(w @ (y * s**b)) for b in range(3)] for y in powers])
 
 
-def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array, Array, Array]:
-    """f0 (K,), f1 (K, r), fs2 (K,) at the nodes ``kappa`` (K, k) for ``overlap`` Γ (r, k).
+def quadratic_directions(r: int) -> list[tuple[int, int]]:
+    """The places i ≤ j of the functions h_ij."""
+    return [(i, j) for i in range(r) for j in range(i, r)]
+
+
+def _second(products: Array, mean: Array) -> Array:
+    """f2 (K, r (r + 1)/2) from E_τ[G τ τᵀ] (K, r, r) and f0 (K,)."""
+    found = [
+        (products[:, i, j] - mean) / math.sqrt(2.0) if i == j else products[:, i, j]
+        for i, j in quadratic_directions(products.shape[1])
+    ]
+    return np.stack(found, axis=1)
+
+
+def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array, Array, Array, Array]:
+    """f0 (K,), f1 (K, r), fs2 (K,), f2 (K, r (r + 1)/2) at the nodes ``kappa`` (K, k) for ``overlap`` Γ (r, k).
 
     Every rule is cut where f* is sharp, as far as that is along orthogonal axes.
     """
     if overlap.shape[1] == 0:
         mean, linear, energy = moments_at_start(f)
         rest = max(0.0, energy - mean**2 - float(linear @ linear)) + f.noise
-        return np.full(len(kappa), mean), np.tile(linear, (len(kappa), 1)), np.full(len(kappa), rest)
+        x, w = target_rule(f)
+        products = np.tile((w * f(x)) @ (x[:, :, None] * x[:, None, :]).reshape(len(x), -1), (len(kappa), 1))
+        f0 = np.full(len(kappa), mean)
+        f2 = _second(products.reshape(-1, f.r, f.r), f0)
+        return f0, np.tile(linear, (len(kappa), 1)), np.full(len(kappa), rest), f2
     root = root_of_rest(overlap)
     centre = kappa @ overlap.T
     if f.r == 1:
@@ -81,10 +100,11 @@ def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array,
         f0 = np.sum(weights * values, axis=1)
         f1 = np.sum(weights * values * tau, axis=1)[:, None]
         second = np.sum(weights * values**2, axis=1)
+        products = np.sum(weights * values * tau**2, axis=1)[:, None, None]
     else:
-        f0, f1, second = _tensor_moments(f, centre, root)
+        f0, f1, second, products = _tensor_moments(f, centre, root)
     fs2 = np.maximum(second - f0**2 - np.sum(f1**2, axis=1), 0.0) + f.noise
-    return f0, f1, fs2
+    return f0, f1, fs2, _second(products, f0)
 
 
 def check_energy(f: Target, found: float) -> float:
@@ -154,8 +174,8 @@ def row_rule(f: Target, centre: Array, width: float) -> tuple[Array, Array]:
     return _line(f).rule(centre[:, None], np.full((len(centre), 1), width))
 
 
-def _tensor_moments(f: Target, centre: Array, root: Array) -> tuple[Array, Array, Array]:
-    """E_τ G, E_τ[G τ], E_τ G² over τ ∈ R^r, κ in chunks.
+def _tensor_moments(f: Target, centre: Array, root: Array) -> tuple[Array, Array, Array, Array]:
+    """E_τ G, E_τ[G τ], E_τ G², E_τ[G τ τᵀ] over τ ∈ R^r, κ in chunks.
 
     The axes of f* (along which it is sharp) are A; with A S = L Qᵀ, L lower triangular, τ = Q t, the j-th coordinate
     of A x is known from t_1..t_j: sharp axes are cut where f* is, row by row. Smooth axes have Gauss–Hermite nodes,
@@ -167,6 +187,7 @@ def _tensor_moments(f: Target, centre: Array, root: Array) -> tuple[Array, Array
     lower, order = upper.T, _order(f)
     offset = centre @ axes.T
     f0, f1, second = np.empty(len(centre)), np.empty((len(centre), r)), np.empty(len(centre))
+    products = np.empty((len(centre), r, r))
     nodes, panel = _PANELS[min(r, 3)]
     each = math.prod(order if not cuts else nodes * (round(18 / panel) + len(cuts)) for cuts in places)
     rows = max(1, 1_000_000 // each)
@@ -177,8 +198,9 @@ def _tensor_moments(f: Target, centre: Array, root: Array) -> tuple[Array, Array
         values = weights * f(points.reshape(-1, r)).reshape(points.shape[:2])
         f0[part] = np.sum(values, axis=1)
         f1[part] = np.einsum("kn,kni->ki", values, t) @ q.T
+        products[part] = q @ (np.swapaxes(t, 1, 2) @ (values[:, :, None] * t)) @ q.T
         second[part] = np.sum(values**2 / np.where(weights > 0, weights, 1.0), axis=1)
-    return f0, f1, second
+    return f0, f1, second, products
 
 
 def _order(f: Target) -> int:

@@ -1,0 +1,167 @@
+r"""Means, spikes and θ as degrees of freedom of the fit: terms of relative order 1/n of the ridge equations at finite d.
+
+The equations as d → ∞ give the means t of the readout, its alignments with the spikes and with θ neither variance nor
+leverage. Here every direction e of the sector (t, spikes, θ) counts as one of the d: weight 1/d, the bulk 1 − (k + r)/d = q.
+The function seen along t is μ0, with v_tt = d; along a spike κ_i μ1 (together φ); along θ_m it is μ1. With
+LE = (I + VE DE)⁻¹, TE = LE VE, WE = DE LE over groups and directions,
+
+    V = q μ1ᵀ W μ1 + Σ ν tr(Ms N⁻¹) + (φᵀ WE φ + Σ_m μ1ᵀ WE_θθ μ1)/d
+    N = el + (α E[Ms iv] + q ρ∘T[u] + Σ_ee' v_ee' TE/d)/β
+    X = qs + q ρ∘(L q1 Lᵀ + T Y T/β)[u] + Σ v∘(LE qE LEᵀ + TE YE TE/β)/d + source
+    eps = eps0 + q μ1ᵀ Q1⊥ μ1 + Σ tr(Ms Z)/β + (φᵀ QE φ + Σ_m μ1ᵀ QE_θθ μ1)/d,   QE = WE qE WE + LEᵀ YE LE/β.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.fixed_point import amplification, solve
+from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, System
+from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.transfers import Transfers, congruence, transfers
+
+Array = npt.NDArray[np.float64]
+
+#: Groups times directions: the second moments are linear maps on the squares of so many.
+LARGEST = 30
+#: Samples, and neurons of a group, below which terms of the second order in their inverse count as much.
+FEWEST = 20
+
+
+def covers_sector(units: Units, alpha: float, beta: float, d: int) -> bool:
+    """Whether the directions are few, and samples and neurons of every group many: what is left is of order 1/p²."""
+    directions = units.modes + int(units.f1.shape[1])
+    fewest = min(alpha, beta * float(units.fractions.min())) * d
+    return units.groups * (1 + directions) <= LARGEST and d > 2 * directions and fewest >= FEWEST
+
+
+class FreedomSystem(System):
+    """The map of the susceptibilities with the sector's directions; x = (q W + Σ_m WE_θθ/d, WE_φφ/d, N⁻¹)."""
+
+    def __init__(self, units: Units, alpha: float, beta: float, om: float, d: int) -> None:
+        super().__init__(units, alpha, 1.0 / beta, om)
+        a, modes, r = units.groups, units.modes, units.f1.shape[1]
+        self.d, self.bulk = d, 1.0 - (units.kappa.shape[1] + r) / d
+        self.directions = 1 + modes + r
+        self.seen = seen_functions(units)
+        count = self.seen.shape[1]
+        self.seen_rows, self.seen_cols = np.triu_indices(count)
+        products = self.seen[:, self.seen_rows] * self.seen[:, self.seen_cols]
+        double = np.where(self.seen_rows == self.seen_cols, 1.0, 2.0)
+        head = self.size + len(double)
+        self.forms = np.concatenate(
+            [self.forms[:, : self.size], products, self.forms[:, self.size :]], axis=1
+        )
+        self.factors = np.concatenate([self.factors[: self.size], double, self.factors[self.size :]])
+        self.head = head
+        self.blocks = (slice(0, self.size), slice(self.size, head), slice(head, None))
+        self.v = np.zeros((*units.rho.shape, self.directions, self.directions))
+        self.v[..., 0, 0] = d
+        self.v[..., 1:, 1:] = units.v
+        #: Rows of the sector that see φ, (A (1 + modes),), and θ, (r, A).
+        places = np.arange(a * self.directions).reshape(a, self.directions)
+        self.on_seen, self.on_theta = places[:, : 1 + modes].ravel(), places[:, 1 + modes :].T
+
+    def sector(self, iv: Array, inverse: Array, T: Array) -> tuple[Array, Array, Array]:
+        """LE, TE and WE (n, n), n = A × directions."""
+        units, n = self.units, self.units.groups * self.directions
+        DE = (self.sector_scatter @ (units.count[:, None, None] * inverse).ravel()).reshape(n, n)
+        VE = np.zeros((n, n))
+        weighted = self.seen.T * (self.alpha * units.weights * iv)
+        VE[np.ix_(self.on_seen, self.on_seen)] = weighted @ self.seen
+        hat = self.hat(iv)
+        for rows in self.on_theta:
+            VE[np.ix_(rows, rows)] = hat
+        if units.coherence is not None:
+            means = self.on_seen[:: 1 + units.modes]
+            VE[np.ix_(means, means)] += T * units.coherence * self.inverse_beta / self.d
+        LE: Array = np.asarray(np.linalg.inv(np.eye(n) + VE @ DE), np.float64)
+        return LE, LE @ VE, DE @ LE
+
+    @cached_property
+    def sector_scatter(self) -> Array:
+        """(n², U B²): Σ_u Z_u[b, c] v_u[b, c] at the groups of b and c, on flattened arrays."""
+        a, s, (u, b) = self.units.groups, self.directions, self.units.members.shape
+        out = np.zeros((a, s, a, s, u, b, b))
+        for unit, i, j in np.ndindex(u, b, b):
+            g, h = self.units.members[unit, i], self.units.members[unit, j]
+            out[g, :, h, :, unit, i, j] += self.v[unit, i, j]
+        return out.reshape((a * s) ** 2, -1)
+
+    def feedback(self, iv: Array, inverse: Array) -> tuple[Array, Array]:
+        """q ρ∘T[u] + Σ v TE/d (U, B, B), and the packed parts of V that are not spread."""
+        _, T, W = self.responses(iv, inverse)
+        _, TE, WE = self.sector(iv, inverse, T)
+        members = self.units.members
+        own = (self.sector_scatter.T @ TE.ravel()).reshape(self.units.rho.shape)
+        within = self.bulk * self.units.rho * T[members[:, :, None], members[:, None, :]]
+        along = sum((WE[np.ix_(rows, rows)] for rows in self.on_theta), np.zeros_like(W))
+        linear = self.bulk * W + along / self.d
+        mixed = WE[np.ix_(self.on_seen, self.on_seen)] / self.d
+        packed = [linear[self.rows, self.cols], mixed[self.seen_rows, self.seen_cols]]
+        return within + (own + own.swapaxes(1, 2)) / (2 * self.d), np.concatenate(packed)
+
+    def features(self) -> Array:
+        """(K, A² + (A (1 + modes))² + U B²): μ1 μ1ᵀ, φ φᵀ and Ms."""
+        squares = [self.units.mu1, self.seen]
+        parts = [(x[:, :, None] * x[:, None, :]).reshape(len(x), -1) for x in squares]
+        return np.concatenate([*parts, self.units.spread.reshape(len(self.seen), -1)], axis=1)
+
+    def transfers(self, sus: Susceptibilities) -> Transfers:
+        """The linear maps of the second moments; q is (q1, E φφᵀ), which enter with their weights."""
+        found = transfers(self.units, sus)
+        LE, TE, WE = self.sector(sus.iv, sus.inverse, sus.T)
+        n, a2 = len(LE), self.units.groups**2
+        theta = np.zeros((n, n, self.units.groups, self.units.groups))
+        for rows in self.on_theta:
+            for g, h in np.ndindex(theta.shape[2:]):
+                theta[rows[g], rows[h], g, h] = 1.0
+        count = len(self.on_seen)
+        seen = np.zeros((n, n, count, count))
+        for i, j in np.ndindex(count, count):
+            seen[self.on_seen[i], self.on_seen[j], i, j] = 1.0
+        placed = np.concatenate([theta.reshape(n * n, -1), seen.reshape(n * n, -1)], axis=1)
+        scatter = self.sector_scatter
+        x_from_q = scatter.T @ congruence(LE, placed) / self.d
+        x_from_q[:, :a2] += self.bulk * found.x_from_q
+        q_from_q = placed.T @ congruence(WE, placed) / self.d
+        q_from_q[:a2, :a2] += self.bulk * found.q_from_q
+        x_from_z = self.bulk * found.x_from_z + scatter.T @ congruence(TE, scatter) / self.d
+        return Transfers(x_from_q, x_from_z, q_from_q)
+
+
+def seen_functions(units: Units) -> Array:
+    """φ (K, A (1 + modes)): μ0, and what is seen along the spikes, group by group."""
+    nodes = len(units.weights)
+    along = units.linear.reshape(nodes, units.groups, units.modes)
+    return np.concatenate([units.mu0[:, :, None], along], axis=2).reshape(nodes, -1)
+
+
+def with_freedom(
+    units: Units, sus: Susceptibilities, alpha: float, beta: float, lam: float, d: int
+) -> tuple[FreedomSystem, Susceptibilities] | None:
+    """The system and its susceptibilities, from those ``sus`` without the sector; None where they are not reached."""
+    system = FreedomSystem(units, alpha, beta, sus.om, d)
+    el = lam if beta <= alpha else 1.0
+    _, packed = system.feedback(sus.iv, sus.inverse)
+    inner = sus.inverse[:, system.inner_rows, system.inner_cols].ravel()
+    solution = solve(
+        system.map_at(el),
+        np.concatenate([packed, inner]),
+        method="anderson",
+        max_evaluations=60,
+        physical=system.physical,
+        blocks=system.blocks,
+        throw=False,
+        tol=1e-11,
+    )
+    if not solution.converged:
+        return None
+    solution = replace(solution, amplification=amplification(system.map_at(el), solution, system.blocks))
+    _, inverse = system.unpack(solution.value)
+    iv = system.iv(solution.value)
+    return system, Susceptibilities(sus.om, iv, inverse, *system.responses(iv, inverse), solution)

@@ -1,0 +1,44 @@
+"""The linear maps of the second moments of the ridge equations (see ``ridge_equations`` for the symbols)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities
+from asymptotics.generalisation.spiked.ridge_equations import Units
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Transfers:
+    """Linear maps of the second moments on flattened arrays: X from q1 (U B², A²) and from Z, Q1⊥ from q1 (A², A²).
+
+    Q1⊥ from Z is the transpose of X from q1.
+    """
+
+    x_from_q: Array
+    x_from_z: Array
+    q_from_q: Array
+
+
+def transfers(units: Units, sus: Susceptibilities) -> Transfers:
+    """With Y = Σ scat(ρ∘Z): X = ρ∘(L q1 Lᵀ)[u] + ρ∘(T Y T)[u] and Q1⊥ = W q1 W + Lᵀ Y L."""
+    S, eye = units.scatter, np.eye(units.groups**2)
+    return Transfers(
+        S.T @ congruence(sus.L, eye),
+        S.T @ congruence(sus.T, S),
+        congruence(sus.W, eye),
+    )
+
+
+def congruence(matrix: Array, columns: Array) -> Array:
+    """M Y Mᵀ for every column of ``columns`` (A², C), a flattened (A, A) matrix Y."""
+    a = len(matrix)
+    left = np.tensordot(matrix, columns.reshape(a, a, -1), axes=(1, 0))
+    both = np.tensordot(matrix, left, axes=(1, 1))
+    out: Array = both.transpose(1, 0, 2).reshape(a * a, -1)
+    return out
