@@ -1,0 +1,96 @@
+"""The budget of what the levels leave out: how its parts add up and grow, whatever the sizes in its tables are."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from asymptotics import Network, Ridge, Training
+from asymptotics.generalisation.ridge_theories import left_out as budget
+from asymptotics.generalisation.theory import Setting
+from hermite import Target
+
+F = Target("z1 + z1*z2")
+
+
+def layer(anisotropy: float) -> Any:
+    return SimpleNamespace(anisotropy=anisotropy)
+
+
+def setting(activation: str, ridge: Ridge, steps: int = 1) -> Setting:
+    return Setting(F, Network(activation, initialisation="independent"), Training(steps), ridge)
+
+
+@pytest.mark.parametrize("table", [budget._BASE, budget._MEASURED, budget._BULK])
+def test_more_anisotropy_never_leaves_out_less(table: tuple[tuple[float, float], ...]) -> None:
+    assert all(one[0] < other[0] and one[1] <= other[1] for one, other in pairwise(table))
+    assert table[-1][0] == math.inf
+    assert all(0.001 < size < 0.05 for _, size in table)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_limit_of_the_table_belongs_to_the_row_below_it(measured: bool) -> None:
+    table = budget._MEASURED if measured else budget._BASE
+    here = setting("tanh", Ridge(2.0, 1.0))
+    for limit, size in table[:-1]:
+        assert budget.bulk_left_out(here, layer(limit), measured) == size
+        assert budget.bulk_left_out(here, layer(1.001 * limit), measured) > size
+    assert budget.bulk_left_out(here, layer(100.0), measured) == table[-1][1]
+
+
+def test_more_neurons_than_samples_leave_out_more_and_as_many_do_not() -> None:
+    for measured, factor in ((False, budget._OVERPARAMETRISED), (True, budget._OVERPARAMETRISED_MEASURED)):
+        few, same, many = (
+            budget.bulk_left_out(setting("tanh", Ridge(2.0, beta)), layer(0.1), measured)
+            for beta in (1.0, 2.0, 2.1)
+        )
+        assert few == same
+        assert many == pytest.approx(factor * few, rel=1e-12)
+        assert factor > 1
+
+
+def test_half_of_what_the_coherence_changes_is_left_out() -> None:
+    here = setting("tanh", Ridge(2.0, 1.0))
+    plain = budget.left_out(here, layer(0.1))
+    assert plain == budget.bulk_left_out(here, layer(0.1))
+    for common in (0.04, -0.04):
+        assert budget.left_out(here, layer(0.1), common) - plain == pytest.approx(0.02, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("activation", "kurtosis", "share"), [("x", 3.0, 0.0), ("He2(x)", 15.0, 1.0), ("x + He2(x)/2", None, 0.0)]
+)
+def test_at_finite_d_degrees_of_freedom_heavy_tails_and_degree_two_are_added(
+    activation: str, kurtosis: float | None, share: float
+) -> None:
+    """x: Gaussian features; He2: E σ⁴/(E σ²)² = 60/4, and nothing but degree 2; x + He2/2: the first degree outweighs it."""
+    d, n2 = 300, 600
+    here = setting(activation, Ridge(2.0, 1.0, d=d))
+    added = budget.left_out(here, layer(0.1)) - budget.bulk_left_out(here, layer(0.1))
+    # (E (x + (x² − 1)/2)⁴)/(3/2)² = (3 + 6·10/4 + 60/16)/(9/4), odd powers of x being nothing.
+    tails = (3 + 6 * 10 / 4 + 60 / 16) / 2.25 if kurtosis is None else kurtosis
+    expected = budget._FREEDOM / n2 + (tails - 3) / (2 * n2)
+    quadratic = min(budget._QUADRATIC * n2 * 300 / d**3, budget._MOST_QUADRATIC) * share
+    assert added == pytest.approx(expected + quadratic, rel=1e-6)
+
+
+def test_the_degree_two_part_is_bounded_also_for_kernel_ridge() -> None:
+    here = setting("He2(x)", Ridge(30.0, math.inf, d=100))
+    size = budget.left_out(here, layer(0.1)) - budget.bulk_left_out(here, layer(0.1))
+    assert size == pytest.approx(budget._MOST_QUADRATIC + budget._FREEDOM / 3000 + 12 / 6000, rel=1e-6)
+
+
+def test_norms_are_expected_to_count_after_several_steps_of_curved_activations_only() -> None:
+    ridge = Ridge(2.0, 1.0)
+    sizes = [
+        budget.expected_correction(setting(activation, ridge, steps), layer(0.1))
+        for activation in ("tanh", "x + He2(x)/2")
+        for steps in (1, 2, 3)
+    ]
+    assert sizes[0] == sizes[1] == sizes[2] == sizes[3]
+    assert sizes[4] - sizes[3] == pytest.approx(budget._NORMS, rel=1e-12)
+    assert sizes[5] - sizes[3] == pytest.approx(2 * budget._NORMS, rel=1e-12)
