@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from asymptotics import Network, Ridge, Training
+from asymptotics.generalisation.ridge_theories import finite_start, finite_trained
 from asymptotics.generalisation.ridge_theories import left_out as budget
+from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
+from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained
+from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
 from asymptotics.generalisation.theory import Setting
 from hermite import Target
 
 F = Target("z1 + z1*z2")
+RANDOM = Network("tanh", initialisation="independent")
 
 
 def layer(anisotropy: float) -> Any:
@@ -94,3 +99,57 @@ def test_norms_are_expected_to_count_after_several_steps_of_curved_activations_o
     assert sizes[0] == sizes[1] == sizes[2] == sizes[3]
     assert sizes[4] - sizes[3] == pytest.approx(budget._NORMS, rel=1e-12)
     assert sizes[5] - sizes[3] == pytest.approx(2 * budget._NORMS, rel=1e-12)
+
+
+def test_at_initialisation_less_is_left_out_the_more_samples_and_neurons_and_most_where_they_are_as_many() -> (
+    None
+):
+    def size(alpha: float, beta: float, d: int = 200, network: Network | None = None) -> float:
+        return FiniteStart().left_out(Setting(F, network or RANDOM, Training(0), Ridge(alpha, beta, d=d)))
+
+    least = finite_start._LEFT_OUT
+    # The same sizes in other places differ by nothing but 1/n2 + 1/p and how near to each other they are.
+    assert size(2.0, 1.0, 400) - least == pytest.approx((size(2.0, 1.0) - least) / 2, rel=1e-12)
+    assert size(1.0, 2.0) == pytest.approx(size(2.0, 1.0), rel=1e-12)
+    scaled = [(size(alpha, 1.0) - least) / (1 / alpha + 1.0) for alpha in (0.25, 0.5, 1.0, 2.0, 4.0)]
+    assert scaled[0] == pytest.approx(scaled[4], rel=1e-12)
+    assert scaled[0] < scaled[1] < scaled[2] > scaled[3] > scaled[4]
+    assert scaled[2] / scaled[0] > 1.5 * (1 + 4.0**-4)
+    # Partners of a symmetric start are one unit: half as many.
+    pairs = Network("tanh")
+    assert size(2.0, 2.0, network=pairs) == pytest.approx(size(2.0, 1.0), rel=1e-12)
+    # Kernel ridge: 1/n2 alone, nowhere near.
+    assert size(2.0, math.inf) == pytest.approx(least + finite_start._SIZES / 400, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("activation", "initialisation", "validity", "more"),
+    [
+        ("tanh", "symmetric", "leading order", False),
+        ("relu", "independent", "leading order", True),
+        ("relu", "symmetric", "approximate", True),
+    ],
+)
+def test_curved_pairs_at_finite_d_after_a_step_are_approximate(
+    activation: str, initialisation: str, validity: str, more: bool
+) -> None:
+    """What is left out falls as 1/d, but for what isotropic residuals of a curved activation leave out at any d."""
+    network = Network(activation, initialisation=initialisation)
+    small, large = (
+        FiniteTrained().surety(Setting(F, network, Training(1), Ridge(2.0, 1.0, d=d, regime="finite")))
+        for d in (100, 200)
+    )
+    assert small.validity == large.validity == validity
+    always = finite_trained._ISO if more else 0.0
+    assert small.theory is not None
+    assert large.theory is not None
+    assert small.theory - always == pytest.approx(2 * (large.theory - always), rel=1e-12)
+    assert small.theory > always
+
+
+def test_a_fit_at_fixed_width_leaves_out_width_over_samples() -> None:
+    network, training = Network("erf", width=4), Training(1)
+    limit = FixedWidthFit().surety(Setting(F, network, training, Ridge(2.0, regime="fixed-width")))
+    finite = FixedWidthFit().surety(Setting(F, network, training, Ridge(2.0, d=100, regime="fixed-width")))
+    assert limit.theory == 0.0
+    assert finite.theory == pytest.approx(4 / 200)
