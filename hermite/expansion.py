@@ -17,8 +17,7 @@ from hermite.errors import InputError
 from hermite.exact.magnitudes import beyond_floats, decimal, json_value
 from hermite.exact.plain import plain
 from hermite.exact.rows import rational, sharp, to_float
-from hermite.exact.scalars import shortened
-from hermite.exact.telling import exact_text, to_sympy, written
+from hermite.exact.telling import exact_text, shortened, to_sympy, written
 from hermite.exact.tensors import Index, factorial_of, metric_energy, symmetric_tensor
 from hermite.exact.undecided import Undecided
 from hermite.target import as_target

@@ -18,7 +18,7 @@ def expansion_text(expansion: Mapping[str, Any]) -> str:
     """The coefficients and the energies of ``giantstep expand``."""
     if expansion["exactness"] == "undecided":
         return f"undecided: {expansion['reason']}"
-    from hermite.exact.scalars import shortened
+    from hermite.exact.telling import shortened
 
     beyond = expansion["beyond_floats"]
     coefficients = [

@@ -20,8 +20,10 @@ from hermite.engines.composite import bound, complex_value, is_composite
 from hermite.engines.constants import Unsupported
 from hermite.engines.hermite_rows import hermite_row
 from hermite.engines.integration import integrated
+from hermite.exact.atoms import Atom
 from hermite.exact.effort import paid, spend, spend_once
-from hermite.exact.scalars import Atom, Scalar, shortened
+from hermite.exact.scalars import Scalar
+from hermite.exact.telling import shortened
 
 if TYPE_CHECKING:
     from hermite.engines.univariate import Univariate

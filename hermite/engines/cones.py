@@ -26,8 +26,9 @@ from hermite.engines.forms import Vector, primitive
 from hermite.engines.integration import TooManyEvaluations, integrated
 from hermite.engines.polar import Plane, arctan_root
 from hermite.engines.series import Index, Series, linear_form, ring, times_rational
+from hermite.exact.atoms import Atom
 from hermite.exact.effort import spend
-from hermite.exact.scalars import Atom, Scalar
+from hermite.exact.scalars import Scalar
 
 #: Most values of an integrand, and the cost of one in units of :mod:`hermite.exact.effort`.
 _MOST, _COST = 25_000, 40

@@ -9,7 +9,8 @@ from typing import Any
 
 import flint
 
-from hermite.exact.scalars import Atom, Scalar
+from hermite.exact.atoms import Atom
+from hermite.exact.scalars import Scalar
 from hermite.exact.undecided import Undecided
 from hermite.language.constants import ball
 from hermite.language.nodes import Call, Expression, Hermite, Number, Pi, Power, Product, Sum

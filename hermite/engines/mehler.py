@@ -23,7 +23,8 @@ from hermite.engines.constants import Unsupported
 from hermite.engines.forms import Vector
 from hermite.engines.trapezoid import BITS, normalised_coefficients, root_mean_square
 from hermite.engines.univariate import Univariate
-from hermite.exact.scalars import Atom, Scalar
+from hermite.exact.atoms import Atom
+from hermite.exact.scalars import Scalar
 
 ZERO, ONE = Scalar.of(0), Scalar.of(1)
 #: Most terms of a sum; correlations that need more are refused.

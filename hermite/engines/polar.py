@@ -17,7 +17,8 @@ import flint
 from hermite.engines.forms import Vector
 from hermite.engines.hermite_rows import hermite_row
 from hermite.engines.univariate import ONE, ZERO
-from hermite.exact.scalars import Atom, Scalar
+from hermite.exact.atoms import Atom
+from hermite.exact.scalars import Scalar
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from hermite.engines.forms import (
     ridge_form,
     scaled,
 )
+from hermite.exact.atoms import Atom
 from hermite.exact.roots import complex_roots
-from hermite.exact.scalars import Atom, Scalar
+from hermite.exact.scalars import Scalar
 
 #: Most cells on which a function of a piecewise argument is taken.
 MAX_CELLS = 256

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import flint
 
 from hermite.engines.constants import Unsupported
-from hermite.exact.scalars import ball_power
+from hermite.exact.atoms import ball_power
 
 if TYPE_CHECKING:
     from hermite.engines.univariate import Univariate

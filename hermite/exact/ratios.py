@@ -15,8 +15,9 @@ from typing import Any
 
 import flint
 
+from hermite.exact.atoms import Atom, is_root, radicand
 from hermite.exact.effort import spend
-from hermite.exact.scalars import Atom, Scalar, is_root, radicand
+from hermite.exact.scalars import Scalar
 
 #: Most monomials of a row, and of a quotient, on which divisors are looked for.
 MAX_TERMS = 600

@@ -9,16 +9,31 @@ else stays undecided, because nobody knows, for instance, whether e and π are a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
-from math import isqrt
 from typing import Any
 
 import flint
 
+from hermite.exact.atoms import (
+    SQRT_PI,
+    UNIT,
+    Atom,
+    Place,
+    ball_power,
+    exp_atom,
+    is_root,
+    merge,
+    order,
+    radicand,
+    root_atom,
+    root_factors,
+    term_text,
+)
 from hermite.exact.effort import spend
 
+_ONE = flint.fmpq(1)
 #: Working precisions that are tried in turn, in bits. Cancellation of terms of size 10^400 takes the last of them.
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 8192)
 #: From here on a ball that does not shrink is one of constants known to a fixed precision only.
@@ -27,59 +42,6 @@ _GROWING = 1024
 _FLOAT_BITS = 60
 #: A product that would expand to more monomials is kept as one opaque constant: no formal zero, but bounded work.
 MAX_PRODUCTS = 2_000
-#: Radicands up to this length are factored in full, longer ones by the first primes only: what is left stays one root.
-_FACTORED_BITS, _TRIAL_PRIMES = 110, 2_000
-
-
-class Atom(str):
-    """A constant that is not rational: its name, by which it is compared and hashed millions of times.
-
-    ``enclose`` returns a ball (``flint.arb``) at the working precision; ``symbol`` a SymPy object.
-    """
-
-    __slots__ = ("enclose", "symbol")
-    enclose: Callable[[], flint.arb]
-    symbol: Callable[[], Any]
-
-    def __new__(cls, name: str, enclose: Callable[[], flint.arb], symbol: Callable[[], Any]) -> Atom:
-        self = super().__new__(cls, name)
-        self.enclose, self.symbol = enclose, symbol
-        return self
-
-    @property
-    def name(self) -> str:
-        return str.__str__(self)
-
-
-#: ((atom, exponent), …), sorted by name.
-Key = tuple[tuple[Atom, int], ...]
-#: (exponent q of e^q, other atoms): what a rational coefficient multiplies.
-Place = tuple[Any, Key]
-
-_ONE = flint.fmpq(1)
-_UNIT: Place = (0, ())
-
-
-def _sympy() -> Any:
-    import sympy
-
-    return sympy
-
-
-SQRT_PI = Atom("sqrt(pi)", lambda: flint.arb.pi().sqrt(), lambda: _sympy().sqrt(_sympy().pi))
-
-
-@lru_cache(maxsize=1024)
-def _root_atom(p: int) -> Atom:
-    return Atom(f"sqrt({p})", lambda: flint.arb(p).sqrt(), lambda: _sympy().sqrt(p))
-
-
-@lru_cache(maxsize=4096)
-def _exp_atom(p: int, q: int) -> Atom:
-    text = f"exp({p})" if q == 1 else f"exp({p}/{q})"
-    return Atom(
-        text, lambda: flint.arb(flint.fmpq(p, q)).exp(), lambda: _sympy().exp(_sympy().Rational(p, q))
-    )
 
 
 class Scalar:
@@ -99,7 +61,7 @@ class Scalar:
         """A rational (int, ``Fraction``, ``flint.fmpq``) as a Scalar."""
         if isinstance(value, Scalar):
             return value
-        return cls({_UNIT: _fmpq(value)})
+        return cls({UNIT: _fmpq(value)})
 
     @classmethod
     def total(cls, parts: Iterable[Scalar]) -> Scalar:
@@ -127,11 +89,11 @@ class Scalar:
         if q == 0:
             return cls.of(0)
         outside, primes = Fraction(1, q.denominator), []
-        for p, k in _factors(q.numerator * q.denominator):
+        for p, k in root_factors(q.numerator * q.denominator):
             outside *= Fraction(p ** (k // 2))
             if k % 2:
                 primes.append(p)
-        key = tuple(sorted((_root_atom(p), 1) for p in primes))
+        key = tuple(sorted((root_atom(p), 1) for p in primes))
         return cls({(0, key): _fmpq(outside)})
 
     @classmethod
@@ -146,7 +108,7 @@ class Scalar:
 
     def conjugate(self, p: int) -> Scalar:
         """√p → −√p for a prime p."""
-        root = _root_atom(p)
+        root = root_atom(p)
         return Scalar(
             {
                 place: -c if any(atom == root and k % 2 for atom, k in place[1]) else c
@@ -170,13 +132,13 @@ class Scalar:
 
     def __mul__(self, other: Any) -> Scalar:
         right = Scalar.of(other)._terms
-        if len(right) == 1 and _UNIT in right:
+        if len(right) == 1 and UNIT in right:
             spend(2 + len(self._terms))
-            factor = right[_UNIT]
+            factor = right[UNIT]
             return self if factor == 1 else Scalar({place: c * factor for place, c in self._terms.items()})
-        if len(self._terms) == 1 and _UNIT in self._terms:
+        if len(self._terms) == 1 and UNIT in self._terms:
             spend(2 + len(right))
-            factor = self._terms[_UNIT]
+            factor = self._terms[UNIT]
             return Scalar({place: c * factor for place, c in right.items()})
         spend(4 + 3 * len(self._terms) * len(right) * (1 + _words(self._terms) + _words(right)))
         if len(self._terms) * len(right) > MAX_PRODUCTS:
@@ -184,7 +146,7 @@ class Scalar:
         terms: dict[Place, flint.fmpq] = {}
         for (q, key), c in self._terms.items():
             for (s, other_key), d in right.items():
-                merged, factor = _merge(key, other_key)
+                merged, factor = merge(key, other_key)
                 place = (_exponent(q + s), merged)
                 value = c * d * factor
                 terms[place] = terms[place] + value if place in terms else value
@@ -271,7 +233,7 @@ class Scalar:
             for (q, key), c in self._terms.items():
                 value = flint.arb(c)
                 if q:
-                    value *= _exp_atom(q.numerator, q.denominator).enclose()
+                    value *= exp_atom(q.numerator, q.denominator).enclose()
                 for atom, k in key:
                     value *= ball_power(atom.enclose(), k)
                 total += value
@@ -287,8 +249,8 @@ class Scalar:
 
     def split_rational(self) -> tuple[Fraction, list[tuple[Fraction, Scalar]]]:
         """(q, [(c, m), …]) with self = q + Σ c m: rational coefficients of monomials."""
-        rest = [(_fraction(c), Scalar({place: _ONE})) for place, c in self._terms.items() if place != _UNIT]
-        return _fraction(self._terms.get(_UNIT, _ONE * 0)), rest
+        rest = [(_fraction(c), Scalar({place: _ONE})) for place, c in self._terms.items() if place != UNIT]
+        return _fraction(self._terms.get(UNIT, _ONE * 0)), rest
 
     def split_pi(self) -> tuple[Fraction, Scalar]:
         """(q, rest) with self = q π + rest."""
@@ -315,7 +277,7 @@ class Scalar:
     def __str__(self) -> str:
         if not self._terms:
             return "0"
-        text = " + ".join(_term_text(q, key, c) for (q, key), c in sorted(self._terms.items(), key=_order))
+        text = " + ".join(term_text(q, key, c) for (q, key), c in sorted(self._terms.items(), key=order))
         return text.replace("+ -", "- ")
 
     def __repr__(self) -> str:
@@ -323,7 +285,8 @@ class Scalar:
 
     def to_sympy(self) -> Any:
         """The constant as a SymPy expression."""
-        sympy = _sympy()
+        import sympy
+
         total = sympy.Integer(0)
         for (q, key), c in self._terms.items():
             value = sympy.Rational(int(c.p), int(c.q)) * sympy.exp(sympy.Rational(q.numerator, q.denominator))
@@ -331,41 +294,6 @@ class Scalar:
                 value *= atom.symbol() ** k
             total += value
         return total
-
-
-def ball_power(x: flint.arb, k: int) -> flint.arb:
-    """x^k of a ball for an integer k: the library's own is not finite where ``x`` contains 0."""
-    if k < 0:
-        return 1 / ball_power(x, -k)
-    result = x * 0 + 1
-    while k:
-        result = result * x if k % 2 else result
-        x, k = x * x, k // 2
-    return result
-
-
-@lru_cache(maxsize=4096)
-def _factors(n: int) -> tuple[tuple[int, int], ...]:
-    """Coprime (m, k) with n = Π m^k: primes, but for a part without small factors that is too long to be factored."""
-    if n.bit_length() <= _FACTORED_BITS:
-        return tuple((int(p), int(k)) for p, k in flint.fmpz(n).factor())
-    found: dict[int, int] = {}
-    for p, k in flint.fmpz(n).factor(trial_limit=_TRIAL_PRIMES):
-        m = int(p)
-        root = isqrt(m)
-        if m.bit_length() > _FACTORED_BITS and root * root == m:
-            m, k = root, 2 * int(k)
-        if m.bit_length() > _FACTORED_BITS:
-            found[m] = found.get(m, 0) + int(k)
-            continue
-        for q, j in flint.fmpz(m).factor():
-            found[int(q)] = found.get(int(q), 0) + int(j) * int(k)
-    return tuple(sorted(found.items()))
-
-
-def shortened(text: str, length: int = 120) -> str:
-    """``text`` for a sentence: its middle left out where it is long."""
-    return text if len(text) <= length else f"{text[: length * 2 // 3]} … {text[-length // 4 :]}"
 
 
 def _exponent(q: Fraction | int) -> Fraction | int:
@@ -404,52 +332,3 @@ def _product_atom(a: Scalar, b: Scalar) -> Atom:
         lambda: enclose(int(flint.ctx.prec)),
         lambda: a.to_sympy() * b.to_sympy(),
     )
-
-
-def is_root(atom: Atom) -> bool:
-    """Whether an atom is the square root of a prime."""
-    return atom.name.startswith("sqrt(") and atom.name[5:-1].isdigit()
-
-
-def radicand(atom: Atom) -> int:
-    """p of √p."""
-    return int(atom.name[5:-1])
-
-
-def _merge(a: Key, b: Key) -> tuple[Key, flint.fmpq]:
-    """Product of two monomials: exponents add, and √p·√p leaves the rational p."""
-    if not a or not b:
-        return a or b, _ONE
-    powers = dict(a)
-    for atom, k in b:
-        powers[atom] = powers.get(atom, 0) + k
-    factor = _ONE
-    for atom, k in list(powers.items()):
-        if is_root(atom) and k == 2:
-            factor *= radicand(atom)
-            k = 0
-        if k == 0:
-            del powers[atom]
-    return tuple(sorted(powers.items())), factor
-
-
-def _order(item: tuple[Place, Any]) -> tuple[Any, ...]:
-    (q, key), _ = item
-    return (q, [(atom.name, k) for atom, k in key])
-
-
-def _term_text(q: Any, key: Key, c: Any) -> str:
-    factors = [atom.name if k == 1 else f"{atom.name}^{k}" for atom, k in key if k > 0]
-    below = [atom.name if k == -1 else f"{atom.name}^{-k}" for atom, k in key if k < 0]
-    if q:
-        factors.append(_exp_atom(q.numerator, q.denominator).name)
-    # FLINT writes integers of any length, Python refuses beyond 4300 digits.
-    top, bottom = abs(c.p), c.q
-    if top != 1 or not factors:
-        factors.insert(0, str(top))
-    if bottom != 1:
-        below.insert(0, str(bottom))
-    text = "*".join(factors)
-    if below:
-        text += f"/{below[0]}" if len(below) == 1 else f"/({'*'.join(below)})"
-    return f"-{text}" if c < 0 else text

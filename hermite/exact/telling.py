@@ -38,3 +38,8 @@ def exact_text(c: Any) -> str:
     ball = c.ball(256)
     # A ball around 0 is shown as one: no digit of it is known.
     return str(ball.str(3) if ball.contains(0) else ball.str(25, radius=False))
+
+
+def shortened(text: str, length: int = 120) -> str:
+    """``text`` for a sentence: its middle left out where it is long."""
+    return text if len(text) <= length else f"{text[: length * 2 // 3]} … {text[-length // 4 :]}"

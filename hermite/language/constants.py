@@ -71,7 +71,7 @@ def sharp_ball(e: Expression) -> flint.arb:
 def _ball_of_node(node: Expression, values: dict[Expression, flint.arb]) -> flint.arb:
     import flint
 
-    from hermite.exact.scalars import ball_power
+    from hermite.exact.atoms import ball_power
 
     match node:
         case Number():

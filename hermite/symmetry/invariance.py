@@ -119,7 +119,8 @@ def _substituted(tree: Expression, q: Matrix) -> Expression:
 
 def _number(a: Any) -> Expression:
     """A sum of rational multiples of square roots as an expression."""
-    from hermite.exact.scalars import Scalar, radicand
+    from hermite.exact.atoms import radicand
+    from hermite.exact.scalars import Scalar
     from hermite.language.building import add, call, multiply
 
     return add(

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermite import Target, expand, leap
-from hermite.exact.scalars import Atom, Scalar
+from hermite.exact.atoms import Atom
+from hermite.exact.scalars import Scalar
 
 
 def value(text: str, *alpha: int) -> float:

@@ -52,7 +52,7 @@ def test_tiny_is_not_zero_and_undecided_is_said() -> None:
     assert Scalar.of(Fraction(1, 10**300)).is_zero() is False
     assert (Scalar.exp(Fraction(1)) - Scalar.of(Fraction(271828182845904523536, 10**20))).is_zero() is False
     # A constant that no precision in use can tell from zero is not called zero.
-    from hermite.exact.scalars import Atom
+    from hermite.exact.atoms import Atom
 
     hidden = Scalar.atom(Atom("tiny", lambda: flint.arb(0, "1e-700"), lambda: None))
     assert hidden.is_zero() is None

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hermite.exact.atoms import Atom
 from hermite.exact.rows import rational
-from hermite.exact.scalars import Atom, Scalar
+from hermite.exact.scalars import Scalar
 from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
 
