@@ -7,6 +7,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training
@@ -67,19 +68,23 @@ def test_half_of_what_the_coherence_changes_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("activation", "kurtosis", "share"), [("x", 3.0, 0.0), ("He2(x)", 15.0, 1.0), ("x + He2(x)/2", None, 0.0)]
+    ("activation", "share"),
+    # Of the learned strength c_1² + c_2²/2 the second degree has c_2²/2: c_1, c_2 = 1/2, 2 in the last row, whatever c_0 is.
+    [("x", 0.0), ("He2(x)", 1.0), ("x + He2(x)/2", 0.0), ("1/4 + x/2 + He2(x)", 2 * 2 / 2.25 - 1)],
 )
 def test_at_finite_d_degrees_of_freedom_heavy_tails_and_degree_two_are_added(
-    activation: str, kurtosis: float | None, share: float
+    activation: str, share: float
 ) -> None:
-    """x: Gaussian features; He2: E σ⁴/(E σ²)² = 60/4, and nothing but degree 2; x + He2/2: the first degree outweighs it."""
+    """Tails by E σ⁴/(E σ²)²; degree two beyond half of the strength."""
     d, n2 = 300, 600
     here = setting(activation, Ridge(2.0, 1.0, d=d))
     added = budget.left_out(here, layer(0.1)) - budget.bulk_left_out(here, layer(0.1))
-    # (E (x + (x² − 1)/2)⁴)/(3/2)² = (3 + 6·10/4 + 60/16)/(9/4), odd powers of x being nothing.
-    tails = (3 + 6 * 10 / 4 + 60 / 16) / 2.25 if kurtosis is None else kurtosis
-    expected = budget._FREEDOM / n2 + (tails - 3) / (2 * n2)
-    quadratic = min(budget._QUADRATIC * n2 * 300 / d**3, budget._MOST_QUADRATIC) * share
+    x, w = np.polynomial.hermite_e.hermegauss(20)
+    values, w = here.network.get_activation()(x), w / w.sum()
+    kurtosis = (w @ values**4) / (w @ values**2) ** 2
+    assert kurtosis >= 3 * (1 - 1e-12)
+    expected = budget._FREEDOM / n2 + (kurtosis - 3) / (2 * n2)
+    quadratic = min(budget._QUADRATIC * share * n2 * 300 / d**3, budget._MOST_QUADRATIC)
     assert added == pytest.approx(expected + quadratic, rel=1e-6)
 
 
