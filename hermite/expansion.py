@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hermite.engines import engine_for
+from hermite.engines import engine_for, sampled_engine
 from hermite.errors import InputError
 from hermite.exact.magnitudes import beyond_floats, decimal, json_value
 from hermite.exact.plain import plain
@@ -59,7 +59,7 @@ def expand(f: Target | str, order: int | None = None) -> HermiteExpansion:
         order = 4 if engine.degree is None else engine.degree
     if not f.is_symbolic:
         # What is no function of Gaussian inputs is refused here, not where a coefficient is first asked for.
-        engine.table(order)
+        sampled_engine(f).table(order)
     return HermiteExpansion(f, order, engine)
 
 

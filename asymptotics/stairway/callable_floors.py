@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from asymptotics.stairway.numerical_floors import NumericalFloors
 from asymptotics.stairway.visibility import Visible
-from hermite.engines import engine_for
+from hermite.engines import sampled_engine
 from hermite.engines.adaptive import hermite_rows
 from hermite.engines.sampled import multi_indices
 from hermite.indices.numerical import Numbers, complement, strings
@@ -117,7 +117,7 @@ def _finite(f: Target, learned: Array, kappa: int, limit: float) -> tuple[Array,
     """E f² less the coefficients with |α_⊥| ≤ κ and |α| ≤ ``limit`` (≤ κ where nothing is learned), and the errors."""
     top = kappa if not len(learned) else int(limit)
     top = min(top, int(limit)) if limit < inf else top
-    engine = engine_for(f)
+    engine = sampled_engine(f)
     total, off = engine.energy(max(top, 4))
     values, errors = np.full(kappa + 1, total), np.full(kappa + 1, off)
     if top < 0:
@@ -163,7 +163,7 @@ def _conditional(f: Target, learned: Array, kappa: int) -> tuple[Array, Array]:
         runs.append(
             [sum(m for m, d in zip(moments, level, strict=True) if d <= order) for order in range(kappa + 1)]
         )
-    total, off = engine_for(f).energy()
+    total, off = sampled_engine(f).energy()
     values = total - np.mean(runs, axis=0)
     errors = off + 4 * np.std(runs, axis=0, ddof=1) / sqrt(_SCRAMBLES)
     # All of a polynomial is in finitely many coefficients; what the others hold is the error.

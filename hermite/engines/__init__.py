@@ -8,13 +8,15 @@ absent entry is *proved* zero), ``degree`` (None: infinite), ``exactness`` and `
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hermite.engines.engine import Engine
+    from hermite.engines.sampled import SampledEngine
     from hermite.target import Target
 
 
-def engine_for(target: Target) -> Any:
+def engine_for(target: Target) -> Engine:
     """The engine that answers for ``target``; those of the last few expressions are kept."""
     if not target.is_symbolic:
         return _made(target)
@@ -26,11 +28,11 @@ def engine_for(target: Target) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _kept(target: Target) -> Any:
+def _kept(target: Target) -> Engine:
     return _made(target)
 
 
-def _made(target: Target) -> Any:
+def _made(target: Target) -> Engine:
     """Imported only when it is needed."""
     if target.is_polynomial:
         from hermite.engines.polynomial import PolynomialEngine
@@ -40,11 +42,11 @@ def _made(target: Target) -> Any:
         from hermite.engines.analytic import AnalyticEngine
 
         return AnalyticEngine(target)
-    return _sampled(target)
+    return sampled_engine(target)
 
 
 @lru_cache(maxsize=4)
-def _sampled(target: Target) -> Any:
+def sampled_engine(target: Target) -> SampledEngine:
     """The engine of a callable, kept: its values are what costs."""
     from hermite.engines.sampled import SampledEngine
 

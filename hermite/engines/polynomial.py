@@ -22,6 +22,7 @@ class PolynomialEngine:
 
     exactness = "exact"
     reason = ""
+    decided = True
 
     def __init__(self, target: Target) -> None:
         import flint

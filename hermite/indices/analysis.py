@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.exact.effort import allowance
@@ -31,18 +31,6 @@ if TYPE_CHECKING:
 
 #: Orders of an infinite expansion that are looked at before a question is called undecided.
 SEARCH_ORDER = 24
-
-
-class Engine(Protocol):
-    """What the analysis asks of an engine (see :mod:`hermite.engines`)."""
-
-    exactness: str
-    reason: str
-
-    @property
-    def degree(self) -> int | None: ...
-
-    def heat_series(self, order: int) -> dict[tuple[int, ...], Any]: ...
 
 
 def analyse(f: Target, level: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hermite.engines import engine_for
+from hermite.engines import sampled_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Numbers:
 
     def __init__(self, f: Target, order: int, level: int) -> None:
         self.f, self.order, self.level = f, order, level
-        self.engine = engine_for(f)
+        self.engine = sampled_engine(f)
         table = self.engine.table(order)
         self.size = sqrt(max(self.engine.energy(order)[0], 0.0))
         self.tolerance = TOLERANCE[self.engine.method(order)]

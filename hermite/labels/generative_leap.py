@@ -145,6 +145,7 @@ class _Search:
 
     def __init__(self, f: Target, report: LeapReport) -> None:
         from hermite.engines import engine_for
+        from hermite.engines.analytic import AnalyticEngine
         from hermite.indices.closure import tensor_span
 
         self.f, self.report = f, report
@@ -154,6 +155,7 @@ class _Search:
             assert own is not None
             self.goal = tensor_span(own[0])
         else:
+            assert isinstance(engine, AnalyticEngine)
             try:
                 self.goal = engine.direction_span() if engine.decided else linear_directions(f)
             except Undecided:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermite.engines import engine_for
+from hermite.engines.engine import Engine
 from hermite.errors import InputError
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
@@ -27,7 +28,7 @@ MAX_VALUES = 8
 MAX_DEGREE, MAX_TERMS, LABEL_ORDER = 60, 3_000, 6
 
 
-def label_heat(f: Target, m: int) -> tuple[Heat, Any] | None:
+def label_heat(f: Target, m: int) -> tuple[Heat, Engine] | None:
     """h of the label Y^m and its engine; None where it has no finite variance, is undecided or too large."""
     from hermite.language.building import power
     from hermite.target import Target
@@ -35,6 +36,7 @@ def label_heat(f: Target, m: int) -> tuple[Heat, Any] | None:
     assert f.tree is not None
     if m > 1 and f.is_polynomial:
         own = engine_for(f)
+        assert own.degree is not None
         if own.degree * m > MAX_DEGREE or len(own.heat_series(own.degree)) ** m > MAX_TERMS:
             return None
     try:

@@ -86,6 +86,7 @@ def _one_direction(f: Target) -> tuple[str, float] | None:
     from hermite.indices.closure import Heat, tensor_span
 
     engine = engine_for(f)
+    assert engine.degree is not None
     span = tensor_span(Heat(f.r, engine.heat_series(engine.degree), engine.degree))
     if span.dim != 1:
         return None

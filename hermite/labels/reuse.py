@@ -90,10 +90,13 @@ def _heats(f: Target, degree: int) -> list[Heat]:
     """The labels f, …, f^degree; raises ``InputError`` where a power has too many terms."""
     heats: list[Heat] = []
     for m in range(1, degree + 1):
-        top = m * engine_for(f).degree
+        own = engine_for(f).degree
+        assert own is not None
+        top = m * own
         if m > 1 and comb(f.r + top, f.r) > _LARGEST and not _is_monomial(heats[0]):
             raise InputError(f"the power {m} has too many terms")
         engine = engine_for(f if m == 1 else _power(f, m))
+        assert engine.degree is not None
         heats.append(Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram))
     return heats
 
