@@ -49,11 +49,13 @@ def overlaps(file: str, with_simulation: bool, force: bool, out: str | None, as_
     document = one_or_list(documents)
     if out is not None:
         from asymptotics.comparison.trajectories import images_of
+        from asymptotics.text.cell_names import cell_names
 
         def figures() -> dict[str, bytes]:
+            names = cell_names([run.settings for run in found])
             images: dict[str, bytes] = {}
-            for i, run in enumerate(found):
-                images |= images_of(run, "" if len(found) == 1 else f"-{i + 1}")
+            for run, name in zip(found, names, strict=True):
+                images |= images_of(run, name)
             return images
 
         data = {"overlaps.csv": to_csv(documents), "overlaps.json": document_text(document)}
@@ -103,7 +105,7 @@ def curve(
 @JSON
 def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_json: bool) -> None:
     """Singular values of the features after one giant step: edge of the bulk and spikes."""
-    from asymptotics.comparison.spectra import spectra
+    from asymptotics.comparison.spectra import spectra, spectra_csv
     from asymptotics.text.printing import spectrum_text
 
     found = spectra(load(file, force, with_simulation), with_simulation, note)
@@ -112,16 +114,18 @@ def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_
     if out is not None:
         from asymptotics.figures.spectrum_figure import spectrum_page
         from asymptotics.figures.style_sheet import save
+        from asymptotics.text.cell_names import cell_names
 
         def figures() -> dict[str, bytes]:
             images: dict[str, bytes] = {}
-            for i, one in enumerate(found):
-                name = "spectrum" if len(found) == 1 else f"spectrum-{i + 1}"
-                drawn = save(partial(spectrum_page, one))
-                images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
+            names = cell_names([one.settings for one in found])
+            for one, name in zip(found, names, strict=True):
+                drawn = save(partial(spectrum_page, one.spectrum))
+                images |= {f"spectrum{name}.{kind}": content for kind, content in drawn.items()}
             return images
 
-        write(out, {"spectrum.json": document_text(document)}, figures)
+        data = {"spectrum.csv": spectra_csv(found), "spectrum.json": document_text(document)}
+        write(out, data, figures)
     emit(document, as_json, lambda: "\n\n".join(map(spectrum_text, documents)))
 
 
@@ -138,24 +142,19 @@ def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_
 @JSON
 def tune(file: str, over: str, accuracy: float | None, force: bool, out: str | None, as_json: bool) -> None:
     """Step size and ridge penalty of least predicted test error (their grids in the file do not matter)."""
-    from asymptotics.design.tuning import tuned
+    from asymptotics.design.tuning import to_csv, tuned
     from asymptotics.text.printing import tuning_text
 
-    found = tuned(load(file, force), tuple(name.strip() for name in over.split(",")), accuracy)
+    found = tuned(load(file, force), tuple(name.strip() for name in over.split(",")))
     document = {"rows": found}
     if out is not None:
         from asymptotics.figures.style_sheet import save
         from asymptotics.figures.tuning_figure import tuning_page
 
         def figures() -> dict[str, bytes]:
-            images: dict[str, bytes] = {}
-            for i, row in enumerate(found):
-                drawn = save(partial(tuning_page, row))
-                name = "tune" if len(found) == 1 else f"tune-{i + 1}"
-                images |= {f"{name}.{kind}": content for kind, content in drawn.items()}
-            return images
+            return {f"tune.{kind}": content for kind, content in save(partial(tuning_page, found)).items()}
 
-        write(out, {"tune.json": document_text(document)}, figures)
+        write(out, {"tune.csv": to_csv(found), "tune.json": document_text(document)}, figures)
     emit(document, as_json, lambda: tuning_text(found))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.experiment.columns import coordinates
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.generalisation.feature_spectrum import FeatureSpectrum, spectrum
@@ -19,9 +22,52 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-def spectra(experiment: Experiment, simulate: bool, progress: Callable[[str], None]) -> list[FeatureSpectrum]:
+@dataclass(frozen=True)
+class SpectrumCell:
+    """The spectrum of one cell of an experiment, and the settings of the cell."""
+
+    training: Training
+    ridge: Ridge
+    spectrum: FeatureSpectrum
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The columns by which cells differ."""
+        row = coordinates(self.training, self.ridge)
+        return {key: row[key] for key in ("step", "alpha_train", "eta", "alpha", "beta")} | {
+            "d": self.spectrum.d
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, then what the spectrum says of itself."""
+        return self.settings | self.spectrum.to_dict()
+
+
+def spectra_csv(cells: Sequence[SpectrumCell]) -> str:
+    """One row a line of the spectrum: ``kind`` is "edge" of the bulk or "spike"; simulated beside it, null is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        [*cells[0].settings, "n2", "p", "kind", "number", "singular_value", "error", "carries", "simulated"]
+    )
+    for cell in cells:
+        found = cell.spectrum
+        measured = [] if found.simulated is None else [float(s) for s in found.simulated]
+        head = [*cell.settings.values(), found.n2, found.p]
+        lines: list[tuple[str, int | None, float, str | None]] = [
+            ("spike", k + 1, float(place), carried)
+            for k, (place, carried) in enumerate(zip(found.spikes, found.carries, strict=True))
+        ]
+        lines.append(("edge", None, found.edge, None))
+        for k, (kind, number, place, carried) in enumerate(lines):
+            simulated = measured[k] if k < len(measured) else None
+            writer.writerow([*head, kind, number, place, found.error.total, carried, simulated])
+    return stream.getvalue()
+
+
+def spectra(experiment: Experiment, simulate: bool, progress: Callable[[str], None]) -> list[SpectrumCell]:
     """One spectrum a (training of one step or none, ridge without lambda, simulation d)."""
-    found: dict[Any, FeatureSpectrum] = {}
+    found: dict[Any, SpectrumCell] = {}
     for training, ridge in experiment.cells():
         for simulation in experiment.simulations:
             here = replace(ridge, lam=0.0, d=ridge.d or simulation.d)
@@ -36,7 +82,7 @@ def spectra(experiment: Experiment, simulate: bool, progress: Callable[[str], No
                 progress(f"simulating {one.n2} x {one.p} features at d = {one.d}")
                 values = singular_values(experiment.target, experiment.network, training, here, simulation)
                 one = replace(one, simulated=values)
-            found[key] = one
+            found[key] = SpectrumCell(training, ridge, one)
     return list(found.values())
 
 

@@ -28,6 +28,12 @@ class Run:
     simulation: Simulation | None = None
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """By what the runs of an experiment differ."""
+        d = None if self.simulation is None else self.simulation.d
+        return {"alpha": self.training.alpha, "eta": self.training.eta, "d": d}
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the law and the simulation warn about."""
         return self.theory.warnings + (self.measured.warnings if self.measured else ())
@@ -128,12 +134,10 @@ def to_csv(documents: Sequence[Mapping[str, Any]]) -> str:
 def images_of(run: Run, suffix: str = "") -> dict[str, bytes]:
     """{file name: bytes}: overlaps over the steps and, for two directions or more, the clouds of neurons."""
     from asymptotics.figures.neuron_clouds import plot_clouds
-    from asymptotics.figures.overlap_figure import plot_overlaps
+    from asymptotics.figures.overlap_figure import overlap_page
     from asymptotics.figures.style_sheet import save
 
-    drawings = {
-        "overlaps": save(lambda figure: plot_overlaps(run.theory, figure.add_subplot(), run.measured))
-    }
+    drawings = {"overlaps": save(lambda figure: overlap_page(run.theory, figure, run.measured))}
     if run.theory.steps[0].M.shape[1] >= 2:
         size = (2.2 * len(run.theory.steps) + 0.4, 2.7)
         drawings["clouds"] = save(lambda figure: plot_clouds(run.theory, figure, run.measured), size)

@@ -8,13 +8,15 @@ says there is the answer.
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from asymptotics.design.predictions import Predictions
-from asymptotics.experiment.columns import coordinates, ordered
+from asymptotics.experiment.columns import COORDINATES, coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
@@ -229,6 +231,21 @@ def tuned(experiment: Experiment, over: Sequence[str], accuracy: float | None = 
         best = optimise(experiment.target, experiment.network, training, ridge, over=over, accuracy=accuracy)
         rows[key] = ordered(coordinates(training, ridge) | best.to_dict())
     return list(rows.values())
+
+
+def to_csv(optima: Sequence[Mapping[str, Any]]) -> str:
+    """One row a setting: ``kind`` is "optimum", "tried", or "measured" (with the corrections of ``risk``); null is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    fixed = [key for key in COORDINATES if key in optima[0] and key not in ("eta", "lambda")]
+    writer.writerow(["kind", *fixed, "eta", "lambda", "test_error", "train_error", "error"])
+    for cell in optima:
+        best = {"eta": cell["eta"], "lambda": cell["lambda"], **cell["risk"], "error": cell["error"]}
+        kinds = ("measured" if row["measured"] else "tried" for row in cell["curve"])
+        for kind, row in [("optimum", best), *zip(kinds, cell["curve"], strict=True)]:
+            numbers = [row[key] for key in ("eta", "lambda", "test_error", "train_error")]
+            writer.writerow([kind, *(cell[key] for key in fixed), *numbers, row["error"]["total"]])
+    return stream.getvalue()
 
 
 def _checked(

@@ -18,7 +18,7 @@ from asymptotics.text.tables import vector
 
 def results_section(found: Findings) -> str:
     from asymptotics.figures.curve_figure import curve_page
-    from asymptotics.figures.overlap_figure import plot_overlaps
+    from asymptotics.figures.overlap_figure import overlap_page
 
     parts = []
     if found.rows:
@@ -34,7 +34,7 @@ def results_section(found: Findings) -> str:
         alt = "Overlaps of the neurons with the target's directions after each giant step"
         parts.append(
             figure_of(
-                lambda figure, run=run: plot_overlaps(run.theory, figure.add_subplot(), run.measured),  # type: ignore[misc]
+                lambda figure, run=run: overlap_page(run.theory, figure, run.measured),  # type: ignore[misc]
                 alt,
             )
         )

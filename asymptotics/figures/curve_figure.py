@@ -26,7 +26,7 @@ from asymptotics.figures.line_labels import (
     legend_entry,
     legend_title,
 )
-from asymptotics.figures.style_sheet import axes_or_new, looks
+from asymptotics.figures.style_sheet import axes_or_new, distinct_looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,16 +114,7 @@ def curve_page(rows: Rows, figure: Figure, dense: Rows = (), layout: Layout | No
 def styles(rows: Rows, layout: Layout) -> Looks:
     """A look for the values of each line, the same in every panel; no two are equal."""
     keys = list(grouped(rows, layout.lines or ()))
-    cycle = looks()
-    if len(keys) <= len(cycle):
-        return dict(zip(keys, cycle, strict=False))
-    from matplotlib import colormaps
-
-    colours = colormaps["viridis"]
-    return {
-        key: cycle[i % len(cycle)] | {"color": colours(0.95 * i / (len(keys) - 1))}
-        for i, key in enumerate(keys)
-    }
+    return dict(zip(keys, distinct_looks(len(keys)), strict=True))
 
 
 def _draw_panel(ax: Axes, rows: Rows, dense: Rows, layout: Layout, looks_of: Looks) -> list[End]:
@@ -160,12 +151,10 @@ def plot_rows(
 
     Lines are the theory where there is one, points the simulation ± its standard error; ``names`` of the lines.
     """
-    cycle = looks()
     groups: dict[Any, list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(row[by] if by else None, []).append(row)
-    for i, (value, members) in enumerate(groups.items()):
-        look = cycle[i % len(cycle)]
+    for look, (value, members) in zip(distinct_looks(len(groups)), groups.items(), strict=True):
         label = (names or {}).get(value, str(value))
         _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label)
     ax.set_ylabel(quantity.replace("_", " "))
@@ -299,6 +288,7 @@ def _say_axes(place: Any, layout: Layout) -> None:
     """Names of the axes, of an Axes or of a whole figure."""
     kind = layout.quantity.replace("_", " ")
     y = rf"{kind} $\mathbb{{E}}\,(y - f)^2$" if layout.quantity == "test_error" else kind
+    y = layout.ylabel or y
     x = AXIS_LABELS.get(str(layout.x), str(layout.x))
     if hasattr(place, "set_xlabel"):
         place.set_xlabel(x)

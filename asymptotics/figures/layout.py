@@ -36,6 +36,7 @@ class Layout:
     ``log``        which axes are logarithmic: "auto" (where the range asks for it), "none", "x", "y" or "xy"
     ``quantity``   "test_error", "train_error" or "excess_risk"
     ``plateaus``   whether the plateaus are drawn, where they hold
+    ``ylabel``     what the y axis says, if not its quantity
     """
 
     x: str | None = None
@@ -44,6 +45,7 @@ class Layout:
     log: str = "auto"
     quantity: str = "test_error"
     plateaus: bool = True
+    ylabel: str = ""
 
 
 def varying(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = KEYS) -> dict[str, list[Any]]:

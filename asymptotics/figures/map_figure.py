@@ -18,13 +18,22 @@ if TYPE_CHECKING:
 _LOG_FROM = 8
 
 
+#: Colours are logarithmic where the largest value is at least so many times the least.
+_LOG_COLOURS = 30
+
+
 def plot_map(
-    rows: Sequence[Mapping[str, Any]], x: str, y: str, quantity: str = "test_error", ax: Axes | None = None
+    rows: Sequence[Mapping[str, Any]],
+    x: str,
+    y: str,
+    quantity: str = "test_error",
+    ax: Axes | None = None,
+    best: tuple[float, float] | None = None,
 ) -> Axes:
     """``quantity`` over the columns ``x`` and ``y`` of ``rows``, which hold every pair of their values once.
 
     Cells are coloured, contours are drawn where there are at least three values on both axes; where there is no finite
-    answer the cell stays empty. The least value is marked.
+    answer the cell stays empty. A star marks the least value, or ``best`` (x, y).
     """
     ax = axes_or_new(ax)
     xs, ys = (sorted({float(row[key]) for row in rows if math.isfinite(row[key])}) for key in (x, y))
@@ -34,13 +43,22 @@ def plot_map(
             values[ys.index(float(row[y])), xs.index(float(row[x]))] = row[quantity]
     values[~np.isfinite(values)] = np.nan
     ax.grid(False)
-    mesh = ax.pcolormesh(_edges(xs), _edges(ys), values, cmap="viridis", rasterized=True)
-    if min(len(xs), len(ys)) >= 3 and np.isfinite(values).all() and np.ptp(values) > 0:
-        lines = ax.contour(xs, ys, values, colors="white", linewidths=0.7)
-        ax.clabel(lines, fontsize=6)
-    if np.isfinite(values).any():
+    finite = values[np.isfinite(values)]
+    log = finite.size > 0 and finite.min() > 0 and finite.max() >= _LOG_COLOURS * finite.min()
+    mesh = ax.pcolormesh(
+        _edges(xs), _edges(ys), values, cmap="viridis", rasterized=True, norm="log" if log else None
+    )
+    if min(len(xs), len(ys)) >= 3 and finite.size and np.ptp(finite) > 0:
+        # Levels of a logarithmic scale are equally far apart on it.
+        levels = np.geomspace(finite.min(), finite.max(), 9)[1:-1] if log else None
+        lines = ax.contour(
+            xs, ys, np.ma.masked_invalid(values), levels=levels, colors="white", linewidths=0.7
+        )
+        ax.clabel(lines, fontsize=6, fmt="%.3g")
+    if finite.size:
         i, j = np.unravel_index(np.nanargmin(values), values.shape)
-        ax.plot(xs[j], ys[i], marker="*", color="white", markeredgecolor="black", markersize=9, linestyle="")
+        place = best or (xs[j], ys[i])
+        ax.plot(*place, marker="*", color="white", markeredgecolor="black", markersize=9, linestyle="")
     for scale, found in ((ax.set_xscale, xs), (ax.set_yscale, ys)):
         if _is_log(found):
             scale("log")

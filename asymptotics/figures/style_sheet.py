@@ -102,3 +102,14 @@ def looks() -> list[dict[str, Any]]:
     import matplotlib
 
     return list(matplotlib.rc_params_from_file(STYLE, use_default_template=False)["axes.prop_cycle"])
+
+
+def distinct_looks(count: int) -> list[dict[str, Any]]:
+    """``count`` looks, no two equal: those of the style sheet, or as many colours of a scale with its lines and markers."""
+    cycle = looks()
+    if count <= len(cycle):
+        return cycle[:count]
+    from matplotlib import colormaps
+
+    colours = colormaps["viridis"]
+    return [cycle[i % len(cycle)] | {"color": colours(0.95 * i / (count - 1))} for i in range(count)]

@@ -1,51 +1,94 @@
-"""The figure of a tuning: the least test error against the setting that was tuned."""
+"""The figure of a tuning: the test error over what was tuned, or the least one over the settings of a grid."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.figures.line_labels import AXIS_LABELS
+from asymptotics.figures.line_labels import AXIS_LABELS, SYMBOLS
+from asymptotics.figures.map_figure import plot_map
 from asymptotics.figures.style_sheet import axes_or_new, looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Settings that vary within a search: no axis of a grid.
+_TUNED = ("lambda", "eta")
+
 
 def plot_tuning(optimum: Mapping[str, Any], ax: Axes | None = None) -> Axes:
-    """Least test error over the other setting against eta (or lambda, if that alone was tuned); the optimum marked."""
+    """Test error over eta and lambda as a map, or along the one that was tuned; a star at the optimum."""
     ax = axes_or_new(ax)
+    if len(optimum["over"]) > 1:
+        return _plot_search(optimum, ax)
     x = "eta" if "eta" in optimum["over"] else "lambda"
-    profile: dict[float, float] = {}
-    for row in (row for row in optimum["curve"] if not row.get("measured")):
-        profile[row[x]] = min(row["test_error"], profile.get(row[x], float("inf")))
-    look = looks()[0]
-    ax.plot(
-        *zip(*sorted(profile.items()), strict=True),
-        color=look["color"],
-        marker=".",
-        markersize=3,
-        label="theory",
+    bare, measured = (
+        sorted({(row[x], row["test_error"]) for row in optimum["curve"] if bool(row.get("measured")) == kind})
+        for kind in (False, True)
     )
+    points = [*bare, *measured]
+    look = looks()[0]
+    if bare:
+        ax.plot(*zip(*bare, strict=True), color=look["color"], marker=".", markersize=3, label="theory")
+    corrected = [point for point in measured if point[0] != optimum[x]]
+    if corrected:
+        ax.plot(
+            *zip(*corrected, strict=True),
+            color=looks()[1]["color"],
+            marker="x",
+            linestyle="none",
+            label="corrections measured",
+        )
     # Of another shape, size and colour than the settings that were tried.
     ax.plot(
         optimum[x],
         optimum["test_error"],
-        color=looks()[1]["color"],
+        color=looks()[2]["color"],
         marker="*",
-        markersize=10,
+        markersize=11,
         linestyle="none",
         zorder=3,
-        label="optimum",
+        label=f"optimum: {optimum['test_error']:.4g} at {optimum[x]:.3g}",
     )
     ax.set_xscale("log")
+    errors = [error for _, error in points]
+    if max(errors) >= 30 * min(errors) > 0:
+        ax.set_yscale("log")
     ax.set_xlabel(AXIS_LABELS[x])
-    ax.set_ylabel("test error" + r", least over $\lambda$" * (len(optimum["over"]) > 1))
-    ax.legend()
+    ax.set_ylabel("test error")
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, ncols=1)
     return ax
 
 
-def tuning_page(optimum: Mapping[str, Any], figure: Figure) -> None:
-    """A figure of one tuning."""
-    plot_tuning(optimum, figure.add_subplot())
+def _plot_search(optimum: Mapping[str, Any], ax: Axes) -> Axes:
+    """The map of every eta against the penalties that all of them were tried with."""
+    tried = [row for row in optimum["curve"] if not row.get("measured")]
+    times = Counter(row["lambda"] for row in tried)
+    most = max(times.values())
+    # Failures leave holes; penalties of the refinement belong to one eta each.
+    common = {value for value, count in times.items() if count > most / 2}
+    rows = list(
+        {(row["eta"], row["lambda"]): row for row in optimum["curve"] if row["lambda"] in common}.values()
+    )
+    return plot_map(rows, "eta", "lambda", ax=ax, best=(optimum["eta"], optimum["lambda"]))
+
+
+def tuning_page(optima: Sequence[Mapping[str, Any]], figure: Figure) -> None:
+    """One figure: of one tuning its search, of a grid of them the least test error against the settings of the grid."""
+    if len(optima) == 1:
+        plot_tuning(optima[0], figure.add_subplot())
+        return
+    from asymptotics.figures.curve_figure import curve_page
+    from asymptotics.figures.layout import Layout
+
+    rows = [
+        {**row, **dict.fromkeys(_tuned(row), None), "plateau": None, "simulation": None} for row in optima
+    ]
+    least = "least test error over " + " and ".join(map(SYMBOLS.__getitem__, _tuned(optima[0])))
+    curve_page(rows, figure, layout=Layout(ylabel=least))
+
+
+def _tuned(row: Mapping[str, Any]) -> list[str]:
+    return [name for name in _TUNED if {"lambda": "lam"}.get(name, name) in row["over"]]

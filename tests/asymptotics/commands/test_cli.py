@@ -450,7 +450,8 @@ def test_a_figure_that_fails_is_one_sentence_and_costs_no_data(
         "curve": ["curve.csv", "curve.json"],
         "overlaps": ["overlaps.csv", "overlaps.json"],
         "validate": ["validation.csv", "validation.json", "validation.txt"],
-        "tune": ["tune.json"],
+        "tune": ["tune.csv", "tune.json"],
+        "spectrum": ["spectrum.csv", "spectrum.json"],
     }
     for command, files in wanted.items():
         code, _, err = answer([command, experiment, "--out", str(tmp_path / command)], capsys)

@@ -97,7 +97,9 @@ def test_the_command_prints_what_the_function_returns(tmp_path, capsys) -> None:
     assert run(["tune", str(file), "--over", "lam", "--json", "--out", str(tmp_path / "out")]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["test_error"] <= min(point["test_error"] for point in row["curve"])
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["tune.json", "tune.pdf", "tune.png"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        f"tune.{kind}" for kind in ("csv", "json", "pdf", "png")
+    ]
     assert run(["tune", str(file)]) == 0
     assert "lambda" in capsys.readouterr().out
     assert run(["tune", str(file), "--over", "width"]) == 2
