@@ -134,6 +134,20 @@ def test_the_error_of_alpha_is_that_of_the_test_error_over_the_slope_of_the_curv
     assert stopped.theory == found.theory
 
 
+class Steps(PowerLaw):
+    """The same at n2 = round(alpha d) samples: flat between whole numbers."""
+
+    def __call__(self, alpha: float) -> float:
+        assert self._ridge.d is not None
+        return super().__call__(round(alpha * self._ridge.d) / self._ridge.d)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 2.0, 2.5])
+def test_between_whole_numbers_of_samples_the_curve_is_not_taken_for_flat(alpha: float) -> None:
+    smooth, steps = PowerLaw(1.0, d=40).error_of(alpha), Steps(1.0, d=40).error_of(alpha)
+    assert steps.theory == pytest.approx(smooth.theory, rel=0.3)
+
+
 def test_where_the_curve_is_flat_the_error_of_alpha_is_not_known() -> None:
     found = PowerLaw(0.0).error_of(2.0)
     assert found.quadrature is found.solver is found.theory is found.total is None
