@@ -100,7 +100,8 @@ def content(value: Any) -> Hashable:
         return tuple(content(entry) for entry in value)
     if isinstance(value, float) and math.isnan(value):
         return "nan"
-    return value  # type: ignore[no-any-return]
+    itself: Hashable = value
+    return itself
 
 
 class Frozen:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asymptotics.comparison.curves import Row
 from asymptotics.comparison.joined import Measured
@@ -15,10 +16,12 @@ from asymptotics.documents.html_pieces import figure_of, table
 from asymptotics.text.tables import measured as with_error
 from asymptotics.text.tables import vector
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def results_section(found: Findings) -> str:
     from asymptotics.figures.curve_figure import curve_page
-    from asymptotics.figures.overlap_figure import overlap_page
 
     parts = []
     if found.rows:
@@ -32,12 +35,7 @@ def results_section(found: Findings) -> str:
         parts += [f'<p class="note">{escape(text)}</p>' for text in notes]
     for run in found.runs:
         alt = "Overlaps of the neurons with the target's directions after each giant step"
-        parts.append(
-            figure_of(
-                lambda figure, run=run: overlap_page(run.theory, figure, run.measured),  # type: ignore[misc]
-                alt,
-            )
-        )
+        parts.append(figure_of(partial(_draw_overlaps, run), alt))
         parts.append(_overlap_table(run))
         if run.theory.validity_note:
             parts.append(
@@ -92,6 +90,12 @@ def _overlap_table(run: Run) -> str:
                 line.append(_measured_overlap(run, i, g))
             body.append(line)
     return table(header, body, f"Overlaps M = ⟨w, w*⟩ of each group of neurons, {head}.")
+
+
+def _draw_overlaps(run: Run, figure: Figure) -> None:
+    from asymptotics.figures.overlap_figure import overlap_page
+
+    overlap_page(run.theory, figure, run.measured)
 
 
 def _measured_overlap(run: Run, i: int, g: int) -> str | None:
