@@ -63,6 +63,19 @@ class Activation(GaussianAverages):
         """σ'(x) almost everywhere, any shape, precision kept."""
         return self.slope(x)
 
+    @cached_property
+    def pair(self) -> Callable[[Array], tuple[Array, Array]]:
+        """x ↦ (σ(x), σ'(x)), what the two expressions share evaluated once."""
+        if self.tree is None or self.tree == _RELU:
+            return lambda x: (self.function(x), self.slope(x))
+        together = ex.compile_together(self.tree, ex.differentiate(self.tree, 0))
+
+        def both(x: Array) -> tuple[Array, Array]:
+            value, slope = together(np.asarray(x)[..., None])
+            return value, slope
+
+        return both
+
     def for_namespace(self, xp: Any) -> tuple[Function, Function]:
         """(σ, σ') for arrays of the array-API namespace ``xp``; a plain callable goes through NumPy."""
         if self.tree is not None:

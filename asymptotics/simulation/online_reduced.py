@@ -29,6 +29,7 @@ from asymptotics.simulation.seeds import generator
 from asymptotics.simulation.state import check_finite, root_of
 from asymptotics.simulation.student import WEIGHTS
 from hermite.errors import InputError
+from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
@@ -53,7 +54,7 @@ class OnlineReduced:
 
     def __init__(self, students: Sequence[ReducedNetwork], step: OnlineStep) -> None:
         first = students[0]
-        self.target, self.sigma, self.slope = first.target, first.sigma, first.slope
+        self.activation = first.activation
         self.p, self.r, self.step = first.p, first.r, step
         self.freedom = first.d - self.r - self.p
         if self.freedom < self.p:
@@ -66,7 +67,7 @@ class OnlineReduced:
         self.biases = biases[:, None] if biases.any() else None
         self.output = np.zeros(self.p) if step.correlation else first.readout / self.p
         self.pull = step.size * first.readout / step.n_b
-        self.draws = _Draws(self.students, step.n_b, self.r, self.p, self.freedom, self.target.noise)
+        self.draws = _Draws(self.students, step.n_b, self.r, self.p, self.freedom, first.target)
 
     @np.errstate(over="ignore", invalid="ignore")
     def advance(self, steps: int) -> None:
@@ -109,22 +110,20 @@ class OnlineReduced:
         self.draws.keep(kept)
 
     def _move(self) -> None:
-        step, r = self.step, self.r
+        step, r, activation = self.step, self.r, self.activation
         turned = self.rows.transpose(0, 2, 1)
         move: Any = 0.0
         scale: Any = 0.0
         narrow = step.n_b < self.p
-        for u, noise in self.draws.samples():
+        for u, labels in self.draws.samples():
             fields = u @ turned
             if self.biases is not None:
                 fields += self.biases
-            x = u[:, :, :r].reshape(-1, r)
-            delta = np.asarray(self.target.function(x), dtype=np.float64).reshape(u.shape[:2])
-            if noise is not None:
-                delta = delta + noise
-            if not step.correlation:
-                delta = delta - self.sigma(fields) @ self.output
-            weighted = self.slope(fields)
+            if step.correlation:
+                delta, weighted = labels, activation.derivative(fields)
+            else:
+                output, weighted = activation.pair(fields)
+                delta = labels - output @ self.output
             weighted *= delta[:, :, None]
             scores = weighted.transpose(0, 2, 1)
             move = move + scores @ u
@@ -155,9 +154,10 @@ class _Draws:
         r: int,
         p: int,
         freedom: int,
-        noise: float,
+        target: Target,
     ) -> None:
-        self.n_b, self.wide, self.deviation = n_b, r + p, math.sqrt(noise)
+        self.n_b, self.r, self.wide = n_b, r, r + p
+        self.target, self.deviation = target, math.sqrt(target.noise)
         self.size = min(n_b, p)
         self.freedom = freedom - np.arange(self.size)
         self.lower = np.tril_indices(self.size, -1)
@@ -193,22 +193,25 @@ class _Draws:
         squares = [rng.chisquare(self.freedom, shape) for rng in self.streams[SQUARES]]
         self.held[SQUARES] = np.sqrt(np.stack(squares))
         if self.whole:
-            self.held[FIELDS] = self._normals(FIELDS, self.length, self.n_b, self.wide)
-            if self.deviation > 0:
-                self.held[NOISE] = self.deviation * self._normals(NOISE, self.length, self.n_b)
+            u = self._normals(FIELDS, self.length, self.n_b, self.wide)
+            self.held |= {FIELDS: u, NOISE: self._labels(u)}
 
-    def samples(self) -> Iterator[tuple[Array, Array | None]]:
-        """(u, label noise) of the next batch, (replicates, rows, r + p) and (replicates, rows), in chunks of rows."""
+    def _labels(self, u: Array) -> Array:
+        """y of the samples ``u``, with their noise."""
+        y = np.asarray(self.target.function(u[..., : self.r].reshape(-1, self.r)), dtype=np.float64)
+        y = y.reshape(u.shape[:-1])
+        return y + self.deviation * self._normals(NOISE, *y.shape[1:]) if self.deviation > 0 else y
+
+    def samples(self) -> Iterator[tuple[Array, Array]]:
+        """(u, labels) of the next batch, (replicates, rows, r + p) and (replicates, rows), in chunks of rows."""
         if self.at == self.length:
             self._refill()
         if self.whole:
-            noise = self.held[NOISE][:, self.at] if self.deviation > 0 else None
-            yield self.held[FIELDS][:, self.at], noise
+            yield self.held[FIELDS][:, self.at], self.held[NOISE][:, self.at]
             return
         for first in range(0, self.n_b, _ROWS):
-            rows = min(_ROWS, self.n_b - first)
-            u = self._normals(FIELDS, rows, self.wide)
-            yield u, self.deviation * self._normals(NOISE, rows) if self.deviation > 0 else None
+            u = self._normals(FIELDS, min(_ROWS, self.n_b - first), self.wide)
+            yield u, self._labels(u)
 
     def bartlett(self) -> Array:
         """A (replicates, size, size) of this step; the next step is then at hand."""

@@ -47,6 +47,7 @@ class Student:
 
     def __init__(self, setup: Setup) -> None:
         self.target, self.remove_orders, self.backend = setup.target, setup.remove_orders, setup.backend
+        self.activation = setup.activation
         self.sigma, self.slope = setup.backend.functions(setup.activation)
         self.values = setup.backend.target(setup.target)
         self.readout = np.asarray(setup.readout, dtype=np.float64)

@@ -7,7 +7,7 @@ stays bounded, and the monomials of a long sum are evaluated together from one t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
@@ -28,29 +28,37 @@ def compile_numpy(e: ex.Expression) -> Callable[[NDArray[Any]], NDArray[Any]]:
 
     Raises :class:`InputError` if a constant does not fit a float.
     """
+    together = compile_together(e)
+    return lambda z: together(z)[0]
+
+
+def compile_together(*roots: ex.Expression) -> Callable[[NDArray[Any]], tuple[NDArray[Any], ...]]:
+    """:func:`compile_numpy` of several expressions at the same points; what they share is evaluated once."""
     import numpy as np
 
-    plan, constants, width = _plan(e, long_sums=True)
+    plan, constants, width = _plan(roots, long_sums=True)
     rows = max(64, min(1 << 16, _BLOCK // width))
 
-    def function(z: NDArray[Any]) -> NDArray[Any]:
+    def function(z: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         z = np.asarray(z)
         if z.dtype.kind != "f":
             z = z.astype(np.float64)
         flat = z.reshape(-1, z.shape[-1])
-        out = np.empty(len(flat), z.dtype)
+        out = [np.empty(len(flat), z.dtype) for _ in roots]
         with np.errstate(over="ignore", under="ignore"):
             for start in range(0, len(flat), rows):
-                out[start : start + rows] = _run(plan, constants, e, flat[start : start + rows], np)
-        return out.reshape(z.shape[:-1])
+                found = _run(plan, constants, roots, flat[start : start + rows], np)
+                for whole, part in zip(out, found, strict=True):
+                    whole[start : start + rows] = part
+        return tuple(whole.reshape(z.shape[:-1]) for whole in out)
 
     return function
 
 
 def compile_array(e: ex.Expression, xp: Any) -> Callable[[Any], Any]:
     """:func:`compile_numpy` for arrays of an array-API namespace ``xp`` (torch, array_api_strict)."""
-    plan, constants, _ = _plan(e, long_sums=False)
-    return lambda z: _run(plan, constants, e, z, xp)
+    plan, constants, _ = _plan((e,), long_sums=False)
+    return lambda z: _run(plan, constants, (e,), z, xp)[0]
 
 
 def constant_value(e: ex.Expression) -> float:
@@ -68,24 +76,27 @@ def _middle(ball: Any) -> float:
     return 0.0 if ball.contains(0) else float(ball.mid())
 
 
-def _plan(e: ex.Expression, *, long_sums: bool) -> tuple[list[Any], dict[ex.Expression, float], int]:
+def _plan(
+    roots: Sequence[ex.Expression], *, long_sums: bool
+) -> tuple[list[Any], dict[ex.Expression, float], int]:
     """What to evaluate in turn (nodes, or :class:`_Monomials` for a sum), the constants, numbers per row."""
+    nodes = list(dict.fromkeys(node for e in roots for node in ex.postorder(e)))
     fused: dict[ex.Expression, _Monomials] = {}
     if long_sums:
-        for node in ex.postorder(e):
+        for node in nodes:
             if isinstance(node, ex.Sum) and (monomials := _Monomials.of(node)) is not None:
                 fused[node] = monomials
-    needed = _needed(e, fused)
-    order = [node for node in ex.postorder(e) if node in needed]
+    needed = _needed(roots, fused)
+    order = [node for node in nodes if node in needed]
     constants = {node: constant_value(node) for node in order if ex.is_constant(node)}
     plan = [(node, fused.get(node)) for node in order if node not in constants]
-    return plan, constants, len(plan) + 2 * sum(len(m.coefficients) for m in fused.values()) + 1
+    return plan, constants, len(plan) + 2 * sum(len(m.coefficients) for m in fused.values()) + len(roots)
 
 
-def _needed(e: ex.Expression, fused: dict[ex.Expression, _Monomials]) -> set[ex.Expression]:
+def _needed(roots: Sequence[ex.Expression], fused: dict[ex.Expression, _Monomials]) -> set[ex.Expression]:
     """Nodes that must be evaluated one by one: not those inside a constant or a fused monomial."""
     needed: set[ex.Expression] = set()
-    stack = [e]
+    stack = list(roots)
     while stack:
         node = stack.pop()
         if node in needed:
@@ -98,11 +109,13 @@ def _needed(e: ex.Expression, fused: dict[ex.Expression, _Monomials]) -> set[ex.
     return needed
 
 
-def _run(plan: list[Any], constants: dict[ex.Expression, float], e: ex.Expression, z: Any, xp: Any) -> Any:
+def _run(
+    plan: list[Any], constants: dict[ex.Expression, float], roots: Sequence[ex.Expression], z: Any, xp: Any
+) -> list[Any]:
     values: dict[ex.Expression, Any] = dict(constants)
     for node, monomials in plan:
         values[node] = _value(node, values, z, xp) if monomials is None else monomials.evaluate(values, z)
-    return xp.zeros_like(z[..., 0]) + values[e] if e in constants else values[e]
+    return [xp.zeros_like(z[..., 0]) + values[e] if e in constants else values[e] for e in roots]
 
 
 def _value(node: ex.Expression, values: dict[ex.Expression, Any], z: Any, xp: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hermite.language.building import substitute
 from hermite.language.calculus import differentiate
-from hermite.language.evaluation import compile_array, compile_numpy
+from hermite.language.evaluation import compile_array, compile_numpy, compile_together
 from hermite.language.limits import degree_bound, term_bound
 from hermite.language.nodes import (
     FUNCTIONS,
@@ -39,6 +39,7 @@ __all__ = [
     "children",
     "compile_array",
     "compile_numpy",
+    "compile_together",
     "degree_bound",
     "differentiate",
     "is_constant",

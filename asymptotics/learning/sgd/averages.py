@@ -129,7 +129,7 @@ def _erf_way(problem: Problem, p: int) -> Way | None:
         return None
 
     def averages(student: Student, seed: int, size: int) -> Averages:
-        if np.any(student.bias):
+        if student.bias.any():
             raise AssertionError("the closed forms are those of neurons without biases")
         return erf_averages(b, student, problem.target.noise, problem.correlation, problem.tilted)
 
@@ -139,49 +139,56 @@ def _erf_way(problem: Problem, p: int) -> Way | None:
 def erf_averages(
     b: Array, student: Student, noise: float, correlation: bool, tilted: bool = True
 ) -> Averages:
-    """The closed forms, dK/ds only if ``tilted``; Stein's lemma, v = Γ Ω with Γ = E ∇_h(δ σ'), gives v Ω⁺ vᵀ = v Γᵀ."""
+    """The closed forms, dK/ds only if ``tilted``; Stein's lemma, v = Γ Ω with Γ = E ∇_h(δ σ'), gives v Ω⁺ vᵀ = v Γᵀ.
+
+    Some fifty calls on small arrays: what a step of the recursion costs.
+    """
     p, r = student.M.shape
-    C = np.eye(r + p)
+    identity, own, i, j = _places(r, p)
+    C = identity.copy()
     C[r:, :r] = student.M
     C[:r, r:] = student.M.T
     C[r:, r:] = student.Q
-    w = np.concatenate([b, -student.readout / p])
+    w = np.concatenate([b, student.readout / -p])
     seen = np.concatenate([b, np.zeros(p)]) if correlation else w
-    q = 1 + C.diagonal()
-    own = q[r:, None]
-    cross = C[r:]
-    factor = (2 / math.pi) * seen / (own * np.sqrt(own * q - cross**2))
-    gamma = factor * own
-    np.einsum("ii->i", gamma[:, r:])[:] -= np.sum(factor * cross, axis=1)
+    q, cross = 1 + C.diagonal(), C[r:]
+    gamma = (2 / math.pi) * seen / np.sqrt(q[r:, None] * q - cross * cross)
+    gamma[own, r + own] -= (gamma * cross).sum(axis=1) / q[r:]
     v = gamma @ C
-    i, j = _pairs(p)
-    scale = np.array([1.0, 1 + _TILT, 1 - _TILT])[:, None, None] * C if tilted else C[None]
-    K = np.zeros((len(scale), p, p))
-    K[:, i, j] = K[:, j, i] = _erf_kernels(scale, r + i, r + j, seen, noise)
+    kernels = _erf_kernels(_SCALES * C if tilted else C, r + i, r + j, seen, noise)
+    K, tilt = np.empty((p, p)), np.zeros((p, p))
+    if tilted:
+        kernels, up, down = kernels
+        tilt[i, j] = tilt[j, i] = (up - down) / _TILT
+    K[i, j] = K[j, i] = kernels
     risk = (2 / math.pi) * float(w @ np.arcsin(C / np.sqrt(q[:, None] * q)) @ w)
-    tilt = (K[1] - K[2]) / _TILT if tilted else np.zeros((p, p))
-    return Averages(v[:, :r], v[:, r:], v @ gamma.T, K[0], tilt, risk)
+    return Averages(v[:, :r], v[:, r:], v @ gamma.T, K, tilt, risk)
+
+
+_SCALES = np.array([1.0, 1 + _TILT, 1 - _TILT])[:, None, None]
+
+_Indices = npt.NDArray[np.intp]
 
 
 @lru_cache(maxsize=64)
-def _pairs(p: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Places of the upper triangle."""
-    return np.triu_indices(p)
+def _places(r: int, p: int) -> tuple[Array, _Indices, _Indices, _Indices]:
+    """The identity (r + p, r + p), 0..p−1, and the places of the upper triangle."""
+    return np.eye(r + p), np.arange(p), *np.triu_indices(p)
 
 
-def _erf_kernels(C: Array, i: Array, j: Array, w: Array, noise: float) -> Array:
-    """K at the pairs (i, j) of fields for each covariance C (S, m, m), shape (S, pairs)."""
-    qi, qj, cij = 1 + C[:, i, i], 1 + C[:, j, j], C[:, i, j]
-    determinant = qi * qj - cij**2
-    x, y = C[:, i], C[:, j]
+def _erf_kernels(C: Array, i: _Indices, j: _Indices, w: Array, noise: float) -> Array:
+    """K at the pairs (i, j) of fields for covariances C (…, m, m), shape (…, pairs)."""
+    qi, qj, cij = 1 + C[..., i, i], 1 + C[..., j, j], C[..., i, j]
+    determinant = qi * qj - cij * cij
+    x, y = C[..., i, :], C[..., j, :]
     # C − Xᵀ [[qi, cij], [cij, qj]]⁻¹ X for every pair at once.
-    left = (qj[..., None] * x - cij[..., None] * y) / determinant[..., None]
-    right = (qi[..., None] * y - cij[..., None] * x) / determinant[..., None]
-    tilted = C[:, None] - left[..., :, None] * x[..., None, :] - right[..., :, None] * y[..., None, :]
-    size = 1 + np.einsum("spaa->spa", tilted)
-    angle = np.arcsin(tilted / np.sqrt(size[..., :, None] * size[..., None, :]))
+    qi, qj, cij = ((part / determinant)[..., None] for part in (qi, qj, cij))
+    left, right = qj * x - cij * y, qi * y - cij * x
+    tilted = C[..., None, :, :] - left[..., None] * x[..., None, :] - right[..., None] * y[..., None, :]
+    root = 1 / np.sqrt(1 + tilted.diagonal(axis1=-2, axis2=-1))
+    angle = np.arcsin(tilted * root[..., None] * root[..., None, :])
     power = (2 / math.pi) * (angle @ w) @ w + noise
-    kernels: Array = (2 / math.pi) / np.sqrt(determinant) * power
+    kernels: Array = (2 / math.pi) * power / np.sqrt(determinant)
     return kernels
 
 

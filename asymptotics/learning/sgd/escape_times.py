@@ -234,8 +234,10 @@ def batch_tradeoff(
     """Median steps and samples against the batch n_b = d^mu, for the square and the correlation loss.
 
     Below the cap of the step size (square: e ≤ eta; correlation: e ≤ eta d^max(l/2 − 1, 0)) samples do not depend on the
-    batch and steps fall as 1/n_b. Above it steps stay at the floor of the cap, as arXiv:2406.02157 has it for projected steps
-    and the square loss; its constants are recalled and not checked here.
+    batch and steps fall as 1/n_b. Above it, larger batches bring steps of the same size with less noise: the law is that of
+    the smaller rate e d^max(l/2, 1)/n_b, and steps stay at the floor of the cap, as arXiv:2406.02157 has it for projected
+    steps and the square loss; its constants are recalled and not checked here. The law is one of small steps: where a few
+    steps do it (``steps`` of order 10), it is a rough count. Raises ``InputError`` where no law covers a row.
     """
     from asymptotics.experiment.settings import Training
 
@@ -245,15 +247,17 @@ def batch_tradeoff(
         base = Training(
             protocol="sgd", alpha=1.0, eta=eta, loss=loss, batch_exponent=0.0, threshold=threshold
         )
-        law = escape(target, network, base, d)
-        grid = np.linspace(0.0, law.leap, 4 * law.leap + 1) if mu is None else mu
-        for exponent in grid:
-            rates = rates_of(
-                target, network.get_activation(), replace(base, batch_exponent=float(exponent)), d
-            )
-            uncapped = eta * (rates.n_b or 1) * float(d) ** -max(law.leap / 2, 1.0)
-            # At the cap the signal of a step is smaller by e/e_uncapped, and more steps make up for it.
-            steps = max(law.samples(0.5) / (rates.n_b or 1) * max(1.0, uncapped / rates.e), 1.0)
+        leap = rates_of(target, network.get_activation(), base, d).leap
+        laws: dict[float, EscapeLaw] = {}
+        for exponent in np.linspace(0.0, leap, 4 * leap + 1) if mu is None else mu:
+            training = replace(base, batch_exponent=float(exponent))
+            rates = rates_of(target, network.get_activation(), training, d)
+            n_b = rates.n_b or 1
+            # Below the cap one law, to the rounding of its rate.
+            key = float(f"{rates.eta_of_the_law:.12g}")
+            if key not in laws:
+                laws[key] = escape(target, network, training, d)
+            steps = max(laws[key].samples(0.5) / n_b, 1.0)
             rows.append(
                 {
                     "loss": loss,
@@ -261,7 +265,7 @@ def batch_tradeoff(
                     "n_b": rates.n_b,
                     "step": rates.e,
                     "steps": steps,
-                    "samples": steps * (rates.n_b or 1),
+                    "samples": steps * n_b,
                     "capped": rates.capped,
                 }
             )

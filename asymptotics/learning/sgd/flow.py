@@ -63,18 +63,18 @@ def moved(student: Student, mean: Averages, step: Step) -> Student:
         bracket = mean.square + step.noise_ratio * mean.kernel if step.noise_ratio else mean.square
     else:
         bracket = (1 - 1 / step.n_b) * mean.square + (step.d * mean.kernel + mean.tilt) / step.n_b
-    GG = (pull[:, None] * pull) * bracket
+    GG = pull[:, None] * pull * bracket
     if step.projection == "spherical":
-        u = np.diag(GW) / np.diag(Q)
+        u = GW.diagonal() / Q.diagonal()
         dM = dM - u[:, None] * M
         GG = GG - GW * u - (GW * u).T + Q * np.outer(u, u)
         GW = GW - u[:, None] * Q
-    new_Q = Q + GW + GW.T + GG
-    new_Q = (new_Q + new_Q.T) / 2
+    half = GW + 0.5 * (Q + GG)
+    new_Q = half + half.T
     new_M = M + dM
     if step.projection != "free":
-        norm = np.sqrt(new_Q.diagonal())[:, None]
-        new_M, new_Q = new_M / norm, new_Q / (norm * norm.T)
+        norm = np.sqrt(new_Q.diagonal())
+        new_M, new_Q = new_M / norm[:, None], new_Q / (norm[:, None] * norm)
     return Student(student.readout, student.bias, new_M, new_Q)
 
 

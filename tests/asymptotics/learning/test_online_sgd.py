@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asymptotics import Network, Training, batch_tradeoff, escape, overlaps
+from asymptotics import Network, Simulation, Training, batch_tradeoff, escape, overlaps
 from asymptotics.expectations.activations import get_activation
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Rates, initial_student
@@ -18,6 +18,7 @@ from asymptotics.learning.giant.recursion import recursion as giant_recursion
 from asymptotics.learning.sgd.averages import Averages, Problem, averages_on, erf_averages, way_of
 from asymptotics.learning.sgd.escape_laws import LEVELS, Neuron, langevin, leap_two
 from asymptotics.learning.sgd.flow import Step, flow_of, integrated, moved, recursion
+from asymptotics.simulation.escapes import simulated_escape
 from hermite import InputError, Target
 from hermite.errors import ConvergenceError
 
@@ -309,8 +310,26 @@ def test_steps_fall_with_the_batch_down_to_the_floor_of_the_cap() -> None:
     square = table[table.loss == "square"].set_index("mu")
     correlation = table[table.loss == "correlation"].set_index("mu")
     assert square.steps[0.0] / square.steps[1.0] == pytest.approx(200, rel=1e-6)
-    assert square.steps[2.0] == pytest.approx(square.steps[1.5], rel=1e-2)
+    # At the floor a larger batch brings less noise, which at leap 3 is what carries half of the starts.
+    assert square.capped.tolist() == [False, False, False, True]
+    assert 0.5 < square.steps[2.0] / square.steps[1.5] < 2
+    assert square.steps[1.0] / square.steps[1.5] > 5
     assert correlation.steps[2.0] < square.steps[2.0] / 10
+
+
+@pytest.mark.parametrize("loss", ["square", "correlation"])
+def test_steps_at_the_floor_of_the_cap_are_those_of_runs(loss: str) -> None:
+    """Also in a handful of steps; with the noise of the uncapped step (control) it would be twice as many."""
+    network, d = Network("He2(x)", [[1.0, 1.0]], width=1, initialisation="independent"), 400
+    table = batch_tradeoff("He2(z1)", network, d, 0.1, mu=(1.5,)).to_frame()
+    (told,) = table[table.loss == loss].steps
+    training = Training(protocol="sgd", alpha=1.0, eta=0.1, loss=loss, batch_exponent=1.5)
+    runs = simulated_escape(
+        "He2(z1)", network, training, Simulation(d=d, width=1, replicates=60, seed=1), last=200
+    )
+    median = runs.quantile(0.5) * runs.per_time
+    # The law is one of small steps; a median of 60 runs is known to a step.
+    assert abs(told - median) < 0.15 * median + 1.5
 
 
 @pytest.mark.parametrize(

@@ -177,3 +177,22 @@ def test_equal_expressions_have_equal_hashes_and_copies() -> None:
     assert copy.copy(tree) == tree
     with pytest.raises(AttributeError):
         tree.name = "abs"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tanh(x)^2 + x",
+        "3",
+        "exp(-x^2)*erf(x)",
+        "max(x, x^2, 1/2)",
+        "+".join(f"x^{k}/{k}" for k in range(1, 20)),
+    ],
+)
+def test_expressions_evaluated_together_are_those_evaluated_alone(text: str) -> None:
+    tree = parse(text, activation=True)
+    slope = ex.differentiate(tree, 0)
+    z = np.linspace(-2, 2, 301).reshape(7, 43, 1)
+    value, gradient = ex.compile_together(tree, slope)(z)
+    np.testing.assert_array_equal(value, ex.compile_numpy(tree)(z))
+    np.testing.assert_array_equal(gradient, ex.compile_numpy(slope)(z))
