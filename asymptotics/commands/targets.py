@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from asymptotics.commands.terminal import ACTIVATION, JSON, ExpressionCommand, emit, example, read_gram
+
+if TYPE_CHECKING:
+    from hermite.target import Target
 
 
 @click.command(
@@ -25,6 +30,9 @@ from asymptotics.commands.terminal import ACTIVATION, JSON, ExpressionCommand, e
     "--bias", type=float, default=0.0, metavar="S", help="Standard deviation of the student's random biases."
 )
 @click.option("--gram", metavar="FILE", help="Gram matrix of the directions: JSON, or rows of rationals.")
+@click.option(
+    "--reused-batch", is_flag=True, help="Also what two passes over one batch of order d samples can learn."
+)
 @JSON
 def leap(
     expr: str,
@@ -33,16 +41,37 @@ def leap(
     readout: str | None,
     bias: float,
     gram: str | None,
+    reused_batch: bool,
     as_json: bool,
 ) -> None:
     """Leap index, staircase and hard directions of a target EXPR in z1, z2, ..."""
     from hermite import Target
     from hermite import leap as query
+    from hermite.indices.report import pretty
 
     exponent = int(batch_exponent) if batch_exponent.is_integer() else batch_exponent
     target = Target(expr, gram=None if gram is None else read_gram(gram))
     report = query(target, batch_exponent=exponent, activation=activation, readout=readout, bias=bias)
-    emit(report.to_dict(), as_json, lambda: repr(report))
+    document, text = report.to_dict(), repr(report)
+    if reused_batch:
+        found = _two_passes(target, activation, readout)
+        document["reused_two_steps"] = found
+        text += f"\n  two passes over one batch can learn  {pretty(found, target.variables)}"
+    emit(document, as_json, lambda: text)
+
+
+def _two_passes(f: Target, activation: str | None, readout: str | None) -> list[list[str]] | None:
+    """The directions that two steps on one batch can learn, of this student or (powers up to five) of any; None: undecided."""
+    from hermite.labels.reuse import reused_steps
+
+    if activation is None:
+        spaces = reused_steps(f, degree=5)
+    else:
+        from asymptotics.experiment.settings import Network
+        from asymptotics.learning.reuse.directions import reused_directions
+
+        spaces = reused_directions(f, Network(activation, readout or "rademacher"))
+    return None if spaces is None else spaces[-1]
 
 
 @click.command(cls=ExpressionCommand, epilog=example('giantstep expand "relu(z1) - z2^2" --order 3'))

@@ -87,7 +87,11 @@ def _predicted_rows(
     tell: Progress,
     accuracy: float | None = None,
 ) -> list[Row]:
-    """The rows of ``points`` without a simulation; a training's points are asked for together."""
+    """The rows of ``points`` without a simulation; a training's points are asked for together.
+
+    Online SGD takes steps that depend on d: they are those of the file's [simulation], as in ``overlaps``.
+    """
+    points = [(training, _at_its_dimension(experiment, training, ridge)) for training, ridge in points]
     places: dict[Training, list[int]] = {}
     for i, (training, _) in enumerate(points):
         places.setdefault(training, []).append(i)
@@ -100,6 +104,11 @@ def _predicted_rows(
             tell(f"theory of point {done} of {len(points)} (step {training.steps})")
             rows[i] = row_of(training, points[i][1], next(found))
     return rows
+
+
+def _at_its_dimension(experiment: Experiment, training: Training, ridge: Ridge) -> Ridge:
+    simulation = experiment.simulation_of(training)
+    return ridge if simulation is None else beside(ridge, simulation)
 
 
 def compared(

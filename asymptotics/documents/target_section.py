@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def target_section(experiment: Experiment) -> str:
     from hermite import leap
 
-    network = experiment.network
-    exponent = experiment.trainings[0].batch_exponent
+    network, training = experiment.network, experiment.trainings[0]
     report = leap(
         experiment.target,
-        batch_exponent=exponent,
+        # Other protocols count samples over all steps.
+        batch_exponent=training.batch_exponent if training.protocol == "giant" else 1,
         activation=network.activation if isinstance(network.activation, str) else None,
         readout=network.readout,
         bias=network.bias,
@@ -32,8 +32,34 @@ def target_section(experiment: Experiment) -> str:
         pairs = [(escape(name), escape(answer)) for name, answer in report.lines()]
         return "\n".join([facts(pairs), _stairway(experiment)])
     pairs = [(escape(name.strip()), answer) for name, answer in _leap_answers(report)]
+    pairs += _of_protocol(experiment)
     pairs += [("warning", escape(warning)) for warning in report.warnings]
     return "\n".join([facts(pairs), _stairway(experiment)])
+
+
+def _of_protocol(experiment: Experiment) -> list[tuple[str, str]]:
+    """What the protocol sees of the target where it is not giant steps on fresh batches."""
+    f, network, training = experiment.target, experiment.network, experiment.trainings[0]
+    if training.protocol == "reuse":
+        from asymptotics.learning.reuse.directions import reused_directions
+
+        spaces = reused_directions(f, network)
+        return [
+            (
+                "two steps on the reused batch can learn",
+                _subspace(None if spaces is None else spaces[-1], f.variables),
+            )
+        ]
+    if training.protocol == "sgd":
+        from asymptotics.learning.sgd.rates import student_leap
+
+        level = student_leap(f, network.get_activation())
+        samples = {None: "never", 1: "Θ(d)", 2: "Θ(d log d)"}.get(level, f"Θ(d^{(level or 1) - 1})")
+        return [
+            ("leap that this student sees", "none" if level is None else str(level)),
+            ("samples of online SGD to leave a random start", samples),
+        ]
+    return []
 
 
 def _leap_answers(report: LeapReport) -> Iterable[tuple[str, str]]:
@@ -89,7 +115,7 @@ def _stairway(experiment: Experiment) -> str:
     header = ["step", "dimension learned", *(f"n, p = Θ(d^{k})" for k in range(len(body[0]) - 2))]
     student = "" if activation is None else f", for {activation} without biases"
     caption = (
-        "The stairway: excess risk that no second layer gets below, by giant steps and sizes of the fit"
+        "The stairway: excess risk that no second layer gets below, by giant steps on fresh batches and sizes of the fit"
         f"{student}."
     )
     return table(header, body, caption)

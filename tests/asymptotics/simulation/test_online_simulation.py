@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from asymptotics import Network, Ridge, Simulation, Training, escape, overlaps, 
 from asymptotics.comparison.validation import validate
 from asymptotics.experiment.grid import Experiment
 from asymptotics.results import Overlaps
+from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.escapes import simulated_escape
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.online_reduced import OnlineReduced
@@ -214,7 +216,6 @@ def test_the_square_loss_erases_the_weight_where_the_correlation_loss_escapes() 
 
 
 def test_the_train_error_of_a_reused_batch_is_simulated_and_judged() -> None:
-    """Negative control: noise that is drawn anew at every step has another train error."""
     text = {
         "target": {"expression": "z1 + z1*z2", "noise": 0.25},
         "network": {"activation": "relu", "width": 8},
@@ -236,6 +237,29 @@ def test_the_train_error_of_a_reused_batch_is_simulated_and_judged() -> None:
     report = validate(experiment, sizes=1)
     assert any(row["quantity"] == "train_error" for row in report.to_dict()["rows"])
     assert all(row["protocol"] == "reuse" for row in report.to_dict()["rows"])
+
+
+def test_labels_that_are_drawn_anew_at_every_step_are_another_protocol(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Negative control: the train error after three steps, .636(8) with the labels kept and .804(10) without (reuse.md)."""
+    f, network = Target("z1 + z1*z2", noise=0.25), Network("relu", width=8)
+    training = Training(3, alpha=2.0, eta=1.0, protocol="reuse")
+    setting = Simulation(d=250, replicates=12, test_samples=200)
+
+    def train_error() -> tuple[float, float]:
+        found = simulate(f, network, training, None, setting).overlaps
+        assert found is not None
+        return float(found[3].train_error), float(found[3].train_error_sem)
+
+    kept, error = train_error()
+    assert abs(kept - 0.636) < 4 * np.hypot(error, 0.008)
+    streams = count(1000)
+    noise = DirectNetwork.noise
+    monkeypatch.setattr(DirectNetwork, "noise", lambda self, stream: noise(self, next(streams)))
+    anew, other = train_error()
+    assert abs(anew - 0.804) < 4 * np.hypot(other, 0.01)
+    assert anew - kept > 6 * np.hypot(error, other)
 
 
 ONLINE = {
