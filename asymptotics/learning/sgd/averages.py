@@ -23,6 +23,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.caches import remembered
 from asymptotics.expectations.activations import Activation, erf_argument
 from asymptotics.expectations.quadrature import hermite_rule, sobol_normal
 from asymptotics.expectations.sharpness import degree_of
@@ -248,6 +249,7 @@ def points_of(problem: Problem, p: int, seed: int, size: int) -> tuple[Array, Ar
     return tensor_points(problem, p) or wide_points(problem.target.r, p, seed, size)
 
 
+@remembered
 def wide_points(r: int, p: int, seed: int, size: int) -> tuple[Array, Array]:
     """2^size scrambled Sobol points whose first r axes are drawn from N(0, 1.4²) and reweighted: the labels' tails decide."""
     u = sobol_normal(r + p, size, seed).copy()

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ Array = npt.NDArray[np.float64]
 PROJECTIONS = ("projected", "spherical", "free")
 #: Norms above which a free student has diverged.
 _LARGEST_NORM = 1e3
+#: Scrambles that the steps of a recursion take in turn.
+SCRAMBLES_IN_TURN = 8
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Path:
 def recursion(start: Student, way: Way, step: Step, steps: Sequence[int], seed: int, size: int) -> Path:
     """The conditional mean iterated, seen after each of ``steps`` (rising).
 
+    Sampled averages take the scrambles ``seed``, ``seed`` + 1, … in turn: their errors average out along the way.
     Raises ``ConvergenceError`` if the weights of a free student diverge.
     """
     students: list[Student] = []
@@ -107,8 +111,8 @@ def _iterated(
     start: Student, way: Way, step: Step, seed: int, size: int
 ) -> Iterator[tuple[Student, Averages]]:
     student = start
-    while True:
-        mean = way(student, seed, size)
+    for t in count():
+        mean = way(student, seed + t % SCRAMBLES_IN_TURN, size)
         yield student, mean
         student = moved(student, mean, step)
         if not float(student.Q.diagonal().max()) < _LARGEST_NORM:

@@ -18,7 +18,15 @@ from asymptotics.learning.giant.many_neurons import notes_of
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import initial_student
 from asymptotics.learning.sgd.averages import Problem, Way, sampled_way, way_of
-from asymptotics.learning.sgd.flow import Path, Step, flow_of, integrated, kind_near, recursion
+from asymptotics.learning.sgd.flow import (
+    SCRAMBLES_IN_TURN,
+    Path,
+    Step,
+    flow_of,
+    integrated,
+    kind_near,
+    recursion,
+)
 from asymptotics.learning.sgd.rates import Rates, rates_of, reported_steps
 from asymptotics.learning.sgd.start import refusal_of_start, start_of
 from asymptotics.results import Overlaps, StepOverlaps, Validity
@@ -31,11 +39,12 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 MOST_NEURONS = 32
-#: Steps up to which the recursion is iterated, scrambles and points of sampled kernels.
-_MOST_ITERATED, _SCRAMBLES, _SIZES = 20_000, 4, (12, 15)
-_ASKED = 1e-3
-#: Points times steps that sampled kernels may cost.
-_MOST_WORK = 2**27
+#: Steps up to which the recursion is iterated, independent scrambles behind an error, log2 of the points of sampled kernels.
+_MOST_ITERATED, _SCRAMBLES, _SIZES = 20_000, 4, (12, 17)
+#: Error that sampled kernels should have at least; less is tried for as long as points times steps are no more than this.
+_ASKED, _MOST_WORK = 1e-3, 2**24
+#: Numbers of the scrambles that a recursion takes in turn, which are kept.
+_MOST_KEPT = 7_000_000
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ def _measured(
     biased = network.bias > 0
     if biased and not sampled:
         way, sampled = sampled_way(problem), True
-    size, asked = _SIZES[0], max(accuracy, _ASKED)
+    size = _SIZES[0]
     while True:
         parts, errors = [], []
         for bias in bias_draws(network):
@@ -148,9 +157,17 @@ def _measured(
                     )
                 )
         error = max(errors, default=1e-9)
-        if not sampled or error <= asked or size >= _SIZES[1] or 2 ** (size + 1) * steps[-1] > _MOST_WORK:
+        # Quasi-Monte Carlo of functions with kinks: about N^(−3/4).
+        wanted = size + max(1, math.ceil(math.log2(max(error, 1e-12) / accuracy) / 0.75))
+        within = [
+            n
+            for n in range(size + 1, min(wanted, _SIZES[1]) + 1)
+            if 2**n * steps[-1] <= _MOST_WORK
+            and 2**n * (problem.target.r + p) * SCRAMBLES_IN_TURN <= _MOST_KEPT
+        ]
+        if not sampled or error <= accuracy or not within:
             break
-        size += 1
+        size = within[-1]
     names = ("M", "Q", "risk")
     return _Means(*(np.mean([getattr(part, name) for part in parts], axis=0) for name in names)), error
 

@@ -15,7 +15,14 @@ from asymptotics.expectations.activations import get_activation
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Rates, initial_student
 from asymptotics.learning.giant.recursion import recursion as giant_recursion
-from asymptotics.learning.sgd.averages import Averages, Problem, averages_on, erf_averages, way_of
+from asymptotics.learning.sgd.averages import (
+    Averages,
+    Problem,
+    averages_on,
+    erf_averages,
+    sampled_way,
+    way_of,
+)
 from asymptotics.learning.sgd.escape_laws import LEVELS, Neuron, langevin, leap_two
 from asymptotics.learning.sgd.flow import Step, flow_of, integrated, moved, recursion
 from asymptotics.simulation.escapes import simulated_escape
@@ -90,6 +97,20 @@ def test_sampled_kernels_agree_with_a_second_implementation(name: str) -> None:
     error = values.std(axis=0, ddof=1).max() / 2
     # Reference and these points each carry a few 1e-3.
     assert np.abs(values.mean(axis=0) - np.array(row["oracle"]["values"])).max() < 4 * np.hypot(error, 1e-3)
+
+
+def test_sampled_kernels_are_as_accurate_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1e-4, beside the exact rule of polynomials."""
+    network = Network("He2(x)/2 + x", width=2, initialisation="independent")
+    training = Training(12, alpha=1.0, batch_exponent=0.5, eta=0.5, protocol="sgd")
+    exact = overlaps("z1 + z1^2/3", network, training, d=1000)
+    monkeypatch.setattr("asymptotics.learning.sgd.averages.WAYS", ((sampled_way, True),))
+    sampled = overlaps("z1 + z1^2/3", network, training, d=1000)
+    error = sampled.solution.residual
+    assert exact.solution.residual < 1e-8 < error <= 1e-4
+    for t in range(13):
+        assert np.abs(sampled[t].M - exact[t].M).max() < 4 * error
+        assert np.abs(sampled[t].Q - exact[t].Q).max() < 4 * error
 
 
 def test_closed_averages_agree_with_series() -> None:

@@ -106,7 +106,7 @@ def test_the_recursion_is_the_mean_of_runs(
     f, network = Target(text, noise=noise), Network(activation, width=p, initialisation=INDEPENDENT)
     training = Training(30, protocol="sgd", **keys)
     d = 2000
-    theory = overlaps(f, network, training, d=d)
+    theory = overlaps(f, network, training, d=d, accuracy=1e-3)
     runs = measured(f, network, training, "reduced", d, 48)
     i, j = np.triu_indices(p)
     for step in (5, 30):
