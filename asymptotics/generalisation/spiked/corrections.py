@@ -4,14 +4,17 @@
            relative to level E: anisotropy of the bulk, and what batches of finite size change on average;
 ``norm``   effect of the fluctuation of |r|² from neuron to neuron, a further function that the readout can fit.
 
-E+ = E (1 + bulk), En+ = E (1 + norm)(1 + bulk). That the two multiply is an assumption. The mean of E(batch) times
-matrix/E(batch) is what is right: where a batch errs upwards the ratio errs downwards, so that neither alone multiplies
-the E of infinitely many samples.
+E+ = E (1 + bulk), En+ = E (1 + norm)(1 + bulk). That the two multiply is an assumption.
+
+The batches have a small dimension d', and their errors two parts of different size in it (:func:`at_dimension`). The ratio
+ρ = whole/E(batch) is of order one, also as d' → ∞; what it changes with E(batch), falling where that rises, is not. That
+E(batch) deviates from the E of infinitely many samples is of order 1/d', and so d'/d of it is there at d.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -36,6 +39,8 @@ Array = npt.NDArray[np.float64]
 
 #: Batches of a round, and those whose neurons are sampled.
 BATCHES = 4
+#: Batches of which a straight line and its error can be told.
+_LEAST = 8
 #: d times groups of the batches whose whole covariance counts: their matrices have this size.
 _SIZE, _SMALLEST = 240, 60
 #: d of the batches with sampled neurons at most, and how many neurons.
@@ -81,15 +86,14 @@ class Correction:
 
 @dataclass(frozen=True)
 class BatchErrors:
-    """On one batch: errors (test, train) with the whole covariance and at level E, and the drift along the target (r,)."""
+    """On one batch: errors (test, train) with the whole covariance and at level E."""
 
     whole: tuple[float, float]
     isotropic: tuple[float, float]
-    drift: Array
 
 
 def auxiliary_dimension(network: Network, r: int, d: int | None) -> int:
-    """The dimension of the batches whose whole covariance counts: the mean over batches hardly depends on it."""
+    """The dimension of the batches whose whole covariance counts."""
     groups = len(readout_groups(network).readout)
     return max(r + 2, min(d or _LARGEST, max(_SMALLEST, _SIZE // groups)))
 
@@ -148,29 +152,37 @@ def batch_errors(
     whole = solve_matrix(
         units, covariance, axes_of(layer), alpha, beta, lam, d=d, tol=_TOLERANCE, traces=isotropic.sus
     )
-    drift: Array = (layer.weight * layer.readout) @ layer.c[:, : layer.targets]
-    return BatchErrors((whole.test, whole.train), (isotropic.test, isotropic.train), drift)
+    return BatchErrors((whole.test, whole.train), (isotropic.test, isotropic.train))
 
 
-def bulk_correction(found: list[BatchErrors], reference: Errors, drift: Array | None = None) -> Correction:
-    """The mean error of the batches relative to level E (``reference``), with standard errors.
+def bulk_correction(found: Sequence[BatchErrors], reference: Errors, share: float = 1.0) -> Correction:
+    """What the batches change relative to level E (``reference``), with standard errors by the jackknife.
 
-    ``drift`` (r,): the mean of the drift along the target as d → ∞. Drifts are sums over the batch without bias, and
-    errors fall with them: what a straight line explains of the errors is taken out of their scatter.
+    ``share`` = d'/d, of the dimension d' of the batches in d.
     """
-    values = np.array([one.whole for one in found]) / [reference.test, reference.train]
-    count = len(values)
-    design = np.ones((count, 1))
-    if drift is not None and count >= 4 * (1 + len(drift)):
-        moved = np.array([one.drift for one in found]) - drift
-        size = np.abs(moved).max(axis=0)
-        design = np.concatenate([design, moved[:, size > 1e-12] / size[size > 1e-12]], axis=1)
-    fit = np.linalg.lstsq(design, values, rcond=1e-10)[0]
-    free = max(1, count - design.shape[1])
-    scatter = np.sqrt(np.sum((values - design @ fit) ** 2, axis=0) / free)
-    sem = scatter * math.sqrt(max(float(np.linalg.pinv(design.T @ design)[0, 0]), 1.0 / count))
-    test, train, test_sem, train_sem = map(float, [*(fit[0] - 1), *sem])
-    return Correction(test, train, test_sem, train_sem, count)
+    whole, own = (
+        np.array([getattr(one, which) for one in found]) / [reference.test, reference.train]
+        for which in ("whole", "isotropic")
+    )
+    kept = ~np.eye(len(whole), dtype=bool) if len(whole) > _TWO else np.ones((1, len(whole)), bool)
+    test, train = (at_dimension(whole[:, i], own[:, i], share) - 1 for i in (0, 1))
+    parts = np.array([[at_dimension(whole[k, i], own[k, i], share) for k in kept] for i in (0, 1)])
+    scatter = np.sum((parts - parts.mean(axis=1, keepdims=True)) ** 2, axis=1)
+    test_sem, train_sem = np.sqrt(scatter * (len(kept) - 1) / len(kept)).tolist()
+    return Correction(test, train, test_sem, train_sem, len(whole))
+
+
+def at_dimension(whole: Array, own: Array, share: float) -> float:
+    """Mean of ``whole`` (batches,) at d, from batches of dimension d' = ``share`` d whose level E is ``own``; units of E.
+
+    ρ = whole/own is a straight line in own: ρ_0 at own = 1, as for infinitely many samples, is its limit. The rest
+    of the mean is what batches of finite size change; its parts are of order 1/d'.
+    """
+    ratio = np.divide(whole, own, out=np.ones_like(whole), where=own != 0)
+    off = own - own.mean()
+    slope = float(off @ ratio) / max(float(off @ off), 1e-300)
+    limit = float(ratio.mean()) + slope * (1.0 - float(own.mean()))
+    return limit + min(share, 1.0) * (float(whole.mean()) - limit)
 
 
 def measured_bulk(
@@ -191,7 +203,7 @@ def measured_bulk(
     d), ``layer`` the law of the layer and ``reference`` its level E. ``kept``: what the points of a curve share.
     """
     size = auxiliary_dimension(network, f.r, point[3])
-    drift = (layer.weight * layer.readout) @ layer.M
+    share = 0.0 if point[3] is None else size / point[3]
     found: list[BatchErrors] = []
     while len(found) < most:
         for index in range(len(found), min(most, len(found) + BATCHES)):
@@ -204,7 +216,9 @@ def measured_bulk(
             except (ConvergenceError, np.linalg.LinAlgError):
                 # A batch on which the equations have no answer measures nothing.
                 return Correction(math.inf, math.inf, math.inf, math.inf, len(found))
-        correction = bulk_correction(found, reference, drift)
+        if len(found) < _LEAST:
+            continue
+        correction = bulk_correction(found, reference, share)
         if correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION:
             break
     return correction

@@ -84,7 +84,7 @@ def test_corrections_lead_to_the_simulation() -> None:
         ratio, sem = ratios(found)
         assert 100 * norms.test == pytest.approx(row["norms"][0], abs=0.15)
         assert abs(100 * ratio[0] - row["bulk"][0]) < 5 * np.hypot(100 * sem[0], 0.2)
-        bulk = bulk_correction(found, reference, (layer.weight * layer.readout) @ layer.M)
+        bulk = bulk_correction(found, reference, layers[0].d / 600)
         value, error = row["mc"][0]
         predicted = reference.test * (1 + norms.test) * (1 + bulk.test)
         scores.append((predicted - value) / np.hypot(error, bulk.test_sem * value))
