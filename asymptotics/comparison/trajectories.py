@@ -62,17 +62,22 @@ class Run:
 
 def runs(experiment: Experiment, simulate: bool, progress: Callable[[str], None]) -> list[Run]:
     """Every run of the experiment; raises ``InputError`` where no law covers it."""
+    from asymptotics.simulation.runner import job_for
+
     if not simulate:
         return [
             Run(training, predict(experiment, training, experiment.simulation_of(training)))
             for training in experiment.longest
         ]
     points = [(training, s) for training in experiment.longest for s in experiment.simulations]
+    # What no law covers, and what makes no network, is refused before anything is simulated.
+    predicted = [predict(experiment, training, simulation) for training, simulation in points]
+    for training, simulation in points:
+        job_for(experiment.target, experiment.network, training, None, simulation)
     found = []
-    for i, (training, simulation) in enumerate(points):
+    for i, ((training, simulation), theory) in enumerate(zip(points, predicted, strict=True)):
         progress(f"simulating run {i + 1} of {len(points)} (d = {simulation.d})")
-        predicted = predict(experiment, training, simulation)
-        found.append(Run(training, predicted, measure(experiment, training, simulation), simulation))
+        found.append(Run(training, theory, measure(experiment, training, simulation), simulation))
     return found
 
 

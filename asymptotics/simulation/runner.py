@@ -47,15 +47,7 @@ def simulate(
     """
     network, simulation = network or Network(), simulation or Simulation()
     training = training or Training(steps=0)
-    job = Job(
-        as_target(f),
-        network,
-        training,
-        ridge,
-        simulation,
-        tuple(sorted(set(steps or range(training.steps + 1)))),
-        tuple(lambdas or ()),
-    )
+    job = job_for(as_target(f), network, training, ridge, simulation, steps, lambdas)
     records: list[Any] = []
     interrupted = False
     with blas_threads(simulation.threads):
@@ -70,6 +62,20 @@ def simulate(
                 raise
             interrupted = True
     return summary(job, records, interrupted)
+
+
+def job_for(
+    f: Target,
+    network: Network,
+    training: Training,
+    ridge: Ridge | None,
+    simulation: Simulation,
+    steps: Sequence[int] | None = None,
+    lambdas: Sequence[float] | None = None,
+) -> Job:
+    """The unit that :func:`simulate` runs; raises ``InputError`` for what makes no network."""
+    wanted = tuple(sorted(set(steps or range(training.steps + 1))))
+    return Job(f, network, training, ridge, simulation, wanted, tuple(lambdas or ()))
 
 
 def _shown(replicates: range, quiet: bool) -> Iterable[int]:

@@ -9,6 +9,7 @@ the label), :mod:`hermite.labels.reuse` (powers of the label), :mod:`hermite.lab
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from hermite.exact.plain import plain
 from hermite.expansion import MAX_ORDER, expand
 from hermite.frozen import FrozenReport
 from hermite.indices.reflective import BasisFreeStaircase, basis_free_staircase
-from hermite.indices.report import leap, pretty
+from hermite.indices.report import COORDINATE_LEAP, ISOTROPIC_LEAP, leap, pretty
 from hermite.inputs.biased import biased_staircase
 from hermite.inputs.walsh import Walsh, walsh_expansion
 from hermite.labels.generative_leap import generative
@@ -102,7 +103,7 @@ class Hardness(FrozenReport):
         """The heading and one list of cells a row."""
         heading = ["algorithm", "learns", "n", "constant", "status", "source", "note"]
         if self.d is not None:
-            heading.insert(3, f"n at d = {self.d}")
+            heading.insert(3, "n at this d")
         return [heading, *(self._cells(row) for row in self.rows)]
 
     def _cells(self, row: Row) -> list[str]:
@@ -153,16 +154,43 @@ class Hardness(FrozenReport):
         ]
 
     def __repr__(self) -> str:
-        table = self.table()
-        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-        text = [f"hardness of {self.leap.target} ({self.inputs} inputs)"]
-        text += [f"  {name}: {value}" for name, value in self.summary()]
-        text.append("")
-        for line in table:
-            cells = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            text.append("  " + cells.rstrip())
-        text += [f"  warning: {warning}" for warning in (*self.leap.warnings, *self.notes)]
+        """At most 80 columns wide: status, source and note stand below the table, a line an algorithm."""
+        size = "" if self.d is None else f", d = {self.d}"
+        text = _wrapped(f"hardness of {self.leap.target} ({self.inputs} inputs{size})", indent="")
+        for name, value in self.summary():
+            text += _wrapped(f"{name}: {value}" + _GLOSSES.get(name, ""))
+        whole = next((row.learned for row in self.rows if self._is_everything(row)), None)
+        if whole:
+            text += _wrapped(f"everything: {pretty(whole, self.leap.variables)}")
+        text += ["", *self._drawn(), ""]
+        for row in self.rows:
+            text += _wrapped(
+                f"{row.algorithm} ({row.status}): {row.source}" + f"; {row.note}" * bool(row.note)
+            )
+        for warning in (*self.leap.warnings, *self.notes):
+            text += _wrapped(f"warning: {warning}")
         return "\n".join(text)
+
+    def _is_everything(self, row: Row) -> bool:
+        return bool(row.learned and self.relevant_dim and row.learned_dim == self.relevant_dim)
+
+    def _drawn(self) -> list[str]:
+        """The table without status, source and note; a long subspace goes on in the next lines."""
+        heading, *body = (cells[:-3] for cells in self.table())
+        learns = heading.index("learns")
+        for cells, row in zip(body, self.rows, strict=True):
+            cells[learns] = "everything" if self._is_everything(row) else cells[learns]
+        widths = [max(len(line[i]) for line in (heading, *body)) for i in range(len(heading))]
+        rest = sum(widths) - widths[learns] + 2 * len(widths)
+        widths[learns] = min(widths[learns], max(_WIDTH - rest, 12))
+        lines = []
+        for line in (heading, *body):
+            parts = textwrap.wrap(line[learns], widths[learns]) or [""]
+            for i, part in enumerate(parts):
+                cells = [part if j == learns else cell * (i == 0) for j, cell in enumerate(line)]
+                drawn = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+                lines.append("  " + drawn.rstrip())
+        return lines
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -175,12 +203,17 @@ class Hardness(FrozenReport):
         )
         facts = "; ".join(f"{escape(name)}: {escape(value)}" for name, value in self.summary())
         warnings = "".join(f"<p>{escape(w)}</p>" for w in (*self.leap.warnings, *self.notes))
-        caption = f"<b>{escape(self.leap.target)}</b> ({escape(self.inputs)} inputs)<br>{facts}"
+        size = "" if self.d is None else f", d = {self.d}"
+        caption = f"<b>{escape(self.leap.target)}</b> ({escape(self.inputs)} inputs{size})<br>{facts}"
         return f"<p>{caption}</p><table><tr>{head}</tr>{body}</table>{warnings}"
 
 
+#: Columns of the text.
+_WIDTH = 80
+#: What the indices mean, for those who do not know their names.
+_GLOSSES = {"leap in these coordinates": f" ({COORDINATE_LEAP})", "isotropic leap": f" ({ISOTROPIC_LEAP})"}
 #: Units of work that all questions of one table share.
-_PURSE = 3_000_000
+_PURSE = 2_200_000
 
 
 def hardness(
@@ -215,7 +248,7 @@ def hardness(
         raise InputError(f"d must be a whole number from 1 to {MAX_D}, not {d!r}")
     with purse(_PURSE):
         one = leap(f)
-        free = basis_free_staircase(f, activation_degree)
+        free = basis_free_staircase(f, activation_degree, one)
         label = _by_label(f, one, d) if inputs == "gaussian" else _NOT_ASKED
         boolean = _walsh(f, required=inputs == "rademacher") if inputs != "biased" else None
         bias = biased_staircase(f) if inputs != "rademacher" else None
@@ -223,7 +256,11 @@ def hardness(
         rows = label.rows
     else:
         rows = rademacher_rows(boolean, f.r) if boolean else biased_rows(bias) if bias else ()
-    notes = [*label.notes, boolean.reason if boolean else "", bias.reason if bias else ""]
+    notes = [
+        *label.notes,
+        f"Boolean inputs: {boolean.reason}" if boolean and boolean.reason else "",
+        f"inputs with a random mean: {bias.reason}" if bias and bias.reason else "",
+    ]
     return Hardness(
         leap=one,
         **label.indices,
@@ -271,7 +308,7 @@ def _walsh(f: Target, *, required: bool) -> Walsh:
 
 
 def _by_label(f: Target, one: LeapReport, d: int | None) -> _Label:
-    found = generative(f)
+    found = generative(f, one)
     threshold = threshold_of(f, found)
     known = bool(found.relevant_dim)
     bound = "the grand staircase is a lower bound: found by moments of the label, not proved to be all"
@@ -289,7 +326,7 @@ def _by_label(f: Target, one: LeapReport, d: int | None) -> _Label:
         found.relevant_dim,
         gaussian_rows(one, leap(f, batch_exponent=2), reuse_staircase(f), found, threshold),
         (
-            found.reason if found.exactness == "undecided" else "",
+            f"generative exponent: {found.reason}" if found.exactness == "undecided" else "",
             "" if found.staircase_proved or not known else bound,
             finite_size_warning(f, one.leap_index, d)
             if d is not None and one.relevant_dim is not None
@@ -326,6 +363,13 @@ def _sized(row: Row, d: int | None) -> Row:
     if row.exponent * math.log10(d) > 300:
         return replace(row, note="; ".join(filter(None, (row.note, "n over 1e300"))))
     return replace(row, n=(1.0 if row.constant is None else row.constant) * float(d) ** row.exponent)
+
+
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    """Indented lines that fit 80 columns."""
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=indent, subsequent_indent="    ", break_on_hyphens=False
+    )
 
 
 def _listed(dims: tuple[int, ...] | None) -> list[int] | None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: An even order up to which coefficients of composite functions must be within reach.
 _TRIED = 4
+#: Units of work for the canonical form of one target.
+_MOST_WORK = 1_000_000
 
 
 class AnalyticEngine:
@@ -48,7 +50,7 @@ class AnalyticEngine:
         self._series: dict[int, tuple[dict[tuple[int, ...], Scalar], int]] = {}
         #: (E f², what it cost)
         self._energy: tuple[Scalar | None, int] | None = None
-        with allowance(kept=True):
+        with allowance(_MOST_WORK, kept=True):
             try:
                 self.form: Form | None = canonical(target.tree, target.r)
                 self.terms: tuple[Term, ...] = orthogonal_terms(self.form, target.r, target.gram)

@@ -18,7 +18,7 @@ from hermite.frozen import FrozenReport
 from hermite.target import as_target
 
 if TYPE_CHECKING:
-    from hermite.indices.report import Vectors
+    from hermite.indices.report import LeapReport, Vectors
     from hermite.target import Target
 
 #: Largest degree of an activation that is followed.
@@ -45,11 +45,13 @@ class BasisFreeStaircase(FrozenReport):
         return asdict(self) | {"dims": None if self.dims is None else list(self.dims)}
 
 
-def basis_free_staircase(f: Target | str, activation_degree: int | None = None) -> BasisFreeStaircase:
+def basis_free_staircase(
+    f: Target | str, activation_degree: int | None = None, report: LeapReport | None = None
+) -> BasisFreeStaircase:
     """Whether ``f`` is free of reflective subspaces for an activation of that degree (None: an expressive one).
 
-    Exact: Hermite tensors up to the degree are finitely many, for polynomials and closed forms alike. Raises ``InputError``
-    unless 1 ≤ activation_degree ≤ 40.
+    Exact: Hermite tensors up to the degree are finitely many, for polynomials and closed forms alike. ``report``: that of
+    ``leap(f)`` where it is known. Raises ``InputError`` unless 1 ≤ activation_degree ≤ 40.
 
     >>> from hermite import Target
     >>> f = Target("z1 + z1*z2 + He2(z1)*z3")
@@ -62,13 +64,13 @@ def basis_free_staircase(f: Target | str, activation_degree: int | None = None) 
         raise InputError(
             f"activation_degree must be a whole number from 1 to {MAX_DEGREE}, not {activation_degree!r}"
         )
-    return _expressive(f) if activation_degree is None else _polynomial(f, activation_degree)
-
-
-def _expressive(f: Target) -> BasisFreeStaircase:
     from hermite.indices.report import leap
 
-    report = leap(f)
+    report = report or leap(f)
+    return _expressive(report) if activation_degree is None else _polynomial(f, activation_degree, report)
+
+
+def _expressive(report: LeapReport) -> BasisFreeStaircase:
     stairs = report.staircase
     if stairs.complete is None or stairs.subspaces is None:
         return BasisFreeStaircase(None, None, None, None, None, report.reason)
@@ -82,14 +84,13 @@ def _expressive(f: Target) -> BasisFreeStaircase:
     )
 
 
-def _polynomial(f: Target, degree: int) -> BasisFreeStaircase:
+def _polynomial(f: Target, degree: int, report: LeapReport) -> BasisFreeStaircase:
     from hermite.engines import engine_for
     from hermite.exact.subspaces import Span
     from hermite.exact.undecided import Undecided
     from hermite.indices.closure import Heat, closure_steps
-    from hermite.indices.report import leap
 
-    report, engine = leap(f), engine_for(f)
+    engine = engine_for(f)
     if report.exactness in ("undecided", "numerical") or report.relevant_dim is None:
         why = report.reason or "a callable has no exact expansion"
         return BasisFreeStaircase(degree, None, None, None, None, why)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from hermite.target import Target
 
 Vectors = list[list[str]]
+#: What two indices mean, in words.
+ISOTROPIC_LEAP = "the ℓ for which steps of n = Θ(d^ℓ) learn all"
+COORDINATE_LEAP = "orders to be found at once along z1, z2, …"
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +146,8 @@ class LeapReport(FrozenReport):
         pairs += [
             *self._student_lines(),
             (f"hard directions at {level}", pretty(self.hard_directions, names)),
-            ("isotropic leap", _index(self.isotropic_leap)),
-            ("leap in these coordinates", _index(self.leap_coordinates)),
+            ("isotropic leap", f"{_index(self.isotropic_leap)} ({ISOTROPIC_LEAP})"),
+            ("leap in these coordinates", f"{_index(self.leap_coordinates)} ({COORDINATE_LEAP})"),
             ("how this is known", self.exactness + (f": {self.reason}" if self.reason else "")),
         ]
         return pairs

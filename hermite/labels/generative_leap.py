@@ -77,13 +77,13 @@ class Generative(FrozenReport):
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def generative(f: Target | str) -> Generative:
+def generative(f: Target | str, report: LeapReport | None = None) -> Generative:
     """The generative leap of ``f``, proved or as an interval with the reason; noise (Gaussian) does not change it.
 
     ``easy_subspace`` holds the trivial directions and those that second moments given the label are seen to show (a lower
     bound unless it fills the relevant space together with the hard one); ``hard_subspace`` directions of which first and
     second moments given the label, and given all that they do show, are proved to vanish.
-    Raises ``InputError`` if ``f`` is not a symbolic target.
+    ``report``: that of ``leap(f)`` where it is known. Raises ``InputError`` if ``f`` is not a symbolic target.
 
     >>> from hermite import Target
     >>> generative(Target("z1^3 - 3*z1")).exponent, generative(Target("z1^2*exp(-z1^2)")).exponent
@@ -92,7 +92,7 @@ def generative(f: Target | str) -> Generative:
     f = as_target(f)
     if not f.is_symbolic:
         raise InputError("the generative leap needs a target given as an expression, not a function")
-    report = leap(f)
+    report = report or leap(f)
     try:
         with allowance():
             return _generative(f, report)

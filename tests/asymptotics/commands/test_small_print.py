@@ -97,3 +97,21 @@ def test_the_documentation_loads_no_script_for_formulas() -> None:
     if not (DOCS / "conf.py").exists():
         pytest.skip("the documentation is not here")
     assert 'html_math_renderer = "mathml"' in (DOCS / "conf.py").read_text(encoding="utf-8")
+
+
+def test_a_setting_without_a_law_is_refused_before_a_run_is_announced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(
+        '[target]\nexpression = "z1*z2"\n[network]\nwidth = 12\ninitialisation = "independent"\n'
+        "[training]\nbatch_exponent = 2\nremove_orders = [0, 1]\n"
+        "[simulation]\nd = [1, 30]\nreplicates = 1\ntest_samples = 100\n"
+    )
+    for text in (file.read_text(), file.read_text().replace("independent", "symmetric")):
+        # First without a law, then with one, but with a d that holds no two directions.
+        file.write_text(text)
+        assert run(["overlaps", str(file), "--simulate"]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "simulating" not in told.err

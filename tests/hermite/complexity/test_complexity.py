@@ -144,7 +144,8 @@ def test_dictionary_has_the_keys_of_leap_and_is_json(reports: dict[str, Hardness
 def test_the_table_is_shown_as_text(reports: dict[str, Hardness]) -> None:
     report = reports["z1*z2"]
     assert all(name in repr(report) and name in report._repr_html_() for name in NAMES)
-    assert "n at d = 1000" in repr(report)
+    assert "(gaussian inputs, d = 1000)" in repr(report)
+    assert "n at this d" in repr(report)
 
 
 def test_the_command_prints_what_the_function_returns() -> None:
@@ -166,9 +167,8 @@ def test_an_activation_of_low_degree_can_break_the_basis_free_staircase() -> Non
         [0, 1, 2],
         [["1", "0", "0"], ["0", "1", "0"]],
     )
-    assert "fails: reflective with respect to span{z1, z2}" in repr(
-        hardness(Target(text), activation_degree=2)
-    )
+    told = " ".join(repr(hardness(Target(text), activation_degree=2)).split())
+    assert "fails: reflective with respect to span{z1, z2}" in told
     assert hardness(Target(text)).basis_free_staircase.holds
 
 
@@ -229,3 +229,31 @@ def test_what_other_inputs_do_not_ask_for_leaves_their_rows_as_they_are() -> Non
         whole = hardness(Target(text))
         assert hardness(Target(text), inputs="rademacher").boolean_leap == whole.boolean_leap
         assert hardness(Target(text), inputs="biased").biased_d1_dims == whole.biased_d1_dims
+
+
+@pytest.mark.parametrize(
+    ("text", "d"),
+    [
+        ("z1 + z1*z2*z3 - He4(z4)", 1000),
+        ("z1*(z2 + z3/7 - z5/11)*z4 + z6", None),
+        ("He3(z1)", 10**18),
+        ("(1e-200*z1)^2", None),
+        ("sqrt(2)*z1*z2 + (z3 - pi*z4)^2", 7),
+        ("tanh(z1*z2*z3)", 20),
+        ("1", 5),
+    ],
+)
+def test_the_text_fits_80_columns_and_says_what_its_words_mean(text: str, d: int | None) -> None:
+    lines = repr(hardness(text, d)).splitlines()
+    assert max(map(len, lines)) <= 80
+    told = " ".join(" ".join(lines).split())
+    assert "isotropic leap:" in told
+    assert "the ℓ for which steps of n = Θ(d^ℓ) learn all" in told
+    assert "orders to be found at once along z1, z2, …" in told
+
+
+def test_a_warning_says_which_answer_it_is_about() -> None:
+    # Its square has a number of more digits than the language allows.
+    report = hardness("(1e-200*z1)^2")
+    assert report.boolean_leap is None
+    assert [note.split(":")[0] for note in report.notes] == ["Boolean inputs"]
