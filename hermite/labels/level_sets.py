@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise, product
-from math import erf, factorial, frexp, prod, sqrt
+from math import erf, factorial, prod, sqrt
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ _ORDERS = {1: 6, 2: 4, 3: 3}
 _MASS = {1: 1e-8, 2: 2e-3, 3: 2e-2}
 #: Labels between 2^−this and 2^this are taken in their own unit.
 _ORDINARY = 10
+#: Powers of 2 in a value beyond which no threshold is looked for.
+_FARTHEST = 100_000
 #: Quantiles of the label that serve as thresholds, in turn.
 _QUANTILES = (0.5, 0.8, 0.25, 0.95, 0.05)
 _RADIUS = 8.0
@@ -71,14 +73,19 @@ def thresholds(f: Target) -> list[Fraction]:
     assert f.tree is not None
     value, rng = enclosure(f.tree), Random(0)
     points = ([flint.arb(rng.gauss(0, 1)) for _ in range(f.r)] for _ in range(200))
-    seen = sorted({float(y.mid()) for y in (value(z) for z in points) if y.is_finite()})
-    size = max(map(abs, seen), default=0.0)
+    balls = [y.mid() for y in (value(z) for z in points) if y.is_finite()]
+    parts = [tuple(map(int, y.man_exp())) for y in balls]
+    if any(abs(k) > _FARTHEST for _, k in parts):
+        return []
+    seen = sorted({Fraction(m) * Fraction(2) ** k for m, k in parts})
+    size = max(map(abs, seen), default=Fraction(0))
     if not size:
         return []
-    # Labels of any size have the thresholds of labels of ordinary size.
-    ordinary = 2.0**-_ORDINARY < size < 2.0**_ORDINARY
-    unit = Fraction(1) if ordinary else Fraction(2) ** (frexp(size)[1] - 1)
-    scaled = [float(Fraction(x) / unit) for x in seen]
+    # Labels of any size, also beyond the floats, have the thresholds of labels of ordinary size.
+    power = size.numerator.bit_length() - size.denominator.bit_length()
+    ordinary = Fraction(1, 2**_ORDINARY) < size < 2**_ORDINARY
+    unit = Fraction(1) if ordinary else Fraction(2) ** (power - 1)
+    scaled = [float(x / unit) for x in seen]
     gaps = [(x, y) for x, y in pairwise(scaled) if y - x > 1e-9 * (1 + abs(x) + abs(y))]
     if not gaps:
         return []
