@@ -13,7 +13,7 @@ import warnings
 
 import click
 
-from asymptotics.commands import escapes, maps, pages, predictions, simulations, targets
+from asymptotics.commands import escapes, maps, pages, plots, predictions, simulations, targets
 from asymptotics.commands.early import leave_at_once
 from asymptotics.commands.terminal import (
     INPUT_ERROR,
@@ -74,6 +74,7 @@ for command in (
     escapes.escape,
     predictions.tune,
     maps.map_command,
+    plots.plot,
     predictions.samples,
     simulations.simulate,
     simulations.validate,

@@ -19,10 +19,10 @@ _EXPERIMENT = "giantstep.experiment"
 
 
 def remember(experiment: Experiment) -> Experiment:
-    """``experiment``, which the files of the running command will name."""
+    """``experiment``, which the files of the running command will name (all of them, if there are several)."""
     context = click.get_current_context(silent=True)
     if context is not None:
-        context.meta[_EXPERIMENT] = experiment
+        context.meta.setdefault(_EXPERIMENT, []).append(experiment)
     return experiment
 
 
@@ -36,13 +36,14 @@ def provenance() -> dict[str, Any]:
         "date": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": "" if context is None else context.info_name,
     }
-    experiment = None if context is None else context.meta.get(_EXPERIMENT)
-    if experiment is not None:
+    experiments = [] if context is None else context.meta.get(_EXPERIMENT, [])
+    if experiments:
         from asymptotics.json_values import plain
         from asymptotics.sweeps.provenance import config_of
 
-        record["seed"] = experiment.simulations[0].seed
-        record["experiment"] = plain(config_of(experiment))
+        record["seed"] = experiments[0].simulations[0].seed
+        configs = [plain(config_of(experiment)) for experiment in experiments]
+        record |= {"experiment": configs[0]} if len(configs) == 1 else {"experiments": configs}
     return record
 
 

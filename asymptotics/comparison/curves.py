@@ -243,16 +243,19 @@ def to_csv(rows: Sequence[Mapping[str, Any]], dense: Sequence[Mapping[str, Any]]
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["kind", *COLUMNS, "error", *(f"simulation_{key}" for key in SIMULATED)])
+    # Tables of several experiments have a column more.
+    head = ["experiment"] if rows and "experiment" in rows[0] else []
+    writer.writerow([*head, "kind", *COLUMNS, "error", *(f"simulation_{key}" for key in SIMULATED)])
     alone = {_place(row) for row in rows if not row["simulation"]}
     for row in [*rows, *(row for row in dense if _place(row) not in alone)]:
         simulation = row["simulation"] or dict.fromkeys(SIMULATED)
         kind = "simulation" if row["simulation"] else "theory"
         theory = [*(row[key] for key in COLUMNS), row["error"]["total"]]
-        writer.writerow([kind, *theory, *(simulation[key] for key in SIMULATED)])
+        writer.writerow([*(row[key] for key in head), kind, *theory, *(simulation[key] for key in SIMULATED)])
     return stream.getvalue()
 
 
 def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a theory is at."""
-    return tuple(row[key] for key in ("step", "alpha_train", "eta", "alpha", "beta", "lambda", "d"))
+    keys = ("experiment", "step", "alpha_train", "eta", "alpha", "beta", "lambda", "d")
+    return tuple(row.get(key) for key in keys)

@@ -46,12 +46,17 @@ def layout_of(experiment: Experiment, simulated: bool = False) -> Layout:
 
     Raises ``InputError`` where [figure] asks for what cannot be, before anything is computed.
     """
+    return settled(grids_of(experiment, simulated), experiment.figure.layout)
+
+
+def grids_of(experiment: Experiment, simulated: bool = False) -> dict[str, tuple[Any, ...]]:
+    """The values of every column that may be an axis."""
     found = {
         column: values(getattr(experiment, table), field)
         for column, (table, field) in {**_AXES, "step": ("trainings", "steps")}.items()
     }
     found["d"] = values(experiment.simulations, "d") if simulated else values(experiment.ridges, "d")
-    return settled({key: found[key] for key in KEYS}, experiment.figure.layout)
+    return {key: found[key] for key in KEYS}
 
 
 @own_floating_state

@@ -11,11 +11,12 @@ from typing import Any
 
 from asymptotics.experiment import schema
 from asymptotics.experiment.schema import Refused, Rule, suggestion
-from asymptotics.figures.layout import KEYS, LOGS, QUANTITIES, Layout
+from asymptotics.figures.layout import EXPERIMENT, KEYS, LOGS, QUANTITIES, Layout
 from hermite.errors import InputError
 
-_COLUMNS = {key: column for column, key in KEYS.items()}
-NAMES = tuple(KEYS.values())
+_COLUMNS = {key: column for column, key in KEYS.items()} | {EXPERIMENT: EXPERIMENT}
+_AXES = tuple(KEYS.values())
+NAMES = (*_AXES, EXPERIMENT)
 
 
 def names(value: Any) -> str | tuple[str, ...]:
@@ -36,7 +37,7 @@ schema.SHAPES[names] = {"anyOf": [{"const": "auto"}, _ONE, {"type": "array", "it
 _LISTED = f'"auto" or a list of {", ".join(NAMES)}'
 
 FIGURE_RULES = {
-    "x": Rule(schema.choice("auto", *NAMES), f'"auto", {", ".join(NAMES)}'),
+    "x": Rule(schema.choice("auto", *_AXES), f'"auto", {", ".join(_AXES)}'),
     "lines": Rule(names, _LISTED),
     "panels": Rule(names, _LISTED),
     "log": Rule(schema.choice(*LOGS), '"auto", "none", "x", "y" or "xy"'),
@@ -50,7 +51,8 @@ class FigureSettings:
     """How ``giantstep curve`` draws.
 
     ``x``          key of the x axis; "auto": the grid of most values
-    ``lines``, ``panels``  keys that tell lines, and panels, apart; "auto": what is left, in panels above six lines
+    ``lines``, ``panels``  keys that tell lines, and panels, apart ("experiment": the files of ``giantstep plot``); "auto": what
+                   is left, in panels above six lines
     ``log``        "auto" (where the range asks for it), "none", "x", "y" or "xy"
     ``quantity``   "test_error", "train_error" or "excess_risk"
     ``plateaus``   whether plateaus are drawn, where they hold

@@ -21,6 +21,8 @@ KEYS = {
     "d": "simulation.d",
     "step": "training.steps",
 }
+#: The column that tells the experiments of several files apart, and its key.
+EXPERIMENT = "experiment"
 QUANTITIES = ("test_error", "train_error", "excess_risk")
 LOGS = ("auto", "none", "x", "y", "xy")
 #: Lines of a panel, of one setting alone, and panels of a page: above them a figure is not read.
@@ -48,7 +50,9 @@ class Layout:
     ylabel: str = ""
 
 
-def varying(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = KEYS) -> dict[str, list[Any]]:
+def varying(
+    rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = (*KEYS, EXPERIMENT)
+) -> dict[str, list[Any]]:
     """The different values of every column, rising; what is null is no value."""
     kept = list(rows)
     return {key: sorted({row[key] for row in kept if row.get(key) is not None}) for key in columns}
@@ -72,9 +76,8 @@ def settled(values: Mapping[str, Sequence[Any]], layout: Layout) -> Layout:
         problems.append(
             f"{_name(layout.x)} has one value, so that it is no x axis; several have {_names(many)}."
         )
-    x = layout.x or max(
-        [key for key in values if key not in asked] or list(values), key=lambda key: len(values[key])
-    )
+    axes = [key for key in KEYS if key in values]
+    x = layout.x or max([key for key in axes if key not in asked] or axes, key=lambda key: len(values[key]))
     left = [key for key in many if key != x and key not in asked]
     if left and layout.lines is not None and layout.panels is not None:
         problems.append(f"{_names(left)} vary and are neither the x axis, a line nor a panel of the figure.")
@@ -93,7 +96,9 @@ def _panels(counts: Mapping[str, int]) -> tuple[str, ...]:
     total = math.prod(counts.values())
     if total <= MOST_LINES or (len(counts) == 1 and total <= MOST_VALUES):
         return ()
-    choices = [keys for size in (1, 2) for keys in combinations(counts, size)]
+    # Experiments are compared within a panel, if that can be.
+    keys_of_panels = sorted(counts, key=EXPERIMENT.__eq__)
+    choices = [keys for size in (1, 2) for keys in combinations(keys_of_panels, size)]
     sizes = {keys: math.prod(counts[key] for key in keys) for keys in choices}
     fitting = [
         keys for keys in choices if sizes[keys] <= MOST_PANELS and total / sizes[keys] <= MOST_LINES
