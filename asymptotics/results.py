@@ -281,6 +281,17 @@ class Overlaps(Frozen):
         return plot_overlaps(self, ax=ax)
 
 
+#: What is told of class labels only.
+OF_CLASSES = (
+    "classification_error",
+    "test_loss",
+    "train_loss",
+    "classification_error_sem",
+    "test_loss_sem",
+    "train_loss_sem",
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Risk(Frozen):
     """Errors of the ridge fit of the second layer at one point (step, alpha, beta, lambda).
@@ -312,10 +323,21 @@ class Risk(Frozen):
     order_parameters: dict[str, Any] | None = field(default=None, repr=False)
     solution: Solution | None = field(default=None, repr=False)
     runs: dict[str, Array] | None = field(default=None, repr=False)
+    classification_error: float | None = None
+    test_loss: float | None = None
+    train_loss: float | None = None
+    classification_error_sem: float | None = None
+    test_loss_sem: float | None = None
+    train_loss_sem: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "validity", Validity(self.validity))
         super().__post_init__()
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether labels are classes."""
+        return self.classification_error is not None
 
     def _repr_html_(self) -> str:
         from asymptotics.notebook import html_of
@@ -325,6 +347,7 @@ class Risk(Frozen):
             "test_error_sem",
             "train_error",
             "train_error_sem",
+            *(() if self.classification_error is None else OF_CLASSES),
             "excess_risk",
             "plateau",
             "step",
@@ -344,7 +367,8 @@ class Risk(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields of a row of ``giantstep curve``, as plain numbers."""
-        left_out = ("order_parameters", "solution", "runs")
+        classes = () if self.has_classes else OF_CLASSES
+        left_out = ("order_parameters", "solution", "runs", *classes)
         keys = [f.name for f in fields(self) if f.name not in left_out]
         out = {("lambda" if k == "lam" else k): getattr(self, k) for k in keys}
         out["error"] = self.error.to_dict()

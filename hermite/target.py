@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 Gram = tuple[tuple[Fraction, ...], ...]
 
 
+#: What a label is: the value f + noise, or the class that is its sign.
+LABELS = ("value", "sign")
+
+
 class Target:
     """f as a function of r named variables u_i = <w_i, z>, and the variance of additive Gaussian label noise.
 
+    ``labels`` "value": y = f + noise; "sign": classes y = sign(f + noise) = +-1 (``class_mean`` is the target E[y | z]).
     ``expression`` is text of the expression language (or a tree, or a SymPy expression, which is read as text and never
     evaluated); the variables are z1..zr, where r is the highest index named, or those listed in ``variables``. ``gram`` is
     the matrix G_ij = <w_i, w_j>, exact rationals (default: the identity). Calling the target maps x of shape (N, r),
@@ -44,6 +49,7 @@ class Target:
     r: int
     gram: Gram | None
     noise: float
+    labels: str
     _callable: Callable[[NDArray[Any]], NDArray[Any]] | None
 
     def __init__(
@@ -52,6 +58,7 @@ class Target:
         variables: Sequence[str] | None = None,
         gram: Any = None,
         noise: float = 0.0,
+        labels: str = "value",
     ) -> None:
         from hermite.language.growth import check_finite_variance
 
@@ -70,11 +77,18 @@ class Target:
             r=r,
             gram=matrix,
             noise=read_noise(noise),
+            labels=read_labels(labels),
             _callable=None,
         )
 
     @classmethod
-    def from_function(cls, g: Callable[[NDArray[Any]], NDArray[Any]], r: int, noise: float = 0.0) -> Target:
+    def from_function(
+        cls,
+        g: Callable[[NDArray[Any]], NDArray[Any]],
+        r: int,
+        noise: float = 0.0,
+        labels: str = "value",
+    ) -> Target:
         """A numerical target: ``g`` maps arrays (N, r) of standard Gaussian coordinates to values (N,)."""
         if not callable(g):
             raise InputError(f"g must be a function of an array (N, r), not {type(g).__name__}")
@@ -88,6 +102,7 @@ class Target:
             r=r,
             gram=None,
             noise=read_noise(noise),
+            labels=read_labels(labels),
             _callable=g,
         )
         return self
@@ -108,6 +123,39 @@ class Target:
     def is_polynomial(self) -> bool:
         """Whether the target is written as a polynomial with rational coefficients."""
         return self.tree is not None and is_polynomial(self.tree)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether labels are classes, y = +-1."""
+        return self.labels == "sign"
+
+    @cached_property
+    def class_mean(self) -> Target:
+        """The noiseless target E[y | z] of class labels: erf(f/sqrt(2 noise)), without noise sign(f); else f itself.
+
+        >>> Target("z1", noise=0.5, labels="sign").class_mean.text
+        'erf(z1)'
+        """
+        if not self.has_classes:
+            return self
+        if self.tree is None:
+            return Target.from_function(self._mean_of_callable, self.r)
+        inner = to_text(self.tree, self.variables)
+        if not self.noise:
+            return Target(f"sign({inner})", self.variables, self.gram)
+        scale = 2 * Fraction(repr(self.noise))
+        text = f"erf({inner})" if scale == 1 else f"erf(({inner})/sqrt({scale}))"
+        return Target(text, self.variables, self.gram)
+
+    def _mean_of_callable(self, x: NDArray[Any]) -> NDArray[Any]:
+        """E[y | z] of a callable with class labels."""
+        import numpy as np
+        from scipy.special import erf
+
+        values = self(x)
+        scale = math.sqrt(2 * self.noise)
+        mean: NDArray[Any] = erf(values / scale) if scale else np.sign(values)
+        return mean
 
     @cached_property
     def cholesky(self) -> NDArray[Any]:
@@ -164,7 +212,7 @@ class Target:
         return self.function(x)
 
     def _content(self) -> tuple[Any, ...]:
-        return (self.tree, self.variables, self.gram, self.noise, self._callable)
+        return (self.tree, self.variables, self.gram, self.noise, self.labels, self._callable)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Target) and self._content() == other._content()
@@ -174,14 +222,15 @@ class Target:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.tree is None:
-            return Target.from_function, (self._callable, self.r, self.noise)
-        return Target, (self.text, self.variables, self.gram, self.noise)
+            return Target.from_function, (self._callable, self.r, self.noise, self.labels)
+        return Target, (self.text, self.variables, self.gram, self.noise, self.labels)
 
     def __repr__(self) -> str:
         text = self.text if len(self.text) <= 200 else self.text[:197] + "..."
         extra = f", gram={[[str(x) for x in row] for row in self.gram]}" if self.gram is not None else ""
         noise = f", noise={self.noise}" if self.noise else ""
-        return f"Target({text!r}{extra}{noise})"
+        labels = f', labels="{self.labels}"' if self.has_classes else ""
+        return f"Target({text!r}{extra}{noise}{labels})"
 
     def _repr_latex_(self) -> str | None:
         from hermite.language.printing import to_latex
@@ -205,6 +254,7 @@ def named_part(f: Target) -> tuple[Target, tuple[int, ...]]:
         r=len(places),
         gram=None,
         noise=f.noise,
+        labels=f.labels,
         _callable=None,
     )
     return part, places
@@ -221,6 +271,13 @@ def read_noise(noise: object) -> float:
     return value
 
 
+def read_labels(labels: object) -> str:
+    """What a label is; raises :class:`InputError` unless it is "value" or "sign"."""
+    if isinstance(labels, str) and labels in LABELS:
+        return labels
+    raise InputError(f'labels must be "value" or "sign", not {labels!a}')
+
+
 def read_gram(gram: Any, r: int) -> Gram:
     """An exact symmetric positive definite (r, r) matrix; raises :class:`InputError` otherwise."""
     from hermite.language.gram import exact_matrix
@@ -228,15 +285,20 @@ def read_gram(gram: Any, r: int) -> Gram:
     return exact_matrix(gram, r)
 
 
-def as_target(f: object) -> Target:
+def as_target(f: object, *, classes: bool = False) -> Target:
     """``f`` itself if it is a :class:`Target`, else the target that it spells (text, a tree, a SymPy expression).
 
-    Raises :class:`InputError` for anything else.
+    Raises :class:`InputError` for anything else, and for class labels unless ``classes``: most questions are about values.
 
     >>> as_target("z1 + z1*z2").r
     2
     """
     if isinstance(f, Target):
+        if f.has_classes and not classes:
+            raise InputError(
+                'labels = "sign" is not covered by this question; ask it of class_mean, the target E[y | z] (class labels are '
+                "covered by overlaps of one step, risk, curve, simulate and tune)"
+            )
         return f
     if isinstance(f, (str, Expression)) or is_sympy(f):
         return Target(f)  # type: ignore[arg-type]

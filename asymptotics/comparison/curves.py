@@ -36,6 +36,8 @@ COLUMNS = (
     "validity_note",
 )
 SIMULATED = ("test_error", "test_error_sem", "train_error", "train_error_sem", "replicates", "d")
+#: What rows of class labels have besides, in theory and (with standard errors) in simulation.
+CLASSES = ("classification_error", "test_loss", "train_loss")
 
 
 def silent(_message: str) -> None:
@@ -218,6 +220,9 @@ def _no_theory(measured: Risk, reason: str) -> Risk:
         test_error=nan,
         train_error=nan,
         excess_risk=nan,
+        classification_error=None,
+        test_loss=None,
+        train_loss=None,
         plateau=None,
         solver="none",
         validity=Validity.NONE,
@@ -231,6 +236,10 @@ def row_of(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | N
     row |= {key: getattr(predicted, key) for key in COLUMNS[len(row) :]}
     row["error"] = predicted.error.to_dict()
     simulation = None if measured is None else {key: getattr(measured, key) for key in SIMULATED}
+    if predicted.has_classes or (measured is not None and measured.has_classes):
+        row |= {key: getattr(predicted, key) for key in CLASSES}
+        if simulation is not None:
+            simulation |= {key: getattr(measured, key) for name in CLASSES for key in (name, f"{name}_sem")}
     return known(row) | {"simulation": None if simulation is None else known(simulation)}
 
 
@@ -243,15 +252,19 @@ def to_csv(rows: Sequence[Mapping[str, Any]], dense: Sequence[Mapping[str, Any]]
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    # Tables of several experiments have a column more.
+    # Tables of several experiments have a column more, and those of class labels a few.
     head = ["experiment"] if rows and "experiment" in rows[0] else []
-    writer.writerow([*head, "kind", *COLUMNS, "error", *(f"simulation_{key}" for key in SIMULATED)])
+    classes = CLASSES if any(CLASSES[0] in row for row in rows) else ()
+    more = [key for name in classes for key in (name, f"{name}_sem")]
+    measured = (*SIMULATED, *more)
+    writer.writerow([*head, "kind", *COLUMNS, "error", *classes, *(f"simulation_{key}" for key in measured)])
     alone = {_place(row) for row in rows if not row["simulation"]}
     for row in [*rows, *(row for row in dense if _place(row) not in alone)]:
-        simulation = row["simulation"] or dict.fromkeys(SIMULATED)
+        simulation = row["simulation"] or dict.fromkeys(measured)
         kind = "simulation" if row["simulation"] else "theory"
-        theory = [*(row[key] for key in COLUMNS), row["error"]["total"]]
-        writer.writerow([*(row[key] for key in head), kind, *theory, *(simulation[key] for key in SIMULATED)])
+        theory = [*(row[key] for key in COLUMNS), row["error"]["total"], *(row.get(key) for key in classes)]
+        simulated = [simulation.get(key) for key in measured]
+        writer.writerow([*(row[key] for key in head), kind, *theory, *simulated])
     return stream.getvalue()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from asymptotics.comparison.curves import Progress, beside, silent, simulated_risks, theory
+from asymptotics.comparison.curves import CLASSES, Progress, beside, silent, simulated_risks, theory
 from asymptotics.comparison.finite_size import sizes_below
 from asymptotics.comparison.trajectories import measure, predict
 from asymptotics.experiment.columns import coordinates
@@ -145,7 +145,8 @@ def _error_rows(experiment: Experiment, point: MeasuredRisk, altered: Altered, l
     predicted = theory(experiment, training, beside(ridge, point.simulation))
     limit = _or_none(lambda: theory(experiment, training, replace(ridge, d=None))) if limits else None
     energy = _energy(experiment)
-    for quantity in ("test_error", "train_error"):
+    classes = CLASSES if point.risk.has_classes else ()
+    for quantity in ("test_error", "train_error", *classes):
         if math.isnan(getattr(point.risk, quantity)):
             # Not measured: a user's own table need not have both.
             continue
@@ -172,6 +173,8 @@ def _energy(experiment: Experiment) -> float:
     """E y²: the error of a network that answers 0, the natural size of errors."""
     from asymptotics.learning.giant.low_orders import low_orders
 
+    if experiment.target.has_classes:
+        return 1.0
     return low_orders(experiment.target).energy + experiment.target.noise
 
 

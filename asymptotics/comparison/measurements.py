@@ -77,6 +77,10 @@ def _without_repetition(found: Sequence[Measured]) -> list[Measured]:
     return list(points.values())
 
 
+#: What is averaged over replicates.
+ERRORS = ("test_error", "train_error", "classification_error", "test_loss", "train_loss")
+
+
 def _risks(job: Job, rows: Rows) -> list[Measured]:
     assert job.ridge is not None
     found: list[Measured] = []
@@ -87,7 +91,7 @@ def _risks(job: Job, rows: Rows) -> list[Measured]:
                 continue
             training, ridge = replace(job.training, steps=step), replace(job.ridge, lam=lam)
             simulation = replace(job.simulation, replicates=len(here))
-            runs = {key: np.array([row[key] for row in here]) for key in ("test_error", "train_error")}
+            runs = {key: np.array([row[key] for row in here]) for key in ERRORS if key in here[0]}
             risk = mean_risk(job, step, lam, runs)
             found.append(MeasuredRisk(training, ridge, simulation, risk))
     return found

@@ -28,6 +28,7 @@ from asymptotics.comparison.joined import Measured, MeasuredRisk
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.points import values
 from asymptotics.experiment.settings import Ridge, Simulation, Training
+from asymptotics.learning.class_labels import irreducible
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 
@@ -176,7 +177,7 @@ def _point(experiment: Experiment, rows: pd.DataFrame, present: list[str], given
     risk = Risk(
         test_error=test[0],
         train_error=train[0],
-        excess_risk=test[0] - experiment.target.noise,
+        excess_risk=test[0] - irreducible(experiment.target),
         step=training.steps,
         alpha=ridge.alpha,
         beta=ridge.beta,

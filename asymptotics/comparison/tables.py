@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.comparison.curves import SIMULATED, Progress, curve_rows, silent
+from asymptotics.comparison.curves import Progress, curve_rows, silent
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.points import expand
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
@@ -84,7 +84,11 @@ def _experiment(
         # One grid of the dataclass, in which a field without an axis has its one value.
         points[kind] = expand(kind, own | axes[kind])
     return Experiment(
-        as_target(f), network or Network(), trainings=points[Training], ridges=points[Ridge], has_ridge=True
+        as_target(f, classes=True),
+        network or Network(),
+        trainings=points[Training],
+        ridges=points[Ridge],
+        has_ridge=True,
     )
 
 
@@ -103,5 +107,5 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     out = {key: value for key, value in row.items() if key not in ("simulation", "error")}
     out["error"] = row["error"]["total"]
     if row["simulation"] is not None:
-        out |= {f"simulation_{key}": row["simulation"][key] for key in SIMULATED}
+        out |= {f"simulation_{key}": value for key, value in row["simulation"].items()}
     return out

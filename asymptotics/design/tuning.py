@@ -67,6 +67,11 @@ class Optimum(Frozen):
         return self.risk.test_error
 
     @property
+    def goal(self) -> str:
+        """What is least at the optimum: the test "error", or for class labels the test "loss"."""
+        return "error" if self.risk.test_loss is None else "loss"
+
+    @property
     def error(self) -> ErrorBudget:
         """That of the least test error."""
         return self.risk.error
@@ -79,12 +84,13 @@ class Optimum(Frozen):
             profile: dict[float, float] = {}
             for row in self.curve if name in self.over else ():
                 if not row["measured"]:
-                    profile[row[key]] = min(row["test_error"], profile.get(row[key], math.inf))
+                    value = row.get("test_loss", row["test_error"])
+                    profile[row[key]] = min(value, profile.get(row[key], math.inf))
             least = min(profile.values(), default=math.inf)
             good = [x for x, error in profile.items() if error <= (1 + FLAT) * least]
             if good and max(good) >= FLAT_RANGE * min(good):
                 said.append(
-                    f"the test error is within {100 * FLAT:g} % of its least value from {key} = {min(good):.2g} to "
+                    f"the test {self.goal} is within {100 * FLAT:g} % of its least value from {key} = {min(good):.2g} to "
                     f"{max(good):.2g}: the optimum is flat"
                 )
         return tuple(said)
@@ -103,6 +109,7 @@ class Optimum(Frozen):
                 "lambda": self.lam,
                 "eta": self.eta,
                 "test_error": self.test_error,
+                **_of_classes(self.risk),
                 "error": self.error.to_dict(),
                 "at_boundary": list(self.at_boundary),
                 "warnings": list(self.warnings),
@@ -138,7 +145,7 @@ def optimise(
     etas: tuple[float, float] = ETAS,
     accuracy: float | None = None,
 ) -> Optimum:
-    """The ``lam`` and/or ``eta`` of least predicted test error; the other settings stay as given.
+    """The ``lam`` and/or ``eta`` of least predicted test error (class labels: test loss); the other settings stay as given.
 
     ``lambdas``, ``etas``: ranges (low, high) of λ and of the dimensionless step size, both > 0. ``accuracy``: as in
     ``risk``, whose prediction the answer is; corrections that it measures are measured around the optimum only. Raises
@@ -151,7 +158,7 @@ def optimise(
     """
     network, training, ridge = network or Network(), training or Training(steps=0), ridge or Ridge()
     wanted = _checked(over, training, {"lambdas": lambdas, "etas": etas})
-    predictions = Predictions(as_target(f), network, accuracy)
+    predictions = Predictions(as_target(f, classes=True), network, accuracy)
     search = _Search(predictions, training, ridge, "lam" in wanted, lambdas)
     if "eta" in wanted:
         eta, edge = _least(search.profile, etas, _PER_DECADE)
@@ -186,22 +193,22 @@ def _measured_least(
     through three points in the logarithm of each of ``ranges`` says where to look next.
     """
     point, best = dict(start), search.whole(**start)
-    if best is None or best.test_error == search.best[start["eta"]][0].test_error:
+    if best is None or _goal(best) == _goal(search.best[start["eta"]][0]):
         return best, point
     for _ in range(_ROUNDS):
-        before = best.test_error
+        before = _goal(best)
         for name, (low, high) in ranges.items():
             sides = [min(high, max(low, point[name] * factor)) for factor in (1 / _FACTOR, _FACTOR)]
             tried = {x: search.whole(**point | {name: x}) for x in sides}
             known = {point[name]: best} | {x: found for x, found in tried.items() if found is not None}
             if len(known) == 3:
-                x = _vertex(sorted((math.log(x), found.test_error) for x, found in known.items()))
+                x = _vertex(sorted((math.log(x), _goal(found)) for x, found in known.items()))
                 x = min(high, max(low, math.exp(x)))
                 found = search.whole(**point | {name: x})
                 known |= {} if found is None else {x: found}
-            point[name] = min(known, key=lambda x: known[x].test_error)
+            point[name] = min(known, key=lambda x: _goal(known[x]))
             best = known[point[name]]
-        if best.test_error > before * (1 - _FLAT_ENOUGH):
+        if _goal(best) > before * (1 - _FLAT_ENOUGH):
             break
     return best, point
 
@@ -294,7 +301,7 @@ class _Search:
             if found is None:
                 return math.inf
             tried[lam] = found
-            return found.test_error
+            return _goal(found)
 
         if self.tune_lambda:
             lam, edge = _least(error, self.lambdas, _PER_DECADE)
@@ -306,7 +313,7 @@ class _Search:
                 raise self.reason
             return math.inf
         self.best[eta] = (tried[lam], lam, edge)
-        return tried[lam].test_error
+        return _goal(tried[lam])
 
     def whole(self, eta: float, lam: float) -> Risk | None:
         """What ``risk`` says, measured corrections included; None where it has no answer."""
@@ -328,9 +335,20 @@ class _Search:
             )
             return None
         row = {"eta": eta if self.training.steps else None, "lambda": lam}
-        errors = {"test_error": found.test_error, "train_error": found.train_error}
+        errors = {"test_error": found.test_error, "train_error": found.train_error} | _of_classes(found)
         self.rows.append(row | errors | {"error": found.error.to_dict(), "measured": predicted is not None})
         return found
+
+
+def _goal(found: Risk) -> float:
+    """What tuning makes least: the test error, or for class labels the mean loss of the fit on new samples."""
+    return found.test_error if found.test_loss is None else found.test_loss
+
+
+def _of_classes(found: Risk) -> dict[str, float]:
+    if found.test_loss is None or found.classification_error is None:
+        return {}
+    return {"test_loss": found.test_loss, "classification_error": found.classification_error}
 
 
 def _least(

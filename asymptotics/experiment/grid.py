@@ -249,6 +249,10 @@ def check_units(count: int) -> None:
 #: Sentences about one list; a long list may be wrong as a whole.
 MOST_PROBLEMS = 20
 _NETWORK_DEFAULTS = {f.name: f.default for f in fields(Network)}
+TARGET_RULES = {
+    "noise": Rule(schema.number(0.0), "a finite number of at least 0"),
+    "labels": Rule(schema.choice("value", "sign"), '"value" or "sign"'),
+}
 TABLES: dict[str, dict[str, Rule]] = {
     "network": NETWORK_RULES,
     "training": TRAINING_RULES,
@@ -328,7 +332,7 @@ def _target(data: Mapping[str, Any], problems: list[str]) -> Target | None:
     """The target of the file; None (and sentences) if it is not one."""
     from hermite.target import Target
 
-    known = ("expression", "noise", "gram")
+    known = ("expression", "noise", "gram", "labels")
     before = len(problems)
     problems += [_unknown("target", key, dict.fromkeys(known)) for key in data if key not in known]
     expression = data.get("expression")
@@ -338,12 +342,13 @@ def _target(data: Mapping[str, Any], problems: list[str]) -> Target | None:
         problems.append(
             f'target.expression must be a string such as "z1 + z1*z2", not {schema.show(expression)}.'
         )
-    noise_rule = {"noise": Rule(schema.number(0.0), "a finite number of at least 0")}
-    noise = schema.check("target", noise_rule, {"noise": data.get("noise", 0.0)}, problems).get("noise")
+    given = {"noise": data.get("noise", 0.0), "labels": data.get("labels", "value")}
+    good = schema.check("target", TARGET_RULES, given, problems)
+    noise = good.get("noise")
     if len(problems) > before or not isinstance(expression, str) or noise is None:
         return None
     try:
-        return Target(expression, gram=schema.listed(data.get("gram")), noise=noise)
+        return Target(expression, gram=schema.listed(data.get("gram")), noise=noise, labels=good["labels"])
     except InputError as error:
         problems += [f"target: {sentence}" for sentence in error.problems]
         return None

@@ -22,6 +22,7 @@ from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 MEANINGS = {
     "target.expression": "the target in z1, z2, ...; the only key without a default",
     "target.noise": "variance of the additive Gaussian label noise",
+    "target.labels": "value: y = f + noise; sign: classes y = sign(f + noise)",
     "target.gram": "Gram matrix of the directions; absent: orthonormal",
     "network.activation": "a name (giantstep activations) or an expression in x",
     "network.readout": "law of the readout weights",
@@ -49,6 +50,7 @@ MEANINGS = {
     "ridge.d": "theory at this d; absent: d to infinity, or the simulation's beside one",
     "ridge.regime": "which limit of n, p, d",
     "ridge.level": "how much of the weights' law enters after steps",
+    "ridge.loss": "of the fit: square, or logistic, hinge, huber for class labels",
     "ridge.accuracy": "relative; what level auto measures to, 0: nothing (default: where more than 1 % is expected)",
     "simulation.method": "direct: the real network; reduced: exact in law, cost free of d",
     "simulation.d": "input dimension",
@@ -87,9 +89,10 @@ _CLASSES = {
     "figure": FigureSettings,
 }
 _RENAMED = {"ridge.lam": "ridge.lambda"}
-_TARGET: dict[str, tuple[float | None, dict[str, Any], str]] = {
+_TARGET: dict[str, tuple[float | str | None, dict[str, Any], str]] = {
     "expression": (None, {"type": "string"}, "an expression in z1, z2, ..."),
     "noise": (0.0, {"type": "number", "minimum": 0.0}, "a finite number of at least 0"),
+    "labels": ("value", {"type": "string", "enum": ["value", "sign"]}, '"value" or "sign"'),
     "gram": (
         None,
         {"type": "array", "items": {"type": "array", "items": {"type": ["number", "string"]}}},

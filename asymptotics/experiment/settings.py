@@ -73,6 +73,9 @@ RIDGE_RULES = {
         '"auto", "iso", "E", "matrix", "E+" or "En+"',
     ),
     "accuracy": Rule(schema.optional(schema.number(0.0)), "a finite number of at least 0"),
+    "loss": Rule(
+        schema.choice("square", "logistic", "hinge", "huber"), '"square", "logistic", "hinge" or "huber"'
+    ),
 }
 SIMULATION_RULES = {
     "method": Rule(schema.choice("direct", "reduced"), '"direct" or "reduced"'),
@@ -304,6 +307,8 @@ class Ridge:
     ``regime``  "auto", "proportional", "finite" (all n, p, d) or "fixed-width"
     ``level``   theory after steps, proportional: "auto", "iso", "E", "matrix", "E+", "En+"
     ``accuracy`` relative; what level "auto" measures to (0: nothing is measured; None: where more than 1 % is expected)
+    ``loss``     "square", or for class labels "logistic", "hinge", "huber": min Σ l(y, f) + (lam/2) ‖a‖², l = (y − f)²/2 for
+                 the square loss
     """
 
     alpha: float = 2.0
@@ -313,6 +318,7 @@ class Ridge:
     regime: str = "auto"
     level: str = "auto"
     accuracy: float | None = None
+    loss: str = "square"
 
     def __post_init__(self) -> None:
         _settle("ridge", RIDGE_RULES, self, {"lam": "lambda"})

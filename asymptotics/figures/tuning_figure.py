@@ -23,9 +23,9 @@ def plot_tuning(optimum: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     if len(optimum["over"]) > 1:
         return _plot_search(optimum, ax)
-    x = "eta" if "eta" in optimum["over"] else "lambda"
+    x, goal = "eta" if "eta" in optimum["over"] else "lambda", _goal(optimum)
     bare, measured = (
-        sorted({(row[x], row["test_error"]) for row in optimum["curve"] if bool(row.get("measured")) == kind})
+        sorted({(row[x], row[goal]) for row in optimum["curve"] if bool(row.get("measured")) == kind})
         for kind in (False, True)
     )
     points = [*bare, *measured]
@@ -44,20 +44,20 @@ def plot_tuning(optimum: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     # Of another shape, size and colour than the settings that were tried.
     ax.plot(
         optimum[x],
-        optimum["test_error"],
+        optimum[goal],
         color=looks()[2]["color"],
         marker="*",
         markersize=11,
         linestyle="none",
         zorder=3,
-        label=f"optimum: {optimum['test_error']:.4g} at {optimum[x]:.3g}",
+        label=f"optimum: {optimum[goal]:.4g} at {optimum[x]:.3g}",
     )
     ax.set_xscale("log")
     errors = [error for _, error in points]
     if max(errors) >= 30 * min(errors) > 0:
         ax.set_yscale("log")
     ax.set_xlabel(AXIS_LABELS[x])
-    ax.set_ylabel("test error")
+    ax.set_ylabel(goal.replace("_", " "))
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, ncols=1)
     return ax
 
@@ -72,7 +72,12 @@ def _plot_search(optimum: Mapping[str, Any], ax: Axes) -> Axes:
     rows = list(
         {(row["eta"], row["lambda"]): row for row in optimum["curve"] if row["lambda"] in common}.values()
     )
-    return plot_map(rows, "eta", "lambda", ax=ax, best=(optimum["eta"], optimum["lambda"]))
+    return plot_map(rows, "eta", "lambda", _goal(optimum), ax=ax, best=(optimum["eta"], optimum["lambda"]))
+
+
+def _goal(optimum: Mapping[str, Any]) -> str:
+    """What was made least: the test error, or the loss on class labels."""
+    return "test_loss" if "test_loss" in optimum else "test_error"
 
 
 def tuning_page(optima: Sequence[Mapping[str, Any]], figure: Figure) -> None:

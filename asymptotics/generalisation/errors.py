@@ -14,6 +14,7 @@ from typing import Any
 from asymptotics.caches import SetUps
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
+from asymptotics.generalisation.ridge_theories.convex_losses import ConvexLosses
 from asymptotics.generalisation.ridge_theories.finite_leap_two import FiniteLeapTwo
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained, FiniteTrainedE
@@ -43,6 +44,7 @@ THEORIES: tuple[Theory, ...] = (
     FiniteTrainedE(),
     FiniteLeapTwo(),
     FixedWidthFit(),
+    ConvexLosses(),
 )
 
 #: What single calls of ``risk`` keep for the next; a curve has its own.
@@ -69,6 +71,8 @@ def risk(
     ``ridge.d``: the theory at this d, with the actual ratios n2/d and p/d and its finite-d terms; at 0 steps the theory
     for all (n, p, d). ``ridge.regime`` "finite" after steps: all (n, p, d) given the learned directions; "fixed-width":
     ``network.width`` neurons and d → ∞, the fit of a population.
+    Class labels (``Target(..., labels="sign")``) and other ``ridge.loss``: one direction, at initialisation and after one step;
+    ``classification_error``, ``test_loss`` and ``train_loss`` of the result.
     ``plateau`` of the result is floor(U, κ = 1) + Δ: the test error as alpha and beta grow.
     Raises ``InputError`` where no theory is available and ``ConvergenceError`` (unless ``throw`` is false) where the
     fixed point was not reached.
@@ -153,7 +157,9 @@ def _setting(
         raise InputError(f"accuracy must be a number of at least 0, not {asked!r}.")
     # One place for it: the setting.
     plain = ridge if ridge.accuracy is None else replace(ridge, accuracy=None)
-    return Setting(as_target(f), network or Network(), training or Training(steps=0), plain, asked, set_ups)
+    return Setting(
+        as_target(f, classes=True), network or Network(), training or Training(steps=0), plain, asked, set_ups
+    )
 
 
 def _risk(setting: Setting, throw: bool) -> Risk:

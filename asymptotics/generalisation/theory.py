@@ -126,6 +126,8 @@ class Setting:
             for part in fields(settings)
             if getattr(settings, part.name) != part.default
         }
+        if self.f.has_classes:
+            found["target.labels"] = self.f.labels
         return found | {"accuracy": self.accuracy} if self.accuracy else found
 
 
@@ -174,6 +176,9 @@ class Theory(ABC):
             for name, value in setting.given().items()
             if name not in known
         ]
+        if setting.f.has_classes and "target.labels" not in known:
+            # Nothing else is to be asked of labels that it does not know.
+            return tuple(unknown)
         return (*unknown, *self.refusals(setting))
 
     @abstractmethod

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asymptotics.floating import own_floating_state
+from asymptotics.learning.class_labels import seen_by_steps
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.given_directions import in_given_directions
 from asymptotics.learning.law import Law
@@ -89,10 +90,11 @@ def overlaps(
     ``network.width`` "infinite": one entry a group of equal readout (averaged over biases), p → ∞ after d → ∞; a whole
     number: one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given. ``accuracy`` is absolute, on
     the entries of M and Q; where it is not met, ``validity_note`` says what was reached.
-    ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it.
+    ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it. Class labels: f* is
+    E[y | z], before and after one giant step.
     Letters: docs/conventions.md. Raises :class:`InputError` for settings that have no law, naming what to change.
     """
-    target = as_target(f)
+    target = seen_by_steps(as_target(f, classes=True), training)
     found = orthonormal_overlaps(target, network, training, accuracy=accuracy, d=d)
     return _told_of_divergence(_at_finite_d(in_given_directions(target, found), training, d))
 

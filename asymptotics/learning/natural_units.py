@@ -84,6 +84,9 @@ def natural_units(
     fit) and the weights do not know the output (no step, or one from an output of 0). The user's own where both are
     ordinary, or where the law of ã has no other unit (Gaussian).
     """
+    if f.has_classes:
+        # Labels are of order one whatever the unit of f.
+        return NaturalUnits(f, network, training)
     free = training.steps == 0 or (
         training.steps == 1 and training.protocol == "giant" and network.is_symmetric
     )

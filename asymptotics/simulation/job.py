@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
+from asymptotics.generalisation.losses.convex_fit import LEAST
 from asymptotics.learning.given_directions import along_given
 from asymptotics.learning.natural_units import NaturalUnits, natural_units
 from asymptotics.simulation.backends import STREAMS, get_backend
 from asymptotics.simulation.direct import DirectNetwork
+from asymptotics.simulation.loss_fit import fit_classes
 from asymptotics.simulation.protocols import PROTOCOL_STEPS, Course, Setting
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import Fit, fit_and_test
@@ -95,12 +97,38 @@ class Job:
         refusal = PROTOCOL_STEPS[self.training.protocol].refusal(self.f, width, self.training)
         if refusal is not None:
             raise InputError(refusal)
+        self._check_classes()
         if self.ridge is not None and self.training.time:
             raise InputError("training.time is for overlaps; give training.steps for a ridge fit.")
         if self.network.is_symmetric and width % 2:
             raise InputError(f"the width must be even with symmetric initialisation, not {width}.")
         if self.ridge is not None and not self.lambdas:
             object.__setattr__(self, "lambdas", (self.ridge.lam,))
+
+    def _check_classes(self) -> None:
+        """Refuse class labels where they are not simulated, and losses without them."""
+        problems = []
+        loss = "square" if self.ridge is None else self.ridge.loss
+        if self.f.has_classes:
+            if self.training.protocol == "sgd":
+                problems.append('target.labels = "sign" is not simulated with training.protocol = "sgd".')
+            if self.training.remove_orders:
+                problems.append('target.labels = "sign" is simulated with remove_orders = [] only.')
+            least = LEAST[loss]
+            small = (
+                [lam for lam in self.lambdas or (self.ridge.lam,) if lam < least or not lam]
+                if self.ridge
+                else []
+            )
+            if small:
+                bound = f"at least {least:g}" if least else "positive"
+                problems.append(
+                    f'lambda must be {bound} for ridge.loss = "{loss}" on class labels, not {small[0]:g}.'
+                )
+        elif loss != "square":
+            problems.append(f'ridge.loss = "{loss}" needs class labels: give target.labels = "sign".')
+        if problems:
+            raise InputError(problems)
 
     @property
     def width(self) -> int:
@@ -115,8 +143,9 @@ class Job:
         ridge = None if self.ridge is None else [self.ridge.alpha, self.ridge.beta]
         t, s, net = self.training, self.simulation, self.network
         target, activation = self.spelling or spelling_of(self.f, net)
+        classes = ["sign"] if self.f.has_classes else []
         return {
-            "target": [target, list(self.f.variables), str(self.f.gram), self.f.noise],
+            "target": [target, list(self.f.variables), str(self.f.gram), self.f.noise, *classes],
             "network": [activation, str(net.readout), net.bias, net.initialisation, self.width],
             "training": [
                 t.alpha,
@@ -140,7 +169,8 @@ class Job:
         turned = self.f.gram is not None and self.ridge is None
         stream = STREAMS[s.backend]
         drawn = {} if stream == "numpy" else {"stream": stream}
-        return identity | drawn | ({"directions": "given"} if turned else {})
+        loss = {} if self.ridge is None or self.ridge.loss == "square" else {"loss": self.ridge.loss}
+        return identity | drawn | loss | ({"directions": "given"} if turned else {})
 
     @cached_property
     def units(self) -> NaturalUnits:
@@ -217,12 +247,13 @@ class Job:
             train = course.train_error(student)
             m, q = student.overlaps()
             return along_given(self.f, m), q, risk, None if train is None else units.errors(train)
-        fit = fit_and_test(
-            student,
-            f,
-            self.lambdas,
-            n2=self.ridge.n2(s.d),
-            n_test=s.test_samples,
-            streams=(first, first + 1),
-        )
-        return Fit(*(x * units.label * units.label for x in (fit.test_error, fit.train_error)))
+        sizes: Any = {
+            "n2": self.ridge.n2(s.d),
+            "n_test": s.test_samples,
+            "streams": (first, first + 1),
+        }
+        if f.has_classes:
+            return fit_classes(student, self.ridge.loss, self.lambdas, **sizes)
+        fit = fit_and_test(student, f, self.lambdas, **sizes)
+        squared = (x * units.label * units.label for x in (fit.test_error, fit.train_error))
+        return Fit(next(squared), next(squared))

@@ -10,8 +10,8 @@ number of columns: the errors at one λ are the same to the last bit whatever el
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,14 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Fit:
-    """Errors along the grid of penalties, shapes (L,): test with the label noise, train without the penalty."""
+    """Errors along the grid of penalties, shapes (L,): test with the label noise, train without the penalty.
+
+    ``classes``: the further results of class labels, by name, (L,) each.
+    """
 
     test_error: Array
     train_error: Array
+    classes: Mapping[str, Array] = field(default_factory=dict)
 
 
 def solve_ridge(backend: Backend, gram: Any, moment: Any, lambdas: Sequence[float]) -> list[Any]:

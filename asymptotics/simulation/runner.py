@@ -47,7 +47,7 @@ def simulate(
     """
     network, simulation = network or Network(), simulation or Simulation()
     training = training or Training(steps=0)
-    job = job_for(as_target(f), network, training, ridge, simulation, steps, lambdas)
+    job = job_for(as_target(f, classes=True), network, training, ridge, simulation, steps, lambdas)
     records: list[Any] = []
     interrupted = False
     with blas_threads(simulation.threads):

@@ -50,6 +50,7 @@ class Student:
         self.activation = setup.activation
         self.sigma, self.slope = setup.backend.functions(setup.activation)
         self.values = setup.backend.target(setup.target)
+        self.means = setup.backend.target(setup.target.class_mean)
         self.readout = np.asarray(setup.readout, dtype=np.float64)
         self.d, self.p, self.r = setup.d, len(setup.readout), setup.target.r
         self.dtype = np.dtype(setup.dtype)
@@ -67,5 +68,14 @@ class Student:
         return self.backend.normals(self.entropy, self.replicate, FIRST_BATCH + 2 * stream + 1)
 
     def labels(self, fields: Any, noise: Callable[..., Any] | None) -> Any:
-        """y = f*(z) + √Δ ξ for target fields (m, r), in double precision on the backend; without ``noise`` none."""
-        return noisy(self.values(fields), self.target.noise, noise)
+        """y = f*(z) + √Δ ξ for target fields (m, r), in double precision on the backend; without ``noise`` E[y | z].
+
+        Classes: the sign of that, or its mean.
+        """
+        if not self.target.has_classes:
+            return noisy(self.values(fields), self.target.noise, noise)
+        if noise is None:
+            return self.means(fields)
+        field = noisy(self.values(fields), self.target.noise, noise)
+        one = self.backend.xp.ones_like(field)
+        return self.backend.xp.where(field < 0, -one, one)

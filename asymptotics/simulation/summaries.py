@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.json_values import plain
+from asymptotics.learning.class_labels import irreducible
 from asymptotics.learning.given_directions import cosines_with_given, lengths_of
 from asymptotics.results import Overlaps, Risk, Validity
 from asymptotics.simulation.averages import Measured, mean_and_error, readout_groups, step_overlaps
@@ -61,9 +62,11 @@ def points_of(job: Job, record: list[Any]) -> Iterator[tuple[int, float | None, 
             yield step, None, {key: found[key] for key in kept if key in found}
         return
     for step, fit in zip(job.steps, record, strict=True):
-        for lam, test, train in zip(job.lambdas, fit.test_error, fit.train_error, strict=True):
-            errors = {"test_error": test, "train_error": train, "excess_risk": test - job.f.noise}
-            yield step, lam, plain(errors)
+        for j, (lam, test, train) in enumerate(
+            zip(job.lambdas, fit.test_error, fit.train_error, strict=True)
+        ):
+            errors = {"test_error": test, "train_error": train, "excess_risk": test - irreducible(job.f)}
+            yield step, lam, plain(errors | {name: values[j] for name, values in fit.classes.items()})
 
 
 def _groups(job: Job, readout: Array) -> tuple[list[Array], bool]:
@@ -84,19 +87,24 @@ def _risks(job: Job, records: list[list[Fit]]) -> Iterator[Risk]:
         test = np.stack([record[i].test_error for record in records])
         train = np.stack([record[i].train_error for record in records])
         for j, lam in enumerate(job.lambdas):
-            yield mean_risk(job, step, lam, {"test_error": test[:, j], "train_error": train[:, j]})
+            classes = {
+                name: np.array([record[i].classes[name][j] for record in records])
+                for name in records[0][i].classes
+            }
+            yield mean_risk(job, step, lam, {"test_error": test[:, j], "train_error": train[:, j]} | classes)
 
 
 def mean_risk(job: Job, step: int, lam: float, runs: dict[str, Array]) -> Risk:
-    """Means over replicates of the errors of one point; ``runs`` holds the two errors of each of them."""
+    """Means over replicates of the errors of one point; ``runs`` holds the errors of each of them, by name."""
     assert job.ridge is not None
     d = job.simulation.d
-    test, test_sem = mean_and_error(runs["test_error"])
-    train, train_sem = mean_and_error(runs["train_error"])
+    found: dict[str, Any] = {}
+    for name, values in runs.items():
+        mean, sem = mean_and_error(values)
+        found |= {name: float(mean), f"{name}_sem": None if sem is None else float(sem)}
     return Risk(
-        test_error=float(test),
-        train_error=float(train),
-        excess_risk=float(test) - job.f.noise,
+        **found,
+        excess_risk=found["test_error"] - irreducible(job.f),
         step=step,
         alpha=job.ridge.alpha,
         beta=job.ridge.beta,
@@ -107,8 +115,6 @@ def mean_risk(job: Job, step: int, lam: float, runs: dict[str, Array]) -> Risk:
         d=d,
         solver=f"{job.simulation.method} simulation",
         validity=Validity.SIMULATION,
-        test_error_sem=None if test_sem is None else float(test_sem),
-        train_error_sem=None if train_sem is None else float(train_sem),
         replicates=len(runs["test_error"]),
         runs=runs,
     )

@@ -13,6 +13,8 @@ def config_of(experiment: Experiment) -> dict[str, Any]:
     """The experiment as ``Experiment.from_dict`` takes it, up to the order of its cells: a grid is a list."""
     f = experiment.target
     target: dict[str, Any] = {"expression": f.text, "noise": f.noise}
+    if f.has_classes:
+        target["labels"] = f.labels
     if f.gram is not None:
         target["gram"] = [[str(entry) for entry in row] for row in f.gram]
     return {

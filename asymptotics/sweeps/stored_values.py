@@ -10,7 +10,15 @@ from typing import Any, NoReturn
 TEXTS = ("target", "activation", "method")
 COUNTS = ("d", "p", "n", "n2", "seed", "replicate")
 NUMBERS = ("noise", "batch_exponent", "alpha_train", "eta", "alpha", "beta")
-ERRORS = ("test_error", "train_error", "excess_risk", "risk")
+ERRORS = (
+    "test_error",
+    "train_error",
+    "excess_risk",
+    "risk",
+    "classification_error",
+    "test_loss",
+    "train_loss",
+)
 
 
 class Misshapen(ValueError):

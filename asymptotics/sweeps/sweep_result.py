@@ -11,6 +11,7 @@ import numpy as np
 from asymptotics.experiment.columns import ordered
 from asymptotics.json_values import plain
 from asymptotics.simulation.averages import mean_and_error
+from asymptotics.sweeps.stored_values import ERRORS
 from asymptotics.sweeps.table_formats import frame, parquet
 from hermite.frozen import Frozen
 
@@ -61,7 +62,7 @@ class SweepResult(Frozen):
         table = []
         for cell, rows in sorted(cells.items(), key=lambda item: [-1.0 if x is None else x for x in item[0]]):
             entry = dict(zip(_CELL, cell, strict=True)) | {"replicates": len(rows)}
-            for name in ("test_error", "train_error", "excess_risk", "risk"):
+            for name in ERRORS:
                 values = [row[name] for row in rows if row.get(name) is not None]
                 if values:
                     mean, sem = mean_and_error(np.array(values))

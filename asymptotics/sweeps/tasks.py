@@ -192,7 +192,7 @@ def _same(job: Job, spelling: tuple[str, str]) -> bool:
     if not job.f.is_symbolic:
         return False
     try:
-        target = Target(spelling[0], job.f.variables, job.f.gram, job.f.noise)
+        target = Target(spelling[0], job.f.variables, job.f.gram, job.f.noise, job.f.labels)
         network = replace(job.network, activation=spelling[1])
         return spelling_of(target, network) == spelling_of(job.f, job.network)
     except InputError:

@@ -145,18 +145,18 @@ def spread_of(entry: Mapping[str, Any]) -> str | None:
 
 def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table of ``giantstep curve``."""
-    keys = [*_POINT, "test_error", "train_error", "solver"]
+    errors = ["test_error", "train_error"]
+    errors += ["classification_error", "test_loss"] if rows and "test_loss" in rows[0] else []
+    keys = [*_POINT, *errors, "solver"]
     simulated = any(row["simulation"] for row in rows)
     body = []
     for row in rows:
-        line = [sure(row[key], row.get("error")) if key.endswith("_error") else row[key] for key in keys]
+        line = [sure(row[key], row.get("error")) if key in errors else row[key] for key in keys]
         if simulated:
-            s = row["simulation"] or dict.fromkeys(
-                ["test_error", "test_error_sem", "train_error", "train_error_sem"]
-            )
-            line += [measured(s[key], s[f"{key}_sem"]) for key in ("test_error", "train_error")]
+            s = row["simulation"] or dict.fromkeys([*errors, *(f"{key}_sem" for key in errors)])
+            line += [measured(s[key], s[f"{key}_sem"]) for key in errors]
         body.append(line)
-    header = [*keys, *(["test simulated", "train simulated"] if simulated else [])]
+    header = [*keys, *([f"{key.removesuffix('_error')} simulated" for key in errors] if simulated else [])]
     lines = folded(header, body, (*keys[:7], "solver"))
     return "\n".join([*lines, *footnotes(rows), *_once(rows)])
 
@@ -184,7 +184,8 @@ def sweep_text(means: Sequence[Mapping[str, Any]]) -> str:
     """The table of ``giantstep simulate``: means over replicates with their standard errors."""
     keys = ["d", "step", "alpha_train", "eta", "alpha", "beta", "lambda", "replicates"]
     shown = [key for key in keys if any(row[key] is not None for row in means)]
-    results = [key for key in ("test_error", "train_error", "risk") if any(key in row for row in means)]
+    known = ("test_error", "train_error", "classification_error", "test_loss", "train_loss", "risk")
+    results = [key for key in known if any(key in row for row in means)]
     body = [
         [row[key] for key in shown] + [measured(row.get(key), row.get(f"{key}_sem")) for key in results]
         for row in means
@@ -245,6 +246,7 @@ def validation_text(report: Mapping[str, Any]) -> str:
 def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table of ``giantstep tune``; a star marks a setting that ended at the edge of its range."""
     keys = ["step", "alpha_train", "alpha", "beta"]
+    results = ["test_error", *(key for key in ("test_loss", "classification_error") if key in rows[0])]
     body = []
     for row in rows:
         edge = {name: "*" if name in row["at_boundary"] else "" for name in ("lam", "eta")}
@@ -254,10 +256,10 @@ def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:
                 *(row[key] for key in keys),
                 eta,
                 number(row["lambda"]) + edge["lam"],
-                sure(row["test_error"], row.get("error")),
+                *(sure(row[key], row.get("error")) for key in results),
             ]
         )
-    lines = [table([*keys, "eta", "lambda", "test_error"], body)]
+    lines = [table([*keys, "eta", "lambda", *results], body)]
     lines += footnotes(rows)
     if any(row["at_boundary"] for row in rows):
         lines.append("* at the edge of the range that was searched: the optimum may lie beyond")

@@ -1,1 +1,1 @@
-"""The second layer by logistic, hinge, Huber or square loss, as theory: no door leads here yet."""
+"""The second layer by logistic, hinge, Huber or square loss on class labels."""

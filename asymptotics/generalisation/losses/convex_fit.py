@@ -13,7 +13,6 @@ sweep of the linear system of the square loss at the current Γ. Kinked losses: 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,23 +22,26 @@ from asymptotics.fixed_point import Solution, Status
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.first_moments import pseudo_inverse
 from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.target_moments import row_rule
 from hermite.errors import ConvergenceError, InputError
+from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
-_SWEEPS, _TOLERANCE, _REACH, _TAU = 1500, 1e-9, 7.0, 61
+_SWEEPS, _TOLERANCE, _REACH = 1500, 1e-9, 7.0
 #: The smallest penalty: below, the readout of separable samples grows without bound.
 LEAST = {"square": 0.0, "logistic": 1e-4, "huber": 1e-4, "hinge": 1e-3}
 
 
 @dataclass(frozen=True)
 class ConvexErrors:
-    """``classification`` P(sign f ≠ y), mean losses on new and on training samples, E(y − f)² on new ones, |a|²/p."""
+    """``classification`` P(sign f ≠ y), losses and E(y − f)² on new and on training samples, |a|²/p."""
 
     classification: float
     test_loss: float
     train_loss: float
     mse: float
+    train_mse: float
     norm2: float
     solution: Solution
 
@@ -61,7 +63,7 @@ def normal_grid(nodes: int, reach: float = _REACH) -> tuple[Array, Array]:
 
 
 class ConvexFit:
-    """One fit: units, P(y = 1 | κ, τ) on the grid, and the sizes."""
+    """One fit: units, P(y = 1 | κ, τ) on the grid (:func:`label_grid`), and the sizes."""
 
     def __init__(
         self, units: Units, positive: Array, tau: Array, share: Array, loss: str, alpha: float, beta: float,
@@ -234,7 +236,7 @@ class ConvexFit:
     def _errors(self, M: Array, q: Array, V: Array, norm2: float, solution: Solution) -> ConvexErrors:
         from scipy.special import ndtr
 
-        found = np.zeros(4)
+        found = np.zeros(5)
         spread = np.sqrt(q)[:, None]
         omega = M[..., None] + spread[..., None] * self.xi
         for y, share in ((1.0, self.positive), (-1.0, 1 - self.positive)):
@@ -242,19 +244,20 @@ class ConvexFit:
             label = np.full((1, 1, 1), y)
             wrong = ndtr(-y * M / np.maximum(spread, 1e-300))
             test = self.loss.value(label, omega) @ self.wxi
-            train = self.loss.value(label, self.loss.prox(label, omega, V[:, None, None])) @ self.wxi
-            values = (wrong, test, train, (y - M) ** 2 + q[:, None])
+            fitted = self.loss.prox(label, omega, V[:, None, None])
+            train = self.loss.value(label, fitted) @ self.wxi
+            values = (wrong, test, train, (y - M) ** 2 + q[:, None], (y - fitted) ** 2 @ self.wxi)
             found += [float(np.sum(w * value)) for value in values]
-        wrong_share, test_loss, train_loss, mse = (float(x) for x in found)
-        return ConvexErrors(wrong_share, test_loss, train_loss, mse, norm2, solution)
+        wrong_share, test_loss, train_loss, mse, train_mse = (float(x) for x in found)
+        return ConvexErrors(wrong_share, test_loss, train_loss, mse, train_mse, norm2, solution)
 
 
-def label_grid(
-    positive_at: Callable[[Array], Array], kappa: Array, overlap: Array, nodes: int = _TAU
-) -> tuple[Array, Array, Array]:
-    """(P(y = 1 | κ, τ) (K, J), τ (J,), weights (J,)) for P(+1 | s) = ``positive_at`` and s = γ κ + (1 − γ²)^{1/2} τ."""
-    tau, share = normal_grid(nodes)
+def label_grid(mean: Target, kappa: Array, overlap: Array) -> tuple[Array, Array, Array]:
+    """P(y = 1 | κ, τ), τ and its weights, (K or 1, J), of class labels of ``mean`` E[y | s] with s = γ κ + (1 − γ²)^{1/2} τ."""
     gamma = float(overlap[0, 0]) if overlap.size else 0.0
-    centre = gamma * kappa[:, :1] if kappa.shape[1] else np.zeros((len(kappa), 1))
-    s = centre + math.sqrt(max(0.0, 1 - gamma**2)) * tau
-    return np.asarray(positive_at(s), float), tau, share
+    centre = gamma * kappa[:, 0] if kappa.shape[1] else np.zeros(len(kappa))
+    width = math.sqrt(max(0.0, 1 - gamma**2))
+    tau, share = row_rule(mean, centre, width)
+    s = centre[:, None] + width * tau
+    values = np.asarray(mean(s.reshape(-1, 1)), float).reshape(s.shape)
+    return (1 + values) / 2, tau, share

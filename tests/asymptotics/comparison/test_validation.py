@@ -257,7 +257,7 @@ def test_without_a_theory_nothing_is_simulated(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(validation, "measure_all", lambda *_: pytest.fail("simulated"))
     for text in (
-        CURVE.replace("steps = 0", "steps = 1\nbatch_exponent = 2"),
+        CURVE.replace("steps = 0", "steps = 1\nbatch_exponent = 3"),
         OVERLAPS.replace("steps = 1", "steps = 2\nbatch_exponent = 2"),
     ):
         with pytest.raises(InputError, match="simulat"):

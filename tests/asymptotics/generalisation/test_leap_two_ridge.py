@@ -85,14 +85,15 @@ def drawn(law, sigma, row, seed) -> tuple[float, float]:
     p = round(row["beta"] * d)
     unit = np.repeat(np.arange(len(law.a)), p // len(law.a))
     a = law.a[unit, 0]
-    w0 = rng.standard_normal((p, d))
-    w0 /= np.linalg.norm(w0, axis=1, keepdims=True)
+    # The theory's norms are those off the two learned axes.
+    w0 = rng.standard_normal((p, d)) / math.sqrt(d)
+    w0[:, 2:] /= np.linalg.norm(w0[:, 2:], axis=1, keepdims=True)
     G = rng.standard_normal((d, d))
     y2 = float(np.mean(law.common[:, 0] ** 2 / law.a[:, 0] ** 2)) / sigma.coefficient(1) ** 2  # E y²/alpha1
     c1, c2 = sigma.coefficient(1), sigma.coefficient(2)
     H = c2 * math.sqrt(y2) * (G + G.T) / math.sqrt(2 * d)
     own = math.sqrt((sigma.derivative_second_moment - c1**2 - c2**2) * y2)
-    r = w0 + a[:, None] * (w0 @ H) + (a * own)[:, None] * rng.standard_normal((p, d)) / math.sqrt(d)
+    r = w0 + a[:, None] * (w0 @ H) + (a * own)[:, None] * rng.standard_normal((p, d)) / math.sqrt(d - 2)
     r[:, 0] = law.root[unit, 0, 0, 0] * w0[:, 0] * math.sqrt(d)
     r[:, 1] += law.common[unit, 0]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from first_step_closed_form import Labels, first_step_units
 from scipy.optimize import minimize
-from scipy.special import expit, ndtr
+from scipy.special import expit
 
 from asymptotics.expectations.activations import get_activation
-from asymptotics.generalisation.losses.convex_fit import ConvexFit, label_grid, normal_grid
+from asymptotics.generalisation.losses.convex_fit import ConvexFit, label_grid
+from asymptotics.generalisation.losses.first_step import class_labels_of, first_step_units
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
@@ -25,32 +25,28 @@ from hermite.errors import InputError
 CASES = json.loads((Path(__file__).parents[2] / "data" / "losses.json").read_text())["losses"]
 
 
-def positive(f: Target, noise: float):
-    """P(+1 | s) of y = sign(f(s) + √noise ξ)."""
-    return lambda s: ndtr(f(s.reshape(-1, 1)).reshape(s.shape) / np.sqrt(noise))
+def classes(case) -> Target:
+    return Target(case["field"], noise=case["label_noise"], labels="sign")
 
 
-def class_labels(f: Target, noise: float, alpha: float) -> Labels:
-    """E[y^a s^b] with y^a = m, 1, m, 1 given s."""
-    s, w = normal_grid(2001, 9.0)
-    m = 2 * positive(f, noise)(s) - 1
-    powers = [np.ones_like(s), m, np.ones_like(s), m, np.ones_like(s)]
-    return Labels(np.array([[float(w @ (y * s**b)) for b in range(3)] for y in powers]), alpha)
+def positive(f: Target):
+    """P(+1 | s)."""
+    return lambda s: (1 + f.class_mean(s.reshape(-1, 1)).reshape(s.shape)) / 2
 
 
 def units_of(case, pairs=False) -> tuple[Units, np.ndarray]:
     """Units before a step, or after one on the class labels; and the overlap of the spike."""
-    f, sigma = Target(case["field"]), get_activation(case["sigma"])
+    f, sigma = classes(case).class_mean, get_activation(case["sigma"])
     if not case["eta"]:
         linked = {"pairs": [(0, 0)], "rho": [1.0]} if pairs else {}
         return spiked_units(f, sigma, np.zeros((1, 0)), [1.0], **linked), np.zeros((1, 0))
-    labels = class_labels(f, case["label_noise"], case["alpha1"])
+    labels = class_labels_of(f, case["alpha1"])
     groups = Groups(np.array([1.0, -1.0]), np.zeros(2), np.array([0.5, 0.5]), ((0, 1),) if pairs else None)
     return first_step_units(f, sigma, groups, case["eta"], labels), np.array([[labels.overlap]])
 
 
 def fit(case, units, overlap, loss, **changed) -> ConvexFit:
-    grid = label_grid(positive(Target(case["field"]), case["label_noise"]), units.kappa, overlap)
+    grid = label_grid(classes(case).class_mean, units.kappa, overlap)
     size = {name: case[name] for name in ("alpha", "beta", "lam", "d")} | changed
     return ConvexFit(units, *grid, loss, **size)
 
@@ -73,15 +69,14 @@ def test_reference_values_are_met(case) -> None:
 @pytest.mark.parametrize("case", CASES[:3], ids=lambda c: c["id"])
 def test_the_square_loss_is_ridge_regression_on_the_labels(case, pairs) -> None:
     units, overlap = units_of(case, pairs)
-    probability, tau, w = label_grid(
-        positive(Target(case["field"]), case["label_noise"]), units.kappa, overlap
-    )
+    probability, tau, w = label_grid(classes(case).class_mean, units.kappa, overlap)
     m = 2 * probability - 1
-    f0, f1 = m @ w, m @ (w * tau)
+    f0, f1 = np.sum(m * w, axis=1), np.sum(m * w * tau, axis=1)
     labelled = replace(units, f0=f0, f1=f1[:, None], fs2=1 - f0**2 - f1**2)
     ridge = solve_units(labelled, case["alpha"], case["beta"], case["lam"], d=case["d"])
     found = fit(case, units, overlap, "square").solve()
     assert (found.mse, 2 * found.train_loss) == pytest.approx((ridge.test, ridge.train), rel=1e-7)
+    assert found.train_mse == pytest.approx(ridge.train, rel=1e-7)
 
 
 def test_pairs_before_a_step_are_half_as_many_neurons() -> None:
@@ -121,7 +116,7 @@ def test_proximal_points_are_minima(name) -> None:
 def test_sampled_features_fitted_by_the_logistic_loss_have_the_predicted_errors() -> None:
     """d = 120, n = 240, p = 120, 25 draws; negative control: half the penalty's error bars away at another penalty."""
     case = CASES[0]
-    f, d, n, p, lam = Target(case["field"]), 120, 240, 120, 0.05
+    f, d, n, p, lam = classes(case), 120, 240, 120, 0.05
     theory = fit(case, *units_of(case), "logistic", d=d).solve()
     rows = []
     for run in range(25):
@@ -129,7 +124,7 @@ def test_sampled_features_fitted_by_the_logistic_loss_have_the_predicted_errors(
         w = rng.standard_normal((p, d))
         w /= np.linalg.norm(w, axis=1, keepdims=True)
         z = rng.standard_normal((n + 4000, d))
-        y = np.where(rng.random(len(z)) < positive(f, case["label_noise"])(z[:, 0]), 1.0, -1.0)
+        y = np.where(rng.random(len(z)) < positive(f)(z[:, 0]), 1.0, -1.0)
         F = np.maximum(z @ w.T, 0) / np.sqrt(p)
 
         def objective(a, F=F[:n], y=y[:n]):

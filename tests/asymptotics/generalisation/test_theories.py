@@ -149,23 +149,23 @@ def test_every_setting_moves_the_answer_or_is_refused_or_is_said_or_cannot_matte
 
 
 def test_a_setting_that_no_theory_knows_is_refused_by_all_but_at_its_default() -> None:
-    """A loss that is added to the library later must not be answered by theories of the square."""
+    """A weighting of samples that is added to the library later must not be answered by theories of equal weights."""
 
     @dataclass(frozen=True)
-    class LossyRidge(Ridge):
-        loss: str = "square"
+    class WeightedRidge(Ridge):
+        weighting: str = "equal"
 
         def __post_init__(self) -> None:
             Ridge(**{f.name: getattr(self, f.name) for f in fields(Ridge)})
 
     for training in (STARTED, TRAINED):
-        setting = Setting(F, TANH, training, LossyRidge(d=80))
+        setting = Setting(F, TANH, training, WeightedRidge(d=80))
         assert chosen(setting) is chosen(replace(setting, ridge=Ridge(d=80)))
-        hinge = replace(setting, ridge=LossyRidge(d=80, loss="hinge"))
+        other = replace(setting, ridge=WeightedRidge(d=80, weighting="random"))
         for one in THEORIES:
-            assert one.covers(hinge)
-        with pytest.raises(InputError, match=r'does not cover ridge\.loss = "hinge"'):
-            chosen(hinge)
+            assert one.covers(other)
+        with pytest.raises(InputError, match=r'does not cover ridge\.weighting = "random"'):
+            chosen(other)
 
 
 def test_words_of_regimes_and_levels_are_those_of_the_settings() -> None:

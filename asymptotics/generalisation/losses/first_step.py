@@ -1,4 +1,7 @@
-r"""An independent derivation of one giant step with one target direction, in closed form: the oracle of its tests.
+r"""One giant step with one target direction in closed form, for labels of any law: their moments E[y^a s^b] are all it asks.
+
+Class labels y = ±1 of mean m(s) have E[y^a | s] = 1, m, 1, m, 1. (For Gaussian noise the layer of any number of steps and
+directions is in ``asymptotics.learning``, derived apart from this.)
 
 w = w0 + a G with a = eta ã and G = (1/n) Σ y σ'(⟨w0, z⟩) z. With c_1 = E σ', c_2 = E[σ' x], C_0 = E y, C_1 = E[y s],
 y2 = E y² (noise included), and the direction v = (1/n) Σ y z:
@@ -19,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.target_rule import target_rule
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import isotropic, spiked_units
 from asymptotics.generalisation.spiked.target_moments import label_moments
@@ -64,6 +68,14 @@ class Labels:
 def labels_of(f: Target, alpha: float) -> Labels:
     """The labels of a single-index target at n = α d."""
     return Labels(label_moments(f), alpha)
+
+
+def class_labels_of(mean: Target, alpha: float) -> Labels:
+    """Class labels of ``mean`` E[y | s] at n = α d."""
+    x, w = target_rule(mean)
+    s, m = x[:, 0], np.asarray(mean(x), float)
+    powers = (np.ones_like(s), m, np.ones_like(s), m, np.ones_like(s))
+    return Labels(np.array([[float(w @ (y * s**b)) for b in range(3)] for y in powers]), alpha)
 
 
 def first_step_units(

@@ -1,0 +1,115 @@
+"""Logistic, hinge, Huber and square loss on class labels, before and after one giant step, n, p = Θ(d)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asymptotics.generalisation.losses.convex_fit import LEAST, ConvexErrors, ConvexFit, label_grid
+from asymptotics.generalisation.losses.first_step import class_labels_of, first_step_units
+from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS, after_one_exponent
+from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
+from asymptotics.learning.class_labels import irreducible
+from asymptotics.learning.groups import BIAS_NODES, bias_nodes, readout_groups
+from asymptotics.results import Risk, Validity
+
+#: What was met at d = 300 to 600, before and after a step; the former falls as one over the smallest size.
+_SIZES, _AFTER = 4.0, 0.03
+
+
+class ConvexLosses(Theory):
+    """Conditional Gaussian equivalence with the proximal map of the loss in the place of 1/(1 + V); level E after a step."""
+
+    name = "conditional Gaussian equivalence, convex losses"
+    regime = Regime.PROPORTIONAL
+    uses = FIT | NEURONS | STEPS | {"network.readout", "ridge.loss", "target.labels"}
+
+    def trained(self, steps: int) -> bool:
+        """Before and after a step."""
+        return True
+
+    def asked(self, setting: Setting) -> bool:
+        """Class labels, or another loss than the square."""
+        return super().asked(setting) and (setting.f.has_classes or setting.ridge.loss != "square")
+
+    def refusals(self, setting: Setting) -> tuple[str, ...]:
+        """Values as labels, several directions or steps, removed orders, penalties that are too small."""
+        f, network, training, ridge = setting.f, setting.network, setting.training, setting.ridge
+        found = []
+        if not f.has_classes:
+            found.append(
+                f'The theory of ridge.loss = "{ridge.loss}" covers class labels: give target.labels = "sign", or simulate.'
+            )
+        if f.r > 1:
+            found.append(
+                f"The theory of class labels and their losses covers targets of one direction, not {f.r}: simulate instead."
+            )
+        if training.remove_orders:
+            found.append("The theory of class labels covers remove_orders = [] only.")
+        if not np.isfinite(ridge.beta):
+            found.append("The theory of class labels and their losses covers finite beta only.")
+        least = LEAST[ridge.loss]
+        if ridge.lam == 0 or ridge.lam < least:
+            bound = f"at least {least:g}" if least else "positive"
+            found.append(
+                f'lambda must be {bound} for ridge.loss = "{ridge.loss}" on class labels, not {ridge.lam:g}: the readout '
+                "of samples that a plane separates grows without bound."
+            )
+        if training.steps:
+            found += after_one_exponent(training.batch_exponent)
+            if training.steps > 1:
+                found.append(f"The theory of class labels covers one giant step, not {training.steps}.")
+            if network.bias > 0 or network.readout == "gaussian":
+                what = "random biases" if network.bias > 0 else "a gaussian readout"
+                found.append(
+                    f"After a giant step the theory of class labels does not cover {what}: simulate instead."
+                )
+        return tuple(found)
+
+    def surety(self, setting: Setting) -> Surety:
+        """Leading order; as level E after a step."""
+        ridge = setting.ridge
+        small = 0.0 if ridge.d is None else _SIZES / min(ridge.d, ridge.n2(ridge.d), setting.neurons)
+        note = "convex losses: the error is of relative order 1/d"
+        if setting.training.steps:
+            note += "; the bulk of the residual of the weights is taken as isotropic"
+        return Surety(Validity.LEADING_ORDER, note, small + (_AFTER if setting.training.steps else 0.0))
+
+    def solve(self, setting: Setting, throw: bool) -> Risk:
+        """The fixed point."""
+        found = self.errors(setting, throw)
+        return result(
+            setting, f"{self.name}: {setting.ridge.loss}", self.surety(setting), found.mse, found.train_mse,
+            found.solution.residual, excess_risk=found.mse - irreducible(setting.f), plateau=None,
+            classification_error=found.classification, test_loss=found.test_loss, train_loss=found.train_loss,
+            solution=found.solution,
+        )  # fmt: skip
+
+    def errors(self, setting: Setting, throw: bool) -> ConvexErrors:
+        """What the equations give."""
+        mean, ridge = setting.f.class_mean, setting.ridge
+        alpha, beta = setting.ratios
+        if setting.network.is_symmetric and not setting.training.steps:
+            # The two neurons of a pair are equal: half as many features.
+            beta /= 2
+        key = ("class units", setting.f, setting.network, setting.actual)
+        units, overlap = setting.set_ups.get(key, lambda: _units(setting))
+        grid = setting.set_ups.get((*key, "labels"), lambda: label_grid(mean, units.kappa, overlap))
+        return ConvexFit(units, *grid, ridge.loss, alpha, beta, ridge.lam, ridge.d).solve(throw=throw)
+
+
+def _units(setting: Setting) -> tuple[Units, np.ndarray]:
+    """Units of the layer, and the overlap of its spike with the target."""
+    mean, network, training = setting.f.class_mean, setting.network, setting.actual
+    sigma = network.get_activation()
+    if not training.steps:
+        biases, weights = bias_nodes(network, BIAS_NODES)
+        nothing = np.zeros((len(biases), 0))
+        return (
+            spiked_units(mean, sigma, nothing, np.ones(len(biases)), fractions=weights, biases=biases),
+            np.zeros((1, 0)),
+        )
+    labels = class_labels_of(mean, training.alpha)
+    units = first_step_units(mean, sigma, readout_groups(network), training.eta, labels)
+    return units, np.array([[labels.overlap]])

@@ -1,0 +1,260 @@
+"""Class labels and their losses: fits beside scikit-learn's, theory beside the network, tables, files, and refusals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+
+from asymptotics import (
+    Experiment,
+    Network,
+    Ridge,
+    Simulation,
+    Training,
+    optimise,
+    overlaps,
+    plateaus,
+    risk,
+    simulate,
+    theories,
+)
+from asymptotics.commands.cli import run
+from asymptotics.comparison.curves import CLASSES, curve_rows, to_csv
+from asymptotics.generalisation.losses.scalar_losses import LOSSES
+from asymptotics.learning.class_labels import as_values, irreducible
+from asymptotics.simulation.loss_fit import fit_readout
+from hermite import Target, leap
+from hermite.errors import InputError
+
+FIELD = Target("z1 + (z1^2 - 1)/2", noise=0.2, labels="sign")
+MEASURED = (*CLASSES, "test_error", "train_error")
+
+
+def features(n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng([n, p])
+    X = rng.standard_normal((n, p)) / math.sqrt(p)
+    return X, np.where(X[:, 0] * math.sqrt(p) + rng.standard_normal(n) < 0, -1.0, 1.0)
+
+
+def objective(loss: str, X, y, lam, a) -> float:
+    return float(np.sum(LOSSES[loss].value(y, X @ a)) + lam * a @ a / 2)
+
+
+@pytest.mark.parametrize(("n", "p"), [(120, 40), (40, 90)])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_fitted_readouts_are_minima(loss, n, p) -> None:
+    (X, y), lam = features(n, p), 0.05
+    a = fit_readout(loss, X, y, lam)
+    least, rng = objective(loss, X, y, lam, a), np.random.default_rng(1)
+    for size in (1e-3, 0.1, 1.0):
+        for _ in range(10):
+            other = a + size * rng.standard_normal(p)
+            assert objective(loss, X, y, lam, other) > least * (1 - 1e-6)
+
+
+def test_logistic_and_hinge_fits_are_those_of_scikit_learn() -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    svm = pytest.importorskip("sklearn.svm")
+    for n, p in ((200, 60), (60, 100)):
+        (X, y), lam = features(n, p), 0.05
+        oracle = linear.LogisticRegression(C=1 / lam, fit_intercept=False, tol=1e-12, max_iter=5000).fit(X, y)
+        assert fit_readout("logistic", X, y, lam) == pytest.approx(oracle.coef_[0], rel=1e-5, abs=1e-6)
+        machine = svm.LinearSVC(
+            C=1 / lam, loss="hinge", fit_intercept=False, tol=1e-10, max_iter=1_000_000
+        ).fit(X, y)
+        assert fit_readout("hinge", X, y, lam) == pytest.approx(machine.coef_[0], rel=1e-3, abs=1e-3)
+
+
+def test_the_square_fit_is_ridge_regression() -> None:
+    X, y = features(80, 30)
+    exact = np.linalg.solve(X.T @ X + 0.1 * np.eye(30), X.T @ y)
+    assert fit_readout("square", X, y, 0.1) == pytest.approx(exact, rel=1e-9, abs=1e-12)
+
+
+#: Settings that no reference has: (field, Δ, σ, initialisation, steps, loss, α, β, λ).
+NETWORKS = [
+    ("z1", 0.1, "tanh", "symmetric", 0, "logistic", 2.0, 1.0, 0.02),
+    ("z1 + (z1^2 - 1)/2", 0.2, "relu", "symmetric", 1, "logistic", 2.0, 1.0, 0.05),
+    ("z1 + (z1^2 - 1)/2", 0.2, "relu", "symmetric", 1, "hinge", 2.0, 1.0, 0.05),
+    ("z1 + (z1^2 - 1)/2", 0.2, "relu", "independent", 1, "square", 3.0, 1.0, 0.1),
+    ("sin(2*z1)", 0.05, "tanh(x + 1/2)", "symmetric", 1, "huber", 3.0, 1.5, 0.05),
+    ("z1^3 - z1", 0.3, "relu(x - 1/2)", "independent", 0, "huber", 1.5, 2.0, 0.1),
+    ("z1 + 1/2", 0.1, "erf", "symmetric", 1, "logistic", 1.0, 1.0, 0.1),
+    ("z1", 0.0, "relu", "symmetric", 1, "logistic", 2.0, 1.0, 0.05),
+    ("relu(z1) - 1/3", 0.1, "relu", "independent", 0, "hinge", 2.0, 1.0, 0.1),
+]
+
+
+def deviations(row, d: int, replicates: int) -> np.ndarray:
+    """(simulation − theory)/s.e. of every measured number, the error that the theory states taken off."""
+    field, noise, sigma, start, steps, loss, alpha, beta, lam = row
+    f, network = Target(field, noise=noise, labels="sign"), Network(sigma, initialisation=start)
+    training, ridge = Training(steps=steps, alpha=4.0, eta=1.5), Ridge(alpha, beta, lam, d=d, loss=loss)
+    theory = risk(f, network, training, ridge)
+    run = Simulation(d=d, replicates=replicates, seed=5, test_samples=8000)
+    measured = simulate(f, network, training, ridge, run, steps=[steps]).risks[-1]
+    out = []
+    for name in MEASURED:
+        expected, found, sem = (
+            getattr(x, key) for x, key in ((theory, name), (measured, name), (measured, f"{name}_sem"))
+        )
+        left = max(0.0, abs(found - expected) - theory.error.theory * abs(expected))
+        out.append(left / sem)
+    return np.array(out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", NETWORKS, ids=lambda row: f"{row[0]}, {row[5]} after {row[4]}")
+def test_theory_agrees_with_networks(row) -> None:
+    assert np.max(deviations(row, 200, 24)) < 4
+
+
+def test_theory_agrees_with_a_small_network() -> None:
+    assert np.max(deviations(NETWORKS[0], 100, 10)) < 4
+
+
+def test_a_wrong_loss_disagrees_with_the_network() -> None:
+    network, ridge = Network("relu"), Ridge(2.0, 1.0, 0.05, d=100, loss="huber")
+    found = simulate(FIELD, network, None, ridge, Simulation(d=100, replicates=8, test_samples=5000)).risks[
+        -1
+    ]
+    other = risk(FIELD, network, None, Ridge(2.0, 1.0, 0.05, d=100, loss="logistic"))
+    assert abs(found.test_error - other.test_error) > 8 * found.test_error_sem
+
+
+def test_the_square_loss_on_classes_before_a_step_is_that_on_values_of_equal_moments() -> None:
+    ridge, network = Ridge(2.0, 1.0, 0.1, d=300), Network("relu")
+    classes = risk(FIELD, network, None, ridge)
+    values = risk(as_values(FIELD), network, None, Ridge(2.0, 1.0, 0.1, d=300, regime="proportional"))
+    assert classes.test_error == pytest.approx(values.test_error, rel=1e-6)
+    assert classes.train_error == pytest.approx(values.train_error, rel=1e-6)
+    assert classes.excess_risk == pytest.approx(values.excess_risk, rel=1e-6)
+
+
+def test_errors_do_not_depend_on_the_unit_of_the_field() -> None:
+    tiny = Target("1e-90*(z1 + (z1^2 - 1)/2)", noise=0.2e-180, labels="sign")
+    ridge = Ridge(2.0, 1.0, 0.05, loss="logistic")
+    one, other = (risk(f, Network("relu"), None, ridge) for f in (FIELD, tiny))
+    assert other.classification_error == pytest.approx(one.classification_error, rel=1e-6)
+
+
+def test_labels_without_noise_are_signs_of_the_field() -> None:
+    f = Target("z1", labels="sign")
+    assert f.class_mean.text == "sign(z1)"
+    assert irreducible(f) == pytest.approx(0.0, abs=1e-12)
+    assert leap(f.class_mean).leap_index == 1
+
+
+def test_a_step_on_classes_follows_the_law() -> None:
+    network, training = Network("relu"), Training(steps=1, alpha=4.0, eta=1.5)
+    theory = overlaps(FIELD, network, training).steps[1]
+    run = Simulation(d=200, width=200, replicates=8, test_samples=2000)
+    found = simulate(FIELD, network, training, None, run).overlaps.steps[1]
+    assert np.all(np.abs(found.M - theory.M) < 4 * found.M_sem + 0.02)
+    assert found.norm2 == pytest.approx(theory.norm2, rel=0.03)
+
+
+FILE = """
+target = {expression = "z1", noise = 0.1, labels = "sign"}
+training.steps = 0
+ridge = {alpha = 2.0, lambda = 0.1, loss = "logistic"}
+simulation = {d = 40, replicates = 2, test_samples = 500}
+"""
+
+
+def test_rows_tables_and_sweeps_have_the_errors_of_classes(tmp_path, capsys) -> None:
+    (row,) = curve_rows(Experiment.from_toml(FILE), True)
+    assert all(row[key] > 0 and row["simulation"][key] > 0 for key in CLASSES)
+    (read,) = csv.DictReader(io.StringIO(to_csv([row])))
+    assert float(read["classification_error"]) == row["classification_error"]
+    assert float(read["simulation_test_loss_sem"]) == row["simulation"]["test_loss_sem"]
+    path = tmp_path / "classes.toml"
+    path.write_text(FILE)
+    assert run(["simulate", str(path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    mean = np.mean([row["classification_error"] for row in rows])
+    assert mean == pytest.approx(row["simulation"]["classification_error"])
+    assert run(["simulate", str(path)]) == 0
+    assert "classification_error" in capsys.readouterr().out
+
+
+def test_a_sweep_of_another_loss_is_another_unit(tmp_path) -> None:
+    from asymptotics.sweeps.tasks import tasks_of
+
+    keys = {
+        task.key
+        for loss in ("logistic", "hinge")
+        for task in tasks_of(Experiment.from_toml(FILE.replace("logistic", loss)))
+    }
+    assert len(keys) == 4
+
+
+def test_tuning_makes_the_loss_least() -> None:
+    ridge = Ridge(2.0, 1.0, 0.1, loss="logistic")
+    best = optimise(
+        Target("z1", noise=0.1, labels="sign"), Network("tanh"), None, ridge, over=["lam"], lambdas=(0.01, 10)
+    )
+    assert best.goal == "loss"
+    assert best.risk.test_loss <= min(row["test_loss"] for row in best.curve) * (1 + 1e-9)
+    assert "test_loss" in best.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("f", "settings", "said"),
+    [
+        (Target("z1", noise=0.1), {"ridge": Ridge(loss="hinge")}, "give target.labels"),
+        (Target("z1*z2", labels="sign"), {}, "one direction, not 2"),
+        (FIELD, {"training": Training(steps=2)}, "one giant step, not 2"),
+        (FIELD, {"training": Training(steps=1, batch_exponent=2)}, "batch_exponent = 2"),
+        (FIELD, {"training": Training(steps=1, remove_orders=(0,))}, "remove_orders"),
+        (FIELD, {"training": Training(steps=1), "network": Network(bias=0.5)}, "random biases"),
+        (FIELD, {"training": Training(steps=1), "network": Network(readout="gaussian")}, "gaussian readout"),
+        (FIELD, {"ridge": Ridge(lam=5e-5, loss="logistic")}, "at least 0.0001"),
+        (FIELD, {"ridge": Ridge(lam=5e-4, loss="hinge")}, "at least 0.001"),
+        (FIELD, {"ridge": Ridge(lam=0.0)}, "lambda must be positive"),
+        (FIELD, {"ridge": Ridge(beta=math.inf)}, "finite beta"),
+        (FIELD, {"ridge": Ridge(regime="finite", d=50)}, "does not cover target.labels"),
+        (FIELD, {"ridge": Ridge(loss="logistic", level="matrix")}, "ridge.level"),
+    ],
+)
+def test_what_no_theory_of_losses_covers_is_refused(f, settings, said) -> None:
+    given = {"network": Network("relu"), "training": None, "ridge": Ridge(lam=0.1)} | settings
+    with pytest.raises(InputError, match=said):
+        risk(f, **given)
+
+
+@pytest.mark.parametrize(
+    ("f", "training", "ridge", "said"),
+    [
+        (Target("z1"), None, Ridge(loss="logistic"), "needs class labels"),
+        (FIELD, Training(protocol="sgd"), Ridge(), "not simulated"),
+        (FIELD, Training(remove_orders=(0,)), Ridge(), "remove_orders"),
+        (FIELD, None, Ridge(lam=0.0, loss="logistic"), "at least 0.0001"),
+    ],
+)
+def test_what_is_not_simulated_is_refused(f, training, ridge, said) -> None:
+    with pytest.raises(InputError, match=said):
+        simulate(f, Network("relu"), training, ridge, Simulation(d=20, replicates=1))
+
+
+def test_questions_about_values_refuse_class_labels() -> None:
+    for question in (leap, plateaus):
+        with pytest.raises(InputError, match="class_mean"):
+            question(FIELD)
+    with pytest.raises(InputError, match="one giant step"):
+        overlaps(FIELD, Network("relu"), Training(steps=2))
+    with pytest.raises(InputError, match='labels must be "value" or "sign"'):
+        Target("z1", labels="classes")
+    with pytest.raises(InputError, match=r"target\.labels must be"):
+        Experiment.from_toml('target = {expression = "z1", labels = "signs"}')
+
+
+def test_theories_name_the_one_of_losses() -> None:
+    (row,) = [row for row in theories(FIELD, Network("relu"), Training(steps=1)) if row.answers]
+    assert row.name == "conditional Gaussian equivalence, convex losses"
+    assert row.validity == "leading order"
