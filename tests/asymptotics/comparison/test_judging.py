@@ -54,6 +54,14 @@ def test_what_is_fixed_by_construction_varies_by_rounding_at_every_size() -> Non
     assert known.scored("1/d")["z"] == pytest.approx(10.0, rel=1e-6)
 
 
+def test_without_the_extrapolation_the_largest_size_alone_is_scored() -> None:
+    given = [row | {"sem": 0.01 * k} for k, row in enumerate(rows(100, 200, 400), start=1)]
+    found = _Point(given).scored("1/d", Spread())
+    assert found["z_raw"] == pytest.approx((3.0 / 400) / 0.03)
+    assert found["allowance"] is not None
+    assert _Point(given[-1:]).scored("1/d", Spread())["allowance"] is None
+
+
 def test_numbers_that_are_all_zero_agree() -> None:
     report = judge([row | {"theory": 0.0, "simulation": 0.0, "sem": 0.0} for row in rows(100)])
     assert report.agrees
