@@ -56,10 +56,10 @@ def test_what_is_fixed_by_construction_varies_by_rounding_at_every_size() -> Non
 
 def test_without_the_extrapolation_the_largest_size_alone_is_scored() -> None:
     given = [row | {"sem": 0.01 * k} for k, row in enumerate(rows(100, 200, 400), start=1)]
-    found = _Point(given).scored("1/d", Spread())
+    found = _Point(given).scored("1/d")
     assert found["z_raw"] == pytest.approx((3.0 / 400) / 0.03)
     assert found["allowance"] is not None
-    assert _Point(given[-1:]).scored("1/d", Spread())["allowance"] is None
+    assert _Point(given[-1:]).scored("1/d")["allowance"] is None
 
 
 def test_numbers_that_are_all_zero_agree() -> None:
