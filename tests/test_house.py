@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,19 @@ def test_no_two_files_of_tests_have_one_name() -> None:
     """Without packages, pytest imports a file of tests by its name alone and refuses the second."""
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
+
+
+def test_names_of_tests_are_long_enough_to_state_something() -> None:
+    """``test_basic`` and ``test_reference`` say what is looked at, not what holds: three words are the least of a sentence."""
+    short = [
+        (path.name, node.name)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and re.match(r"test_[^_]+(_[^_]+)?$", node.name)
+    ]
+    # Subject and verb alone: these are sentences.
+    sentences = {"test_it_prints", "test_bounds_hold", "test_sympy_agrees"}
+    assert [name for name in short if name[1] not in sentences] == []
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)

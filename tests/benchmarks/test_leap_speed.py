@@ -20,19 +20,19 @@ def dense_polynomial(r: int = 6, degree: int = 10) -> str:
     )
 
 
-def test_dense_polynomial_of_8008_monomials(benchmark: Any) -> None:
+def test_a_dense_polynomial_of_8008_monomials_is_timed(benchmark: Any) -> None:
     text = dense_polynomial()
     report = benchmark.pedantic(lambda: leap(Target(text)), rounds=3, iterations=1)
     assert report.staircase.dims == (0, 1, 6)
 
 
-def test_product_of_ten_variables(benchmark: Any) -> None:
+def test_a_product_of_ten_variables_is_timed(benchmark: Any) -> None:
     text = "*".join(f"z{i}" for i in range(1, 11))
     report = benchmark(lambda: leap(Target(text)))
     assert report.leap_index == 10
 
 
-def test_cold_start_of_a_leap_query(benchmark: Any) -> None:
+def test_the_cold_start_of_a_leap_query_is_timed(benchmark: Any) -> None:
     command = [
         sys.executable,
         "-c",

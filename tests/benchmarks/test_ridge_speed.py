@@ -25,7 +25,7 @@ CURVES = {
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_curve(benchmark, name) -> None:
+def test_a_curve_of_one_hundred_points_is_timed(benchmark, name) -> None:
     network, training = CURVES[name]
     points = benchmark(lambda: risk_curve(F, network, training, RIDGES))
     assert all(point.solution.converged for point in points)
@@ -41,7 +41,7 @@ LARGER = {
 
 
 @pytest.mark.parametrize("name", LARGER)
-def test_larger_curve(benchmark, name) -> None:
+def test_larger_curves_are_timed(benchmark, name) -> None:
     target, network, training, d, _ = LARGER[name]
     ridges = [Ridge(float(a), 1.0, 0.05, d=d) for a in np.geomspace(0.2, 10, 100)]
     benchmark.pedantic(lambda: risk_curve(target, network, training, ridges), rounds=3)

@@ -54,14 +54,14 @@ def measure(benchmark: Any, work: Callable[[], Any], floor: float) -> None:
 
 
 @pytest.mark.slow
-def test_giant_step(benchmark: Any) -> None:
+def test_a_giant_step_is_timed_beside_its_products(benchmark: Any) -> None:
     """Drawing the batch, fields, gradient, update."""
     floor = products((N, D, P), (P, N, D))
     measure(benchmark, lambda: student().giant_step(1, N, 1.0), floor)
 
 
 @pytest.mark.slow
-def test_whole_experiment(benchmark: Any) -> None:
+def test_a_whole_experiment_is_timed_beside_its_products(benchmark: Any) -> None:
     """A step, the features of as many fresh samples, ridge, 100,000 test points."""
 
     def work() -> None:
@@ -73,7 +73,7 @@ def test_whole_experiment(benchmark: Any) -> None:
     measure(benchmark, work, floor)
 
 
-def test_reduced_step_in_a_million_dimensions(benchmark: Any) -> None:
+def test_a_reduced_step_in_a_million_dimensions_is_timed(benchmark: Any) -> None:
     """Three steps of 200,000 samples at d = 10⁶ and p = 8; a step of 4·10⁶ costs 20 times as much."""
 
     def work() -> None:

@@ -86,7 +86,7 @@ def test_finite_second_moment_is_proved(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NOT_PROVED)
-def test_otherwise_refused(text: str) -> None:
+def test_what_is_not_proved_to_have_a_second_moment_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"E f\^2 could not be proved finite") as caught:
         Target(text)
     assert len(caught.value.problems) == 1
@@ -125,7 +125,7 @@ def test_r_is_the_highest_index_named(text: str, r: int) -> None:
     assert f.variables == tuple(f"z{i + 1}" for i in range(r))
 
 
-def test_custom_names() -> None:
+def test_variables_have_the_names_that_are_given() -> None:
     f = Target("y - x", variables=("x", "y", "unused"))
     assert f.r == 3
     assert f.tree == parse("z2 - z1")

@@ -47,7 +47,7 @@ def solved(row, *, blocks: int = 6, nodes: int | None = None) -> UnitErrors:
 
 
 @pytest.mark.parametrize("name", ["L1", "L3", "L6", pytest.param("L7", marks=pytest.mark.slow)])
-def test_reference(name) -> None:
+def test_reference_values_are_met_and_simulations_agree(name) -> None:
     row = ROWS[name]
     found = risk(*setting(row))
     finite, tolerance = row["finite"], 1e-2 if name == "L7" else 3e-3

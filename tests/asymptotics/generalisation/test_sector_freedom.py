@@ -99,7 +99,7 @@ def test_parts_of_degree_two_against_plain_sums(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["relu", "sign", "erf", "x^3 + x^2", "abs"])
-def test_the_curvature_seen_through_jumps(name: str) -> None:
+def test_the_curvature_is_seen_through_jumps(name: str) -> None:
     sigma = Network(name).get_activation()
     x = np.arange(-9, 9, 1e-3) + 0.3e-3
     w = np.exp(-x * x / 2) / np.exp(-x * x / 2).sum()

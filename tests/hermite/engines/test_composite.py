@@ -119,7 +119,7 @@ def test_parity_is_proved_by_rewriting(name: str, sign: int) -> None:
         assert factor * Target(mirror)(x) == pytest.approx(Target(name)(-x))
 
 
-def test_bounds() -> None:
+def test_bounds_of_composites_are_their_largest_values() -> None:
     assert bound("exp(-z1^4 + z1^2)") == pytest.approx(math.exp(0.25), rel=1e-6)
     assert bound("exp(sin(z1))") == pytest.approx(math.e, rel=1e-6)
     assert bound("tanh(z1^3)") == pytest.approx(1, rel=1e-6)

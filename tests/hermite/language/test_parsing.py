@@ -49,7 +49,7 @@ def number(value: object) -> ex.Number:
         (" z1\n+\tz2 ", ex.Sum((z1, z2))),
     ],
 )
-def test_reads(text: str, tree: object) -> None:
+def test_text_is_read_as_its_tree(text: str, tree: object) -> None:
     assert parse(text) == tree
 
 
@@ -201,7 +201,7 @@ def test_names_of_activations_and_custom_variables() -> None:
 
 
 @pytest.mark.parametrize(("text", "answer"), [("z1*He3(z2)/7", True), ("pi*z1", False), ("relu(z1)", False)])
-def test_is_polynomial(text: str, answer: bool) -> None:
+def test_polynomials_are_told_from_other_expressions(text: str, answer: bool) -> None:
     assert ex.is_polynomial(parse(text)) is answer
 
 
