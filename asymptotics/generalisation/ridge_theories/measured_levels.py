@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrainedE
-from asymptotics.generalisation.ridge_theories.left_out import expected_correction, left_out
+from asymptotics.generalisation.ridge_theories.left_out import UNSURE, expected_correction, left_out
 from asymptotics.generalisation.ridge_theories.trained_levels import (
     AfterSteps,
     LevelE,
@@ -150,16 +150,16 @@ def _corrected(
 def _sizes(level: Level, bulk: Correction, norm: Correction) -> tuple[float, float]:
     """What a level leaves out of the test and the train error beyond the budget of ``left_out``.
 
-    Two standard errors of what was measured, and what was measured and is left out. That the two corrections multiply is
-    an assumption: their product is unsure.
+    What was measured and is left out; of what is included, ``UNSURE`` and two standard errors. That the two corrections
+    multiply is an assumption: their product is unsure.
     """
     pairs = ((bulk.test, norm.test, bulk.test_sem), (bulk.train, norm.train, bulk.train_sem))
     if level == Level.E:
         test, train = (abs(b) + abs(n) for b, n, _ in pairs)
     elif level == Level.EN_PLUS:
-        test, train = (abs(b * n) + 2 * sem for b, n, sem in pairs)
+        test, train = (abs(b * n) + UNSURE * (abs(b) + abs(n)) + 2 * sem for b, n, sem in pairs)
     else:
-        test, train = (abs(n) + 2 * sem for _, n, sem in pairs)
+        test, train = (abs(n) + UNSURE * abs(b) + 2 * sem for b, n, sem in pairs)
     return test, train
 
 

@@ -132,7 +132,7 @@ def sampled_layers(f: Target, network: Network, training: Training, d: int | Non
 
 def batch_units(f: Target, sigma: Activation, layer: BatchLayer, coherence: Array | None) -> Units:
     """Units at level E on one batch; ``f`` is the target of the ridge fit, ``coherence`` that of the law of the layer."""
-    return trained_units(f, sigma, replace(layer, coherence=coherence), "E")
+    return trained_units(f, sigma, replace(layer, coherence=coherence), "E", coarse=True)
 
 
 def batch_of(

@@ -47,6 +47,7 @@ def spiked_units(
     rho: npt.ArrayLike | None = None,
     spike_comp: bool = True,
     v: npt.ArrayLike | None = None,
+    coarse: bool = False,
 ) -> Units:
     """The units of spiked random features.
 
@@ -54,6 +55,7 @@ def spiked_units(
     target's directions with the spikes, ``biases`` (A,);
     ``pairs``: groups of the two neurons of each unit (maybe the same), with correlations ``rho`` (U,); default: independent rows.
     ``v`` (U, B, B, k + r, k + r): covariance × d of the residuals along spikes and θ (default isotropic).
+    ``coarse``: averages of the target to 1e-4.
     Raises ``InputError`` on inconsistent shapes.
     """
     s = np.atleast_1d(np.asarray(norm2, float))
@@ -77,7 +79,7 @@ def spiked_units(
     kappa, weights = spike_rule(k, slope, breaks)
     mean = kappa @ c.T + shift
     mu0, mu1, rest = group_moments(sigma, mean, s)
-    f0, f1, fs2, f2 = conditional_moments(f, kappa, gamma)
+    f0, f1, fs2, f2 = conditional_moments(f, kappa, gamma, coarse)
     root = np.sqrt(s)
     error = check_energy(f, float(weights @ (f0**2 + np.sum(f1**2, axis=1) + fs2)))
     return Units(

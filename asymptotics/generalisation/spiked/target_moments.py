@@ -33,6 +33,8 @@ _BLURRED = 0.25
 _REFUSED = 0.05
 #: Nodes of a panel and the longest panel of a sharp axis, by the number of directions.
 _PANELS = {1: (12, 1.5), 2: (12, 1.5), 3: (8, 3.0)}
+#: The same where 1e-4 will do.
+_COARSE = (8, 3.0)
 
 
 def root_of_rest(overlap: Array) -> Array:
@@ -78,10 +80,12 @@ def _second(products: Array, mean: Array) -> Array:
     return np.stack(found, axis=1)
 
 
-def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array, Array, Array, Array]:
+def conditional_moments(
+    f: Target, kappa: Array, overlap: Array, coarse: bool = False
+) -> tuple[Array, Array, Array, Array]:
     """f0 (K,), f1 (K, r), fs2 (K,), f2 (K, r (r + 1)/2) at the nodes ``kappa`` (K, k) for ``overlap`` Γ (r, k).
 
-    Every rule is cut where f* is sharp, as far as that is along orthogonal axes.
+    Every rule is cut where f* is sharp, as far as that is along orthogonal axes. ``coarse``: 1e-4 will do.
     """
     if overlap.shape[1] == 0:
         mean, linear, energy = moments_at_start(f)
@@ -102,7 +106,7 @@ def conditional_moments(f: Target, kappa: Array, overlap: Array) -> tuple[Array,
         second = np.sum(weights * values**2, axis=1)
         products = np.sum(weights * values * tau**2, axis=1)[:, None, None]
     else:
-        f0, f1, second, products = _tensor_moments(f, centre, root)
+        f0, f1, second, products = _tensor_moments(f, centre, root, coarse)
     fs2 = np.maximum(second - f0**2 - np.sum(f1**2, axis=1), 0.0) + f.noise
     return f0, f1, fs2, _second(products, f0)
 
@@ -174,7 +178,7 @@ def row_rule(f: Target, centre: Array, width: float) -> tuple[Array, Array]:
     return _line(f).rule(centre[:, None], np.full((len(centre), 1), width))
 
 
-def _tensor_moments(f: Target, centre: Array, root: Array) -> tuple[Array, Array, Array, Array]:
+def _tensor_moments(f: Target, centre: Array, root: Array, coarse: bool) -> tuple[Array, Array, Array, Array]:
     """E_τ G, E_τ[G τ], E_τ G², E_τ[G τ τᵀ] over τ ∈ R^r, κ in chunks.
 
     The axes of f* (along which it is sharp) are A; with A S = L Qᵀ, L lower triangular, τ = Q t, the j-th coordinate
@@ -188,12 +192,12 @@ def _tensor_moments(f: Target, centre: Array, root: Array) -> tuple[Array, Array
     offset = centre @ axes.T
     f0, f1, second = np.empty(len(centre)), np.empty((len(centre), r)), np.empty(len(centre))
     products = np.empty((len(centre), r, r))
-    nodes, panel = _PANELS[min(r, 3)]
+    nodes, panel = panels = _COARSE if coarse else _PANELS[min(r, 3)]
     each = math.prod(order if not cuts else nodes * (round(18 / panel) + len(cuts)) for cuts in places)
     rows = max(1, 1_000_000 // each)
     for start in range(0, len(centre), rows):
         part = slice(start, start + rows)
-        t, weights = _rows_of_axes(offset[part], lower, places, order)
+        t, weights = _rows_of_axes(offset[part], lower, places, order, panels)
         points = (offset[part, None, :] + t @ lower.T) @ axes
         values = weights * f(points.reshape(-1, r)).reshape(points.shape[:2])
         f0[part] = np.sum(values, axis=1)
@@ -210,11 +214,14 @@ def _order(f: Target) -> int:
 
 
 def _rows_of_axes(
-    offset: Array, lower: Array, places: Sequence[Sequence[float]], order: int
+    offset: Array, lower: Array, places: Sequence[Sequence[float]], order: int, panels: tuple[int, float]
 ) -> tuple[Array, Array]:
-    """t (K, N, r) and weights (K, N): axis after axis, cut at ``places`` as seen from the axes before."""
+    """t (K, N, r) and weights (K, N): axis after axis, cut at ``places`` as seen from the axes before.
+
+    ``panels``: nodes and width of a panel.
+    """
     count = len(offset)
-    nodes, panel = _PANELS[min(offset.shape[1], 3)]
+    nodes, panel = panels
     t, weights = np.zeros((count, 1, 0)), np.ones((count, 1))
     for j, cuts in enumerate(places):
         mean = offset[:, j, None] + t @ lower[j, :j]

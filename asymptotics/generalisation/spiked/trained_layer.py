@@ -23,8 +23,10 @@ from hermite.target import Target
 Array = npt.NDArray[np.float64]
 
 
-def trained_units(f: Target, sigma: Activation, layer: LearnedFeatures, level: str) -> Units:
-    """Units of the layer for the ridge fit of ``f``; ``level`` is "E" or "iso".
+def trained_units(
+    f: Target, sigma: Activation, layer: LearnedFeatures, level: str, coarse: bool = False
+) -> Units:
+    """Units of the layer for the ridge fit of ``f``; ``level`` is "E" or "iso"; ``coarse``: averages of f to 1e-4.
 
     Raises ``InputError`` if the features overflow.
     """
@@ -51,6 +53,7 @@ def trained_units(f: Target, sigma: Activation, layer: LearnedFeatures, level: s
             pairs=groups.pairs,
             rho=None if groups.pairs is None else correlation[:, 0, 1],
             v=exact,
+            coarse=coarse,
         )
     if layer.coherence is not None:
         scale = np.sqrt(layer.residual_norm2)

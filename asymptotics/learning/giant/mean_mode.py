@@ -67,8 +67,11 @@ def coherence_after(
     X = layer.mean_excess + on_means(layer, layer.R)
     J = np.diag(1 + a * pulled) - a[:, None] * slopes * (layer.weight * layer.readout)
     noise = a[links.left] * a[links.right] * i * rest
-    moved: Array = J @ X @ J.T + i * np.outer(a, a) * curvatures * X + on_means(layer, noise)
-    excess: Array = moved - on_means(layer, R)
-    # What is left of the cancellation of equal terms is rounding, not coherence.
-    excess[np.abs(excess) < 1e-12 * np.abs(moved).max()] = 0.0
+    fresh = on_means(layer, noise)
+    kick = i * np.outer(a, a) * curvatures
+    excess: Array = J @ X @ J.T + kick * X + fresh - on_means(layer, R)
+    # What is left of the cancellation of equal terms is rounding, not coherence: entry by entry, for X is large as
+    # 1/π where a group is rare.
+    terms = np.abs(J) @ np.abs(X) @ np.abs(J).T + np.abs(kick * X) + np.abs(fresh)
+    excess[np.abs(excess) < 1e-12 * terms] = 0.0
     return excess

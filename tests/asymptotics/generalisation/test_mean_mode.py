@@ -123,3 +123,31 @@ def test_nothing_learned_is_a_case_of_the_finite_theory() -> None:
             Ridge(2.0, 1.0, 0.1, d=100, regime="finite"),
         )
         assert 0 < found.train_error < found.test_error
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_group_of_next_to_no_neurons_leaves_the_coherence_of_the_others_alone(steps: int) -> None:
+    """The mean of independent units is large as 1/share in a rare group, as at the outer nodes of a Gaussian readout."""
+    f, sigma = Target("z1 + He2(z1)/2", noise=0.1), Network("tanh").get_activation()
+    two = ((1.0, 0.5), (-1.0, 0.5))
+    three = ((2.0, 1e-13), (1.0, 0.5 - 5e-14), (-1.0, 0.5 - 5e-14))
+    plain, rare = (
+        train(
+            f, sigma, readout_groups(Network("tanh", atoms, initialisation="independent")), steps, 1.0, 4.0
+        ).coherence
+        for atoms in (two, three)
+    )
+    assert plain is not None
+    assert rare is not None
+    assert np.abs(plain).max() > 0.5
+    np.testing.assert_allclose(rare[1:, 1:], plain, rtol=1e-8)
+
+
+def test_equal_pairs_have_no_coherence_after_one_step() -> None:
+    """Their terms cancel, to rounding: exactly nothing is left, also at nodes of a Gaussian readout."""
+    f, sigma = Target("z1 + He2(z1)/2", noise=0.1), Network("tanh").get_activation()
+    for readout in ("rademacher", "gaussian"):
+        groups = readout_groups(Network("tanh", readout, initialisation="symmetric"))
+        coherence = train(f, sigma, groups, 1, 1.0, 4.0).coherence
+        assert coherence is not None
+        assert not np.any(coherence)
