@@ -17,7 +17,7 @@ from hermite.errors import InputError
 from hermite.exact.magnitudes import beyond_floats, decimal, json_value
 from hermite.exact.plain import plain
 from hermite.exact.rows import rational, sharp, to_float
-from hermite.exact.telling import exact_text, shortened, to_sympy, written
+from hermite.exact.telling import exact_text, latex_over, shortened, to_sympy
 from hermite.exact.tensors import Index, factorial_of, metric_energy, symmetric_tensor
 from hermite.exact.undecided import Undecided
 from hermite.target import as_target
@@ -226,12 +226,10 @@ class HermiteExpansion:
 
     def latex(self) -> str:
         """The expansion Σ c_α/α! Π He_{α_i} as LaTeX."""
-        import sympy
-
         names = self.target.variables
         parts = []
         for alpha, c in self._sorted(None):
-            weight = sympy.latex(written(c) / factorial_of(alpha))
+            weight = latex_over(c, factorial_of(alpha))
             basis = "".join(_latex_factor(a, name) for a, name in zip(alpha, names, strict=True) if a)
             if basis and weight in ("1", "-1"):
                 weight = weight[:-1]

@@ -16,6 +16,7 @@ from hermite.engines.canonical import canonical
 from hermite.engines.composite import is_composite
 from hermite.engines.constants import as_fraction
 from hermite.engines.forms import Form, Vector, direction_rows, multiply
+from hermite.engines.lattice import Sheet
 from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import Term, orthogonal_terms
 from hermite.engines.series import Series, indices, line_powers, scales, substituted, times
@@ -86,7 +87,7 @@ class AnalyticEngine:
                 lines = {u for term in self.terms for _, u in term.factors}
                 planes = {plane for term in self.terms for plane in term.planes}
                 return any("E[" in str(u.coefficient(k)) for u in lines for k in range(4)) or any(
-                    isinstance(plane, Pair)
+                    isinstance(plane, Pair | Sheet)
                     or any("E[" in str(plane.coefficient(k)) for k in indices(len(plane.axes), 2))
                     for plane in planes
                 )

@@ -57,7 +57,7 @@ class Cone:
         if k not in self._coefficients:
             # x^p He_k(x) = Σ_m a_m He_m(x), and E[S Π He_m(t/s)] = Π s^m ∂^m h(0), as Stein has it.
             series = self._taylor(sum(k) + sum(self.powers))
-            rows = [_raised(p, i) for p, i in zip(self.powers, k, strict=True)]
+            rows = [raised(p, i) for p, i in zip(self.powers, k, strict=True)]
             parts = []
             for m in product(*rows):
                 if m in series:
@@ -87,7 +87,7 @@ class Cone:
 
 
 @lru_cache(maxsize=1024)
-def _raised(p: int, k: int) -> dict[int, int]:
+def raised(p: int, k: int) -> dict[int, int]:
     """{m: a_m} with x^p He_k(x) = Σ_m a_m He_m(x)."""
     row = {k: 1}
     for _ in range(p):

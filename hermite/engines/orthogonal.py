@@ -15,12 +15,14 @@ from math import comb
 from hermite.engines.cones import Cone
 from hermite.engines.constants import Unsupported, as_fraction, sign_of
 from hermite.engines.forms import Form, Monomial, Ridge, Vector, primitive
+from hermite.engines.lattice import Sheet
 from hermite.engines.mehler import Pair
 from hermite.engines.polar import Plane
 from hermite.engines.quadratic import Metric, inner, orthogonal_to, principal_axes
 from hermite.engines.univariate import ZERO, Factor, Univariate
-from hermite.exact.effort import spend
+from hermite.exact.effort import Exhausted, spend
 from hermite.exact.scalars import Scalar
+from hermite.exact.undecided import Undecided
 
 _NOT_ORTHOGONAL = "a product of functions along directions that are not orthogonal"
 #: Most terms into which a product of sin and cos along directions that are not orthogonal is expanded.
@@ -29,7 +31,7 @@ _WAVES = frozenset({"sin", "cos"})
 
 
 #: A function on a plane or larger space that does not factorise.
-Flat = Plane | Cone | Pair
+Flat = Plane | Cone | Pair | Sheet
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,49 @@ def _flat(
             raise Unsupported(_NOT_ORTHOGONAL)
         return (Plane if len(axes) == 2 else Cone)(axes, powers, inside, variances)
     if len(directions) != 2:
+        return _sheet(axes, inside, ridges, along)
+    try:
+        return _pair(axes, inside, ridges, along)
+    except Exhausted:
+        raise
+    except Undecided:
+        return _sheet(axes, inside, ridges, along)
+
+
+def _sheet(
+    axes: tuple[Vector, ...],
+    inside: tuple[Vector, ...],
+    ridges: Sequence[Sequence[tuple[Ridge, int]]],
+    along: Sequence[Univariate],
+) -> Sheet:
+    """Smooth bounded functions along any directions of one plane, and waves along its axes."""
+    plain = all(
+        not u.thresholds and u.tilt.is_zero() is True and u.quadratic.is_zero() is True for u in along
+    )
+    smooth = all(g.name in ("tanh", "erf") for own in ridges for g, _ in own)
+    if len(axes) != 2 or not plain or not smooth:
         raise Unsupported(_NOT_ORTHOGONAL)
+    units = ((Fraction(1), Fraction(0)), (Fraction(0), Fraction(1)))
+    factors = [
+        (d, (g.name, g.scale, g.offset, k)) for d, own in zip(inside, ridges, strict=True) for g, k in own
+    ]
+    factors += [(unit, factor) for unit, u in zip(units, along, strict=True) for factor in u.factors]
+    powers, variances = tuple(u.power for u in along), tuple(u.variance for u in along)
+    found = Sheet(axes, powers, tuple(factors), variances)
+    # Whether the sums are within reach shows here.
+    for k in range(2):
+        found.coefficient((k, 0)).ball()
+    return found
+
+
+def _pair(
+    axes: tuple[Vector, ...],
+    inside: tuple[Vector, ...],
+    ridges: Sequence[Sequence[tuple[Ridge, int]]],
+    along: Sequence[Univariate],
+) -> Pair:
+    """Two functions, powers, waves and an exponent along the first of the axes."""
+    powers, variances = tuple(u.power for u in along), tuple(u.variance for u in along)
     first, second = along
     if second.factors or second.quadratic.is_zero() is not True:
         raise Unsupported(_NOT_ORTHOGONAL)

@@ -21,13 +21,20 @@ def to_sympy(c: Any) -> Any:
     return sympy.Rational(int(c.p), int(c.q))
 
 
-def written(c: Any) -> Any:
-    """An exact scalar as a SymPy object that fits on a page: a decimal of 30 digits where the exact form is long."""
+def latex_over(c: Any, divisor: int) -> str:
+    """c/divisor as LaTeX that fits on a page: a decimal of 30 digits where the exact form is long, or beyond SymPy."""
     import sympy
 
-    if isinstance(c, float) or len(str(c)) <= _LONGEST:
-        return to_sympy(c)
-    return sympy.Float(sharp(c).str(30, radius=False), 30)
+    decimal = sympy.Float(sharp(c).str(30, radius=False), 30) if not isinstance(c, float) else sympy.Float(c)
+    text = "" if isinstance(c, float) else str(c)
+    # "#" names a product that was not written out: there is more behind it than its text.
+    if not isinstance(c, float) and len(text) <= _LONGEST and "#" not in text:
+        try:
+            return str(sympy.latex(to_sympy(c) / divisor))
+        except (ArithmeticError, ValueError):
+            # SymPy orders terms by their values, which mpmath does not have of erfc(1e200).
+            pass
+    return str(sympy.latex(decimal / divisor))
 
 
 def exact_text(c: Any) -> str:
