@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from asymptotics.comparison.tables import curve
     from asymptotics.comparison.validation import validate
     from asymptotics.design.inversion import samples_needed
+    from asymptotics.design.planning import plan
     from asymptotics.design.tuning import optimise
     from asymptotics.experiment.grid import Experiment
     from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
@@ -33,6 +34,7 @@ _HOME = {
     "escape": "asymptotics.learning.sgd.escape_times",
     "optimise": "asymptotics.design.tuning",
     "overlaps": "asymptotics.learning.laws",
+    "plan": "asymptotics.design.planning",
     "plateaus": "asymptotics.stairway.stairs",
     "risk": "asymptotics.generalisation.errors",
     "samples_needed": "asymptotics.design.inversion",
@@ -54,6 +56,7 @@ __all__ = [
     "escape",
     "optimise",
     "overlaps",
+    "plan",
     "plateaus",
     "risk",
     "samples_needed",

@@ -13,7 +13,7 @@ import warnings
 
 import click
 
-from asymptotics.commands import escapes, maps, pages, plots, predictions, simulations, targets
+from asymptotics.commands import escapes, maps, pages, plans, plots, predictions, simulations, targets
 from asymptotics.commands.early import leave_at_once
 from asymptotics.commands.terminal import (
     INPUT_ERROR,
@@ -76,6 +76,7 @@ for command in (
     maps.map_command,
     plots.plot,
     predictions.samples,
+    plans.plan,
     simulations.simulate,
     simulations.validate,
     pages.init,

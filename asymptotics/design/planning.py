@@ -1,0 +1,278 @@
+"""The best schedule for a budget of samples: how many giant steps, how the samples are split, eta, lambda, width.
+
+For every number of steps the predicted test error is minimised over the share of the samples that the steps use, the rate,
+the penalty and the width: first on a coarse grid, then by moving one setting at a time in ever smaller factors. That is done
+at the level of the theory that measures nothing; what is told of the best of each is ``risk`` itself, with its error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from asymptotics.design.predictions import Predictions
+from asymptotics.design.schedules import FEWEST, FEWEST_NEURONS, LARGEST_ERROR, Budget, Schedule
+from asymptotics.experiment.settings import Network
+from asymptotics.floating import own_floating_state
+from asymptotics.json_values import plain
+from hermite.errors import InputError
+from hermite.frozen import Frozen
+from hermite.target import Target, as_target
+
+Progress = Callable[[str], None]
+
+MOST_STEPS, WIDEST = 3, 4.0
+"""Giant steps that are looked at by default, and neurons in units of d."""
+_MOST_MEANT, _LARGEST = 10, 10**12
+#: Of d^leap, samples from which on a batch of that order is worth a word.
+_PART = 0.1
+#: The coarse grid: shares of the samples for the steps, rates, penalties.
+_SHARES, _ETAS, _LAMBDAS = (0.2, 0.5, 0.8), (0.3, 1.0, 3.0), (1e-3, 1e-2, 0.1, 1.0, 10.0)
+#: First factors of a move of (share, eta, lambda, p), in logarithms; halved so often.
+_MOVES, _HALVINGS = (0.8, 0.7, 1.5, 0.7), 3
+#: Where eta and lambda end.
+_RANGES = ((math.log(1e-2), math.log(1e2)), (math.log(1e-8), math.log(1e6)))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(Frozen):
+    """Schedules of one budget, the best of every number of steps.
+
+    ``best``       the least predicted test error
+    ``schedules``  the best of each number of steps, least error first
+    ``reasons``    (kind of schedule, why it is not among them)
+    """
+
+    samples: int
+    d: int
+    width: int
+    schedules: tuple[Schedule, ...]
+    reasons: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def best(self) -> Schedule:
+        return self.schedules[0]
+
+    @property
+    def runner_up(self) -> Schedule | None:
+        """The best schedule of another number of steps."""
+        return self.schedules[1] if len(self.schedules) > 1 else None
+
+    @property
+    def one_more(self) -> Schedule | None:
+        """The best schedule of one step more than the winner; None where none is meant."""
+        more = [one for one in self.schedules if one.steps == self.best.steps + 1]
+        return more[0] if more else None
+
+    @property
+    def decided(self) -> bool | None:
+        """Whether winner and runner-up differ by more than the stated errors of both; None without a runner-up."""
+        if self.runner_up is None:
+            return None
+        return self.runner_up.test_error - self.best.test_error > sum(
+            one.test_error * (one.error.total or 0.0) for one in (self.best, self.runner_up)
+        )
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether the winner has the largest width that was allowed."""
+        return self.best.p >= self.width - self.width % 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: budget, ``best``, ``runner_up``, ``one_more``, ``decided``, and all ``schedules``."""
+        told = {
+            name: None if one is None else one.to_dict()
+            for name, one in (
+                ("best", self.best),
+                ("runner_up", self.runner_up),
+                ("one_more", self.one_more),
+            )
+        }
+        out: dict[str, Any] = plain(
+            {
+                "samples": self.samples,
+                "d": self.d,
+                "width": self.width,
+                **told,
+                "decided": self.decided,
+                "at_boundary": self.at_boundary,
+                "schedules": [one.to_dict() for one in self.schedules],
+                "reasons": dict(self.reasons),
+            }
+        )
+        return out
+
+    def to_frame(self) -> Any:
+        """The schedules as a pandas DataFrame, least error first."""
+        import pandas as pd
+
+        return pd.DataFrame([one.to_dict() for one in self.schedules])
+
+    def _repr_html_(self) -> str:
+        from asymptotics.notebook import html_table
+
+        keys = ("steps", "n", "n2", "p", "eta", "lambda", "test_error")
+        rows = ([one.to_dict()[key] for key in keys] for one in self.schedules)
+        return html_table(f"{self.samples} samples, d = {self.d}", [*keys], rows)
+
+    def __repr__(self) -> str:
+        from asymptotics.text.plans import plan_text
+
+        return plan_text(self.to_dict())
+
+
+@own_floating_state
+def plan(
+    f: Target | str,
+    *,
+    samples: int,
+    d: int,
+    network: Network | None = None,
+    max_steps: int = MOST_STEPS,
+    max_width: int | None = None,
+    accuracy: float | None = None,
+    progress: Progress = lambda _: None,
+) -> Plan:
+    """The schedule of least predicted test error for ``samples`` samples in dimension ``d``.
+
+    All steps of a schedule have equally large fresh batches of n = Θ(d) samples; what they leave is for the ridge fit.
+    ``max_width``: neurons at most (default 4 d); ``accuracy``: as in :func:`asymptotics.risk`, of what is told. Raises
+    ``InputError`` for a budget that no theory of averages is about, and where no schedule has a prediction known to within
+    30 %.
+
+    >>> found = plan("z1", samples=2000, d=100, max_steps=1)
+    >>> found.best.samples <= 2000
+    True
+    """
+    f, network = as_target(f), network or Network()
+    width = 4 * d if max_width is None else max_width
+    _check(samples, d, max_steps, width, f)
+    budget = Budget(samples, d, width)
+    predictions = Predictions(f, network, accuracy)
+    found: list[Schedule] = []
+    reasons: list[tuple[str, str]] = []
+    start: tuple[float, ...] | None = None
+    for steps in range(max_steps + 1):
+        name = f"{steps} giant step" + "s" * (steps != 1)
+        progress(f"schedules of {name}")
+        try:
+            one, start = _best(budget, predictions, steps, start)
+        except InputError as error:
+            reasons.append((name, " ".join(error.problems)))
+            continue
+        found.append(one)
+    if not found:
+        raise InputError([f"{name}: {reason}" for name, reason in reasons])
+    reasons += _beyond(f, samples, d, max_steps)
+    return Plan(samples, d, width, tuple(sorted(found, key=lambda one: one.test_error)), tuple(reasons))
+
+
+def _check(samples: Any, d: Any, max_steps: Any, width: Any, f: Target) -> None:
+    problems = []
+    for name, value, least, most in (
+        ("samples", samples, FEWEST, _LARGEST),
+        ("d", d, max(2, f.r), _LARGEST),
+        ("max_steps", max_steps, 0, _MOST_MEANT),
+        ("max_width", width, FEWEST_NEURONS, _LARGEST),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            problems.append(f"{name} must be a whole number from {least} to {most:,}, not {value!r}.")
+    if problems:
+        raise InputError(problems)
+
+
+def _beyond(f: Target, samples: int, d: int, max_steps: int) -> list[tuple[str, str]]:
+    """A step that the budget allows and that is not searched, in words."""
+    from hermite.indices.report import leap
+
+    index = leap(f).leap_index
+    if not (max_steps and isinstance(index, int) and index > 1 and samples >= _PART * d**index):
+        return []
+    return [
+        (
+            f"1 step of exponent {index}",
+            f"not searched; the target has leap {index}, and {samples:,} samples are enough for one batch of the order "
+            f"d^{index}: compare with giantstep curve and training.batch_exponent = {index}.",
+        )
+    ]
+
+
+def _best(
+    budget: Budget, predictions: Predictions, steps: int, start: tuple[float, ...] | None
+) -> tuple[Schedule, tuple[float, ...]]:
+    """The best schedule of one kind, and its place; raises ``InputError`` with the reason where there is none.
+
+    ``start``: the best place of the kind before, from which the search begins too.
+    """
+    reason = budget.refusal(steps)
+    if reason is not None:
+        raise InputError(f"{reason}.")
+    known: dict[tuple[float, ...], float] = {}
+    refused: list[InputError] = []
+
+    def error(place: tuple[float, ...]) -> float:
+        if place not in known:
+            try:
+                one = budget.schedule(predictions, steps, place)
+            except InputError as failure:
+                refused.append(failure)
+                one = None
+            known[place] = math.inf if one is None else one.test_error
+        return known[place]
+
+    width = math.log(budget.width)
+    shares: tuple[float, ...] = _SHARES if steps else (0.5,)
+    etas: tuple[float, ...] = _ETAS if steps else (1.0,)
+    # Of many steps every training takes long: the search goes on from where fewer steps ended.
+    if start is not None and steps > 2:
+        shares, etas = (), ()
+    grid: list[tuple[float, ...]] = [
+        (math.log(share / (1 - share)), math.log(eta), math.log(lam), width)
+        for share, eta, lam in product(shares, etas, _LAMBDAS)
+    ]
+    grid += [] if start is None else [start]
+    place = min(grid, key=error)
+    if not math.isfinite(error(place)):
+        if refused:
+            raise refused[0]
+        raise InputError(
+            f"no batches and fit of at least {FEWEST} samples each, few beside d^2 a step, have a prediction known to "
+            f"within {100 * LARGEST_ERROR:g} %."
+        )
+    place = _descend(error, place, (bool(steps), bool(steps), True, True), width)
+    whole = budget.schedule(predictions, steps, place, measured=True)
+    told = whole or budget.schedule(predictions, steps, place)
+    assert told is not None
+    return told, place
+
+
+def _descend(
+    error: Callable[[tuple[float, ...]], float],
+    place: tuple[float, ...],
+    free: tuple[bool, ...],
+    width: float,
+) -> tuple[float, ...]:
+    """The least error that moves of one setting at a time lead to, each move halved ``_HALVINGS`` times."""
+    # Penalty and width are cheap to move, share and eta need a training each: the cheap ones go first.
+    order = [k for k in (2, 3, 1, 0) if free[k]]
+    for halving in range(_HALVINGS + 1):
+        moved = True
+        while moved:
+            moved = False
+            for k in order:
+                for sign in (1, -1):
+                    there = _moved(place, k, sign * _MOVES[k] / 2**halving, width)
+                    # Gains of rounding lead nowhere.
+                    while there != place and error(there) < error(place) * (1 - 1e-5):
+                        place, moved = there, True
+                        there = _moved(place, k, sign * _MOVES[k] / 2**halving, width)
+    return place
+
+
+def _moved(place: tuple[float, ...], k: int, by: float, width: float) -> tuple[float, ...]:
+    low, high = ((-4.0, 4.0), *_RANGES, (math.log(FEWEST_NEURONS), width))[k]
+    value = round(min(max(place[k] + by, low), high), 9)
+    return (*place[:k], value, *place[k + 1 :])
