@@ -11,6 +11,7 @@ import click
 from asymptotics.commands.terminal import (
     FILE,
     JSON,
+    a_file,
     emit,
     example,
     load,
@@ -40,7 +41,7 @@ def init(everything: bool) -> None:
 @click.command(
     epilog=example("giantstep init > experiment.toml", "giantstep report experiment.toml -o report.html")
 )
-@click.argument("source", metavar="STORE|FILE.toml")
+@click.argument("source", metavar="STORE|FILE.toml", shell_complete=a_file)
 @overridable
 @click.option("-o", "--output", metavar="X.html", default="report.html", show_default=True, help="The page.")
 @click.option("--no-simulation", is_flag=True, help="Predictions only.")

@@ -9,6 +9,7 @@ from asymptotics.commands.terminal import (
     FORCE,
     JSON,
     SIMULATE,
+    a_file,
     document_text,
     emit,
     example,
@@ -27,7 +28,7 @@ from asymptotics.commands.terminal import (
         "giantstep plot relu.toml tanh.toml --out results",
     )
 )
-@click.argument("files", metavar="FILE.toml...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE.toml...", nargs=-1, required=True, shell_complete=a_file)
 @overridable
 @figure_options
 @SIMULATE

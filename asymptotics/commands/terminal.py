@@ -167,9 +167,16 @@ def overridable(command: Any) -> Any:
     return command
 
 
+def a_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[Any]:
+    """Names of files are completed by the shell."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 def FILE(command: Any) -> Any:
     """FILE.toml, with ``--set`` and ``--seed``."""
-    return click.argument("file", metavar="FILE.toml")(overridable(command))
+    return click.argument("file", metavar="FILE.toml", shell_complete=a_file)(overridable(command))
 
 
 FORCE = click.option("--force", is_flag=True, help="Compute an experiment of any size.")
