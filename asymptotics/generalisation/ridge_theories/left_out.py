@@ -11,7 +11,7 @@ Relative to the test error,
     + correction/2                   half of what was measured on auxiliary batches, beside two standard errors of it
 
 The base was read off 128 random settings at d = 150..400 and, once corrections are measured, off the first hundred
-settings of seed 1 of ``tests/challenge``; docs/trust.md has the share that lies inside on settings of another seed.
+settings of seed 1 of ``tests/challenge``, which measures the share that lies inside on settings of another seed.
 """
 
 from __future__ import annotations
