@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asymptotics.design.planning import plan
     from asymptotics.design.tuning import optimise
     from asymptotics.experiment.grid import Experiment
+    from asymptotics.experiment.inputs import Cluster, Inputs
     from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
     from asymptotics.generalisation.errors import risk, theories
     from asymptotics.generalisation.feature_spectrum import spectrum
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from asymptotics.sweeps.sweeping import sweep
 
 _HOME = {
+    "Cluster": "asymptotics.experiment.inputs",
     "Experiment": "asymptotics.experiment.grid",
+    "Inputs": "asymptotics.experiment.inputs",
     "Network": "asymptotics.experiment.settings",
     "Ridge": "asymptotics.experiment.settings",
     "Simulation": "asymptotics.experiment.settings",
@@ -46,7 +49,9 @@ _HOME = {
 }
 
 __all__ = [
+    "Cluster",
     "Experiment",
+    "Inputs",
     "Network",
     "Ridge",
     "Simulation",

@@ -298,7 +298,9 @@ class Risk(Frozen):
 
     ``test_error`` = E[(y − f)²] (label noise included), ``excess_risk`` = test_error − Δ,
     ``train_error`` = (1/n2) Σ (y − f)² without the penalty. Never halved. ``error`` is that of the test error.
-    ``runs`` (simulation only): the two errors of every replicate. ``solution`` (theory only): how the equations were solved.
+    ``runs`` (simulation only): the errors of every replicate. ``solution`` (theory only): how the equations were solved.
+    Class labels have a ``classification_error`` P(sign f ≠ y), ``test_loss`` and ``train_loss`` of the fit's own loss (halved for
+    the square one); structured inputs a test error ``by_cluster``.
     """
 
     test_error: float
@@ -329,6 +331,7 @@ class Risk(Frozen):
     classification_error_sem: float | None = None
     test_loss_sem: float | None = None
     train_loss_sem: float | None = None
+    by_cluster: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "validity", Validity(self.validity))
@@ -368,7 +371,8 @@ class Risk(Frozen):
     def to_dict(self) -> dict[str, Any]:
         """The fields of a row of ``giantstep curve``, as plain numbers."""
         classes = () if self.has_classes else OF_CLASSES
-        left_out = ("order_parameters", "solution", "runs", *classes)
+        clusters = () if self.by_cluster is not None else ("by_cluster",)
+        left_out = ("order_parameters", "solution", "runs", *classes, *clusters)
         keys = [f.name for f in fields(self) if f.name not in left_out]
         out = {("lambda" if k == "lam" else k): getattr(self, k) for k in keys}
         out["error"] = self.error.to_dict()

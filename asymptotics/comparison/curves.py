@@ -142,7 +142,9 @@ def theory_along(
     """``theory`` at every ridge, as they are found."""
     from asymptotics.generalisation.errors import risk_outcomes
 
-    outcomes = risk_outcomes(experiment.target, experiment.network, training, ridges, accuracy=accuracy)
+    outcomes = risk_outcomes(
+        experiment.target, experiment.network, training, ridges, accuracy=accuracy, inputs=experiment.inputs
+    )
     return (_or_infinite(training, ridge, found) for ridge, found in zip(ridges, outcomes, strict=True))
 
 
@@ -187,6 +189,7 @@ def simulated_risks(experiment: Experiment, unit: Unit) -> dict[tuple[Training, 
         unit.simulation,
         steps=unit.steps,
         lambdas=unit.lambdas,
+        inputs=experiment.inputs,
     )
     if result.interrupted:
         raise KeyboardInterrupt

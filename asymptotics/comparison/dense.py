@@ -20,6 +20,7 @@ from asymptotics.experiment.points import values
 from asymptotics.experiment.settings import Ridge, Training
 from asymptotics.figures.layout import KEYS, Layout, grouped, settled
 from asymptotics.floating import own_floating_state
+from asymptotics.learning.class_labels import irreducible
 from hermite.errors import ConvergenceError, InputError
 
 POINTS = 60
@@ -161,7 +162,7 @@ class _Line:
         if all(factor == 1.0 for factor in by.values()):
             return row
         out = {**row, **{key: row[key] * factor for key, factor in by.items() if row[key] is not None}}
-        out["excess_risk"] = out["test_error"] - self.experiment.target.noise
+        out["excess_risk"] = out["test_error"] - irreducible(self.experiment.target)
         near = sorted(self.anchors, key=lambda place: abs(math.log(place / value)))[:2]
         out["error"] = max((self.anchors[place]["error"] for place in near), key=lambda e: e["total"] or 0.0)
         out["validity_note"] = (

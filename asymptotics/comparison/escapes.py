@@ -37,6 +37,7 @@ def _document(
 ) -> dict[str, Any]:
     from asymptotics.simulation.escapes import MOST_STEPS, simulated_escape
 
+    experiment.refuse_inputs("escape")
     f, network = experiment.target, experiment.network
     refuse_unless_random(network, training)
     law: EscapeLaw | None = None

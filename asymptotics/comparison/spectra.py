@@ -67,6 +67,7 @@ def spectra_csv(cells: Sequence[SpectrumCell]) -> str:
 
 def spectra(experiment: Experiment, simulate: bool, progress: Callable[[str], None]) -> list[SpectrumCell]:
     """One spectrum a (training of one step or none, ridge without lambda, simulation d)."""
+    experiment.refuse_inputs("spectrum")
     found: dict[Any, SpectrumCell] = {}
     for training, ridge in experiment.cells():
         for simulation in experiment.simulations:

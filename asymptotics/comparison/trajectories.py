@@ -86,6 +86,7 @@ def predict(experiment: Experiment, training: Training, simulation: Simulation |
     from asymptotics.learning.laws import overlaps
 
     d = None if simulation is None else simulation.d
+    experiment.refuse_inputs("overlaps")
     return overlaps(experiment.target, experiment.network, training, d=d)
 
 
@@ -93,6 +94,7 @@ def measure(experiment: Experiment, training: Training, simulation: Simulation) 
     """The same overlaps of the real network."""
     from asymptotics.simulation.runner import simulate
 
+    experiment.refuse_inputs("overlaps")
     result = simulate(experiment.target, experiment.network, training, None, simulation)
     if result.interrupted or result.overlaps is None:
         raise KeyboardInterrupt

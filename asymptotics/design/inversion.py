@@ -186,6 +186,7 @@ def inverted(
     experiment: Experiment, test_error: float, accuracy: float | None = None
 ) -> list[dict[str, Any]]:
     """``samples_needed`` at every point of the experiment but its ridge alphas: one row each, settings first."""
+    experiment.refuse_inputs("samples")
     rows = {}
     for training, ridge in experiment.cells():
         point = coordinates(training, ridge) | {"d": ridge.d}

@@ -11,6 +11,7 @@ import math
 from dataclasses import replace
 
 from asymptotics.caches import SetUps
+from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.results import Risk
 from hermite.errors import ConvergenceError, InputError
@@ -20,8 +21,10 @@ from hermite.target import Target
 class Predictions:
     """Errors of the ridge fit of one target and network at many trainings and ridges; ``accuracy`` as in ``risk``."""
 
-    def __init__(self, f: Target, network: Network, accuracy: float | None = None) -> None:
-        self.f, self.network, self.accuracy = f, network, accuracy
+    def __init__(
+        self, f: Target, network: Network, accuracy: float | None = None, inputs: Inputs | None = None
+    ) -> None:
+        self.f, self.network, self.accuracy, self.inputs = f, network, accuracy, inputs
         self._kept = SetUps()
 
     def unmeasured(self, training: Training, ridge: Ridge) -> Risk | None:
@@ -45,7 +48,13 @@ class Predictions:
 
         try:
             (found,) = risk_outcomes(
-                self.f, self.network, training, [ridge], accuracy=accuracy, set_ups=self._kept
+                self.f,
+                self.network,
+                training,
+                [ridge],
+                accuracy=accuracy,
+                set_ups=self._kept,
+                inputs=self.inputs,
             )
         except ConvergenceError:
             return None

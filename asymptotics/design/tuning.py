@@ -18,6 +18,7 @@ from typing import Any
 from asymptotics.design.predictions import Predictions
 from asymptotics.experiment.columns import COORDINATES, coordinates, ordered
 from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain
@@ -144,6 +145,7 @@ def optimise(
     lambdas: tuple[float, float] = LAMBDAS,
     etas: tuple[float, float] = ETAS,
     accuracy: float | None = None,
+    inputs: Inputs | None = None,
 ) -> Optimum:
     """The ``lam`` and/or ``eta`` of least predicted test error (class labels: test loss); the other settings stay as given.
 
@@ -158,7 +160,7 @@ def optimise(
     """
     network, training, ridge = network or Network(), training or Training(steps=0), ridge or Ridge()
     wanted = _checked(over, training, {"lambdas": lambdas, "etas": etas})
-    predictions = Predictions(as_target(f, classes=True), network, accuracy)
+    predictions = Predictions(as_target(f, classes=True), network, accuracy, inputs)
     search = _Search(predictions, training, ridge, "lam" in wanted, lambdas)
     if "eta" in wanted:
         eta, edge = _least(search.profile, etas, _PER_DECADE)
@@ -235,7 +237,15 @@ def tuned(experiment: Experiment, over: Sequence[str], accuracy: float | None = 
         )
         if key in rows:
             continue
-        best = optimise(experiment.target, experiment.network, training, ridge, over=over, accuracy=accuracy)
+        best = optimise(
+            experiment.target,
+            experiment.network,
+            training,
+            ridge,
+            over=over,
+            accuracy=accuracy,
+            inputs=experiment.inputs,
+        )
         rows[key] = ordered(coordinates(training, ridge) | best.to_dict())
     return list(rows.values())
 

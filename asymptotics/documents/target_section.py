@@ -20,7 +20,7 @@ def target_section(experiment: Experiment) -> str:
 
     network, training = experiment.network, experiment.trainings[0]
     report = leap(
-        experiment.target,
+        experiment.target.class_mean,
         # Other protocols count samples over all steps.
         batch_exponent=training.batch_exponent if training.protocol == "giant" else 1,
         activation=network.activation if isinstance(network.activation, str) else None,
@@ -39,7 +39,7 @@ def target_section(experiment: Experiment) -> str:
 
 def _of_protocol(experiment: Experiment) -> list[tuple[str, str]]:
     """What the protocol sees of the target where it is not giant steps on fresh batches."""
-    f, network, training = experiment.target, experiment.network, experiment.trainings[0]
+    f, network, training = experiment.target.class_mean, experiment.network, experiment.trainings[0]
     if training.protocol == "reuse":
         from asymptotics.learning.reuse.directions import reused_directions
 
@@ -104,7 +104,7 @@ def _stairway(experiment: Experiment) -> str:
     network = experiment.network
     activation = network.activation if isinstance(network.activation, str) and not network.bias else None
     try:
-        stairs = plateaus(experiment.target, activation=activation).to_dict()["rows"]
+        stairs = plateaus(experiment.target.class_mean, activation=activation).to_dict()["rows"]
     except InputError as error:
         return f'<p class="note">No stairway: {escape(" ".join(error.problems))}</p>'
     body = []

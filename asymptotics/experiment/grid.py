@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from asymptotics.experiment import schema
 from asymptotics.experiment.figure_keys import FIGURE_RULES, FigureSettings
+from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.inputs_table import read_inputs
 from asymptotics.experiment.overrides import changed
 from asymptotics.experiment.points import collapse, expand, values
 from asymptotics.experiment.schema import Rule
@@ -57,7 +59,7 @@ class Experiment:
     ``trainings``, ``ridges`` and ``simulations`` are the points of the grids, in the order of the file, made as they
     are asked for where they are many;
     ``has_ridge`` tells whether the file has a [ridge] table (if not, ``validate`` compares overlaps), ``has_d`` whether its
-    [simulation] gives d; ``figure`` is how its curve is drawn.
+    [simulation] gives d; ``figure`` is how its curve is drawn, ``inputs`` are structured ones (None: isotropic).
     """
 
     target: Target
@@ -67,6 +69,7 @@ class Experiment:
     simulations: Sequence[Simulation] = (Simulation(),)
     has_ridge: bool = True
     has_d: bool = field(default=False, compare=False)
+    inputs: Inputs | None = None
     figure: FigureSettings = field(default_factory=FigureSettings, compare=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +122,7 @@ class Experiment:
         if not isinstance(data, Mapping):
             raise InputError(f"An experiment must be tables by name, not {schema.show(data)}.")
         problems: list[str] = []
-        known = ("target", *TABLES)
+        known = ("target", "inputs", *TABLES)
         for name in data:
             if name not in known:
                 near = schema.suggestion(str(name), known)
@@ -133,6 +136,12 @@ class Experiment:
         }
         given = {key: value for key, value in _NETWORK_DEFAULTS.items() if key not in tables["network"]}
         problems += network_problems(given | grids["network"])
+        inputs = None
+        if target is not None:
+            try:
+                inputs = read_inputs(tables["inputs"], target.r)
+            except InputError as error:
+                problems += error.problems
         if problems or target is None:
             raise InputError(problems)
         return cls(
@@ -143,6 +152,7 @@ class Experiment:
             simulations=expand(Simulation, _axes("simulation", grids["simulation"])),
             has_ridge="ridge" in data,
             has_d="d" in tables["simulation"],
+            inputs=inputs,
             figure=FigureSettings(**grids["figure"]),
         )
 
@@ -155,6 +165,13 @@ class Experiment:
     def longest(self) -> Sequence[Training]:
         """The trainings with the largest number of steps: one trajectory each holds all shorter ones."""
         return collapse(self.trainings, "steps", max(self.steps))
+
+    def refuse_inputs(self, question: str) -> None:
+        """Refuse structured inputs where ``question`` has no answer for them."""
+        if self.inputs is not None:
+            raise InputError(
+                f"[inputs] is not covered by {question}: structured inputs have curve, simulate, validate, tune and map."
+            )
 
     def simulation_of(self, training: Training) -> Simulation | None:
         """Where a theory is asked for alone: the simulation whose d it takes; None for the limit d → ∞.

@@ -24,6 +24,11 @@ MEANINGS = {
     "target.noise": "variance of the additive Gaussian label noise",
     "target.labels": "value: y = f + noise; sign: classes y = sign(f + noise)",
     "target.gram": "Gram matrix of the directions; absent: orthonormal",
+    "inputs.clusters": "weight, mean, variances or covariance on named axes, bulk and label of each; absent: one",
+    "inputs.fractions": "of the axes without a name, by block",
+    "inputs.spectrum": "variances of the blocks: a power law, a table, or eigenvalues in a file",
+    "inputs.teacher": "where z1, z2, ... lie: named axes, a profile over all blocks, one block, or rows",
+    "inputs.labels": "the target everywhere, or an expression a cluster (constants: classes)",
     "network.activation": "a name (giantstep activations) or an expression in x",
     "network.readout": "law of the readout weights",
     "network.bias": "standard deviation of the random, untrained biases",
@@ -73,6 +78,7 @@ MEANINGS = {
 #: Commands that heed a table (or, before it, a key).
 COMMANDS = {
     "target": "all",
+    "inputs": "curve, simulate, validate, tune, map",
     "network.width": "overlaps, curve (regime fixed-width), validate without [ridge]",
     "network": "all",
     "training": "all",
@@ -97,6 +103,22 @@ _TARGET: dict[str, tuple[float | str | None, dict[str, Any], str]] = {
         None,
         {"type": "array", "items": {"type": "array", "items": {"type": ["number", "string"]}}},
         "rows of rationals, symmetric and positive definite",
+    ),
+}
+
+
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+_INPUTS: dict[str, tuple[dict[str, Any], str]] = {
+    "clusters": ({"type": "array", "items": {"type": "object"}}, "a list of tables; at most 8"),
+    "fractions": (_NUMBERS, "positive numbers that sum to 1"),
+    "spectrum": ({"type": "object"}, "a table of law and exponent, of blocks, or of file"),
+    "teacher": (
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": _NUMBERS}]},
+        '"axes", "generic", "block 1", ... or a row of numbers a variable',
+    ),
+    "labels": (
+        {"anyOf": [{"type": "string", "enum": ["function"]}, {"type": "array", "items": {"type": "string"}}]},
+        '"function" or a list of expressions',
     ),
 }
 
@@ -131,6 +153,8 @@ def keys() -> Iterator[Key]:
     """Every key in the order of the file's tables."""
     for name, (value, shape, allowed) in _TARGET.items():
         yield Key("target", name, value, allowed, shape)
+    for name, (shape, allowed) in _INPUTS.items():
+        yield Key("inputs", name, None, allowed, shape)
     for table, rules in TABLES.items():
         defaults: dict[str, Any] = {
             _RENAMED.get(f"{table}.{f.name}", f"{table}.{f.name}"): f.default for f in fields(_CLASSES[table])
@@ -214,7 +238,17 @@ def markdown_reference() -> str:
 
 def _absent(key: Key) -> str:
     """A value to show for a key without a default."""
-    return {"gram": '[["1", "1/2"], ["1/2", "1"]]', "d": "512", "step": "0.01"}.get(key.name, "1")
+    values = {
+        "gram": '[["1", "1/2"], ["1/2", "1"]]',
+        "d": "512",
+        "step": "0.01",
+        "clusters": "[{weight = 0.5, mean = {z1 = 1.0}}, {weight = 0.5, bulk = 0.5}]",
+        "fractions": "[0.5, 0.5]",
+        "spectrum": '{law = "power", exponent = 0.8, blocks = 12}',
+        "teacher": '"axes"',
+        "labels": '["1"]',
+    }
+    return values.get(key.name, "1")
 
 
 def _toml(value: Any) -> str:

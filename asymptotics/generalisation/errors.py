@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from asymptotics.caches import SetUps
+from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.ridge_theories.convex_losses import ConvexLosses
@@ -21,10 +22,11 @@ from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrain
 from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
 from asymptotics.generalisation.ridge_theories.measured_levels import Auto, MeasuredLevel
 from asymptotics.generalisation.ridge_theories.proportional_start import ProportionalStart
+from asymptotics.generalisation.ridge_theories.structured_inputs import StructuredInputs
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelE, LevelIso
 from asymptotics.generalisation.theory import Level, Setting, Theory
 from asymptotics.json_values import plain
-from asymptotics.learning.natural_units import natural_units
+from asymptotics.learning.natural_units import NaturalUnits, natural_units
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 from hermite.frozen import Frozen
@@ -45,6 +47,7 @@ THEORIES: tuple[Theory, ...] = (
     FiniteLeapTwo(),
     FixedWidthFit(),
     ConvexLosses(),
+    StructuredInputs(),
 )
 
 #: What single calls of ``risk`` keep for the next; a curve has its own.
@@ -59,6 +62,7 @@ def risk(
     ridge: Ridge | None = None,
     *,
     accuracy: float | None = None,
+    inputs: Inputs | None = None,
     throw: bool = True,
 ) -> Risk:
     """Test and train error of ridge regression on the features of ``network`` after ``training``. Letters: docs/conventions.md.
@@ -71,13 +75,14 @@ def risk(
     ``ridge.d``: the theory at this d, with the actual ratios n2/d and p/d and its finite-d terms; at 0 steps the theory
     for all (n, p, d). ``ridge.regime`` "finite" after steps: all (n, p, d) given the learned directions; "fixed-width":
     ``network.width`` neurons and d → ∞, the fit of a population.
+    ``inputs``: clusters and covariances in the place of z ~ N(0, I), before and after one step; also an error ``by_cluster``.
     Class labels (``Target(..., labels="sign")``) and other ``ridge.loss``: one direction, at initialisation and after one step;
     ``classification_error``, ``test_loss`` and ``train_loss`` of the result.
     ``plateau`` of the result is floor(U, κ = 1) + Δ: the test error as alpha and beta grow.
     Raises ``InputError`` where no theory is available and ``ConvergenceError`` (unless ``throw`` is false) where the
     fixed point was not reached.
     """
-    return _risk(_setting(f, network, training, ridge, accuracy, _SHARED), throw)
+    return _risk(_setting(f, network, training, ridge, accuracy, _SHARED, inputs), throw)
 
 
 @own_floating_state
@@ -113,6 +118,7 @@ def risk_outcomes(
     accuracy: float | None = None,
     throw: bool = True,
     set_ups: SetUps | None = None,
+    inputs: Inputs | None = None,
 ) -> Iterator[Risk | InputError]:
     """``risk`` at every ridge, as they are found; an ``InputError`` in the place of a point that has no answer.
 
@@ -121,8 +127,8 @@ def risk_outcomes(
     """
     training = training or Training(steps=0)
     kept = _SHARED if set_ups is None else set_ups
-    base = _setting(f, network, training, None, accuracy, kept)
-    units = natural_units(base.f, base.network, training, readout_is_replaced=True)
+    base = _setting(f, network, training, None, accuracy, kept, inputs)
+    units = _units(base)
 
     def theory_of(setting: Setting) -> Theory | InputError:
         try:
@@ -130,7 +136,7 @@ def risk_outcomes(
         except InputError as error:
             return error
 
-    settings = [_setting(base.f, network, training, ridge, accuracy, kept) for ridge in ridges]
+    settings = [_setting(base.f, network, training, ridge, accuracy, kept, inputs) for ridge in ridges]
     for theory, points in groupby(settings, key=theory_of):
         if isinstance(theory, InputError):
             yield theory
@@ -150,6 +156,7 @@ def _setting(
     ridge: Ridge | None,
     accuracy: float | None,
     set_ups: SetUps,
+    inputs: Inputs | None = None,
 ) -> Setting:
     ridge = ridge or Ridge()
     asked = ridge.accuracy if accuracy is None else accuracy
@@ -157,14 +164,20 @@ def _setting(
         raise InputError(f"accuracy must be a number of at least 0, not {asked!r}.")
     # One place for it: the setting.
     plain = ridge if ridge.accuracy is None else replace(ridge, accuracy=None)
-    return Setting(
-        as_target(f, classes=True), network or Network(), training or Training(steps=0), plain, asked, set_ups
-    )
+    target, training = as_target(f, classes=True), training or Training(steps=0)
+    return Setting(target, network or Network(), training, plain, asked, inputs, set_ups)
+
+
+def _units(setting: Setting) -> NaturalUnits:
+    """Natural units; the setting's own where clusters have labels that no unit of f scales."""
+    if setting.inputs is not None:
+        return NaturalUnits(setting.f, setting.network, setting.training)
+    return natural_units(setting.f, setting.network, setting.training, readout_is_replaced=True)
 
 
 def _risk(setting: Setting, throw: bool) -> Risk:
     theory = chosen(setting)
-    units = natural_units(setting.f, setting.network, setting.training, readout_is_replaced=True)
+    units = _units(setting)
     if units.changes:
         setting = replace(setting, f=units.target, network=units.network, training=units.training)
     return _within_meaning(units.restored_risk(theory.answer(setting, throw)))
@@ -284,6 +297,7 @@ def theories(
     ridge: Ridge | None = None,
     *,
     accuracy: float | None = None,
+    inputs: Inputs | None = None,
 ) -> TheoryTable:
     """Which theories of the ridge fit cover these settings, how sure each is, and why not the rest.
 
@@ -294,7 +308,7 @@ def theories(
     >>> [(row.name, row.answers) for row in theories("z1", ridge=Ridge(d=100)) if row.covers]
     [('random features, finite d', True), ('random features', False)]
     """
-    setting = _setting(f, network, training, ridge, accuracy, _SHARED)
+    setting = _setting(f, network, training, ridge, accuracy, _SHARED, inputs)
     try:
         taken: Theory | None = chosen(setting)
     except InputError:

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from asymptotics.caches import SetUps
+from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import ErrorBudget, Risk, Validity
@@ -70,13 +71,14 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Setting:
-    """One question: target, network, training and ridge fit, ``accuracy`` as asked of ``risk``, and what is kept."""
+    """One question: target, network, training, ridge fit and inputs (None: isotropic), ``accuracy``, and what is kept."""
 
     f: Target
     network: Network
     training: Training
     ridge: Ridge
     accuracy: float | None = None
+    inputs: Inputs | None = None
     set_ups: SetUps = field(default_factory=SetUps, repr=False, compare=False)
 
     @cached_property
@@ -128,6 +130,8 @@ class Setting:
         }
         if self.f.has_classes:
             found["target.labels"] = self.f.labels
+        if self.inputs is not None:
+            found["inputs"] = "structured"
         return found | {"accuracy": self.accuracy} if self.accuracy else found
 
 
@@ -176,8 +180,9 @@ class Theory(ABC):
             for name, value in setting.given().items()
             if name not in known
         ]
-        if setting.f.has_classes and "target.labels" not in known:
-            # Nothing else is to be asked of labels that it does not know.
+        foreign = {"target.labels", "inputs"} & setting.given().keys()
+        if not foreign <= known:
+            # Nothing else is to be asked of labels and inputs that it does not know.
             return tuple(unknown)
         return (*unknown, *self.refusals(setting))
 

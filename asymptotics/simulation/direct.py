@@ -65,6 +65,10 @@ class DirectNetwork(Student):
         key = (self.replicate, FIRST_BATCH + 2 * stream)
         return self.backend.normal_chunks(self.entropy, key, n, self.d, self.rows, self.dtype)
 
+    def target_fields(self, z: Any) -> Any:
+        """⟨w*_k, z⟩ (m, r)."""
+        return z[:, : self.target.r]
+
     def _samples(self, stream: int, n: int) -> Iterator[tuple[Any, Any]]:
         """(z, neuron fields); while partners are equal, the fields of the first half only."""
         for z in self._batch(stream, n):
@@ -77,7 +81,7 @@ class DirectNetwork(Student):
         """``n`` fresh samples in chunks, with the fields of all p neurons."""
         for z, neurons in self._samples(stream, n):
             full = self._twice(neurons, axis=1) if self.mirrored else neurons
-            yield Fields(z[:, : self.target.r], full, z)
+            yield Fields(self.target_fields(z), full, z)
 
     def low_orders(self, stream: int, n: int) -> tuple[Any, Any]:
         """m = mean(y) and B = (1/n) Zᵀ(y − m) of the batch, as far as ``remove_orders`` asks; else zeros."""
@@ -87,7 +91,7 @@ class DirectNetwork(Student):
         rng = self.noise(stream)
         total, weighted, first = zeros(), zeros(self.d), zeros(self.d)
         for z in self._batch(stream, n):
-            y = self.labels(z[:, : self.target.r], rng)
+            y = self.labels(self.target_fields(z), rng)
             total = total + xp.sum(y)
             weighted += xp.astype(y, self.kind) @ z
             first += xp.sum(z, axis=0, dtype=xp.float64)
@@ -106,7 +110,7 @@ class DirectNetwork(Student):
         readout = send((self.readout / self.p).astype(self.dtype))
         gradient = self.backend.zeros(*self.weights.shape)
         for z, neurons in self._samples(stream, n):
-            delta = self.labels(z[:, : self.target.r], rng) - mean
+            delta = self.labels(self.target_fields(z), rng) - mean
             if 1 in self.remove_orders:
                 delta = delta - z @ xp.astype(slope, self.kind)
             error = xp.astype(delta, self.kind)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.generalisation.losses.convex_fit import LEAST
 from asymptotics.learning.given_directions import along_given
@@ -26,6 +27,7 @@ from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import Fit, fit_and_test
 from asymptotics.simulation.seeds import fingerprint, unit_entropy
 from asymptotics.simulation.state import population_risk
+from asymptotics.simulation.structured import StructuredNetwork, axes_of_blocks
 from asymptotics.simulation.student import Setup
 from hermite.errors import InputError
 from hermite.language.printing import to_text
@@ -81,6 +83,7 @@ class Job:
     lambdas: tuple[float, ...]
     #: Names of target and activation in the content; None: the canonical ones. A store may hold others.
     spelling: tuple[str, str] | None = None
+    inputs: Inputs | None = None
 
     def __post_init__(self) -> None:
         d, width = self.simulation.d, self.width
@@ -98,6 +101,7 @@ class Job:
         if refusal is not None:
             raise InputError(refusal)
         self._check_classes()
+        self._check_inputs()
         if self.ridge is not None and self.training.time:
             raise InputError("training.time is for overlaps; give training.steps for a ridge fit.")
         if self.network.is_symmetric and width % 2:
@@ -130,6 +134,23 @@ class Job:
         if problems:
             raise InputError(problems)
 
+    def _check_inputs(self) -> None:
+        """Refuse structured inputs where they are not simulated."""
+        if self.inputs is None:
+            return
+        axes_of_blocks(self.inputs, self.simulation.d)
+        self.inputs.teacher_of(self.f)
+        checks = {
+            'simulation.method = "direct"': self.simulation.method == "direct",
+            'simulation.backend = "numpy"': self.simulation.backend == "numpy",
+            'training.protocol = "giant"': self.training.protocol == "giant",
+            "remove_orders = []": not self.training.remove_orders,
+            'target.labels = "value"': not self.f.has_classes,
+        }
+        missing = [name for name, met in checks.items() if not met]
+        if missing:
+            raise InputError(f"Structured inputs are simulated with {', '.join(missing)} only.")
+
     @property
     def width(self) -> int:
         """Neurons of the simulated network."""
@@ -156,6 +177,7 @@ class Job:
             ],
             "ridge": ridge,
             "simulation": [s.method, s.d],
+            **({} if self.inputs is None else {"inputs": self.inputs.to_dict()}),
         }
 
     @property
@@ -177,6 +199,8 @@ class Job:
         """The setting in natural units; the draws are those of the setting as it was given."""
         last = max(self.steps) if self.ridge is not None else self.training.steps
         training = replace(self.training, steps=last)
+        if self.inputs is not None:
+            return NaturalUnits(self.f, self.network, training)
         return natural_units(self.f, self.network, training, readout_is_replaced=True)
 
     @property
@@ -220,7 +244,9 @@ class Job:
     def student(self, replicate: int) -> Any:
         """The network of one replicate at its start, in natural units."""
         s, net = self.simulation, self.units.network
-        kind = DirectNetwork if s.method == "direct" else ReducedNetwork
+        kind: Any = DirectNetwork if s.method == "direct" else ReducedNetwork
+        if self.inputs is not None:
+            kind = partial(StructuredNetwork, inputs=self.inputs)
         return kind(
             Setup(
                 self.units.target,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.simulation.blas import blas_threads
@@ -29,6 +30,7 @@ def simulate(
     *,
     steps: Sequence[int] | None = None,
     lambdas: Sequence[float] | None = None,
+    inputs: Inputs | None = None,
     progress: Progress | None = None,
 ) -> SimulationResult:
     """Simulate the real network: overlaps at steps 0..T, or (with ``ridge``) its ridge fit after ``steps``.
@@ -41,13 +43,15 @@ def simulate(
     steps, lambdas
         Steps after which the readout is fitted (default 0..T) and penalties (default ``ridge.lam``), all on one
         trajectory.
+    inputs
+        Clusters and covariances in the place of z ~ N(0, I); M is then W_E W*ᵀ.
 
     Raises ``InputError`` for sizes that make no network, a memory budget that is too small, or an overflow; Ctrl-C keeps
     finished replicates (see ``SimulationResult.interrupted``) and is raised again if there is none.
     """
     network, simulation = network or Network(), simulation or Simulation()
     training = training or Training(steps=0)
-    job = job_for(as_target(f, classes=True), network, training, ridge, simulation, steps, lambdas)
+    job = job_for(as_target(f, classes=True), network, training, ridge, simulation, steps, lambdas, inputs)
     records: list[Any] = []
     interrupted = False
     with blas_threads(simulation.threads):
@@ -72,10 +76,11 @@ def job_for(
     simulation: Simulation,
     steps: Sequence[int] | None = None,
     lambdas: Sequence[float] | None = None,
+    inputs: Inputs | None = None,
 ) -> Job:
     """The unit that :func:`simulate` runs; raises ``InputError`` for what makes no network."""
     wanted = tuple(sorted(set(steps or range(training.steps + 1))))
-    return Job(f, network, training, ridge, simulation, wanted, tuple(lambdas or ()))
+    return Job(f, network, training, ridge, simulation, wanted, tuple(lambdas or ()), inputs=inputs)
 
 
 def _shown(replicates: range, quiet: bool) -> Iterable[int]:

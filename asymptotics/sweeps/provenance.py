@@ -19,6 +19,7 @@ def config_of(experiment: Experiment) -> dict[str, Any]:
         target["gram"] = [[str(entry) for entry in row] for row in f.gram]
     return {
         "target": target,
+        **({} if experiment.inputs is None else {"inputs": experiment.inputs.to_dict()}),
         "network": _table([experiment.network]),
         "training": _with_start(_table(experiment.trainings)),
         **({"ridge": _table(experiment.ridges)} if experiment.has_ridge else {}),

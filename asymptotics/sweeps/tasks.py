@@ -128,6 +128,7 @@ def job_of(experiment: Experiment, unit: Unit) -> Job:
         tuple(sorted(unit.steps)),
         unit.lambdas if experiment.has_ridge else (),
         spelling_of(experiment.target, experiment.network),
+        experiment.inputs,
     )
     _ = job.training.n(job.simulation.d), job.ridge and job.ridge.n2(job.simulation.d)
     return job

@@ -68,7 +68,7 @@ def test_init_names_the_schema_in_its_first_line_and_runs(
     first, _, rest = text.partition("\n")
     path = url2pathname(urlparse(first.removeprefix("#:schema ")).path)
     schema = json.loads(Path(path).read_text("utf-8"))
-    assert set(schema["properties"]) == {"target", *TABLES}
+    assert set(schema["properties"]) == {"target", "inputs", *TABLES}
     Experiment.from_toml(text)
     validator = pytest.importorskip("jsonschema").Draft7Validator(schema)
     assert not list(validator.iter_errors(tomllib.loads(rest)))

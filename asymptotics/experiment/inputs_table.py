@@ -1,0 +1,214 @@
+"""The table [inputs] of an experiment file: clusters on named axes, a spectrum of the bulk, the teacher's place in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asymptotics.experiment import schema
+from asymptotics.experiment.inputs import Array, Cluster, Inputs
+from hermite.errors import InputError
+
+KEYS = ("clusters", "fractions", "spectrum", "teacher", "labels")
+_CLUSTER = ("weight", "mean", "variances", "covariance", "bulk", "label")
+_AXIS = re.compile(r"([zm])([1-9]\d*)")
+
+
+def read_inputs(data: Mapping[str, Any], r: int) -> Inputs | None:
+    """The inputs that a table describes for a target of ``r`` variables; None for an empty one.
+
+    Raises :class:`InputError` with every problem at once.
+    """
+    if not data:
+        return None
+    problems = []
+    for key in data:
+        if key not in KEYS:
+            near = schema.suggestion(str(key), KEYS)
+            problems.append(f"[inputs] has no key {key!r}{near}; it has {', '.join(KEYS)}.")
+    if problems:
+        raise InputError(problems)
+    fractions, variances = _spectrum(data)
+    teacher = data.get("teacher", "axes" if "clusters" in data or "spectrum" not in data else "generic")
+    if "clusters" not in data:
+        found = _of_spectrum(fractions, variances, teacher, r)
+    else:
+        if isinstance(teacher, str) and teacher != "axes":
+            raise InputError(
+                'inputs.teacher must be "axes" or rows of numbers beside inputs.clusters: "generic" and "block 3" go with a '
+                "spectrum alone."
+            )
+        found = _of_clusters(
+            data["clusters"], fractions, variances, None if teacher == "axes" else teacher, r
+        )
+    labels = data.get("labels", "function")
+    if labels == "function":
+        return found
+    if (
+        not isinstance(labels, list)
+        or len(labels) != len(found.clusters)
+        or not all(isinstance(x, str) for x in labels)
+    ):
+        raise InputError(
+            f'inputs.labels must be "function", or an expression such as "1" for each of the {len(found.clusters)} clusters, not '
+            f"{schema.show(labels)}."
+        )
+    return replace(found, clusters=[replace(c, label=x) for c, x in zip(found.clusters, labels, strict=True)])
+
+
+def _spectrum(data: Mapping[str, Any]) -> tuple[Array, Array]:
+    """Fractions and variances of the blocks."""
+    given = data.get("spectrum")
+    if given is None:
+        fractions = np.asarray(data.get("fractions", [1.0]), float)
+        return fractions, np.ones(len(fractions))
+    if "fractions" in data:
+        raise InputError("inputs.fractions goes without inputs.spectrum, which has fractions of its own.")
+    allowed = (
+        '{law = "power", exponent = 0.8, blocks = 12}, {blocks = [[fraction, variance], ...]} or '
+        '{file = "eigenvalues.csv", blocks = 12}'
+    )
+    if not isinstance(given, Mapping):
+        raise InputError(f"inputs.spectrum must be {allowed}, not {schema.show(given)}.")
+    blocks = given.get("blocks", 12)
+    if set(given) == {"blocks"} and isinstance(blocks, list):
+        table = np.asarray(blocks, float)
+        if table.ndim != 2 or table.shape[1] != 2:
+            raise InputError("inputs.spectrum.blocks must be pairs [fraction, variance].")
+        return table[:, 0], table[:, 1]
+    if isinstance(blocks, bool) or not isinstance(blocks, int) or not 1 <= blocks <= 50:
+        raise InputError(
+            f"inputs.spectrum.blocks must be a whole number from 1 to 50, not {schema.show(blocks)}."
+        )
+    if set(given) - {"blocks"} == {"law", "exponent"} and given["law"] == "power":
+        exponent = given["exponent"]
+        if isinstance(exponent, bool) or not isinstance(exponent, (int, float)) or not 0 <= exponent < 1:
+            raise InputError(
+                f"inputs.spectrum.exponent must be a number from 0 to below 1, not {schema.show(exponent)}."
+            )
+        edges = np.linspace(0, 1, blocks + 1)
+        return np.full(blocks, 1 / blocks), np.diff(edges ** (1 - exponent)) * blocks
+    if set(given) - {"blocks"} == {"file"}:
+        return quantile_blocks(_eigenvalues(str(given["file"])), blocks)
+    raise InputError(f"inputs.spectrum must be {allowed}, not {schema.show(dict(given))}.")
+
+
+def quantile_blocks(eigenvalues: Any, blocks: int) -> tuple[Array, Array]:
+    """Fractions and mean variances of the eigenvalues of a covariance in so many parts, largest first; blocks of 0 are kept.
+
+    >>> quantile_blocks([4.0, 2.0, 1.0, 1.0], 2)[1].tolist()
+    [3.0, 1.0]
+    """
+    values = np.sort(np.asarray(eigenvalues, float).ravel())[::-1]
+    if (
+        not values.size
+        or not np.all(np.isfinite(values))
+        or values[-1] < -1e-9 * abs(values[0])
+        or values[0] <= 0
+    ):
+        raise InputError("a spectrum must be finite numbers of at least 0, one of them positive.")
+    parts = np.array_split(np.maximum(values, 0.0), min(blocks, len(values)))
+    return np.array([len(part) / len(values) for part in parts]), np.array([part.mean() for part in parts])
+
+
+def _eigenvalues(path: str) -> Array:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return np.array([float(word) for word in re.split(r"[\s,;]+", text.strip()) if word])
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it must hold numbers, one eigenvalue each"
+        raise InputError(f"Cannot read the spectrum {path!r}: {reason}.") from None
+
+
+def _of_spectrum(fractions: Array, variances: Array, teacher: Any, r: int) -> Inputs:
+    if teacher == "axes":
+        return Inputs((Cluster(1.0, np.zeros(r), np.eye(r), variances),), fractions)
+    block = re.fullmatch(r"block ([1-9]\d*)", teacher) if isinstance(teacher, str) else None
+    if teacher != "generic" and (block is None or int(block[1]) > len(variances)):
+        raise InputError(
+            f'inputs.teacher must be "axes", "generic" or "block 1" to "block {len(variances)}", not {schema.show(teacher)}.'
+        )
+    return Inputs.spectrum(variances, fractions, "generic" if block is None else int(block[1]), r)
+
+
+def _of_clusters(given: Any, fractions: Array, variances: Array, teacher: Any, r: int) -> Inputs:
+    if not isinstance(given, list) or not given or not all(isinstance(c, Mapping) for c in given):
+        raise InputError(
+            "inputs.clusters must be a list of tables such as {weight = 0.5, mean = {z1 = 1.0}}."
+        )
+    problems, names = [], []
+    for cluster in given:
+        for key, value in cluster.items():
+            if key not in _CLUSTER:
+                near = schema.suggestion(str(key), _CLUSTER)
+                problems.append(f"A cluster has no key {key!r}{near}; it has {', '.join(_CLUSTER)}.")
+            elif key in ("mean", "variances") and isinstance(value, Mapping):
+                names += list(value)
+    for name in names:
+        if not _AXIS.fullmatch(name):
+            problems.append(f"A named axis is z1, z2, ... (of the target) or m1, m2, ..., not {name!r}.")
+    if problems:
+        raise InputError(list(dict.fromkeys(problems)))
+    lengths = [len(c["mean"]) for c in given if isinstance(c.get("mean"), list)]
+    lengths += [len(c["covariance"]) for c in given if isinstance(c.get("covariance"), list)]
+    places = _places(names, r if teacher is None else len(np.atleast_2d(np.asarray(teacher, float))[0]))
+    count = max([len(places), *lengths])
+    return Inputs([_cluster(c, places, count, variances) for c in given], fractions, teacher)
+
+
+def _places(names: list[str], first: int) -> dict[str, int]:
+    """z1.. first, at least so many of them, then m1.. in order."""
+    ranks = [(kind, int(number)) for kind, number in (_split(name) for name in names)]
+    most = {kind: max([number for k, number in ranks if k == kind], default=0) for kind in "zm"}
+    order = [f"z{i + 1}" for i in range(max(first, most["z"]))] + [f"m{i + 1}" for i in range(most["m"])]
+    return {name: place for place, name in enumerate(order)}
+
+
+def _split(name: str) -> tuple[str, str]:
+    match = _AXIS.fullmatch(name)
+    assert match is not None
+    return match[1], match[2]
+
+
+def _cluster(given: Mapping[str, Any], places: Mapping[str, int], count: int, variances: Array) -> Cluster:
+    mean, covariance = given.get("mean", {}), given.get("covariance")
+    if isinstance(mean, Mapping):
+        mean = _on_axes(mean, places, np.zeros(count))
+    if covariance is None:
+        covariance = np.diag(_on_axes(given.get("variances", {}), places, np.ones(count)))
+    elif "variances" in given:
+        raise InputError("a cluster has a covariance or variances, not both.")
+    bulk = given.get("bulk")
+    if bulk is None:
+        bulk = variances
+    elif not isinstance(bulk, list):
+        bulk = np.full(len(variances), _number(bulk, "bulk"))
+    return Cluster(_number(given.get("weight", 1.0), "weight"), mean, covariance, bulk, given.get("label"))
+
+
+def _on_axes(values: Any, places: Mapping[str, int], start: Array) -> Array:
+    if not isinstance(values, Mapping):
+        raise InputError(
+            f"variances of a cluster must be given by axis, such as {{z1 = 0.5}}, not {schema.show(values)}."
+        )
+    for name, value in values.items():
+        start[places[name]] = _number(value, name)
+    return start
+
+
+def _number(value: Any, name: str) -> float:
+    """A number, or a fraction as text."""
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(Fraction(value) if isinstance(value, str) else value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        raise InputError(
+            f'{name} of a cluster must be a number or a fraction such as "1/2", not {schema.show(value)}.'
+        ) from None

@@ -1,0 +1,314 @@
+r"""The ridge equations on a Gaussian mixture, conditional on ω = (cluster, κ).
+
+Per ω and group: μ0 = E F, μ1 = E σ', μ2 = E σ'', F = σ(c_g κ + √q_gc x), q_gc = Σ_j w_j vB_gg,j e_cj; within a unit
+Ms_bb' = Cov(F, F') − cov_c μ1 μ1'. With r = α/β, iv = 1/(1 + V), E over ω, one susceptibility V1_j a block,
+
+    V = μ1ᵀ (Σ_j w_j e_cj V1_j) μ1 + Σ_u ν_u tr(Ms_u N_u⁻¹),   Vh_j = r E[e_cj μ1 μ1ᵀ iv],   D_j = Σ_u scat(β ν_u vB_u,j ∘ N_u⁻¹),
+    L_j = (1 + Vh_j D_j)⁻¹,  T_j = L_j Vh_j,  W_j = D_j L_j = β V1_j,   N_u = λ + r E[Ms_u iv] + Σ_j w_j vB_u,j ∘ T_j[u].
+
+First moments live on the axes and, for the fluctuating norms, on one direction a cluster (function 1[c] μ2); second moments
+are linear.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.quadrature import trapezoid_rule
+from asymptotics.experiment.inputs import Inputs
+from asymptotics.fixed_point import Map, Solution, amplification, solve
+from asymptotics.generalisation.spiked.feature_moments import product_moment
+from asymptotics.generalisation.spiked.first_moments import pseudo_inverse
+from asymptotics.generalisation.structured.layer import MixtureLayer
+from asymptotics.generalisation.structured.moments import conditional
+from hermite.target import Target
+
+Array = npt.NDArray[np.float64]
+
+#: Step of the rule along the spike (in standard deviations), and its reach.
+_STEP, _REACH = 0.2, 7.0
+
+
+@dataclass(frozen=True)
+class MixtureFeatures:
+    """What the equations need: O places ω, A groups, U units of B, J blocks, K clusters, n axes; see the module.
+
+    ``cluster`` (O,), ``weights`` (O,), ``mu0``, ``mu1``, ``mu2`` (O, A), ``spread`` Ms (O, U, B, B), ``centre`` ē (O, n),
+    ``within`` S_| (K, n, n), ``f0`` (O,), ``f1`` (O, n), ``f2`` (O,).
+    """
+
+    layer: MixtureLayer
+    fractions: Array
+    variances: Array
+    cluster: npt.NDArray[np.intp]
+    weights: Array
+    mu0: Array
+    mu1: Array
+    mu2: Array
+    spread: Array
+    centre: Array
+    within: Array
+    f0: Array
+    f1: Array
+    f2: Array
+
+    def without_norms(self) -> MixtureFeatures:
+        """Neurons of equal norms in every cluster: a wrong theory, to compare with."""
+        return replace(self, layer=replace(self.layer, norm=np.zeros_like(self.layer.norm)))
+
+
+def mixture_features(f: Target, sigma: Activation, inputs: Inputs, layer: MixtureLayer) -> MixtureFeatures:
+    """The features of ``layer``; raises ``InputError`` for targets of more than two directions."""
+    w, e = np.array(inputs.fractions), inputs.bulk
+    cov = np.einsum("j,jubc,kj->kubc", w, layer.bulk, e)
+    A = len(layer.c)
+    q = np.empty((len(e), A))
+    q[:, layer.members] = np.einsum("kubb->kub", cov)
+    parts = []
+    for k, (share, target) in enumerate(zip(inputs.weights, inputs.targets_of(f), strict=True)):
+        mean, S = layer.means[k], layer.covariances[k]
+        kappa, weights, centre, within = _places(layer.u, mean, S)
+        seen = conditional(target, layer.teacher, centre, within)
+        h, s2 = np.outer(kappa, layer.c), np.broadcast_to(q[k], (len(kappa), A))
+        mu0, slope, second = sigma.conditional_moments(h, s2)
+        mu1 = slope / np.sqrt(q[k])
+        mu2 = sigma.S2_distribution(h, np.sqrt(s2))
+        spread = np.empty((len(kappa), *layer.members.shape, layer.members.shape[1]))
+        for u, unit in enumerate(layer.members):
+            for b, g in enumerate(unit):
+                for j, other in enumerate(unit[: b + 1]):
+                    both = second[:, g]
+                    if j != b:
+                        rho = float(np.clip(cov[k, u, b, j] / math.sqrt(q[k, g] * q[k, other]), -1, 1))
+                        both = product_moment(sigma, h[:, [g, other]], q[k, [g, other]], rho)
+                    rest = both - mu0[:, g] * mu0[:, other] - cov[k, u, b, j] * mu1[:, g] * mu1[:, other]
+                    if j == b:
+                        rest = np.maximum(rest, 0.0)
+                    spread[:, u, b, j] = spread[:, u, j, b] = rest
+        parts.append(
+            (
+                np.full(len(kappa), k),
+                share * weights,
+                mu0,
+                mu1,
+                mu2,
+                spread,
+                centre,
+                seen.f0,
+                seen.f1,
+                seen.f2,
+            )
+        )
+    withins = np.array(
+        [_places(layer.u, m, S)[3] for m, S in zip(layer.means, layer.covariances, strict=True)]
+    )
+    cluster, weights, mu0, mu1, mu2, spread, centre, f0, f1, f2 = (
+        np.concatenate(x) for x in zip(*parts, strict=True)
+    )
+    return MixtureFeatures(layer, w, e, cluster, weights, mu0, mu1, mu2, spread, centre, withins, f0, f1, f2)
+
+
+def _places(u: Array | None, mean: Array, S: Array) -> tuple[Array, Array, Array, Array]:
+    """κ (N,), weights, ē (N, n) and S_| of one cluster: one place without a spike."""
+    if u is None:
+        return np.zeros(1), np.ones(1), mean[None], S
+    variance = float(u @ S @ u)
+    middle = float(u @ mean)
+    if variance <= 0:
+        return np.array([middle]), np.ones(1), mean[None], S
+    x, w = trapezoid_rule(_STEP, _REACH)
+    slope = S @ u / variance
+    kappa = middle + math.sqrt(variance) * x
+    return kappa, w, mean + np.outer(kappa - middle, slope), S - variance * np.outer(slope, slope)
+
+
+@dataclass(frozen=True)
+class MixtureErrors:
+    """Test and train error, test error by cluster (K,), ‖a‖²/p, and how the solver ended."""
+
+    test: float
+    train: float
+    by_cluster: Array
+    norm2: float
+    solution: Solution
+
+
+class MixtureFit:
+    """One fit at α, β, λ > 0 and, with ``d``, the finite-d terms of the means."""
+
+    def __init__(self, c: MixtureFeatures, alpha: float, beta: float, lam: float, d: int | None) -> None:
+        self.c, self.alpha, self.beta, self.lam, self.d = c, alpha, beta, lam, d
+        self.r = alpha / beta
+        self.A, (self.U, self.B), self.J = len(c.layer.c), c.layer.members.shape, len(c.fractions)
+        self.pick = (c.layer.members[:, :, None], c.layer.members[:, None, :])
+        self.e = c.variances[c.cluster]
+
+    def scatter(self, values: Array) -> Array:
+        """Σ_u of blocks (U, B, B, ...) at the rows and columns of their groups (A, A, ...)."""
+        out = np.zeros((self.A, self.A, *values.shape[3:]))
+        np.add.at(out, self.pick, values)
+        return out
+
+    def variance(self, V1: Array, inverse: Array) -> Array:
+        """V(ω) for V1 (J, A, A) and N⁻¹ (U, B, B)."""
+        c = self.c
+        own = np.einsum("oubc,ubc,u->o", c.spread, inverse, c.layer.count)
+        V: Array = own + np.einsum("oa,oj,jab,ob->o", c.mu1, self.e * c.fractions, V1, c.mu1, optimize=True)
+        return V
+
+    def responses(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array]:
+        """L, T, W, (J, A, A) each."""
+        c = self.c
+        hat = self.r * np.einsum("o,oj,oa,ob->jab", c.weights * iv, self.e, c.mu1, c.mu1, optimize=True)
+        D = np.array(
+            [
+                self.scatter(self.beta * c.layer.count[:, None, None] * block * inverse)
+                for block in c.layer.bulk
+            ]
+        )
+        L = np.linalg.inv(np.eye(self.A) + hat @ D)
+        return L, L @ hat, D @ L
+
+    def _unpack(self, x: Array) -> tuple[Array, Array]:
+        head = self.J * self.A**2
+        return x[:head].reshape(self.J, self.A, self.A), x[head:].reshape(self.U, self.B, self.B)
+
+    def map(self) -> Map:
+        """(V1, N⁻¹) ↦ the right-hand sides."""
+        c = self.c
+
+        def step(x: Array) -> Array:
+            V1, inverse = self._unpack(x)
+            iv = 1 / (1 + self.variance(V1, inverse))
+            _, T, W = self.responses(iv, inverse)
+            own = self.r * np.einsum("o,oubc->ubc", c.weights * iv, c.spread)
+            within = np.einsum("j,jubc,jubc->ubc", c.fractions, c.layer.bulk, T[(slice(None), *self.pick)])
+            N = self.lam * np.eye(self.B) + own + within
+            new = np.linalg.inv((N + np.swapaxes(N, 1, 2)) / 2)
+            return np.concatenate([(W / self.beta).ravel(), new.ravel()])
+
+        return step
+
+    def solve(self, *, throw: bool = True) -> MixtureErrors:
+        """The errors; ``ConvergenceError`` unless ``throw`` is false."""
+        start = np.concatenate(
+            [np.zeros(self.J * self.A**2), np.tile(np.eye(self.B) / self.lam, (self.U, 1, 1)).ravel()]
+        )
+
+        def physical(x: Array) -> bool:
+            V1, inverse = self._unpack(x)
+            return bool(np.all(np.einsum("ubb->ub", inverse) > 0) and np.all(self.variance(V1, inverse) > 0))
+
+        step, head = self.map(), self.J * self.A**2
+        blocks = (slice(0, head), slice(head, None))
+        solution = solve(step, start, physical=physical, newton_start=start, blocks=blocks, throw=throw)
+        solution = replace(solution, amplification=amplification(step, solution, blocks))
+        V1, inverse = self._unpack(solution.value)
+        iv = 1 / (1 + self.variance(V1, inverse))
+        return self._errors(iv, inverse, solution)
+
+    def _sector(self) -> tuple[Array, Array]:
+        """Mean functions φ (O, A, M) on axes and norms, and the covariance of the neurons' components (U, B, B, M, M)."""
+        c, K = self.c, len(self.c.variances)
+        n = c.centre.shape[1]
+        norms = c.mu2[:, :, None] * (c.cluster[:, None, None] == np.arange(K))
+        phi = np.concatenate([c.mu1[:, :, None] * c.centre[:, None, :], norms], axis=2)
+        sigma = np.zeros((self.U, self.B, self.B, n + K, n + K))
+        sigma[..., :n, :n], sigma[..., n:, n:] = c.layer.sigma, c.layer.norm
+        return phi, sigma
+
+    def _first_moments(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array, Array, Array]:
+        """t (A,), B (A, M), e (A, M), h (A,) of the finite-d source, and Σ."""
+        c, A = self.c, self.A
+        n = c.centre.shape[1]
+        phi, sigma = self._sector()
+        M = phi.shape[2]
+        w = self.r * c.weights * iv
+        VE = np.einsum("o,oam,obl->ambl", w, phi, phi, optimize=True)
+        for k, within in enumerate(c.within):
+            here = c.cluster == k
+            pair = np.einsum("o,oa,ob->ab", w[here], c.mu1[here], c.mu1[here])
+            VE[:, :n, :, :n] += pair[:, None, :, None] * within[None, :, None, :]
+        mh = np.einsum("o,oam->am", w * c.f0, phi)
+        mh[:, :n] += np.einsum("o,oa,oi->ai", w, c.mu1, c.f1)
+        Ct = np.einsum("o,oam,ob->amb", w, phi, c.mu0).reshape(A * M, A)
+        G = np.einsum("o,oa,ob->ab", w, c.mu0, c.mu0)
+        g0 = c.mu0.T @ (w * c.f0)
+        count = c.layer.count[:, None, None]
+        DE = self.scatter((self.beta * count * inverse)[..., None, None] * sigma)
+        DE = DE.transpose(0, 2, 1, 3).reshape(A * M, A * M)
+        Kt = self.scatter(count * inverse)
+        if self.d is not None:
+            G = G + np.linalg.inv(Kt) / (self.beta * self.d)
+        share = np.zeros(A)
+        np.add.at(share, c.layer.members, c.layer.count[:, None])
+        root = np.sqrt(share)
+        scale = float(w @ ((c.mu0**2 + c.mu1**2) @ share))
+        Gp = root[:, None] * pseudo_inverse(root[:, None] * G * root, 1e-12 * scale) * root
+        mixed = Ct @ Gp
+        system = np.eye(A * M) + VE.reshape(A * M, -1) @ DE - mixed @ Ct.T @ DE
+        e = np.asarray(np.linalg.solve(system, mh.ravel() - mixed @ g0), np.float64)
+        B = DE @ e
+        t = Gp @ (g0 - Ct.T @ B)
+        h = np.zeros(A) if self.d is None else np.linalg.solve(Kt, t) / math.sqrt(self.beta * self.d)
+        return t, B.reshape(A, M), e.reshape(A, M), h, sigma
+
+    def _errors(self, iv: Array, inverse: Array, solution: Solution) -> MixtureErrors:
+        c, beta = self.c, self.beta
+        n = c.centre.shape[1]
+        L, T, W = self.responses(iv, inverse)
+        t, B, e, pull, sigma = self._first_moments(iv, inverse)
+        H = c.mu1 @ B[:, :n]
+        norm = np.sum(c.mu2 * B[:, n:].T[c.cluster], axis=1)
+        inside = np.einsum("oi,oij,oj->o", H, c.within[c.cluster], H)
+        mean = c.f0 - c.mu0 @ t - np.sum(H * c.centre, axis=1) - norm
+        eps0 = mean**2 + c.f2 - c.f0**2 - 2 * np.sum(H * c.f1, axis=1) + inside
+        members = c.layer.members
+        source = np.einsum("ubcml,ubm,ucl->ubc", sigma, e[members], e[members])
+        source = source + pull[members][:, :, None] * pull[members][:, None, :] / beta
+        count = c.layer.count[:, None, None]
+        blocks = (slice(None), *self.pick)
+
+        def moments(eps: Array, X: Array) -> tuple[Array, Array, Array]:
+            """Q1⊥ (J, A, A), Qs and the next X (U, B, B)."""
+            w = self.r * c.weights * iv**2 * eps
+            q1 = np.einsum("o,oj,oa,ob->jab", w, self.e, c.mu1, c.mu1, optimize=True)
+            qs = np.einsum("o,oubc->ubc", w, c.spread)
+            inner = inverse @ X @ inverse
+            Y = np.array([self.scatter(beta * count * block * inner) for block in c.layer.bulk])
+            within = L @ q1 @ np.swapaxes(L, 1, 2) / beta + T @ Y @ T
+            after = (
+                qs / beta + source + np.einsum("j,jubc,jubc->ubc", c.fractions, c.layer.bulk, within[blocks])
+            )
+            return W @ q1 @ W / beta + np.swapaxes(L, 1, 2) @ Y @ L, beta * count * inner, after
+
+        eps, X = eps0, source
+        for _ in range(5000):
+            Q1, Qs, after = moments(eps, X)
+            new = eps0 + np.einsum("oa,oj,jab,ob->o", c.mu1, self.e * c.fractions, Q1, c.mu1, optimize=True)
+            new = new + np.einsum("oubc,ubc->o", c.spread, Qs)
+            change = max(
+                float(np.max(np.abs(new - eps))) / float(np.max(np.abs(new))),
+                float(np.max(np.abs(after - X))) / max(float(np.max(np.abs(after))), 1e-300),
+            )
+            eps, X = new, after
+            if change < 1e-13:
+                break
+        by_cluster = np.array(
+            [
+                float(c.weights[here] @ eps[here] / c.weights[here].sum())
+                for here in (c.cluster == k for k in range(len(c.variances)))
+            ]
+        )
+        return MixtureErrors(
+            float(c.weights @ eps),
+            float(c.weights @ (eps * iv**2)),
+            by_cluster,
+            float(np.einsum("ubb->", Qs)),
+            solution,
+        )

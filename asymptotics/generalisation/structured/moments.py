@@ -1,0 +1,93 @@
+"""Averages of labels and of activations over a Gaussian mixture, cluster by cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.expectations.frames import kink_planes
+from asymptotics.expectations.quadrature import tensor_rule
+from asymptotics.generalisation.spiked.target_moments import row_rule
+from hermite.errors import InputError
+from hermite.target import Target
+
+Array = npt.NDArray[np.float64]
+
+#: Nodes an axis where the target has two directions; more are refused.
+_NODES, MOST_DIRECTIONS = 48, 2
+#: Variances of the target's fields below this, relative to the largest, are none.
+_FLAT = 1e-12
+
+
+@dataclass(frozen=True)
+class Conditional:
+    """f0 = E y, f1 = E[y (z_E − ē)], f2 = E y² (noise included) at N places of z_E ~ N(ē, S): (N,), (N, n), (N,)."""
+
+    f0: Array
+    f1: Array
+    f2: Array
+
+
+def fields_rule(f: Target, centre: Array, covariance: Array) -> tuple[Array, Array]:
+    """Nodes s (N, P, r) and weights (N or 1, P) for fields s ~ N(centre (N, r), ``covariance`` (r, r)).
+
+    Raises ``InputError`` for kinks of a target of two directions, and for more directions.
+    """
+    if f.r == 1:
+        width = float(np.sqrt(max(0.0, covariance[0, 0])))
+        tau, weights = row_rule(f, centre[:, 0], width)
+        return (centre[:, 0, None] + width * tau)[:, :, None], weights
+    if f.r > MOST_DIRECTIONS or f.tree is None or kink_planes(f) != []:
+        raise InputError(
+            "The theory of structured inputs covers targets of one direction, or smooth ones of two: simulate instead."
+        )
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    nodes, weights = tensor_rule([_NODES] * f.r)
+    return centre[:, None, :] + nodes @ root.T, weights[None]
+
+
+def regression(teacher: Array, covariance: Array) -> tuple[Array, Array]:
+    """R = S W*ᵀ Cov(s)⁺ (n, r), and Cov(s) = W* S W*ᵀ."""
+    seen = teacher @ covariance @ teacher.T
+    inverse = np.linalg.pinv(seen, rcond=_FLAT, hermitian=True)
+    slope: Array = covariance @ teacher.T @ inverse
+    return slope, seen
+
+
+def conditional(f: Target, teacher: Array, centre: Array, covariance: Array) -> Conditional:
+    """The moments of the labels at ``centre`` ē (N, n) for z_E of ``covariance`` (n, n)."""
+    slope, seen = regression(teacher, covariance)
+    middle = centre @ teacher.T
+    s, weights = fields_rule(f, middle, seen)
+    values = np.asarray(f(s.reshape(-1, f.r)), float).reshape(s.shape[:2])
+    weighted = weights * values
+    first = np.einsum("np,npr->nr", weighted, s - middle[:, None, :])
+    return Conditional(weighted.sum(axis=1), first @ slope.T, np.sum(weighted * values, axis=1) + f.noise)
+
+
+@dataclass(frozen=True)
+class RawMoments:
+    """E y^k (4,), E[y^k z_E] (3, n), E[y^k z_E z_Eᵀ] (2, n, n) of one cluster, k from 1."""
+
+    plain: Array
+    linear: Array
+    square: Array
+
+
+def raw_moments(f: Target, teacher: Array, mean: Array, covariance: Array) -> RawMoments:
+    """The moments of Gaussian noisy labels that a step of the square loss sees."""
+    slope, seen = regression(teacher, covariance)
+    middle = mean @ teacher.T
+    s, weights = fields_rule(f, middle[None], seen)
+    w, shift = np.broadcast_to(weights, s.shape[:2])[0], s[0] - middle
+    g, noise = np.asarray(f(s[0]), float), f.noise
+    powers = np.array([g, g**2 + noise, g**3 + 3 * g * noise, g**4 + 6 * g**2 * noise + 3 * noise**2]) * w
+    plain = powers.sum(axis=1)
+    moved = mean + shift @ slope.T
+    rest = covariance - slope @ seen @ slope.T
+    linear = powers[:3] @ moved
+    square = np.einsum("kp,pi,pj->kij", powers[:2], moved, moved) + plain[:2, None, None] * rest
+    return RawMoments(plain, linear, square)

@@ -1,0 +1,82 @@
+"""The real network in full on structured inputs: clusters, named axes first, then the blocks of the bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asymptotics.experiment.inputs import Inputs
+from asymptotics.simulation.direct import DirectNetwork
+from asymptotics.simulation.state import noisy, root_of
+from asymptotics.simulation.student import FIRST_BATCH, Setup
+from hermite.errors import InputError
+
+Array = npt.NDArray[Any]
+
+
+class StructuredNetwork(DirectNetwork):
+    """A direct simulation whose samples are drawn from ``inputs``: one more normal a sample tells its cluster."""
+
+    def __init__(self, setup: Setup, inputs: Inputs) -> None:
+        from scipy.special import ndtri
+
+        super().__init__(setup)
+        self.inputs, self.teacher = inputs, inputs.teacher_of(setup.target)
+        self.targets = [setup.backend.target(f) for f in inputs.targets_of(setup.target)]
+        self.edges = ndtri(np.cumsum(inputs.weights)[:-1])
+        self.roots = [root_of(S) for S in inputs.covariances]
+        block = np.repeat(np.arange(len(inputs.fractions)), axes_of_blocks(inputs, setup.d))
+        self.spread = np.sqrt(inputs.bulk[:, block])
+        #: Clusters of the samples that were drawn last.
+        self.here = np.zeros(0, np.intp)
+
+    def _batch(self, stream: int, n: int) -> Iterator[Any]:
+        key, named = (self.replicate, FIRST_BATCH + 2 * stream), self.inputs.axes
+        chunks = self.backend.normal_chunks(self.entropy, key, n, self.d + 1, self.rows, self.dtype)
+        for chunk in chunks:
+            self.here = np.searchsorted(self.edges, chunk[:, -1])
+            z = np.empty((len(chunk), self.d), self.dtype)
+            for k, (root, cluster) in enumerate(zip(self.roots, self.inputs.clusters, strict=True)):
+                mine = self.here == k
+                z[mine, :named] = np.asarray(cluster.mean) + chunk[mine][:, :named] @ root.T
+                z[mine, named:] = chunk[mine][:, named:-1] * self.spread[k]
+            yield z
+
+    def target_fields(self, z: Any) -> Any:
+        """W* z_E."""
+        return np.asarray(z[:, : self.inputs.axes], np.float64) @ self.teacher.T
+
+    def labels(self, fields: Any, noise: Any) -> Any:
+        """The labels of the samples that were drawn last, each by the target of its cluster."""
+        values = np.empty(len(fields))
+        for k, target in enumerate(self.targets):
+            mine = self.here == k
+            values[mine] = target(fields[mine])
+        return noisy(values, self.target.noise, noise)
+
+    def overlaps(self) -> tuple[Array, Array]:
+        """M = W_E W*ᵀ (p, r) and Q = W Wᵀ (p, p)."""
+        w = np.asarray(self._twice(self.weights) if self.mirrored else self.weights, np.float64)
+        return w[:, : self.inputs.axes] @ self.teacher.T, w @ w.T
+
+
+def axes_of_blocks(inputs: Inputs, d: int) -> npt.NDArray[np.intp]:
+    """Axes of every block: its fraction of those without a name, by largest remainder; at least one each.
+
+    Raises ``InputError`` where d is too small.
+    """
+    count, blocks = d - inputs.axes, len(inputs.fractions)
+    if count < blocks:
+        raise InputError(
+            f"simulation.d must be at least {inputs.axes + blocks}, the named axes and the blocks, not {d}."
+        )
+    share = np.round(np.array(inputs.fractions) * count, 9)
+    found = np.maximum(np.floor(share).astype(np.intp), 1)
+    while found.sum() > count:
+        found[np.argmax(found - share)] -= 1
+    while found.sum() < count:
+        found[np.argmax(share - found)] += 1
+    return found

@@ -1,0 +1,111 @@
+"""The table [inputs] of an experiment file: what it says, its round trip, its commands, and its refusals."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from asymptotics import Experiment, Inputs
+from asymptotics.commands.cli import run
+from asymptotics.comparison.curves import curve_rows
+from asymptotics.sweeps.provenance import config_of
+from hermite.errors import InputError
+
+CLUSTERS = """
+target = {expression = "z1", noise = 0.1}
+training.steps = [0, 1]
+ridge = {alpha = 2.0, lambda = 0.1}
+simulation = {d = 40, replicates = 2, test_samples = 500}
+[inputs]
+clusters = [
+    {weight = "1/2", mean = {m1 = 1.0}, variances = {z1 = 0.5}},
+    {weight = 0.5, mean = {m1 = -1.0}, bulk = 0.5, label = "-z1"},
+]
+"""
+
+
+def inputs_of(table: str, target: str = "z1") -> Inputs | None:
+    return Experiment.from_toml(f'target.expression = "{target}"\n{table}').inputs
+
+
+def test_clusters_have_means_and_variances_on_named_axes() -> None:
+    inputs = Experiment.from_toml(CLUSTERS).inputs
+    assert inputs.means.tolist() == [[0.0, 1.0], [0.0, -1.0]]
+    assert inputs.covariances[0].tolist() == [[0.5, 0.0], [0.0, 1.0]]
+    assert inputs.q.tolist() == [1.0, 0.5]
+    assert [c.label for c in inputs.clusters] == [None, "-z1"]
+
+
+def test_a_power_law_holds_a_teacher_with_a_profile_or_in_a_block() -> None:
+    generic = inputs_of('inputs.spectrum = {law = "power", exponent = 0.8, blocks = 12}')
+    assert generic == Inputs.power_law(0.8, 12)
+    block = inputs_of('inputs = {spectrum = {law = "power", exponent = 0.8}, teacher = "block 3"}')
+    assert np.flatnonzero(block.teacher[0]).size == 1
+    two = inputs_of("inputs.spectrum = {blocks = [[0.5, 2.0], [0.5, 0.5]]}", "z1*z2")
+    teacher = two.teacher_of(Experiment.from_toml('target.expression = "z1*z2"').target)
+    assert teacher @ two.covariances[0] @ teacher.T == pytest.approx(np.eye(2), abs=1e-12)
+
+
+def test_eigenvalues_of_a_file_make_blocks(tmp_path) -> None:
+    path = tmp_path / "eigenvalues.csv"
+    path.write_text("4\n3\n2\n1\n")
+    inputs = inputs_of(f'inputs.spectrum = {{file = "{path.as_posix()}", blocks = 2}}')
+    assert inputs.bulk.tolist() == [[3.5, 1.5]]
+
+
+def test_labels_make_classes_and_an_empty_table_is_isotropic() -> None:
+    table = 'inputs = {clusters = [{weight = 0.5}, {weight = 0.5, bulk = 2.0}], labels = ["1", "-1"]}'
+    assert [c.label for c in inputs_of(table).clusters] == ["1", "-1"]
+    assert inputs_of("[inputs]") is None
+
+
+def test_the_table_survives_a_round_trip() -> None:
+    experiment = Experiment.from_toml(CLUSTERS)
+    again = Experiment.from_dict(config_of(experiment))
+    assert again.inputs == experiment.inputs
+
+
+def test_curves_sweeps_and_seeds_know_the_inputs(tmp_path, capsys) -> None:
+    experiment = Experiment.from_toml(CLUSTERS)
+    rows = curve_rows(experiment, True)
+    assert all("structured" in row["solver"] and row["simulation"]["test_error"] > 0 for row in rows)
+    path = tmp_path / "clusters.toml"
+    path.write_text(CLUSTERS)
+    assert run(["simulate", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["rows"]
+    mean = np.mean([row["test_error"] for row in found if row["step"] == 1])
+    assert mean == pytest.approx(rows[1]["simulation"]["test_error"])
+    assert run(["simulate", str(path), "--json", "--set", "inputs.clusters=[{bulk = 0.5}]"]) == 0
+    other = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["key"] for row in other}.isdisjoint({row["key"] for row in found})
+    for command in ("overlaps", "spectrum"):
+        assert run([command, str(path)]) == 2
+        assert "[inputs] is not covered" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("inputs.cluster = []", "did you mean 'clusters'"),
+        ("inputs.clusters = []", "list of tables"),
+        ("inputs.clusters = [{wieght = 1.0}]", "did you mean 'weight'"),
+        ('inputs.clusters = [{weight = "1/0"}]', "number or a fraction"),
+        ("inputs.clusters = [{mean = {x1 = 1.0}}]", "named axis is z1"),
+        ("inputs.clusters = [{variances = {z1 = -1.0}}]", "negative eigenvalue"),
+        ("inputs.clusters = [{variances = {z1 = 1.0}, covariance = [[1.0]]}]", "not both"),
+        ("inputs.clusters = [{weight = 0.5}]", "sum to 1"),
+        ('inputs = {clusters = [{weight = 1.0}], teacher = "generic"}', "go with a spectrum alone"),
+        ('inputs.spectrum = {law = "exponential", exponent = 1}', "inputs.spectrum must be"),
+        ('inputs.spectrum = {law = "power", exponent = 2}', "below 1"),
+        ('inputs.spectrum = {file = "nowhere.csv"}', "Cannot read the spectrum"),
+        ("inputs.spectrum = {blocks = [[1.0]]}", "pairs"),
+        ('inputs = {spectrum = {law = "power", exponent = 0.5}, teacher = "block 13"}', "block 12"),
+        ('inputs.labels = ["1", "2"]', "each of the 1 clusters"),
+        ("inputs.fractions = [0.5]", "sum to 1"),
+    ],
+)
+def test_a_bad_table_of_inputs_is_refused_in_a_sentence(table, said) -> None:
+    with pytest.raises(InputError, match=said):
+        inputs_of(table)

@@ -1,0 +1,347 @@
+"""Gaussian mixtures as inputs: reference values, limits, invariances, identities, the network, and refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asymptotics import (
+    Cluster,
+    Inputs,
+    Network,
+    Ridge,
+    Simulation,
+    Training,
+    overlaps,
+    risk,
+    simulate,
+    theories,
+)
+from asymptotics.experiment.inputs_table import quantile_blocks
+from asymptotics.generalisation.structured.layer import MixtureLayer, trained_layer, untrained_layer
+from asymptotics.generalisation.structured.mixture_fit import MixtureFit, mixture_features
+from asymptotics.learning.groups import readout_groups
+from hermite import Target
+from hermite.errors import InputError
+
+ROWS = json.loads((Path(__file__).parents[2] / "data" / "mixtures.json").read_text())["mixtures"]
+BY_ID = {row["id"]: row for row in ROWS}
+MIX = Target("sin(3*z1/2) + cos(3*z1/2) - exp(-9/8)", noise=0.05)
+
+
+def inputs_of(row) -> Inputs:
+    labels = row["class_labels"] or [None] * len(row["clusters"])
+    clusters = [
+        Cluster(c["weight"], c["mean"], c["covariance"], c["bulk"], None if y is None else str(y))
+        for c, y in zip(row["clusters"], labels, strict=True)
+    ]
+    return Inputs(clusters, row["block_fractions"], row["teacher"])
+
+
+def settings(row, d: int | None) -> tuple[Target, Network, Training, Ridge]:
+    step = row["step"]
+    training = Training(eta=step["eta"], alpha=step["alpha1"]) if step else Training(steps=0)
+    return (
+        Target(row["target"] or "z1", noise=row["noise"]),
+        Network(row["sigma"], initialisation="symmetric" if row["symmetric"] else "independent"),
+        training,
+        Ridge(row["alpha"], row["beta"], row["lam"], d=d),
+    )
+
+
+def layer_of(row) -> tuple[Target, Network, Inputs, MixtureLayer]:
+    f, network, training, _ = settings(row, None)
+    inputs, sigma = inputs_of(row), network.get_activation()
+    if not training.steps:
+        return f, network, inputs, untrained_layer(f, inputs)
+    groups = readout_groups(network)
+    return f, network, inputs, trained_layer(f, sigma, inputs, groups, training.eta, training.alpha)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
+def test_reference_values_of_mixtures(row) -> None:
+    """d → ∞ and at d, errors by cluster; and four standard errors of networks, with what the theory says to leave out."""
+    found = risk(*settings(row, None), inputs=inputs_of(row))
+    theory, at_d = row["theory"], row["theory_at_d"]
+    assert (found.test_error, found.train_error) == pytest.approx((theory["test"], theory["train"]), rel=1e-7)
+    assert found.by_cluster == pytest.approx(theory["by_cluster"], rel=1e-7)
+    there = risk(*settings(row, at_d["d"]), inputs=inputs_of(row))
+    assert (there.test_error, there.train_error) == pytest.approx((at_d["test"], at_d["train"]), rel=1e-7)
+    for measured in row["monte_carlo"]:
+        own = risk(*settings(row, measured["d"]), inputs=inputs_of(row))
+        mean, sem = measured["test"]
+        assert abs(own.test_error - mean) < 4 * sem + own.error.theory * mean
+
+
+def test_without_the_norms_that_fluctuate_the_negative_control_fails() -> None:
+    row = BY_ID["B9"]
+    f, network, inputs, layer = layer_of(row)
+    features = mixture_features(f, network.get_activation(), inputs, layer)
+    wrong = MixtureFit(features.without_norms(), row["alpha"], row["beta"], row["lam"], None).solve()
+    assert wrong.test == pytest.approx(row["without_norm_mode"]["test"], rel=1e-7)
+    (measured,) = row["monte_carlo"]
+    mean, sem = measured["test"]
+    assert abs(wrong.test - mean) > 15 * sem
+    assert abs(row["theory"]["test"] - mean) < 2 * sem
+
+
+@pytest.mark.parametrize("name", ["A6", "A8"])
+def test_the_law_of_the_layer_is_the_reference(name) -> None:
+    row = BY_ID[name]
+    layer, law = layer_of(row)[3], row["law"]
+    assert np.abs(layer.c) == pytest.approx(np.abs(law["c"]), rel=1e-7)
+    assert np.abs(layer.u) == pytest.approx(np.abs(law["spike"]), rel=1e-7)
+    assert np.moveaxis(layer.bulk, 0, -1).ravel() == pytest.approx(np.ravel(law["vB"]), rel=1e-7)
+
+
+@pytest.mark.parametrize("start", ["independent", "symmetric"])
+@pytest.mark.parametrize("steps", [0, 1])
+def test_one_isotropic_cluster_of_equal_norms_is_level_e(steps, start) -> None:
+    network, training = Network("relu", initialisation=start), Training(steps=steps, alpha=4.0, eta=1.5)
+    ridge, inputs = Ridge(2.0, 1.0, 0.05, level="E" if steps else "auto"), Inputs()
+    limit = risk(MIX, network, training, ridge, accuracy=0)
+    sigma, layer, beta = (
+        network.get_activation(),
+        untrained_layer(MIX, inputs),
+        0.5 if start == "symmetric" else 1.0,
+    )
+    if steps:
+        layer, beta = trained_layer(MIX, sigma, inputs, readout_groups(network), 1.5, 4.0), 1.0
+    ours = MixtureFit(
+        mixture_features(MIX, sigma, inputs, layer).without_norms(), 2.0, beta, 0.05, None
+    ).solve()
+    assert (ours.test, ours.train) == pytest.approx((limit.test_error, limit.train_error), rel=1e-6)
+    # Norms that fluctuate are a small part of one cluster after a step.
+    whole = risk(MIX, network, training, replace(ridge, level="auto"), inputs=inputs)
+    assert whole.test_error == pytest.approx(ours.test, rel=2e-3 if steps else 1e-9)
+
+
+TWO = [
+    Cluster(0.5, [0.7, 0.0], [[0.5, 0.1], [0.1, 1.0]], [0.5, 1.5]),
+    Cluster(0.5, [-0.7, 0.3], [[1.5, 0], [0, 0.8]], [1.0, 1.0]),
+]
+BASE = Inputs(TWO, (0.3, 0.7), [[1.0, 0.0]])
+
+
+def errors(inputs: Inputs, **changed) -> tuple[float, float]:
+    given = {
+        "f": MIX,
+        "network": Network("tanh(x + 1/2)"),
+        "training": Training(eta=1.5),
+        "ridge": Ridge(2, 1, 0.05, d=300),
+    }
+    found = risk(**(given | changed), inputs=inputs)
+    return found.test_error, found.train_error
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_splitting_clusters_and_blocks_and_turning_axes_change_nothing(steps) -> None:
+    training = Training(steps=steps, eta=1.5)
+    expected = errors(BASE, training=training)
+    halves = [replace(c, weight=0.25) for c in TWO for _ in range(2)]
+    assert errors(Inputs(halves, BASE.fractions, BASE.teacher), training=training) == pytest.approx(
+        expected, rel=1e-9
+    )
+    split = [replace(c, bulk=(c.bulk[0], *c.bulk[1:], c.bulk[1])) for c in TWO]
+    assert errors(Inputs(split, (0.3, 0.3, 0.4), BASE.teacher), training=training) == pytest.approx(
+        expected, rel=1e-9
+    )
+    turn = np.array([[0.6, 0.8], [-0.8, 0.6]])
+    turned = [
+        replace(c, mean=turn @ np.array(c.mean), covariance=turn @ np.array(c.covariance) @ turn.T)
+        for c in TWO
+    ]
+    rows = np.array(BASE.teacher) @ turn.T
+    assert errors(Inputs(turned, BASE.fractions, rows), training=training) == pytest.approx(
+        expected, rel=1e-9
+    )
+
+
+def test_an_axis_that_does_nothing_may_have_a_name() -> None:
+    named = []
+    for c in TWO:
+        larger = np.zeros((3, 3))
+        larger[:2, :2], larger[2, 2] = c.covariance, c.bulk[0]
+        named.append(replace(c, mean=(*c.mean, 0.0), covariance=larger))
+    other = Inputs(named, BASE.fractions, [[1.0, 0.0, 0.0]])
+    assert errors(other) == pytest.approx(errors(BASE), rel=1e-9)
+
+
+def test_inputs_of_another_scale_with_relu_are_another_penalty() -> None:
+    large = [
+        replace(
+            c, mean=3 * np.array(c.mean), covariance=9 * np.array(c.covariance), bulk=9 * np.array(c.bulk)
+        )
+        for c in TWO
+    ]
+    network, training = Network("relu"), Training(steps=0)
+    small = errors(BASE, network=network, training=training)
+    inputs = Inputs(large, BASE.fractions, np.array(BASE.teacher) / 3)
+    found = errors(inputs, network=network, training=training, ridge=Ridge(2, 1, 0.45, d=300))
+    assert found == pytest.approx(small, rel=1e-8)
+
+
+def test_errors_scale_with_the_target_on_a_mixture() -> None:
+    large = Target(f"1e4*({MIX.text})", noise=0.05e8)
+    one = errors(BASE)
+    other = errors(BASE, f=large, training=Training(eta=1.5e-4))
+    assert other == pytest.approx([1e8 * x for x in one], rel=1e-8)
+
+
+@pytest.mark.parametrize("name", ["A8", "B5", "B11"])
+@pytest.mark.parametrize("d", [None, 400])
+def test_the_objective_changes_with_the_penalty_by_the_squared_readout(name, d) -> None:
+    """d/dλ [α train + λ β |a|²/p] = β |a|²/p."""
+    row = BY_ID[name]
+    f, network, inputs, layer = layer_of(row)
+    features = mixture_features(f, network.get_activation(), inputs, layer)
+    alpha, beta, lam, h = row["alpha"], row["beta"], row["lam"], 1e-4
+    low, middle, high = (MixtureFit(features, alpha, beta, lam + x, d).solve() for x in (-h, 0.0, h))
+    slope = alpha * (high.train - low.train) + beta * ((lam + h) * high.norm2 - (lam - h) * low.norm2)
+    assert slope / (2 * h) == pytest.approx(beta * middle.norm2, rel=1e-5)
+
+
+CLASSES = Inputs([Cluster(0.5, [s], [[1]], [1], y) for s, y in ((1.2, "1"), (-1.2, "-1"))])
+UNLIKE = Inputs(
+    [
+        Cluster(0.5, [0, 0.5], [[1, 0], [0, 0.5]], [1]),
+        Cluster(0.5, [1, -0.5], [[0.5, 0.2], [0.2, 1]], [0.6]),
+    ],
+    teacher=[[1, 0]],
+)
+SPECTRA = Inputs(
+    [Cluster(0.5, [0], [[1]], [1.8, 0.2], "1"), Cluster(0.5, [0], [[1]], [0.2, 1.8], "0")], (0.5, 0.5)
+)
+LONG = Inputs([Cluster(1, [0, 0], [[2, 0], [0, 1.5]], [1])])
+SHIFTED = Inputs([Cluster(0.7, [0.5], [[1]], [1]), Cluster(0.3, [-1], [[0.3]], [0.5])])
+OPPOSITE = Inputs([Cluster(0.5, [0], [[1]], [1], "z1"), Cluster(0.5, [0.5], [[1]], [1.2], "-z1")])
+#: Settings that no reference has: (target, inputs, σ, steps, Δ, α, β, λ, initialisation).
+NETWORKS = [
+    ("z1", CLASSES, "tanh", 0, 0.0, 2, 1, 0.05, "symmetric"),
+    ("sin(2*z1)", Inputs.power_law(0.5, 8), "relu", 1, 0.05, 2, 1, 0.05, "symmetric"),
+    ("z1 + z1^2/4", UNLIKE, "tanh(x + 1/2)", 1, 0.1, 3, 1, 0.05, "independent"),
+    ("z1", SPECTRA, "relu", 0, 0.0, 2, 1.5, 0.02, "symmetric"),
+    ("z1*z2", LONG, "relu(x - 1/2)", 1, 0.05, 2, 2, 0.1, "symmetric"),
+    (
+        "z1 + (z1^2 - 1)/2",
+        Inputs.spectrum([2, 0.5], [0.3, 0.7], 2),
+        "erf",
+        0,
+        0.1,
+        3,
+        0.7,
+        0.02,
+        "independent",
+    ),
+    ("relu(z1)", SHIFTED, "relu", 1, 0.05, 1.5, 1, 0.1, "symmetric"),
+    ("z1", OPPOSITE, "tanh", 0, 0.1, 2, 1, 0.05, "independent"),
+]
+
+
+def deviation(row, d: int, replicates: int) -> np.ndarray:
+    """(test, train) of simulation − theory in standard errors, less the error that the theory states."""
+    text, inputs, sigma, steps, noise, alpha, beta, lam, start = row
+    f, network = Target(text, noise=noise), Network(sigma, initialisation=start)
+    training, ridge = Training(steps=steps, alpha=4.0, eta=1.5), Ridge(alpha, beta, lam, d=d)
+    theory = risk(f, network, training, ridge, inputs=inputs)
+    run = Simulation(d=d, replicates=replicates, seed=2, test_samples=8000)
+    found = simulate(f, network, training, ridge, run, steps=[steps], inputs=inputs).risks[-1]
+    pairs = (
+        (theory.test_error, found.test_error, found.test_error_sem),
+        (theory.train_error, found.train_error, found.train_error_sem),
+    )
+    return np.array([max(0.0, abs(b - a) - theory.error.theory * abs(a)) / sem for a, b, sem in pairs])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", NETWORKS, ids=lambda row: f"{row[0]}, {row[2]} after {row[3]}")
+def test_networks_on_mixtures_are_as_predicted(row) -> None:
+    assert np.max(deviation(row, 300, 24)) < 4
+
+
+def test_a_small_network_on_a_mixture_is_as_predicted_and_not_as_on_isotropic_inputs() -> None:
+    row = NETWORKS[3]
+    assert np.max(deviation(row, 120, 10)) < 4
+    inputs = row[1]
+    run = Simulation(d=120, replicates=10, seed=2, test_samples=4000)
+    ridge, network = Ridge(2, 1.5, 0.02, d=120), Network("relu")
+    found = simulate(Target("z1"), network, None, ridge, run, inputs=inputs).risks[-1]
+    plain = risk(Target("z1"), network, None, replace(ridge, regime="proportional"))
+    assert abs(found.test_error - plain.test_error) > 8 * found.test_error_sem
+
+
+def test_blocks_of_real_eigenvalues_are_their_quantiles() -> None:
+    w, e = quantile_blocks(np.arange(100, 0, -1), 4)
+    assert w.tolist() == [0.25] * 4
+    assert e.tolist() == [88, 63, 38, 13]
+    with pytest.raises(InputError, match="finite numbers"):
+        quantile_blocks([1.0, math.nan], 2)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"training": Training(steps=2)}, "one giant step, not 2"),
+        ({"training": Training(batch_exponent=2)}, "batch_exponent = 1, not 2"),
+        ({"training": Training(remove_orders=(0,))}, "remove_orders"),
+        ({"network": Network("relu", bias=0.5)}, "network.bias = 0"),
+        ({"network": Network("relu", "gaussian")}, "needs ridge.d"),
+        ({"ridge": Ridge(lam=0.0)}, "lambda > 0"),
+        ({"ridge": Ridge(beta=math.inf)}, "finite beta"),
+        ({"ridge": Ridge(regime="finite", d=100)}, "does not cover inputs"),
+        ({"ridge": Ridge(d=3)}, "at least 4"),
+        ({"f": Target("relu(z1)*z2")}, "teacher must have a row"),
+        ({"f": Target("z1", labels="sign")}, "target.labels"),
+        ({"f": Target("z1 + z2", gram=[["1", "1/2"], ["1/2", "1"]])}, "target.gram"),
+    ],
+)
+def test_what_the_theory_of_mixtures_does_not_cover_is_refused(changed, said) -> None:
+    given = {"f": MIX, "network": Network("relu"), "training": Training(), "ridge": Ridge(lam=0.1)} | changed
+    with pytest.raises(InputError, match=said):
+        risk(**given, inputs=BASE)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: Cluster(0.0), "probability"),
+        (lambda: Cluster(1.0, [0.0], [[1.0, 0.0], [0.0, 1.0]]), "symmetric matrix"),
+        (lambda: Cluster(1.0, [0.0], [[-1.0]]), "negative eigenvalue"),
+        (lambda: Cluster(bulk=[0.0]), "one of them positive"),
+        (lambda: Cluster(mean="a"), "finite numbers"),
+        (lambda: Inputs([Cluster(0.5)]), "sum to 1, not 0.5"),
+        (lambda: Inputs([Cluster(bulk=[1.0, 2.0])]), "one variance a block"),
+        (lambda: Inputs(fractions=[0.5]), "positive and sum to 1"),
+        (lambda: Inputs([Cluster(1 / 9)] * 9), "at most 8 clusters"),
+        (lambda: Inputs(teacher=[[1.0, 2.0]]), "one column a named axis"),
+        (lambda: Inputs.power_law(1.5), "exponent from 0"),
+        (lambda: Inputs.spectrum([1.0], [1.0], "block"), "generic"),
+    ],
+)
+def test_inputs_that_are_none_are_refused(made, said) -> None:
+    with pytest.raises(InputError, match=said):
+        made()
+
+
+def test_what_is_not_simulated_on_mixtures_is_refused() -> None:
+    run = Simulation(d=20, replicates=1)
+    for training, simulation, said in (
+        (Training(), replace(run, method="reduced"), "direct"),
+        (Training(protocol="reuse"), run, "giant"),
+        (Training(remove_orders=(0,)), run, "remove_orders"),
+        (Training(), replace(run, d=3), "at least 4"),
+    ):
+        with pytest.raises(InputError, match=said):
+            simulate(MIX, Network("relu"), training, Ridge(), simulation, inputs=BASE)
+
+
+def test_the_table_of_theories_names_it_and_isotropic_inputs_keep_theirs() -> None:
+    (row,) = [row for row in theories(MIX, inputs=BASE) if row.answers]
+    assert row.name == "conditional Gaussian equivalence, structured inputs"
+    assert not [row for row in theories(MIX) if row.answers and "structured" in row.name]
+    assert overlaps(MIX, Network("relu"), Training()).steps
