@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -59,27 +60,26 @@ class PiecewisePolynomial:
         total = np.zeros(mean.shape)
         if self.is_polynomial:
             return _moments_of(self.pieces[0], mean, scale, _full_moments(self.degree + power, mean), power)
-        edges = [-np.inf, *self.kinks, np.inf]
-        scaled = [np.clip((edge - mean) / scale, -_FAR, _FAR) for edge in edges]
-        for piece, low, high in zip(self.pieces, scaled[:-1], scaled[1:], strict=True):
+        edges = [None, *(_Edge.at(kink, mean, scale) for kink in self.kinks), None]
+        for piece, low, high in zip(self.pieces, edges[:-1], edges[1:], strict=True):
             if any(piece):
-                total = total + _moments_of(
-                    piece, mean, scale, _truncated_moments(len(piece) - 1 + power, low, high), power
-                )
+                between = _truncated_moments(len(piece) - 1 + power, low, high)
+                total = total + _moments_of(piece, mean, scale, between, power)
         return total
 
 
 def _moments_of(piece: Polynomial, mean: Array, scale: Array, moments: list[Array], power: int) -> Array:
     """Σ_i q^(i)(mean) scale^i/i! J_{i+power}."""
-    total = np.zeros(mean.shape)
+    total: Array | float = 0.0
     coefficients = np.asarray(piece)
-    factor = np.ones(mean.shape)
+    factor: Array | float = 1.0
     for i in range(len(piece)):
-        taylor = np.polynomial.polynomial.polyval(mean, coefficients) / math.factorial(i)
-        total = total + taylor * factor * moments[i + power]
+        last = len(coefficients) == 1
+        taylor = coefficients[0] if last else np.polynomial.polynomial.polyval(mean, coefficients)
+        total = total + taylor / math.factorial(i) * factor * moments[i + power]
         coefficients = np.polynomial.polynomial.polyder(coefficients)
         factor = factor * scale
-    return total
+    return np.asarray(total)
 
 
 def _full_moments(order: int, like: Array) -> list[Array]:
@@ -90,18 +90,56 @@ def _full_moments(order: int, like: Array) -> list[Array]:
     return [np.full(like.shape, v) for v in values[: order + 1]]
 
 
-def _truncated_moments(order: int, low: Array, high: Array) -> list[Array]:
-    """J_k = E[ζ^k 1(low < ζ < high)], k = 0..order."""
+@dataclass(frozen=True)
+class _Edge:
+    """An end ζ = ``z`` of an interval, with Φ(−z), Φ(z) and φ(z), each worked out where it is asked for."""
+
+    z: Array
+
+    @classmethod
+    def at(cls, kink: float, mean: Array, scale: Array) -> _Edge:
+        return cls(np.clip((kink - mean) / scale, -_FAR, _FAR))
+
+    @cached_property
+    def above(self) -> Array:
+        return _normal_cdf(-self.z)
+
+    @cached_property
+    def below(self) -> Array:
+        return _normal_cdf(self.z)
+
+    @cached_property
+    def density(self) -> Array:
+        return normal_density(self.z)
+
+
+def _truncated_moments(order: int, low: _Edge | None, high: _Edge | None) -> list[Array]:
+    """J_k = E[ζ^k 1(low < ζ < high)], k = 0..order; None is an end at infinity."""
+    moments = [_probability(low, high)]
+    for k in range(1, order + 1):
+        value: Array | float = (k - 1) * moments[k - 2] if k > 1 else 0.0
+        if low is not None:
+            value = value + (low.z ** (k - 1) * low.density if k > 1 else low.density)
+        if high is not None:
+            value = value - (high.z ** (k - 1) * high.density if k > 1 else high.density)
+        moments.append(np.asarray(value))
+    return moments
+
+
+def _probability(low: _Edge | None, high: _Edge | None) -> Array:
+    if low is not None and high is not None:
+        # Both tails from the nearer side: differences near 1 would lose all digits.
+        return np.where(low.z > 0, low.above - high.above, high.below - low.below)
+    if low is not None:
+        return low.above
+    return high.below if high is not None else np.ones(())
+
+
+def _normal_cdf(x: Array) -> Array:
     from scipy.special import ndtr
 
-    # Both tails from the nearer side: differences of ndtr near 1 would lose all digits.
-    flip = low > 0
-    j0 = np.where(flip, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
-    phi_low, phi_high = normal_density(low), normal_density(high)
-    moments = [j0, phi_low - phi_high]
-    for k in range(2, order + 1):
-        moments.append((k - 1) * moments[k - 2] - (high ** (k - 1) * phi_high - low ** (k - 1) * phi_low))
-    return moments[: order + 1]
+    found: Array = ndtr(x)
+    return found
 
 
 def normal_density(x: Array) -> Array:
