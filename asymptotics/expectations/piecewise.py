@@ -11,6 +11,7 @@ On the pieces between ``kinks`` κ_1 < … < κ_K the function is a polynomial. 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -56,19 +57,32 @@ class PiecewisePolynomial:
 
     def expectation(self, mean: Array, scale: Array, power: int = 0) -> Array:
         """E[q(mean + scale ζ) ζ^power] for arrays that broadcast; scale > 0."""
-        mean, scale = np.broadcast_arrays(np.asarray(mean, float), np.asarray(scale, float))
+        return expectations([(self, power)], mean, scale)[0]
+
+
+def expectations(wanted: Sequence[tuple[PiecewisePolynomial, int]], mean: Array, scale: Array) -> list[Array]:
+    """:meth:`PiecewisePolynomial.expectation` of several (q, power) of the same kinks, whose Φ and φ are worked out once."""
+    mean, scale = np.broadcast_arrays(np.asarray(mean, float), np.asarray(scale, float))
+    kinks = wanted[0][0].kinks
+    edges = [None, *(_Edge.at(kink, mean, scale) for kink in kinks), None]
+    out = []
+    for q, power in wanted:
         total = np.zeros(mean.shape)
-        if self.is_polynomial:
-            return _moments_of(self.pieces[0], mean, scale, _full_moments(self.degree + power, mean), power)
-        edges = [None, *(_Edge.at(kink, mean, scale) for kink in self.kinks), None]
-        for piece, low, high in zip(self.pieces, edges[:-1], edges[1:], strict=True):
+        if q.is_polynomial:
+            whole = _full_moments(q.degree + power, mean)
+            out.append(_moments_of(q.pieces[0], mean, scale, whole, power))
+            continue
+        for piece, low, high in zip(q.pieces, edges[:-1], edges[1:], strict=True):
             if any(piece):
-                between = _truncated_moments(len(piece) - 1 + power, low, high)
+                between = _Between(low, high)
                 total = total + _moments_of(piece, mean, scale, between, power)
-        return total
+        out.append(total)
+    return out
 
 
-def _moments_of(piece: Polynomial, mean: Array, scale: Array, moments: list[Array], power: int) -> Array:
+def _moments_of(
+    piece: Polynomial, mean: Array, scale: Array, moments: list[Array] | _Between, power: int
+) -> Array:
     """Σ_i q^(i)(mean) scale^i/i! J_{i+power}."""
     total: Array | float = 0.0
     coefficients = np.asarray(piece)
@@ -113,17 +127,24 @@ class _Edge:
         return normal_density(self.z)
 
 
-def _truncated_moments(order: int, low: _Edge | None, high: _Edge | None) -> list[Array]:
-    """J_k = E[ζ^k 1(low < ζ < high)], k = 0..order; None is an end at infinity."""
-    moments = [_probability(low, high)]
-    for k in range(1, order + 1):
-        value: Array | float = (k - 1) * moments[k - 2] if k > 1 else 0.0
-        if low is not None:
-            value = value + (low.z ** (k - 1) * low.density if k > 1 else low.density)
-        if high is not None:
-            value = value - (high.z ** (k - 1) * high.density if k > 1 else high.density)
-        moments.append(np.asarray(value))
-    return moments
+class _Between:
+    """J_k = E[ζ^k 1(low < ζ < high)], each worked out where it is asked for; None is an end at infinity."""
+
+    def __init__(self, low: _Edge | None, high: _Edge | None) -> None:
+        self.low, self.high = low, high
+        self._known: dict[int, Array] = {}
+
+    def __getitem__(self, k: int) -> Array:
+        if k not in self._known:
+            self._known[k] = self._moment(k) if k else _probability(self.low, self.high)
+        return self._known[k]
+
+    def _moment(self, k: int) -> Array:
+        value: Array | float = (k - 1) * self[k - 2] if k > 1 else 0.0
+        for end, sign in ((self.low, 1.0), (self.high, -1.0)):
+            if end is not None:
+                value = value + sign * (end.z ** (k - 1) * end.density if k > 1 else end.density)
+        return np.asarray(value)
 
 
 def _probability(low: _Edge | None, high: _Edge | None) -> Array:

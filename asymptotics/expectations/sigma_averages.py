@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.piecewise import PiecewisePolynomial
+from asymptotics.expectations.piecewise import PiecewisePolynomial, expectations
 from asymptotics.expectations.sharpness import edges_around, layers_of_tree
 from asymptotics.expectations.sigma_moments import TABLE_ABOVE, erf_moment, moments, projections, tabulated
 from asymptotics.expectations.sigma_rules import Resolved
@@ -139,6 +139,19 @@ class GaussianAverages:
         """E σ'(m + sζ)²."""
         return self._moment(m, s, "slope square", 0)
 
+    def slope_averages(self, m: npt.ArrayLike, s: npt.ArrayLike) -> tuple[Array, Array, Array]:
+        """(:meth:`S1`, :meth:`S2`, :meth:`slope_squares`), what they share worked out once."""
+        if self.pieces is None or self.gauss_error is not None:
+            return self.S1(m, s), self.S2(m, s), self.slope_squares(m, s)
+        mean, scale = _finite(m, s)
+        slope, square = self._polynomial("slope"), self._polynomial("slope square")
+        first, second, *rest = expectations(
+            [(slope, 0), (slope, 1), *([] if square == slope else [(square, 0)])],
+            mean,
+            np.maximum(scale, 1e-150),
+        )
+        return first, second / scale, rest[0] if rest else first
+
     def conditional_moments(self, m: npt.ArrayLike, s2: npt.ArrayLike) -> tuple[Array, Array, Array]:
         """(E σ(h), E[σ(h) ζ], E σ(h)²) with h = m + √s2 ζ, for arrays that broadcast."""
         s = np.sqrt(np.asarray(s2, float))
@@ -158,9 +171,7 @@ class GaussianAverages:
         return curvature
 
     def _moment(self, m: npt.ArrayLike, s: npt.ArrayLike, kind: str, power: int) -> Array:
-        mean, scale = np.broadcast_arrays(np.asarray(m, float), np.asarray(s, float))
-        if not np.all(np.isfinite(mean)) or not np.all(np.isfinite(scale)):
-            raise OverflowError("moments of an activation at an argument that is not finite")
+        mean, scale = _finite(m, s)
         if self.gauss_error is not None:
             closed = erf_moment(mean, scale, kind, power, *self.gauss_error)
             if closed is not None:
@@ -193,3 +204,11 @@ class GaussianAverages:
     def _integrand(self, kind: str) -> Function:
         base = self.slope if kind.startswith("slope") else self.function
         return (lambda x: np.square(base(x))) if kind.endswith("square") else base
+
+
+def _finite(m: npt.ArrayLike, s: npt.ArrayLike) -> tuple[Array, Array]:
+    """Both as arrays of one shape; raises ``OverflowError`` if they are not finite."""
+    mean, scale = np.broadcast_arrays(np.asarray(m, float), np.asarray(s, float))
+    if not np.all(np.isfinite(mean)) or not np.all(np.isfinite(scale)):
+        raise OverflowError("moments of an activation at an argument that is not finite")
+    return mean, scale

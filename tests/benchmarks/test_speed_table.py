@@ -14,6 +14,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.what)
 def test_a_line_keeps_its_mark(line: Line) -> None:
     """The better of two: a machine that is shared is sometimes slow for one of the two sides."""
+    if not line.is_possible:
+        pytest.skip(f"needs {line.needs}")
     ratio = measure(line, 1).ratio
     if ratio > line.mark:
         ratio = min(ratio, measure(line, 5).ratio)
@@ -25,15 +27,16 @@ def test_the_page_has_every_line_with_its_mark() -> None:
     rows = [row.strip("| ").split(" | ") for row in text.splitlines() if row.startswith("| ")]
     assert rows[0] == ["what", "ours", "reference", "ratio", "mark"]
     assert [(row[0], row[4]) for row in rows[1:]] == [(line.what, f"{line.mark:g}") for line in LINES]
-    assert all(float(row[3]) <= float(row[4]) for row in rows[1:])
+    assert all(float(row[3]) <= float(row[4]) for row in rows[1:] if row[3] != "–")
 
 
 def test_the_page_names_no_machine() -> None:
     import getpass
     import platform
 
-    text = page([Measured(LINES[0], 1.0, 2.0)])
-    assert table([Measured(LINES[0], 1.0, 2.0)]) in text
+    text = page([Measured(LINES[0], 1.0, 2.0), LINES[-1]])
+    assert table([Measured(LINES[0], 1.0, 2.0), LINES[-1]]) in text
+    assert "(needs torch)" in text
     assert "0.5" in text
     assert "cores" in machine()
     assert platform.node() not in text

@@ -79,8 +79,7 @@ def averages(f: Target, activation: Activation, layer: LearnedFeatures, resoluti
     s = scale[:, None]
     total: Means | None = None
     for part in fields_of(f, activation, layer, resolution):
-        own = activation.slope_squares(part.mu, s)
-        found = _means(part, activation.S1(part.mu, s), activation.S2(part.mu, s), own, f.noise)
+        found = _means(part, *activation.slope_averages(part.mu, s), f.noise)
         total = found if total is None else total + found
     assert total is not None
     return replace(total, D=np.concatenate([total.D, _pairs(f, activation, layer, total.D, resolution)]))

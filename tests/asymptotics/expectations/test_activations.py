@@ -243,3 +243,13 @@ def test_the_bivariate_normal_probability_has_its_limits() -> None:
         0.2419636522,
     ]
     np.testing.assert_allclose(upper_probability(h, k, rho), tail, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "abs(x)", "He3(x)/6 + x/2", "max(x, x^2/4 - 1)", "erf(x)"])
+def test_averages_of_the_slope_together_are_those_alone(name: str) -> None:
+    sigma = get_activation(name)
+    m, s = np.linspace(-9, 9, 61)[None, :] * np.ones((2, 1)), np.array([[0.3], [2.0]])
+    together = sigma.slope_averages(m, s)
+    alone = sigma.S1(m, s), sigma.S2(m, s), sigma.slope_squares(m, s)
+    for a, b in zip(together, alone, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-14, atol=0)
