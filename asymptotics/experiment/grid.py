@@ -134,6 +134,8 @@ class Experiment:
         grids = {
             name: _table(name, tables[name], table_rules, problems) for name, table_rules in TABLES.items()
         }
+        if {"time", "steps"} <= set(tables["training"]):
+            problems.append("training.time and training.steps exclude each other: give one of them.")
         given = {key: value for key, value in _NETWORK_DEFAULTS.items() if key not in tables["network"]}
         problems += network_problems(given | grids["network"])
         inputs = None

@@ -97,7 +97,9 @@ class Job:
                 f'simulation.method must be "{methods[0]}" with training.protocol = "{self.training.protocol}", '
                 f'not "{self.simulation.method}".'
             )
-        refusal = PROTOCOL_STEPS[self.training.protocol].refusal(self.f, width, self.training)
+        refusal = PROTOCOL_STEPS[self.training.protocol].refusal(
+            self.f, width, self.training, self.simulation
+        )
         if refusal is not None:
             raise InputError(refusal)
         self._check_classes()

@@ -49,6 +49,16 @@ class OnlineStep:
     projection: str = "projected"
 
 
+def refusal_of_dimension(r: int, p: int, d: int) -> str | None:
+    """What is wrong with a dimension in which no p neurons have parts outside of their frame."""
+    least = 2 * p + r
+    if d >= least:
+        return None
+    return (
+        f"simulation.d must be at least 2 p + r = {least} for the reduced simulation of online SGD, not {d}"
+    )
+
+
 class OnlineReduced:
     """The trajectories of several replicates of one setting; ``students`` give the starts and take the overlaps."""
 
@@ -57,10 +67,8 @@ class OnlineReduced:
         self.activation = first.activation
         self.p, self.r, self.step = first.p, first.r, step
         self.freedom = first.d - self.r - self.p
-        if self.freedom < self.p:
-            raise InputError(
-                f"the reduced simulation needs d of at least 2 p + r = {2 * self.p + self.r}, not {first.d}"
-            )
+        if (small := refusal_of_dimension(self.r, self.p, first.d)) is not None:
+            raise InputError(small)
         self.students = list(students)
         self.rows = np.stack([np.hstack([q.M, root_of(q.Q - q.M @ q.M.T)]) for q in students])
         biases = np.stack([q.biases for q in students])

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.experiment.settings import Training
+from asymptotics.experiment.settings import Simulation, Training
 from asymptotics.learning.sgd.rates import Rates, rates_of, reported_steps
 from asymptotics.learning.sgd.start import refusal_of_start, start_of
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.online_direct import OnlineDirect
-from asymptotics.simulation.online_reduced import OnlineReduced, OnlineStep
+from asymptotics.simulation.online_reduced import OnlineReduced, OnlineStep, refusal_of_dimension
 from hermite.target import Target
 
 
@@ -48,7 +48,7 @@ class ProtocolSteps:
     """``course(students, setting)`` trains, by one of ``methods``; ``reported(setting)`` are the steps to look at (None: all).
 
     ``content`` names a unit beyond what the giant protocol's name says; ``together``: methods that train many replicates at
-    little more than the price of one; ``clocks``: further columns of a step; ``refusal``: what is wrong with a width.
+    little more than the price of one; ``clocks``: further columns of a step; ``refusal``: what is wrong with a width or a size.
     """
 
     methods: tuple[str, ...]
@@ -57,7 +57,7 @@ class ProtocolSteps:
     content: Callable[[Training], list[Any]]
     together: tuple[str, ...] = ()
     clocks: Callable[[Setting, int], dict[str, Any]] = lambda setting, step: {}
-    refusal: Callable[[Target, int, Training], str | None] = lambda f, p, training: None
+    refusal: Callable[[Target, int, Training, Simulation], str | None] = lambda f, p, training, size: None
 
 
 @dataclass
@@ -138,6 +138,12 @@ def _clocks(setting: Setting, step: int) -> dict[str, Any]:
     return {"samples": step * rates.n_b, "time": step / rates.steps_per_time}
 
 
+def _online_refusal(f: Target, p: int, training: Training, simulation: Simulation) -> str | None:
+    if simulation.method == "reduced" and (small := refusal_of_dimension(f.r, p, simulation.d)):
+        return small
+    return refusal_of_start(f, p, training)
+
+
 def _online_content(training: Training) -> list[Any]:
     start = training.start
     given = start if start == "random" else [None if x is None else np.asarray(x).tolist() for x in start]
@@ -154,6 +160,6 @@ PROTOCOL_STEPS = {
         _online_content,
         ("reduced",),
         _clocks,
-        refusal_of_start,
+        _online_refusal,
     ),
 }

@@ -207,6 +207,12 @@ def _result(
         warnings.append(f"the step is capped at e = {rates.e:.4g}; give training.step for a larger one")
     if rates.nu > 30:
         warnings.append("noise dominated (nu > 30): the target is forgotten")
+    erased = _erased(network, training, rates)
+    if erased > 0.5:
+        warnings.append(
+            f"a step takes {erased:.2g} of a weight away (e ã² E[σσ'l]/p) before it is divided by its norm: what was learned is "
+            'lost; use training.projection = "spherical", training.loss = "correlation" or a smaller step'
+        )
     return Overlaps(
         regime="online SGD",
         steps=rows,
@@ -218,3 +224,16 @@ def _result(
         n=rates.n_b,
         solution=stepped(rows[-1].step, error, _ASKED, dynamics),
     )
+
+
+def _erased(network: Network, training: Training, rates: Rates) -> float:
+    """e ã² E[σσ'l]/p of the largest readout: the share of a unit weight that the student's own output pulls away in a step.
+
+    E[σσ'l] = d/ds E σ(s x)²/2 at s = 1. 0 where nothing is pulled, or norms are not divided by.
+    """
+    if training.loss != "square" or training.projection != "projected":
+        return 0.0
+    p, h = int(network.width), 1e-4
+    up, down = network.get_activation().squares(np.zeros(2), np.array([1 + h, 1 - h]))
+    largest = float(np.max(np.abs(network.finite_readout(p))))
+    return float(rates.e * largest**2 * (up - down) / (4 * h) / p)

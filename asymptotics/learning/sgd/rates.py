@@ -111,5 +111,5 @@ def _limit(training: Training, leap: int, exponent: float, q: float) -> Rates:
         return Rates(leap, e, 1 / training.alpha, None, None, training.step is None and training.alpha > 1)
     raise InputError(
         'protocol = "sgd" has a limit d → infinity for training.batch_exponent = 1 only (and leap up to 2, or a given '
-        f"training.step), not {exponent:g}; give simulation.d"
+        f"training.step), not {exponent:g}; give simulation.d, or ridge.d for a ridge fit"
     )

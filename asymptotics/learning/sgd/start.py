@@ -44,6 +44,8 @@ def refusal_of_start(f: Target, p: int, training: Training) -> str | None:
         return "training.start.gram must be symmetric"
     if training.projection != "free" and not np.allclose(np.diag(Q), 1.0, rtol=0, atol=1e-9):
         return 'training.start.gram must have a unit diagonal unless projection = "free"'
+    if training.start[1] is None and float(np.max(np.sum(M**2, axis=1))) > 1 + 1e-9:
+        return "training.start.overlap must have rows of length at most 1 (those of unit weights) unless gram is given"
     if float(np.linalg.eigvalsh(Q - M @ M.T).min()) < -1e-9 * float(np.trace(Q)):
         return "training.start.gram must be at least overlap · overlapᵀ (rows longer than their neuron)"
     return None

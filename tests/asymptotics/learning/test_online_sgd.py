@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asymptotics import Network, Simulation, Training, batch_tradeoff, escape, overlaps
+from asymptotics import Experiment, Network, Ridge, Simulation, Training, batch_tradeoff, escape, overlaps
 from asymptotics.expectations.activations import get_activation
+from asymptotics.generalisation.feature_spectrum import spectrum
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Rates, initial_student
 from asymptotics.learning.giant.recursion import recursion as giant_recursion
@@ -26,6 +27,7 @@ from asymptotics.learning.sgd.averages import (
 from asymptotics.learning.sgd.escape_laws import LEVELS, Neuron, langevin, leap_two
 from asymptotics.learning.sgd.flow import Step, flow_of, integrated, moved, recursion
 from asymptotics.simulation.escapes import simulated_escape
+from asymptotics.simulation.job import Job
 from hermite import InputError, Target
 from hermite.errors import ConvergenceError
 
@@ -366,3 +368,41 @@ def test_steps_at_the_floor_of_the_cap_are_those_of_runs(loss: str) -> None:
 def test_escapes_without_a_law_are_refused(network, training, word) -> None:
     with pytest.raises(InputError, match=word):
         escape("He2(z1)", network, Training(**({"protocol": "sgd", "batch_exponent": 0.0} | training)), 1000)
+
+
+def test_a_step_that_takes_the_weight_away_is_told() -> None:
+    """E[σσ'l] = 1/2 of relu: e ã²/(2 p) of a unit weight; not with another loss or projection, nor with small steps."""
+    network = Network("relu", width=2, initialisation="independent")
+    base = Training(1, alpha=1.0, batch_exponent=0.5, step=4.0, protocol="sgd")
+    for training, told in (
+        (base, True),
+        (replace(base, step=1.9), False),
+        (replace(base, loss="correlation"), False),
+        (replace(base, projection="spherical"), False),
+    ):
+        found = overlaps("z1", network, training, d=100, accuracy=1e-2)
+        assert any("takes 1 of a weight away" in text for text in found.warnings) is told
+
+
+def test_a_start_of_rows_too_long_is_refused_by_its_own_name() -> None:
+    training = Training(1, protocol="sgd", start={"overlap": [[3.0, 0.1], [0.0, 0.0]]})
+    with pytest.raises(InputError, match=r"start\.overlap must have rows of length at most 1"):
+        overlaps("z1 + z1*z2", Network(width=2), training)
+
+
+def test_times_and_steps_exclude_each_other() -> None:
+    text = {"target": {"expression": "z1"}, "training": {"protocol": "sgd", "steps": 3, "time": [1.0]}}
+    with pytest.raises(InputError, match="exclude each other"):
+        Experiment.from_dict(text)
+
+
+def test_the_reduced_simulation_refuses_a_small_dimension_before_any_run() -> None:
+    training = Training(1, protocol="sgd")
+    setting = Simulation(method="reduced", d=8, replicates=1)
+    with pytest.raises(InputError, match=r"simulation\.d must be at least 2 p \+ r = 9"):
+        Job(Target("z1"), Network(width=4), training, None, setting, (0,), ())
+
+
+def test_the_spectrum_after_online_sgd_is_refused() -> None:
+    with pytest.raises(InputError, match='not protocol = "sgd"'):
+        spectrum("z1", Network(width=4), Training(1, protocol="sgd"), Ridge(d=100))
