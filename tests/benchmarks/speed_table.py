@@ -430,6 +430,11 @@ def shown(value: float) -> str:
     return f"{value:.2g} s" if value >= 1 else f"{1e3 * value:.3g} ms"
 
 
+def times(ratio: float) -> str:
+    """A ratio to two digits, without an exponent."""
+    return f"{ratio:.2g}" if ratio < 100 else f"{ratio:.0f}"
+
+
 def table(rows: list[Measured | Line]) -> str:
     """Markdown: what, ours, reference, ratio, mark; dashes for a line that could not be measured."""
     out = ["| what | ours | reference | ratio | mark |", "|---|---|---|---|---|"]
@@ -439,7 +444,7 @@ def table(rows: list[Measured | Line]) -> str:
             continue
         line = row.line
         reference = f"{shown(row.reference)} ({line.against})"
-        out.append(f"| {line.what} | {shown(row.ours)} | {reference} | {row.ratio:.2g} | {line.mark:g} |")
+        out.append(f"| {line.what} | {shown(row.ours)} | {reference} | {times(row.ratio)} | {line.mark:g} |")
     return "\n".join(out)
 
 
@@ -457,9 +462,9 @@ def page(rows: list[Measured | Line]) -> str:
     return f"""# Speed
 
 `make benchmark` writes this page. Processor time of one thread, medians of several rounds in which ours and the reference take
-turns; the ratio is what counts, the mark is the largest that the tests allow. Measured on {machine()}. Other programs ran beside
-it: seconds are up to twice those of a quiet machine. A cold start is that of compiled modules, as an installed package has; what
-a command computes is in it. Nothing here was run on a GPU.
+turns; the ratio is what counts, the mark is the largest that the tests allow. Measured on {machine()}. Where
+other programs share the machine, seconds are up to twice those of a quiet one. A cold start is that of compiled modules, as an
+installed package has; what a command computes is in it. The PyTorch backend ran on the processor: nothing here was run on a GPU.
 
 {table(rows)}
 """
