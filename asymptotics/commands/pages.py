@@ -107,7 +107,7 @@ def demo(out: str) -> None:
 @JSON
 def cite(file: str, as_json: bool) -> None:
     """BibTeX of the papers whose theory the predictions of a file rest on."""
-    from asymptotics.documents.citations import BIBTEX, bibtex, citation_keys
+    from asymptotics.comparison.citations import BIBTEX, bibtex, citation_keys
 
     experiment = load(file, force=True)
     entries = {key: BIBTEX[key] for key in citation_keys(experiment)}

@@ -11,6 +11,7 @@ from asymptotics.commands.terminal import (
     FILE,
     FORCE,
     JSON,
+    LATEX,
     OUT,
     SIMULATE,
     document_text,
@@ -19,6 +20,7 @@ from asymptotics.commands.terminal import (
     load,
     note,
     notes,
+    one_format,
     one_or_list,
     write,
 )
@@ -72,11 +74,19 @@ def overlaps(file: str, with_simulation: bool, force: bool, out: str | None, as_
 @ACCURACY
 @FORCE
 @OUT
+@LATEX
 @JSON
 def curve(
-    file: str, with_simulation: bool, accuracy: float | None, force: bool, out: str | None, as_json: bool
+    file: str,
+    with_simulation: bool,
+    accuracy: float | None,
+    force: bool,
+    out: str | None,
+    latex: bool,
+    as_json: bool,
 ) -> None:
     """Test and train error of the ridge fit at every point of the sweep."""
+    one_format(as_json, latex)
     from asymptotics.comparison.curves import curve_rows, to_csv
     from asymptotics.text.printing import curve_text
 
@@ -90,7 +100,13 @@ def curve(
         dense = dense_rows(experiment, str(layout.x), rows)
         data = {"curve.csv": to_csv(rows, dense), "curve.json": document_text(document)}
         write(out, data, lambda: curve_files("curve", rows, dense, layout))
-    emit(document, as_json, lambda: curve_text(rows))
+
+    def table() -> str:
+        from asymptotics.documents.latex_tables import curve_latex
+
+        return curve_latex(rows)
+
+    emit(document, as_json, lambda: curve_text(rows), table if latex else None)
 
 
 @click.command(

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asymptotics.commands.terminal import ACTIVATION, JSON, ExpressionCommand, emit, example, read_gram
+from asymptotics.commands.terminal import (
+    ACTIVATION,
+    JSON,
+    LATEX,
+    ExpressionCommand,
+    emit,
+    example,
+    one_format,
+    read_gram,
+)
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--reused-batch", is_flag=True, help="Also what two passes over one batch of order d samples can learn."
 )
+@LATEX
 @JSON
 def leap(
     expr: str,
@@ -42,9 +52,11 @@ def leap(
     bias: float,
     gram: str | None,
     reused_batch: bool,
+    latex: bool,
     as_json: bool,
 ) -> None:
     """Leap index, staircase and hard directions of a target EXPR in z1, z2, ..."""
+    one_format(as_json, latex)
     from hermite import Target
     from hermite import leap as query
     from hermite.indices.report import pretty
@@ -57,7 +69,13 @@ def leap(
         found = _two_passes(target, activation, readout)
         document["reused_two_steps"] = found
         text += f"\n  two passes over one batch can learn  {pretty(found, target.variables)}"
-    emit(document, as_json, lambda: text)
+
+    def table() -> str:
+        from asymptotics.documents.latex_tables import leap_latex
+
+        return leap_latex(report)
+
+    emit(document, as_json, lambda: text, table if latex else None)
 
 
 def _two_passes(f: Target, activation: str | None, readout: str | None) -> list[list[str]] | None:
@@ -87,8 +105,7 @@ def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
     from hermite import Target
     from hermite import expand as expansion
 
-    if latex and as_json:
-        raise click.UsageError("--latex and --json exclude each other.")
+    one_format(as_json, latex)
     result = expansion(Target(expr), order)
     emit(
         result.to_dict(), as_json, lambda: str(result.latex()) if latex else expansion_text(result.to_dict())
@@ -116,16 +133,25 @@ def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
     metavar="M",
     help="Ask for reflective subspaces of an activation of degree M; default: no polynomial.",
 )
+@LATEX
 @JSON
 def hardness(
-    expr: str, dimension: int | None, inputs: str, activation_degree: int | None, as_json: bool
+    expr: str, dimension: int | None, inputs: str, activation_degree: int | None, latex: bool, as_json: bool
 ) -> None:
     """Who learns a target EXPR with how many samples: giant steps, SGD, reuse, SQ-optimal, AMP."""
+    one_format(as_json, latex)
     from hermite import Target
     from hermite import hardness as query
 
     report = query(Target(expr), d=dimension, inputs=inputs, activation_degree=activation_degree)
-    emit(report.to_dict(), as_json, lambda: repr(report))
+    document = report.to_dict()
+
+    def table() -> str:
+        from asymptotics.documents.latex_tables import hardness_latex
+
+        return hardness_latex(document)
+
+    emit(document, as_json, lambda: repr(report), table if latex else None)
 
 
 @click.command(cls=ExpressionCommand, epilog=example('giantstep plateaus "z1 + z1*z2 + z1*z2*z3"'))
@@ -135,14 +161,25 @@ def hardness(
     "--kappa", type=click.IntRange(0, 1000), help="Largest exponent of n, p = d^kappa; default: up to 4."
 )
 @ACTIVATION
+@LATEX
 @JSON
-def plateaus(expr: str, steps: int | None, kappa: int | None, activation: str | None, as_json: bool) -> None:
+def plateaus(
+    expr: str, steps: int | None, kappa: int | None, activation: str | None, latex: bool, as_json: bool
+) -> None:
     """The stairway: the test error that no second layer gets below, by steps and by batch size."""
+    one_format(as_json, latex)
     from asymptotics.stairway.stairs import plateaus as stairway
     from hermite import Target
 
     result = stairway(Target(expr), steps=steps, kappa=kappa, activation=activation)
-    emit(result.to_dict(), as_json, lambda: repr(result))
+    document = result.to_dict()
+
+    def table() -> str:
+        from asymptotics.documents.latex_tables import plateaus_latex
+
+        return plateaus_latex(document)
+
+    emit(document, as_json, lambda: repr(result), table if latex else None)
 
 
 @click.command(epilog=example("giantstep activations", "giantstep activations --json"))

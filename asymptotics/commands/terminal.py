@@ -49,9 +49,14 @@ def example(*lines: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def emit(result: Any, as_json: bool, text: Callable[[], str]) -> None:
-    """Print one JSON document, or the text."""
-    say(document_text(result) if as_json else text())
+def emit(
+    result: Any,
+    as_json: bool,
+    text: Callable[[], str],
+    latex: Callable[[], str] | None = None,
+) -> None:
+    """Print one JSON document, or the text; ``latex`` in its place, if that was asked for."""
+    say(document_text(result) if as_json else text() if latex is None else latex())
 
 
 def document_text(document: Any) -> str:
@@ -117,6 +122,13 @@ def notes(messages: Iterable[str]) -> None:
         note(f"warning: {message}")
 
 
+def one_format(as_json: bool, latex: bool) -> None:
+    """--json and --latex are two documents for one stream."""
+    if latex and as_json:
+        raise click.UsageError("--latex and --json exclude each other.")
+
+
+LATEX = click.option("--latex", is_flag=True, help="Print a LaTeX table (booktabs).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 ACTIVATION = click.option(
     "--activation", metavar="NAME", help='A name or an expression in x: "relu(x - 1/2)".'

@@ -27,6 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from asymptotics.comparison.citations import bibtex
 from asymptotics.comparison.curves import Progress, silent
 from asymptotics.comparison.finite_size import RATES
 from asymptotics.comparison.joined import (
@@ -98,7 +99,7 @@ def examine(
 ) -> ValidationReport:
     """``validate`` of what was measured already."""
     rows = joined(experiment, measured)
-    report = judge(rows, rate)
+    report = replace(judge(rows, rate), citations=bibtex(experiment))
     if controls is None:
         return report
     # The rate is that of the right theory: a wrong one must not choose the line that excuses it.

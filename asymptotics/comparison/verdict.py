@@ -56,7 +56,8 @@ class ValidationReport(Frozen):
     the gap that a finite size explains; null with one size), ``z``, ``z_raw`` (without the allowance),
     ``p_value``, ``rejected`` (by Holm), ``sizes`` (the same at every d). ``finite_size``: the rate of the
     extrapolation, or null. ``effective_points``: how many independent points say as much; null where the correlations of
-    the points are not known (measurements given as means), and ``p_value`` takes them as independent.
+    the points are not known (measurements given as means), and ``p_value`` takes them as independent. ``citations``: BibTeX of
+    the papers whose theory was judged.
     """
 
     verdict: str
@@ -68,6 +69,7 @@ class ValidationReport(Frozen):
     finite_size: str | None = None
     controls: tuple[Control, ...] = ()
     effective_points: float | None = None
+    citations: str = ""
 
     @property
     def agrees(self) -> bool:

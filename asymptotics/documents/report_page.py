@@ -10,6 +10,7 @@ import platform
 from html import escape
 from pathlib import Path
 
+from asymptotics.comparison.citations import bibtex
 from asymptotics.documents.comparison_sections import results_section, validation_section
 from asymptotics.documents.findings import Findings
 from asymptotics.documents.html_pieces import formula_or_text
@@ -28,6 +29,7 @@ def report_page(found: Findings) -> str:
         ("Predictions and simulation", results_section(found)),
         ("Validation", validation_section(found)),
         ("Configuration", _configuration_section(found)),
+        ("To cite", f"<pre>{escape(bibtex(found.experiment))}</pre>"),
     ]
     body = "\n".join(
         f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>" for title, content in sections

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
+from typing import Any, overload
 
 from asymptotics.caches import SetUps
 from asymptotics.experiment.inputs import Inputs
@@ -24,6 +24,7 @@ from asymptotics.generalisation.ridge_theories.measured_levels import Auto, Meas
 from asymptotics.generalisation.ridge_theories.proportional_start import ProportionalStart
 from asymptotics.generalisation.ridge_theories.structured_inputs import StructuredInputs
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelE, LevelIso
+from asymptotics.generalisation.risk_arrays import Numbers, RiskArray, broadcast, collected
 from asymptotics.generalisation.theory import Level, Setting, Theory
 from asymptotics.json_values import plain
 from asymptotics.learning.natural_units import NaturalUnits, natural_units
@@ -54,6 +55,32 @@ THEORIES: tuple[Theory, ...] = (
 _SHARED = SetUps()
 
 
+@overload
+def risk(
+    f: Target | str,
+    network: Network | None = None,
+    training: Training | None = None,
+    ridge: Ridge | None = None,
+    *,
+    accuracy: float | None = None,
+    inputs: Inputs | None = None,
+    throw: bool = True,
+    alpha: None = None,
+    lam: None = None,
+) -> Risk: ...
+@overload
+def risk(
+    f: Target | str,
+    network: Network | None = None,
+    training: Training | None = None,
+    ridge: Ridge | None = None,
+    *,
+    accuracy: float | None = None,
+    inputs: Inputs | None = None,
+    throw: bool = True,
+    alpha: Numbers | None = None,
+    lam: Numbers | None = None,
+) -> RiskArray: ...
 @own_floating_state
 def risk(
     f: Target | str,
@@ -64,7 +91,9 @@ def risk(
     accuracy: float | None = None,
     inputs: Inputs | None = None,
     throw: bool = True,
-) -> Risk:
+    alpha: Numbers | None = None,
+    lam: Numbers | None = None,
+) -> Risk | RiskArray:
     """Test and train error of ridge regression on the features of ``network`` after ``training``. Letters: docs/conventions.md.
 
     ``training`` None or with 0 steps: random features at initialisation. After steps: n = α d samples each, at
@@ -79,9 +108,20 @@ def risk(
     Class labels (``Target(..., labels="sign")``) and other ``ridge.loss``: one direction, at initialisation and after one step;
     ``classification_error``, ``test_loss`` and ``train_loss`` of the result.
     ``plateau`` of the result is floor(U, κ = 1) + Δ: the test error as alpha and beta grow.
+    ``alpha``, ``lam``: in place of those of ``ridge``, numbers or arrays that broadcast together; the answer is then a
+    ``RiskArray`` of that shape, and what its points share is computed once.
     Raises ``InputError`` where no theory is available and ``ConvergenceError`` (unless ``throw`` is false) where the
     fixed point was not reached.
     """
+    if alpha is not None or lam is not None:
+        base = ridge or Ridge()
+        grid = broadcast(alpha=base.alpha if alpha is None else alpha, lam=base.lam if lam is None else lam)
+        points = zip(grid["alpha"].flat, grid["lam"].flat, strict=True)
+        ridges = [replace(base, alpha=float(a), lam=float(x)) for a, x in points]
+        found = risk_outcomes(
+            f, network, training, ridges, accuracy=accuracy, inputs=inputs, throw=throw, set_ups=SetUps()
+        )
+        return collected(grid["alpha"], grid["lam"], found)
     return _risk(_setting(f, network, training, ridge, accuracy, _SHARED, inputs), throw)
 
 

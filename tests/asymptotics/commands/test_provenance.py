@@ -12,7 +12,7 @@ import pytest
 
 from asymptotics import Experiment
 from asymptotics.commands.cli import run
-from asymptotics.documents.citations import BIBTEX, citation_keys
+from asymptotics.comparison.citations import BIBTEX, citation_keys
 from asymptotics.version import __version__
 
 FILE = (

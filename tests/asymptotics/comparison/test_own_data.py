@@ -11,6 +11,8 @@ import pytest
 
 from asymptotics import Experiment, validate
 from asymptotics.commands.cli import run
+from asymptotics.comparison.curves import curve_rows, to_csv
+from asymptotics.comparison.dense import dense_rows
 from hermite.errors import InputError
 
 TEXT = """
@@ -55,6 +57,21 @@ def test_one_row_a_run_of_a_network_written_by_hand_agrees() -> None:
     assert report.points == 2
     assert {row["replicates"] for row in report.rows} == {6}
     assert [row["alpha"] for row in report.rows] == [1.0, 2.0]
+    assert "@article{dandi2024giant," in report.citations
+    assert "@article{mei2022generalization," in report.citations
+
+
+def test_the_csv_of_a_curve_with_its_lines_can_be_judged(tmp_path: Path) -> None:
+    """Rows of kind theory are lines, not measurements."""
+    experiment = Experiment.from_toml(
+        TEXT.replace("{d = 100}", "{d = 30, replicates = 4, test_samples = 500}"), ["training.steps=0"]
+    )
+    rows = curve_rows(experiment, simulate=True)
+    text = to_csv(rows, dense_rows(experiment, "alpha", rows, points=5))
+    (tmp_path / "curve.csv").write_text(text)
+    report = validate(experiment, data=tmp_path / "curve.csv")
+    assert {row["quantity"] for row in report.rows} == {"test_error", "train_error"}
+    assert report.points == 4
 
 
 def test_one_row_a_point_with_standard_errors_says_the_same() -> None:
