@@ -10,6 +10,7 @@ import click
 
 from asymptotics.commands.terminal import (
     FILE,
+    FORCE,
     JSON,
     a_file,
     emit,
@@ -48,7 +49,8 @@ def init(everything: bool) -> None:
 @click.option(
     "--controls", is_flag=True, help="Also judge theories at wrong settings, which must be refused."
 )
-def report(source: str, output: str, no_simulation: bool, controls: bool) -> None:
+@FORCE
+def report(source: str, output: str, no_simulation: bool, controls: bool, force: bool) -> None:
     """One self-contained HTML page: leap report, predictions, simulation, validation, configuration."""
     from asymptotics.comparison.measurements import is_store
     from asymptotics.comparison.validation import CONTROL_FACTOR
@@ -66,7 +68,9 @@ def report(source: str, output: str, no_simulation: bool, controls: bool) -> Non
             )
         found = of_store(source, note, factor)
     else:
-        found = of_file(source, note, simulate=not no_simulation, controls=factor, settings=settings())
+        found = of_file(
+            source, note, simulate=not no_simulation, controls=factor, settings=settings(), force=force
+        )
     path = Path(output)
     write(str(path.parent), {path.name: report_page(found)})
 

@@ -42,16 +42,19 @@ def of_file(
     simulate: bool = True,
     controls: float | None = None,
     settings: Sequence[str] = (),
+    force: bool = False,
 ) -> Findings:
     """What an experiment file predicts and, unless ``simulate`` is false, what its simulation says.
 
     The simulation is made at d, d/2, d/4 (as ``validate`` does); ``settings`` as in
-    ``Experiment.from_toml``. Raises ``InputError`` for a bad file.
+    ``Experiment.from_toml``. Raises ``InputError`` for a bad file, and for one of more points or units than anybody means
+    unless ``force`` is true.
     """
     text = read(path)
     experiment = Experiment.from_toml(text, settings)
     text += "".join(f"\n# in place of the above: {one}" for one in settings)
-    experiment.check_size(simulate)
+    if not force:
+        experiment.check_size(simulate)
     if not simulate:
         return predictions(experiment, text, progress)
     experiment = with_sizes(experiment, 3)

@@ -90,8 +90,26 @@ def _rich_table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     return capture.get().rstrip("\n")
 
 
-def folded(header: Sequence[str], body: Sequence[Sequence[Any]], settings: Sequence[str]) -> list[str]:
-    """A table and, above it, the ``settings`` that are the same in every row (several rows); empty columns are left out."""
+def folded(
+    header: Sequence[str], body: Sequence[Sequence[Any]], settings: Sequence[str], width: int | None = None
+) -> list[str]:
+    """A table no wider than ``width`` (that of the terminal, elsewhere 80), if its columns can be told otherwise.
+
+    ``settings`` that are the same in every row stand above it, empty columns are left out; where it is too wide, settings
+    become headings of a table each, those with the fewest values first.
+
+    >>> print("\\n".join(folded(["d", "eta", "error"], [[9, 1, 0.5], [9, 2, 0.25]], ["d", "eta"], 8)))
+    everywhere: d = 9
+    eta = 1
+    error
+    -----
+    0.5
+    eta = 2
+    error
+    -----
+    0.25
+    """
+    width = _terminal() if width is None else width
     empty = {i for i in range(len(header)) if all(row[i] is None for row in body)}
     fixed = {
         i
@@ -99,9 +117,34 @@ def folded(header: Sequence[str], body: Sequence[Sequence[Any]], settings: Seque
         if name in settings and i not in empty and len(body) > 1 and all(row[i] == body[0][i] for row in body)
     }
     kept = [i for i in range(len(header)) if i not in fixed | empty]
-    told = ", ".join(f"{header[i]} = {number(body[0][i])}" for i in sorted(fixed))
+    told = _settings(header, body[0], sorted(fixed)) if body else ""
     lines = [f"everywhere: {told}"] if told else []
-    return [*lines, table([header[i] for i in kept], [[row[i] for i in kept] for row in body])]
+    sizes = {i: max(len(number(cell)) for cell in (header[i], *(row[i] for row in body))) for i in kept}
+    counts = {i: len({number(row[i]) for row in body}) for i in kept if header[i] in settings}
+    above: list[int] = []
+    while counts and sum(sizes[i] for i in kept) + 2 * (len(kept) - 1) > width:
+        least = min(counts, key=lambda i: (counts[i], i))
+        counts.pop(least)
+        kept.remove(least)
+        above = sorted([*above, least])
+    groups: dict[str, list[Sequence[Any]]] = {}
+    for row in body:
+        groups.setdefault(_settings(header, row, above), []).append(row)
+    for heading, rows in groups.items() or {"": []}.items():
+        lines += [heading] if heading else []
+        lines.append(table([header[i] for i in kept], [[row[i] for i in kept] for row in rows]))
+    return lines
+
+
+def _settings(header: Sequence[str], row: Sequence[Any], places: Sequence[int]) -> str:
+    return ", ".join(f"{header[i]} = {number(row[i])}" for i in places)
+
+
+def _terminal() -> int:
+    """Columns of the terminal; 80 where the text goes elsewhere."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
 
 
 def measured(value: float | None, sem: float | None) -> str:

@@ -115,3 +115,48 @@ def test_a_setting_without_a_law_is_refused_before_a_run_is_announced(
         told = capsys.readouterr()
         assert told.out == ""
         assert "simulating" not in told.err
+
+
+def test_every_command_that_refuses_a_size_but_with_force_has_that_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = [round(1 + 0.001 * i, 3) for i in range(1000)]
+    file = tmp_path / "large.toml"
+    file.write_text(
+        f'[target]\nexpression = "z1"\n[training]\nalpha = {many}\neta = {many}\n'
+        f"[ridge]\nalpha = {many}\nlambda = {many}\n[simulation]\nd = 20\nreplicates = 3\n"
+    )
+    told = []
+    for name, command in cli.commands.items():
+        if not {"file", "files", "source"} & {p.name for p in command.params} or name in ("init", "cite"):
+            continue
+        more = ["--test-error", "1"] if name == "samples" else []
+        more = ["--x", "eta", "--y", "alpha"] if name == "map" else more
+        if run([name, str(file), *more]) == 2 and "--force" in capsys.readouterr().err:
+            told.append(name)
+            assert "--force" in {option for p in command.params for option in p.opts}, name
+    assert {"curve", "report", "simulate", "validate"} <= set(told)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_table_of_a_curve_of_many_grids_fits_its_columns(columns: int) -> None:
+    header = [
+        "step",
+        "alpha_train",
+        "eta",
+        "alpha",
+        "beta",
+        "lambda",
+        "d",
+        "test_error",
+        "train_error",
+        "test simulated",
+    ]
+    body = [
+        [t, a, e, 2.0 * a, b, lam, 100, "0.1234", "0.05678", "0.1240 ± 0.0005"]
+        for t in (0, 1) for a in (0.5, 1.0, 4.0) for e in (0.1, 1.0) for b in (0.5, 1.0) for lam in (0.001, 0.1)
+    ]  # fmt: skip
+    lines = "\n".join(folded(header, body, header[:7], columns)).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert sum("0.1240 ± 0.0005" in line for line in lines) == len(body)
+    assert lines[0] == "everywhere: d = 100"
