@@ -82,7 +82,8 @@ def _make_folder(folder: Path) -> bool:
         folder.mkdir(exist_ok=True)
     except FileNotFoundError:
         above = str(folder.parent)
-        raise InputError(f"Cannot make the folder {str(folder)!r}: there is no folder {above!r}.") from None
+        why = f"{above!r} cannot hold one" if folder.parent.is_dir() else f"there is no folder {above!r}"
+        raise InputError(f"Cannot make the folder {str(folder)!r}: {why}.") from None
     except FileExistsError:
         raise InputError(f"Cannot write into {str(folder)!r}: a file of that name is in the way.") from None
     except NotADirectoryError:

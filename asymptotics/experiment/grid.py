@@ -349,6 +349,7 @@ def _axes(table: str, grid: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
 
 def _target(data: Mapping[str, Any], problems: list[str]) -> Target | None:
     """The target of the file; None (and sentences) if it is not one."""
+    from hermite.language.sympy_text import is_sympy
     from hermite.target import Target
 
     known = ("expression", "noise", "gram", "labels")
@@ -357,14 +358,14 @@ def _target(data: Mapping[str, Any], problems: list[str]) -> Target | None:
     expression = data.get("expression")
     if expression is None:
         problems.append('The experiment needs [target] with expression = "...", for instance "z1 + z1*z2".')
-    elif not isinstance(expression, str):
+    elif not isinstance(expression, str) and not is_sympy(expression):
         problems.append(
             f'target.expression must be a string such as "z1 + z1*z2", not {schema.show(expression)}.'
         )
     given = {"noise": data.get("noise", 0.0), "labels": data.get("labels", "value")}
     good = schema.check("target", TARGET_RULES, given, problems)
     noise = good.get("noise")
-    if len(problems) > before or not isinstance(expression, str) or noise is None:
+    if len(problems) > before or expression is None or noise is None:
         return None
     try:
         return Target(expression, gram=schema.listed(data.get("gram")), noise=noise, labels=good["labels"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asymptotics import (
+    Experiment,
     Network,
     Ridge,
     Simulation,
@@ -19,6 +20,8 @@ from asymptotics import (
     samples_needed,
     simulate,
     spectrum,
+    sweep,
+    validate,
 )
 from hermite import Target
 from hermite.errors import InputError
@@ -47,3 +50,31 @@ def test_anything_else_is_refused_in_one_sentence(door: str, wrong: object) -> N
     with pytest.raises(InputError, match="the target must be a Target or text") as caught:
         DOORS[door](wrong)
     assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: risk("z1", "relu", Training(), Ridge()), "network must be a Network"),  # type: ignore[arg-type]
+        (lambda: risk("z1", Network(), 1, Ridge()), "training must be a Training"),  # type: ignore[arg-type]
+        (lambda: risk("z1", Network(), Training(), {"lambda": 1}), "ridge must be a Ridge"),  # type: ignore[arg-type]
+        (lambda: overlaps("z1", Training(), Network()), "network must be a Network"),  # type: ignore[arg-type]
+        (lambda: simulate("z1", simulation=100), "simulation must be a Simulation"),  # type: ignore[arg-type]
+        (lambda: sweep("experiment.toml"), "experiment must be an Experiment"),  # type: ignore[arg-type]
+        (lambda: validate({"target": "z1"}), "experiment must be an Experiment"),  # type: ignore[arg-type]
+        (lambda: optimise("z1", "tanh", Training(), Ridge()), "network must be a Network"),  # type: ignore[arg-type]
+        (lambda: spectrum("z1", [1], Training(), Ridge()), "network must be a Network"),  # type: ignore[arg-type]
+    ],
+)
+def test_settings_of_another_kind_are_refused_in_one_sentence(call: Callable[[], object], name: str) -> None:
+    with pytest.raises(InputError, match=name):
+        call()
+
+
+def test_a_sympy_expression_is_a_target_in_a_dictionary_too() -> None:
+    sympy = pytest.importorskip("sympy")
+    z1, z2 = sympy.symbols("z1 z2")
+    found = Experiment.from_dict({"target": {"expression": z1**2 + sympy.sqrt(2) * z2}})
+    assert found.target == Target("z1^2 + sqrt(2)*z2")
+    with pytest.raises(InputError):
+        Experiment.from_dict({"target": {"expression": sympy.Function("g")(z1)}})
