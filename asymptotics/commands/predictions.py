@@ -36,15 +36,23 @@ ACCURACY = click.option(
 @click.command(epilog=example("giantstep init > experiment.toml", "giantstep overlaps experiment.toml"))
 @FILE
 @SIMULATE
+@click.option(
+    "--accuracy",
+    type=click.FloatRange(min=0.0, min_open=True),
+    metavar="X",
+    help="What the integrals must reach, absolute (default 1e-4); where they do not, exit code 3.",
+)
 @FORCE
 @OUT
 @JSON
-def overlaps(file: str, with_simulation: bool, force: bool, out: str | None, as_json: bool) -> None:
+def overlaps(
+    file: str, with_simulation: bool, accuracy: float | None, force: bool, out: str | None, as_json: bool
+) -> None:
     """Overlaps of the neurons with the target's directions after each giant step."""
     from asymptotics.comparison.trajectories import runs, to_csv
     from asymptotics.text.printing import overlaps_text
 
-    found = runs(load(file, force), with_simulation, note)
+    found = runs(load(file, force), with_simulation, note, accuracy)
     for run in found:
         notes(run.warnings)
     documents = [run.to_dict() for run in found]

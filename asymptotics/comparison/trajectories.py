@@ -60,18 +60,26 @@ class Run:
         return {key: step.get(key) for key in keys} | {key: measured[key] for key in ("replicates", "d", "p")}
 
 
-def runs(experiment: Experiment, simulate: bool, progress: Callable[[str], None]) -> list[Run]:
-    """Every run of the experiment; raises ``InputError`` where no law covers it."""
+def runs(
+    experiment: Experiment, simulate: bool, progress: Callable[[str], None], accuracy: float | None = None
+) -> list[Run]:
+    """Every run of the experiment; raises ``InputError`` where no law covers it.
+
+    ``accuracy`` as in :func:`asymptotics.overlaps`, which raises where it is not met; beside a simulation it never does.
+    """
     from asymptotics.simulation.runner import job_for
 
     if not simulate:
         return [
-            Run(training, predict(experiment, training, experiment.simulation_of(training)))
+            Run(
+                training,
+                predict(experiment, training, experiment.simulation_of(training), accuracy, throw=True),
+            )
             for training in experiment.longest
         ]
     points = [(training, s) for training in experiment.longest for s in experiment.simulations]
     # What no law covers, and what makes no network, is refused before anything is simulated.
-    predicted = [predict(experiment, training, simulation) for training, simulation in points]
+    predicted = [predict(experiment, training, simulation, accuracy) for training, simulation in points]
     for training, simulation in points:
         job_for(experiment.target, experiment.network, training, None, simulation)
     found = []
@@ -81,13 +89,21 @@ def runs(experiment: Experiment, simulate: bool, progress: Callable[[str], None]
     return found
 
 
-def predict(experiment: Experiment, training: Training, simulation: Simulation | None = None) -> Overlaps:
+def predict(
+    experiment: Experiment,
+    training: Training,
+    simulation: Simulation | None = None,
+    accuracy: float | None = None,
+    *,
+    throw: bool = False,
+) -> Overlaps:
     """The law; beside ``simulation`` at its d."""
     from asymptotics.learning.laws import overlaps
 
     d = None if simulation is None else simulation.d
     experiment.refuse_inputs("overlaps")
-    return overlaps(experiment.target, experiment.network, training, d=d)
+    how = {} if accuracy is None else {"accuracy": accuracy}
+    return overlaps(experiment.target, experiment.network, training, d=d, throw=throw, **how)
 
 
 def measure(experiment: Experiment, training: Training, simulation: Simulation) -> Overlaps:

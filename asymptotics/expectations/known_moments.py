@@ -42,8 +42,22 @@ def known_moments(f: Target) -> tuple[float, Array, float | None] | None:
     return mean, linear, energy
 
 
+@remembered
+def known_curvature(f: Target) -> Array | None:
+    """C_2 = E[f (x xᵀ − 1)] (r, r) in orthonormal coordinates as the expansion knows it; None where it does not."""
+    if f.tree is None or known_moments(f) is None:
+        return None
+    from hermite.engines.constants import Unsupported
+    from hermite.expansion import expand
+
+    try:
+        return np.asarray(expand(f, order=2).tensor(2), float)
+    except (InputError, Unsupported):
+        return None
+
+
 def against_exact(f: Target, x: Array, w: Array) -> float:
-    """The largest deviation from :func:`known_moments`, relative; 0 where nothing is known."""
+    """The largest deviation from :func:`known_moments` and :func:`known_curvature`, relative; 0 where nothing is known."""
     known = known_moments(f)
     if known is None:
         return 0.0
@@ -53,6 +67,11 @@ def against_exact(f: Target, x: Array, w: Array) -> float:
     second = float(weighted @ values)
     size = math.sqrt(max(energy if energy is not None else second, 1e-300))
     off = [abs(float(weighted.sum()) - mean) / size, *(np.abs(weighted @ x - linear) / size)]
+    curvature = known_curvature(f)
+    if curvature is not None:
+        off += list(
+            np.abs((weighted[:, None] * x).T @ x - weighted.sum() * np.eye(f.r) - curvature).ravel() / size
+        )
     if energy is not None:
         off.append(abs(second / max(energy, 1e-300) - 1) if energy > 0 else second)
     return float(max(off))

@@ -77,23 +77,24 @@ class GaussianAverages:
         return worst if self.resolved.step else max(worst, self._against_exact())
 
     def _against_exact(self) -> float:
-        """The deviation of c_0, c_1 and E σ² from the expansion's, relative; 0 where it is undecided."""
+        """The deviation of c_0, c_1, c_2 and E σ² from the expansion's, relative; 0 where it is undecided."""
         if self.tree is None:
             return 0.0
-        from asymptotics.expectations.known_moments import known_moments
+        from asymptotics.expectations.known_moments import known_curvature, known_moments
         from hermite.target import Target
 
         try:
-            known = known_moments(Target(self.tree))
+            known, curvature = known_moments(Target(self.tree)), known_curvature(Target(self.tree))
         except InputError:
             return 0.0
         if known is None:
             return 0.0
         mean, linear, energy = known
         second = self.second_moment
-        found = self.coefficients(1)
+        found = self.coefficients(2)
         size = math.sqrt(max(second, 1e-300))
         off = [abs(float(found[0]) - mean) / size, abs(float(found[1]) - float(linear[0])) / size]
+        off.append(0.0 if curvature is None else abs(float(found[2]) - float(curvature[0, 0])) / size)
         return max([*off, 0.0 if not energy else abs(second / energy - 1)])
 
     def coefficients(self, order: int, *, bias: float = 0.0) -> Array:

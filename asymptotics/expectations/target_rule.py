@@ -45,6 +45,8 @@ _MARGIN = 1.5
 _FAR = 16.0
 #: Above this relative error no number is given.
 _REFUSED = 0.05
+#: Of rules that miss the accuracy, the smallest within this factor of the best is taken.
+_NEARLY = 4.0
 
 
 def default_accuracy(r: int) -> float:
@@ -83,23 +85,31 @@ def target_rule(f: Target, refine: float = 1.0) -> tuple[Array, Array]:
 
 @remembered
 def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetRule:
-    """The rule of ``f``: the first within :func:`default_accuracy`, or the best of those that ``largest`` nodes allow.
+    """The rule of ``f``: the first within :func:`default_accuracy`, or the smallest of the best that ``largest`` nodes allow.
+
+    That is the budget: nodes, not seconds, so that the same question has the same answer on any machine.
 
     ``refine`` multiplies the nodes an axis, for the smooth factor that f* is averaged with (compare two values to see
     that error; the one of f* alone is ``error``).
     """
     accuracy = default_accuracy(f.r)
     best: TargetRule | None = None
+    tried: list[TargetRule] = []
     with np.errstate(under="ignore", over="ignore", invalid="ignore"):
         for rule in _candidates(f, refine, largest, accuracy):
             if not np.isfinite(rule.error):
                 continue
+            tried.append(rule)
             if best is None or rule.error < best.error:
                 best = rule
             if best.error <= accuracy:
                 break
     if best is None:
         raise ConvergenceError(f"the averages over {f.text!r} are not finite on any rule")
+    if best.error > accuracy:
+        # Where nothing does, many nodes are not worth a little: all averages are paid for by the node.
+        good = [rule for rule in tried if rule.error <= _NEARLY * best.error]
+        best = min(good, key=lambda rule: len(rule.weights))
     best.nodes.flags.writeable = best.weights.flags.writeable = False
     return best
 

@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.target_rule import rule_of
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.finite import conditional_spectrum
@@ -56,6 +57,10 @@ Array = npt.NDArray[np.float64]
 _LEFT_OUT = 0.08
 #: The same where the bulk is that after the step.
 _CONDITIONAL = 0.03
+#: The edge of the bulk before a step, at n2 and p of some hundreds.
+_UNTRAINED = 0.015
+#: Places of spikes are bisected to this.
+_CROSSING = 1e-9
 #: Weights grow in a step: a bulk that is narrower than this part of the one before is none.
 _NARROWER = 0.8
 _HERE = "The spectrum after one step"
@@ -193,15 +198,21 @@ def spectrum(
         window_count=window_count(sigma, training.eta, n2, p, values) if n is not None else 0,
         validity=Validity.LEADING_ORDER,
         validity_note=f"One constant c_0 is subtracted from the features. {places.note}",
-        error=ErrorBudget(theory=places.theory if n is not None else None),
+        error=_error(seen, places, trained=n is not None),
         bulk=places.bulk,
         density=places.density,
     )
 
 
+def _error(f: Target, places: _Places, *, trained: bool) -> ErrorBudget:
+    """Averages enter places squared; before a step the harmonics are those of the network itself."""
+    own = rule_of(f).error if trained else 0.0
+    return ErrorBudget(own + places.averages, _CROSSING, places.theory if trained else _UNTRAINED)
+
+
 @dataclass(frozen=True)
 class _Places:
-    """What one of the two ways gives."""
+    """What one of the two ways gives; ``averages``: relative error of its integrals."""
 
     edge: float
     spikes: Array
@@ -210,6 +221,7 @@ class _Places:
     bulk: str
     theory: float
     note: str
+    averages: float
 
 
 def _conditional(
@@ -245,8 +257,9 @@ def _conditional(
         "bulk lies 0.5 to 1.5 % below its edge at n2 of some hundreds."
     )
     return _Places(
-        found.edge, found.spikes, shares, density if density.size else None, "conditional", _CONDITIONAL, note
-    )
+        found.edge, found.spikes, shares, density if density.size else None, "conditional", _CONDITIONAL, note,
+        features.error + layer.error,
+    )  # fmt: skip
 
 
 def _initial(
@@ -258,7 +271,7 @@ def _initial(
     rows, stretch = (p // 2, math.sqrt(2)) if network.is_symmetric else (p, 1.0)
     bulk = _Bulk(sigma, d, n2, rows)
     edge_nu = bulk.edge()
-    H = transfer(sigma, strength, *network.readout_atoms(24))
+    H, error = transfer(sigma, strength, *network.readout_atoms(24))
     alone = np.zeros((len(H), 0))
     if network.is_symmetric:
         # Atoms come in the order of their values: the opposite of the j-th is the j-th from the end.
@@ -278,8 +291,9 @@ def _initial(
     )
     edge = stretch * math.sqrt(bulk.square(edge_nu))
     return _Places(
-        edge, stretch * spikes, shares, density if density.size else None, "initial", _LEFT_OUT, note
-    )
+        edge, stretch * spikes, shares, density if density.size else None, "initial", _LEFT_OUT, note,
+        error + bulk.error,
+    )  # fmt: skip
 
 
 def in_words(shares: Array) -> str:

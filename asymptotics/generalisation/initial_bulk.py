@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.quadrature import hermite_rule, hermite_values
+from asymptotics.expectations.quadrature import hermite_rule, hermite_values, piecewise_rule
 from asymptotics.generalisation.finite.harmonics import features
 
 Array = npt.NDArray[np.float64]
@@ -29,6 +29,7 @@ class Bulk:
         self.lam[0] = 0.0
         self.count = found.multiplicity
         self.tail = float(found.weights @ found.tail[:, 0])
+        self.error = found.error
         self.n, self.p = n, p
 
     def d1(self, nu: float) -> float:
@@ -70,14 +71,23 @@ class Bulk:
         return values[::-1], vectors[:, ::-1]
 
 
-def transfer(sigma: Activation, strength: float, values: Array, weights: Array) -> Array:
-    """H[m, a] = √w_a E σ(g + strength A_a X) h_m(X), less c_0 of σ itself, (K + 1, atoms)."""
+def transfer(sigma: Activation, strength: float, values: Array, weights: Array) -> tuple[Array, float]:
+    """H[m, a] = √w_a E σ(g + strength A_a X) h_m(X), less c_0 of σ itself, (K + 1, atoms); its error relative to the largest.
+
+    What g blurs turns over a unit of strength A X at least: panels of that length, on two rules.
+    """
     degree = degree_of_features(sigma)
-    x, w = hermite_rule(80)
-    mean = sigma.mean(strength * values[:, None] * x, np.ones(1)) - sigma.coefficient(0)
-    basis = hermite_values(x, degree)
-    out: Array = np.sqrt(weights) * ((basis * w) @ mean.T)
-    return out
+    steepest = abs(strength) * float(np.max(np.abs(values), initial=0.0))
+    panel = min(1.0, 1.5 / max(steepest, 1e-300))
+
+    def on(order: int) -> Array:
+        x, w = piecewise_rule((), panel, order)
+        mean = sigma.mean(strength * values[:, None] * x, np.ones(1)) - sigma.coefficient(0)
+        found: Array = np.sqrt(weights) * ((hermite_values(x, degree) * w) @ mean.T)
+        return found
+
+    fine, coarse = on(16), on(12)
+    return fine, float(np.max(np.abs(fine - coarse)) / max(float(np.max(np.abs(fine))), 1e-300))
 
 
 def degree_of_features(sigma: Activation) -> int:

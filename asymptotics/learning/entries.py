@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.target_rule import energy_of
+from asymptotics.expectations.target_rule import energy_of, rule_of
 from asymptotics.learning.features import LearnedFeatures
-from asymptotics.results import StepOverlaps, overlap_budget, risk_budget
+from asymptotics.results import ErrorBudget, StepOverlaps, overlap_budget, risk_budget
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -40,6 +41,20 @@ def neuron_entries(step: int, readout: Array, M: Array, Q: Array, risk: float, *
     )
 
 
+#: Half a width of 95 % in standard errors of a mean over four scrambles (Student's t, three degrees of freedom).
+HALF_WIDTH = 3.182
+
+
+def left_out_at(d: int | None, exponent: float = 1.0) -> float:
+    """What a limit leaves out at this d, relative: d^-1/2, twice that for steps on more samples; 0 without a d."""
+    return 0.0 if d is None else (2.0 if exponent > 1 else 1.0) / math.sqrt(d)
+
+
+def unit_of(steps: Iterable[StepOverlaps]) -> float:
+    """What an accuracy is relative to: 1 for weights and risks of order one, their size where training blows them up."""
+    return max(1.0, *(max(float(np.max(s.norm2)), s.risk) for s in steps))
+
+
 def budgeted(
     f: Target,
     steps: Iterable[StepOverlaps],
@@ -48,7 +63,10 @@ def budgeted(
     change: float | None,
     risk_change: float | None,
 ) -> tuple[StepOverlaps, ...]:
-    """``steps`` with what their numbers may be off by: see ``overlap_budget`` and ``risk_budget``."""
+    """``steps`` with what their numbers may be off by: see ``overlap_budget`` and ``risk_budget``.
+
+    ``change`` and ``risk_change`` are absolute, ``averages`` and ``theory`` relative.
+    """
     energy = energy_of(f)
     return tuple(
         replace(
@@ -58,6 +76,31 @@ def budgeted(
         )
         for s in steps
     )
+
+
+def sampled_budgets(
+    f: Target,
+    steps: Iterable[StepOverlaps],
+    error: float,
+    theory: float,
+    solver: float = 0.0,
+    risk_error: float | None = None,
+) -> tuple[StepOverlaps, ...]:
+    """``steps`` whose entries have the standard error ``error`` relative to the weights.
+
+    ``risk_error``: that of the risk, absolute; default: ``error`` of the first risk.
+    """
+    steps = tuple(steps)
+    width = HALF_WIDTH * error
+    moved = width * steps[0].risk if risk_error is None else HALF_WIDTH * risk_error
+    out = []
+    for s in steps:
+        trained = s.step > 0
+        own = ErrorBudget(width if trained else 0.0, solver if trained else 0.0, theory if trained else 0.0)
+        averages = rule_of(f).error * energy_of(f)
+        risk = (averages + moved * trained) / s.risk if s.risk > 0 else None
+        out.append(replace(s, error=own, risk_error=replace(own, quadrature=risk)))
+    return tuple(out)
 
 
 def step_of(layer: LearnedFeatures, risk: float, step: int) -> StepOverlaps:

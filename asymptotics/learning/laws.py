@@ -5,6 +5,7 @@ A new protocol is a room beside :mod:`asymptotics.learning.giant` whose laws are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from asymptotics.learning.given_directions import in_given_directions
 from asymptotics.learning.law import Law
 from asymptotics.learning.natural_units import NaturalUnits, natural_units
 from asymptotics.results import Overlaps, Validity
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, as_target
 
 if TYPE_CHECKING:
@@ -83,20 +84,31 @@ def law_of(f: Target, network: Network, training: Training, d: int | None = None
 
 @own_floating_state
 def overlaps(
-    f: Target | str, network: Network, training: Training, *, accuracy: float = 1e-4, d: int | None = None
+    f: Target | str,
+    network: Network,
+    training: Training,
+    *,
+    accuracy: float = 1e-4,
+    d: int | None = None,
+    throw: bool = True,
 ) -> Overlaps:
     """Predicted overlaps at steps 0..T (``training.steps``) with the target's directions as they are given.
 
     ``network.width`` "infinite": one entry a group of equal readout (averaged over biases), p → ∞ after d → ∞; a whole
-    number: one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given. ``accuracy`` is absolute, on
-    the entries of M and Q; where it is not met, ``validity_note`` says what was reached.
+    number: one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given.
+    ``accuracy`` is what the entries of M and Q and the averages over target and activation must reach, absolute (relative to
+    weights and risks above 1; sampled trajectories at least 1e-3). The budget for it is counted in nodes, not in seconds:
+    1.1 million for a target, 2^20 points a sampled trajectory. Where that is not enough, :class:`ConvergenceError`, or with
+    ``throw`` false the numbers with what was reached in their ``error``.
     ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it. Class labels: f* is
     E[y | z], before and after one giant step.
     Letters: docs/conventions.md. Raises :class:`InputError` for settings that have no law, naming what to change.
     """
     target = seen_by_steps(as_target(f, classes=True), training)
     found = orthonormal_overlaps(target, network, training, accuracy=accuracy, d=d)
-    return _told_of_divergence(_at_finite_d(in_given_directions(target, found), training, d))
+    _refuse_unmet(found, throw)
+    told = _at_finite_d(in_given_directions(target, found), training, d)
+    return _told_of_divergence(_exact_where_earned(told))
 
 
 def _at_finite_d(found: Overlaps, training: Training, d: int | None) -> Overlaps:
@@ -108,6 +120,35 @@ def _at_finite_d(found: Overlaps, training: Training, d: int | None) -> Overlaps
         said += " (tens of per cent of E tr M Mᵀ at d = 40 to 60 and batch exponent 2)"
     note = "; ".join(part for part in (found.validity_note, said) if part)
     return replace(found, validity=Validity.LEADING_ORDER, validity_note=note)
+
+
+def _refuse_unmet(found: Overlaps, throw: bool) -> None:
+    """:class:`ConvergenceError` where the integrals did not reach the accuracy asked for, unless told not to."""
+    reached = found.solution
+    if throw and reached is not None and not reached.converged:
+        raise ConvergenceError(
+            f"the integrals of the overlaps reached {reached.residual:.1e}, not the accuracy asked for, with all nodes of their "
+            f"budget: ask for less (accuracy = {_rounded_up(reached.residual):.0e}), or take the numbers with their error "
+            "(throw=False in Python)",
+            reached,
+        )
+
+
+def _rounded_up(x: float) -> float:
+    """``x`` with one digit, not below it."""
+    unit = 10.0 ** math.floor(math.log10(x))
+    return math.ceil(x / unit * (1 + 1e-12)) * unit
+
+
+def _exact_where_earned(found: Overlaps) -> Overlaps:
+    """``found``, "approximate" where a number of an exact law is not known to what "exact" allows."""
+    budgets = [budget for step in found.steps for budget in (step.error, step.risk_error)]
+    if found.validity != Validity.EXACT or not any(budget.forbids_exact for budget in budgets):
+        return found
+    worst = max(budget.at_least for budget in budgets)
+    said = f"an exact law, its integrals to {worst:.0e}"
+    note = "; ".join(part for part in (found.validity_note, said) if part)
+    return replace(found, validity=Validity.APPROXIMATE, validity_note=note)
 
 
 #: A risk that grows by this factor over that before training is no learning.
@@ -147,7 +188,8 @@ def orthonormal_overlaps(
     # One step from an output of 0: the weights know eta ã y alone, the risk the labels beside the readouts.
     weights = _in_units(alone, accuracy, d)
     steps = tuple(
-        replace(own, risk=other.risk) for own, other in zip(weights.steps, found.steps, strict=True)
+        replace(own, risk=other.risk, risk_error=other.risk_error)
+        for own, other in zip(weights.steps, found.steps, strict=True)
     )
     return replace(weights, steps=steps)
 

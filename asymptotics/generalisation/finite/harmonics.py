@@ -28,6 +28,8 @@ Array = npt.NDArray[np.float64]
 #: Largest degree treated one by one; what lies above is a flat tail.
 DEGREES = 24
 _TENSOR = 300_000
+#: Standard deviations of ⟨w, z⟩ that are integrated over.
+_SIGMAS = 13.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Features:
     """Radial functions of the features at ``nodes`` of r, for each bias.
 
     ``nodes`` r (R,), ``weights`` (R,); ``radial`` √N T_l(r, b) (L+1, R, B); ``multiplicity`` N(d, l) (L+1,);
-    ``shares`` (B,) of the biases; ``tail`` (R, B): E_t σ² less what the degrees up to L carry.
+    ``shares`` (B,) of the biases; ``tail`` (R, B): E_t σ² less what the degrees up to L carry; ``error``: by how much, relative
+    to E σ², the rules over angle and radius miss E σ(x + b) and E σ(x + b)², x ~ N(0, 1), which ⟨w, z⟩ is.
     """
 
     d: int
@@ -45,6 +48,7 @@ class Features:
     multiplicity: Array
     shares: Array
     tail: Array
+    error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,20 +87,27 @@ def features(sigma: Activation, d: int, biases: Array, shares: Array, points: in
     size = np.array([multiplicity(d, degree) for degree in range(DEGREES + 1)])
     radial = np.empty((DEGREES + 1, len(r), len(biases)))
     second = np.empty((len(r), len(biases)))
+    # Where σ is sharp, as far as ⟨w, z⟩ reaches.
+    edges = sigma.resolved.edges(_SIGMAS + float(np.max(np.abs(biases), initial=0.0)))
     for i, radius in enumerate(r):
         for j, b in enumerate(biases):
-            t, w = _angle_rule(d, [(kink - b) / radius for kink in sigma.kinks])
+            t, w = _angle_rule(d, ((edges - b) / radius).tolist())
             values = np.asarray(sigma(radius * t + b), float)
             radial[:, i, j] = _harmonics(t, d) @ (w * values)
             second[i, j] = w @ values**2
     tail = second - np.sum(radial**2, axis=0)
     tail[tail < 1e-12 * second] = 0.0
-    return Features(d, r, weights, radial, size, shares, tail)
+    exact, unit = sigma.squares(biases, np.ones_like(biases)), np.ones_like(biases)
+    off = (
+        np.abs(weights @ second - exact) / exact,
+        np.abs(weights @ radial[0] - sigma.mean(biases, unit)) / np.sqrt(exact),
+    )
+    return Features(d, r, weights, radial, size, shares, tail, float(np.max(off)))
 
 
 def _angle_rule(d: int, cuts: list[float]) -> tuple[Array, Array]:
     """Nodes t = cos θ and weights for the density ∝ sin^{d−2} θ dθ, split at ``cuts``."""
-    reach = min(math.pi / 2, 13 / math.sqrt(d))
+    reach = min(math.pi / 2, _SIGMAS / math.sqrt(d))
     inside = [math.acos(c) for c in cuts if abs(c) < 1]
     panels = max(8, math.ceil(2 * reach * math.sqrt(d) / 1.0))
     edges = np.linspace(math.pi / 2 - reach, math.pi / 2 + reach, panels + 1)

@@ -38,7 +38,8 @@ class UnitFeatures:
     """What the equations need of a layer: X nodes x, A types of units of B neurons, degrees l = 0..L.
 
     ``weights`` (X,) of the nodes, ``shares`` ω (A,) of the units; ``T`` (L + 1, X, A, B); ``tail`` τ (X, A, B, B);
-    ``count`` N_l (L + 1,); ``partners`` P_l(ρ) (L + 1, A, B, B).
+    ``count`` N_l (L + 1,); ``partners`` P_l(ρ) (L + 1, A, B, B). ``error``: by how much, relative, the rules over x and off it
+    miss the mean of E σ_b² over the units, which is known.
     """
 
     weights: Array
@@ -47,6 +48,7 @@ class UnitFeatures:
     tail: Array
     count: Array
     partners: Array
+    error: float = 0.0
 
     @property
     def per_neuron(self) -> Array:

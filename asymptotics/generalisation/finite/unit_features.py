@@ -85,7 +85,11 @@ def unit_features(
     tail = second - carried
     own = np.arange(B)
     tail[:, :, own, own] = np.maximum(tail[:, :, own, own], 0.0)
-    return UnitFeatures(weights, shares, T, tail, count, partners)
+    found = np.einsum("x,xabb,a->b", weights, second, shares)
+    spread = np.sqrt(np.sum(coordinates**2, axis=2) + norm2)
+    exact = shares @ sigma.squares(np.zeros_like(spread) if biases is None else biases, spread)
+    error = float(np.max(np.abs(found - exact) / np.maximum(exact, 1e-300)))
+    return UnitFeatures(weights, shares, T, tail, count, partners, error)
 
 
 def projections(sigma: Activation, mean: Array, scale: Array) -> Array:

@@ -86,14 +86,15 @@ class FiniteStart(Theory):
         if ridge.lam == 0:
             return result(
                 setting, self.name, surety, pooled.excess + noise, pooled.train, _error(pooled.solution),
-                order_parameters=found, solution=pooled.solution,
+                averages=_features_at(setting).error, order_parameters=found, solution=pooled.solution,
             )  # fmt: skip
         radial = radial_equivalent(
             _features_at(setting), target, n, distinct, ridge.lam, noise, pooled, throw=throw
         )
         return result(
             setting, f"{self.name}, by radius", surety, radial.excess + noise, radial.train, _error(radial.solution),
-            order_parameters=found | {"kappa": radial.kappa, "D": radial.thinning}, solution=radial.solution,
+            averages=_features_at(setting).error, solution=radial.solution,
+            order_parameters=found | {"kappa": radial.kappa, "D": radial.thinning},
         )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ class FiniteTrained(Theory):
         test, train = solve_level(setting, self.own, throw).common
         return result(
             setting, self.name, self.surety(setting), (found.excess + noise) * (1 + test), found.train * (1 + train),
-            found.solution.error_of_a_response, averages=layer_of(setting).error,
+            found.solution.error_of_a_response, averages=layer_of(setting).error + units.features.error,
             order_parameters={"kappa": found.kappa, "D": found.D}, solution=found.solution,
         )  # fmt: skip
 

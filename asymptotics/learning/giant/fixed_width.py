@@ -7,18 +7,19 @@ quasi-random draws of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.accuracy import checked_quadrature
+from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import sobol_normal
 from asymptotics.fixed_point import stepped
-from asymptotics.learning.entries import budgeted, neuron_entries
+from asymptotics.learning.entries import HALF_WIDTH, budgeted, neuron_entries, unit_of
 from asymptotics.learning.giant.exponents import refusal_of_steps, warnings_at_exponent_one
 from asymptotics.learning.giant.low_orders import refusal_of_removed, without_orders
 from asymptotics.learning.giant.many_neurons import notes_of, sees_linear_part
@@ -96,7 +97,9 @@ class FiniteStarts(WithoutLayer):
             *setting.notes,
             f"mean over {len(starts)} starts drawn at d = {d}; M_cov is over these starts",
         ]
-        return _overlaps(paths, setting, accuracy, notes, notes_of(setting.activation), spread=True)
+        return _overlaps(
+            paths, setting, max(accuracy, 1e-2), notes, notes_of(setting.activation), spread=True
+        )
 
 
 def starts_matter(network: Network, training: Training, d: int | None) -> bool:
@@ -157,6 +160,11 @@ class Setting:
         if self.d is None:
             return "d → ∞ at fixed width; corrections O(d^-1/2)"
         return f"conditional mean at d = {self.d}, n = {self.rates.n}"
+
+    @property
+    def left_out(self) -> float:
+        """As d → ∞ the recursion is exact; the mean at finite d leaves out fluctuations of relative order 1/d a step."""
+        return 0.0 if self.d is None else self.training.steps / self.d
 
     def start(self, bias: Array) -> Student:
         """The network before training, d → ∞, with these biases (p,)."""
@@ -232,29 +240,38 @@ def _overlaps(
         risks = [path.risks[step] if whole else setting.risk(path.students[step]) for path in paths]
         covariance = covariance_of(M) if spread else None
         steps.append(setting.entry(step, M.mean(axis=0), Q, float(np.mean(risks)), covariance))
+    averages = quadrature_error(setting.target, setting.activation)
     error = max(path.error for path in paths)
-    averages = checked_quadrature(setting.target, setting.activation, accuracy)
-    theory = 0.0 if setting.d is None else None
-    moved = max(path.risk_error for path in paths)
+    reached = max(error / unit_of(steps), averages)
+    # Draws of biases and of starts are a sample of their law.
+    drawn = scatter([[s.M for s in path.students] for path in paths])
+    moved = max(path.risk_error for path in paths) + scatter([path.risks for path in paths])
     said = [setting.where, *notes]
     if len(paths) > 1 and not spread:
         said.append(f"mean over {len(paths)} quasi-random draws of the biases")
     validity = Validity.EXACT
-    if max(error, averages) > accuracy:
+    if reached > accuracy:
         validity = Validity.APPROXIMATE
-        said.append(f"the integrals reached {max(error, averages):.1e}, not the accuracy {accuracy:.1e}")
+        said.append(f"the integrals reached {reached:.1e}, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="fixed width",
-        # As d → ∞ the recursion is exact; what the mean at finite d leaves out is not estimated.
-        steps=budgeted(setting.target, steps, theory, averages, error, moved),
+        steps=budgeted(setting.target, steps, setting.left_out, averages, error + drawn, moved),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),
         d=setting.d,
         p=len(setting.readout),
         n=setting.rates.n,
-        solution=stepped(steps[-1].step, max(error, averages), accuracy),
+        solution=stepped(steps[-1].step, reached, accuracy),
     )
+
+
+def scatter(draws: Sequence[Any]) -> float:
+    """The largest half width of 95 % of a mean over ``draws`` (arrays of one shape); 0 for one."""
+    if len(draws) == 1:
+        return 0.0
+    spread = np.std(np.array(draws, float), axis=0, ddof=1) / math.sqrt(len(draws))
+    return (HALF_WIDTH if len(draws) <= 4 else 2.2) * float(np.max(spread, initial=0.0))
 
 
 def covariance_of(M: Array) -> Array:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.accuracy import quadrature_error
+from asymptotics.learning.entries import budgeted, left_out_at
 from asymptotics.learning.giant.exponents import (
     order_learned,
     refusal_of_orders,
@@ -23,6 +25,7 @@ from asymptotics.learning.giant.fixed_width import (
     bias_draws,
     covariance_of,
     refusal_of_width,
+    scatter,
     starts_matter,
 )
 from asymptotics.learning.giant.low_orders import refusal_of_removed
@@ -91,9 +94,14 @@ class FixedWidthLeap(WithoutLayer):
         ]
         start = setting.start(biases[0])
         before = setting.entry(0, start.M, start.Q, setting.risk(start))
+        after, risk_error = _after(setting, laws)
+        averages = quadrature_error(setting.target, setting.activation)
+        change = scatter([law.M for law in laws])
+        theory = left_out_at(d, exponent)
+        first = budgeted(f, [before], theory, averages, 0.0, 0.0)
         return Overlaps(
             regime="fixed width",
-            steps=(before, _after(setting, laws)),
+            steps=(*first, *budgeted(f, [after], theory, averages, change, risk_error)),
             validity=Validity.EXACT,
             validity_note="; ".join([setting.where, *setting.notes]),
             warnings=(*notes_of(setting.activation), *warnings_of_law(laws[0], training)),
@@ -132,17 +140,18 @@ def neurons(network: Network, bias: Array) -> Groups:
     return Groups(network.finite_readout(p), bias, np.full(p, 1 / p), pairs)
 
 
-def _after(setting: Setting, laws: Sequence[OneStepLaw]) -> StepOverlaps:
-    """The entry after the step: the mean over ``laws`` (draws of the biases) and over the starts."""
+def _after(setting: Setting, laws: Sequence[OneStepLaw]) -> tuple[StepOverlaps, float]:
+    """The entry after the step, the mean over ``laws`` (draws of the biases) and over the starts; the error of its risk."""
     M = np.array([law.M for law in laws])
     Q = np.mean([_gram(law) for law in laws], axis=0)
     draws = 1 if laws[0].deterministic else DRAWS
-    risk = float(np.mean([setting.risk(student) for law in laws for student in _students(law, draws)]))
-    entry = setting.entry(1, M.mean(axis=0), Q, risk)
+    risks = [setting.risk(student) for law in laws for student in _students(law, draws)]
+    entry = setting.entry(1, M.mean(axis=0), Q, float(np.mean(risks)))
     if laws[0].deterministic:
-        return entry
+        return entry, scatter(risks)
     covariance = np.mean([law.M_cov for law in laws], axis=0) + covariance_of(M)
-    return replace(entry, M_cov=covariance, quantiles=laws[0].quantiles() if len(laws) == 1 else None)
+    quantiles = laws[0].quantiles() if len(laws) == 1 else None
+    return replace(entry, M_cov=covariance, quantiles=quantiles), scatter(risks)
 
 
 def _students(law: OneStepLaw, draws: int) -> list[Student]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.accuracy import checked_quadrature
+from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.activations import Activation
 from asymptotics.fixed_point import stepped
-from asymptotics.learning.entries import budgeted, entries_of, merged, step_of
+from asymptotics.learning.entries import budgeted, entries_of, left_out_at, merged, step_of, unit_of
 from asymptotics.learning.features import LearnedFeatures, untrained
 from asymptotics.learning.giant.exponents import (
     information_exponent,
@@ -43,6 +43,8 @@ Array = npt.NDArray[np.float64]
 
 #: The cubature and the factor of the nodes with which the error of nodes is seen.
 _COARSE, _MORE_NODES = 0.4, 1.25
+#: Shares of the nodes an axis with which the risk of a law is integrated, and seen to be.
+_NODES, _FEWER = 0.6, 0.5
 _LIMIT = "d → ∞, then p → ∞; corrections O(d^-1/2) and O(1/p)"
 _NO_FINITE_D = "many neurons: finite-d terms are not included (give a width for them)"
 
@@ -137,14 +139,30 @@ class ManyNeuronsLeap:
         notes = [] if d is None or not training.steps else _size_below(f, law, training, d)
         if training.steps == 1:
             start = untrained(law.groups, f.r)
-            risks = [network_risk(f, activation, layer, 0.6) for layer in (start, law.layer())]
+            risks = [network_risk(f, activation, layer, _NODES) for layer in (start, law.layer())]
+            # M, Q and norms are closed forms; the risk has a rule over starts, and one over fields.
+            others = [network_risk(f, activation, start, _FEWER), *_other_risks(f, activation, law)]
+            change = max(abs(risks[0] - others[0]), sum(abs(risks[1] - other) for other in others[1:]))
             steps = [step_of(start, risks[0], 0), _step_of_law(law, risks[1])]
-            return _overlaps(f, activation, steps, None, accuracy, d, notes, warnings)
+            return _overlaps(
+                f,
+                activation,
+                steps,
+                0.0,
+                accuracy,
+                d,
+                notes,
+                warnings,
+                risk_change=change,
+                exponent=training.batch_exponent,
+            )
         path = self._noise_path(law, training, accuracy)
         steps = _steps(f, path, activation, training)
         if training.steps:
             steps[1] = _step_of_law(law, steps[1].risk)
-        return _overlaps(f, activation, steps, path.change, accuracy, d, notes, warnings)
+        return _overlaps(
+            f, activation, steps, path.change, accuracy, d, notes, warnings, exponent=training.batch_exponent
+        )
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
         law = self._law(f, network, training)
@@ -219,6 +237,12 @@ def _step_of_law(law: OneStepLaw, risk: float) -> StepOverlaps:
     return replace(entry, quantiles=law.quantiles(groups=entries_of(groups.readout)))
 
 
+def _other_risks(f: Target, activation: Activation, law: OneStepLaw) -> list[float]:
+    """The risk after the step with fewer nodes for the fields, and with fewer for the random starts."""
+    layers = [(law.layer(), _FEWER)] + ([] if law.deterministic else [(law.layer(fewer=True), _NODES)])
+    return [network_risk(f, activation, layer, refine) for layer, refine in layers]
+
+
 def _size_below(f: Target, law: OneStepLaw, training: Training, d: int) -> list[str]:
     """At finite d: how small the overlaps of a step below the leap are."""
     order = information_exponent(f, tuple(training.remove_orders))
@@ -237,19 +261,22 @@ def _overlaps(
     d: int | None,
     notes: Sequence[str],
     warnings: Sequence[str],
+    *,
+    risk_change: float | None = None,
+    exponent: float = 1.0,
 ) -> Overlaps:
     said = [_LIMIT, *([] if d is None else [_NO_FINITE_D]), *notes]
     validity = Validity.EXACT
-    averages = checked_quadrature(f, activation, accuracy)
-    theory = 0.0 if d is None else None
-    reached = max(change or 0.0, averages)
+    averages = quadrature_error(f, activation)
+    moved = change if risk_change is None else risk_change
+    reached = max(max(change or 0.0, moved or 0.0) / unit_of(steps), averages)
     if reached > accuracy:
         validity = Validity.APPROXIMATE
         said.append(f"the cubature reached {reached:.1e}, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="many neurons",
-        # The limit is exact; finite d and width are not estimated.
-        steps=budgeted(f, steps, theory, averages, change, change),
+        # The limit is exact; finite widths are not estimated.
+        steps=budgeted(f, steps, left_out_at(d, exponent), averages, change, moved),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),

@@ -165,10 +165,10 @@ class OneStepLaw:
         """:meth:`quantiles` over *all* neurons, the groups mixed by weight: one row."""
         return self.quantiles(levels, [np.arange(len(self.gain))])
 
-    def layer(self) -> LearnedFeatures:
-        """The law as a layer: for ℓ ≥ 2 a group for every (ã, b) and every node of the start x."""
+    def layer(self, *, fewer: bool = False) -> LearnedFeatures:
+        """The law as a layer: for ℓ ≥ 2 a group for every (ã, b) and every node of the start x (``fewer`` an axis)."""
         r = self.target.r
-        nodes = 1 if self.deterministic else _START_NODES.get(r, 3)
+        nodes = 1 if self.deterministic else _START_NODES.get(r, 3) - fewer
         x, w = tensor_rule([nodes] * r)
         G, N = len(self.gain), len(x)
         groups = _repeated(self.groups, w)

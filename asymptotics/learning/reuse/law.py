@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import stepped
-from asymptotics.learning.entries import entries_of, neuron_entries
+from asymptotics.learning.entries import entries_of, left_out_at, neuron_entries, sampled_budgets
 from asymptotics.learning.features import LearnedFeatures, Links
 from asymptotics.learning.giant.exponents import has_order
 from asymptotics.learning.giant.fixed_width import bias_draws, refusal_of_width
@@ -61,7 +61,16 @@ class ReusedBatch(WithoutLayer):
         means, error = _measured(f, network, training, accuracy)
         readout = network.finite_readout(int(network.width))
         steps = tuple(_entry(means, t, readout) for t in range(training.steps + 1))
-        return _result(steps, error, network, d, "d → ∞ at fixed width; corrections O(d^-1/2)")
+        return _result(
+            f,
+            steps,
+            error,
+            0.0,
+            network,
+            d,
+            "d → ∞ at fixed width; corrections O(d^-1/2)",
+            max(accuracy, _ASKED),
+        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ class ReusedBatchOfManyNeurons:
         if closed is not None:
             steps = closed
             where += "; M of step 2 and the train error of step 1 in closed form"
-        return _result(steps, 3 * error + moved / 4, network, d, where)
+        return _result(f, steps, 3 * error, moved / 4, network, d, where, 3 * max(accuracy, _ASKED))
 
     @staticmethod
     def _widths(network: Network) -> tuple[int, int]:
@@ -322,8 +331,16 @@ def _extrapolated(small: StepOverlaps, large: StepOverlaps) -> StepOverlaps:
 
 
 def _result(
-    steps: tuple[StepOverlaps, ...], error: float, network: Network, d: int | None, where: str
+    f: Target,
+    steps: tuple[StepOverlaps, ...],
+    error: float,
+    extrapolated: float,
+    network: Network,
+    d: int | None,
+    where: str,
+    asked: float,
 ) -> Overlaps:
+    """``error``: standard error of the integrals, relative; ``extrapolated``: what the extrapolation in p may leave."""
     notes = [
         where,
         f"standard error {error:.1e} of the integrals, relative to the weights and to the first risk",
@@ -332,10 +349,11 @@ def _result(
         notes.append("finite-d terms are not included")
     return Overlaps(
         regime="reused batch",
-        steps=steps,
+        steps=sampled_budgets(f, steps, error, left_out_at(d) + extrapolated),
         validity=Validity.APPROXIMATE,
         validity_note="; ".join(notes),
         warnings=tuple(notes_of(network.get_activation())),
         p=int(network.width) if isinstance(network.width, int) else None,
-        solution=stepped(steps[-1].step, error, _ASKED, "recursion on sampled trajectories"),
+        # Extrapolated errors are three times those of the widths.
+        solution=stepped(steps[-1].step, error, asked, "recursion on sampled trajectories"),
     )

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import stepped
-from asymptotics.learning.entries import neuron_entries
+from asymptotics.learning.entries import neuron_entries, sampled_budgets
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.fixed_width import bias_draws, refusal_of_width
 from asymptotics.learning.giant.many_neurons import notes_of
@@ -45,6 +45,8 @@ _MOST_ITERATED, _SCRAMBLES, _SIZES = 20_000, 4, (12, 17)
 _ASKED, _MOST_WORK = 1e-3, 2**24
 #: Numbers of the scrambles that a recursion takes in turn, which are kept.
 _MOST_KEPT = 7_000_000
+#: Relative error of the solver of the flow.
+_FLOW = 1e-6
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,10 @@ class OnlineSGD:
             training.dynamics == "auto" and steps[-1] <= _MOST_ITERATED
         )
         solve = _iterated if iterated else _flowing
-        means, error = _measured(problem, network, training, rates, steps, solve, accuracy)
+        means, error, risk_error = _measured(problem, network, training, rates, steps, solve, accuracy)
         readout = network.finite_readout(int(network.width))
         rows = tuple(_entry(means, k, t, readout, rates) for k, t in enumerate(steps))
-        return _result(rows, error, rates, network, training, iterated)
+        return _result(f, rows, error, risk_error, max(accuracy, _ASKED), rates, network, training, iterated)
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
         raise InputError(
@@ -128,8 +130,8 @@ def _measured(
     steps: Sequence[int],
     solve: Solver,
     accuracy: float,
-) -> tuple[_Means, float]:
-    """Mean over scrambles (one where nothing is sampled) and biases, and the largest standard error of an entry."""
+) -> tuple[_Means, float, float]:
+    """Mean over scrambles (one where nothing is sampled) and biases, the largest standard errors of an entry and of the risk."""
     p = int(network.width)
     readout = network.finite_readout(p)
     way, sampled = way_of(problem, p)
@@ -138,7 +140,7 @@ def _measured(
         way, sampled = sampled_way(problem), True
     size = _SIZES[0]
     while True:
-        parts, errors = [], []
+        parts, errors, risk_errors = [], [], []
         for bias in bias_draws(network):
             start = _start(problem.target, readout, bias, network, training)
             seeds = range(1, _SCRAMBLES + 1) if sampled else range(1)
@@ -150,6 +152,7 @@ def _measured(
             if sampled:
                 root = math.sqrt(len(paths))
                 norm = max(1.0, float(np.abs(Q).max()))
+                risk_errors.append(float((risk.std(axis=0, ddof=1) / root).max()))
                 errors.append(
                     max(
                         float((M.std(axis=0, ddof=1) / root).max()) / math.sqrt(norm),
@@ -169,7 +172,17 @@ def _measured(
             break
         size = within[-1]
     names = ("M", "Q", "risk")
-    return _Means(*(np.mean([getattr(part, name) for part in parts], axis=0) for name in names)), error
+    return (
+        _Means(*(np.mean([getattr(part, name) for part in parts], axis=0) for name in names)),
+        error,
+        max(risk_errors, default=0.0),
+    )
+
+
+def _left_out(rates: Rates, iterated: bool) -> float:
+    """Fluctuations around the mean feed back at relative order 1/d; a flow also leaves out a step of the time."""
+    size = 0.0 if rates.d is None else 1.0 / rates.d
+    return size if iterated else size + 1.0 / rates.steps_per_time
 
 
 def _start(f: Target, readout: Array, bias: Array, network: Network, training: Training) -> Student:
@@ -186,8 +199,11 @@ def _entry(means: _Means, k: int, t: int, readout: Array, rates: Rates) -> StepO
 
 
 def _result(
+    f: Target,
     rows: tuple[StepOverlaps, ...],
     error: float,
+    risk_error: float,
+    asked: float,
     rates: Rates,
     network: Network,
     training: Training,
@@ -215,14 +231,16 @@ def _result(
         )
     return Overlaps(
         regime="online SGD",
-        steps=rows,
+        steps=sampled_budgets(
+            f, rows, error, _left_out(rates, iterated), 0.0 if iterated else _FLOW, risk_error
+        ),
         validity=Validity.LEADING_ORDER,
         validity_note="; ".join(notes),
         warnings=tuple(warnings),
         d=rates.d,
         p=int(network.width),
         n=rates.n_b,
-        solution=stepped(rows[-1].step, error, _ASKED, dynamics),
+        solution=stepped(rows[-1].step, error, asked, dynamics),
     )
 
 

@@ -48,7 +48,7 @@ def test_reference_places_are_met(power, places) -> None:
     bulk = _Bulk(CUBIC, 600, 2400, 1600)
     edge = bulk.edge()
     assert math.sqrt(bulk.square(edge)) == pytest.approx(160.0271, abs=1e-4)
-    H = transfer(CUBIC, 2400**power * 1.2155 / math.sqrt(1600), *hermite_rule(24))
+    H, _ = transfer(CUBIC, 2400**power * 1.2155 / math.sqrt(1600), *hermite_rule(24))
     found, shares = _outliers(bulk, edge, H)
     assert found == pytest.approx(places, abs=1e-4)
     np.testing.assert_allclose(shares.sum(axis=1), 1)

@@ -10,7 +10,7 @@ import pytest
 from asymptotics import Network, Training, overlaps
 from asymptotics.learning.giant.exponents import information_exponent
 from hermite import Target
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 
 STAIR = Target("z1 + z1*z2")
 LEAP2 = Target("z1*z2 + He2(z1)/2")
@@ -148,13 +148,21 @@ def test_random_biases_are_averaged_over() -> None:
     assert few[1].M[0, 0] == pytest.approx(0.5, abs=0.1)
 
 
-def test_unmet_accuracy_is_said() -> None:
-    result = overlaps(STAIR, Network(width=4), Training(steps=2, alpha=1.0, eta=2.0), accuracy=1e-9)
+def test_unmet_accuracy_is_an_error_or_a_number_with_its_error() -> None:
+    network, training = Network(width=4), Training(steps=2, alpha=1.0, eta=2.0)
+    with pytest.raises(ConvergenceError, match=r"ask for less \(accuracy = ") as refused:
+        overlaps(STAIR, network, training, accuracy=1e-9)
+    result = overlaps(STAIR, network, training, accuracy=1e-9, throw=False)
     assert result.validity == "approximate"
     assert "not the accuracy" in result.validity_note
-    met = overlaps(STAIR, Network(width=4), Training(steps=2, alpha=4.0), accuracy=1e-3)
-    assert met.validity == "exact"
+    # What the message proposes is met.
+    proposed = float(str(refused.value).split("accuracy = ")[1].split(")")[0])
+    assert overlaps(STAIR, network, training, accuracy=proposed).solution.residual <= proposed
+    met = overlaps(STAIR, network, Training(steps=2, alpha=4.0), accuracy=1e-3)
     assert met.solution.residual < 1e-3
+    # An exact law whose integrals are known to 5e-6: "exact" asks for 1e-6.
+    assert max(step.error.total for step in met.steps) > 1e-6
+    assert met.validity == "approximate"
 
 
 def test_the_first_direction_is_learned_in_a_gram_metric() -> None:
