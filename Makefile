@@ -36,8 +36,12 @@ browser: $(VENV)/.test
 benchmark: $(VENV)/.test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/speed_table.py docs/benchmarks.md
 
-docs: $(BIN)/giantstep
+$(VENV)/.docs: pyproject.toml $(BIN)/giantstep
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+# Needs no network once the extra is there; the pages need none either.
+docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 lint: $(VENV)/.dev

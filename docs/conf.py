@@ -12,6 +12,8 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 from docstrings import process, public_page  # noqa: E402
 from language_page import language_page  # noqa: E402
 from mathml import visit_block, visit_inline  # noqa: E402
+from pictures import gallery_page, write_all  # noqa: E402
+from refusals import troubleshooting_page  # noqa: E402
 
 from asymptotics import __version__  # noqa: E402
 from asymptotics.experiment.reference import markdown_reference  # noqa: E402
@@ -27,6 +29,9 @@ shutil.copytree(
 (HERE / "experiment-file.md").write_text(markdown_reference(), encoding="utf-8")
 (HERE / "language.md").write_text(language_page(), encoding="utf-8")
 (HERE / "public.md").write_text(public_page(), encoding="utf-8")
+(HERE / "gallery.md").write_text(gallery_page(), encoding="utf-8")
+(HERE / "troubleshooting.md").write_text(troubleshooting_page(), encoding="utf-8")
+write_all(HERE / "pictures")
 
 project = "giantstep"
 author = "the giantstep developers"
