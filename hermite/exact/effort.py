@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hermite.exact.undecided import Undecided
 
 #: Units of one question.
-ALLOWANCE = 1_200_000
+ALLOWANCE = 2_000_000
 
 
 class Exhausted(Undecided):

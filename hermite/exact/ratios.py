@@ -127,7 +127,7 @@ def _gcd(a: Any, b: Any) -> Any:
     """The greatest common divisor, its work counted by terms and by length of the coefficients."""
     if a and b:
         words = max(int(x.leading_coefficient().height_bits()) // 64 for x in (a, b))
-        spend(10 + len(a) * len(b) * (1 + words))
+        spend(10 + len(a) * len(b) * (1 + 4 * words) // 4)
     return a.gcd(b)
 
 
