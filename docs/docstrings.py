@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import groupby
 
 _CODE = re.compile(r"(``[^`]+``|(?<![\w*|`])\*[^\s*|](?:[^*|]*[^\s*|])?\*(?![\w*]))")
 _ROLE = re.compile(r":(?:class|func|meth|mod):`~?([^`]+)`")
@@ -63,12 +64,12 @@ def literal(block: list[str]) -> Iterator[str]:
 
 
 def entries(block: list[str]) -> Iterator[str]:
-    """A section of numpy's kind: names at the left, their descriptions indented."""
-    for line in block:
-        if line.startswith(" "):
-            yield f"   {prose(line.strip())}"
+    """A section of numpy's kind: names at the left, their descriptions indented; code may run on to the next line."""
+    for described, lines in groupby(block, key=lambda line: line.startswith(" ")):
+        if described:
+            yield from (f"   {line}" for line in prose("\n".join(map(str.strip, lines))).split("\n"))
         else:
-            yield f"{prose(line)}"
+            yield from map(prose, lines)
 
 
 def prose(line: str) -> str:

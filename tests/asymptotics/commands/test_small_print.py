@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 from pathlib import Path
 from types import ModuleType
@@ -81,6 +83,29 @@ def test_stress_and_code_of_docstrings_are_set_and_stars_of_formulas_stay() -> N
     assert prose("w*_m and f* of |x|") == r"w\*\_m and f\* of \|x\|"
     assert prose("E[(f* − f)²] and *not* g*") == r"E[(f\* − f)²] and *not* g\*"
     assert prose("see ``a\nb`` there") == "see ``a b`` there"
+    section = ["Parameters", "----------", "a", "    is ``b", "    c`` there", "d", "    e"]
+    assert list(module_of_docs("docstrings").converted(section))[2:-1] == [
+        "a",
+        "   is ``b c`` there",
+        "d",
+        "   e",
+    ]
+
+
+@pytest.mark.parametrize("package", ["hermite", "asymptotics"])
+def test_no_docstring_of_the_documentation_shows_its_backticks(package: str) -> None:
+    """Code that is not recognised as such would have its backticks escaped."""
+    home = module_of_docs("docstrings")
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        thing = getattr(module, name)
+        members = [getattr(thing, own) for own in vars(thing)] if inspect.isclass(thing) else []
+        for each in (thing, *members):
+            lines = (inspect.getdoc(each) or "").split("\n")
+            home.process(None, "", name, each, None, lines)
+            assert not [line for line in lines if "\\`" in line], (name, each)
+            # Pairs of them are closed in their block.
+            assert "\n".join(lines).count("``") % 2 == 0, (name, each)
 
 
 @pytest.mark.parametrize(
