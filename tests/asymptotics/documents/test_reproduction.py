@@ -89,7 +89,8 @@ def test_several_directions_are_learned_at_once_from_two_orders_up() -> None:
 def test_one_step_brings_the_second_order_within_reach() -> None:
     rows = reproduce("test-error")
     start = [row for row in rows if row["step"] == "0"]
-    after = [row for row in rows if row["step"] == "1"]
+    after = [row for row in rows if row["step"] == "1" and value(row, "batch_exponent") == 1]
+    removed = [row for row in rows if value(row, "batch_exponent") == 2]
     assert value(start[-1], "simulation_test_error") > 4 * value(after[-1], "simulation_test_error")
     assert value(start[0], "n2") < value(start[-1], "n2")
     gaps = [
@@ -97,6 +98,13 @@ def test_one_step_brings_the_second_order_within_reach() -> None:
         for r in start
     ]
     assert max(map(abs, gaps)) < 12  # Student's t with two degrees of freedom
+    # With the low orders removed: no theory for the smallest batch, and its own error for the others.
+    assert removed[0]["test_error"] == ""
+    for row in removed[1:]:
+        gap = abs(value(row, "simulation_test_error") - value(row, "test_error"))
+        assert gap < value(row, "error") * value(row, "test_error") + 6 * value(
+            row, "simulation_test_error_sem"
+        )
 
 
 @pytest.mark.slow

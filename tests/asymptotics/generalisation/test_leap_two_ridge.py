@@ -207,6 +207,7 @@ def test_errors_scale_with_the_target() -> None:
         ("z1^2 - 1", {}, {}, {"d": 50, "lam": 0.0}, "choose lambda > 0"),
         ("z1^2 + z2^2 + z3^2 - 3", {}, {}, {"d": 50}, "at most two directions, not 3"),
         ("z1 + z1^2 - 1", {}, {"remove_orders": (0, 1)}, {"d": 50}, "ridge.alpha of at least 5"),
+        ("z1^2 - 1", {}, {"alpha": 0.1}, {"d": 50}, "at least 10, not 5"),
         ("z1^2 - 1", {}, {"batch_exponent": 1.5}, {"d": 50}, "batch_exponent = 1 and 2, not 1.5"),
         ("z1^2 - 1", {}, {}, {"d": 50, "regime": "proportional"}, 'ridge.regime "finite"'),
         ("abs(z1) + abs(z1 + z2)", {}, {"remove_orders": (0,)}, {"d": 50}, "kinks"),
@@ -226,6 +227,20 @@ def test_the_table_of_theories_knows_it() -> None:
     other = theories(f, Network("relu"), replace(training, batch_exponent=1), ridge)
     (refused,) = [row for row in other if row.name.endswith("n = Θ(d²)")]
     assert not refused.covers
+
+
+def test_steps_of_few_samples_a_dimension_are_less_sure() -> None:
+    f, ridge = Target("z1*z2"), Ridge(d=50, lam=0.1)
+    (few, many) = (
+        next(
+            row
+            for row in theories(f, Network("relu"), Training(alpha=a, batch_exponent=2), ridge)
+            if row.answers
+        )
+        for a in (0.25, 4.0)
+    )
+    assert (few.validity, many.validity) == ("approximate", "leading order")
+    assert few.theory_error > many.theory_error + 0.8
 
 
 def test_curved_activations_of_a_third_order_bend_the_overlaps() -> None:
