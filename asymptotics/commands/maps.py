@@ -58,26 +58,29 @@ def map_command(
 ) -> None:
     """A heat map of the predicted error over two grids of the file (all other keys have one value)."""
     from asymptotics.comparison.curves import curve_rows, to_csv
+    from asymptotics.experiment.columns import coordinates
     from asymptotics.text.tables import table
     from hermite.errors import InputError
 
     if x == y:
         raise InputError(f"--x and --y must be two keys, not {x} twice.")
-    rows = curve_rows(load(file, force), False, note)
-    columns = AXES[x], AXES[y]
+    experiment, columns = load(file, force), (AXES[x], AXES[y])
+    # What is refused is refused before a point is computed.
+    places = [coordinates(*cell) for cell in experiment.cells()]
     problems = []
     for key, column in AXES.items():
-        several = len({row[column] for row in rows if row[column] is not None}) > 1
+        several = len({place[column] for place in places if place[column] is not None}) > 1
         if several and column not in columns:
             problems.append(f"{key} has several values; a map takes one (--set {key}=...).")
         if not several and column in columns:
             problems.append(f'{key} needs several values for an axis of the map (--set "{key}=[1, 2, 4]").')
-    if not problems and any(row[column] is None for row in rows for column in columns):
+    if not problems and any(place[column] is None for place in places for column in columns):
         problems.append(
             "training.steps must not hold 0: nothing was trained there, so that alpha and eta mean nothing."
         )
     if problems:
         raise InputError(problems)
+    rows = curve_rows(experiment, False, note)
     document = {"x": x, "y": y, "quantity": quantity, "rows": rows}
     if out is not None:
         from asymptotics.figures.map_figure import plot_map

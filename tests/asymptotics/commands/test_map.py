@@ -53,3 +53,14 @@ def test_what_is_no_map_is_one_sentence(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert words in captured.err
+
+
+def test_what_is_no_map_is_refused_before_a_point_is_computed(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def computed(*_: object) -> None:
+        raise AssertionError("a point was computed")
+
+    monkeypatch.setattr("asymptotics.comparison.curves.curve_rows", computed)
+    assert run(["map", file, "--set", "training.steps=[1, 2]"]) == 2
+    assert "training.steps has several values" in capsys.readouterr().err
