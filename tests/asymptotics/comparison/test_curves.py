@@ -131,7 +131,7 @@ def some_overlaps(d: int | None = None) -> Overlaps:
 
 
 def test_overlaps_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trajectories, "predict", lambda *_: some_overlaps())
+    monkeypatch.setattr(trajectories, "predict", lambda *_, **__: some_overlaps())
     monkeypatch.setattr(trajectories, "measure", lambda _e, _t, simulation: some_overlaps(simulation.d))
     experiment = Experiment.from_toml(TEXT)
     plain = trajectories.runs(experiment, simulate=False, progress=curves.silent)
