@@ -67,17 +67,12 @@ BIBTEX = {
 
 def citation_keys(experiment: Experiment) -> tuple[str, ...]:
     """Keys of :data:`BIBTEX` for what the theory of ``experiment`` uses: the setting always, then protocol and fit."""
-    protocol = experiment.trainings[0].protocol
     keys = ["dandi2024giant"]
     if experiment.has_ridge and max(experiment.steps) > 0:
         keys.append("cui2024asymptotics")
     if experiment.has_ridge and min(experiment.steps) == 0:
         keys.append("mei2022generalization")
-    if protocol == "reuse":
-        keys.append("dandi2024benefits")
-    if protocol == "sgd":
-        keys += ["arnaboldi2024online", "saad1995online"]
-    return tuple(keys)
+    return (*keys, *experiment.trainings[0].traits.papers)
 
 
 def bibtex(experiment: Experiment) -> str:

@@ -12,7 +12,9 @@ from asymptotics.experiment.grid import Experiment
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
+    from asymptotics.experiment.settings import Network
     from hermite.indices.report import LeapReport
+    from hermite.target import Target
 
 
 def target_section(experiment: Experiment) -> str:
@@ -22,7 +24,7 @@ def target_section(experiment: Experiment) -> str:
     report = leap(
         experiment.target.class_mean,
         # Other protocols count samples over all steps.
-        batch_exponent=training.batch_exponent if training.protocol == "giant" else 1,
+        batch_exponent=training.batch_exponent if training.traits.fresh else 1,
         activation=network.activation if isinstance(network.activation, str) else None,
         readout=network.readout,
         bias=network.bias,
@@ -37,29 +39,32 @@ def target_section(experiment: Experiment) -> str:
     return "\n".join([facts(pairs), _stairway(experiment)])
 
 
+def _of_reused_batch(f: Target, network: Network) -> list[tuple[str, str]]:
+    from asymptotics.learning.reuse.directions import reused_directions
+
+    spaces = reused_directions(f, network)
+    learned = _subspace(None if spaces is None else spaces[-1], f.variables)
+    return [("two steps on the reused batch can learn", learned)]
+
+
+def _of_online_sgd(f: Target, network: Network) -> list[tuple[str, str]]:
+    from asymptotics.learning.sgd.rates import student_leap
+
+    level = student_leap(f, network.get_activation())
+    samples = {None: "never", 1: "Θ(d)", 2: "Θ(d log d)"}.get(level, f"Θ(d^{(level or 1) - 1})")
+    return [
+        ("leap that this student sees", "none" if level is None else str(level)),
+        ("samples of online SGD to leave a random start", samples),
+    ]
+
+
+#: What a protocol sees of the target where it is not giant steps on fresh batches.
+_SEEN = {"reuse": _of_reused_batch, "sgd": _of_online_sgd}
+
+
 def _of_protocol(experiment: Experiment) -> list[tuple[str, str]]:
-    """What the protocol sees of the target where it is not giant steps on fresh batches."""
-    f, network, training = experiment.target.class_mean, experiment.network, experiment.trainings[0]
-    if training.protocol == "reuse":
-        from asymptotics.learning.reuse.directions import reused_directions
-
-        spaces = reused_directions(f, network)
-        return [
-            (
-                "two steps on the reused batch can learn",
-                _subspace(None if spaces is None else spaces[-1], f.variables),
-            )
-        ]
-    if training.protocol == "sgd":
-        from asymptotics.learning.sgd.rates import student_leap
-
-        level = student_leap(f, network.get_activation())
-        samples = {None: "never", 1: "Θ(d)", 2: "Θ(d log d)"}.get(level, f"Θ(d^{(level or 1) - 1})")
-        return [
-            ("leap that this student sees", "none" if level is None else str(level)),
-            ("samples of online SGD to leave a random start", samples),
-        ]
-    return []
+    seen = _SEEN.get(experiment.trainings[0].protocol)
+    return [] if seen is None else seen(experiment.target.class_mean, experiment.network)
 
 
 def _leap_answers(report: LeapReport) -> Iterable[tuple[str, str]]:

@@ -134,7 +134,7 @@ class Experiment:
         grids = {
             name: _table(name, tables[name], table_rules, problems) for name, table_rules in TABLES.items()
         }
-        if {"time", "steps"} <= set(tables["training"]):
+        if "steps" in tables["training"] and schema.listed(tables["training"].get("time", [])) != []:
             problems.append("training.time and training.steps exclude each other: give one of them.")
         given = {key: value for key, value in _NETWORK_DEFAULTS.items() if key not in tables["network"]}
         problems += network_problems(given | grids["network"])
@@ -180,7 +180,7 @@ class Experiment:
 
         Online SGD on batches of another order than d has no limit: it is taken at the d of the file, if there is one.
         """
-        return self.simulations[0] if training.protocol == "sgd" and self.has_d else None
+        return self.simulations[0] if training.traits.online and self.has_d else None
 
     def cells(self) -> Iterator[tuple[Training, Ridge]]:
         """Every (training, ridge) of the sweep: one row of ``giantstep curve`` each (and simulation d)."""
@@ -211,7 +211,7 @@ class Experiment:
 
     def check_steps(self) -> None:
         """Refuse more giant steps than anybody means."""
-        online = all(training.protocol == "sgd" for training in self.trainings[:1])
+        online = all(training.traits.online for training in self.trainings[:1])
         if not online and max(self.steps) > MOST_STEPS:
             raise InputError(
                 f"training.steps = {max(self.steps):,}: above {MOST_STEPS:,} they are computed only with --force."

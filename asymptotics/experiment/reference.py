@@ -14,7 +14,7 @@ from typing import Any
 from asymptotics.experiment import schema
 from asymptotics.experiment.figure_keys import FigureSettings
 from asymptotics.experiment.grid import TABLES
-from asymptotics.experiment.protocol_keys import PROTOCOLS
+from asymptotics.experiment.protocol_keys import owners
 from asymptotics.experiment.schema import Rule
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 
@@ -165,8 +165,8 @@ def keys() -> Iterator[Key]:
 
 
 def _of_rule(table: str, name: str, rule: Rule, default: Any) -> Key:
-    owners = tuple(p for p, own in PROTOCOLS.items() if name in own) if table == "training" else ()
-    return Key(table, name, default, rule.allowed, schema.shape_of(rule), rule.grid, owners)
+    having = owners(name) if table == "training" else ()
+    return Key(table, name, default, rule.allowed, schema.shape_of(rule), rule.grid, having)
 
 
 def json_schema() -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment import schema
-from asymptotics.experiment.protocol_keys import PROTOCOLS, choices, protocol_problems
+from asymptotics.experiment.protocol_keys import PROTOCOLS, ProtocolTraits, choices, protocol_problems
 from asymptotics.experiment.schema import Rule
 from hermite.errors import InputError
 
@@ -292,6 +292,11 @@ class Training:
     def learning_rate(self, d: int) -> float:
         """eta d^((batch_exponent − 1)/2), the factor of the update rule."""
         return float(self.eta * d ** ((self.batch_exponent - 1) / 2))
+
+    @property
+    def traits(self) -> ProtocolTraits:
+        """What sets its protocol apart."""
+        return PROTOCOLS[self.protocol]
 
     @property
     def simulation_only(self) -> bool:

@@ -316,8 +316,8 @@ def _refuse(network: Network, training: Training, ridge: Ridge, bulk: str) -> No
         problems.append(f"{_HERE} needs ridge.d, the input dimension, and a finite ridge.beta.")
     if network.bias > 0:
         problems.append(f"{_HERE} covers network.bias = 0, not {network.bias:g}.")
-    if training.protocol == "sgd" and training.steps:
-        problems.append(f'{_HERE} covers giant steps, not protocol = "sgd".')
+    if training.steps and not (training.traits.fresh or training.traits.isotropic):
+        problems.append(f'{_HERE} covers giant steps, not protocol = "{training.protocol}".')
     elif training.steps > 1:
         problems.append(f"{_HERE} covers 0 and 1 giant steps, not {training.steps}.")
     if training.batch_exponent != 1 or 1 in training.remove_orders:

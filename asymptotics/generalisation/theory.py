@@ -17,31 +17,27 @@ from typing import Any, ClassVar
 
 from asymptotics.caches import SetUps
 from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import ErrorBudget, Risk, Validity
 from hermite.errors import InputError
 from hermite.target import Target
 
-#: Why no theory of the ridge fit with p of order d takes the layer after a protocol, but for those that say that they do.
-_WITHOUT_A_LAYER = {
-    "sgd": (
-        'ridge.regime must be "fixed-width" (with network.width a whole number) after protocol = "sgd": no law of the layer is '
-        "known for many small steps at a width of order d."
-    ),
-    "reuse": (
-        'ridge.level must be "iso", or ridge.regime "fixed-width", after protocol = "reuse": the covariance of the weights\' '
-        "residuals is not known."
-    ),
-}
-
 
 def without_a_layer(protocol: str) -> str:
-    """Why there is no layer for the ridge fit after ``protocol``: its own reason, or that of one that gives none."""
-    unknown = (
-        f'ridge.regime must be "fixed-width" after protocol = "{protocol}": no law of its layer is known.'
+    """Why no theory of the ridge fit with p of order d takes the layer after ``protocol``, but for those that say they do."""
+    traits = PROTOCOLS[protocol]
+    if traits.isotropic:
+        return (
+            f'ridge.level must be "iso", or ridge.regime "fixed-width", after protocol = "{protocol}": the covariance of the '
+            "weights' residuals is not known."
+        )
+    steps = " for many small steps" if traits.online else ""
+    return (
+        f'ridge.regime must be "fixed-width" (with network.width a whole number) after protocol = "{protocol}": no law of the '
+        f"layer is known{steps} at a width of order d."
     )
-    return _WITHOUT_A_LAYER.get(protocol, unknown)
 
 
 class Regime(StrEnum):
@@ -171,9 +167,8 @@ class Theory(ABC):
         if not self.trained(steps):
             about = "after giant steps" if steps == 0 else "at initialisation"
             return (f"It is about networks {about}, and training.steps is {steps}.",)
-        protocol = setting.training.protocol
-        if steps and protocol != "giant" and "training.protocol" not in self.uses:
-            return (without_a_layer(protocol),)
+        if steps and not setting.training.traits.fresh and "training.protocol" not in self.uses:
+            return (without_a_layer(setting.training.protocol),)
         known = self.uses | self.indifferent | self.unused(setting)
         unknown = [
             f"{self.name} does not cover {name} = {_shown(value)}."
@@ -265,7 +260,9 @@ def result(
         "n2": None if d is None else ridge.n2(d),
         "p": None if d is None or math.isinf(ridge.beta) else ridge.p(d, network.is_symmetric),
         "d": d,
-        "plateau": setting.set_ups.get(("plateau", f, network, training.steps), lambda: _plateau(setting)),
+        "plateau": setting.set_ups.get(
+            ("plateau", f, network, training.protocol, training.steps), lambda: _plateau(setting)
+        ),
         "solver": solver,
         "validity": surety.validity,
         "validity_note": surety.note,
@@ -283,7 +280,7 @@ def _quadrature(setting: Setting) -> float:
 
 def _plateau(setting: Setting) -> float | None:
     """floor(U_steps, κ = 1) + Δ for this activation: the test error of the fit as alpha and beta grow; giant steps only."""
-    if setting.training.steps and setting.training.protocol != "giant":
+    if setting.training.steps and not setting.training.traits.fresh:
         return None
     from asymptotics.stairway.stairs import plateaus
     from hermite.errors import InputError

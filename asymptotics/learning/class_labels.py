@@ -35,7 +35,7 @@ def seen_by_steps(f: Target, training: Training) -> Target:
     """
     if not f.has_classes:
         return f
-    if training.protocol != "giant" or training.steps > 1:
+    if not training.traits.fresh or training.steps > 1:
         raise InputError(
             'target.labels = "sign" is covered by one giant step, training.steps of 0 or 1: in more steps the noise of the '
             "labels depends on the inputs; use simulate"

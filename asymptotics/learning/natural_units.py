@@ -87,9 +87,7 @@ def natural_units(
     if f.has_classes:
         # Labels are of order one whatever the unit of f.
         return NaturalUnits(f, network, training)
-    free = training.steps == 0 or (
-        training.steps == 1 and training.protocol == "giant" and network.is_symmetric
-    )
+    free = training.steps == 0 or (training.steps == 1 and training.traits.fresh and network.is_symmetric)
     label = _label_size(f)
     readout = _size(_readout_size(network))
     if not (readout_is_replaced and free):

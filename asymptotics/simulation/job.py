@@ -116,8 +116,11 @@ class Job:
         problems = []
         loss = "square" if self.ridge is None else self.ridge.loss
         if self.f.has_classes:
-            if self.training.protocol == "sgd":
-                problems.append('target.labels = "sign" is not simulated with training.protocol = "sgd".')
+            if not self.training.traits.classes:
+                protocol = self.training.protocol
+                problems.append(
+                    f'target.labels = "sign" is not simulated with training.protocol = "{protocol}".'
+                )
             if self.training.remove_orders:
                 problems.append('target.labels = "sign" is simulated with remove_orders = [] only.')
             least = LEAST[loss]

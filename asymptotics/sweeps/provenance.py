@@ -21,7 +21,7 @@ def config_of(experiment: Experiment) -> dict[str, Any]:
         "target": target,
         **({} if experiment.inputs is None else {"inputs": experiment.inputs.to_dict()}),
         "network": _table([experiment.network]),
-        "training": _with_start(_table(experiment.trainings)),
+        "training": _as_in_files(_table(experiment.trainings)),
         **({"ridge": _table(experiment.ridges)} if experiment.has_ridge else {}),
         "simulation": _table(experiment.simulations),
     }
@@ -37,8 +37,10 @@ def _table(settings: Iterable[Any]) -> dict[str, Any]:
     return table
 
 
-def _with_start(table: dict[str, Any]) -> dict[str, Any]:
-    """A given start by the names that a file has for it."""
+def _as_in_files(table: dict[str, Any]) -> dict[str, Any]:
+    """A given start by the names that a file has for it; steps or times, which exclude each other."""
+    if table.get("time"):
+        table.pop("steps")
     if isinstance(table.get("start"), list):
         overlap, gram = table["start"]
         table["start"] = {"overlap": overlap} | ({} if gram is None else {"gram": gram})

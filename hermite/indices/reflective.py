@@ -10,10 +10,11 @@ activation that makes every q (no polynomial, with biases) asks for the closure 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.exact.plain import plain
 from hermite.frozen import FrozenReport
 from hermite.target import as_target
 
@@ -42,7 +43,8 @@ class BasisFreeStaircase(FrozenReport):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain data."""
-        return asdict(self) | {"dims": None if self.dims is None else list(self.dims)}
+        result: dict[str, Any] = plain(vars(self))
+        return result
 
 
 def basis_free_staircase(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
 from hermite.exact.effort import Exhausted, allowance
+from hermite.exact.plain import plain
 from hermite.exact.rows import vanishes
 from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
@@ -74,7 +75,8 @@ class Generative(FrozenReport):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain data."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        result: dict[str, Any] = plain({f.name: getattr(self, f.name) for f in fields(self)})
+        return result
 
 
 def generative(f: Target | str, report: LeapReport | None = None) -> Generative:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.exact.plain import plain
 from hermite.frozen import FrozenReport
 from hermite.labels.generative_leap import Generative, generative
 from hermite.labels.recovery_closed_forms import closed_form
@@ -46,8 +47,8 @@ class RecoveryThreshold(FrozenReport):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain data; an infinite α_c is the text "inf"."""
-        out = {f.name: getattr(self, f.name) for f in fields(self)}
-        return out | ({"alpha_c": "inf"} if self.alpha_c == math.inf else {})
+        result: dict[str, Any] = plain({f.name: getattr(self, f.name) for f in fields(self)})
+        return result
 
 
 def recovery_threshold(f: Target | str, samples: int = 1 << 20, seed: int = 0) -> RecoveryThreshold:

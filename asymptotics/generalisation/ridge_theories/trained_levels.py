@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.generalisation.ridge_theories.left_out import left_out
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
@@ -26,11 +27,14 @@ from asymptotics.generalisation.theory import (
     without_a_layer,
 )
 from asymptotics.learning.features import LearnedFeatures
-from asymptotics.learning.laws import learned_features
+from asymptotics.learning.laws import law_of, learned_features
 from asymptotics.results import Risk, Validity
+from hermite.errors import InputError
 
 #: The largest deviation met at level iso.
 _ISO = 0.16
+#: What else was compared with runs, by protocol.
+_COMPARED = {"reuse": " On a reused batch 3 % at the one setting that was compared with runs."}
 
 
 class AfterSteps(Theory):
@@ -128,23 +132,28 @@ class LevelIso(AfterSteps):
     """Isotropic residuals; all that is known of a layer after steps on a reused batch."""
 
     own = Level.ISO
-    uses = AfterSteps.uses | {"training.protocol", "training.weight_decay"}
+    uses = (
+        AfterSteps.uses
+        | {"training.protocol"}
+        | {f"training.{key}" for traits in PROTOCOLS.values() if traits.isotropic for key in traits.keys}
+    )
 
     def asked(self, setting: Setting) -> bool:
         """By name, and by default where no other level is known."""
-        alone = setting.training.protocol == "reuse" and setting.level == Level.AUTO
+        alone = setting.training.traits.isotropic and setting.level == Level.AUTO
         return super().asked(setting) or (Theory.asked(self, setting) and alone)
 
     def refusals(self, setting: Setting) -> tuple[str, ...]:
-        """Also protocols without a law of the layer, and what the law of a reused batch does not cover."""
-        network, training = setting.network, setting.actual
-        if training.protocol == "reuse":
-            from asymptotics.learning.reuse.law import ReusedBatchOfManyNeurons
-
-            reason = ReusedBatchOfManyNeurons().covers(setting.f, network, training, None)
-            return super().refusals(setting) if reason is None else (f"{reason}.",)
-        if training.protocol != "giant":
+        """Also protocols without a law of the layer, and what the law of another protocol does not cover."""
+        network, training = replace(setting.network, width="infinite"), setting.actual
+        if training.traits.fresh:
+            return super().refusals(setting)
+        if not training.traits.isotropic:
             return (without_a_layer(training.protocol),)
+        try:
+            law_of(setting.f, network, training)
+        except InputError as error:
+            return tuple(f"{reason}." for reason in error.problems)
         return super().refusals(setting)
 
     def surety(self, setting: Setting) -> Surety:
@@ -153,8 +162,7 @@ class LevelIso(AfterSteps):
             "The residual of the weights is taken as isotropic: 2 to 16 % off for activations with a second "
             "Hermite order."
         )
-        if setting.training.protocol == "reuse":
-            note += " On a reused batch 3 % at the one setting that was compared with runs."
+        note += _COMPARED.get(setting.training.protocol, "")
         return Surety(Validity.APPROXIMATE, note, _ISO)
 
     def solve(self, setting: Setting, throw: bool) -> Risk:

@@ -174,7 +174,10 @@ _Indices = npt.NDArray[np.intp]
 @lru_cache(maxsize=64)
 def _places(r: int, p: int) -> tuple[Array, _Indices, _Indices, _Indices]:
     """The identity (r + p, r + p), 0..p−1, and the places of the upper triangle."""
-    return np.eye(r + p), np.arange(p), *np.triu_indices(p)
+    places = np.eye(r + p), np.arange(p), *np.triu_indices(p)
+    for array in places:
+        array.flags.writeable = False
+    return places
 
 
 def _erf_kernels(C: Array, i: _Indices, j: _Indices, w: Array, noise: float) -> Array:

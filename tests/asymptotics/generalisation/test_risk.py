@@ -215,6 +215,14 @@ def test_plateau_is_the_floor_of_the_activation() -> None:
     assert risk(cubic, Network(), Training(1), Ridge()).plateau == pytest.approx(6.0)
 
 
+def test_the_plateau_does_not_depend_on_what_was_asked_before() -> None:
+    """It is that of giant steps on fresh batches; what single calls keep was named by the number of steps alone."""
+    f, network, ridge = Target("z1 + z1*z2", noise=0.25), Network("erf"), Ridge(level="iso")
+    for protocol in ("giant", "reuse", "giant"):
+        found = risk(f, network, Training(1, protocol=protocol), ridge).plateau
+        assert found == (pytest.approx(1.25) if protocol == "giant" else None)
+
+
 def test_results_carry_their_solver() -> None:
     found = risk(MIX, Network(), Training(1), Ridge())
     assert found.solution.converged

@@ -215,7 +215,14 @@ def test_overlaps_are_swept_where_the_file_has_no_ridge() -> None:
 
 
 def test_the_configuration_is_kept_as_a_file_would_give_it() -> None:
-    for text in (FILE, OVERLAPS, '[target]\nexpression = "z1*z2"\ngram = [["1", "1/2"], ["1/2", "1"]]'):
+    online = 'target.expression = "z1"\nnetwork.width = 2\n[training]\nprotocol = "sgd"\n'
+    for text in (
+        FILE,
+        OVERLAPS,
+        '[target]\nexpression = "z1*z2"\ngram = [["1", "1/2"], ["1/2", "1"]]',
+        online + "steps = 3",
+        online + "time = [0.5, 1.0]",
+    ):
         given = Experiment.from_toml(text)
         assert Experiment.from_dict(json.loads(json.dumps(config_of(given)))) == given
 
