@@ -141,7 +141,7 @@ def plan(
     All steps of a schedule have equally large fresh batches of n = Θ(d) samples; what they leave is for the ridge fit.
     ``max_width``: neurons at most (default 4 d); ``accuracy``: as in :func:`asymptotics.risk`, of what is told. Raises
     ``InputError`` for a budget that no theory of averages is about, and where no schedule has a prediction known to within
-    30 %.
+    10 %.
 
     >>> found = plan("z1", samples=2000, d=100, max_steps=1)
     >>> found.best.samples <= 2000
@@ -153,9 +153,9 @@ def plan(
     budget = Budget(samples, d, width)
     predictions = Predictions(f, network, accuracy)
     found: list[Schedule] = []
-    reasons: list[tuple[str, str]] = []
+    most, reasons = _useful_steps(f, max_steps, samples, d)
     start: tuple[float, ...] | None = None
-    for steps in range(max_steps + 1):
+    for steps in range(most + 1):
         name = f"{steps} giant step" + "s" * (steps != 1)
         progress(f"schedules of {name}")
         try:
@@ -166,7 +166,6 @@ def plan(
         found.append(one)
     if not found:
         raise InputError([f"{name}: {reason}" for name, reason in reasons])
-    reasons += _beyond(f, samples, d, max_steps)
     return Plan(samples, d, width, tuple(sorted(found, key=lambda one: one.test_error)), tuple(reasons))
 
 
@@ -184,20 +183,28 @@ def _check(samples: Any, d: Any, max_steps: Any, width: Any, f: Target) -> None:
         raise InputError(problems)
 
 
-def _beyond(f: Target, samples: int, d: int, max_steps: int) -> list[tuple[str, str]]:
-    """A step that the budget allows and that is not searched, in words."""
+def _useful_steps(f: Target, max_steps: int, samples: int, d: int) -> tuple[int, list[tuple[str, str]]]:
+    """How many steps of n = Θ(d) are looked at, and why fewer than asked for.
+
+    Where no direction has leap 1 they learn nothing as d grows; what a step does at one d is then noise, which the
+    predictions of the fit know to leading order only.
+    """
     from hermite.indices.report import leap
 
     index = leap(f).leap_index
-    if not (max_steps and isinstance(index, int) and index > 1 and samples >= _PART * d**index):
-        return []
-    return [
-        (
-            f"1 step of exponent {index}",
-            f"not searched; the target has leap {index}, and {samples:,} samples are enough for one batch of the order "
-            f"d^{index}: compare with giantstep curve and training.batch_exponent = {index}.",
+    if index == 1 or not max_steps:
+        return max_steps, []
+    if not isinstance(index, int):
+        return 0, [
+            ("giant steps", "no direction of the target is known to be learned by steps of n = Θ(d) samples.")
+        ]
+    reason = f"the target has leap {index}: steps of n = Θ(d) samples learn nothing of it."
+    if samples >= _PART * d**index:
+        reason += (
+            f" {samples:,} samples are enough for one batch of the order d^{index}, which is not searched: compare with "
+            f"giantstep curve and training.batch_exponent = {index}."
         )
-    ]
+    return 0, [("giant steps", reason)]
 
 
 def _best(
@@ -239,7 +246,7 @@ def _best(
         if refused:
             raise refused[0]
         raise InputError(
-            f"no batches and fit of at least {FEWEST} samples each, few beside d^2 a step, have a prediction known to "
+            f"with batches and a fit of at least {FEWEST} samples each (and batches few beside d^2) no prediction is known to "
             f"within {100 * LARGEST_ERROR:g} %."
         )
     place = _descend(error, place, (bool(steps), bool(steps), True, True), width)

@@ -18,7 +18,7 @@ FEWEST, FEWEST_NEURONS = 30, 10
 #: A batch of so large a share of d² learns what steps of n = Θ(d) are not meant to.
 LARGEST_BATCH = 0.25
 #: Predictions whose stated error is larger say too little to choose by.
-LARGEST_ERROR = 0.3
+LARGEST_ERROR = 0.1
 
 
 @dataclass(frozen=True, eq=False)

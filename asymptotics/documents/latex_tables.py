@@ -125,6 +125,11 @@ def plateaus_latex(document: Mapping[str, Any]) -> str:
             for text, value in zip(exact, row["plateaus"], strict=True)
         ]
         rows.append([str(row["step"]), prose(pretty(row["subspace"], variables), variables), *numbers])
+        if row.get("plateaus_activation"):
+            student = row.get("subspace_activation")
+            space = "" if student is None else prose(pretty(student, variables), variables) + " "
+            name = prose(str(document["activation"]))
+            rows.append(["", f"{space}with {name}", *(f"${v:.6g}$" for v in row["plateaus_activation"])])
     kappas = [rf"$\kappa = {k}$" for k in range(len(document["rows"][0]["plateaus"]))]
     return tabular(["step", "learned", *kappas], rows, "rl" + "r" * len(kappas))
 

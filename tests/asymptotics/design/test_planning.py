@@ -89,9 +89,18 @@ def test_a_budget_for_few_steps_says_why_there_are_no_more() -> None:
     assert told.reasons == (("1 giant step", "50 samples are fewer than 30 for the step and the fit."),)
 
 
-def test_a_target_of_larger_leap_is_told_that_a_larger_batch_is_not_searched() -> None:
-    told = plan("z1*z2", samples=500, d=20, max_steps=1, max_width=60)
-    assert "training.batch_exponent = 2" in dict(told.reasons)["1 step of exponent 2"]
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("z1*z2", "training.batch_exponent = 2"),
+        ("He3(z1)", "leap 3: steps of n = Θ(d) samples learn nothing of it."),
+        ("3", "no direction of the target is known to be learned"),
+    ],
+)
+def test_steps_that_learn_nothing_as_d_grows_are_not_planned(text: str, words: str) -> None:
+    told = plan(text, samples=500, d=40, max_steps=2, max_width=80)
+    assert [one.steps for one in told.schedules] == [0]
+    assert words in dict(told.reasons)["giant steps"]
 
 
 @pytest.mark.parametrize(

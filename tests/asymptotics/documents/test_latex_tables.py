@@ -55,6 +55,15 @@ def test_exact_plateaus_are_formulas(capsys: pytest.CaptureFixture[str]) -> None
     assert rows[2][1] == r"$\operatorname{span}\{z_{1}\}$"
 
 
+def test_what_one_activation_reaches_is_a_row_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plateaus", "z1*z2", "--activation", "relu", "--latex"]) == 0
+    rows = cells(capsys.readouterr().out)
+    assert rows[1][1:] == [r"$\{0\}$", "$1$", "$1$", "$0$"]
+    assert rows[2][0] == ""
+    assert rows[2][1].endswith("with relu")
+    assert rows[2][2:] == ["$1$", "$1$", "$0$"]
+
+
 def test_subspaces_powers_and_signs_are_formulas() -> None:
     names = ("z1", "z2")
     assert prose("span{z1 - z2}", names) == r"$\operatorname{span}\{z_{1} - z_{2}\}$"
