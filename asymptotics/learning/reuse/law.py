@@ -341,10 +341,11 @@ def _result(
     asked: float,
 ) -> Overlaps:
     """``error``: standard error of the integrals, relative; ``extrapolated``: what the extrapolation in p may leave."""
-    notes = [
-        where,
-        f"standard error {error:.1e} of the integrals, relative to the weights and to the first risk",
-    ]
+    notes = [where]
+    if error:
+        notes.append(
+            f"standard error {error:.1e} of the integrals, relative to the weights and to the first risk"
+        )
     if d is not None:
         notes.append("finite-d terms are not included")
     return Overlaps(

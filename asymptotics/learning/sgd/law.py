@@ -216,8 +216,9 @@ def _result(
     notes = [
         f"{where}; {dynamics}; e = {rates.e:.4g}, nu = e d/n_b = {rates.nu:.4g} ({kind_near(rates.nu)})",
         "single runs fluctuate by about 0.7 d^-1/2 around it",
-        f"error {error:.1e} of the integrals, relative to the weights",
     ]
+    if error:
+        notes.append(f"error {error:.1e} of the integrals, relative to the weights")
     warnings = list(notes_of(network.get_activation()))
     if rates.capped:
         warnings.append(f"the step is capped at e = {rates.e:.4g}; give training.step for a larger one")
