@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--page", type=Path, default=None, help="write the page (Markdown) and its figure (PNG) here"
     )
+    parser.add_argument("--remarks", type=Path, default=None, help="Markdown to put on the page")
     given = parser.parse_args()
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
@@ -51,7 +52,8 @@ def main() -> None:
     print("\n".join(lines(outcomes)))
     if given.page is not None:
         figure = given.page.with_suffix(".png")
-        given.page.write_text(page(outcomes, seed, figure.name), encoding="utf-8")
+        remarks = "" if given.remarks is None else given.remarks.read_text(encoding="utf-8")
+        given.page.write_text(page(outcomes, seed, figure.name, remarks), encoding="utf-8")
         draw_figure(outcomes).savefig(figure, dpi=150)
 
 

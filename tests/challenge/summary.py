@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,26 +76,75 @@ def refusals(outcomes: Sequence[Outcome]) -> list[str]:
     return [f"- {sentences.count(text)} × {text}" for text in dict.fromkeys(sentences)]
 
 
-def page(outcomes: Sequence[Outcome], seed: int, figure: str) -> str:
-    """The documentation page of one run."""
+def kinds_outside(outcomes: Sequence[Outcome]) -> list[str]:
+    """Shares outside, by what a setting has: where there is no trust, it should be known of what."""
+    told = answered(outcomes)
+    kinds: dict[str, Callable[[Outcome], bool]] = {
+        "Gaussian readout": lambda o: o.setting.network.readout == "gaussian",
+        "four atoms": lambda o: not isinstance(o.setting.network.readout, str),
+        "readout ±1": lambda o: o.setting.network.readout == "rademacher",
+        "symmetric": lambda o: o.setting.network.initialisation == "symmetric",
+        "independent": lambda o: o.setting.network.initialisation == "independent",
+        "one direction": lambda o: o.setting.target.r == 1,
+        "two directions": lambda o: o.setting.target.r == 2,
+        "three directions": lambda o: o.setting.target.r == 3,
+        "more neurons than samples": lambda o: (
+            o.setting.kind == "ridge" and o.setting.ridge.beta > o.setting.ridge.alpha
+        ),
+        **{
+            f"activation {name}": lambda o, name=name: o.setting.network.activation == name  # type: ignore[misc]
+            for name in sorted({str(o.setting.network.activation) for o in told})
+        },
+    }
+    rows = [
+        "| kind | settings | within 1 % + 2 s.e. | or inside the stated error | median deviation | median stated error |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, has in kinds.items():
+        own = [o for o in told if has(o)]
+        if own:
+            sizes = np.median([100 * abs(o.deviation) for o in own])
+            stated = np.median([100 * (o.prediction.stated or 0.0) for o in own])
+            rows.append(
+                f"| {name} | {len(own)} | {share([o.within for o in own]):.0%} | "
+                f"{share([o.within or o.covered for o in own]):.0%} | {sizes:.2g} % | {stated:.2g} % |"
+            )
+    return rows
+
+
+def page(outcomes: Sequence[Outcome], seed: int, figure: str, remarks: str = "") -> str:
+    """The documentation page of one run; ``remarks`` are Markdown that a person has written about it."""
     worst = sorted(
         (o for o in answered(outcomes) if not (o.within or o.covered)), key=lambda o: -abs(o.deviation)
     )
+    versions = ", ".join(f"{name} {version(name)}" for name in ("giantstep", "numpy", "scipy"))
     return "\n".join(
         [
             "# How far to trust a prediction",
             "",
-            "Random settings, each predicted and then simulated with the real network "
-            f"(`python -m tests.challenge --seed {seed} --count {len(outcomes)}`): targets of one to three directions, rotated, "
-            "with and without noise; ten activations; three laws of the readout; both initialisations; no to three giant steps; "
-            "alpha, eta, beta and lambda log-uniform; d between 150 and 400 (leap 2: 60 to 120; fixed width: 100,000). The "
-            "prediction is asked for an accuracy of 1 %; test errors include the label noise.",
+            "Random settings, each predicted as `risk` does by default and simulated with the real network: targets of one to "
+            "three directions, rotated, with and without noise; ten activations; three laws of the readout; both "
+            "initialisations; no to three giant steps; alpha, eta, beta and lambda log-uniform; d between 150 and 400; one step "
+            "at leap 2 (n = alpha d², d between 60 and 120); fixed width (d = 100,000), online and on a reused batch. Test "
+            "errors include the label noise. Settings are drawn before anything is computed; none is left out for its result.",
+            "",
+            f"Seed {seed}; `python -m tests.challenge --seed {seed} --count {len(outcomes)}`; {versions}.",
             "",
             *[f"- {line}" for line in lines(outcomes)],
             "",
             f"![Deviation of prediction from simulation against the stated error]({figure})",
             "",
+            "Covered: the deviation is at most the stated error (`error.total` of the result) + 2 standard errors of the "
+            "simulation.",
+            "",
+            *([remarks.strip(), ""] if remarks else []),
+            "## By stage and theory",
+            "",
             *table(outcomes),
+            "",
+            "## By kind of setting",
+            "",
+            *kinds_outside(outcomes),
             "",
             "## Outside both the 1 % and the stated error",
             "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from asymptotics.generalisation.ridge_theories.left_out import bulk_left_out, expected_correction
@@ -83,9 +84,14 @@ class FiniteTrained(Theory):
             units.features, units.carriers, units.rest, ridge.n2(ridge.d), setting.neurons, ridge.lam, noise,
             throw=throw,
         )  # fmt: skip
-        test, train = solve_level(setting, self.own, throw).common
+        errors = solve_level(setting, self.own, throw)
+        test, train = errors.common
+        surety = self.surety(setting)
+        # Half of what the proportional theory knows to be of relative order 1/n and n p/d³ is unsure here as there.
+        known = abs(test) + (0.0 if errors.freedom is None else abs(errors.freedom[0]))
+        surety = replace(surety, theory=(surety.theory or 0.0) + known / 2)
         return result(
-            setting, self.name, self.surety(setting), (found.excess + noise) * (1 + test), found.train * (1 + train),
+            setting, self.name, surety, (found.excess + noise) * (1 + test), found.train * (1 + train),
             found.solution.error_of_a_response, averages=layer_of(setting).error + units.features.error,
             order_parameters={"kappa": found.kappa, "D": found.D}, solution=found.solution,
         )  # fmt: skip

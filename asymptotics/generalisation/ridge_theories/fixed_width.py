@@ -47,7 +47,14 @@ class FixedWidthFit(Theory):
             found.append('ridge.regime = "fixed-width" needs network.width, a whole number, not "infinite".')
         if setting.network.bias > 0:
             found.append('ridge.regime = "fixed-width" covers network.bias = 0 only.')
-        if setting.training.time:
+        training = setting.training
+        if training.protocol == "giant" and training.steps and training.batch_exponent > 1:
+            found.append(
+                'After a giant step ridge.regime = "fixed-width" covers batch_exponent up to 1, not '
+                f"{training.batch_exponent:g}: overlaps then keep the randomness of the start, and the fit at their mean is "
+                "not the mean of the fits; use simulate."
+            )
+        if training.time:
             found.append("training.time is for overlaps: a ridge fit needs training.steps.")
         return tuple(found)
 

@@ -104,14 +104,30 @@ class Auto(MeasuredLevel):
         if size is None or least is None or size >= least:
             return found
         try:
-            return other.solve(there, throw)
+            there_found = other.solve(there, throw)
+            beyond = self._beyond_expectation(setting, throw)
         except (InputError, ConvergenceError):
             # What only shows when it is tried.
             return found
+        budget = there_found.error
+        budget = replace(budget, theory=(budget.theory or 0.0) + beyond)
+        return replace(there_found, error=budget) if (budget.theory or 0.0) < least else found
+
+    def _measures(self, setting: Setting) -> bool:
+        return (
+            setting.accuracy is not None or expected_correction(setting, layer_of(setting)) > DEFAULT_ACCURACY
+        )
+
+    def _beyond_expectation(self, setting: Setting, throw: bool) -> float:
+        """What was measured of bulk and norms beyond what is expected: the theory for all (n, p, d) leaves it out, too."""
+        if not self._measures(setting):
+            return 0.0
+        bulk, norm, _ = corrections_of(setting, solve_level(setting, Level.E, throw))
+        return max(0.0, min(bulk.size + norm.size, 10.0) - expected_correction(setting, layer_of(setting)))
 
     def _proportional(self, setting: Setting, throw: bool) -> Risk:
         """Level E, and what it leaves out if that may count."""
-        if setting.accuracy is None and expected_correction(setting, layer_of(setting)) <= DEFAULT_ACCURACY:
+        if not self._measures(setting):
             return LevelE().solve(setting, throw)
         errors = solve_level(setting, Level.E, throw)
         bulk, norm, measured = corrections_of(setting, errors)

@@ -9,6 +9,7 @@ from asymptotics import Network, Ridge, Simulation, Training, risk, simulate
 from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.population import population_error
 from hermite import Target
+from hermite.errors import InputError
 
 
 def test_linear_neurons_have_a_closed_form() -> None:
@@ -93,3 +94,11 @@ def test_meets_the_proportional_theory_at_small_width(initialisation, gap) -> No
         )
         allowed = gap if initialisation == "symmetric" else gap / p
         assert fixed.test_error == pytest.approx(wide.test_error, rel=allowed)
+
+
+def test_a_fit_at_overlaps_that_keep_the_randomness_of_the_start_is_refused() -> None:
+    """Leap 2: neurons learn +z1 or −z1, on average nothing; the error of the mean (2, that of a constant) is not the mean."""
+    network, training = Network("relu", width=4), Training(1, 2.0, 1.0, batch_exponent=2)
+    for d in (None, 1000):
+        with pytest.raises(InputError, match="randomness of the start"):
+            risk(Target("He2(z1)"), network, training, Ridge(2.0, lam=0.1, d=d, regime="fixed-width"))
