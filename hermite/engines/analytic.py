@@ -21,7 +21,7 @@ from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import Term, orthogonal_terms
 from hermite.engines.series import Series, indices, line_powers, scales, substituted, times
 from hermite.engines.univariate import Univariate
-from hermite.exact.effort import Exhausted, allowance, paid, spend_once, spent
+from hermite.exact.effort import Exhausted, Memo, allowance, spent
 from hermite.exact.rows import lower, rational
 from hermite.exact.scalars import Scalar
 from hermite.exact.subspaces import Span, full
@@ -47,10 +47,8 @@ class AnalyticEngine:
         assert target.tree is not None
         self.target, self.r, self.gram = target, target.r, target.gram
         self.reason = ""
-        #: {order: (the series, what it cost)}
-        self._series: dict[int, tuple[dict[tuple[int, ...], Scalar], int]] = {}
-        #: (E f², what it cost)
-        self._energy: tuple[Scalar | None, int] | None = None
+        self._series: Memo[dict[tuple[int, ...], Any]] = Memo(100)
+        self._energy: Memo[Scalar | None] = Memo(1)
         with allowance(_MOST_WORK, kept=True):
             try:
                 self.form: Form | None = canonical(target.tree, target.r)
@@ -99,14 +97,8 @@ class AnalyticEngine:
 
         Raises :class:`~hermite.exact.subspaces.Undecided` where a coefficient is out of reach of the integrals.
         """
-        if order not in self._series:
-            with allowance(fresh=False):
-                before = spent()
-                self._series[order] = self._expanded(order), spent() - before
-                paid((self.target, order))
-        else:
-            spend_once((self.target, order), self._series[order][1])
-        return self._series[order][0]
+        with allowance(fresh=False):
+            return self._series.get(("series", self.target, order), lambda: self._expanded(order))
 
     def _expanded(self, order: int) -> dict[tuple[int, ...], Any]:
         parts: dict[tuple[int, ...], list[Scalar]] = {}
@@ -180,16 +172,11 @@ class AnalyticEngine:
             return None
         with allowance(fresh=False):
             try:
-                if self._energy is None:
-                    before = spent()
-                    self._energy = self._squared(self.form), spent() - before
-                    paid((self.target, "energy"))
-                else:
-                    spend_once((self.target, "energy"), self._energy[1])
+                form = self.form
+                return self._energy.get(("energy", self.target), lambda: self._squared(form))
             except Exhausted:
                 # By what else this question cost: the next may have the means.
                 return None
-        return self._energy[0]
 
     def _squared(self, form: Form) -> Scalar | None:
         try:

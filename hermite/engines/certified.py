@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cmp_to_key, lru_cache
+from functools import cmp_to_key
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from hermite.engines.constants import Unsupported
 from hermite.engines.hermite_rows import hermite_row
 from hermite.engines.integration import integrated
 from hermite.exact.atoms import Atom
-from hermite.exact.effort import paid, spend, spend_once
+from hermite.exact.effort import Memo, spend
 from hermite.exact.scalars import Scalar
 from hermite.exact.telling import shortened
 
@@ -67,7 +67,7 @@ def _bits(u: Univariate, wanted: int) -> int:
 def enclosure(u: Univariate, n: int, bits: int) -> flint.arb:
     """A ball around E[u(t) He_n(t/s)] at ``bits`` bits; raises :class:`Unsupported` where it would say nothing."""
     try:
-        value = _charged_ball(u, n, bits)
+        value = _BALLS.get(("integral", u, n, bits), lambda: _ball(u, n, bits))
     except (ArithmeticError, ValueError) as why:
         # Numbers too large for the floats of the tail bound, or more evaluations than are allowed.
         raise Unsupported(f"the integral {shortened(describe(u, n))} could not be enclosed ({why})") from None
@@ -76,20 +76,12 @@ def enclosure(u: Univariate, n: int, bits: int) -> flint.arb:
     return value
 
 
-def _charged_ball(u: Univariate, n: int, bits: int) -> flint.arb:
-    """The ball, its evaluations counted; one that is known already costs what it did cost."""
-    before = _ball.cache_info().hits
-    value, cost = _ball(u, n, bits)
-    if _ball.cache_info().hits > before:
-        spend_once((u, n, bits), cost)
-    else:
-        paid((u, n, bits))
-    return value
+#: Integrals that are known.
+_BALLS: Memo[flint.arb] = Memo(4096)
 
 
-@lru_cache(maxsize=4096)
-def _ball(u: Univariate, n: int, bits: int) -> tuple[flint.arb, int]:
-    """(the ball, its cost)."""
+def _ball(u: Univariate, n: int, bits: int) -> flint.arb:
+    """The ball, its evaluations counted."""
     cost = 4 + sum(_COSTS.get(name, 0) or len(name) * 2 // 3 for name, *_ in u.factors)
     with flint.ctx.workprec(bits + 32):
         s = u.s.ball(bits + 32)
@@ -102,7 +94,7 @@ def _ball(u: Univariate, n: int, bits: int) -> tuple[flint.arb, int]:
             f = _integrand(u, n, s, (left + right) / 2)
             value, more = integrated(f, left, right, _MOST - count, lambda: spend(cost))
             total, count = total + value, count + more
-        return total.real / (2 * flint.arb.pi()).sqrt() + flint.arb(0, tail), cost * count
+        return total.real / (2 * flint.arb.pi()).sqrt() + flint.arb(0, tail)
 
 
 def _order(a: flint.arb, b: flint.arb) -> int:

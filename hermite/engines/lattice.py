@@ -29,7 +29,7 @@ from hermite.engines.constants import Unsupported
 from hermite.engines.forms import Vector
 from hermite.engines.univariate import Factor
 from hermite.exact.atoms import Atom, ball_power
-from hermite.exact.effort import spend_once
+from hermite.exact.effort import Memo, spend
 from hermite.exact.scalars import Scalar
 
 #: Heights of the strips of functions with poles at iπ/2, and of entire ones, whose bounds grow with them.
@@ -210,9 +210,8 @@ def _nodes(x: _Lattice) -> float:
 
 def _value(sheet: Sheet, index: tuple[int, ...], order: int) -> flint.arb:
     lattice = _lattice(sheet)
-    spend_once((sheet, order), int(_nodes(lattice) * (2 + len(sheet.factors))))
     with flint.ctx.workprec(_BITS):
-        moments = _moments(sheet, order)
+        moments = _MOMENTS.get(("lattice", sheet, order), lambda: _moments(sheet, order))
         rows = _exact_shape(sheet, lattice)
         polynomials = [
             _composed(row, raised(p, k)) for row, p, k in zip(rows, sheet.powers, index, strict=True)
@@ -294,10 +293,14 @@ def _error(sheet: Sheet, lattice: _Lattice, index: tuple[int, ...]) -> flint.arb
     return norm * (missed - 1) + outside
 
 
-@lru_cache(maxsize=16)
+#: Sums that are known.
+_MOMENTS: Memo[Any] = Memo(16)
+
+
 def _moments(sheet: Sheet, order: int) -> Any:
     """∫∫ x^a y^b Π g φ over the nodes, a, b ≤ 2·order, as a matrix of balls."""
     lattice = _lattice(sheet)
+    spend(int(_nodes(lattice) * (2 + len(sheet.factors))))
     hx, hy = lattice.steps
     nx, ny = lattice.box
     rows = _exact_shape(sheet, lattice)

@@ -28,6 +28,7 @@ from hermite.engines.constants import (
     special_value,
 )
 from hermite.engines.hermite_rows import hermite_row
+from hermite.exact.effort import Memo
 from hermite.exact.scalars import Scalar
 
 #: (name, scale, offset, power) of a factor name(scale·t + offset)^power.
@@ -98,13 +99,11 @@ class Univariate:
         return self._cached(n)
 
     @cached_property
-    def _table(self) -> dict[int, Scalar]:
-        return {}
+    def _table(self) -> Memo[Scalar]:
+        return Memo(1000)
 
     def _cached(self, n: int) -> Scalar:
-        if n not in self._table:
-            self._table[n] = self._closed_form(n)
-        return self._table[n]
+        return self._table.get(("coefficient", self, n), lambda: self._closed_form(n))
 
     @cached_property
     def s(self) -> Scalar:

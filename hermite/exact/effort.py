@@ -8,13 +8,16 @@ an answer does not depend on what was asked before. A command that asks many que
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from hermite.exact.undecided import Undecided
 
+T = TypeVar("T")
 #: Units of one question.
 ALLOWANCE = 2_000_000
 
@@ -69,10 +72,11 @@ def allowance(units: int = ALLOWANCE, *, fresh: bool = True, kept: bool = False)
         return
     shared = None if kept else _PURSE.get()
     account = _Account(units if shared is None else min(units, shared.left))
-    token = _ACCOUNT.set(account)
+    token, frame = _ACCOUNT.set(account), _FRAME.set(None)
     try:
         yield
     finally:
+        _FRAME.reset(frame)
         _ACCOUNT.reset(token)
         if shared is not None:
             shared.left = max(shared.left - account.spent, 0)
@@ -80,6 +84,13 @@ def allowance(units: int = ALLOWANCE, *, fresh: bool = True, kept: bool = False)
 
 def spend(units: int) -> None:
     """Count work that is about to be done; raises :class:`Exhausted` where the allowance is used up."""
+    frame = _FRAME.get()
+    if frame is not None:
+        frame.own += units
+    _charge(units)
+
+
+def _charge(units: int) -> None:
     account = _ACCOUNT.get()
     if account is not None:
         account.left -= units
@@ -88,19 +99,66 @@ def spend(units: int) -> None:
             raise Exhausted("it would cost more work than one question is allowed")
 
 
-def spend_once(what: Hashable, units: int) -> None:
-    """Count work whose result is kept: once a question, whether it was done now or before."""
+@dataclass
+class _Frame:
+    """Work on something that will be kept: its own, and that of what is kept already and was used in it."""
+
+    own: int = 0
+    parts: dict[Hashable, int] = field(default_factory=dict)
+
+
+_FRAME: ContextVar[_Frame | None] = ContextVar("frame", default=None)
+
+
+@dataclass(frozen=True)
+class _Kept(Generic[T]):
+    value: T
+    own: int
+    parts: dict[Hashable, int]
+
+
+class Memo(Generic[T]):
+    """Values that are computed once and cost the same whenever they are asked for: once a question, each with its parts.
+
+    ``size``: so many are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._kept: OrderedDict[Hashable, _Kept[T]] = OrderedDict()
+
+    def get(self, what: Hashable, make: Callable[[], T]) -> T:
+        """The value of ``what``, a name that no other memo uses; made if it is not there."""
+        kept = self._kept.get(what)
+        if kept is None:
+            frame = _Frame()
+            token = _FRAME.set(frame)
+            try:
+                value = make()
+            finally:
+                _FRAME.reset(token)
+            kept = self._kept[what] = _Kept(value, frame.own, frame.parts)
+            if len(self._kept) > self.size:
+                self._kept.popitem(last=False)
+            account = _ACCOUNT.get()
+            if account is not None:
+                account.paid.add(what)
+        else:
+            for part, units in kept.parts.items():
+                _charge_once(part, units)
+            _charge_once(what, kept.own)
+        outer = _FRAME.get()
+        if outer is not None:
+            outer.parts.update(kept.parts)
+            outer.parts[what] = kept.own
+        return kept.value
+
+
+def _charge_once(what: Hashable, units: int) -> None:
     account = _ACCOUNT.get()
     if account is not None and what not in account.paid:
         account.paid.add(what)
-        spend(units)
-
-
-def paid(what: Hashable) -> None:
-    """The work for ``what`` was counted piece by piece."""
-    account = _ACCOUNT.get()
-    if account is not None:
-        account.paid.add(what)
+        _charge(units)
 
 
 def spent() -> int:

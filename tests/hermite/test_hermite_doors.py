@@ -13,7 +13,7 @@ import pytest
 import sympy
 
 from hermite import InputError, Target, expand, hardness, leap
-from hermite.exact.effort import Exhausted, allowance, spend
+from hermite.exact.effort import Exhausted, Memo, allowance, spend, spent
 from hermite.exact.scalars import Scalar
 from hermite.inputs.biased import biased_staircase
 from hermite.inputs.walsh import walsh_expansion
@@ -135,3 +135,26 @@ def test_an_answer_does_not_depend_on_what_was_asked_before(text: str) -> None:
     expand(text)
     generative(text)
     assert leap(text).to_dict() == first
+
+
+def test_what_is_kept_costs_the_same_whenever_it_is_asked_for() -> None:
+    """Each part once a question, whether it was worked out there, before, or inside something else."""
+    inner, outer = Memo[int](10), Memo[int](10)
+
+    def small() -> int:
+        spend(3)
+        return 1
+
+    def large() -> int:
+        spend(5)
+        return inner.get("small", small) + inner.get("small", small)
+
+    costs = []
+    for ask in ("large", "large", "both", "small", "both"):
+        with allowance(100):
+            if ask in ("small", "both"):
+                inner.get("small", small)
+            if ask in ("large", "both"):
+                assert outer.get("large", large) == 2
+            costs.append(spent())
+    assert costs == [8, 8, 8, 3, 8]
