@@ -159,6 +159,7 @@ def _error_rows(experiment: Experiment, point: MeasuredRisk, altered: Altered, l
             "sem": getattr(point.risk, f"{quantity}_sem"),
             "replicates": point.risk.replicates,
             "validity": predicted.validity,
+            "error": predicted.error.to_dict(),
             "unit": (point.training.alpha, point.training.eta, point.ridge.alpha, point.ridge.beta),
             "runs": None if point.risk.runs is None else point.risk.runs[quantity],
             "rounding": _PRECISION * (abs(getattr(predicted, quantity)) * energy) ** 0.5,
@@ -200,6 +201,7 @@ def _overlap_rows(
                 # Fixed by the protocol, as the norm of a projected neuron: no test of anything.
                 continue
             if quantity in means:
+                budget = predicted.steps[i].risk_error if quantity == "risk" else predicted.steps[i].error
                 yield {
                     "quantity": quantity,
                     "protocol": point.training.protocol,
@@ -214,6 +216,7 @@ def _overlap_rows(
                     "sem": errors[quantity],
                     "replicates": point.overlaps.replicates,
                     "validity": predicted.validity,
+                    "error": budget.to_dict(),
                     "unit": (point.training.alpha, point.training.eta),
                     "runs": singles.get(quantity),
                     "rounding": sizes[quantity],

@@ -99,8 +99,9 @@ def holm(p: Array, level: float) -> npt.NDArray[np.bool_]:
 
 
 _HIDDEN = ("unit", "runs", "rounding")
+#: Beside the settings of a row.
 _NUMBERS = (
-    *("theory", "theory_limit", "theory_error", "simulation", "sem", "replicates", "validity"),
+    *("theory", "theory_limit", "theory_error", "error", "simulation", "sem", "replicates", "validity"),
     *_HIDDEN,
 )
 

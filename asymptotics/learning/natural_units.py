@@ -87,7 +87,10 @@ def natural_units(
     if f.has_classes:
         # Labels are of order one whatever the unit of f.
         return NaturalUnits(f, network, training)
-    free = training.steps == 0 or (training.steps == 1 and training.traits.fresh and network.is_symmetric)
+    # The first step on a batch that is used again is one on a fresh batch.
+    free = training.steps == 0 or (
+        training.steps == 1 and not training.traits.online and network.is_symmetric
+    )
     label = _label_size(f)
     readout = _size(_readout_size(network))
     if not (readout_is_replaced and free):

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asymptotics.text.durations import duration, size
-from asymptotics.text.tables import folded, footnotes, measured, number, sure, table, vector
+from asymptotics.text.tables import folded, footnotes, measured, number, size_of, sure, table, vector
 
 #: The columns that say where a row of a table stands.
+_THEORY = ("theory", "theory_limit")
 _POINT = ("step", "alpha_train", "eta", "alpha", "beta", "lambda", "d")
 
 
@@ -62,14 +63,18 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
     )
     rows: list[list[Any]] = []
     for step in document["steps"]:
+        # The error of the weights is relative to the largest of their entries.
+        largest = max(max(entry["norm2"], *map(abs, entry["M"])) for entry in step["neurons"])
+        unsure = size_of(step.get("error")) * largest
         for g, entry in enumerate(step["neurons"][:8]):
+            own = {"total": unsure / entry["norm2"]} if entry["norm2"] else None
             row = [
                 step["step"],
                 entry["readout"],
                 entry["weight"],
-                vector(entry["M"]),
+                vector(entry["M"], unsure=unsure),
                 *[spread_of(entry) or vector([0.0] * len(entry["M"]))] * spread,
-                entry["norm2"],
+                sure(entry["norm2"], own),
                 sure(step["risk"], step.get("risk_error")),
             ]
             if simulated:
@@ -87,7 +92,8 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
             rows.append(row)
     head = f"alpha = {document['alpha']:g}, eta = {document['eta']:g}, regime: {document['regime']}"
     lines = [head, table(header, rows)]
-    lines += footnotes([{"error": step.get("risk_error")} for step in document["steps"]])
+    budgets = [step.get(name) for step in document["steps"] for name in ("error", "risk_error")]
+    lines += footnotes([{"error": budget} for budget in budgets])
     if spread:
         lines.append("sd of M: neurons of an entry differ in their overlaps by so much; M is their mean")
     if len(document["steps"][0]["neurons"]) > 8:
@@ -211,12 +217,15 @@ def plan_text(plan: Mapping[str, Any]) -> str:
 
 def validation_text(report: Mapping[str, Any]) -> str:
     """The table, the allowance, the controls and the statement of ``giantstep validate``."""
-    keys = ["quantity", *_POINT, "theory", "theory_limit"]
+    keys = ["quantity", *_POINT, *_THEORY]
     shown = [key for key in keys if any(row.get(key) is not None for row in report["rows"])]
     allowed = report["finite_size"] is not None
     body = []
     for row in report["rows"]:
-        line = [*(row.get(key) for key in shown), measured(row["simulation"], row["sem"])]
+        line = [
+            *(sure(row.get(key), row.get("error")) if key in _THEORY else row.get(key) for key in shown),
+            measured(row["simulation"], row["sem"]),
+        ]
         if allowed:
             line.append(None if row["allowance"] is None else f"{row['allowance']:+.2g}")
         body.append([*line, f"{row['z']:+.2f}{'  refused' if row['rejected'] else ''}"])
@@ -240,6 +249,7 @@ def validation_text(report: Mapping[str, Any]) -> str:
             "note: the theory at refused points is not exact as d grows (see validity, and validity_note of giantstep "
             'curve); ridge.level = "En+" may be closer.'
         )
+    lines += footnotes(report["rows"])
     return "\n".join([*lines, f"verdict: {report['statement']}"])
 
 
@@ -271,7 +281,13 @@ def samples_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table of ``giantstep samples``, and why what is not reached is not."""
     keys = ["step", "alpha_train", "eta", "beta", "lambda", "alpha", "n2", "limit", "plateau"]
     shown = [key for key in keys if any(row[key] is not None for row in rows) or key == "alpha"]
-    lines = [table(shown, [[row[key] for key in shown] for row in rows])]
+    # The error is that of alpha, or of the limit where it is not reached.
+    unsure = {row["reachable"]: ("alpha", "n2") if row["reachable"] else ("limit",) for row in rows}
+    body = [
+        [sure(row[key], row.get("error")) if key in unsure[row["reachable"]] else row[key] for key in shown]
+        for row in rows
+    ]
+    lines = [table(shown, body), *footnotes(rows)]
     lines += [f"step {row['step']}: {row['reason']}" for row in rows if row["reason"]]
     later = [row for row in rows if row["reachable"] and not row["stays"]]
     lines += [f"step {row['step']}: the error rises again for some larger alpha." for row in later]
@@ -285,13 +301,22 @@ def spectrum_text(document: Mapping[str, Any]) -> str:
     rows: list[list[Any]] = []
     for k, place in enumerate(document["spikes"]):
         carries = document["carries"][k]
-        rows.append([f"spike {k + 1}", place, carries, simulated[k] if k < len(simulated) else None])
+        rows.append(
+            [
+                f"spike {k + 1}",
+                sure(place, document.get("error")),
+                carries,
+                simulated[k] if k < len(simulated) else None,
+            ]
+        )
     k = len(rows)
-    rows.append(["edge of the bulk", document["edge"], None, simulated[k] if k < len(simulated) else None])
+    edge = sure(document["edge"], document.get("error"))
+    rows.append(["edge of the bulk", edge, None, simulated[k] if k < len(simulated) else None])
     lines = [
         f"singular values of {document['n2']} x {document['p']} features at d = {document['d']}, "
         f"after {document['step']} giant step{'s' * (document['step'] != 1)}",
         table(["", "theory", "carries", "simulated"], rows),
+        *footnotes([document]),
         "spikes as d grows, for steps of this power of n2 (each window of powers lifts one more out of the bulk): "
         + ("beyond the last window" if document["window_count"] is None else str(document["window_count"])),
         f"{document['validity']}: {document['validity_note']}",

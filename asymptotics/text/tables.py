@@ -154,12 +154,13 @@ def measured(value: float | None, sem: float | None) -> str:
     return number(value) if sem is None else f"{value:.4g} ± {sem:.1g}"
 
 
-def vector(values: Sequence[float], errors: Sequence[float] | None = None) -> str:
-    """A short row of numbers, with standard errors if there are any.
+def vector(values: Sequence[float], errors: Sequence[float] | None = None, unsure: float = 0.0) -> str:
+    """A short row of numbers, with standard errors if there are any, else in the decimals that ``unsure`` leaves (one at least).
 
-    >>> vector([0.75, -1e-17])
-    '(0.7500, 0.0000)'
+    >>> vector([0.75, -1e-17]), vector([0.75, -1e-17], unsure=0.004)
+    ('(0.7500, 0.0000)', '(0.75, 0.00)')
     """
+    places = 4 if not 0 < unsure < math.inf else min(4, max(1, -math.ceil(math.log10(unsure) - 1e-9)))
     pairs = zip(values, errors or itertools.repeat(None, len(values)), strict=True)
     # "z": what rounds to 0 has no sign.
-    return "(" + ", ".join(f"{v:z.4f}" if e is None else f"{v:z.4f} ± {e:.1g}" for v, e in pairs) + ")"
+    return "(" + ", ".join(f"{v:z.{places}f}" if e is None else f"{v:z.4f} ± {e:.1g}" for v, e in pairs) + ")"

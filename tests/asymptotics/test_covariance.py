@@ -62,12 +62,23 @@ def test_one_step_from_no_output_has_two_units(unit: str, readout: str) -> None:
             assert getattr(two, key) / c / c == pytest.approx(getattr(one, key), rel=1e-8), key
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_step_on_a_reused_batch_has_two_units_as_well(unit: str) -> None:
+    c, how = float(unit), {"protocol": "reuse", "alpha": 4.0}
+    plain = scaled("1", {"activation": "tanh"}, how, 1.0, 0.5)
+    other = scaled(unit, {"activation": "tanh"}, how, 1.0, 0.5 / c)
+    one, two = risk(*plain, Ridge(2.0, 1.0, 0.1)), risk(*other, Ridge(2.0, 1.0, 0.1))
+    assert two.test_error / c / c == pytest.approx(one.test_error, rel=1e-8)
+
+
 RIDGES = [
     (0, Ridge(2.0, 1.0, 0.1)),
     (0, Ridge(2.0, 1.0, 0.1, d=40)),
     (2, Ridge(2.0, 1.0, 0.1)),
     (1, Ridge(2.0, 1.0, 0.1, d=60, regime="finite")),
     (1, Ridge(2.0, 1.0, 0.1, level="iso")),
+    (1, Ridge(2.0, 1.0, 0.1, d=60, level="E")),
+    (1, Ridge(2.0, 1.0, 0.1, d=60, regime="finite", level="E")),
 ]
 
 

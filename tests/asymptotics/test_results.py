@@ -238,7 +238,7 @@ def test_overlaps_of_the_start_have_no_error_and_later_ones_that_of_their_integr
     assert found[0].error.total == 0.0
     assert found[2].error.quadrature is not None
     assert found[2].error.theory == 0.0
-    assert overlaps(F, Network("tanh"), Training(2), d=100)[2].error.theory == 0.1
+    assert overlaps(F, Network("tanh"), Training(2), d=100)[2].error.theory == 0.04
 
 
 def test_the_error_of_a_number_of_samples_is_that_of_the_error_over_the_slope_of_the_curve() -> None:

@@ -42,3 +42,27 @@ def sharp_functions(draw: st.DrawFn, variable: str = "z1") -> Sharp:
         st.sampled_from(["", f" + {variable}", f" + He2({variable})/2", f" + tanh({variable})"])
     )
     return text + background, points
+
+
+#: Two directions of unit length as expressions in z1 and z2, and their cosine.
+_DIRECTIONS = (
+    ("z1", "z2", 0.0),
+    ("z1", "(3/5*z1 + 4/5*z2)", 0.6),
+    ("(4/5*z1 + 3/5*z2)", "(4/5*z1 - 3/5*z2)", 0.28),
+    ("(12/13*z1 + 5/13*z2)", "(-5/13*z1 + 12/13*z2)", 0.0),
+    ("(4/5*z1 - 3/5*z2)", "z2", -0.6),
+    ("z1", "(24/25*z1 + 7/25*z2)", 0.96),
+)
+
+#: Expression in z1, z2; its two factors or terms (in z1 each, with breakpoints); whether they are multiplied; their cosine.
+SharpPair = tuple[str, Sharp, Sharp, bool, float]
+
+
+@st.composite
+def sharp_pairs(draw: st.DrawFn) -> SharpPair:
+    """A sum or a product of two sharp functions of two directions, orthogonal or oblique, along the axes or not."""
+    first, second = draw(sharp_functions()), draw(sharp_functions())
+    one, two, cosine = draw(st.sampled_from(_DIRECTIONS))
+    product = draw(st.booleans())
+    parts = [f"({text.replace('z1', f'({along})')})" for (text, _), along in ((first, one), (second, two))]
+    return (" * " if product else " + ").join(parts), first, second, product, cosine
