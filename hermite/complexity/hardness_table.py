@@ -30,7 +30,8 @@ from hermite.language.expressions import degree_bound
 from hermite.target import as_target
 
 if TYPE_CHECKING:
-    from hermite.indices.report import LeapReport, Vectors
+    from hermite.indices.found import Vectors
+    from hermite.indices.report import LeapReport
     from hermite.target import Target
 
 INPUTS = ("gaussian", "rademacher", "biased")

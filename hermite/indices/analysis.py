@@ -23,6 +23,7 @@ from hermite.indices.closure import (
     leading_steps,
     tensor_span,
 )
+from hermite.indices.found import Found, FoundSteps
 from hermite.indices.partial import first_order_signs, no_first_order
 from hermite.symmetry.symmetries import fixes_only
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 SEARCH_ORDER = 24
 
 
-def analyse(f: Target, level: int) -> dict[str, Any]:
-    """All fields of a :class:`hermite.indices.report.LeapReport` but the names; ``level`` is the batch exponent ℓ."""
+def analyse(f: Target, level: int) -> Found:
+    """All that a :class:`hermite.indices.report.LeapReport` says but the names; ``level`` is the batch exponent ℓ."""
     try:
         with allowance():
             return _analysed(f, level)
@@ -42,12 +43,12 @@ def analyse(f: Target, level: int) -> dict[str, Any]:
         return undecided(f, str(doubt))
 
 
-def _analysed(f: Target, level: int) -> dict[str, Any]:
+def _analysed(f: Target, level: int) -> Found:
     engine = engine_for(f)
     if engine.degree is None:
         return _infinite(f, engine, level)
     heat = Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram)
-    return _Indices(f, heat, tensor_span(heat), level).fields(engine.exactness, "")
+    return _Indices(f, heat, tensor_span(heat), level).found(engine.exactness, "")
 
 
 class _Indices:
@@ -74,7 +75,7 @@ class _Indices:
         )
         return False
 
-    def fields(self, exactness: str, reason: str) -> dict[str, Any]:
+    def found(self, exactness: str, reason: str) -> Found:
         heat, relevant = self.heat, self.relevant
         spans = self._spans_by_order()
         index = next((k for k, span in enumerate(spans, start=1) if span.dim), None)
@@ -86,32 +87,31 @@ class _Indices:
         if not self.check(steps[-1], self.level):
             complete = None
         gram = self.f.gram
-        out = {
-            "relevant_dim": relevant.dim,
-            "relevant_subspace": relevant.strings(),
-            "information_exponent": index,
-            "leap_index": index,
-            "leap_span": leap_span.strings(),
-            "per_coordinate_leap": self._coordinate_leaps(spans),
-            "flag_dims": self._flags(spans),
-            "staircase": {
-                "dims": tuple(space.dim for space in steps),
-                "subspaces": tuple(space.strings() for space in steps),
-                "leading_dims": tuple(space.dim for space in leading),
-                "complete": complete,
-                "coordinates": tuple(space.floats() for space in steps),
-            },
-            "hard_directions": orthogonal_part(relevant, steps[-1], gram).strings(),
-            "beyond_one_step": orthogonal_part(relevant, leap_span, gram).strings(),
-            "isotropic_leap": len(levels) if levels and levels[-1] == relevant.dim else None,
-            "closure_dims_by_level": tuple(levels),
-            "leap_coordinates": coordinate_leap(heat) if gram is None else None,
-            "warnings": self._warnings(index),
-        }
         doubts = [reason, *dict.fromkeys(self.doubts)]
-        out["reason"] = "; ".join(doubt for doubt in doubts if doubt)
-        out["exactness"] = "undecided" if self.doubts else exactness
-        return out
+        return Found(
+            exactness="undecided" if self.doubts else exactness,
+            reason="; ".join(doubt for doubt in doubts if doubt),
+            relevant_dim=relevant.dim,
+            relevant_subspace=relevant.strings(),
+            information_exponent=index,
+            leap_index=index,
+            leap_span=leap_span.strings(),
+            per_coordinate_leap=self._coordinate_leaps(spans),
+            flag_dims=self._flags(spans),
+            staircase=FoundSteps(
+                dims=tuple(space.dim for space in steps),
+                subspaces=tuple(space.strings() for space in steps),
+                leading_dims=tuple(space.dim for space in leading),
+                complete=complete,
+                coordinates=tuple(space.floats() for space in steps),
+            ),
+            hard_directions=orthogonal_part(relevant, steps[-1], gram).strings(),
+            beyond_one_step=orthogonal_part(relevant, leap_span, gram).strings(),
+            isotropic_leap=len(levels) if levels and levels[-1] == relevant.dim else None,
+            closure_dims_by_level=tuple(levels),
+            leap_coordinates=coordinate_leap(heat) if gram is None else None,
+            warnings=tuple(self._warnings(index)),
+        )
 
     def _spans_by_order(self) -> list[Span]:
         """span(C_k), k = 1, 2, …, up to the order at which together they fill the relevant space."""
@@ -191,8 +191,8 @@ class _Indices:
         return warnings
 
 
-def undecided(f: Target, reason: str) -> dict[str, Any]:
-    """The fields of a target whose expansion no engine decides: None, but for what the first order is proved to be."""
+def undecided(f: Target, reason: str) -> Found:
+    """What is known of a target whose expansion no engine decides: None, but for what the first order is proved to be."""
     signs = first_order_signs(f) if f.tree is not None else {}
     known = tuple(
         f"the first-order coefficient of {f.variables[i]} is {'positive' if sign > 0 else 'negative'}: "
@@ -202,31 +202,14 @@ def undecided(f: Target, reason: str) -> dict[str, Any]:
     if not signs and f.tree is not None and no_first_order(f):
         known = ("the first order vanishes by symmetry: the leap is 2 at least",)
     by_coordinate = tuple(1 if i in signs else None for i in range(f.r))
-    return dict.fromkeys(_FIELDS) | {
-        "information_exponent": 1 if signs else None,
-        "leap_index": 1 if signs else None,
-        "per_coordinate_leap": by_coordinate if signs and f.gram is None else None,
-        "staircase": dict.fromkeys(("dims", "subspaces", "leading_dims", "complete"), None)
-        | {"coordinates": ()},
-        "known": known,
-        "exactness": "undecided",
-        "reason": reason,
-        "warnings": [],
-    }
-
-
-#: What a report leaves open where nothing decides it.
-_FIELDS = (
-    "relevant_dim",
-    "relevant_subspace",
-    "leap_span",
-    "flag_dims",
-    "hard_directions",
-    "beyond_one_step",
-    "isotropic_leap",
-    "closure_dims_by_level",
-    "leap_coordinates",
-)
+    return Found(
+        exactness="undecided",
+        reason=reason,
+        information_exponent=1 if signs else None,
+        leap_index=1 if signs else None,
+        per_coordinate_leap=by_coordinate if signs and f.gram is None else None,
+        known=known,
+    )
 
 
 def coefficient_norm(coefficients: Sequence[Any]) -> Any:
@@ -260,7 +243,7 @@ def proved_closed(engine: Any, space: Span, level: int) -> bool:
     return level == 1 and engine.gram is None and fixes_only(engine.target, space)
 
 
-def _infinite(f: Target, engine: Any, level: int) -> dict[str, Any]:
+def _infinite(f: Target, engine: Any, level: int) -> Found:
     """An infinite expansion: raise the order until the relevant space is found, then prove what is closed."""
     if not engine.decided:
         return undecided(f, engine.reason)
@@ -280,4 +263,4 @@ def _infinite(f: Target, engine: Any, level: int) -> dict[str, Any]:
         indices.doubts.append(
             f"the relevant space has at least dimension {relevant.dim} and at most {bound.dim}"
         )
-    return indices.fields(engine.exactness, engine.reason)
+    return indices.found(engine.exactness, engine.reason)

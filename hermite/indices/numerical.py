@@ -8,12 +8,13 @@ errors. What is undecided and matters is None in the report, with the reason. No
 from __future__ import annotations
 
 from math import comb, factorial, prod, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hermite.engines import sampled_engine
+from hermite.indices.found import Found, FoundSteps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +28,12 @@ _COEFFICIENTS = 2000
 Array = NDArray[np.float64]
 
 
-def analyse(f: Target, level: int) -> dict[str, Any]:
-    """All fields of a :class:`hermite.indices.report.LeapReport` but the names; see :func:`hermite.indices.analysis.analyse`."""
+def analyse(f: Target, level: int) -> Found:
+    """All that a :class:`hermite.indices.report.LeapReport` says but the names; see :func:`hermite.indices.analysis.analyse`."""
     order = max(6 if f.r <= 3 else 4, min(level, 8))
     while comb(order + f.r, f.r) > _COEFFICIENTS:
         order -= 1
-    return Numbers(f, order, level).fields()
+    return Numbers(f, order, level).found()
 
 
 class Numbers:
@@ -132,7 +133,7 @@ class Numbers:
                 return None
         return None
 
-    def fields(self) -> dict[str, Any]:
+    def found(self) -> Found:
         r = self.f.r
         none = np.zeros((0, r))
         spans = [self.grown(none, range(k, k + 1)) for k in range(1, self.order + 1)]
@@ -170,34 +171,25 @@ class Numbers:
             "target's size where its own error is smaller"
         )
         undecided = not whole or complete is None or (index is None and bool(goal != 0))
-        return {
-            "relevant_dim": goal,
-            "relevant_subspace": strings(relevant) if whole else None,
-            "information_exponent": index,
-            "leap_index": index,
-            "leap_span": strings(leap_span) if leap_span is not None else ([] if goal == 0 else None),
-            "per_coordinate_leap": self._coordinates(spans),
-            "flag_dims": tuple(_cut(flags)) if whole else None,
-            "staircase": {
-                "dims": tuple(len(s) for s in steps) if known else None,
-                "subspaces": tuple(strings(s) for s in steps) if known else None,
-                "leading_dims": tuple(len(s) for s in leading) if known else None,
-                "complete": complete if known else None,
-                "coordinates": tuple(s.tolist() for s in steps) if known else (),
-            },
-            "hard_directions": strings(outside(relevant, steps[-1]))
-            if whole and complete is not None
-            else None,
-            "beyond_one_step": strings(outside(relevant, none if leap_span is None else leap_span))
+        return Found(
+            exactness="undecided" if undecided else "numerical",
+            reason="; ".join([*dict.fromkeys(self.doubts), reason]) if undecided else reason,
+            relevant_dim=goal,
+            relevant_subspace=strings(relevant) if whole else None,
+            information_exponent=index,
+            leap_index=index,
+            leap_span=strings(leap_span) if leap_span is not None else ([] if goal == 0 else None),
+            per_coordinate_leap=self._coordinates(spans),
+            flag_dims=tuple(_cut(flags)) if whole else None,
+            staircase=_steps(steps, leading, complete) if known else FoundSteps(),
+            hard_directions=strings(outside(relevant, steps[-1])) if whole and complete is not None else None,
+            beyond_one_step=strings(outside(relevant, none if leap_span is None else leap_span))
             if whole and (index or goal == 0)
             else None,
-            "isotropic_leap": isotropic,
-            "closure_dims_by_level": levels,
-            "leap_coordinates": None,
-            "exactness": "undecided" if undecided else "numerical",
-            "reason": "; ".join([*dict.fromkeys(self.doubts), reason]) if undecided else reason,
-            "warnings": ["the target is constant as far as the quadrature sees"] if goal == 0 else [],
-        }
+            isotropic_leap=isotropic,
+            closure_dims_by_level=levels,
+            warnings=("the target is constant as far as the quadrature sees",) if goal == 0 else (),
+        )
 
     def _levels(self, goal: int | None) -> tuple[tuple[int, ...] | None, int | None]:
         """(dimensions of the closures at level 1, 2, …, the isotropic leap); None where undecided."""
@@ -256,6 +248,16 @@ def _turned(tensor: Array, error: Array, frame: Array) -> tuple[Array, Array]:
         tensor = np.tensordot(tensor, frame, axes=(0, 1))
         error = np.tensordot(error, size, axes=(0, 1))
     return tensor, error
+
+
+def _steps(steps: list[Array], leading: list[Array], complete: bool | None) -> FoundSteps:
+    return FoundSteps(
+        dims=tuple(len(s) for s in steps),
+        subspaces=tuple(strings(s) for s in steps),
+        leading_dims=tuple(len(s) for s in leading),
+        complete=complete,
+        coordinates=tuple(s.tolist() for s in steps),
+    )
 
 
 def _cut(flags: list[int]) -> list[int]:

@@ -19,7 +19,8 @@ from hermite.frozen import FrozenReport
 from hermite.target import as_target
 
 if TYPE_CHECKING:
-    from hermite.indices.report import LeapReport, Vectors
+    from hermite.indices.found import Vectors
+    from hermite.indices.report import LeapReport
     from hermite.target import Target
 
 #: Largest degree of an activation that is followed.

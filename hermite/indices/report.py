@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from hermite.errors import InputError
 from hermite.exact.plain import plain
 from hermite.frozen import FrozenReport
+from hermite.indices.found import Found, Vectors
 from hermite.target import as_target
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from hermite.target import Target
 
-Vectors = list[list[str]]
 #: What two indices mean, in words.
 ISOTROPIC_LEAP = "the ℓ for which steps of n = Θ(d^ℓ) learn all"
 COORDINATE_LEAP = "orders to be found at once along z1, z2, …"
@@ -219,23 +219,42 @@ def leap(
     if activation is None and (readout is not None or bias):
         raise InputError("readout and bias describe a student: activation must be given as well, not None")
     home = import_module("hermite.indices.analysis" if f.is_symbolic else "hermite.indices.numerical")
-    fields_of_report: dict[str, Any] = home.analyse(f, level)
-    warnings = list(fields_of_report.pop("warnings"))
+    found: Found = home.analyse(f, level)
+    warnings = list(found.warnings)
     if level != batch_exponent:
         warnings.insert(0, f"batch exponent {batch_exponent:g} learns what its integer part {level} learns")
-    stairs = fields_of_report.pop("staircase")
+    stairs = found.staircase
     report = LeapReport(
         target=f.text,
         variables=f.variables,
+        relevant_dim=found.relevant_dim,
+        relevant_subspace=found.relevant_subspace,
+        information_exponent=found.information_exponent,
+        leap_index=found.leap_index,
+        leap_span=found.leap_span,
+        per_coordinate_leap=found.per_coordinate_leap,
+        flag_dims=found.flag_dims,
         staircase=Staircase(
             batch_exponent=batch_exponent,
+            dims=stairs.dims,
+            subspaces=stairs.subspaces,
+            leading_dims=stairs.leading_dims,
+            complete=stairs.complete,
             r=f.r,
+            coordinates=stairs.coordinates,
             cholesky=None if f.gram is None else partial(getattr, f, "cholesky"),
-            **stairs,
         ),
+        hard_directions=found.hard_directions,
+        beyond_one_step=found.beyond_one_step,
+        isotropic_leap=found.isotropic_leap,
+        closure_dims_by_level=found.closure_dims_by_level,
+        leap_coordinates=found.leap_coordinates,
+        exactness=found.exactness,
+        reason=found.reason,
         warnings=(),
-        **fields_of_report,
+        known=found.known,
     )
+    climbs: Staircase | None = None
     if activation is not None:
         from hermite.indices.student import student_steps, student_warnings
 
@@ -243,7 +262,7 @@ def leap(
         climbed = student_steps(f, report, activation, bias, level)
         if climbed is not None:
             dims = tuple(space.dim for space in climbed)
-            own = replace(
+            climbs = replace(
                 report.staircase,
                 dims=dims,
                 subspaces=tuple(space.strings() for space in climbed),
@@ -251,9 +270,7 @@ def leap(
                 complete=dims[-1] == report.relevant_dim,
                 coordinates=tuple(space.floats() for space in climbed),
             )
-            object.__setattr__(report, "student_staircase", own)
-    object.__setattr__(report, "warnings", tuple(warnings))
-    return report
+    return replace(report, student_staircase=climbs, warnings=tuple(warnings))
 
 
 def _level(batch_exponent: Any) -> int:

@@ -34,9 +34,9 @@ from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.indices.closure import Heat
+    from hermite.indices.found import Vectors
     from hermite.target import Target
 
-Vectors = list[list[str]]
 #: Powers of the label that are tried: without, and with polynomial targets (z1 + z1 z2 + z1 z2 z3 needs the fourth).
 MAX_POWERS = (3, 6)
 #: Levels below this are looked at where correlation alone gives no bound.

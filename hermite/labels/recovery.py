@@ -21,9 +21,9 @@ from hermite.symmetry.frames import single_index
 from hermite.target import as_target
 
 if TYPE_CHECKING:
+    from hermite.indices.found import Vectors
     from hermite.target import Target
 
-Vectors = list[list[str]]
 LEAST_SAMPLES = 1 << 18
 
 
