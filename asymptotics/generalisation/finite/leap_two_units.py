@@ -29,6 +29,7 @@ from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.frames import breaking_planes, sharp_places
 from asymptotics.expectations.quadrature import split_hermite_rule, tensor_rule
 from asymptotics.expectations.target_rule import target_rule
+from asymptotics.generalisation.finite.conditional_errors import Carrier
 from asymptotics.generalisation.finite.conditional_target import (
     ConditionalTarget,
     conditional_target,
@@ -36,7 +37,6 @@ from asymptotics.generalisation.finite.conditional_target import (
 )
 from asymptotics.generalisation.finite.trained_units import TrainedUnits, cloud
 from asymptotics.generalisation.finite.unit_equations import UnitFeatures
-from asymptotics.generalisation.finite.unit_errors import Carrier
 from asymptotics.generalisation.finite.unit_features import DEGREES, MOST_DIRECTIONS, unit_features
 from asymptotics.learning.giant.one_step import OneStepLaw, hermite_tensor, start_slopes
 from hermite.errors import InputError

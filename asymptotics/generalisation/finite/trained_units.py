@@ -20,13 +20,13 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import tensor_rule
+from asymptotics.generalisation.finite.conditional_errors import Carrier
 from asymptotics.generalisation.finite.conditional_target import (
     ConditionalTarget,
     conditional_target,
     remaining,
 )
 from asymptotics.generalisation.finite.unit_equations import UnitFeatures
-from asymptotics.generalisation.finite.unit_errors import Carrier
 from asymptotics.generalisation.finite.unit_features import learned_rule, unit_features
 from asymptotics.generalisation.spiked.trained_layer import on_units, spikes, unit_members
 from asymptotics.learning.features import LearnedFeatures

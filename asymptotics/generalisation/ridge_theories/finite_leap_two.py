@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from asymptotics.experiment.settings import Training
+from asymptotics.generalisation.finite.conditional_errors import unit_errors
 from asymptotics.generalisation.finite.leap_two_units import (
     floor_of,
     leap_two_law,
@@ -13,7 +14,6 @@ from asymptotics.generalisation.finite.leap_two_units import (
     linear_carriers,
 )
 from asymptotics.generalisation.finite.trained_units import TrainedUnits
-from asymptotics.generalisation.finite.unit_errors import unit_errors
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS
 from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
 from asymptotics.learning.giant.exponents import order_learned

@@ -76,7 +76,7 @@ class FiniteTrained(Theory):
 
         Units are independent here: what the coherence of their means changes is taken from the proportional theory.
         """
-        from asymptotics.generalisation.finite.unit_errors import unit_errors
+        from asymptotics.generalisation.finite.conditional_errors import unit_errors
 
         ridge, noise, units = setting.ridge, setting.f.noise, units_at(setting, self.own)
         assert ridge.d is not None

@@ -10,9 +10,9 @@ import pytest
 from asymptotics import Network, Ridge, Simulation, Training, plateaus, risk, simulate
 from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.conditional_target import conditional_target, remaining
 from asymptotics.generalisation.finite.trained_units import TrainedUnits, isotropic_carriers
-from asymptotics.generalisation.finite.unit_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.unit_features import learned_rule, unit_features
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.spiked_layer import spiked_units

@@ -12,8 +12,8 @@ import pytest
 
 from asymptotics import Network, Ridge, Simulation, Training, risk, simulate, theories
 from asymptotics.expectations.activations import get_activation
+from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.leap_two_units import leap_two_law, leap_two_units, semicircle
-from asymptotics.generalisation.finite.unit_errors import UnitErrors, unit_errors
 from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law
 from asymptotics.learning.groups import readout_groups
 from hermite import Target

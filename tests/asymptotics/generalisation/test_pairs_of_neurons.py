@@ -11,6 +11,7 @@ import pytest
 from asymptotics import Network, Ridge, Simulation, Training, risk, simulate
 from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.conditional_target import conditional_target, remaining
 from asymptotics.generalisation.finite.trained_units import (
     cloud,
@@ -19,7 +20,6 @@ from asymptotics.generalisation.finite.trained_units import (
     trained_units,
 )
 from asymptotics.generalisation.finite.unit_equations import unit_state
-from asymptotics.generalisation.finite.unit_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.unit_features import gegenbauer, learned_rule, unit_features
 from asymptotics.learning.laws import learned_features
 from hermite import Target
