@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
-from asymptotics.generalisation.losses.convex_fit import LEAST
+from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.learning.given_directions import along_given
 from asymptotics.learning.natural_units import NaturalUnits, natural_units
 from asymptotics.simulation.backends import STREAMS, get_backend
@@ -123,7 +123,7 @@ class Job:
                 )
             if self.training.remove_orders:
                 problems.append('target.labels = "sign" is simulated with remove_orders = [] only.')
-            least = LEAST[loss]
+            least = LOSSES[loss].least
             small = (
                 [lam for lam in self.lambdas or (self.ridge.lam,) if lam < least or not lam]
                 if self.ridge

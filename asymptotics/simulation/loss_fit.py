@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.generalisation.losses.scalar_losses import HUBER, LOSSES
+from asymptotics.generalisation.losses.scalar_losses import LOSSES, Loss
 from asymptotics.simulation.ridge_fit import Fit
 from asymptotics.simulation.state import Network, check_finite
 from hermite.errors import ConvergenceError
@@ -82,31 +82,18 @@ def fit_readout(loss: str, X: Array, y: Array, lam: float) -> Array:
         q, r = np.linalg.qr(X.T)
         found: Array = q @ fit_readout(loss, np.ascontiguousarray(r.T), y, lam)
         return found
-    if loss == "hinge":
-        return _by_dual(X, y, lam)
-    return _by_newton(loss, X, y, lam)
+    by_dual = LOSSES[loss].slopes is None
+    return _by_dual(X, y, lam) if by_dual else _by_newton(LOSSES[loss], X, y, lam)
 
 
-def _slopes(loss: str, y: Array, out: Array) -> tuple[Array, Array]:
-    """l'(y, ·) and l''(y, ·) at outputs ``out``."""
-    if loss == "square":
-        return out - y, np.ones_like(out)
-    if loss == "huber":
-        gap = out - y
-        return np.clip(gap, -HUBER, HUBER), (np.abs(gap) < HUBER).astype(float)
-    from scipy.special import expit
-
-    p = expit(-y * out)
-    return -y * p, p * (1 - p)
-
-
-def _by_newton(loss: str, X: Array, y: Array, lam: float) -> Array:
-    value = LOSSES[loss].value
+def _by_newton(loss: Loss, X: Array, y: Array, lam: float) -> Array:
+    value, slopes = loss.value, loss.slopes
+    assert slopes is not None
     a = np.zeros(X.shape[1])
     out = X @ a
     energy = float(np.sum(value(y, out)))
     for _ in range(_STEPS):
-        slope, curvature = _slopes(loss, y, out)
+        slope, curvature = slopes(y, out)
         pull = X.T @ slope
         gradient = pull + lam * a
         size = float(np.linalg.norm(pull) + lam * np.linalg.norm(a) + np.linalg.norm(X.T @ np.abs(slope)))
@@ -124,7 +111,7 @@ def _by_newton(loss: str, X: Array, y: Array, lam: float) -> Array:
                 break
             length /= 2
         a, out, energy = moved, there, after
-    raise ConvergenceError(f"the {loss} fit of the readout did not end in {_STEPS} Newton steps")
+    raise ConvergenceError(f"the {loss.name} fit of the readout did not end in {_STEPS} Newton steps")
 
 
 def _by_dual(X: Array, y: Array, lam: float) -> Array:

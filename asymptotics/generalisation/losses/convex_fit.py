@@ -29,8 +29,6 @@ from hermite.target import Target
 Array = npt.NDArray[np.float64]
 
 _SWEEPS, _TOLERANCE, _REACH = 1500, 1e-9, 7.0
-#: The smallest penalty: below, the readout of separable samples grows without bound.
-LEAST = {"square": 0.0, "logistic": 1e-4, "huber": 1e-4, "hinge": 1e-3}
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ class ConvexFit:
     ) -> None:  # fmt: skip
         if loss not in LOSSES:
             raise InputError(f"ridge.loss must be one of {', '.join(LOSSES)}, not {loss!r}.")
-        if not lam > 0 or lam < LEAST[loss]:
-            least = f"at least {LEAST[loss]:g}" if LEAST[loss] else "positive"
+        if not lam > 0 or lam < LOSSES[loss].least:
+            least = f"at least {LOSSES[loss].least:g}" if LOSSES[loss].least else "positive"
             raise InputError(f'lambda must be {least} for ridge.loss = "{loss}", not {lam:g}.')
         if units.kappa.shape[1] > 1 or not math.isfinite(beta):
             raise InputError(

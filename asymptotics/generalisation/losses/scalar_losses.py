@@ -24,7 +24,9 @@ _STEPS, _LONGEST = 60, 4.0
 class Loss:
     """``value`` l(y, x), ``prox`` (y, ω, V) and ``curvature`` l''(y, x); None where l has kinks or l'' jumps.
 
-    ``damping`` of the sweeps of the fixed point, ``nodes`` of the rule over the noise of the local field.
+    ``damping`` of the sweeps of the fixed point, ``nodes`` of the rule over the noise of the local field. ``least`` is the
+    smallest penalty: below, the readout of separable samples grows without bound. ``slopes`` (y, x) are l' and l'' almost
+    everywhere, by which Newton's method fits; None: by the dual of the hinge loss.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Loss:
     curvature: Callable[[Array, Array], Array] | None
     damping: float
     nodes: int
+    least: float
+    slopes: Callable[[Array, Array], tuple[Array, Array]] | None
 
 
 def _square(y: Array, x: Array) -> Array:
@@ -91,12 +95,38 @@ def _huber_prox(y: Array, omega: Array, V: Array) -> Array:
     return x
 
 
+def _square_slopes(y: Array, x: Array) -> tuple[Array, Array]:
+    return x - y, np.ones_like(x)
+
+
+def _huber_slopes(y: Array, x: Array) -> tuple[Array, Array]:
+    gap = x - y
+    return np.clip(gap, -HUBER, HUBER), (np.abs(gap) < HUBER).astype(float)
+
+
+def _logistic_slopes(y: Array, x: Array) -> tuple[Array, Array]:
+    from scipy.special import expit
+
+    p = expit(-y * x)
+    return -y * p, p * (1 - p)
+
+
+#: A new loss is one entry here and its word among those of ``ridge.loss``.
 LOSSES = {
     loss.name: loss
     for loss in (
-        Loss("square", _square, lambda y, w, V: (w + V * y) / (1 + V), lambda y, x: np.ones_like(x), 0.7, 61),
-        Loss("logistic", _logistic, _logistic_prox, _logistic_curvature, 0.7, 41),
-        Loss("hinge", _hinge, _hinge_prox, None, 0.3, 321),
-        Loss("huber", _huber, _huber_prox, None, 0.7, 161),
+        Loss(
+            "square",
+            _square,
+            lambda y, w, V: (w + V * y) / (1 + V),
+            lambda y, x: np.ones_like(x),
+            0.7,
+            61,
+            0.0,
+            _square_slopes,
+        ),
+        Loss("logistic", _logistic, _logistic_prox, _logistic_curvature, 0.7, 41, 1e-4, _logistic_slopes),
+        Loss("hinge", _hinge, _hinge_prox, None, 0.3, 321, 1e-3, None),
+        Loss("huber", _huber, _huber_prox, None, 0.7, 161, 1e-4, _huber_slopes),
     )
 }

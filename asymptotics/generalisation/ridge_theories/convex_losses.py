@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from asymptotics.generalisation.losses.convex_fit import LEAST, ConvexErrors, ConvexFit, label_grid
+from asymptotics.generalisation.losses.convex_fit import ConvexErrors, ConvexFit, label_grid
 from asymptotics.generalisation.losses.first_step import class_labels_of, first_step_units
+from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS, after_one_exponent
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import spiked_units
@@ -49,7 +50,7 @@ class ConvexLosses(Theory):
             found.append("The theory of class labels covers remove_orders = [] only.")
         if not np.isfinite(ridge.beta):
             found.append("The theory of class labels and their losses covers finite beta only.")
-        least = LEAST[ridge.loss]
+        least = LOSSES[ridge.loss].least
         if ridge.lam == 0 or ridge.lam < least:
             bound = f"at least {least:g}" if least else "positive"
             found.append(

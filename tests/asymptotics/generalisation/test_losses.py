@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from asymptotics.expectations.activations import get_activation
+from asymptotics.experiment.settings import RIDGE_RULES, Ridge
 from asymptotics.generalisation.losses.convex_fit import ConvexFit, label_grid
 from asymptotics.generalisation.losses.first_step import class_labels_of, first_step_units
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
@@ -99,6 +100,25 @@ def test_the_objective_changes_with_the_penalty_by_half_the_squared_readout(loss
 
     slope = (objective(high, case["lam"] + h) - objective(low, case["lam"] - h)) / (2 * h)
     assert slope == pytest.approx(case["beta"] * middle.norm2 / 2, rel=2e-3)
+
+
+def test_words_of_losses_are_those_of_the_settings() -> None:
+    for name in LOSSES:
+        assert Ridge(loss=name).loss == name
+    assert all(f'"{name}"' in RIDGE_RULES["loss"].allowed for name in LOSSES)
+    assert RIDGE_RULES["loss"].allowed.count('"') == 2 * len(LOSSES)
+
+
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if loss.slopes is not None])
+def test_slopes_are_derivatives_of_the_loss(name) -> None:
+    """Away from the places where Huber's second derivative jumps."""
+    loss, x, h = LOSSES[name], np.array([-3.3, -1.4, -0.2, 0.5, 1.7, 2.9]), 1e-4
+    assert loss.slopes is not None
+    for y in (np.array(-1.0), np.array(1.0)):
+        low, here, high = (loss.value(y, x + step) for step in (-h, 0.0, h))
+        first, second = loss.slopes(y, x)
+        assert first == pytest.approx((high - low) / (2 * h), abs=1e-7)
+        assert second == pytest.approx((high - 2 * here + low) / h**2, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
