@@ -45,14 +45,22 @@ _TILT = 1e-4
 
 @dataclass(frozen=True)
 class Averages:
-    """v* (p, r), vW (p, p), v Ω⁺ vᵀ (p, p), K (p, p) and KZ − rank(Ω) K = 2 dK/ds (p, p), label noise included, and the risk."""
+    """v* (p, r), vW (p, p), v Ω⁺ vᵀ (p, p), K (p, p) and KZ − rank(Ω) K = 2 dK/ds (p, p), label noise included.
+
+    ``late``: the risk, worked out where it is told, which is not at every step.
+    """
 
     target: Array
     network: Array
     square: Array
     kernel: Array
     tilt: Array
-    risk: float
+    late: Callable[[], float]
+
+    @property
+    def risk(self) -> float:
+        """E[(f* − f)²]."""
+        return self.late()
 
 
 #: (student, seed, log2 of the points) → averages; closed ways ignore the last two.
@@ -145,7 +153,7 @@ def erf_averages(
     Some fifty calls on small arrays: what a step of the recursion costs.
     """
     p, r = student.M.shape
-    identity, own, i, j = _places(r, p)
+    identity, i, j, spread = _places(r, p)
     C = identity.copy()
     C[r:, :r] = student.M
     C[:r, r:] = student.M.T
@@ -154,15 +162,20 @@ def erf_averages(
     seen = np.concatenate([b, np.zeros(p)]) if correlation else w
     q, cross = 1 + C.diagonal(), C[r:]
     gamma = (2 / math.pi) * seen / np.sqrt(q[r:, None] * q - cross * cross)
-    gamma[own, r + own] -= (gamma * cross).sum(axis=1) / q[r:]
+    # The diagonal of gamma[:, r:].
+    gamma.reshape(-1)[r :: r + p + 1] -= (gamma * cross).sum(axis=1) / q[r:]
     v = gamma @ C
     kernels = _erf_kernels(_SCALES * C if tilted else C, r + i, r + j, seen, noise)
-    K, tilt = np.empty((p, p)), np.zeros((p, p))
     if tilted:
         kernels, up, down = kernels
-        tilt[i, j] = tilt[j, i] = (up - down) / _TILT
-    K[i, j] = K[j, i] = kernels
-    risk = (2 / math.pi) * float(w @ np.arcsin(C / np.sqrt(q[:, None] * q)) @ w)
+        tilt = ((up - down) / _TILT)[spread]
+    else:
+        tilt = np.zeros((p, p))
+    K = kernels[spread]
+
+    def risk() -> float:
+        return (2 / math.pi) * float(w @ np.arcsin(C / np.sqrt(q[:, None] * q)) @ w)
+
     return Averages(v[:, :r], v[:, r:], v @ gamma.T, K, tilt, risk)
 
 
@@ -173,11 +186,11 @@ _Indices = npt.NDArray[np.intp]
 
 @lru_cache(maxsize=64)
 def _places(r: int, p: int) -> tuple[Array, _Indices, _Indices, _Indices]:
-    """The identity (r + p, r + p), 0..p−1, and the places of the upper triangle."""
-    places = np.eye(r + p), np.arange(p), *np.triu_indices(p)
-    for array in places:
-        array.flags.writeable = False
-    return places
+    """The identity (r + p, r + p), the places i ≤ j of the upper triangle, and which of them an entry (i, j) is."""
+    i, j = np.triu_indices(p)
+    spread = np.empty((p, p), dtype=np.intp)
+    spread[i, j] = spread[j, i] = np.arange(len(i))
+    return np.eye(r + p), i, j, spread
 
 
 def _erf_kernels(C: Array, i: _Indices, j: _Indices, w: Array, noise: float) -> Array:
@@ -241,7 +254,8 @@ def averages_on(problem: Problem, student: Student, u: Array, w: Array) -> Avera
     K = (slopes * power[:, None]).T @ slopes
     KZ = (slopes * (power * np.sum(u[:, :rank] ** 2, axis=1))[:, None]).T @ slopes
     network = vu[:, :r] @ student.M.T + vu[:, r:] @ root.T
-    return Averages(vu[:, :r], network, vu @ vu.T, K, KZ - rank * K, float(w @ gap**2))
+    risk = float(w @ gap**2)
+    return Averages(vu[:, :r], network, vu @ vu.T, K, KZ - rank * K, lambda: risk)
 
 
 # everything else ---------------------------------------------------------------------------------------------
@@ -269,8 +283,11 @@ def sampled_way(problem: Problem, p: int = 0) -> Way:
         sampled = averages_on(problem, student, *wide_points(f.r, len(student.readout), seed, size))
         silent = problem.at(student)
         means = closed_means(f, sigma, silent)
-        risk = closed_means(f, sigma, student).risk if problem.correlation else means.risk
-        return replace(sampled, target=means.target, network=means.network, square=means.square, risk=risk)
+
+        def risk() -> float:
+            return closed_means(f, sigma, student).risk if problem.correlation else means.risk
+
+        return replace(sampled, target=means.target, network=means.network, square=means.square, late=risk)
 
     return averages
 
