@@ -78,7 +78,7 @@ def curve_page(rows: Rows, figure: Figure, dense: Rows = (), layout: Layout | No
         return
     dense = list(drawable(dense))
     fine = in_panels(dense, chosen.panels or ())
-    columns = min(len(panels), 3 if len(panels) <= 9 else 4)
+    columns = 2 if len(panels) == 4 else min(len(panels), 3 if len(panels) <= 9 else 4)
     lines = -(-len(panels) // columns)
     figure.set_size_inches(7.0, 0.7 + 1.9 * lines)
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.figures.style_sheet import axes_or_new, looks
+from asymptotics.figures.style_sheet import axes_or_new, distinct_looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,12 +20,11 @@ def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
     from matplotlib.ticker import MaxNLocator
 
     ax = axes_or_new(ax)
-    cycle = looks()
     ax.axhspan(-2, 2, color="0.92", linewidth=0, zorder=0)
     ax.axhline(0, color="0.5", linewidth=0.8)
     families = [str(row["quantity"]).partition("[")[0] for row in rows]
-    for i, family in enumerate(dict.fromkeys(families)):
-        look = cycle[i % len(cycle)]
+    kinds = list(dict.fromkeys(families))
+    for look, family in zip(distinct_looks(len(kinds)), kinds, strict=True):
         for refused in (False, True):
             points = [
                 (j + 1, row["z"])
@@ -46,11 +45,19 @@ def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
     if allowed:
         ends = [row["z_raw"] for _, row in allowed]
         ax.vlines([j for j, _ in allowed], [row["z"] for _, row in allowed], ends, color="0.6", linewidth=0.8)
-    top = 1.4 * max(2.0, *(abs(row["z"]) for row in rows), *(abs(row["z_raw"]) for _, row in allowed))
+    top = 1.1 * max(2.0, *(abs(row["z"]) for row in rows), *(abs(row["z_raw"]) for _, row in allowed))
     ax.set_ylim(-top, top)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("point, in the order of the table")
     ax.set_ylabel(r"$z$ = (simulation $-$ theory) / s.e.")
     title = "filled: refused" + "; thin line: to z without finite-size allowance" * bool(allowed)
-    ax.legend(ncols=4, title=title, alignment="left")
+    # Above the data, which it must not cover.
+    ax.legend(
+        ncols=4,
+        title=title,
+        alignment="left",
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        borderaxespad=0.2,
+    )
     return ax

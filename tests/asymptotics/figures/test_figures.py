@@ -128,6 +128,14 @@ def test_residuals_are_drawn_by_quantity() -> None:
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["test error", "train error"]
 
 
+def test_a_legend_of_residuals_covers_no_point() -> None:
+    rows = [{"quantity": "test_error", "z": z} for z in (2.9, -3.0, 3.0)]
+    with style():
+        ax = plot_residuals(rows, Figure().add_subplot())
+        ax.figure.draw_without_rendering()
+        assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1 - 1
+
+
 def test_files_are_deterministic_and_leave_global_settings_alone() -> None:
     before = dict(matplotlib.rcParams)
     rows = [row(a) for a in (1.0, 2.0)]
