@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,10 @@ class Student:
             return noisy(self.values(fields), self.target.noise, noise)
         if noise is None:
             return self.means(fields)
-        field = noisy(self.values(fields), self.target.noise, noise)
-        one = self.backend.xp.ones_like(field)
-        return self.backend.xp.where(field < 0, -one, one)
+        xp, values = self.backend.xp, self.values(fields)
+        drawn = noise(values.shape[0])
+        field = values + math.sqrt(self.target.noise) * drawn
+        # Where the field is 0 the coin is fair.
+        field = xp.where(field == 0, drawn, field)
+        one = xp.ones_like(field)
+        return xp.where(field < 0, -one, one)

@@ -29,6 +29,8 @@ from hermite.target import Target
 Array = npt.NDArray[np.float64]
 
 _SWEEPS, _TOLERANCE, _REACH = 1500, 1e-9, 7.0
+#: Of the readout's size: means and alignments of less than this are none.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,9 @@ class ConvexFit:
                 V, q, M = self._variances(V1, N, Q1, Qs, t, B)
                 new = self._sweep(self.averages(M, q, V), N, t, B)
                 old = (V1, N, Q1, Qs, t, B)
-                # t and B are parts of one vector: a mean that vanishes is rounding beside the alignment.
-                size = max(float(np.max(np.abs(new[4]))), float(np.max(np.abs(new[5]))), 1e-9)
+                # t and B are parts of one vector, and where both vanish rounding beside the readout.
+                readout = _ROUNDING * math.sqrt(float(np.max(np.abs(new[3]))))
+                size = max(float(np.max(np.abs(new[4]))), float(np.max(np.abs(new[5]))), readout, 1e-300)
                 sizes = [float(np.max(np.abs(a))) for a in new[:4]] + [size, size]
                 change = max(
                     float(np.max(np.abs(a - o))) / x for a, o, x in zip(new, old, sizes, strict=True)

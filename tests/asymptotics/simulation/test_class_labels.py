@@ -150,6 +150,25 @@ def test_labels_without_noise_are_signs_of_the_field() -> None:
     assert leap(f.class_mean).leap_index == 1
 
 
+def test_a_field_of_zero_is_a_fair_coin() -> None:
+    f, ridge = Target("relu(z1)", labels="sign"), Ridge(1.0, 1.0, 1.0, d=60, loss="square")
+    run = Simulation(d=60, replicates=6, test_samples=4000)
+    found = simulate(f, Network("tanh"), None, ridge, run).risks[0]
+    assert irreducible(f) == pytest.approx(0.5, abs=1e-9)
+    assert (
+        abs(found.test_error - risk(f, Network("tanh"), None, ridge).test_error)
+        < 4 * found.test_error_sem + 0.05
+    )
+
+
+def test_means_and_alignments_that_vanish_do_not_keep_the_solver() -> None:
+    """An odd activation sees nothing of an even field."""
+    f = Target("z1^2 - 1", noise=0.5, labels="sign")
+    found = risk(f, Network("tanh"), None, Ridge(loss="logistic"))
+    assert found.solution.iterations < 100
+    assert found.classification_error == pytest.approx(0.5, abs=1e-9)
+
+
 def test_a_step_on_classes_follows_the_law() -> None:
     network, training = Network("relu"), Training(steps=1, alpha=4.0, eta=1.5)
     theory = overlaps(FIELD, network, training).steps[1]
