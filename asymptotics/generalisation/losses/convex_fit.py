@@ -128,7 +128,7 @@ class ConvexFit:
                 # t and B are parts of one vector, and where both vanish rounding beside the readout.
                 readout = _ROUNDING * math.sqrt(float(np.max(np.abs(new[3]))))
                 size = max(float(np.max(np.abs(new[4]))), float(np.max(np.abs(new[5]))), readout, 1e-300)
-                sizes = [float(np.max(np.abs(a))) for a in new[:4]] + [size, size]
+                sizes = [max(float(np.max(np.abs(a))), 1e-300) for a in new[:4]] + [size, size]
                 change = max(
                     float(np.max(np.abs(a - o))) / x for a, o, x in zip(new, old, sizes, strict=True)
                 )

@@ -293,7 +293,7 @@ class MixtureFit:
             new = eps0 + np.einsum("oa,oj,jab,ob->o", c.mu1, self.e * c.fractions, Q1, c.mu1, optimize=True)
             new = new + np.einsum("oubc,ubc->o", c.spread, Qs)
             change = max(
-                float(np.max(np.abs(new - eps))) / float(np.max(np.abs(new))),
+                float(np.max(np.abs(new - eps))) / max(float(np.max(np.abs(new))), 1e-300),
                 float(np.max(np.abs(after - X))) / max(float(np.max(np.abs(after))), 1e-300),
             )
             eps, X = new, after

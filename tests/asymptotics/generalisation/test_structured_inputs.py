@@ -275,6 +275,12 @@ def test_a_small_network_on_a_mixture_is_as_predicted_and_not_as_on_isotropic_in
     assert abs(found.test_error - plain.test_error) > 8 * found.test_error_sem
 
 
+def test_inputs_that_do_not_vary_along_the_target_leave_nothing_to_learn() -> None:
+    still = Inputs([Cluster(1.0, [0.0], [[0.0]], [1.0])])
+    for training in (Training(steps=0), Training()):
+        assert risk("z1", Network("relu"), training, Ridge(), inputs=still).test_error == 0.0
+
+
 def test_blocks_of_real_eigenvalues_are_their_quantiles() -> None:
     w, e = quantile_blocks(np.arange(100, 0, -1), 4)
     assert w.tolist() == [0.25] * 4

@@ -29,7 +29,7 @@ from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.learning.class_labels import as_values, irreducible
 from asymptotics.simulation.loss_fit import fit_readout
 from hermite import Target, leap
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 
 FIELD = Target("z1 + (z1^2 - 1)/2", noise=0.2, labels="sign")
 MEASURED = (*CLASSES, "test_error", "train_error")
@@ -167,6 +167,12 @@ def test_means_and_alignments_that_vanish_do_not_keep_the_solver() -> None:
     found = risk(f, Network("tanh"), None, Ridge(loss="logistic"))
     assert found.solution.iterations < 100
     assert found.classification_error == pytest.approx(0.5, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_a_step_too_large_for_the_sweeps_is_said_to_be() -> None:
+    with pytest.raises(ConvergenceError):
+        risk(FIELD, Network("relu"), Training(eta=50.0), Ridge(loss="logistic"))
 
 
 def test_a_step_on_classes_follows_the_law() -> None:
