@@ -80,9 +80,11 @@ def test_curves_sweeps_and_seeds_know_the_inputs(tmp_path, capsys) -> None:
     assert run(["simulate", str(path), "--json", "--set", "inputs.clusters=[{bulk = 0.5}]"]) == 0
     other = json.loads(capsys.readouterr().out)["rows"]
     assert {row["key"] for row in other}.isdisjoint({row["key"] for row in found})
-    for command in ("overlaps", "spectrum"):
-        assert run([command, str(path)]) == 2
-        assert "[inputs] is not covered" in capsys.readouterr().err
+    for command in (["overlaps"], ["spectrum"], ["report", "-o", str(tmp_path / "page.html")]):
+        assert run([command[0], str(path), *command[1:]]) == 2
+        said = capsys.readouterr().err
+        assert "[inputs] is not covered" in said
+        assert "simulating" not in said
 
 
 @pytest.mark.parametrize(
