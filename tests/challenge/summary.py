@@ -43,6 +43,8 @@ def lines(outcomes: Sequence[Outcome]) -> list[str]:
         f"Within 1 % + 2 s.e. or inside the stated error: {share([o.within or o.covered for o in told]):.1%} "
         f"(mark {WITHIN_OR_STATED:.0%}).",
         f"Coverage of the stated error: {share([o.covered for o in stated]):.1%} of {len(stated)} (mark {COVERAGE:.0%}).",
+        "Without the allowance of 2 s.e., which the simulation's own noise needs: "
+        f"{share([abs(o.deviation) <= (o.prediction.stated or 0.0) for o in stated]):.1%} inside the stated error.",
         f"Answers without an error estimate: {len(told) - len(stated)} (mark 0).",
     ]
 
