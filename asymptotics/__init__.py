@@ -8,18 +8,22 @@ from asymptotics.version import __version__ as __version__
 from hermite.lazy import lazily
 
 if TYPE_CHECKING:
+    from asymptotics.comparison.spectra import singular_values
     from asymptotics.comparison.tables import curve
     from asymptotics.comparison.validation import validate
     from asymptotics.design.inversion import samples_needed
     from asymptotics.design.planning import plan
     from asymptotics.design.tuning import optimise
+    from asymptotics.documents.reproduction import reproductions
     from asymptotics.experiment.grid import Experiment
     from asymptotics.experiment.inputs import Cluster, Inputs
+    from asymptotics.experiment.inputs_table import quantile_blocks
     from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
     from asymptotics.generalisation.errors import risk, theories
     from asymptotics.generalisation.feature_spectrum import spectrum
     from asymptotics.learning.laws import overlaps
     from asymptotics.learning.sgd.escape_times import batch_tradeoff, escape
+    from asymptotics.simulation.escapes import simulated_escape
     from asymptotics.simulation.runner import simulate
     from asymptotics.stairway.stairs import plateaus
     from asymptotics.sweeps.sweeping import sweep
@@ -39,9 +43,13 @@ _HOME = {
     "overlaps": "asymptotics.learning.laws",
     "plan": "asymptotics.design.planning",
     "plateaus": "asymptotics.stairway.stairs",
+    "quantile_blocks": "asymptotics.experiment.inputs_table",
+    "reproductions": "asymptotics.documents.reproduction",
     "risk": "asymptotics.generalisation.errors",
     "samples_needed": "asymptotics.design.inversion",
     "simulate": "asymptotics.simulation.runner",
+    "simulated_escape": "asymptotics.simulation.escapes",
+    "singular_values": "asymptotics.comparison.spectra",
     "spectrum": "asymptotics.generalisation.feature_spectrum",
     "sweep": "asymptotics.sweeps.sweeping",
     "theories": "asymptotics.generalisation.errors",
@@ -63,9 +71,13 @@ __all__ = [
     "overlaps",
     "plan",
     "plateaus",
+    "quantile_blocks",
+    "reproductions",
     "risk",
     "samples_needed",
     "simulate",
+    "simulated_escape",
+    "singular_values",
     "spectrum",
     "sweep",
     "theories",

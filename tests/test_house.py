@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import pkgutil
 import re
@@ -51,6 +52,20 @@ def test_no_two_files_of_tests_have_one_name() -> None:
     """Without packages, pytest imports a file of tests by its name alone and refuses the second."""
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
+
+
+def test_notebooks_import_public_names_only() -> None:
+    """From the two packages, and from the figures: never from where a thing happens to live."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            code = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
+            for node in ast.walk(ast.parse(code)):
+                if isinstance(node, ast.ImportFrom) and str(node.module).startswith(
+                    ("hermite", "asymptotics")
+                ):
+                    face = importlib.import_module(str(node.module))
+                    assert str(node.module) in ("hermite", "asymptotics", "asymptotics.figures"), path.name
+                    assert {name.name for name in node.names} <= set(face.__all__), path.name
 
 
 def test_names_of_tests_are_long_enough_to_state_something() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from asymptotics.comparison.curves import Progress
 from asymptotics.experiment.settings import Network, Simulation, Training
-from asymptotics.figures.style_sheet import COLUMN, PAGE
+from asymptotics.figures.style_sheet import COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,35 +50,6 @@ def batch_size_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
         median = runs.quantile(0.5)
         row["simulated_steps"] = None if median is None else median * runs.per_time
     return rows
-
-
-def draw_batch_size(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, tuple[float, float]]:
-    """The phase diagram: steps and samples against mu, lines the theory and points the runs."""
-
-    def draw(figure: Figure) -> None:
-        panels = figure.subplots(1, 2)
-        for loss, colour, marker in (("square", "C0", "o"), ("correlation", "C1", "s")):
-            own = [row for row in rows if row["loss"] == loss]
-            mu = [row["mu"] for row in own]
-            seen = [row for row in own if row["simulated_steps"]]
-            for ax, samples in zip(panels, (False, True), strict=True):
-                counted = [row["steps"] * (row["n_b"] if samples else 1) for row in own]
-                ax.plot(mu, counted, color=colour, marker="", label=loss)
-                ax.plot(
-                    [row["mu"] for row in seen],
-                    [row["simulated_steps"] * (row["n_b"] if samples else 1) for row in seen],
-                    color=colour,
-                    marker=marker,
-                    markerfacecolor="white",
-                    linestyle="none",
-                )
-        for ax, name in zip(panels, ("steps", "samples"), strict=True):
-            ax.set_yscale("log")
-            ax.set_xlabel(r"$\mu$, batch $n_b = d^\mu$")
-            ax.set_ylabel(f"{name} to leave the start (median)")
-        panels[0].legend()
-
-    return draw, (PAGE[0], 2.6)
 
 
 def reused_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:

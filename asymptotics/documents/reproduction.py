@@ -16,7 +16,6 @@ from asymptotics.comparison.trajectories import Run, measure, predict, runs
 from asymptotics.comparison.trajectories import to_csv as overlaps_csv
 from asymptotics.documents.protocol_reproduction import (
     batch_size_rows,
-    draw_batch_size,
     draw_reused,
     reused_rows,
     table,
@@ -136,8 +135,10 @@ def _experiment(**tables: Mapping[str, Any]) -> Experiment:
 
 
 def _batch_size(full: bool, progress: Progress) -> Drawing:
+    from asymptotics.figures.batch_size_figure import SIZE, plot_batch_size
+
     rows = batch_size_rows(full, progress)
-    return Drawing(*draw_batch_size(rows), table(rows))
+    return Drawing(lambda figure: plot_batch_size(rows, figure), SIZE, table(rows))
 
 
 def _reused_batch(full: bool, progress: Progress) -> Drawing:
