@@ -17,7 +17,7 @@ from asymptotics.generalisation.spiked.first_moments import (
 )
 from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, susceptibilities
 from asymptotics.generalisation.spiked.one_group import Numbers, Plain, Point, is_plain
-from asymptotics.generalisation.spiked.ridge_equations import Units, compressed
+from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.transfers import Transfers, transfers
 from hermite.errors import ConvergenceError, InputError
 
@@ -143,7 +143,7 @@ def counting_the_sector(
         return errors
     system, sus = solved
     try:
-        found = _errors_of(units, sus, alpha, beta, d, (system.transfers(sus), system.features()))
+        found = _errors_of(units, sus, alpha, beta, d, system.transfers(sus))
     except np.linalg.LinAlgError:
         return errors
     changes = (found.test / errors.test - 1, found.train / errors.train - 1)
@@ -162,10 +162,10 @@ def _errors_of(
     alpha: float,
     beta: float,
     d: int | None,
-    second: tuple[Transfers, Array] | None = None,
+    sector: Transfers | None = None,
 ) -> Errors:
-    """The two linear sectors at solved susceptibilities; ``second``: maps and features of the second moments."""
-    quadratic = second is not None and units.f2 is not None
+    """The two linear sectors at solved susceptibilities; ``sector``: maps of the second moments that count it."""
+    quadratic = sector is not None and units.f2 is not None
     first = first_moments(units, sus, alpha, beta, d, quadratic=quadratic)
     e = first.conjugate[units.members]
     fields = np.einsum("ubcef,ube,ucf->ubc", residual_covariances(units, d if quadratic else None), e, e)
@@ -173,8 +173,8 @@ def _errors_of(
     if (common := coherent_means(units, first.means, beta, d)) is not None:
         source = source + on_members(units, sus.T @ common @ sus.T)
         eps0 = eps0 + np.sum((units.mu1 @ (sus.L.T @ common @ sus.L)) * units.mu1, axis=1)
-    maps, features = (transfers(units, sus), None) if second is None else second
-    error, norm2 = second_moments(units, sus, maps, alpha, beta, eps0, source, features)
+    maps = transfers(units, sus) if sector is None else sector
+    error, norm2 = second_moments(units, sus, maps, alpha, beta, eps0, source, with_sector=sector is not None)
     test = float(units.weights @ error)
     train = float(units.weights @ (error * (sus.om * sus.iv) ** 2))
     return Errors(test, train, norm2, first.means, first.alignment[:, : units.v.shape[-1]], sus)
@@ -213,18 +213,19 @@ def second_moments(
     beta: float,
     eps0: Array,
     source: Array,
-    features: Array | None = None,
+    *,
+    with_sector: bool = False,
 ) -> tuple[Array, float]:
     """Conditional test error eps(κ) (K,) and ‖a‖²/d.
 
     With φ = (μ1 μ1ᵀ, Ms), q = α E[φ iv² eps], X = qs + (X from q1) + (X from Z)/β + source, Z = ν N⁻¹ X N⁻¹ = β Qs and
     Q1⊥ = (from q1) + (from Z)/β:  eps = eps0 + μ1ᵀ Q1⊥ μ1 + Σ tr(Ms Z)/β. Linear in eps, which differs from eps0 by a
-    combination of the few functions of κ in φ: that is the system solved. ``features`` (K, m + U B²): other functions than
-    μ1 μ1ᵀ before Ms, which ``maps`` is about.
+    combination of the few functions of κ in φ: that is the system solved. ``with_sector``: φ and ``maps`` are those of
+    ``sector_freedom``.
     """
     u, b = units.members.shape
-    phi = units.features if features is None else features
-    basis, loading = units.compressed if features is None else compressed(features)
+    phi = units.sector_features if with_sector else units.features
+    basis, loading = units.sector_compressed if with_sector else units.compressed
     first = phi.shape[1] - u * b * b
     weighted = phi.T * (alpha * units.weights * sus.iv**2)
     own = units.count[:, None, None, None, None] * np.einsum("uij,ukl->uikjl", sus.inverse, sus.inverse)

@@ -103,6 +103,25 @@ class Units:
         return compressed(self.features)
 
     @cached_property
+    def seen(self) -> Array:
+        """φ (K, A (1 + modes)): μ0, and what is seen along the spikes, group by group."""
+        nodes = len(self.weights)
+        along = self.linear.reshape(nodes, self.groups, self.modes)
+        return np.concatenate([self.mu0[:, :, None], along], axis=2).reshape(nodes, -1)
+
+    @cached_property
+    def sector_features(self) -> Array:
+        """(K, A² + (A (1 + modes))² + U B²): μ1 μ1ᵀ, φ φᵀ and Ms."""
+        nodes = len(self.weights)
+        parts = [(x[:, :, None] * x[:, None, :]).reshape(nodes, -1) for x in (self.mu1, self.seen)]
+        return np.concatenate([*parts, self.spread.reshape(nodes, -1)], axis=1)
+
+    @cached_property
+    def sector_compressed(self) -> tuple[Array, Array]:
+        """``sector_features`` = basis @ loading, as in ``compressed``."""
+        return compressed(self.sector_features)
+
+    @cached_property
     def linear(self) -> Array:
         """(K, A modes): μ1_g κ_i, and μ2_g last; index g modes + i."""
         along = self.mu1[:, :, None] * self.kappa[:, None, :]

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import amplification, solve
+from asymptotics.fixed_point import solve
 from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, System
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.transfers import Transfers, congruence, transfers
@@ -47,7 +47,7 @@ class FreedomSystem(System):
         a, modes, r = units.groups, units.modes, units.f1.shape[1]
         self.d, self.bulk = d, 1.0 - (units.kappa.shape[1] + r) / d
         self.directions = 1 + modes + r
-        self.seen = seen_functions(units)
+        self.seen = units.seen
         count = self.seen.shape[1]
         self.seen_rows, self.seen_cols = np.triu_indices(count)
         products = self.seen[:, self.seen_rows] * self.seen[:, self.seen_cols]
@@ -105,12 +105,6 @@ class FreedomSystem(System):
         packed = [linear[self.rows, self.cols], mixed[self.seen_rows, self.seen_cols]]
         return within + (own + own.swapaxes(1, 2)) / (2 * self.d), np.concatenate(packed)
 
-    def features(self) -> Array:
-        """(K, A² + (A (1 + modes))² + U B²): μ1 μ1ᵀ, φ φᵀ and Ms."""
-        squares = [self.units.mu1, self.seen]
-        parts = [(x[:, :, None] * x[:, None, :]).reshape(len(x), -1) for x in squares]
-        return np.concatenate([*parts, self.units.spread.reshape(len(self.seen), -1)], axis=1)
-
     def transfers(self, sus: Susceptibilities) -> Transfers:
         """The linear maps of the second moments; q is (q1, E φφᵀ), which enter with their weights."""
         found = transfers(self.units, sus)
@@ -134,13 +128,6 @@ class FreedomSystem(System):
         return Transfers(x_from_q, x_from_z, q_from_q)
 
 
-def seen_functions(units: Units) -> Array:
-    """φ (K, A (1 + modes)): μ0, and what is seen along the spikes, group by group."""
-    nodes = len(units.weights)
-    along = units.linear.reshape(nodes, units.groups, units.modes)
-    return np.concatenate([units.mu0[:, :, None], along], axis=2).reshape(nodes, -1)
-
-
 def with_freedom(
     units: Units, sus: Susceptibilities, alpha: float, beta: float, lam: float, d: int
 ) -> tuple[FreedomSystem, Susceptibilities] | None:
@@ -157,11 +144,12 @@ def with_freedom(
         physical=system.physical,
         blocks=system.blocks,
         throw=False,
-        tol=1e-11,
+        tol=1e-10,
     )
     if not solution.converged:
         return None
-    solution = replace(solution, amplification=amplification(system.map_at(el), solution, system.blocks))
+    # The map differs from that without the sector by terms of order 1/d: it amplifies as much.
+    solution = replace(solution, amplification=sus.solution.amplification)
     _, inverse = system.unpack(solution.value)
     iv = system.iv(solution.value)
     return system, Susceptibilities(sus.om, iv, inverse, *system.responses(iv, inverse), solution)
