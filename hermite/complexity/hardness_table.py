@@ -214,7 +214,7 @@ _WIDTH = 80
 #: What the indices mean, for those who do not know their names.
 _GLOSSES = {"leap in these coordinates": f" ({COORDINATE_LEAP})", "isotropic leap": f" ({ISOTROPIC_LEAP})"}
 #: Units of work that all questions of one table share.
-_PURSE = 2_200_000
+_PURSE = 1_800_000
 
 
 def hardness(

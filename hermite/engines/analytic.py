@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: An even order up to which coefficients of composite functions must be within reach.
 _TRIED = 4
 #: Units of work for the canonical form of one target.
-_MOST_WORK = 1_200_000
+_MOST_WORK = 1_000_000
 
 
 class AnalyticEngine:

@@ -22,11 +22,11 @@ _REFUSAL = "exp of a quadratic form without rational principal axes"
 
 def inner(a: Vector, b: Vector, gram: Metric | None) -> Fraction:
     """⟨Σ a_i w_i, Σ b_j w_j⟩."""
+    # Most coefficients are 0, and Fractions are slow.
     if gram is None:
-        return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
-    return sum(
-        (x * g * y for x, row in zip(a, gram, strict=True) for g, y in zip(row, b, strict=True)), Fraction(0)
-    )
+        return sum((x * y for x, y in zip(a, b, strict=True) if x and y), Fraction(0))
+    right = [(j, y) for j, y in enumerate(b) if y]
+    return sum((x * row[j] * y for x, row in zip(a, gram, strict=True) if x for j, y in right), Fraction(0))
 
 
 def orthogonal_to(vector: Vector, basis: Sequence[Vector], gram: Metric | None) -> Vector | None:
