@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import combinations_with_replacement
 from typing import Any
 
 import flint
@@ -166,10 +165,7 @@ def _general_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
     basis = [_covector(row, heat.gram) for row in learned.rows]
     if any(isinstance(c, flint.arb) for c in heat.terms.values()):
         normals, basis = ([tuple(map(ball_of, row)) for row in rows] for rows in (normals, basis))
-    for beta in combinations_with_replacement(normals, k - 1):
-        form = heat
-        for covector in beta:
-            form = form.derivative(covector)
+    for form in _derivatives(heat, normals, k - 1):
         degree = max((sum(alpha) for alpha in form.terms), default=0) - 1
         for s in _lattice(len(basis), degree):
             point = tuple(
@@ -177,6 +173,17 @@ def _general_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
                 for i in range(heat.r)
             )
             yield form.gradient_at(point)
+
+
+def _derivatives(form: Heat, normals: Sequence[Row], k: int) -> Iterator[Heat]:
+    """All ∂_N^β of ``form`` with |β| = k that are not zero: what they share is derived once, what vanishes no further."""
+    if k == 0:
+        yield form
+        return
+    for i, covector in enumerate(normals):
+        derived = form.derivative(covector)
+        if any(not isinstance(c, flint.fmpq) or c != 0 for c in derived.terms.values()):
+            yield from _derivatives(derived, normals[i:], k - 1)
 
 
 def _covector(row: Row, gram: Gram | None) -> Row:
