@@ -40,7 +40,7 @@ ACCURACY = click.option(
     "--accuracy",
     type=click.FloatRange(min=0.0, min_open=True),
     metavar="X",
-    help="What the integrals must reach, absolute (default 1e-4); where they do not, exit code 3.",
+    help="What the integrals must reach, absolute (default: 1e-4 is tried for, 1e-3 will do); where they do not, exit code 3.",
 )
 @FORCE
 @OUT

@@ -138,7 +138,7 @@ def risk_curve(
 ) -> list[Risk]:
     """``risk`` at every ridge of a curve; the moments are computed once (and kept in ``set_ups``, if given).
 
-    Nothing is measured on auxiliary batches unless ``accuracy`` asks for it.
+    What the level leaves out is measured on auxiliary batches where ``risk`` does so, and not at all with ``accuracy`` 0.
     """
     found = []
     kept = SetUps() if set_ups is None else set_ups

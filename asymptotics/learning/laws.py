@@ -82,13 +82,17 @@ def law_of(f: Target, network: Network, training: Training, d: int | None = None
     )
 
 
+#: Without ``accuracy``, integrals are refined to the first; what they reached is taken, with its error, up to the second.
+_AIM, _ENOUGH = 1e-4, 1e-3
+
+
 @own_floating_state
 def overlaps(
     f: Target | str,
     network: Network,
     training: Training,
     *,
-    accuracy: float = 1e-4,
+    accuracy: float | None = None,
     d: int | None = None,
     throw: bool = True,
 ) -> Overlaps:
@@ -97,16 +101,18 @@ def overlaps(
     ``network.width`` "infinite": one entry a group of equal readout (averaged over biases), p → ∞ after d → ∞; a whole
     number: one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given.
     ``accuracy`` is what the entries of M and Q and the averages over target and activation must reach, absolute (relative to
-    weights and risks above 1; sampled trajectories at least 1e-3). The budget for it is counted in nodes, not in seconds:
-    1.1 million for a target, 2^20 points a sampled trajectory. Where that is not enough, :class:`ConvergenceError`, or with
-    ``throw`` false the numbers with what was reached in their ``error``.
+    weights and risks above 1). The budget for it is counted in nodes, not in seconds: 1.1 million for a target, 2^20 points a
+    sampled trajectory. Where that is not enough, :class:`ConvergenceError`, or with ``throw`` false the numbers with what was
+    reached in their ``error``. By default 1e-4 is tried for, and numbers that reach 1e-3 come with what they reached.
     ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it. Class labels: f* is
     E[y | z], before and after one giant step.
     Letters: docs/conventions.md. Raises :class:`InputError` for settings that have no law, naming what to change.
     """
     target = seen_by_steps(as_target(f, classes=True), training)
-    found = orthonormal_overlaps(target, network, training, accuracy=accuracy, d=d)
-    _refuse_unmet(found, throw)
+    found = orthonormal_overlaps(
+        target, network, training, accuracy=_AIM if accuracy is None else accuracy, d=d
+    )
+    _refuse_unmet(found, throw, _ENOUGH if accuracy is None else accuracy)
     told = _at_finite_d(in_given_directions(target, found), training, d)
     return _told_of_divergence(_exact_where_earned(told))
 
@@ -122,13 +128,13 @@ def _at_finite_d(found: Overlaps, training: Training, d: int | None) -> Overlaps
     return replace(found, validity=Validity.LEADING_ORDER, validity_note=note)
 
 
-def _refuse_unmet(found: Overlaps, throw: bool) -> None:
-    """:class:`ConvergenceError` where the integrals did not reach the accuracy asked for, unless told not to."""
+def _refuse_unmet(found: Overlaps, throw: bool, enough: float) -> None:
+    """:class:`ConvergenceError` where the integrals did not reach ``enough``, unless told not to."""
     reached = found.solution
-    if throw and reached is not None and not reached.converged:
+    if throw and reached is not None and not reached.converged and reached.residual > enough:
         raise ConvergenceError(
-            f"the integrals of the overlaps reached {reached.residual:.1e}, not the accuracy asked for, with all nodes of their "
-            f"budget: ask for less (accuracy = {_rounded_up(reached.residual):.0e}), or take the numbers with their error "
+            f"the integrals of the overlaps reached {reached.residual:.1e}, not the accuracy {enough:.0e}, with all nodes "
+            f"of their budget: ask for less (accuracy = {_rounded_up(reached.residual):.0e}), or take the numbers with their error "
             "(throw=False in Python)",
             reached,
         )
@@ -169,7 +175,7 @@ def _told_of_divergence(found: Overlaps) -> Overlaps:
 
 
 def orthonormal_overlaps(
-    f: Target, network: Network, training: Training, *, accuracy: float = 1e-4, d: int | None = None
+    f: Target, network: Network, training: Training, *, accuracy: float = _AIM, d: int | None = None
 ) -> Overlaps:
     """:func:`overlaps` with an orthonormal basis of the target's space, for theories that build on them.
 
