@@ -134,8 +134,8 @@ def _refuse_unmet(found: Overlaps, throw: bool, enough: float) -> None:
     if throw and reached is not None and not reached.converged and reached.residual > enough:
         raise ConvergenceError(
             f"the integrals of the overlaps reached {reached.residual:.1e}, not the accuracy {enough:.0e}, with all nodes "
-            f"of their budget: ask for less (accuracy = {_rounded_up(reached.residual):.0e}), or take the numbers with their error "
-            "(throw=False in Python)",
+            f"of their budget: ask for less (accuracy = {_rounded_up(reached.residual):.0e}), or take the numbers with their "
+            "error (throw=False in Python)",
             reached,
         )
 
