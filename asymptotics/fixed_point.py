@@ -170,6 +170,10 @@ def solve(
     return solution
 
 
+#: A ρ this near to 1 is 1: what finite differences know of it. Unknowns that are multiples of others start there.
+_ROUNDING = 1e-6
+
+
 def amplification(g: Map, solution: Solution, blocks: Sequence[slice], probes: int = 4) -> float | None:
     """1/(1 − ρ), ρ the largest |(g'v)_i|/|v_i| after some steps v ← g'v from v = x.
 
@@ -188,10 +192,10 @@ def amplification(g: Map, solution: Solution, blocks: Sequence[slice], probes: i
         if not np.all(np.isfinite(moved)):
             return None
         rho = min(rho, float(np.abs(moved / size).max() / np.abs(v / size).max()))
-        if rho < 1.0:
+        if rho < 1.0 - _ROUNDING:
             break
         v = moved
-    return 1.0 / (1.0 - rho) if rho < 1.0 else None
+    return 1.0 / (1.0 - rho) if rho < 1.0 - _ROUNDING else None
 
 
 def continuation(family: Callable[[float], Map], parameters: Iterable[float], start: npt.ArrayLike) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asymptotics.fixed_point import Status, continuation, solve
+from asymptotics.fixed_point import Status, amplification, continuation, solve
 from hermite.errors import ConvergenceError, InputError
 
 
@@ -134,3 +134,13 @@ def test_continuation_carries_the_solution() -> None:
 def test_unknown_method_is_refused() -> None:
     with pytest.raises(InputError, match="anderson"):
         solve(_cosine, [1.0], method="picard")
+
+
+def test_an_unknown_that_is_a_multiple_of_others_does_not_look_like_a_map_that_hardly_contracts() -> None:
+    """x_0 = x_1/2 keeps |(g'x)_0| = |x_0| at the first probe, to rounding; the spectral radius is 1/3."""
+
+    def g(x):
+        return np.array([0.5 * x[1], 1.0 + x[1] / 3.0])
+
+    solution = solve(g, np.ones(2))
+    assert amplification(g, solution, (slice(0, 2),)) == pytest.approx(1.5, rel=1e-3)

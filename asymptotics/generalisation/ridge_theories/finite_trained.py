@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from asymptotics.generalisation.ridge_theories.left_out import bulk_left_out, expected_correction
+from asymptotics.generalisation.ridge_theories.left_out import (
+    bulk_left_out,
+    expected_correction,
+    grown_left_out,
+)
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
     NEURONS,
@@ -115,6 +119,7 @@ class FiniteTrainedE(FiniteTrained):
         )
         layer = layer_of(setting)
         anisotropy = bulk_left_out(setting, layer) + expected_correction(setting, layer)
+        anisotropy += grown_left_out(setting, layer)
         return Surety(Validity.LEADING_ORDER, note, _of_size(setting) + anisotropy)
 
 

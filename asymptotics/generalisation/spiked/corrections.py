@@ -155,13 +155,19 @@ def batch_errors(
     return BatchErrors((whole.test, whole.train), (isotropic.test, isotropic.train))
 
 
+def _relative(found: Array, reference: Array) -> Array:
+    """``found`` / ``reference``; 1 where the reference is 0: a fit that interpolates does so on every batch."""
+    return np.divide(found, reference, out=np.ones_like(found), where=reference > 0)
+
+
 def bulk_correction(found: Sequence[BatchErrors], reference: Errors, share: float = 1.0) -> Correction:
     """What the batches change relative to level E (``reference``), with standard errors by the jackknife.
 
     ``share`` = d'/d, of the dimension d' of the batches in d.
     """
+    of_reference = np.array([reference.test, reference.train])
     whole, own = (
-        np.array([getattr(one, which) for one in found]) / [reference.test, reference.train]
+        _relative(np.array([getattr(one, which) for one in found]), of_reference)
         for which in ("whole", "isotropic")
     )
     kept = ~np.eye(len(whole), dtype=bool) if len(whole) > _TWO else np.ones((1, len(whole)), bool)
@@ -229,7 +235,9 @@ def norm_correction(
 ) -> Correction:
     """Change of the errors relative to ``plain`` when norms fluctuate: ``moving`` = :func:`with_norm_mode`."""
     moved = solve_units(moving, alpha, beta, lam, d=d)
-    return Correction(moved.test / plain.test - 1, moved.train / plain.train - 1)
+    errors = (np.array([one.test, one.train]) for one in (moved, plain))
+    test, train = _relative(*errors) - 1
+    return Correction(float(test), float(train))
 
 
 def with_norm_mode(

@@ -24,7 +24,7 @@ RANDOM = Network("tanh", initialisation="independent")
 
 
 def layer(anisotropy: float) -> Any:
-    return SimpleNamespace(anisotropy=anisotropy)
+    return SimpleNamespace(anisotropy=anisotropy, S=None, targets=F.r)
 
 
 def setting(activation: str, ridge: Ridge, steps: int = 1) -> Setting:
@@ -158,3 +158,30 @@ def test_a_fit_at_fixed_width_leaves_out_width_over_samples() -> None:
     finite = FixedWidthFit().surety(Setting(F, network, training, Ridge(2.0, d=100, regime="fixed-width")))
     assert limit.theory == 0.0
     assert finite.theory == pytest.approx(4 / 200)
+
+
+def test_components_that_grow_are_in_the_budget_of_even_activations() -> None:
+    """At most with the share of degree 2 of the target, which is 1/2 here; less at larger d; never without a d."""
+    f = Target("z1 + He2(z2)/sqrt(2)")
+    even, odd = (
+        Setting(f, Network(name, initialisation="independent"), Training(2), Ridge(1.0, 1.0, d=300))
+        for name in ("abs", "tanh")
+    )
+    large = Setting(f, even.network, Training(2), Ridge(1.0, 1.0, d=30_000))
+    limit = Setting(f, even.network, Training(2), Ridge(1.0, 1.0))
+
+    def grown(by: float) -> Any:
+        return SimpleNamespace(
+            S=np.diag([1.0, by])[None], R=np.ones(1), weight=np.ones(1), targets=2, anisotropy=0.0
+        )
+
+    assert budget.growth(grown(5.0)) == 5.0
+    assert budget.growth(grown(0.5)) == 1.0
+    assert budget.growth(SimpleNamespace(S=None, targets=2)) == 1.0  # type: ignore[arg-type]
+    assert 0.0 < budget.grown_left_out(even, grown(2.0)) < budget.grown_left_out(even, grown(4.0)) < 0.5
+    assert budget.grown_left_out(even, grown(100.0)) == pytest.approx(0.5, rel=1e-9)
+    assert budget.grown_left_out(large, grown(4.0)) == pytest.approx(
+        budget.grown_left_out(even, grown(4.0)) / 100, rel=1e-9
+    )
+    assert [budget.grown_left_out(one, grown(9.0)) for one in (odd, limit)] == [0.0, 0.0]
+    assert budget.grown_left_out(even, grown(1.0)) == 0.0

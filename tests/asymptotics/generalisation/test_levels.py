@@ -312,3 +312,23 @@ def test_corrections_multiply_the_errors_of_level_e(level: str, factor: float) -
     # Half of what is included is unsure, and all of what is not left out.
     left = {"E": 0.4, "E+": 0.3 + 0.05, "En+": 0.03 + 0.2, "matrix": 0.3 + 0.05}[level]
     assert _sizes(Level(level), *both)[0] == pytest.approx(left, rel=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_fit_that_interpolates_has_a_measured_error_too(steps: int) -> None:
+    """Without a penalty and with fewer samples than features the train error is 0, of which nothing is a share."""
+    change = []
+    for lam in (0.0, 1e-9):
+        found, plain = (
+            risk(
+                "z1 + z1*z2",
+                Network("tanh"),
+                Training(steps, alpha=4.0),
+                Ridge(alpha=0.3, lam=lam, level=level),
+            )
+            for level in ("En+", "E")
+        )
+        assert "Measured on" in found.validity_note
+        assert (found.train_error == 0.0) == (lam == 0.0)
+        change.append(found.test_error / plain.test_error)
+    assert change[0] == pytest.approx(change[1], rel=1e-4)
