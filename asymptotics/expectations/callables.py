@@ -44,7 +44,7 @@ def jumps_of(function: Function, reach: float = _REACH) -> tuple[float, ...]:
         first = np.abs(centre - left) > np.abs(right - centre)
         low, high = np.where(first, low, middle), np.where(first, middle, high)
     left, right = np.asarray(function(low), float), np.asarray(function(high), float)
-    jump = np.abs(right - left) > 1e-2 * max(scale, 1e-300)
+    jump = np.abs(right - left) > 1e-2 * scale
     # A little wider: the whole of a smeared jump lies inside, also where two cells share it.
     low, high = low[jump] - 4e-5, high[jump] + 4e-5
     left, right = np.asarray(function(low), float), np.asarray(function(high), float)

@@ -91,7 +91,7 @@ def left_out(
     size += grown_left_out(setting, layer)
     if freedom is not None:
         return size + abs(freedom) / 2
-    return size + _FREEDOM / n2 + _quadratic(first, second, n2, setting.neurons, d)
+    return size + _FREEDOM / n2 + min(_quadratic(first, second, n2, setting.neurons, d), _MOST_QUADRATIC)
 
 
 def grown_left_out(setting: Setting, layer: LearnedFeatures) -> float:
@@ -104,10 +104,8 @@ def grown_left_out(setting: Setting, layer: LearnedFeatures) -> float:
     if d is None:
         return 0.0
     first, second, _ = _shape(setting)
-    now, start = (
-        _quadratic(first, second, setting.ridge.n2(d), setting.neurons, d, g) for g in (growth(layer), 1.0)
-    )
-    return min(now - start, _share_of_degree_two(setting)) if now > start else 0.0
+    more = _quadratic(first, second, setting.ridge.n2(d), setting.neurons, d) * (growth(layer) ** 2 - 1.0)
+    return min(more, _share_of_degree_two(setting)) if more > 0 else 0.0
 
 
 def _share_of_degree_two(setting: Setting) -> float:
@@ -131,12 +129,11 @@ def growth(layer: LearnedFeatures) -> float:
     return max(1.0, float(layer.weight @ share))
 
 
-def _quadratic(first: float, second: float, n2: int, p: float, d: int, growth: float = 1.0) -> float:
+def _quadratic(first: float, second: float, n2: int, p: float, d: int) -> float:
     """Directions of degree 2: a share c_2²/2 of c_1² + c_2²/2 of the features learns them."""
     curved = 0.5 * second**2
     share = curved / (first**2 + curved) if curved > 0 else 0.0
-    rate = n2 * min(p, 10.0 * n2) / d**3 * growth**2
-    return min(_QUADRATIC * rate * max(0.0, 2 * share - 1.0), _MOST_QUADRATIC if growth == 1.0 else 1.0)
+    return _QUADRATIC * n2 * min(p, 10.0 * n2) / d**3 * max(0.0, 2 * share - 1.0)
 
 
 def _shape(setting: Setting) -> tuple[float, float, float]:

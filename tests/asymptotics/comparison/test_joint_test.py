@@ -13,6 +13,19 @@ from asymptotics.comparison.judging import judge
 from asymptotics.comparison.validation import enough_replicates
 
 
+def row(runs: np.ndarray, theory: float, unit: int) -> dict[str, Any]:
+    """What a point of ``unit`` says whose replicates gave ``runs``."""
+    return {
+        "alpha": unit,
+        "theory": theory,
+        "simulation": runs.mean(),
+        "sem": runs.std(ddof=1) / np.sqrt(len(runs)),
+        "replicates": len(runs),
+        "unit": unit,
+        "runs": runs,
+    }
+
+
 def experiment(
     rng: np.random.Generator, units: int, points: int, replicates: int, correlation: float, off: float = 0.0
 ) -> list[dict[str, Any]]:
@@ -28,18 +41,8 @@ def experiment(
         truth = 10.0 ** rng.uniform(-4, 4, points)
         values = truth * (1 + 0.01 * np.sqrt(replicates) * noise)
         for i in range(points):
-            rows.append(
-                {
-                    "quantity": f"point {i}",
-                    "alpha": unit,
-                    "theory": truth[i] * (1 + off),
-                    "simulation": values[:, i].mean(),
-                    "sem": values[:, i].std(ddof=1) / np.sqrt(replicates),
-                    "replicates": replicates,
-                    "unit": unit,
-                    "runs": values[:, i],
-                }
-            )
+            own_row = row(values[:, i], truth[i] * (1 + off), unit)
+            rows.append({"quantity": f"point {i}"} | own_row)
     return rows
 
 
@@ -75,20 +78,8 @@ def at_several_sizes(
             term = slopes * (200 / d) ** rate
             values = truth * (1 + 0.01 * (term + np.sqrt(200 / d) * np.sqrt(replicates) * noise))
             for i in range(points):
-                rows.append(
-                    {
-                        "quantity": "test_error",
-                        "point": i,
-                        "alpha": unit,
-                        "d": d,
-                        "theory": truth[i] * (1 + off),
-                        "simulation": values[:, i].mean(),
-                        "sem": values[:, i].std(ddof=1) / np.sqrt(replicates),
-                        "replicates": replicates,
-                        "unit": unit,
-                        "runs": values[:, i],
-                    }
-                )
+                own_row = row(values[:, i], truth[i] * (1 + off), unit)
+                rows.append({"quantity": "test_error", "point": i, "d": d} | own_row)
     return rows
 
 

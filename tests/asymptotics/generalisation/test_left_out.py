@@ -178,10 +178,16 @@ def test_components_that_grow_are_in_the_budget_of_even_activations() -> None:
     assert budget.growth(grown(5.0)) == 5.0
     assert budget.growth(grown(0.5)) == 1.0
     assert budget.growth(SimpleNamespace(S=None, targets=2)) == 1.0  # type: ignore[arg-type]
-    assert 0.0 < budget.grown_left_out(even, grown(2.0)) < budget.grown_left_out(even, grown(4.0)) < 0.5
+    # As G² − 1: 3 at G = 2 and 15 at G = 4.
+    two, four = (budget.grown_left_out(even, grown(by)) for by in (2.0, 4.0))
+    assert 0.0 < two < 0.5
+    assert four == pytest.approx(5 * two, rel=1e-9)
     assert budget.grown_left_out(even, grown(100.0)) == pytest.approx(0.5, rel=1e-9)
     assert budget.grown_left_out(large, grown(4.0)) == pytest.approx(
         budget.grown_left_out(even, grown(4.0)) / 100, rel=1e-9
     )
     assert [budget.grown_left_out(one, grown(9.0)) for one in (odd, limit)] == [0.0, 0.0]
     assert budget.grown_left_out(even, grown(1.0)) == 0.0
+    # It sets in without a jump, also where the part that does not grow is at its bound.
+    crowded = Setting(f, even.network, Training(2), Ridge(20.0, 20.0, d=100))
+    assert budget.grown_left_out(crowded, grown(1.0 + 1e-9)) < 1e-6
