@@ -88,7 +88,7 @@ def test_a_curve_of_one_group_costs_a_few_quadratures(benchmark) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_times_faster_a_point() -> None:
+def test_a_point_is_a_hundred_times_faster_than_by_quadrature() -> None:
     """Both in one run, processor time; and the same answer."""
     start = time.process_time()
     slow = by_quadrature()

@@ -49,7 +49,7 @@ def test_larger_curves_are_timed(benchmark, name) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*CURVES, *LARGER])
-def test_a_hundred_points_in_their_time(name) -> None:
+def test_a_hundred_points_are_solved_in_their_time(name) -> None:
     """Processor time, the best of three: the machine may be shared. Corrections on auxiliary batches are not part of it."""
     target, network, training, d, most = LARGER.get(name) or (F, *CURVES[name], None, 1.0)
     ridges = [Ridge(float(a), 1.0, 0.05, d=d) for a in np.geomspace(0.2, 10, 100)]

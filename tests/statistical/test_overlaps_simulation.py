@@ -93,7 +93,7 @@ def test_negative_controls_are_refused() -> None:
         ("z1*z2*z3 + He3(z1)/6", "tanh(x + 1/2)", 3, 24, 1.5, 80),
     ],
 )
-def test_conditional_mean_of_one_step_at_finite_size(target, activation, order, d, eta, runs) -> None:
+def test_one_step_has_its_conditional_mean_at_finite_size(target, activation, order, d, eta, runs) -> None:
     """One start W^0, many batches: the mean of M and Q at (n, d), exact for any batch exponent."""
     f, p, alpha = Target(target, noise=0.3), 4, 2.0
     n, rate = round(alpha * d**order), eta * d ** ((order - 1) / 2)

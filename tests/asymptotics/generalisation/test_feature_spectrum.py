@@ -101,7 +101,7 @@ def test_a_real_network_has_the_predicted_spikes(eta, count, slack) -> None:
         ("relu", "gaussian", 5.0, None),  # beyond the last window
     ],
 )
-def test_count_by_windows(activation, readout, eta, count) -> None:
+def test_windows_count_the_spikes(activation, readout, eta, count) -> None:
     """n2 = 1200, p = 800: eta √p = n2^a with a = 0.05, 0.37 and 0.7."""
     network = Network(activation, readout, initialisation=INDEPENDENT)
     found = spectrum(Target("z1"), network, Training(1, 6.0, eta), Ridge(3.0, 2.0, d=400))

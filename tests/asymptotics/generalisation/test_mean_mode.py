@@ -57,7 +57,7 @@ def residual_means(activation: str, atoms, d: int, p: int, n: int, eta: float, r
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_means_of_the_real_network(activation) -> None:
+def test_the_real_network_has_the_stated_means(activation) -> None:
     """X0 + coherence after one step, 40 networks of d = 120: |z| < 4 beside 3 % of 1/d terms; without it |z| > 10."""
     atoms, alpha, eta = [[1.0, 0.7], [-0.5, 0.3]], 8.0, 0.8
     f = Target("z1 + He2(z1)/2", noise=0.1)

@@ -149,7 +149,7 @@ def test_pairs_without_a_readout_are_pairs_of_equal_neurons() -> None:
     assert zero.test_error == pytest.approx(tiny.test_error, rel=1e-4)
 
 
-def test_mean_output_and_removed_mean() -> None:
+def test_a_removed_mean_makes_constants_irrelevant() -> None:
     """Removing order 0 of the labels makes any constant irrelevant, also to a network whose first output is not 0."""
     law = ((1.5, 0.6), (0.5, 0.4))
     network = Network("tanh", readout=law, initialisation="independent")

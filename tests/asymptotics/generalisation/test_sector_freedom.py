@@ -84,7 +84,7 @@ def test_directions_of_degree_two_are_those_of_random_features(alpha: float, bet
 
 
 @pytest.mark.parametrize("text", ["tanh(30*z1) + z1*z2", "relu(z1 + z2)*z2", "z1^2*z2 + z2^2"])
-def test_parts_of_degree_two_against_plain_sums(text: str) -> None:
+def test_parts_of_degree_two_are_those_of_plain_sums(text: str) -> None:
     f, overlap = Target(text), np.array([[0.6, 0.1], [0.2, 0.8]])
     kappa, root = np.array([[0.1, 0.5], [-1.0, 2.0]]), root_of_rest(overlap)
     u = np.arange(-7, 7.004, 0.008) + 0.003
@@ -134,7 +134,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_runs_of_the_network(name: str) -> None:
+def test_the_freedom_of_the_sector_explains_runs_of_the_network(name: str) -> None:
     """Without these terms level E misses the test error by 2 to 19 %; with them by less than half, inside what it states."""
     (text, network, training, ridge, *noise), (test, sem, *_) = RUNS[name]
     found = solve_level(setting(text, network, training, ridge, *noise), Level.E, True)

@@ -64,7 +64,7 @@ def layer_of(row) -> tuple[Target, Network, Inputs, MixtureLayer]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
-def test_reference_values_of_mixtures(row) -> None:
+def test_reference_values_of_mixtures_are_met(row) -> None:
     """d → ∞ and at d, errors by cluster; and four standard errors of networks, with what the theory says to leave out."""
     found = risk(*settings(row, None), inputs=inputs_of(row))
     theory, at_d = row["theory"], row["theory_at_d"]

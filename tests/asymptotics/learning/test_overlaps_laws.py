@@ -116,7 +116,7 @@ def test_exponent_below_the_leap_learns_nothing() -> None:
     assert "cosine" in result.validity_note
 
 
-def test_warning_where_the_activation_is_blind() -> None:
+def test_a_blind_activation_is_warned_of() -> None:
     result = overlaps(Target("z1"), Network(activation="He2"), Training(steps=1))
     assert any("c_1" in warning for warning in result.warnings)
     np.testing.assert_allclose(result[1].M, 0, atol=1e-12)

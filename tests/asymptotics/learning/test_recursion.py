@@ -166,7 +166,7 @@ def test_control_variate_lowers_the_error_without_bias() -> None:
     assert np.all(np.abs(np.mean(with_it, axis=0) - np.mean(without, axis=0)) < 5 * error)
 
 
-def test_closed_means_against_brute_force() -> None:
+def test_closed_means_are_those_of_brute_force() -> None:
     """v, the risk and the kernel of a biased tanh network from one tensor rule over all fields."""
     rng = np.random.default_rng(5)
     W = rng.standard_normal((2, 5)) / 3

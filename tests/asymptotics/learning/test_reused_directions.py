@@ -46,7 +46,9 @@ def test_powers_of_the_label_follow_from_degree_and_symmetry(
         ("He3(z1)", "x", FREE, [0, 0, 0]),
     ],
 )
-def test_directions_of_two_passes(text: str, activation: str, initialisation: str, dims: list[int]) -> None:
+def test_two_passes_see_their_directions(
+    text: str, activation: str, initialisation: str, dims: list[int]
+) -> None:
     found = reused_directions(text, Network(activation, initialisation=initialisation))
     assert found is not None
     assert [len(space) for space in found] == dims

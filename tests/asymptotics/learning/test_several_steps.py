@@ -64,7 +64,7 @@ def test_one_step_has_a_closed_form(activation, initialisation, level) -> None:
 
 
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
-def test_same_means_as_the_overlaps(initialisation) -> None:
+def test_the_layer_has_the_means_of_the_overlaps(initialisation) -> None:
     """The layer of the ridge fit (one fine cubature, S moved along) and the overlaps (refined until they settle)."""
     f = Target("z1 + z1*z2", noise=0.05)
     network, training = Network("relu", initialisation=initialisation), Training(3, 5.0, 0.8)

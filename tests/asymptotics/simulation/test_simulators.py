@@ -77,7 +77,7 @@ class TestDraws:
 
 class TestDirectStep:
     @pytest.mark.parametrize("orders", [(), (0,), (0, 1)])
-    def test_equals_the_update_rule_written_out(self, orders: tuple[int, ...]) -> None:
+    def test_a_step_is_the_update_rule_written_out(self, orders: tuple[int, ...]) -> None:
         """w_i += rate ã_i (1/n) Σ (y − f) σ'(⟨w_i,z⟩) z, twice, with the low orders removed batch by batch."""
         n, rate = 700, 0.8
         student = network(symmetric=True, remove_orders=orders)

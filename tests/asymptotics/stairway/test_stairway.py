@@ -128,7 +128,7 @@ RESTRICTED = [
 
 
 @pytest.mark.parametrize(("activation", "text", "expected"), RESTRICTED)
-def test_what_an_activation_misses(activation, text, expected) -> None:
+def test_an_activation_misses_the_stated_stairs(activation, text, expected) -> None:
     table = plateaus(text, kappa=3, activation=activation)
     for row, (dim, values) in zip(table, expected, strict=False):
         assert row.dim_activation == dim

@@ -75,7 +75,7 @@ def test_exponents_follow_from_the_indices(row: dict[str, object], reports: dict
         assert n == pytest.approx(expected)
 
 
-def test_what_is_learned() -> None:
+def test_each_algorithm_learns_its_directions() -> None:
     rows = {row.algorithm: row for row in hardness(Target("z1 + He4(z2)")).rows}
     assert rows["one giant step"].learned == [["1", "0"]]
     assert rows["T giant steps at n = Θ(d²)"].learned == [["1", "0"]]

@@ -133,7 +133,7 @@ def test_bounds_of_composites_are_their_largest_values() -> None:
         ("sin(sqrt(2)*z1^2)", "irrational"),
     ],
 )
-def test_refused_with_the_reason(text: str, why: str) -> None:
+def test_what_is_undecided_has_its_reason(text: str, why: str) -> None:
     e = expand(Target(text), 2)
     assert e.exactness == "undecided"
     assert why in e.reason

@@ -194,7 +194,7 @@ def test_what_is_no_target_is_refused_in_one_sentence(g, message: str, question)
     assert "\n" not in str(caught.value)
 
 
-def test_bounds_before_work() -> None:
+def test_bounds_are_checked_before_any_work() -> None:
     with pytest.raises(InputError, match="too high"):
         expand(target(lambda z: z[:, 0], 5), order=60)
     assert leap(target(lambda z: z[:, 0] * z[:, 11], 12)).leap_index == 2

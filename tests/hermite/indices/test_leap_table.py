@@ -110,7 +110,7 @@ class TestGram:
         report = leap(Target("z1*z2*z3", gram=gram))
         assert (report.leap_index, report.leap_span) == (1, [["0", "0", "1"]])
 
-    def test_agrees_with_the_same_target_in_orthonormal_coordinates(self) -> None:
+    def test_a_skew_target_agrees_with_the_same_in_orthonormal_coordinates(self) -> None:
         # u1 = z1, u2 = (3 z1 + 4 z2)/5: gram [[1, 3/5], [3/5, 1]].
         skew = leap(Target("z1 + z2^2*z1", gram=[["1", "3/5"], ["3/5", "1"]]))
         plain = leap(Target("z1 + ((3*z1 + 4*z2)/5)^2*z1"))

@@ -44,7 +44,7 @@ def test_quadratic_forms_stop_at_the_distinct_eigenvalues(text: str, eigenvalues
         "(z1 + z2)^3 + z1*z3",
     ],
 )
-def test_generic_means_against_random_ones(text: str) -> None:
+def test_generic_means_see_what_random_ones_see(text: str) -> None:
     """Over Q(μ), and by floating-point singular values of ∇f at points of the learned space of a random mean."""
     f = Target(text)
     found = biased_staircase(f)

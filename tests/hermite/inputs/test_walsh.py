@@ -60,7 +60,7 @@ def test_merged_staircases_have_their_leap(text: str, leap: int | None) -> None:
     assert (found.leap, found.exactness) == (leap, "exact")
 
 
-def test_undecided_and_refused() -> None:
+def test_what_is_open_is_undecided_and_bad_input_refused() -> None:
     assert walsh_expansion(Target("sin(pi*z1)")).exactness == "undecided"
     wide = walsh_expansion(Target("+".join(f"tanh(z{i})" for i in range(1, 14))))
     assert wide.leap is None

@@ -47,7 +47,7 @@ def test_a_gram_matrix_is_used() -> None:
     assert reuse_staircase(Target("z1*z2", gram=gram)).dims == ((0,), (0, 2))
 
 
-def test_undecided_and_refused() -> None:
+def test_what_is_open_is_undecided_and_bad_input_refused() -> None:
     assert reuse_staircase(Target("relu(z1)")).dims is None
     assert reuse_staircase(Target.from_function(lambda x: x[:, 0], 1)).dims is None
     with pytest.raises(InputError, match="degree"):

@@ -153,7 +153,7 @@ def test_text_reads_back(text: str) -> None:
     )
 
 
-def test_names_of_variables_in_text() -> None:
+def test_text_names_the_variables() -> None:
     assert ex.to_text(parse("b^2 - a", variables=("a", "b")), ("a", "b")) == "b^2 - a"
 
 

@@ -188,7 +188,7 @@ def test_long_sum_and_deep_nesting_need_no_recursion() -> None:
     assert parse("2" + "^1" * 100_000) == number(2)
 
 
-def test_names_of_activations_and_custom_variables() -> None:
+def test_activations_and_custom_variables_have_their_names() -> None:
     assert parse("relu(x - 7/10)", activation=True) == ex.Call("relu", (ex.Sum((z1, number("-7/10"))),))
     assert parse("b*a", variables=("a", "b")) == ex.Product((z2, z1))
     with pytest.raises(InputError, match="variables are x"):
