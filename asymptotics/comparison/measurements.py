@@ -22,7 +22,7 @@ from asymptotics.simulation.averages import mean_and_error
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.summaries import mean_risk
 from asymptotics.sweeps.store import Store
-from asymptotics.sweeps.tasks import as_stored, tasks_of
+from asymptotics.sweeps.tasks import as_stored, rows_of, tasks_of
 from hermite.errors import InputError
 
 Rows = Sequence[Mapping[str, Any]]
@@ -52,10 +52,11 @@ def measured_in(store: Store, experiment: Experiment) -> list[Measured]:
     Raises ``InputError`` if it holds nothing of it.
     """
     cells: dict[str, tuple[Job, set[str]]] = {}
-    for task in as_stored(tasks_of(experiment), store.spellings(), store.points()):
+    tasks = list(as_stored(tasks_of(experiment), store.spellings(), store.points()))
+    for task in tasks:
         name = json.dumps({k: v for k, v in task.cell.items() if k != "replicate"}, sort_keys=True)
         cells.setdefault(name, (task.job, set()))[1].add(task.key)
-    rows = store.rows()
+    rows = rows_of(store, tasks)
     found: list[Measured] = []
     for job, keys in cells.values():
         mine = [row for row in rows if row["key"] in keys]

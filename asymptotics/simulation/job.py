@@ -30,6 +30,7 @@ from asymptotics.simulation.state import population_risk
 from asymptotics.simulation.structured import StructuredNetwork, axes_of_blocks
 from asymptotics.simulation.student import Setup
 from hermite.errors import InputError
+from hermite.language.canonical_names import canonical_form
 from hermite.language.printing import to_text
 from hermite.target import Target
 
@@ -51,14 +52,15 @@ _PROBE = np.linspace(-4.0, 4.0, 65)
 def spelling_of(f: Target, network: Network) -> tuple[str, str]:
     """What names a target and an activation in a seed: the canonical text, or the values of a callable.
 
-    White space, 0.5 for 1/2 and the like change nothing; the text of a callable would be a memory address.
+    White space, 0.5 for 1/2, the order of terms and the like change nothing; the text of a callable would be a memory
+    address.
 
     >>> from hermite import Target
-    >>> spelling_of(Target("z1+z2/2 "), Network("relu( x-0.5)"))
+    >>> spelling_of(Target("z2/2+z1 "), Network("relu( x-0.5)"))
     ('z1 + 1/2*z2', 'relu(x - 1/2)')
     """
     if f.tree is not None:
-        target = to_text(f.tree, f.variables)
+        target = to_text(canonical_form(f.tree), f.variables)
     else:
         target = fingerprint(f(np.stack([np.roll(_PROBE, 7 * k) for k in range(f.r)], axis=1)))
     activation = network.activation
@@ -66,7 +68,7 @@ def spelling_of(f: Target, network: Network) -> tuple[str, str]:
         activation = fingerprint(network.get_activation()(_PROBE))
     elif (tree := network.get_activation().tree) is not None:
         # A function of x alone goes by its name.
-        activation = re.sub(r"^(\w+)\(x\)$", r"\1", to_text(tree, ("x",)))
+        activation = re.sub(r"^(\w+)\(x\)$", r"\1", to_text(canonical_form(tree), ("x",)))
     return target, activation
 
 

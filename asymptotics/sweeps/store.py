@@ -347,7 +347,7 @@ class Store:
                 checked_point(step, lam)
                 row = {"key": key, **cells[key], "step": step, "lambda": lam, **read_result(result)}
                 when = {
-                    "seconds": read_number(seconds, "results.seconds"),
+                    "seconds": read_number(seconds, "results.seconds", least=0.0),
                     "host": read_text(host, "results.host"),
                     "finished": read_text(finished, "results.finished"),
                 }
@@ -361,6 +361,8 @@ class Store:
         for key, content, cell, entropy, check in self.connection.execute(select):
             if checksum(key, content, cell, entropy) != check:
                 raise sqlite3.DatabaseError("a unit fails its checksum")
+            if content_key(read_text(content, "units.content")) != key:
+                raise sqlite3.DatabaseError("units.key is not that of units.content")
             cells[key] = read_cell(cell)
         return cells
 

@@ -26,7 +26,17 @@ from asymptotics.sweeps.meter import Meter
 from asymptotics.sweeps.provenance import config_of, machine
 from asymptotics.sweeps.store import Point, Record, Store, content_key
 from asymptotics.sweeps.sweep_result import SweepResult
-from asymptotics.sweeps.tasks import Outcome, Task, as_stored, frame_of, jobs_of, missing, run_task, tasks_of
+from asymptotics.sweeps.tasks import (
+    Outcome,
+    Task,
+    as_stored,
+    frame_of,
+    jobs_of,
+    missing,
+    rows_of,
+    run_task,
+    tasks_of,
+)
 from asymptotics.sweeps.workers import complete, cores, open_pool, possible_workers
 from hermite.errors import InputError
 
@@ -160,8 +170,7 @@ def _sweep(
             pool.close()
         if failures:
             raise InputError([f"{n} unit{'s' * (n > 1)} failed: {reason}" for reason, n in failures.items()])
-    wanted = {task.key: task.points for task in tasks}
-    rows = (ordered(untrained_is_null(row)) for row in store.rows(wanted))
+    rows = (ordered(untrained_is_null(row)) for row in rows_of(store, tasks))
     return SweepResult(tuple(rows), len(left))
 
 

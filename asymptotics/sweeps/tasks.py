@@ -6,6 +6,7 @@ points on one trajectory, and each of them is the same to the last bit whatever 
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +18,9 @@ from asymptotics.floating import own_floating_state
 from asymptotics.simulation.blas import blas_threads
 from asymptotics.simulation.job import Job, spelling_of
 from asymptotics.simulation.summaries import points_of
-from asymptotics.sweeps.store import Point, canonical, content_key
+from asymptotics.sweeps.store import Point, Store, canonical, content_key
+from asymptotics.sweeps.store_file import refuse
+from asymptotics.sweeps.stored_values import Misshapen, check_alike, check_unit
 from hermite.errors import InputError
 
 
@@ -198,6 +201,27 @@ def _same(job: Job, spelling: tuple[str, str]) -> bool:
         return spelling_of(target, network) == spelling_of(job.f, job.network)
     except InputError:
         return False
+
+
+def rows_of(store: Store, tasks: Iterable[Task]) -> list[dict[str, Any]]:
+    """What ``store`` holds of these units, sorted by key, step and lambda; each row checked against its unit.
+
+    Raises ``InputError`` for rows that are none of their unit: a store made by hand, or damaged.
+    """
+    by_key = {task.key: task for task in tasks}
+    cells = {key: task.cell for key, task in by_key.items()}
+    rows = store.rows({key: task.points for key, task in by_key.items()})
+    alike: dict[Any, list[dict[str, Any]]] = {}
+    try:
+        for row in rows:
+            job = by_key[row["key"]].job
+            check_unit(row, cells[row["key"]], job.f.r, job.f.has_classes)
+            alike.setdefault((id(job), row["step"], row["lambda"]), []).append(row)
+        for group in alike.values():
+            check_alike(group)
+    except Misshapen as error:
+        refuse(store.path, sqlite3.DatabaseError(str(error)))
+    return rows
 
 
 def missing(tasks: Iterable[Task], stored: Mapping[str, set[Point]]) -> list[Task]:

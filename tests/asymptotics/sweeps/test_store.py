@@ -460,16 +460,59 @@ def crafted(path: Path, table: str, column: str, value: object) -> None:
                 '{"risk":1,"neurons":[{"M":["a"],"norm2":1,"readout":1,"weight":1}]}',
                 '{"risk":1,"neurons":' + DEEP + "}",
                 None,
+                # A number that no float holds, one that no text holds, one below its least, and a name that is there twice.
+                '{"test_error":1%s,"train_error":0,"excess_risk":0}' % ("0" * 400),
+                '{"test_error":-1%s,"train_error":0,"excess_risk":0}' % ("0" * 400),
+                '{"test_error":1%s,"train_error":0,"excess_risk":0}' % ("0" * 5000),
+                '{"test_error":1e999,"train_error":0,"excess_risk":0}',
+                '{"test_error":-1,"train_error":0,"excess_risk":0}',
+                '{"test_error":1,"train_error":-1e-3,"excess_risk":0}',
+                '{"test_error":1,"test_error":2,"train_error":0,"excess_risk":0}',
+                '{"test_error":1,"train_error":0,"excess_risk":0,"classification_error":1.5}',
+                '{"test_error":1,"train_error":0,"excess_risk":0,"test_error_sem":0.1}',
+                '{"risk":-1,"neurons":[{"M":[0],"norm2":1,"readout":1,"weight":1}]}',
+                '{"risk":1,"neurons":[{"M":[0],"norm2":-1,"readout":1,"weight":1}]}',
+                '{"risk":1,"neurons":[{"M":[0],"norm2":1,"readout":1,"weight":2}]}',
+                '{"risk":1,"neurons":[{"M":[1%s],"norm2":1,"readout":1,"weight":1}]}' % ("0" * 400),
+                '{"risk":1,"neurons":[{"M":[0],"norm2":1,"readout":1,"weight":1,"M_cov":[[-1]]}]}',
+                '{"risk":1,"neurons":[{"M":[0],"norm2":1,"readout":1,"weight":1,"M_cov":[[1,2]]}]}',
+                '{"risk":1,"neurons":[{"M":[0],"norm2":1,"readout":1,"weight":1,"x":1}]}',
+                '{"risk":1,"neurons":[{"M":[0],"M":[1],"norm2":1,"readout":1,"weight":1}]}',
             ],
         ),
         ("results", "step", ["one", -1, 1.5, None]),
         ("results", "lambda", ["one", -1.0, float("inf")]),
-        ("results", "seconds", ["one", None]),
+        ("results", "seconds", ["one", None, -1.0]),
         ("results", "host", [None, b"x"]),
         (
             "units",
             "cell",
-            ["[]", "null", "{}", DEEP, json.dumps(CELL | {"d": "x"}), json.dumps(CELL | {"x": 1})],
+            [
+                *("[]", "null", "{}", DEEP),
+                *(
+                    json.dumps(CELL | change)
+                    for change in (
+                        *(
+                            {"d": "x"},
+                            {"d": True},
+                            {"d": 0},
+                            {"d": -5},
+                            {"d": 2**64},
+                            {"d": 10**400},
+                            {"d": "20"},
+                        ),
+                        *(
+                            {"x": 1},
+                            {"eta": -1.0},
+                            {"eta": 10**400},
+                            {"noise": -0.1},
+                            {"n2": 1.5},
+                            {"replicate": -1},
+                        ),
+                        *({"alpha": [1.0]}, {"alpha": False}, {"seed": -1}, {"target": None}),
+                    )
+                ),
+            ],
         ),
     ],
 )
@@ -498,6 +541,52 @@ def test_a_report_of_a_crafted_store_is_a_sentence(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "Traceback" not in captured.err
+
+
+#: What a real unit may be turned into, with every checksum right: rows that are none of their unit.
+TURNED = (
+    ("cell", {"d": 21}), ("cell", {"p": 22}), ("cell", {"eta": 2.0}), ("cell", {"replicate": 7}),
+    ("result", {"risk": 1.0}), ("result", {"classification_error": 0.5}), ("result", {"test_error": 10**400}),
+    ("result", {"test_error": -0.5}), ("result", None),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "change"), TURNED)
+def test_every_command_refuses_a_store_whose_rows_are_none_of_their_units(
+    column: str, change: dict[str, object] | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, path = tmp_path / "a.toml", tmp_path / "a.sqlite"
+    file.write_text(
+        '[target]\nexpression = "z1"\n[ridge]\nalpha = 2.0\n[simulation]\nd = 20\nreplicates = 2\ntest_samples = 100\n'
+    )
+    assert run(["simulate", str(file)]) == 0
+    neurons = {"risk": 1.0, "neurons": [{"M": [0.0], "norm2": 1.0, "readout": 1.0, "weight": 1.0}]}
+    connection = sqlite3.connect(path)
+    for key, content, cell, entropy in connection.execute(
+        "SELECT key, content, cell, entropy FROM units"
+    ).fetchall():
+        if column == "cell":
+            cell = json.dumps(json.loads(cell) | change)
+            check = checksum(key, content, cell, entropy)
+            connection.execute("UPDATE units SET cell = ?, checksum = ? WHERE key = ?", (cell, check, key))
+    for number, *row in connection.execute("SELECT rowid, key, step, lambda, result FROM results").fetchall():
+        if column == "result":
+            row[3] = json.dumps(neurons if change is None else json.loads(row[3]) | change)
+            values = (row[3], checksum(*row), number)
+            connection.execute("UPDATE results SET result = ?, checksum = ? WHERE rowid = ?", values)
+    connection.commit()
+    connection.close()
+    capsys.readouterr()
+    for command in (
+        ["report", str(path), "-o", str(tmp_path / "x.html")],
+        ["simulate", str(file)],
+        ["validate", str(file), "--store", str(path)],
+    ):
+        assert run(command) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "damaged" in told.err.splitlines()[-1]
+        assert len(told.err.splitlines()[-1]) < 500
 
 
 def test_a_store_of_two_names_is_refused_for_writing(tmp_path: Path) -> None:

@@ -579,6 +579,9 @@ def test_many_kills_at_any_moment_leave_the_table_as_it_is(tmp_path: Path, optio
         ("  z1 +\tHe2( z1 ) / 2", " relu(x)"),
         ("z1 + 0.5*He2(z1)", "relu ( x )"),
         ("z1 + 1/2*He2(z1)", "relu"),
+        ("He2(z1)/2 + z1", "relu"),
+        ("z1^2/2 + z1 - 1/2", "relu"),
+        ("z1*(1 + z1/2) - 1/2", "relu"),
     ],
 )
 def test_equal_targets_however_typed_are_one_unit(
