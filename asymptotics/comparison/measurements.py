@@ -100,7 +100,7 @@ def _risks(job: Job, rows: Rows) -> list[Measured]:
 
 def _overlaps(job: Job, rows: Rows) -> list[Measured]:
     steps = [
-        replace(_step(step, here), lengths=lengths_of(job.f))
+        replace(_step(step, here), lengths=lengths_of(job.f, job.inputs))
         for step in job.reported
         if (here := _replicates(rows, step, None))
     ]

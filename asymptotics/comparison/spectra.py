@@ -15,11 +15,19 @@ from asymptotics.experiment.columns import coordinates
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.generalisation.feature_spectrum import FeatureSpectrum, spectrum
+from hermite.errors import InputError
 
 if TYPE_CHECKING:
+    from asymptotics.experiment.inputs import Inputs
     from hermite.target import Target
 
 Array = npt.NDArray[Any]
+
+
+_NO_THEORY = (
+    "[inputs] is not covered by spectrum, which has a theory for isotropic inputs only: take singular_values(..., inputs=...) "
+    "in Python, those of a simulated network."
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,8 @@ def spectra_csv(cells: Sequence[SpectrumCell]) -> str:
 
 def spectra(experiment: Experiment, simulate: bool, progress: Callable[[str], None]) -> list[SpectrumCell]:
     """One spectrum a (training of one step or none, ridge without lambda, simulation d)."""
-    experiment.refuse_inputs("spectrum")
+    if experiment.inputs is not None:
+        raise InputError(_NO_THEORY)
     found: dict[Any, SpectrumCell] = {}
     for training, ridge in experiment.cells():
         for simulation in experiment.simulations:
@@ -88,33 +97,42 @@ def spectra(experiment: Experiment, simulate: bool, progress: Callable[[str], No
 
 
 def singular_values(
-    f: Target, network: Network, training: Training, ridge: Ridge, simulation: Simulation, replicate: int = 0
+    f: Target,
+    network: Network,
+    training: Training,
+    ridge: Ridge,
+    simulation: Simulation,
+    replicate: int = 0,
+    inputs: Inputs | None = None,
 ) -> Array:
-    """Singular values, downwards, of σ(Z Wᵀ) − c_0 of a real network after ``training``, n2 fresh samples; ``ridge.d`` = d."""
+    """Singular values, downwards, of σ(Z Wᵀ) − c_0 of a real network after ``training``, n2 fresh samples; ``ridge.d`` = d.
+
+    c_0 = E σ of unit variance, also on structured ``inputs``.
+    """
     from asymptotics.simulation.direct import DirectNetwork
     from asymptotics.simulation.job import Job
     from asymptotics.simulation.seeds import unit_entropy
+    from asymptotics.simulation.structured import StructuredNetwork
     from asymptotics.simulation.student import Setup
 
     d = int(ridge.d or simulation.d)
     p = ridge.p(d, network.is_symmetric)
     sigma = network.get_activation()
-    content = Job(f, network, training, ridge, replace(simulation, d=d), (training.steps,), ()).content
-    student = DirectNetwork(
-        Setup(
-            f,
-            sigma,
-            network.finite_readout(p),
-            d,
-            symmetric=network.is_symmetric,
-            bias=network.bias,
-            entropy=unit_entropy(simulation.seed, ["spectrum", content]),
-            replicate=replicate,
-            memory=simulation.memory,
-            dtype=simulation.dtype,
-            remove_orders=training.remove_orders,
-        )
+    job = Job(f, network, training, ridge, replace(simulation, d=d), (training.steps,), (), inputs=inputs)
+    setup = Setup(
+        f,
+        sigma,
+        network.finite_readout(p),
+        d,
+        symmetric=network.is_symmetric,
+        bias=network.bias,
+        entropy=unit_entropy(simulation.seed, ["spectrum", job.content]),
+        replicate=replicate,
+        memory=simulation.memory,
+        dtype=simulation.dtype,
+        remove_orders=training.remove_orders,
     )
+    student = DirectNetwork(setup) if inputs is None else StructuredNetwork(setup, inputs)
     for step in range(1, training.steps + 1):
         student.giant_step(step, training.n(d), training.learning_rate(d))
     fields = np.concatenate([np.asarray(chunk.neurons) for chunk in student.fields(1000, ridge.n2(d))])

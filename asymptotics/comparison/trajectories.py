@@ -81,7 +81,7 @@ def runs(
     # What no law covers, and what makes no network, is refused before anything is simulated.
     predicted = [predict(experiment, training, simulation, accuracy) for training, simulation in points]
     for training, simulation in points:
-        job_for(experiment.target, experiment.network, training, None, simulation)
+        job_for(experiment.target, experiment.network, training, None, simulation, inputs=experiment.inputs)
     found = []
     for i, ((training, simulation), theory) in enumerate(zip(points, predicted, strict=True)):
         progress(f"simulating run {i + 1} of {len(points)} (d = {simulation.d})")
@@ -101,17 +101,23 @@ def predict(
     from asymptotics.learning.laws import overlaps
 
     d = None if simulation is None else simulation.d
-    experiment.refuse_inputs("overlaps")
-    how = {} if accuracy is None else {"accuracy": accuracy}
-    return overlaps(experiment.target, experiment.network, training, d=d, throw=throw, **how)
+    return overlaps(
+        experiment.target,
+        experiment.network,
+        training,
+        accuracy=accuracy,
+        d=d,
+        throw=throw,
+        inputs=experiment.inputs,
+    )
 
 
 def measure(experiment: Experiment, training: Training, simulation: Simulation) -> Overlaps:
     """The same overlaps of the real network."""
     from asymptotics.simulation.runner import simulate
 
-    experiment.refuse_inputs("overlaps")
-    result = simulate(experiment.target, experiment.network, training, None, simulation)
+    given = (experiment.target, experiment.network, training, None, simulation)
+    result = simulate(*given, inputs=experiment.inputs)
     if result.interrupted or result.overlaps is None:
         raise KeyboardInterrupt
     return result.overlaps

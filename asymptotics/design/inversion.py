@@ -17,6 +17,7 @@ import numpy as np
 from asymptotics.design.predictions import Predictions
 from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain
@@ -91,6 +92,7 @@ def samples_needed(
     *,
     test_error: float,
     accuracy: float | None = None,
+    inputs: Inputs | None = None,
 ) -> SamplesNeeded:
     """The least alpha = n2/d at which the ridge fit's test error (label noise included) is ``test_error``.
 
@@ -108,7 +110,7 @@ def samples_needed(
         raise InputError(f"test_error must be a positive number, not {test_error!r}.")
     ridge = ridge or Ridge()
     f = as_target(f)
-    curve = _Curve(f, network, training, ridge, accuracy)
+    curve = _Curve(f, network, training, ridge, accuracy, inputs)
     limit = curve.measure(LARGEST)
     alpha = _least_alpha(curve, float(test_error))
     if alpha is None:
@@ -186,7 +188,6 @@ def inverted(
     experiment: Experiment, test_error: float, accuracy: float | None = None
 ) -> list[dict[str, Any]]:
     """``samples_needed`` at every point of the experiment but its ridge alphas: one row each, settings first."""
-    experiment.refuse_inputs("samples")
     rows = {}
     for training, ridge in experiment.cells():
         point = coordinates(training, ridge) | {"d": ridge.d}
@@ -200,6 +201,7 @@ def inverted(
                 ridge,
                 test_error=test_error,
                 accuracy=accuracy,
+                inputs=experiment.inputs,
             )
             rows[key] = ordered(point | found.to_dict())
     return list(rows.values())
@@ -219,9 +221,10 @@ class _Curve:
         training: Training | None,
         ridge: Ridge,
         accuracy: float | None,
+        inputs: Inputs | None = None,
     ) -> None:
         self._training, self._ridge = training or Training(steps=0), ridge
-        self._predictions = Predictions(f, network or Network(), accuracy)
+        self._predictions = Predictions(f, network or Network(), accuracy, inputs)
         self._measured: dict[float, Risk | None] = {}
         self._places, self._ratios = np.empty(0), np.empty(0)
         self._grid = [

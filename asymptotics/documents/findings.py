@@ -52,7 +52,6 @@ def of_file(
     """
     text = read(path)
     experiment = Experiment.from_toml(text, settings)
-    experiment.refuse_inputs("report")
     text += "".join(f"\n# in place of the above: {one}" for one in settings)
     if not force:
         experiment.check_size(simulate)
@@ -73,7 +72,6 @@ def of_store(path: str, progress: Progress = silent, controls: float | None = No
 
     with Store.read(path) as store:
         experiment, text = experiment_of(store)
-        experiment.refuse_inputs("report")
         measured = measured_in(store, experiment)
     return comparison(experiment, text, measured, progress, controls)
 

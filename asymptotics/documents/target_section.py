@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from hermite.target import Target
 
 
+#: What the answers about a target are worth on inputs that are not isotropic.
+_OF_INPUTS = (
+    "The answers below are those of isotropic inputs. On a cluster of mean m the target is f(z + m): its mean acts as a linear "
+    "term, and the leap is that of biased inputs (<code>giantstep hardness --inputs biased</code>)."
+)
+
+
 def target_section(experiment: Experiment) -> str:
     from hermite import leap
 
@@ -29,6 +36,12 @@ def target_section(experiment: Experiment) -> str:
         readout=network.readout,
         bias=network.bias,
     )
+    if experiment.inputs is not None:
+        # Plateaus are those of isotropic inputs: none is told.
+        pairs = [("inputs", _OF_INPUTS)] + [
+            (escape(name.strip()), answer) for name, answer in _leap_answers(report)
+        ]
+        return facts(pairs)
     if report.exactness == "undecided" and report.staircase.dims is None:
         # No spaces to be written as formulas: what is proved of the first order, and why no more is.
         pairs = [(escape(name), escape(answer)) for name, answer in report.lines()]

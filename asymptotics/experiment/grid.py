@@ -172,7 +172,8 @@ class Experiment:
         """Refuse structured inputs where ``question`` has no answer for them."""
         if self.inputs is not None:
             raise InputError(
-                f"[inputs] is not covered by {question}: structured inputs have curve, simulate, validate, tune and map."
+                f"[inputs] is not covered by {question}: structured inputs have curve, overlaps, simulate, validate, samples, "
+                "tune, map and report."
             )
 
     def simulation_of(self, training: Training) -> Simulation | None:

@@ -18,6 +18,9 @@ from hermite.errors import InputError
 KEYS = ("clusters", "fractions", "spectrum", "teacher", "labels")
 _CLUSTER = ("weight", "mean", "variances", "covariance", "bulk", "label")
 _AXIS = re.compile(r"([zm])([1-9]\d*)")
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+#: Of a file of eigenvalues; and the largest eigenvalue whose squares are floats.
+_MOST_BYTES, _LARGEST = 30_000_000, 1e100
 
 
 def read_inputs(data: Mapping[str, Any], r: int) -> Inputs | None:
@@ -95,7 +98,11 @@ def _spectrum(data: Mapping[str, Any]) -> tuple[Array, Array]:
         edges = np.linspace(0, 1, blocks + 1)
         return np.full(blocks, 1 / blocks), np.diff(edges ** (1 - exponent)) * blocks
     if set(given) - {"blocks"} == {"file"}:
-        return quantile_blocks(_eigenvalues(str(given["file"])), blocks)
+        if not isinstance(given["file"], str):
+            raise InputError(
+                f"inputs.spectrum.file must be the name of a file, not {schema.show(given['file'])}."
+            )
+        return quantile_blocks(_eigenvalues(given["file"]), blocks)
     raise InputError(f"inputs.spectrum must be {allowed}, not {schema.show(dict(given))}.")
 
 
@@ -105,25 +112,62 @@ def quantile_blocks(eigenvalues: Any, blocks: int) -> tuple[Array, Array]:
     >>> quantile_blocks([4.0, 2.0, 1.0, 1.0], 2)[1].tolist()
     [3.0, 1.0]
     """
-    values = np.sort(np.asarray(eigenvalues, float).ravel())[::-1]
-    if (
-        not values.size
-        or not np.all(np.isfinite(values))
-        or values[-1] < -1e-9 * abs(values[0])
-        or values[0] <= 0
-    ):
-        raise InputError("a spectrum must be finite numbers of at least 0, one of them positive.")
+    if isinstance(blocks, bool) or not isinstance(blocks, int) or blocks < 1:
+        raise InputError(f"blocks must be a whole number of at least 1, not {schema.show(blocks)}.")
+    try:
+        values = np.sort(np.asarray(eigenvalues, float).ravel())[::-1]
+    except (TypeError, ValueError):
+        values = np.zeros(0)
+    problem = _no_spectrum(values)
+    if problem:
+        raise InputError(f"a spectrum must be {problem}.")
     parts = np.array_split(np.maximum(values, 0.0), min(blocks, len(values)))
     return np.array([len(part) / len(values) for part in parts]), np.array([part.mean() for part in parts])
 
 
+def _no_spectrum(values: Array) -> str:
+    """What ``values``, largest first, ought to be; nothing if they are."""
+    if not values.size or not np.all(np.isfinite(values)):
+        return "finite numbers, at least one"
+    if values[0] <= 0 or values[-1] < -1e-9 * values[0]:
+        return "numbers of at least 0, one of them positive"
+    return f"numbers up to {_LARGEST:g}" if values[0] > _LARGEST else ""
+
+
 def _eigenvalues(path: str) -> Array:
+    """The eigenvalues of a text file: one a line, or all in one; what follows a # is none."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        return np.array([float(word) for word in re.split(r"[\s,;]+", text.strip()) if word])
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it must hold numbers, one eigenvalue each"
-        raise InputError(f"Cannot read the spectrum {path!r}: {reason}.") from None
+        if Path(path).is_dir() or (Path(path).exists() and not Path(path).is_file()):
+            raise ValueError("it is no file")
+        with Path(path).open(encoding="utf-8-sig") as stream:
+            text = stream.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise ValueError(f"it is longer than {_MOST_BYTES:.0e} characters")
+        return _numbers_of(text)
+    except UnicodeDecodeError:
+        reason = "it is no text"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except ValueError as error:
+        reason = str(error)
+    raise InputError(f"Cannot read the spectrum {path!r}: {reason}.")
+
+
+def _numbers_of(text: str) -> Array:
+    lines = [re.split(r"[\s,;]+", line.partition("#")[0].strip(" \t\r,;")) for line in text.splitlines()]
+    rows = [row for row in lines if row != [""]]
+    if len(rows) > 1 and any(len(row) > 1 for row in rows):
+        raise ValueError("it must have one eigenvalue a line, or all of them in one line")
+    values = []
+    for word in (word for row in rows for word in row):
+        if not _DECIMAL.fullmatch(word):
+            raise ValueError(f"it must hold numbers, one eigenvalue each, not {schema.show(word)}")
+        values.append(float(word))
+    found = np.sort(np.array(values))[::-1]
+    problem = _no_spectrum(found)
+    if problem:
+        raise ValueError(f"it must hold {problem}")
+    return found
 
 
 def _of_spectrum(fractions: Array, variances: Array, teacher: Any, r: int) -> Inputs:

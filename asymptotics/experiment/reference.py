@@ -26,7 +26,7 @@ MEANINGS = {
     "target.gram": "Gram matrix of the directions; absent: orthonormal",
     "inputs.clusters": "weight, mean, variances or covariance on named axes, bulk and label of each; absent: one",
     "inputs.fractions": "of the axes without a name, by block",
-    "inputs.spectrum": "variances of the blocks: a power law, a table, or eigenvalues in a file",
+    "inputs.spectrum": "variances of the blocks: a power law, a table, or eigenvalues in a text file (one a line)",
     "inputs.teacher": "where z1, z2, ... lie: named axes, a profile over all blocks, one block, or rows",
     "inputs.labels": "the target everywhere, or an expression a cluster (constants: classes)",
     "network.activation": "a name (giantstep activations) or an expression in x",
@@ -78,7 +78,7 @@ MEANINGS = {
 #: Commands that heed a table (or, before it, a key).
 COMMANDS = {
     "target": "all",
-    "inputs": "curve, simulate, validate, tune, map",
+    "inputs": "curve, overlaps, simulate, validate, samples, tune, map, report",
     "network.width": "overlaps, curve (regime fixed-width), validate without [ridge]",
     "network": "all",
     "training": "all",

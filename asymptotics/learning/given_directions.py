@@ -11,12 +11,16 @@ This is the only place where coordinates are turned; it is used where results ar
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.results import Overlaps, StepOverlaps
 from hermite.target import Target
+
+if TYPE_CHECKING:
+    from asymptotics.experiment.inputs import Inputs
 
 Array = npt.NDArray[np.float64]
 
@@ -29,8 +33,11 @@ def along_given(f: Target, M: Array) -> Array:
     return turned
 
 
-def lengths_of(f: Target) -> Array | None:
-    """‖w*_m‖ (r,); None for unit vectors."""
+def lengths_of(f: Target, inputs: Inputs | None = None) -> Array | None:
+    """‖w*_m‖ (r,), of the teacher's rows on structured ``inputs``; None for unit vectors."""
+    if inputs is not None:
+        lengths: Array = np.linalg.norm(inputs.teacher_of(f), axis=1)
+        return lengths
     if f.gram is None or all(row[m] == 1 for m, row in enumerate(f.gram)):
         return None
     return np.sqrt([float(row[m]) for m, row in enumerate(f.gram)])

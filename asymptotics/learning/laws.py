@@ -23,6 +23,7 @@ from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, as_target
 
 if TYPE_CHECKING:
+    from asymptotics.experiment.inputs import Inputs
     from asymptotics.experiment.settings import Network, Training
 
 
@@ -95,6 +96,7 @@ def overlaps(
     accuracy: float | None = None,
     d: int | None = None,
     throw: bool = True,
+    inputs: Inputs | None = None,
 ) -> Overlaps:
     """Predicted overlaps at steps 0..T (``training.steps``) with the target's directions as they are given.
 
@@ -105,9 +107,16 @@ def overlaps(
     sampled trajectory. Where that is not enough, :class:`ConvergenceError`, or with ``throw`` false the numbers with what was
     reached in their ``error``. By default 1e-4 is tried for, and numbers that reach 1e-3 come with what they reached.
     ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it. Class labels: f* is
-    E[y | z], before and after one giant step.
+    E[y | z], before and after one giant step. ``inputs``: clusters and covariances in the place of z ~ N(0, I), before and after
+    one giant step of many neurons; w* are then the rows of the teacher.
     Letters: docs/conventions.md. Raises :class:`InputError` for settings that have no law, naming what to change.
     """
+    if inputs is not None:
+        from asymptotics.learning.structured.overlaps import overlaps_on_inputs
+
+        return _told_of_divergence(
+            overlaps_on_inputs(as_target(f, classes=True), network, training, inputs, d)
+        )
     target = seen_by_steps(as_target(f, classes=True), training)
     found = orthonormal_overlaps(
         target, network, training, accuracy=_AIM if accuracy is None else accuracy, d=d

@@ -131,7 +131,7 @@ def _overlaps(job: Job, records: list[list[Measured]]) -> Overlaps:
     steps = [
         replace(
             step_overlaps(step, [record[t] for record in records], readout, groups, grouped),
-            lengths=lengths_of(job.f),
+            lengths=lengths_of(job.f, job.inputs),
             **_clocks(job, step),
         )
         for t, step in enumerate(job.reported)

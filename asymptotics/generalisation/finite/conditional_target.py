@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from asymptotics.expectations.frames import breaking_planes
 from asymptotics.expectations.quadrature import hermite_values, tensor_rule
+from asymptotics.expectations.row_rule import row_rule
 from asymptotics.expectations.sigma_rules import composite
 from asymptotics.generalisation.finite.unit_features import DEGREES
-from asymptotics.generalisation.spiked.target_moments import row_rule
 from hermite.errors import InputError
 from hermite.target import Target
 

@@ -1,8 +1,9 @@
 r"""Errors of min_a Σ_μ l(y_μ, f(z_μ)) + (λ/2)|a|², y = ±1, on spiked random features (conditional Gaussian equivalence).
 
-Given κ (spikes) and τ (the target's direction off them) the local field of a new sample is ω = M + √q ξ, ξ ~ N(0, 1), with
+Given κ (spikes) and τ (the target's directions off them) the local field of a new sample is ω = M + √q ξ, ξ ~ N(0, 1), with
 
-    M = μ0·t + Σ_i κ_i μ1·B_{u_i} + τ μ1·B_θ,   q = μ1ᵀ Q μ1 + Σ_u tr(Ms_u Qs_u),   V = μ1ᵀ V1 μ1 + Σ_u ν_u tr(Ms_u N_u⁻¹),
+    M = μ0·t + Σ_i κ_i μ1·B_{u_i} + Σ_m τ_m μ1·B_θ_m,   q = μ1ᵀ Q μ1 + Σ_u tr(Ms_u Qs_u),
+    V = μ1ᵀ V1 μ1 + Σ_u ν_u tr(Ms_u N_u⁻¹),
     g = (prox − ω)/V,   Γ = −∂g/∂ω,   r = α/β.
 
 The equations of the square loss hold with 1/(1 + V) → E[Γ | κ] in the susceptibilities, pair moments weighted by g², and
@@ -13,24 +14,26 @@ sweep of the linear system of the square loss at the current Γ. Kinked losses: 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, Status
+from asymptotics.generalisation.losses.label_grid import LabelGrid
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.first_moments import pseudo_inverse
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.target_moments import row_rule
 from hermite.errors import ConvergenceError, InputError
-from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
 _SWEEPS, _TOLERANCE, _REACH = 1500, 1e-9, 7.0
 #: Of the readout's size: means and alignments of less than this are none.
 _ROUNDING = 1e-5
+#: Up to so many nodes of τ averages over ξ are taken at each; of more, at so many values of M.
+_MANY, _CHEBYSHEV = 60, 41
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class ConvexErrors:
 
 @dataclass(frozen=True)
 class _Averages:
-    """Over y and ξ, at nodes (K, J) of (κ, τ): E g, E g², E Γ, and what the errors need."""
+    """Over y and ξ, at nodes (K, J) of (κ, τ): E g, E g², E Γ."""
 
     g: Array
     square: Array
@@ -63,12 +66,11 @@ def normal_grid(nodes: int, reach: float = _REACH) -> tuple[Array, Array]:
 
 
 class ConvexFit:
-    """One fit: units, P(y = 1 | κ, τ) on the grid (:func:`label_grid`), and the sizes."""
+    """One fit: units, the ``labels`` given κ and τ, and the sizes."""
 
     def __init__(
-        self, units: Units, positive: Array, tau: Array, share: Array, loss: str, alpha: float, beta: float,
-        lam: float, d: int | None,
-    ) -> None:  # fmt: skip
+        self, units: Units, labels: LabelGrid, loss: str, alpha: float, beta: float, lam: float, d: int | None
+    ) -> None:
         if loss not in LOSSES:
             raise InputError(f"ridge.loss must be one of {', '.join(LOSSES)}, not {loss!r}.")
         if not lam > 0 or lam < LOSSES[loss].least:
@@ -79,16 +81,17 @@ class ConvexFit:
                 "Losses other than the square cover at most one learned direction and a finite beta."
             )
         self.u, self.loss, self.alpha, self.beta, self.lam, self.d = units, LOSSES[loss], alpha, beta, lam, d
-        self.positive, self.tau = positive, tau
-        self.weights = units.weights[:, None] * share
+        self.positive, self.tau = labels.positive, labels.tau
+        self.weights = units.weights[:, None] * labels.share
         self.xi, self.wxi = normal_grid(self.loss.nodes)
-        self.size = units.kappa.shape[1] + 1
+        self.spikes = units.kappa.shape[1]
+        self.size = self.spikes + self.tau.shape[2]
 
     def averages(self, M: Array, q: Array, V: Array) -> _Averages:
         """E over y and ξ at means (K, J) and variances (K,)."""
-        root = np.sqrt(q)[:, None, None]
-        omega = M[..., None] + root * self.xi
-        width = V[:, None, None]
+        places, spread = self._places(M)
+        root, width = np.sqrt(q)[:, None, None], V[:, None, None]
+        omega = places[..., None] + root * self.xi
         total = [np.zeros(M.shape) for _ in range(3)]
         for y, share in ((1.0, self.positive), (-1.0, 1 - self.positive)):
             label = np.full((1, 1, 1), y)
@@ -98,18 +101,35 @@ class ConvexFit:
                 bend = self.loss.curvature(label, x)
                 gamma = (bend / (1 + width * bend)) @ self.wxi
             elif float(q.min()) < 1e-12:
-                gamma = np.broadcast_to(1 / (1 + width[..., 0]), M.shape)
+                gamma = np.broadcast_to(1 / (1 + width[..., 0]), places.shape)
             else:
                 gamma = -(g @ (self.wxi * self.xi)) / root[..., 0]
             for out, value in zip(total, (g @ self.wxi, g**2 @ self.wxi, gamma), strict=True):
-                out += share * value
+                out += share * spread(value)
         return _Averages(*total)
+
+    def _places(self, M: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Where functions of M (K, J) are computed, and from there to all of M: polynomials in M where there are many."""
+        if M.shape[1] <= _MANY:
+            return M, lambda values: values
+        low, high = M.min(axis=1, keepdims=True), M.max(axis=1, keepdims=True)
+        half = np.maximum((high - low) / 2, 1e-12 * np.maximum(np.abs(high), 1e-300))
+        x = np.cos(np.pi * np.arange(_CHEBYSHEV) / (_CHEBYSHEV - 1))
+        signs = (-1.0) ** np.arange(_CHEBYSHEV)
+        signs[[0, -1]] /= 2
+        gap = (M - (low + high) / 2)[..., None] / half[..., None] - x
+        gap[np.abs(gap) < 1e-14] = 1e-14
+        share = signs / gap
+        share /= share.sum(axis=2, keepdims=True)
+        return (low + high) / 2 + half * x, lambda values: np.asarray((share @ values[..., None])[..., 0])
 
     def fields(self, t: Array, B: Array) -> Array:
         """M (K, J)."""
         u = self.u
-        spikes = np.einsum("ka,ki,ai->k", u.mu1, u.kappa, B[:, :-1]) if self.size > 1 else 0.0
-        M: Array = (u.mu0 @ t + spikes)[:, None] + (u.mu1 @ B[:, -1])[:, None] * self.tau
+        spikes = np.einsum("ka,ki,ai->k", u.mu1, u.kappa, B[:, : self.spikes])
+        M: Array = (u.mu0 @ t + spikes)[:, None] + np.sum(
+            (u.mu1 @ B[:, self.spikes :])[:, None] * self.tau, axis=2
+        )
         return M
 
     def solve(self, *, throw: bool = True) -> ConvexErrors:
@@ -194,9 +214,11 @@ class ConvexFit:
     ) -> tuple[Array, Array, Array, Array]:
         """t, B, e and Kt⁻¹ t/√(β d): the linear system of the square loss at the current Γ, targets shifted by g."""
         u, r, size, A = self.u, self.alpha / self.beta, self.size, self.u.groups
-        zeta = np.stack(
-            [np.broadcast_to(u.kappa[:, i, None], wG.shape) for i in range(size - 1)]
-            + [np.broadcast_to(self.tau, wG.shape)],
+        zeta = np.concatenate(
+            [
+                np.broadcast_to(u.kappa[:, None], (*wG.shape, self.spikes)),
+                np.broadcast_to(self.tau, (*wG.shape, size - self.spikes)),
+            ],
             axis=2,
         )
         wg = self.weights * m.g
@@ -238,27 +260,18 @@ class ConvexFit:
         from scipy.special import ndtr
 
         found = np.zeros(5)
-        spread = np.sqrt(q)[:, None]
-        omega = M[..., None] + spread[..., None] * self.xi
+        root = np.maximum(np.sqrt(q)[:, None], 1e-300)
+        places, spread = self._places(M)
+        omega = places[..., None] + np.sqrt(q)[:, None, None] * self.xi
         for y, share in ((1.0, self.positive), (-1.0, 1 - self.positive)):
             w = self.weights * share
             label = np.full((1, 1, 1), y)
-            wrong = ndtr(-y * M / np.maximum(spread, 1e-300))
-            test = self.loss.value(label, omega) @ self.wxi
+            wrong = ndtr(-y * M / root)
+            test = spread(self.loss.value(label, omega) @ self.wxi)
             fitted = self.loss.prox(label, omega, V[:, None, None])
-            train = self.loss.value(label, fitted) @ self.wxi
-            values = (wrong, test, train, (y - M) ** 2 + q[:, None], (y - fitted) ** 2 @ self.wxi)
+            train = spread(self.loss.value(label, fitted) @ self.wxi)
+            missed = spread((y - fitted) ** 2 @ self.wxi)
+            values = (wrong, test, train, (y - M) ** 2 + q[:, None], missed)
             found += [float(np.sum(w * value)) for value in values]
         wrong_share, test_loss, train_loss, mse, train_mse = (float(x) for x in found)
         return ConvexErrors(wrong_share, test_loss, train_loss, mse, train_mse, norm2, solution)
-
-
-def label_grid(mean: Target, kappa: Array, overlap: Array) -> tuple[Array, Array, Array]:
-    """P(y = 1 | κ, τ), τ and its weights, (K or 1, J), of class labels of ``mean`` E[y | s] with s = γ κ + (1 − γ²)^{1/2} τ."""
-    gamma = float(overlap[0, 0]) if overlap.size else 0.0
-    centre = gamma * kappa[:, 0] if kappa.shape[1] else np.zeros(len(kappa))
-    width = math.sqrt(max(0.0, 1 - gamma**2))
-    tau, share = row_rule(mean, centre, width)
-    s = centre[:, None] + width * tau
-    values = np.asarray(mean(s.reshape(-1, 1)), float).reshape(s.shape)
-    return (1 + values) / 2, tau, share

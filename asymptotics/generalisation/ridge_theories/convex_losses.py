@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from asymptotics.generalisation.losses.convex_fit import ConvexErrors, ConvexFit, label_grid
-from asymptotics.generalisation.losses.first_step import class_labels_of, first_step_units
+from asymptotics.generalisation.losses.class_step import class_step_units
+from asymptotics.generalisation.losses.convex_fit import ConvexErrors, ConvexFit
+from asymptotics.generalisation.losses.label_grid import MOST_DIRECTIONS, LabelGrid, label_grid
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS, after_one_exponent
 from asymptotics.generalisation.spiked.ridge_equations import Units
@@ -35,16 +36,17 @@ class ConvexLosses(Theory):
         return super().asked(setting) and (setting.f.has_classes or setting.ridge.loss != "square")
 
     def refusals(self, setting: Setting) -> tuple[str, ...]:
-        """Values as labels, several directions or steps, removed orders, penalties that are too small."""
+        """Values as labels, many directions, several steps, removed orders, penalties that are too small."""
         f, network, training, ridge = setting.f, setting.network, setting.training, setting.ridge
         found = []
         if not f.has_classes:
             found.append(
                 f'The theory of ridge.loss = "{ridge.loss}" covers class labels: give target.labels = "sign", or simulate.'
             )
-        if f.r > 1:
+        if f.r > MOST_DIRECTIONS:
             found.append(
-                f"The theory of class labels and their losses covers targets of one direction, not {f.r}: simulate instead."
+                f"The theory of class labels and their losses covers targets of at most {MOST_DIRECTIONS} directions, not {f.r}: "
+                "simulate instead."
             )
         if training.remove_orders:
             found.append("The theory of class labels covers remove_orders = [] only.")
@@ -82,35 +84,40 @@ class ConvexLosses(Theory):
         found = self.errors(setting, throw)
         return result(
             setting, f"{self.name}: {setting.ridge.loss}", self.surety(setting), found.mse, found.train_mse,
-            found.solution.residual, excess_risk=found.mse - irreducible(setting.f), plateau=None,
+            found.solution.residual, averages=_set_up(setting)[1].error,
+            excess_risk=found.mse - irreducible(setting.f), plateau=None,
             classification_error=found.classification, test_loss=found.test_loss, train_loss=found.train_loss,
             solution=found.solution,
         )  # fmt: skip
 
     def errors(self, setting: Setting, throw: bool) -> ConvexErrors:
         """What the equations give."""
-        mean, ridge = setting.f.class_mean, setting.ridge
+        ridge = setting.ridge
         alpha, beta = setting.ratios
         if setting.network.is_symmetric and not setting.training.steps:
             # The two neurons of a pair are equal: half as many features.
             beta /= 2
-        key = ("class units", setting.f, setting.network, setting.actual)
-        units, overlap = setting.set_ups.get(key, lambda: _units(setting))
-        grid = setting.set_ups.get((*key, "labels"), lambda: label_grid(mean, units.kappa, overlap))
-        return ConvexFit(units, *grid, ridge.loss, alpha, beta, ridge.lam, ridge.d).solve(throw=throw)
+        units, grid = _set_up(setting)
+        return ConvexFit(units, grid, ridge.loss, alpha, beta, ridge.lam, ridge.d).solve(throw=throw)
+
+
+def _set_up(setting: Setting) -> tuple[Units, LabelGrid]:
+    """Units of the layer, and the labels that it sees."""
+    mean = setting.f.class_mean
+    key = ("class units", setting.f, setting.network, setting.actual)
+    units, overlap = setting.set_ups.get(key, lambda: _units(setting))
+    return units, setting.set_ups.get((*key, "labels"), lambda: label_grid(mean, units.kappa, overlap))
 
 
 def _units(setting: Setting) -> tuple[Units, np.ndarray]:
-    """Units of the layer, and the overlap of its spike with the target."""
-    mean, network, training = setting.f.class_mean, setting.network, setting.actual
+    """Units of the layer, and the overlap (r, k) of its spike with the target."""
+    f, network, training = setting.f, setting.network, setting.actual
     sigma = network.get_activation()
     if not training.steps:
         biases, weights = bias_nodes(network, BIAS_NODES)
         nothing = np.zeros((len(biases), 0))
-        return (
-            spiked_units(mean, sigma, nothing, np.ones(len(biases)), fractions=weights, biases=biases),
-            np.zeros((1, 0)),
+        units = spiked_units(
+            f.class_mean, sigma, nothing, np.ones(len(biases)), fractions=weights, biases=biases
         )
-    labels = class_labels_of(mean, training.alpha)
-    units = first_step_units(mean, sigma, readout_groups(network), training.eta, labels)
-    return units, np.array([[labels.overlap]])
+        return units, np.zeros((f.r, 0))
+    return class_step_units(f, sigma, readout_groups(network), training.eta, training.alpha)

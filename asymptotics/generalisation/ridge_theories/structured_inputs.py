@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from asymptotics.expectations.frames import kink_planes
 from asymptotics.experiment.inputs import Inputs
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, STEPS
-from asymptotics.generalisation.structured.layer import MixtureLayer, trained_layer, untrained_layer
 from asymptotics.generalisation.structured.mixture_fit import MixtureFeatures, MixtureFit, mixture_features
-from asymptotics.generalisation.structured.moments import MOST_DIRECTIONS
 from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
 from asymptotics.learning.groups import readout_groups
+from asymptotics.learning.structured.layer import MixtureLayer, trained_layer, untrained_layer
+from asymptotics.learning.structured.moments import refuse_targets
+from asymptotics.learning.structured.overlaps import refusals_of_steps
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 
@@ -47,40 +47,20 @@ class StructuredInputs(Theory):
         )  # fmt: skip
         if inputs is None:
             return ("It is about structured inputs: give inputs.",)
-        found = []
-        if training.steps > 1:
-            found.append(
-                f"The theory of structured inputs covers one giant step, not {training.steps}: simulate instead."
-            )
-        if training.steps and training.batch_exponent != 1:
-            found.append(
-                f"The theory of structured inputs covers batch_exponent = 1, not {training.batch_exponent:g}: simulate instead."
-            )
-        if training.remove_orders:
-            found.append("The theory of structured inputs covers remove_orders = [] only: simulate instead.")
-        if network.bias > 0:
-            found.append("The theory of structured inputs covers network.bias = 0 only: simulate instead.")
+        found = list(refusals_of_steps(network, training))
         if ridge.lam == 0 or not math.isfinite(ridge.beta):
             found.append("The theory of structured inputs covers lambda > 0 and a finite beta.")
         if training.steps and network.readout == "gaussian" and ridge.d is None:
             found.append(
                 "After a giant step a gaussian readout needs ridge.d: rare neurons act through O(1/d) terms."
             )
-        if training.steps and abs(network.readout_moment(1)) > 1e-12 * math.sqrt(network.readout_moment(2)):
-            found.append("The theory of structured inputs covers a first output of 0: a readout of mean 0.")
         try:
-            inputs.teacher_of(f)
-            targets = inputs.targets_of(f)
+            refuse_targets(f, inputs)
         except InputError as error:
             return (*found, *error.problems)
         if ridge.d is not None and ridge.d < inputs.axes + len(inputs.fractions):
             found.append(
                 f"ridge.d must be at least {inputs.axes + len(inputs.fractions)}, the named axes and the blocks."
-            )
-        sharp = f.r > 1 and any(g.tree is None or kink_planes(g) != [] for g in targets)
-        if f.r > MOST_DIRECTIONS or sharp:
-            found.append(
-                "The theory of structured inputs covers targets of one direction, or smooth ones of two: simulate instead."
             )
         return tuple(found)
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.caches import remembered
-from asymptotics.expectations.frames import kink_frame, sharp_layers, sharp_places
+from asymptotics.expectations.frames import sharp_layers, sharp_places
 from asymptotics.expectations.known_moments import known_moments
 from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.expectations.row_rule import row_rule
 from asymptotics.expectations.sharpness import around, degree_of
-from asymptotics.expectations.sigma_rules import Resolved, composite
+from asymptotics.expectations.sigma_rules import composite
 from asymptotics.expectations.target_rule import energy_of, target_rule
 from hermite.errors import ConvergenceError
 from hermite.target import Target
@@ -156,26 +156,6 @@ def spike_slope(f: Target, overlap: Array) -> float:
             need = 1.0 if overlap.shape == (1, 1) else math.hypot(blur, layer.width) / seen / 1.25
         sharpest = max(sharpest, (0.5 if overlap.shape[1] == 1 else 1.0) / max(need, 1e-3))
     return sharpest
-
-
-@remembered
-def _line(f: Target) -> Resolved:
-    """A target of one direction, resolved where it is sharp."""
-
-    def value(x: Any) -> Array:
-        return np.asarray(f(np.asarray(x, float)[..., None].reshape(-1, 1)), float).reshape(np.shape(x))
-
-    return Resolved(value, value, _kinks(f), sharp_places(f)[1][0], noisy_slope=True)
-
-
-def _kinks(f: Target) -> tuple[float, ...]:
-    frame = kink_frame(f)
-    return tuple(sign * kink for sign in (float(frame.axes[0, 0]),) for kink in frame.kinks[0])
-
-
-def row_rule(f: Target, centre: Array, width: float) -> tuple[Array, Array]:
-    """Nodes and weights for τ ~ N(0, 1), (K or 1, points): one row a κ, with panels where f* is sharp."""
-    return _line(f).rule(centre[:, None], np.full((len(centre), 1), width))
 
 
 def _tensor_moments(f: Target, centre: Array, root: Array, coarse: bool) -> tuple[Array, Array, Array, Array]:

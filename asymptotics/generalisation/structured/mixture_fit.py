@@ -19,19 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.quadrature import trapezoid_rule
 from asymptotics.experiment.inputs import Inputs
 from asymptotics.fixed_point import Map, Solution, amplification, solve
 from asymptotics.generalisation.spiked.feature_moments import product_moment
 from asymptotics.generalisation.spiked.first_moments import pseudo_inverse
-from asymptotics.generalisation.structured.layer import MixtureLayer
-from asymptotics.generalisation.structured.moments import conditional
+from asymptotics.learning.structured.layer import MixtureLayer
+from asymptotics.learning.structured.moments import conditional, spike_places
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
-
-#: Step of the rule along the spike (in standard deviations), and its reach.
-_STEP, _REACH = 0.2, 7.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def mixture_features(f: Target, sigma: Activation, inputs: Inputs, layer: Mixtur
     parts = []
     for k, (share, target) in enumerate(zip(inputs.weights, inputs.targets_of(f), strict=True)):
         mean, S = layer.means[k], layer.covariances[k]
-        kappa, weights, centre, within = _places(layer.u, mean, S)
+        kappa, weights, centre, within = spike_places(layer.u, mean, S)
         seen = conditional(target, layer.teacher, centre, within)
         h, s2 = np.outer(kappa, layer.c), np.broadcast_to(q[k], (len(kappa), A))
         mu0, slope, second = sigma.conditional_moments(h, s2)
@@ -105,26 +101,12 @@ def mixture_features(f: Target, sigma: Activation, inputs: Inputs, layer: Mixtur
             )
         )
     withins = np.array(
-        [_places(layer.u, m, S)[3] for m, S in zip(layer.means, layer.covariances, strict=True)]
+        [spike_places(layer.u, m, S)[3] for m, S in zip(layer.means, layer.covariances, strict=True)]
     )
     cluster, weights, mu0, mu1, mu2, spread, centre, f0, f1, f2 = (
         np.concatenate(x) for x in zip(*parts, strict=True)
     )
     return MixtureFeatures(layer, w, e, cluster, weights, mu0, mu1, mu2, spread, centre, withins, f0, f1, f2)
-
-
-def _places(u: Array | None, mean: Array, S: Array) -> tuple[Array, Array, Array, Array]:
-    """κ (N,), weights, ē (N, n) and S_| of one cluster: one place without a spike."""
-    if u is None:
-        return np.zeros(1), np.ones(1), mean[None], S
-    variance = float(u @ S @ u)
-    middle = float(u @ mean)
-    if variance <= 0:
-        return np.array([middle]), np.ones(1), mean[None], S
-    x, w = trapezoid_rule(_STEP, _REACH)
-    slope = S @ u / variance
-    kappa = middle + math.sqrt(variance) * x
-    return kappa, w, mean + np.outer(kappa - middle, slope), S - variance * np.outer(slope, slope)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,48 @@ def test_eigenvalues_of_a_file_make_blocks(tmp_path) -> None:
     assert inputs.bulk.tolist() == [[3.5, 1.5]]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["# of a covariance\n4\n3 # third\n\n2\n1\n", "4, 3, 2, 1", "\ufeff4;3;2;1\n", "1\r\n2\r\n3e0\r\n4."],
+)
+def test_files_of_eigenvalues_have_one_a_line_or_all_in_one(tmp_path, text) -> None:
+    path = tmp_path / "eigenvalues.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    inputs = inputs_of(f'inputs.spectrum = {{file = "{path.as_posix()}", blocks = 2}}')
+    assert inputs.bulk.tolist() == [[3.5, 1.5]]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "finite numbers, at least one"),
+        (b"0,4.0\n1,3.0\n", "one eigenvalue a line"),
+        (b"eigenvalue\n4\n", "not 'eigenvalue'|not \"eigenvalue\""),
+        (b"4\n-1\n", "at least 0"),
+        (b"0\n0\n", "one of them positive"),
+        (b"4\nnan\n", "nan"),
+        (b"4\n1e400\n", "finite numbers"),
+        (b"1e200\n", "up to 1e"),
+        (b"1_000\n", "1_000"),
+        (b"1+2j\n", "1\\+2j"),
+        ("٤\n".encode(), "one eigenvalue each"),
+        (b"\xff\xfe\x00", "it is no text"),
+    ],
+)
+def test_files_that_hold_no_eigenvalues_are_refused_by_name(tmp_path, content, said) -> None:
+    path = tmp_path / "eigenvalues.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=said) as caught:
+        inputs_of(f'inputs.spectrum.file = "{path.as_posix()}"')
+    assert "eigenvalues.csv" in str(caught.value)
+
+
+def test_what_is_no_file_is_no_spectrum(tmp_path) -> None:
+    for given in (f'"{tmp_path.as_posix()}"', '"/dev/zero"', '"a\\u0000b"', '""', "3", "[1.0]"):
+        with pytest.raises(InputError, match="spectrum"):
+            inputs_of(f"inputs.spectrum.file = {given}")
+
+
 def test_labels_make_classes_and_an_empty_table_is_isotropic() -> None:
     table = 'inputs = {clusters = [{weight = 0.5}, {weight = 0.5, bulk = 2.0}], labels = ["1", "-1"]}'
     assert [c.label for c in inputs_of(table).clusters] == ["1", "-1"]
@@ -80,7 +122,7 @@ def test_curves_sweeps_and_seeds_know_the_inputs(tmp_path, capsys) -> None:
     assert run(["simulate", str(path), "--json", "--set", "inputs.clusters=[{bulk = 0.5}]"]) == 0
     other = json.loads(capsys.readouterr().out)["rows"]
     assert {row["key"] for row in other}.isdisjoint({row["key"] for row in found})
-    for command in (["overlaps"], ["spectrum"], ["report", "-o", str(tmp_path / "page.html")]):
+    for command in (["spectrum"], ["escape"]):
         assert run([command[0], str(path), *command[1:]]) == 2
         said = capsys.readouterr().err
         assert "[inputs] is not covered" in said

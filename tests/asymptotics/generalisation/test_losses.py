@@ -13,8 +13,9 @@ from scipy.special import expit
 
 from asymptotics.expectations.activations import get_activation
 from asymptotics.experiment.settings import RIDGE_RULES, Ridge
-from asymptotics.generalisation.losses.convex_fit import ConvexFit, label_grid
+from asymptotics.generalisation.losses.convex_fit import ConvexFit
 from asymptotics.generalisation.losses.first_step import class_labels_of, first_step_units
+from asymptotics.generalisation.losses.label_grid import label_grid
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
@@ -49,7 +50,7 @@ def units_of(case, pairs=False) -> tuple[Units, np.ndarray]:
 def fit(case, units, overlap, loss, **changed) -> ConvexFit:
     grid = label_grid(classes(case).class_mean, units.kappa, overlap)
     size = {name: case[name] for name in ("alpha", "beta", "lam", "d")} | changed
-    return ConvexFit(units, *grid, loss, **size)
+    return ConvexFit(units, grid, loss, **size)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
@@ -70,9 +71,9 @@ def test_reference_values_are_met(case) -> None:
 @pytest.mark.parametrize("case", CASES[:3], ids=lambda c: c["id"])
 def test_the_square_loss_is_ridge_regression_on_the_labels(case, pairs) -> None:
     units, overlap = units_of(case, pairs)
-    probability, tau, w = label_grid(classes(case).class_mean, units.kappa, overlap)
-    m = 2 * probability - 1
-    f0, f1 = np.sum(m * w, axis=1), np.sum(m * w * tau, axis=1)
+    grid = label_grid(classes(case).class_mean, units.kappa, overlap)
+    m = 2 * grid.positive - 1
+    f0, f1 = np.sum(m * grid.share, axis=1), np.sum(m * grid.share * grid.tau[..., 0], axis=1)
     labelled = replace(units, f0=f0, f1=f1[:, None], fs2=1 - f0**2 - f1**2)
     ridge = solve_units(labelled, case["alpha"], case["beta"], case["lam"], d=case["d"])
     found = fit(case, units, overlap, "square").solve()

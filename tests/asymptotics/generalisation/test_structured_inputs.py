@@ -23,9 +23,9 @@ from asymptotics import (
     theories,
 )
 from asymptotics.experiment.inputs_table import quantile_blocks
-from asymptotics.generalisation.structured.layer import MixtureLayer, trained_layer, untrained_layer
 from asymptotics.generalisation.structured.mixture_fit import MixtureFit, mixture_features
 from asymptotics.learning.groups import readout_groups
+from asymptotics.learning.structured.layer import MixtureLayer, trained_layer, untrained_layer
 from hermite import Target
 from hermite.errors import InputError
 

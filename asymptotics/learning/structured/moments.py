@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.frames import kink_planes
-from asymptotics.expectations.quadrature import tensor_rule
-from asymptotics.generalisation.spiked.target_moments import row_rule
+from asymptotics.expectations.quadrature import tensor_rule, trapezoid_rule
+from asymptotics.expectations.row_rule import row_rule
+from asymptotics.experiment.inputs import Inputs
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -17,6 +19,8 @@ Array = npt.NDArray[np.float64]
 
 #: Nodes an axis where the target has two directions; more are refused.
 _NODES, MOST_DIRECTIONS = 48, 2
+#: Step of the rule along the spike (in standard deviations), and its reach.
+_STEP, _REACH = 0.2, 7.0
 #: Variances of the target's fields below this, relative to the largest, are none.
 _FLAT = 1e-12
 
@@ -30,6 +34,21 @@ class Conditional:
     f2: Array
 
 
+def refuse_targets(f: Target, inputs: Inputs) -> None:
+    """Raise ``InputError`` where the target, or a label of a cluster, does not fit the inputs or has no rule."""
+    inputs.teacher_of(f)
+    for target in inputs.targets_of(f):
+        if target.r > 1:
+            _refuse_sharp(target)
+
+
+def _refuse_sharp(f: Target) -> None:
+    if f.r > MOST_DIRECTIONS or f.tree is None or kink_planes(f) != []:
+        raise InputError(
+            "The theory of structured inputs covers targets of one direction, or smooth ones of two: simulate instead."
+        )
+
+
 def fields_rule(f: Target, centre: Array, covariance: Array) -> tuple[Array, Array]:
     """Nodes s (N, P, r) and weights (N or 1, P) for fields s ~ N(centre (N, r), ``covariance`` (r, r)).
 
@@ -39,10 +58,7 @@ def fields_rule(f: Target, centre: Array, covariance: Array) -> tuple[Array, Arr
         width = float(np.sqrt(max(0.0, covariance[0, 0])))
         tau, weights = row_rule(f, centre[:, 0], width)
         return (centre[:, 0, None] + width * tau)[:, :, None], weights
-    if f.r > MOST_DIRECTIONS or f.tree is None or kink_planes(f) != []:
-        raise InputError(
-            "The theory of structured inputs covers targets of one direction, or smooth ones of two: simulate instead."
-        )
+    _refuse_sharp(f)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     nodes, weights = tensor_rule([_NODES] * f.r)
@@ -78,16 +94,33 @@ class RawMoments:
 
 
 def raw_moments(f: Target, teacher: Array, mean: Array, covariance: Array) -> RawMoments:
-    """The moments of Gaussian noisy labels that a step of the square loss sees."""
+    """The moments of the labels that a step of the square loss sees: with Gaussian noise, or classes y = ±1."""
     slope, seen = regression(teacher, covariance)
     middle = mean @ teacher.T
     s, weights = fields_rule(f, middle[None], seen)
     w, shift = np.broadcast_to(weights, s.shape[:2])[0], s[0] - middle
-    g, noise = np.asarray(f(s[0]), float), f.noise
-    powers = np.array([g, g**2 + noise, g**3 + 3 * g * noise, g**4 + 6 * g**2 * noise + 3 * noise**2]) * w
+    g, noise = np.asarray(f.class_mean(s[0]), float), f.noise
+    powers = np.array([g, g**2 + noise, g**3 + 3 * g * noise, g**4 + 6 * g**2 * noise + 3 * noise**2])
+    if f.has_classes:
+        powers = np.array([g, np.ones_like(g), g, np.ones_like(g)])
+    powers = powers * w
     plain = powers.sum(axis=1)
     moved = mean + shift @ slope.T
     rest = covariance - slope @ seen @ slope.T
     linear = powers[:3] @ moved
     square = np.einsum("kp,pi,pj->kij", powers[:2], moved, moved) + plain[:2, None, None] * rest
     return RawMoments(plain, linear, square)
+
+
+def spike_places(u: Array | None, mean: Array, S: Array) -> tuple[Array, Array, Array, Array]:
+    """κ (N,), weights, ē (N, n) and S_| of one cluster: one place without a spike."""
+    if u is None:
+        return np.zeros(1), np.ones(1), mean[None], S
+    variance = float(u @ S @ u)
+    middle = float(u @ mean)
+    if variance <= 0:
+        return np.array([middle]), np.ones(1), mean[None], S
+    x, w = trapezoid_rule(_STEP, _REACH)
+    slope = S @ u / variance
+    kappa = middle + math.sqrt(variance) * x
+    return kappa, w, mean + np.outer(kappa - middle, slope), S - variance * np.outer(slope, slope)

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.experiment.inputs import Inputs
-from asymptotics.generalisation.structured.moments import RawMoments, raw_moments
 from asymptotics.learning.groups import Groups
+from asymptotics.learning.structured.moments import RawMoments, raw_moments
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]

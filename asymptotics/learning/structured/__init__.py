@@ -1,0 +1,1 @@
+"""What one giant step on a Gaussian mixture makes of the first layer."""
