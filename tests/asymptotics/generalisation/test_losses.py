@@ -11,8 +11,13 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from asymptotics import Network, Simulation, Training, risk, simulate
+from asymptotics.caches import SetUps
 from asymptotics.expectations.activations import get_activation
 from asymptotics.experiment.settings import RIDGE_RULES, Ridge
+from asymptotics.generalisation import errors
+from asymptotics.generalisation.losses import label_grid as label_grids
+from asymptotics.generalisation.losses.class_step import class_step_units
 from asymptotics.generalisation.losses.convex_fit import ConvexFit
 from asymptotics.generalisation.losses.first_step import class_labels_of, first_step_units
 from asymptotics.generalisation.losses.label_grid import label_grid
@@ -20,7 +25,7 @@ from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import spiked_units
-from asymptotics.learning.groups import Groups
+from asymptotics.learning.groups import Groups, readout_groups
 from hermite import Target
 from hermite.errors import InputError
 
@@ -79,6 +84,75 @@ def test_the_square_loss_is_ridge_regression_on_the_labels(case, pairs) -> None:
     found = fit(case, units, overlap, "square").solve()
     assert (found.mse, 2 * found.train_loss) == pytest.approx((ridge.test, ridge.train), rel=1e-7)
     assert found.train_mse == pytest.approx(ridge.train, rel=1e-7)
+
+
+TURNED = "3/5*z1 + 4/5*z2 + ((3/5*z1 + 4/5*z2)^2 - 1)/2"
+
+
+@pytest.mark.parametrize(
+    ("loss", "steps"), [("logistic", 0), ("hinge", 0), ("huber", 0), ("square", 1), ("logistic", 1)]
+)
+def test_a_target_of_one_direction_may_be_written_with_two(loss, steps) -> None:
+    """Another grid, and after a step another law of the layer."""
+    network, training = Network("relu", initialisation="independent"), Training(steps, 4.0, 2.0)
+    ridge = Ridge(2.0, 1.0, 0.05, d=400, loss=loss)
+    one, two = (
+        risk(Target(text, noise=0.2, labels="sign"), network, training, ridge)
+        for text in ("z1 + (z1^2 - 1)/2", TURNED)
+    )
+    for name in ("classification_error", "test_loss", "train_loss", "test_error", "train_error"):
+        assert getattr(two, name) == pytest.approx(getattr(one, name), rel=1e-4)
+
+
+@pytest.mark.parametrize("start", ["independent", "symmetric"])
+def test_the_layer_of_class_labels_is_that_of_one_cluster_of_their_moments(start) -> None:
+    f, groups = CURVED, readout_groups(Network("relu", initialisation=start))
+    sigma, labels = get_activation("relu"), class_labels_of(f.class_mean, 4.0)
+    ours, overlap = class_step_units(f, sigma, groups, 2.0, 4.0)
+    closed = first_step_units(f.class_mean, sigma, groups, 2.0, labels)
+    assert overlap[0, 0] == pytest.approx(labels.overlap, rel=1e-5)
+    for name in ("v", "rho", "mu0", "mu1", "spread"):
+        assert getattr(ours, name) == pytest.approx(getattr(closed, name), rel=1e-4, abs=1e-4)
+
+
+CURVED = Target("z1 + (z1^2 - 1)/2", noise=0.2, labels="sign")
+
+
+def test_errors_of_two_directions_do_not_depend_on_the_degree_of_the_labels(monkeypatch) -> None:
+    """Without noise, sign(z1 z2 + z1) jumps along lines: more nodes and finer steps change errors by what is stated."""
+    f, network = Target("z1*z2 + z1", labels="sign"), Network("relu")
+    coarse = risk(f, network, None, Ridge(2.0, 1.0, 0.05, loss="logistic"))
+    monkeypatch.setattr(label_grids, "_NODES", 25)
+    monkeypatch.setattr(label_grids, "_FINE", 0.04)
+    monkeypatch.setattr(errors, "_SHARED", SetUps())
+    fine = risk(f, network, None, Ridge(2.0, 1.0, 0.05, loss="logistic"))
+    assert fine.classification_error != coarse.classification_error
+    gap = abs(coarse.classification_error - fine.classification_error)
+    assert gap < coarse.error.quadrature * fine.classification_error
+    assert 1e-6 < coarse.error.quadrature < 5e-3
+
+
+def test_networks_on_class_labels_of_two_directions_are_as_predicted() -> None:
+    """One direction of the same field (a wrong theory) is not."""
+    f, network, training = (
+        Target("z1 + z1*z2", noise=0.05, labels="sign"),
+        Network("relu"),
+        Training(1, 4.0, 2.0),
+    )
+    ridge = Ridge(2.0, 1.0, 0.1, d=150, loss="logistic")
+    theory = risk(f, network, training, ridge)
+    run = Simulation(d=150, replicates=10, seed=5, test_samples=4000)
+    real = simulate(f, network, training, ridge, run, steps=[1]).risks[-1]
+    for name in ("classification_error", "test_loss", "train_loss"):
+        gap, sem = getattr(theory, name) - getattr(real, name), getattr(real, f"{name}_sem")
+        assert abs(gap) < 4 * sem + theory.error.theory * getattr(real, name)
+    wrong = risk(Target("z1", noise=0.05, labels="sign"), network, training, ridge)
+    assert abs(wrong.classification_error - real.classification_error) > 8 * real.classification_error_sem
+
+
+def test_targets_of_three_directions_are_refused() -> None:
+    with pytest.raises(InputError, match="at most 2 directions, not 3: simulate"):
+        risk(Target("z1*z2*z3", labels="sign"), Network("relu"), None, Ridge(loss="logistic"))
 
 
 def test_pairs_before_a_step_are_half_as_many_neurons() -> None:
