@@ -21,6 +21,8 @@ Array = npt.NDArray[np.float64]
 
 #: Directions of the target that are covered.
 MOST_DIRECTIONS = 2
+#: Degrees an axis that decide averages with smooth functions.
+_LOW = 5
 #: Nodes an axis of two; steps of the fine rule and of the one that says its error; its reach.
 _NODES, _FINE, _COARSER, _REACH = 17, 0.08, 0.11, 7.0
 
@@ -61,9 +63,8 @@ def label_grid(mean: Target, kappa: Array, overlap: Array) -> LabelGrid:
     values = np.einsum("kij,ia,jb->kab", fine, h, h, optimize=True).reshape(len(centre), -1)
     first, second = np.meshgrid(x, x, indexing="ij")
     tau = np.stack([first.ravel(), second.ravel()], axis=1)[None]
-    return LabelGrid(
-        (1 + values) / 2, tau, np.outer(w, w).reshape(1, -1), float(np.max(np.abs(fine - coarser)))
-    )
+    error = float(np.max(np.abs(fine - coarser)[:, :_LOW, :_LOW]))
+    return LabelGrid((1 + values) / 2, tau, np.outer(w, w).reshape(1, -1), error)
 
 
 def _orthonormal(x: Array) -> Array:
