@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from asymptotics.experiment.settings import Training
-from asymptotics.generalisation.finite.conditional_errors import unit_errors
+from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.leap_two_units import (
     floor_of,
     leap_two_law,
@@ -20,7 +20,7 @@ from asymptotics.learning.giant.exponents import order_learned
 from asymptotics.learning.giant.low_orders import low_orders
 from asymptotics.learning.giant.many_neurons import ManyNeuronsLeap
 from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law
-from asymptotics.learning.groups import readout_groups
+from asymptotics.learning.groups import READOUT_NODES, readout_groups
 from asymptotics.results import Risk, Validity
 
 EXPONENT = 2
@@ -31,8 +31,8 @@ _AT_100, _PAIRS_AT_100 = 0.05, 0.08
 _LARGE, _FEW, _LEAST_BATCH = 0.02, 15.0, 0.1
 #: Samples of the fit a dimension from which a linear part is removed well enough.
 _LEAST_REMOVED = 5.0
-#: Of the nodes of a continuous readout, this share: each comes with all starts.
-_FEWER_READOUTS = 1 / 3
+#: Nodes of a Gaussian readout, fewer than elsewhere: each comes with all starts. One less gives the error (they alternate).
+_READOUTS = 8
 
 
 class FiniteLeapTwo(Theory):
@@ -109,21 +109,28 @@ class FiniteLeapTwo(Theory):
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The equations with functions of the learned coordinates."""
-        ridge, noise = setting.ridge, setting.f.noise
-        units = units_at(setting)
-        assert ridge.d is not None
-        carriers = units.carriers
-        if 1 in setting.training.remove_orders:
-            carriers += linear_carriers(units, _left_of_linear(setting))
-        found = unit_errors(
-            units.features, carriers, units.rest, ridge.n2(ridge.d), setting.neurons, ridge.lam, noise,
-            throw=throw,
-        )  # fmt: skip
+        noise, units = setting.f.noise, units_at(setting, _READOUTS)
+        found = _errors(setting, units, throw)
+        test, averages = found.excess + noise, 0.0
+        if setting.network.readout == "gaussian":
+            fewer = _errors(setting, units_at(setting, _READOUTS - 1), throw)
+            averages = abs(fewer.excess - found.excess) / test if test > 0 else 0.0
         return result(
-            setting, self.name, self.surety(setting), found.excess + noise, found.train,
-            found.solution.error_of_a_response, plateau=floor_of(units) + noise,
+            setting, self.name, self.surety(setting), test, found.train,
+            found.solution.error_of_a_response, averages=averages, plateau=floor_of(units) + noise,
             order_parameters={"kappa": found.kappa, "D": found.D}, solution=found.solution,
         )  # fmt: skip
+
+
+def _errors(setting: Setting, units: TrainedUnits, throw: bool) -> UnitErrors:
+    ridge, carriers = setting.ridge, units.carriers
+    assert ridge.d is not None
+    if 1 in setting.training.remove_orders:
+        carriers += linear_carriers(units, _left_of_linear(setting))
+    n2 = ridge.n2(ridge.d)
+    return unit_errors(
+        units.features, carriers, units.rest, n2, setting.neurons, ridge.lam, setting.f.noise, throw=throw
+    )
 
 
 def _left_of_linear(setting: Setting) -> float:
@@ -150,14 +157,13 @@ def _batch(setting: Setting) -> _Batch:
     return _Batch(alpha, replace(setting.training, alpha=alpha))
 
 
-def law_at(setting: Setting, alpha: float) -> OneStepLaw:
-    """The law of the step as d → ∞."""
+def law_at(setting: Setting, alpha: float, readouts: int) -> OneStepLaw:
+    """The law of the step as d → ∞, a Gaussian readout with so many nodes."""
     f, network, removed = setting.f, setting.network, tuple(setting.training.remove_orders)
-    fewer = _FEWER_READOUTS if network.readout == "gaussian" else 1.0
     return one_step_law(
         f,
         network.get_activation(),
-        readout_groups(network, fewer),
+        readout_groups(network, readouts / READOUT_NODES),
         setting.training.eta,
         alpha,
         order_learned(f, removed, float(EXPONENT)),
@@ -166,13 +172,14 @@ def law_at(setting: Setting, alpha: float) -> OneStepLaw:
     )
 
 
-def units_at(setting: Setting) -> TrainedUnits:
-    """Features and carriers of the layer at ``ridge.d``."""
+def units_at(setting: Setting, readouts: int) -> TrainedUnits:
+    """Features and carriers of the layer at ``ridge.d``, a Gaussian readout with so many nodes."""
     d, batch = setting.ridge.d, _batch(setting)
     assert d is not None
 
     def make() -> TrainedUnits:
-        law = leap_two_law(law_at(setting, batch.alpha), batch.alpha, d)
+        law = leap_two_law(law_at(setting, batch.alpha, readouts), batch.alpha, d)
         return leap_two_units(setting.fitted, setting.network.get_activation(), law, d)
 
-    return setting.set_ups.get(("leap two at d", setting.f, setting.network, batch.training, d), make)
+    key = ("leap two at d", setting.f, setting.network, batch.training, d, readouts)
+    return setting.set_ups.get(key, make)

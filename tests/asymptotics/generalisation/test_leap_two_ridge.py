@@ -14,6 +14,9 @@ from asymptotics import Network, Ridge, Simulation, Training, risk, simulate, th
 from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.leap_two_units import leap_two_law, leap_two_units, semicircle
+from asymptotics.generalisation.ridge_theories import finite_leap_two
+from asymptotics.generalisation.ridge_theories.finite_leap_two import FiniteLeapTwo
+from asymptotics.generalisation.theory import Setting
 from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law
 from asymptotics.learning.groups import readout_groups
 from hermite import Target
@@ -241,6 +244,29 @@ def test_steps_of_few_samples_a_dimension_are_less_sure() -> None:
     )
     assert (few.validity, many.validity) == ("approximate", "leading order")
     assert few.theory_error > many.theory_error + 0.8
+
+
+def test_a_gaussian_readout_states_the_error_of_its_nodes(monkeypatch) -> None:
+    """Odd and even numbers of nodes lie on two sides of the limit: three nodes and their error, beside five."""
+    monkeypatch.setattr(finite_leap_two, "_READOUTS", 3)
+    network = Network("tanh(x + 1/2)", readout="gaussian", initialisation="independent")
+    training = Training(alpha=2, eta=1.0, batch_exponent=2)
+    here = Setting(Target(HE2, noise=0.1), network, training, Ridge(4.0, 1.0, 0.05, d=50, regime="finite"))
+    found = FiniteLeapTwo().solve(here, True)
+    more = finite_leap_two._errors(here, finite_leap_two.units_at(here, 5), True).excess + 0.1
+    assert 1e-4 < abs(found.test_error / more - 1) < found.error.quadrature < 0.05
+
+
+def test_the_stated_error_is_that_of_the_largest_deviation_met() -> None:
+    """Independent rows: of the reference beside simulations, in units of what is stated."""
+    ratios = []
+    for row in ROWS.values():
+        (measured, sem), stated = row["monte_carlo"]["test"], FiniteLeapTwo().surety(Setting(*setting(row)))
+        assert stated.theory is not None
+        assert not row["symmetric"]
+        assert sem < stated.theory * measured
+        ratios.append(abs(row["finite"]["test"] / measured - 1) / stated.theory)
+    assert 0.5 < max(ratios) < 1
 
 
 def test_curved_activations_of_a_third_order_bend_the_overlaps() -> None:
