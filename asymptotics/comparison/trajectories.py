@@ -67,8 +67,6 @@ def runs(
 
     ``accuracy`` as in :func:`asymptotics.overlaps`, which raises where it is not met; beside a simulation it never does.
     """
-    from asymptotics.simulation.runner import job_for
-
     if not simulate:
         return [
             Run(
@@ -77,6 +75,8 @@ def runs(
             )
             for training in experiment.longest
         ]
+    from asymptotics.simulation.runner import job_for
+
     points = [(training, s) for training in experiment.longest for s in experiment.simulations]
     # What no law covers, and what makes no network, is refused before anything is simulated.
     predicted = [predict(experiment, training, simulation, accuracy) for training, simulation in points]

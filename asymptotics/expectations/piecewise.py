@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.normal_law import normal_cdf
 from hermite.language import expressions as ex
 from hermite.language.building import add, negate
 from hermite.language.evaluation import constant_value
@@ -116,11 +117,11 @@ class _Edge:
 
     @cached_property
     def above(self) -> Array:
-        return _normal_cdf(-self.z)
+        return normal_cdf(-self.z)
 
     @cached_property
     def below(self) -> Array:
-        return _normal_cdf(self.z)
+        return normal_cdf(self.z)
 
     @cached_property
     def density(self) -> Array:
@@ -154,13 +155,6 @@ def _probability(low: _Edge | None, high: _Edge | None) -> Array:
     if low is not None:
         return low.above
     return high.below if high is not None else np.ones(())
-
-
-def _normal_cdf(x: Array) -> Array:
-    from scipy.special import ndtr
-
-    found: Array = ndtr(x)
-    return found
 
 
 def normal_density(x: Array) -> Array:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from asymptotics.caches import remembered
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.normal_law import normal_cdf, owens_t
 from asymptotics.expectations.piecewise import normal_density
 
 Array = npt.NDArray[np.float64]
@@ -47,15 +48,13 @@ def ramps_of(activation: Activation) -> Ramps | None:
 
 def ramp_slopes(ramps: Ramps, m1: Array, s1: Array, m2: Array, s2: Array, rho: Array) -> tuple[Array, Array]:
     """(E[σ'σ'], Σ_kl a_k a_l E[relu_k relu_l])."""
-    from scipy.special import ndtr
-
     slopes = np.full(m1.shape, ramps.slope**2)
     second = np.zeros(m1.shape)
     rest = np.sqrt(np.clip(1 - rho**2, 0, None))
     safe = np.maximum(rest, 1e-150)
     for kappa, a in zip(ramps.kinks, ramps.jumps, strict=True):
         h = (kappa - m1) / s1
-        slopes = slopes + ramps.slope * a * (ndtr(-h) + ndtr((m2 - kappa) / s2))
+        slopes = slopes + ramps.slope * a * (normal_cdf(-h) + normal_cdf((m2 - kappa) / s2))
         for other, b in zip(ramps.kinks, ramps.jumps, strict=True):
             k = (other - m2) / s2
             above = upper_probability(h, k, rho)
@@ -64,8 +63,8 @@ def ramp_slopes(ramps: Ramps, m1: Array, s1: Array, m2: Array, s2: Array, rho: A
             joint = np.exp(-0.5 * (h**2 + ((k - rho * h) / safe) ** 2)) * rest / (2 * math.pi)
             ramp = (
                 (rho + h * k) * above
-                - k * normal_density(h) * ndtr((rho * h - k) / safe)
-                - h * normal_density(k) * ndtr((rho * k - h) / safe)
+                - k * normal_density(h) * normal_cdf((rho * h - k) / safe)
+                - h * normal_density(k) * normal_cdf((rho * k - h) / safe)
                 + joint
             )
             second = second + a * b * s1 * s2 * ramp
@@ -108,8 +107,6 @@ def ramp_moments(
 
 def upper_probability(h: Array, k: Array, rho: Array) -> Array:
     """P(X > h, Y > k) for standard normals of correlation ρ, by Owen's T function."""
-    from scipy.special import ndtr, owens_t
-
     h, k = np.where(h == 0, 0.0, h), np.where(k == 0, 0.0, k)
     rest = np.sqrt(np.clip((1 - rho) * (1 + rho), 0, None))
     safe = np.maximum(rest, 1e-150)
@@ -125,7 +122,7 @@ def upper_probability(h: Array, k: Array, rho: Array) -> Array:
 
     product = h * k
     opposite = (product < 0) | ((product == 0) & (h + k < 0))
-    general = 0.5 * (ndtr(-h) + ndtr(-k)) - term(h, k) - term(k, h) - np.where(opposite, 0.5, 0.0)
+    general = 0.5 * (normal_cdf(-h) + normal_cdf(-k)) - term(h, k) - term(k, h) - np.where(opposite, 0.5, 0.0)
     centred = 0.25 + np.arcsin(np.clip(rho, -1, 1)) / (2 * math.pi)
     result: Array = np.clip(np.where((h == 0) & (k == 0), centred, general), 0.0, 1.0)
     return result

@@ -110,10 +110,10 @@ def noise_rules(ratio: Array, refine: float) -> list[tuple[npt.NDArray[np.intp],
     grow linearly or quadratically with their number. Other axes get Gauss–Hermite nodes each.
     """
     negligible = 10.0 ** (-12 * refine)
-    tiny = np.flatnonzero(ratio**4 / 8 < negligible)
-    small = np.setdiff1d(np.flatnonzero(ratio**6 / 48 < negligible), tiny)
+    is_tiny, is_small = ratio**4 / 8 < negligible, ratio**6 / 48 < negligible
+    tiny, small = np.flatnonzero(is_tiny), np.flatnonzero(is_small & ~is_tiny)
     rules = []
-    for axis in np.setdiff1d(np.arange(len(ratio)), np.concatenate([tiny, small])):
+    for axis in np.flatnonzero(~is_tiny & ~is_small):
         order = max(3, round(refine * min(28, 4 + 22 * ratio[axis] ** 0.75)))
         rules.append((np.array([axis]), *tensor_rule([order])))
     if len(small):
