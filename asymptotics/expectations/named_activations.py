@@ -106,7 +106,7 @@ def _misses(parity: str | None, target: Target | None) -> str | None:
     from hermite.expansion import expand
 
     # A polynomial of degree m has no order above m at all.
-    degree = max(sum(alpha) for alpha in expand(target).coefficients())
+    degree = max(sum(alpha) for alpha in expand(target).series)
     above = f"orders above {degree}"
     if degree <= 1:
         return above

@@ -415,8 +415,12 @@ LINES = (
     Line("cold start of --version", IMPORTS, cold_start("--version"), 1.2),
     Line("cold start of leap 'z1 + z1*z2'", IMPORTS, cold_start("leap", "z1 + z1*z2"), 1.2),
     Line("cold start of plateaus 'z1 + z1*z2'", IMPORTS, cold_start("plateaus", "z1 + z1*z2"), 1.2),
-    Line("cold start of curve, four points computed", IMPORTS, cold_start("curve", "experiment.toml"), 2.5),
-    Line("cold start of overlaps, two steps computed", IMPORTS, cold_start("overlaps", "experiment.toml"), 2.5),
+    Line("cold start of curve, four points computed", IMPORTS, cold_start("curve", "experiment.toml"), 1.5),
+    Line("cold start of overlaps, two steps computed", IMPORTS, cold_start("overlaps", "experiment.toml"), 1.3),
+    Line(
+        "cold start of samples, 125 points computed", IMPORTS,
+        cold_start("samples", "experiment.toml", "--test-error", "1.2"), 3,
+    ),
     Line(f"giant step, d = {D}, p = {P}, n = {N}", "its bare matrix products", giant_step, 4),
     Line("the same on PyTorch's CPU backend", "its bare matrix products there", giant_step_of_torch, 6, needs="torch"),
 )  # fmt: skip
