@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from asymptotics.experiment.columns import coordinates
 from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.input_laws import answers
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.generalisation.feature_spectrum import FeatureSpectrum, spectrum
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
-    from asymptotics.experiment.inputs import Inputs
+    from asymptotics.experiment.input_laws import InputLaw
     from hermite.target import Target
 
 Array = npt.NDArray[Any]
@@ -75,7 +76,7 @@ def spectra_csv(cells: Sequence[SpectrumCell]) -> str:
 
 def spectra(experiment: Experiment, simulate: bool, progress: Callable[[str], None]) -> list[SpectrumCell]:
     """One spectrum a (training of one step or none, ridge without lambda, simulation d)."""
-    if experiment.inputs is not None:
+    if not answers(experiment.inputs, "spectrum"):
         raise InputError(_NO_THEORY)
     found: dict[Any, SpectrumCell] = {}
     for training, ridge in experiment.cells():
@@ -103,16 +104,15 @@ def singular_values(
     ridge: Ridge,
     simulation: Simulation,
     replicate: int = 0,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
 ) -> Array:
     """Singular values, downwards, of σ(Z Wᵀ) − c_0 of a real network after ``training``, n2 fresh samples; ``ridge.d`` = d.
 
     c_0 = E σ of unit variance, also on structured ``inputs``.
     """
-    from asymptotics.simulation.direct import DirectNetwork
+    from asymptotics.simulation.drawn_inputs import drawn
     from asymptotics.simulation.job import Job
     from asymptotics.simulation.seeds import unit_entropy
-    from asymptotics.simulation.structured import StructuredNetwork
     from asymptotics.simulation.student import Setup
 
     d = int(ridge.d or simulation.d)
@@ -132,7 +132,7 @@ def singular_values(
         dtype=simulation.dtype,
         remove_orders=training.remove_orders,
     )
-    student = DirectNetwork(setup) if inputs is None else StructuredNetwork(setup, inputs)
+    student = drawn(inputs, f, training, simulation).students["direct"](setup, inputs)
     for step in range(1, training.steps + 1):
         student.giant_step(step, training.n(d), training.learning_rate(d))
     fields = np.concatenate([np.asarray(chunk.neurons) for chunk in student.fields(1000, ridge.n2(d))])

@@ -17,7 +17,7 @@ import numpy as np
 from asymptotics.design.predictions import Predictions
 from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
-from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain
@@ -92,7 +92,7 @@ def samples_needed(
     *,
     test_error: float,
     accuracy: float | None = None,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
 ) -> SamplesNeeded:
     """The least alpha = n2/d at which the ridge fit's test error (label noise included) is ``test_error``.
 
@@ -221,7 +221,7 @@ class _Curve:
         training: Training | None,
         ridge: Ridge,
         accuracy: float | None,
-        inputs: Inputs | None = None,
+        inputs: InputLaw | None = None,
     ) -> None:
         self._training, self._ridge = training or Training(steps=0), ridge
         self._predictions = Predictions(f, network or Network(), accuracy, inputs)

@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 
 from asymptotics.caches import SetUps
-from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.results import Risk
 from hermite.errors import ConvergenceError, InputError
@@ -22,7 +22,7 @@ class Predictions:
     """Errors of the ridge fit of one target and network at many trainings and ridges; ``accuracy`` as in ``risk``."""
 
     def __init__(
-        self, f: Target, network: Network, accuracy: float | None = None, inputs: Inputs | None = None
+        self, f: Target, network: Network, accuracy: float | None = None, inputs: InputLaw | None = None
     ) -> None:
         self.f, self.network, self.accuracy, self.inputs = f, network, accuracy, inputs
         self._kept = SetUps()

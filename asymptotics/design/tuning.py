@@ -18,7 +18,7 @@ from typing import Any
 from asymptotics.design.predictions import Predictions
 from asymptotics.experiment.columns import COORDINATES, coordinates, ordered
 from asymptotics.experiment.grid import Experiment
-from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain
@@ -145,7 +145,7 @@ def optimise(
     lambdas: tuple[float, float] = LAMBDAS,
     etas: tuple[float, float] = ETAS,
     accuracy: float | None = None,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
 ) -> Optimum:
     """The ``lam`` and/or ``eta`` of least predicted test error (class labels: test loss); the other settings stay as given.
 

@@ -17,14 +17,12 @@ if TYPE_CHECKING:
     from hermite.target import Target
 
 
-#: What the answers about a target are worth on inputs that are not isotropic.
-_OF_INPUTS = (
-    "The answers below are those of isotropic inputs. On a cluster of mean m the target is f(z + m): its mean acts as a linear "
-    "term, and the leap is that of biased inputs (<code>giantstep hardness --inputs biased</code>)."
-)
+#: What the answers about a target are worth on inputs of a law that does not say more.
+_OF_OTHERS = "The answers below are those of isotropic inputs."
 
 
 def target_section(experiment: Experiment) -> str:
+    from asymptotics.experiment.input_laws import traits_of
     from hermite import leap
 
     network, training = experiment.network, experiment.trainings[0]
@@ -36,9 +34,10 @@ def target_section(experiment: Experiment) -> str:
         readout=network.readout,
         bias=network.bias,
     )
-    if experiment.inputs is not None:
+    if not traits_of(experiment.inputs).is_isotropic:
         # Plateaus are those of isotropic inputs: none is told.
-        pairs = [("inputs", _OF_INPUTS)] + [
+        said = traits_of(experiment.inputs).target_note or _OF_OTHERS
+        pairs = [("inputs", said)] + [
             (escape(name.strip()), answer) for name, answer in _leap_answers(report)
         ]
         return facts(pairs)

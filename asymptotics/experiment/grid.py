@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from asymptotics.experiment import schema
 from asymptotics.experiment.figure_keys import FIGURE_RULES, FigureSettings
-from asymptotics.experiment.inputs import Inputs
-from asymptotics.experiment.inputs_table import read_inputs
+from asymptotics.experiment.input_laws import InputLaw, answers, input_law, traits_of
 from asymptotics.experiment.overrides import changed
 from asymptotics.experiment.points import collapse, expand, values
 from asymptotics.experiment.schema import Rule
@@ -59,7 +58,7 @@ class Experiment:
     ``trainings``, ``ridges`` and ``simulations`` are the points of the grids, in the order of the file, made as they
     are asked for where they are many;
     ``has_ridge`` tells whether the file has a [ridge] table (if not, ``validate`` compares overlaps), ``has_d`` whether its
-    [simulation] gives d; ``figure`` is how its curve is drawn, ``inputs`` are structured ones (None: isotropic).
+    [simulation] gives d; ``figure`` is how its curve is drawn, ``inputs`` those of another law than the isotropic one (None).
     """
 
     target: Target
@@ -69,7 +68,7 @@ class Experiment:
     simulations: Sequence[Simulation] = (Simulation(),)
     has_ridge: bool = True
     has_d: bool = field(default=False, compare=False)
-    inputs: Inputs | None = None
+    inputs: InputLaw | None = None
     figure: FigureSettings = field(default_factory=FigureSettings, compare=False)
 
     def __post_init__(self) -> None:
@@ -141,7 +140,7 @@ class Experiment:
         inputs = None
         if target is not None:
             try:
-                inputs = read_inputs(tables["inputs"], target.r)
+                inputs = input_law(tables["inputs"], target.r)
             except InputError as error:
                 problems += error.problems
         if problems or target is None:
@@ -169,12 +168,11 @@ class Experiment:
         return collapse(self.trainings, "steps", max(self.steps))
 
     def refuse_inputs(self, question: str) -> None:
-        """Refuse structured inputs where ``question`` has no answer for them."""
-        if self.inputs is not None:
-            raise InputError(
-                f"[inputs] is not covered by {question}: structured inputs have curve, overlaps, simulate, validate, samples, "
-                "tune, map and report."
-            )
+        """Refuse inputs of a law for which ``question`` has no answer."""
+        if not answers(self.inputs, question):
+            traits = traits_of(self.inputs)
+            known = schema.listing(traits.questions or ())
+            raise InputError(f"[inputs] is not covered by {question}: {traits.word} have {known}.")
 
     def simulation_of(self, training: Training) -> Simulation | None:
         """Where a theory is asked for alone: the simulation whose d it takes; None for the limit d → ∞.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,8 @@ class Inputs:
     >>> Inputs(two).q.tolist()
     [1.0, 1.0]
     """
+
+    law: ClassVar[str] = "structured"
 
     clusters: Any = (Cluster(),)
     fractions: Any = (1.0,)
@@ -198,6 +200,11 @@ class Inputs:
         """Σ_j w_j e_cj (K,): the variance that a row of unit norm sees."""
         seen: Array = self.bulk @ np.array(self.fractions)
         return seen
+
+    def lengths(self, f: Target) -> Array:
+        """Lengths of the rows of W* (r,)."""
+        found: Array = np.linalg.norm(self.teacher_of(f), axis=1)
+        return found
 
     def teacher_of(self, f: Target) -> Array:
         """W* (r, n_E); raises :class:`InputError` where it does not fit the target."""

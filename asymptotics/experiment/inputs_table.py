@@ -15,7 +15,6 @@ from asymptotics.experiment import schema
 from asymptotics.experiment.inputs import Array, Cluster, Inputs
 from hermite.errors import InputError
 
-KEYS = ("clusters", "fractions", "spectrum", "teacher", "labels")
 _CLUSTER = ("weight", "mean", "variances", "covariance", "bulk", "label")
 _AXIS = re.compile(r"([zm])([1-9]\d*)")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -23,20 +22,11 @@ _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _MOST_BYTES, _LARGEST = 30_000_000, 1e100
 
 
-def read_inputs(data: Mapping[str, Any], r: int) -> Inputs | None:
-    """The inputs that a table describes for a target of ``r`` variables; None for an empty one.
+def read_inputs(data: Mapping[str, Any], r: int) -> Inputs:
+    """The inputs that a table of known keys describes for a target of ``r`` variables.
 
     Raises :class:`InputError` with every problem at once.
     """
-    if not data:
-        return None
-    problems = []
-    for key in data:
-        if key not in KEYS:
-            near = schema.suggestion(str(key), KEYS)
-            problems.append(f"[inputs] has no key {key!r}{near}; it has {', '.join(KEYS)}.")
-    if problems:
-        raise InputError(problems)
     fractions, variances = _spectrum(data)
     teacher = data.get("teacher", "axes" if "clusters" in data or "spectrum" not in data else "generic")
     if "clusters" not in data:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from asymptotics.experiment.schema import choices
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,6 @@ PROTOCOLS: dict[str, ProtocolTraits] = {
     ),
     "reuse": ProtocolTraits(("weight_decay",), isotropic=True, classes=True, papers=("dandi2024benefits",)),
 }
-
-
-def choices(names: Iterable[str]) -> str:
-    """ "a", "b" or "c"."""
-    *first, last = (f'"{name}"' for name in names)
-    return f"{', '.join(first)} or {last}" if first else last
 
 
 def owners(key: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 from asymptotics.experiment import schema
 from asymptotics.experiment.figure_keys import FigureSettings
 from asymptotics.experiment.grid import TABLES
+from asymptotics.experiment.input_laws import INPUT_LAWS, UNNAMED
 from asymptotics.experiment.protocol_keys import owners
 from asymptotics.experiment.schema import Rule
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
@@ -24,11 +25,6 @@ MEANINGS = {
     "target.noise": "variance of the additive Gaussian label noise",
     "target.labels": "value: y = f + noise; sign: classes y = sign(f + noise)",
     "target.gram": "Gram matrix of the directions; absent: orthonormal",
-    "inputs.clusters": "weight, mean, variances or covariance on named axes, bulk and label of each; absent: one",
-    "inputs.fractions": "of the axes without a name, by block",
-    "inputs.spectrum": "variances of the blocks: a power law, a table, or eigenvalues in a text file (one a line)",
-    "inputs.teacher": "where z1, z2, ... lie: named axes, a profile over all blocks, one block, or rows",
-    "inputs.labels": "the target everywhere, or an expression a cluster (constants: classes)",
     "network.activation": "a name (giantstep activations) or an expression in x",
     "network.readout": "law of the readout weights",
     "network.bias": "standard deviation of the random, untrained biases",
@@ -78,7 +74,9 @@ MEANINGS = {
 #: Commands that heed a table (or, before it, a key).
 COMMANDS = {
     "target": "all",
-    "inputs": "curve, overlaps, simulate, validate, samples, tune, map, report",
+    "inputs": ", ".join(
+        dict.fromkeys(question for traits in INPUT_LAWS.values() for question in traits.questions or ())
+    ),
     "network.width": "overlaps, curve (regime fixed-width), validate without [ridge]",
     "network": "all",
     "training": "all",
@@ -107,25 +105,12 @@ _TARGET: dict[str, tuple[float | str | None, dict[str, Any], str]] = {
 }
 
 
-_NUMBERS = {"type": "array", "items": {"type": "number"}}
-_INPUTS: dict[str, tuple[dict[str, Any], str]] = {
-    "clusters": ({"type": "array", "items": {"type": "object"}}, "a list of tables; at most 8"),
-    "fractions": (_NUMBERS, "positive numbers that sum to 1"),
-    "spectrum": ({"type": "object"}, "a table of law and exponent, of blocks, or of file"),
-    "teacher": (
-        {"anyOf": [{"type": "string"}, {"type": "array", "items": _NUMBERS}]},
-        '"axes", "generic", "block 1", ... or a row of numbers a variable',
-    ),
-    "labels": (
-        {"anyOf": [{"type": "string", "enum": ["function"]}, {"type": "array", "items": {"type": "string"}}]},
-        '"function" or a list of expressions',
-    ),
-}
-
-
 @dataclass(frozen=True)
 class Key:
-    """One key; ``default`` None: absent. ``shape``: JSON Schema of one value; ``protocols``: the only ones that have it."""
+    """One key; ``default`` None: absent. ``shape``: JSON Schema of one value; ``protocols``: the only ones that have it.
+
+    ``said``: what it is, ``example``: a value to show, where no table here has them.
+    """
 
     table: str
     name: str
@@ -134,10 +119,12 @@ class Key:
     shape: dict[str, Any]
     grid: bool = False
     protocols: tuple[str, ...] = ()
+    said: str = ""
+    example: str = ""
 
     @property
     def meaning(self) -> str:
-        return MEANINGS.get(f"{self.table}.{self.name}", self.allowed)
+        return self.said or MEANINGS.get(f"{self.table}.{self.name}", self.allowed)
 
     @property
     def commands(self) -> str:
@@ -149,12 +136,26 @@ class Key:
         return "" if self.default is None else _toml(self.default)
 
 
+#: Which law of the inputs a table [inputs] is about.
+_LAW = Key(
+    "inputs",
+    "law",
+    None,
+    schema.choices(INPUT_LAWS),
+    {"type": "string", "enum": list(INPUT_LAWS)},
+    said=f"whose keys follow; absent: {UNNAMED}",
+    example=f'"{UNNAMED}"',
+)
+
+
 def keys() -> Iterator[Key]:
     """Every key in the order of the file's tables."""
     for name, (value, shape, allowed) in _TARGET.items():
         yield Key("target", name, value, allowed, shape)
-    for name, (shape, allowed) in _INPUTS.items():
-        yield Key("inputs", name, None, allowed, shape)
+    yield _LAW
+    for traits in INPUT_LAWS.values():
+        for key in traits.keys:
+            yield Key("inputs", key.name, None, key.allowed, key.shape, said=key.meaning, example=key.example)
     for table, rules in TABLES.items():
         defaults: dict[str, Any] = {
             _RENAMED.get(f"{table}.{f.name}", f"{table}.{f.name}"): f.default for f in fields(_CLASSES[table])
@@ -242,13 +243,8 @@ def _absent(key: Key) -> str:
         "gram": '[["1", "1/2"], ["1/2", "1"]]',
         "d": "512",
         "step": "0.01",
-        "clusters": "[{weight = 0.5, mean = {z1 = 1.0}}, {weight = 0.5, bulk = 0.5}]",
-        "fractions": "[0.5, 0.5]",
-        "spectrum": '{law = "power", exponent = 0.8, blocks = 12}',
-        "teacher": '"axes"',
-        "labels": '["1"]',
     }
-    return values.get(key.name, "1")
+    return key.example or values.get(key.name, "1")
 
 
 def _toml(value: Any) -> str:

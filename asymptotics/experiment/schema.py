@@ -69,6 +69,17 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def choices(names: Iterable[str]) -> str:
+    """ "a", "b" or "c"."""
+    return listing((f'"{name}"' for name in names), "or")
+
+
+def listing(words: Iterable[str], last: str = "and") -> str:
+    """a, b and c; "nothing" of none."""
+    *first, end = tuple(words) or ("nothing",)
+    return f"{', '.join(first)} {last} {end}" if first else end
+
+
 def integer(minimum: int, below: int = 2**63) -> Callable[[Any], int]:
     """A whole number of at least ``minimum`` (a bool or a float is not one)."""
 

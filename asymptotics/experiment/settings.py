@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment import schema
-from asymptotics.experiment.protocol_keys import PROTOCOLS, ProtocolTraits, choices, protocol_problems
+from asymptotics.experiment.protocol_keys import PROTOCOLS, ProtocolTraits, protocol_problems
 from asymptotics.experiment.schema import Rule
 from hermite.errors import InputError
 
@@ -44,7 +44,7 @@ TRAINING_RULES = {
     "eta": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
     "batch_exponent": Rule(schema.number(0.0), "a finite number of at least 0"),
     "remove_orders": Rule(schema.removed_orders, "[], [0] or [0, 1]"),
-    "protocol": Rule(schema.choice(*PROTOCOLS), choices(PROTOCOLS)),
+    "protocol": Rule(schema.choice(*PROTOCOLS), schema.choices(PROTOCOLS)),
     "weight_decay": Rule(schema.number(0.0), "a finite number of at least 0"),
     "rate_exponent": Rule(schema.rate_exponent, '"auto" or a finite number of at least 0'),
     "step": Rule(schema.optional(_POSITIVE), "a finite number greater than 0"),

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any, overload
 
 from asymptotics.caches import SetUps
-from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.input_laws import InputLaw, traits_of
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.ridge_theories.convex_losses import ConvexLosses
@@ -27,7 +27,7 @@ from asymptotics.generalisation.ridge_theories.trained_levels import LevelE, Lev
 from asymptotics.generalisation.risk_arrays import Numbers, RiskArray, broadcast, collected
 from asymptotics.generalisation.theory import Level, Setting, Theory
 from asymptotics.json_values import plain
-from asymptotics.learning.natural_units import NaturalUnits, natural_units
+from asymptotics.learning.natural_units import units_of_a_fit
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 from hermite.frozen import Frozen
@@ -63,7 +63,7 @@ def risk(
     ridge: Ridge | None = None,
     *,
     accuracy: float | None = None,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
     throw: bool = True,
     alpha: None = None,
     lam: None = None,
@@ -76,7 +76,7 @@ def risk(
     ridge: Ridge | None = None,
     *,
     accuracy: float | None = None,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
     throw: bool = True,
     alpha: Numbers | None = None,
     lam: Numbers | None = None,
@@ -89,7 +89,7 @@ def risk(
     ridge: Ridge | None = None,
     *,
     accuracy: float | None = None,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
     throw: bool = True,
     alpha: Numbers | None = None,
     lam: Numbers | None = None,
@@ -158,7 +158,7 @@ def risk_outcomes(
     accuracy: float | None = None,
     throw: bool = True,
     set_ups: SetUps | None = None,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
 ) -> Iterator[Risk | InputError]:
     """``risk`` at every ridge, as they are found; an ``InputError`` in the place of a point that has no answer.
 
@@ -168,7 +168,7 @@ def risk_outcomes(
     training = training or Training(steps=0)
     kept = _SHARED if set_ups is None else set_ups
     base = _setting(f, network, training, None, accuracy, kept, inputs)
-    units = _units(base)
+    units = units_of_a_fit(base.f, base.network, base.training, inputs)
 
     def theory_of(setting: Setting) -> Theory | InputError:
         try:
@@ -196,7 +196,7 @@ def _setting(
     ridge: Ridge | None,
     accuracy: float | None,
     set_ups: SetUps,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
 ) -> Setting:
     ridge = ridge or Ridge()
     asked = ridge.accuracy if accuracy is None else accuracy
@@ -208,16 +208,9 @@ def _setting(
     return Setting(target, network or Network(), training, plain, asked, inputs, set_ups)
 
 
-def _units(setting: Setting) -> NaturalUnits:
-    """Natural units; the setting's own where clusters have labels that no unit of f scales."""
-    if setting.inputs is not None:
-        return NaturalUnits(setting.f, setting.network, setting.training)
-    return natural_units(setting.f, setting.network, setting.training, readout_is_replaced=True)
-
-
 def _risk(setting: Setting, throw: bool) -> Risk:
     theory = chosen(setting)
-    units = _units(setting)
+    units = units_of_a_fit(setting.f, setting.network, setting.training, setting.inputs)
     if units.changes:
         setting = replace(setting, f=units.target, network=units.network, training=units.training)
     return _within_meaning(units.restored_risk(theory.answer(setting, throw)))
@@ -250,6 +243,8 @@ def _within_meaning(found: Risk) -> Risk:
 
 def chosen(setting: Setting) -> Theory:
     """The theory that answers; ``InputError`` with the reasons of the most general one that was asked for."""
+    if not any(setting.law in theory.inputs for theory in THEORIES):
+        raise InputError(f"No theory of the ridge fit covers {traits_of(setting.inputs).word}; use simulate.")
     asked = [t for t in THEORIES if t.trained(setting.training.steps) and t.asked(setting)]
     reasons: tuple[str, ...] = ()
     for theory in asked:
@@ -337,7 +332,7 @@ def theories(
     ridge: Ridge | None = None,
     *,
     accuracy: float | None = None,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
 ) -> TheoryTable:
     """Which theories of the ridge fit cover these settings, how sure each is, and why not the rest.
 

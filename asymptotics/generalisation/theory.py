@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from asymptotics.caches import SetUps
-from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.input_laws import INPUT_LAWS, ISOTROPIC, InputLaw, law_of
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.learning.giant.low_orders import without_orders
@@ -74,13 +74,18 @@ class Setting:
     training: Training
     ridge: Ridge
     accuracy: float | None = None
-    inputs: Inputs | None = None
+    inputs: InputLaw | None = None
     set_ups: SetUps = field(default_factory=SetUps, repr=False, compare=False)
 
     @cached_property
     def fitted(self) -> Target:
         """The labels of the ridge fit: without the removed orders."""
         return without_orders(self.f, tuple(self.training.remove_orders))
+
+    @property
+    def law(self) -> str:
+        """The name of the law of the inputs."""
+        return law_of(self.inputs)
 
     @property
     def regime(self) -> Regime:
@@ -126,8 +131,8 @@ class Setting:
         }
         if self.f.has_classes:
             found["target.labels"] = self.f.labels
-        if self.inputs is not None:
-            found["inputs"] = "structured"
+        if self.law != ISOTROPIC:
+            found["inputs"] = self.law
         return found | {"accuracy": self.accuracy} if self.accuracy else found
 
 
@@ -141,12 +146,16 @@ class Surety:
 
 
 class Theory(ABC):
-    """One theory of the errors of the ridge fit; see the module for ``uses`` and ``indifferent``."""
+    """One theory of the errors of the ridge fit; see the module for ``uses`` and ``indifferent``.
+
+    ``inputs``: the laws of inputs that it is about.
+    """
 
     name: ClassVar[str]
     regime: ClassVar[Regime]
     uses: ClassVar[frozenset[str]]
     indifferent: ClassVar[frozenset[str]] = frozenset()
+    inputs: ClassVar[frozenset[str]] = frozenset({ISOTROPIC})
 
     @property
     def level(self) -> Level | None:
@@ -158,8 +167,8 @@ class Theory(ABC):
         """Whether it is a theory of networks after so many steps."""
 
     def asked(self, setting: Setting) -> bool:
-        """Whether ``ridge.regime`` and ``ridge.level`` leave it in question."""
-        return setting.regime in (Regime.AUTO, self.regime)
+        """Whether ``ridge.regime``, ``ridge.level`` and the law of the inputs leave it in question."""
+        return setting.regime in (Regime.AUTO, self.regime) and bool(self.inputs & {ISOTROPIC, setting.law})
 
     def covers(self, setting: Setting) -> tuple[str, ...]:
         """Nothing if it answers this setting, else one sentence for every reason why not."""
@@ -170,6 +179,7 @@ class Theory(ABC):
         if steps and not setting.training.traits.fresh and "training.protocol" not in self.uses:
             return (without_a_layer(setting.training.protocol),)
         known = self.uses | self.indifferent | self.unused(setting)
+        known |= {"inputs"} if setting.law in self.inputs else set()
         unknown = [
             f"{self.name} does not cover {name} = {_shown(value)}."
             for name, value in setting.given().items()
@@ -179,6 +189,9 @@ class Theory(ABC):
         if not foreign <= known:
             # Nothing else is to be asked of labels and inputs that it does not know.
             return tuple(unknown)
+        if setting.law not in self.inputs:
+            about = " or ".join(INPUT_LAWS[law].word for law in sorted(self.inputs))
+            return (*unknown, f"It is about {about}: give inputs.")
         return (*unknown, *self.refusals(setting))
 
     @abstractmethod

@@ -20,7 +20,7 @@ from asymptotics.results import Overlaps, StepOverlaps
 from hermite.target import Target
 
 if TYPE_CHECKING:
-    from asymptotics.experiment.inputs import Inputs
+    from asymptotics.experiment.input_laws import InputLaw
 
 Array = npt.NDArray[np.float64]
 
@@ -33,11 +33,10 @@ def along_given(f: Target, M: Array) -> Array:
     return turned
 
 
-def lengths_of(f: Target, inputs: Inputs | None = None) -> Array | None:
+def lengths_of(f: Target, inputs: InputLaw | None = None) -> Array | None:
     """‖w*_m‖ (r,), of the teacher's rows on structured ``inputs``; None for unit vectors."""
     if inputs is not None:
-        lengths: Array = np.linalg.norm(inputs.teacher_of(f), axis=1)
-        return lengths
+        return inputs.lengths(f)
     if f.gram is None or all(row[m] == 1 for m, row in enumerate(f.gram)):
         return None
     return np.sqrt([float(row[m]) for m, row in enumerate(f.gram)])

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asymptotics.experiment.input_laws import traits_of
 from asymptotics.floating import own_floating_state
 from asymptotics.learning.class_labels import seen_by_steps
 from asymptotics.learning.features import LearnedFeatures
@@ -23,7 +24,7 @@ from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, as_target
 
 if TYPE_CHECKING:
-    from asymptotics.experiment.inputs import Inputs
+    from asymptotics.experiment.input_laws import InputLaw
     from asymptotics.experiment.settings import Network, Training
 
 
@@ -45,6 +46,24 @@ def _reuse() -> tuple[Law, ...]:
     from asymptotics.learning.reuse.law import ReusedBatch, ReusedBatchOfManyNeurons
 
     return (ReusedBatch(), ReusedBatchOfManyNeurons())
+
+
+def _structured() -> OverlapsOn:
+    from asymptotics.learning.structured.overlaps import overlaps_on_inputs
+
+    return overlaps_on_inputs
+
+
+#: (target, network, training, inputs, d) → overlaps on inputs that are not isotropic.
+OverlapsOn = Callable[["Target", "Network", "Training", Any, int | None], Overlaps]
+#: By the name of the law of inputs; opens its room.
+ON_INPUTS: dict[str, Callable[[], OverlapsOn]] = {"structured": _structured}
+
+
+def _law_on(inputs: InputLaw) -> OverlapsOn:
+    if inputs.law not in ON_INPUTS:
+        raise InputError(f"No law of the overlaps covers {traits_of(inputs).word}; use simulate.")
+    return ON_INPUTS[inputs.law]()
 
 
 class _Rooms(Mapping[str, tuple[Law, ...]]):
@@ -96,7 +115,7 @@ def overlaps(
     accuracy: float | None = None,
     d: int | None = None,
     throw: bool = True,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
 ) -> Overlaps:
     """Predicted overlaps at steps 0..T (``training.steps``) with the target's directions as they are given.
 
@@ -112,11 +131,8 @@ def overlaps(
     Letters: docs/conventions.md. Raises :class:`InputError` for settings that have no law, naming what to change.
     """
     if inputs is not None:
-        from asymptotics.learning.structured.overlaps import overlaps_on_inputs
-
-        return _told_of_divergence(
-            overlaps_on_inputs(as_target(f, classes=True), network, training, inputs, d)
-        )
+        found = _law_on(inputs)(as_target(f, classes=True), network, training, inputs, d)
+        return _told_of_divergence(found)
     target = seen_by_steps(as_target(f, classes=True), training)
     found = orthonormal_overlaps(
         target, network, training, accuracy=_AIM if accuracy is None else accuracy, d=d

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asymptotics.experiment.input_laws import traits_of
 from asymptotics.learning.giant.low_orders import low_orders
 from asymptotics.results import Overlaps, Risk
 from hermite.target import Target
 
 if TYPE_CHECKING:
+    from asymptotics.experiment.input_laws import InputLaw
     from asymptotics.experiment.settings import Network, Training
 
 #: Binary orders of magnitude that are left alone, and those at which the integral of f² is safe.
@@ -110,6 +112,13 @@ def natural_units(
         math.ldexp(1.0, label),
         math.ldexp(1.0, readout),
     )
+
+
+def units_of_a_fit(f: Target, network: Network, training: Training, inputs: InputLaw | None) -> NaturalUnits:
+    """The setting of a ridge fit in natural units; its own where ``inputs`` have none."""
+    if not traits_of(inputs).natural_units:
+        return NaturalUnits(f, network, training)
+    return natural_units(f, network, training, readout_is_replaced=True)
 
 
 def _in_unit_of_rate(training: Training, eta: float, exponent: int) -> Training:

@@ -8,26 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.input_laws import InputLaw, as_table
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.learning.given_directions import along_given
-from asymptotics.learning.natural_units import NaturalUnits, natural_units
+from asymptotics.learning.natural_units import NaturalUnits, units_of_a_fit
 from asymptotics.simulation.backends import STREAMS, get_backend
-from asymptotics.simulation.direct import DirectNetwork
+from asymptotics.simulation.drawn_inputs import drawn
 from asymptotics.simulation.loss_fit import fit_classes
 from asymptotics.simulation.protocols import PROTOCOL_STEPS, Course, Setting
-from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.ridge_fit import Fit, fit_and_test
 from asymptotics.simulation.seeds import fingerprint, unit_entropy
 from asymptotics.simulation.state import population_risk
-from asymptotics.simulation.structured import StructuredNetwork, axes_of_blocks
 from asymptotics.simulation.student import Setup
 from hermite.errors import InputError
 from hermite.language.canonical_names import canonical_form
@@ -85,7 +83,7 @@ class Job:
     lambdas: tuple[float, ...]
     #: Names of target and activation in the content; None: the canonical ones. A store may hold others.
     spelling: tuple[str, str] | None = None
-    inputs: Inputs | None = None
+    inputs: InputLaw | None = None
 
     def __post_init__(self) -> None:
         d, width = self.simulation.d, self.width
@@ -105,7 +103,7 @@ class Job:
         if refusal is not None:
             raise InputError(refusal)
         self._check_classes()
-        self._check_inputs()
+        drawn(self.inputs, self.f, self.training, self.simulation)
         if self.ridge is not None and self.training.time:
             raise InputError("training.time is for overlaps; give training.steps for a ridge fit.")
         if self.network.is_symmetric and width % 2:
@@ -141,23 +139,6 @@ class Job:
         if problems:
             raise InputError(problems)
 
-    def _check_inputs(self) -> None:
-        """Refuse structured inputs where they are not simulated."""
-        if self.inputs is None:
-            return
-        axes_of_blocks(self.inputs, self.simulation.d)
-        self.inputs.teacher_of(self.f)
-        checks = {
-            'simulation.method = "direct"': self.simulation.method == "direct",
-            'simulation.backend = "numpy"': self.simulation.backend == "numpy",
-            'training.protocol = "giant"': self.training.protocol == "giant",
-            "remove_orders = []": not self.training.remove_orders,
-            'target.labels = "value"': not self.f.has_classes,
-        }
-        missing = [name for name, met in checks.items() if not met]
-        if missing:
-            raise InputError(f"Structured inputs are simulated with {', '.join(missing)} only.")
-
     @property
     def width(self) -> int:
         """Neurons of the simulated network."""
@@ -184,7 +165,7 @@ class Job:
             ],
             "ridge": ridge,
             "simulation": [s.method, s.d],
-            **({} if self.inputs is None else {"inputs": self.inputs.to_dict()}),
+            **as_table(self.inputs),
         }
 
     @property
@@ -205,10 +186,7 @@ class Job:
     def units(self) -> NaturalUnits:
         """The setting in natural units; the draws are those of the setting as it was given."""
         last = max(self.steps) if self.ridge is not None else self.training.steps
-        training = replace(self.training, steps=last)
-        if self.inputs is not None:
-            return NaturalUnits(self.f, self.network, training)
-        return natural_units(self.f, self.network, training, readout_is_replaced=True)
+        return units_of_a_fit(self.f, self.network, replace(self.training, steps=last), self.inputs)
 
     @property
     def setting(self) -> Setting:
@@ -251,25 +229,21 @@ class Job:
     def student(self, replicate: int) -> Any:
         """The network of one replicate at its start, in natural units."""
         s, net = self.simulation, self.units.network
-        kind: Any = DirectNetwork if s.method == "direct" else ReducedNetwork
-        if self.inputs is not None:
-            kind = partial(StructuredNetwork, inputs=self.inputs)
-        return kind(
-            Setup(
-                self.units.target,
-                net.get_activation(),
-                net.finite_readout(self.width),
-                s.d,
-                symmetric=net.is_symmetric,
-                bias=net.bias,
-                entropy=unit_entropy(s.seed, self.content),
-                replicate=replicate,
-                memory=s.memory,
-                dtype=s.dtype,
-                remove_orders=self.training.remove_orders,
-                backend=get_backend(s.backend, s.device),
-            )
+        setup = Setup(
+            self.units.target,
+            net.get_activation(),
+            net.finite_readout(self.width),
+            s.d,
+            symmetric=net.is_symmetric,
+            bias=net.bias,
+            entropy=unit_entropy(s.seed, self.content),
+            replicate=replicate,
+            memory=s.memory,
+            dtype=s.dtype,
+            remove_orders=self.training.remove_orders,
+            backend=get_backend(s.backend, s.device),
         )
+        return drawn(self.inputs, self.f, self.training, s).students[s.method](setup, self.inputs)
 
     def _measured(self, student: Any, step: int, course: Course) -> Any:
         s, units, f = self.simulation, self.units, self.units.target

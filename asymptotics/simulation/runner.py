@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.simulation.blas import blas_threads
@@ -30,7 +30,7 @@ def simulate(
     *,
     steps: Sequence[int] | None = None,
     lambdas: Sequence[float] | None = None,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
     progress: Progress | None = None,
 ) -> SimulationResult:
     """Simulate the real network: overlaps at steps 0..T, or (with ``ridge``) its ridge fit after ``steps``.
@@ -76,7 +76,7 @@ def job_for(
     simulation: Simulation,
     steps: Sequence[int] | None = None,
     lambdas: Sequence[float] | None = None,
-    inputs: Inputs | None = None,
+    inputs: InputLaw | None = None,
 ) -> Job:
     """The unit that :func:`simulate` runs; raises ``InputError`` for what makes no network."""
     wanted = tuple(sorted(set(steps or range(training.steps + 1))))

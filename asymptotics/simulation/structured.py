@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.settings import Simulation, Training
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.state import noisy, root_of
 from asymptotics.simulation.student import FIRST_BATCH, Setup
 from hermite.errors import InputError
+from hermite.target import Target
 
 Array = npt.NDArray[Any]
 
@@ -61,6 +63,22 @@ class StructuredNetwork(DirectNetwork):
         """M = W_E W*ᵀ (p, r) and Q = W Wᵀ (p, p)."""
         w = np.asarray(self._twice(self.weights) if self.mirrored else self.weights, np.float64)
         return w[:, : self.inputs.axes] @ self.teacher.T, w @ w.T
+
+
+def refuse_unless_simulated(inputs: Inputs, f: Target, training: Training, simulation: Simulation) -> None:
+    """Raise ``InputError`` for what :class:`StructuredNetwork` does not do."""
+    axes_of_blocks(inputs, simulation.d)
+    inputs.teacher_of(f)
+    checks = {
+        'simulation.method = "direct"': simulation.method == "direct",
+        'simulation.backend = "numpy"': simulation.backend == "numpy",
+        'training.protocol = "giant"': training.traits.fresh,
+        "remove_orders = []": not training.remove_orders,
+        'target.labels = "value"': not f.has_classes,
+    }
+    missing = [name for name, met in checks.items() if not met]
+    if missing:
+        raise InputError(f"Structured inputs are simulated with {', '.join(missing)} only.")
 
 
 def axes_of_blocks(inputs: Inputs, d: int) -> npt.NDArray[np.intp]:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from asymptotics.experiment.grid import Experiment
+from asymptotics.experiment.input_laws import as_table
 
 
 def config_of(experiment: Experiment) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def config_of(experiment: Experiment) -> dict[str, Any]:
         target["gram"] = [[str(entry) for entry in row] for row in f.gram]
     return {
         "target": target,
-        **({} if experiment.inputs is None else {"inputs": experiment.inputs.to_dict()}),
+        **as_table(experiment.inputs),
         "network": _table([experiment.network]),
         "training": _as_in_files(_table(experiment.trainings)),
         **({"ridge": _table(experiment.ridges)} if experiment.has_ridge else {}),

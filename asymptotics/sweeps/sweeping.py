@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asymptotics.experiment.columns import ordered, untrained_is_null
 from asymptotics.experiment.grid import MOST_UNITS, Experiment, Units, check_units
@@ -39,9 +39,6 @@ from asymptotics.sweeps.tasks import (
 )
 from asymptotics.sweeps.workers import complete, cores, open_pool, possible_workers
 from hermite.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 Progress = Callable[[str], None]
 #: A sweep shorter than this is not worth a calibration.

@@ -48,7 +48,7 @@ class FixedWidthFit(Theory):
         if setting.network.bias > 0:
             found.append('ridge.regime = "fixed-width" covers network.bias = 0 only.')
         training = setting.training
-        if training.protocol == "giant" and training.steps and training.batch_exponent > 1:
+        if training.traits.fresh and training.steps and training.batch_exponent > 1:
             found.append(
                 'After a giant step ridge.regime = "fixed-width" covers batch_exponent up to 1, not '
                 f"{training.batch_exponent:g}: overlaps then keep the randomness of the start, and the fit at their mean is "

@@ -30,23 +30,17 @@ class StructuredInputs(Theory):
 
     name = "conditional Gaussian equivalence, structured inputs"
     regime = Regime.PROPORTIONAL
-    uses = FIT | STEPS | {"network.activation", "network.initialisation", "network.readout", "inputs"}
+    uses = FIT | STEPS | {"network.activation", "network.initialisation", "network.readout"}
+    inputs = frozenset({Inputs.law})
 
     def trained(self, steps: int) -> bool:
         """Before and after a step."""
         return True
 
-    def asked(self, setting: Setting) -> bool:
-        """Where inputs are structured."""
-        return super().asked(setting) and setting.inputs is not None
-
     def refusals(self, setting: Setting) -> tuple[str, ...]:
         """Several steps, other batches, removed orders, biases, λ = 0, and targets without a rule."""
-        inputs, f, network, training, ridge = (
-            setting.inputs, setting.f, setting.network, setting.training, setting.ridge
-        )  # fmt: skip
-        if inputs is None:
-            return ("It is about structured inputs: give inputs.",)
+        f, network, training, ridge = setting.f, setting.network, setting.training, setting.ridge
+        inputs = _inputs_of(setting)
         found = list(refusals_of_steps(network, training))
         if ridge.lam == 0 or not math.isfinite(ridge.beta):
             found.append("The theory of structured inputs covers lambda > 0 and a finite beta.")
@@ -66,8 +60,7 @@ class StructuredInputs(Theory):
 
     def surety(self, setting: Setting) -> Surety:
         """Leading order before a step, approximate after one; more where axes are long."""
-        inputs, d = setting.inputs, setting.ridge.d
-        assert inputs is not None
+        d = setting.ridge.d
         after = setting.training.steps > 0
         size, notes = _AFTER if after else 0.0, ["inputs are Gaussian within these clusters"]
         if d is not None:
@@ -91,8 +84,11 @@ class StructuredInputs(Theory):
 
         λ is an eigenvalue of Σ S_c off the spike. Met: 2 % at λ = 5, 16 % at λ = 13 (d = 500, 300).
         """
-        layer, sigma, inputs = _features_of(setting).layer, setting.network.get_activation(), setting.inputs
-        assert inputs is not None
+        layer, sigma, inputs = (
+            _features_of(setting).layer,
+            setting.network.get_activation(),
+            _inputs_of(setting),
+        )
         assert setting.ridge.d is not None
         n = layer.sigma.shape[-1]
         off = np.eye(n) if layer.u is None else np.eye(n) - np.outer(layer.u, layer.u)
@@ -130,9 +126,13 @@ class StructuredInputs(Theory):
         )  # fmt: skip
 
 
+def _inputs_of(setting: Setting) -> Inputs:
+    assert isinstance(setting.inputs, Inputs)
+    return setting.inputs
+
+
 def _features_of(setting: Setting) -> MixtureFeatures:
-    inputs, sigma = setting.inputs, setting.network.get_activation()
-    assert inputs is not None
+    inputs, sigma = _inputs_of(setting), setting.network.get_activation()
     key = ("mixture", setting.f, setting.network, setting.actual, inputs)
     return setting.set_ups.get(
         key, lambda: mixture_features(setting.f, sigma, inputs, _layer_of(setting, inputs))

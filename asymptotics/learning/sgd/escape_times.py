@@ -144,7 +144,7 @@ def escape(f: Target | str, network: Network, training: Training, d: int) -> Esc
 
 def refuse_unless_random(network: Network, training: Training) -> None:
     """``InputError`` for settings whose trajectory does not leave a random start."""
-    if training.protocol != "sgd":
+    if not training.traits.online:
         raise InputError(
             f'training.protocol must be "sgd" for the law of an escape, not "{training.protocol}"'
         )

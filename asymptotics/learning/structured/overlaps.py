@@ -18,7 +18,6 @@ import numpy.typing as npt
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.activations import Activation
 from asymptotics.experiment.inputs import Inputs
-from asymptotics.learning.given_directions import lengths_of
 from asymptotics.learning.groups import Groups, readout_groups
 from asymptotics.learning.structured.layer import MixtureLayer, trained_layer
 from asymptotics.learning.structured.moments import conditional, refuse_targets, spike_places
@@ -87,8 +86,7 @@ def overlaps_on_inputs(
     if problems:
         raise InputError(problems)
     sigma, groups = network.get_activation(), readout_groups(network)
-    lengths = lengths_of(f, inputs)
-    assert lengths is not None
+    lengths = inputs.lengths(f)
     steps = [_start(f, inputs, groups, lengths)]
     if training.steps:
         layer = trained_layer(f, sigma, inputs, groups, training.eta, training.alpha)
