@@ -38,10 +38,20 @@ QUANTITIES = ("test_error", "train_error", "excess_risk")
 )
 @FILE
 @click.option(
-    "--x", type=click.Choice(list(AXES)), default="ridge.alpha", show_default=True, help="Key of the x axis."
+    "--x",
+    type=click.Choice(list(AXES)),
+    default="ridge.alpha",
+    show_default=True,
+    metavar="KEY",
+    help=f"Key of the x axis: {', '.join(AXES)}.",
 )
 @click.option(
-    "--y", type=click.Choice(list(AXES)), default="training.eta", show_default=True, help="Key of the y axis."
+    "--y",
+    type=click.Choice(list(AXES)),
+    default="training.eta",
+    show_default=True,
+    metavar="KEY",
+    help="Key of the y axis, another of these.",
 )
 @click.option(
     "--quantity",

@@ -21,6 +21,7 @@ from asymptotics.commands.terminal import (
     overridable,
     say,
     settings,
+    tell,
     write,
 )
 
@@ -86,12 +87,12 @@ def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
 
     if not names:
         for one in reproductions():
-            say(f"{one.name}\n  {one.claim}\n  reduced: {one.reduced}\n  --full:  {one.full}")
+            tell(f"{one.name}\n  {one.claim}\n  reduced: {one.reduced}\n  --full:  {one.full}")
     wanted = chosen(names)
     if wanted:
         check_folder(out)
     for one in wanted:
-        say(f"{one.name}: {one.claim}\n  {one.full if full else one.reduced}")
+        tell(f"{one.name}: {one.claim}\n  {one.full if full else one.reduced}")
         drawing = one.run(full, note)
         write(out, {f"{one.name}.csv": drawing.csv}, partial(images, one.name, drawing))
 
@@ -102,7 +103,7 @@ def demo(out: str) -> None:
     """A small full run, theory and simulation, in under two minutes; writes a figure."""
     from asymptotics.documents.demo import run_demo
 
-    images = run_demo(say, note)
+    images = run_demo(tell, note)
     write(out, {f"demo.{kind}": content for kind, content in images.items()})
 
 
@@ -115,4 +116,4 @@ def cite(file: str, as_json: bool) -> None:
 
     experiment = load(file, force=True)
     entries = {key: BIBTEX[key] for key in citation_keys(experiment)}
-    emit({"entries": entries}, as_json, lambda: bibtex(experiment))
+    emit({"entries": entries}, as_json, str, lambda: bibtex(experiment))

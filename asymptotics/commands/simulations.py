@@ -67,7 +67,7 @@ def simulate(
     experiment = remember(Experiment.load(file, settings()))
     place = Path(store) if store is not None else Path(file).with_suffix(".sqlite")
     if dry_run:
-        planned = plan(experiment, place, workers, resume)
+        planned = plan(experiment, place, workers, resume, note)
         emit(planned, as_json, lambda: plan_text(planned))
         return
     try:
@@ -151,7 +151,6 @@ def validate(
             measured = measured_in(opened, experiment)
         report = examine(experiment, measured, note, rate=rate, controls=factor)
     document = report.to_dict()
-    text = validation_text(document)
     if out is not None:
         from asymptotics.figures.style_sheet import save
 
@@ -163,8 +162,8 @@ def validate(
         files: dict[str, bytes | str] = {
             "validation.csv": table,
             "validation.json": document_text(document),
-            "validation.txt": text + "\n",
+            "validation.txt": validation_text(document) + "\n",
         }
         write(out, files, figures)
-    emit(document, as_json, lambda: text)
+    emit(document, as_json, lambda: validation_text(document))
     return 0 if report.agrees and report.conclusive else DISAGREES

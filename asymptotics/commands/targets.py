@@ -107,9 +107,8 @@ def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
 
     one_format(as_json, latex)
     result = expansion(Target(expr), order)
-    emit(
-        result.to_dict(), as_json, lambda: str(result.latex()) if latex else expansion_text(result.to_dict())
-    )
+    drawn = (lambda: str(result.latex())) if latex else None
+    emit(result.to_dict(), as_json, lambda: expansion_text(result.to_dict()), drawn)
 
 
 @click.command(

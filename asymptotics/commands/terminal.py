@@ -45,8 +45,25 @@ class ExpressionCommand(click.Command):
 
 
 def example(*lines: str) -> str:
-    """The end of a help text: commands that run as they stand."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+    """The end of a help text: commands that run as they stand, long ones on several lines."""
+    pieces = [piece for line in lines for piece in _continued(line)]
+    return "\b\nExample:\n" + "\n".join(f"  {piece}" for piece in pieces)
+
+
+def _continued(line: str) -> list[str]:
+    """A command on lines of 74 letters, folded between its options."""
+    if len(line) <= 76:
+        return [line]
+    pieces = [""]
+    for part in line.split(" --"):
+        joined = part if pieces == [""] else f"{pieces[-1]} --{part}"
+        if len(joined) > 72 and pieces != [""]:
+            pieces[-1] += " \\"
+            joined = f"  --{part}"
+            pieces.append(joined)
+        else:
+            pieces[-1] = joined
+    return pieces
 
 
 def emit(
@@ -55,8 +72,20 @@ def emit(
     text: Callable[[], str],
     latex: Callable[[], str] | None = None,
 ) -> None:
-    """Print one JSON document, or the text; ``latex`` in its place, if that was asked for."""
-    say(document_text(result) if as_json else text() if latex is None else latex())
+    """Print one JSON document, or the text, folded to fit; ``latex`` in its place, if that was asked for."""
+    if as_json:
+        say(document_text(result))
+    elif latex is not None:
+        say(latex())
+    else:
+        tell(text)
+
+
+def tell(text: str | Callable[[], str]) -> None:
+    """Print text for people: no line is longer than the terminal, but words that are."""
+    from asymptotics.text.fitting import fitted
+
+    say(fitted(text if isinstance(text, str) else text()))
 
 
 def document_text(document: Any) -> str:

@@ -110,6 +110,7 @@ def singular_values(
 
     c_0 = E σ of unit variance, also on structured ``inputs``.
     """
+    from asymptotics.simulation.blas import blas_threads, warn_of_threads
     from asymptotics.simulation.drawn_inputs import drawn
     from asymptotics.simulation.job import Job
     from asymptotics.simulation.seeds import unit_entropy
@@ -133,9 +134,11 @@ def singular_values(
         remove_orders=training.remove_orders,
     )
     student = drawn(inputs, f, training, simulation).students["direct"](setup, inputs)
-    for step in range(1, training.steps + 1):
-        student.giant_step(step, training.n(d), training.learning_rate(d))
-    fields = np.concatenate([np.asarray(chunk.neurons) for chunk in student.fields(1000, ridge.n2(d))])
-    features = sigma(fields).astype(np.float64) - sigma.coefficient(0)
-    values: Array = np.linalg.svd(features, compute_uv=False)
+    warn_of_threads(simulation.threads)
+    with blas_threads(simulation.threads):
+        for step in range(1, training.steps + 1):
+            student.giant_step(step, training.n(d), training.learning_rate(d))
+        fields = np.concatenate([np.asarray(chunk.neurons) for chunk in student.fields(1000, ridge.n2(d))])
+        features = sigma(fields).astype(np.float64) - sigma.coefficient(0)
+        values: Array = np.linalg.svd(features, compute_uv=False)
     return values

@@ -210,8 +210,18 @@ def full_example() -> str:
         off = "# " if (key.default is None and key.name != "expression") or other else ""
         only = f"; protocol {' or '.join(key.protocols)} only" if key.protocols else ""
         several = "; may be a list" if key.grid else ""
-        lines.append(f"{f'{off}{key.name} = {value}':<34} # {key.meaning}{several}{only}; {key.allowed}")
+        lines += _noted(f"{off}{key.name} = {value}", f"{key.meaning}{several}{only}; {key.allowed}")
     return "\n".join(lines)
+
+
+def _noted(setting: str, note: str) -> list[str]:
+    """A line of the file with its comment, which goes on below where it is long."""
+    from textwrap import wrap
+
+    first, *more = wrap(note, 43)
+    if len(setting) > 34:
+        return [setting, *(f"{'':<34} # {line}" for line in (first, *more))]
+    return [f"{setting:<34} # {first}", *(f"{'':<34} # {line}" for line in more)]
 
 
 def markdown_reference() -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 _turn = threading.Condition()
@@ -30,6 +31,27 @@ def _controller() -> Any:
     return _found[loaded]
 
 
+@lru_cache(maxsize=1)
+def cores() -> int:
+    """Cores that this process may use (its affinity and the quota of its container are minded)."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def fewer_threads(asked: int) -> str:
+    """The sentence that there are fewer threads than ``simulation.threads`` asks for; empty if there are not."""
+    if asked <= cores():
+        return ""
+    return f"simulation.threads = {asked}, but there are {cores()} cores: {cores()} are used"
+
+
+def warn_of_threads(asked: int) -> None:
+    """Warn if there are fewer threads than ``simulation.threads`` asks for."""
+    if word := fewer_threads(asked):
+        warnings.warn(word, stacklevel=3)
+
+
 @contextmanager
 def blas_threads(count: int) -> Iterator[None]:
     """BLAS threads of this unit of work: equal threads give bit-identical results on one machine.
@@ -37,7 +59,7 @@ def blas_threads(count: int) -> Iterator[None]:
     The limit is one for the whole process: units at work in several threads (a Dask worker may have some) share it
     until the last is done, and another count waits for its turn.
     """
-    count = min(count, os.cpu_count() or 1)
+    count = min(count, cores())
     with _turn:
         _turn.wait_for(lambda: not _inside or _inside[0] == count)
         if not _inside:

@@ -14,7 +14,7 @@ from asymptotics.json_values import plain
 from asymptotics.learning.sgd.escape_laws import LEVELS
 from asymptotics.learning.sgd.escape_times import refuse_unless_random
 from asymptotics.learning.sgd.rates import rates_of
-from asymptotics.simulation.blas import blas_threads
+from asymptotics.simulation.blas import blas_threads, warn_of_threads
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.online_reduced import OnlineReduced, OnlineStep
 from hermite.frozen import Frozen
@@ -103,6 +103,7 @@ def simulated_escape(
     # The name of a unit holds neither its steps nor its replicates: more of them are the same runs, continued.
     job = Job(target, network, training, None, replace(simulation, method="reduced"), (0,), ())
     step = OnlineStep(rates.e, rates.n_b, training.loss == "correlation", training.projection)
+    warn_of_threads(simulation.threads)
     with blas_threads(simulation.threads):
         runs = OnlineReduced([job.student(k) for k in range(simulation.replicates)], step)
         found = runs.first_above(training.threshold, last)

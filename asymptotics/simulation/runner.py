@@ -11,7 +11,7 @@ import numpy.typing as npt
 from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.simulation.blas import blas_threads
+from asymptotics.simulation.blas import blas_threads, warn_of_threads
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.summaries import SimulationResult, summary
 from hermite.target import Target, as_target
@@ -54,6 +54,7 @@ def simulate(
     job = job_for(as_target(f, classes=True), network, training, ridge, simulation, steps, lambdas, inputs)
     records: list[Any] = []
     interrupted = False
+    warn_of_threads(simulation.threads)
     with blas_threads(simulation.threads):
         try:
             for first in _shown(range(0, simulation.replicates, job.together), quiet=progress is not None):

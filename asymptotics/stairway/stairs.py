@@ -21,6 +21,7 @@ from asymptotics.json_values import plain
 from asymptotics.results import UNKNOWN, ErrorBudget
 from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
+from asymptotics.text.fitting import aligned, blocks, terminal_width
 from hermite.errors import InputError
 from hermite.exact.magnitudes import decimal, json_value
 from hermite.exact.rows import rational, to_float
@@ -144,11 +145,8 @@ class PlateauTable(Frozen):
         return lines
 
     def __repr__(self) -> str:
-        lines = self._lines()
-        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        return "\n".join(
-            "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
-        )
+        head, *body = self._lines()
+        return "\n\n".join(aligned([top, *rows]) for top, rows in blocks(head, body, terminal_width(), 2))
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -18,6 +18,7 @@ from asymptotics.experiment.columns import ordered, untrained_is_null
 from asymptotics.experiment.grid import MOST_UNITS, Experiment, Units, check_units
 from asymptotics.experiment.points import narrowed, values
 from asymptotics.floating import own_floating_state
+from asymptotics.simulation.blas import cores, fewer_threads
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.seeds import unit_entropy
 from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, crowd, estimate, work_of
@@ -37,7 +38,7 @@ from asymptotics.sweeps.tasks import (
     run_task,
     tasks_of,
 )
-from asymptotics.sweeps.workers import complete, cores, open_pool, possible_workers
+from asymptotics.sweeps.workers import complete, open_pool, possible_workers
 from hermite.errors import InputError
 
 Progress = Callable[[str], None]
@@ -100,9 +101,8 @@ def sweep(
 
 def _settled(experiment: Experiment, workers: int, scheduler: str | None, progress: Progress) -> int:
     """The workers that there will be, and a word where that or their threads is less than was asked for."""
-    threads = max(values(experiment.simulations, "threads"))
-    if threads > cores():
-        progress(f"simulation.threads = {threads}, but there are {cores()} cores: {cores()} are used")
+    if word := fewer_threads(max(values(experiment.simulations, "threads"))):
+        progress(word)
     if scheduler is not None:
         return workers if scheduler != "local" else min(workers, cores())
     found, reason = possible_workers(workers)
@@ -182,15 +182,20 @@ def _tell_differences(store: Store, here: Mapping[str, Any], progress: Progress)
 
 @own_floating_state
 def plan(
-    experiment: Experiment, store: str | Path | None = None, workers: int = 1, resume: bool = True
+    experiment: Experiment,
+    store: str | Path | None = None,
+    workers: int = 1,
+    resume: bool = True,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """What a sweep would do (``--dry-run``): nothing is computed but a short calibration, nothing is written.
 
     ``units``, ``stored``, ``missing``, ``rows``; ``seconds`` (and ``seconds_range``, between which it should end) and
     ``memory_bytes`` with ``workers`` processes, ``unit_seconds`` of the longest unit. Units are counted, not written
-    out; of more than a million the cost is that of a sample, and what is stored of them is not looked up.
+    out; of more than a million the cost is that of a sample, and what is stored of them is not looked up. ``progress`` is
+    told where workers or threads are fewer than were asked for.
     """
-    units, workers = experiment.unit_count, possible_workers(workers)[0]
+    units, workers = experiment.unit_count, _settled(experiment, workers, None, progress or _silent)
     large = units > MOST_UNITS
     every = experiment.units()
     stored: dict[str, set[Point]] = {}

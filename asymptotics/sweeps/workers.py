@@ -20,6 +20,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any, Protocol, TypeVar
 
+from asymptotics.simulation.blas import cores
 from hermite.errors import InputError
 
 T = TypeVar("T", bound=Hashable)
@@ -275,13 +276,6 @@ def _children_import_safely() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def cores() -> int:
-    """Cores that this process may use (its affinity and the quota of its container are minded)."""
-    from joblib import cpu_count
-
-    return int(cpu_count())
 
 
 def possible_workers(asked: int) -> tuple[int, str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from asymptotics.text.fitting import aligned, blocks, on_terminal, terminal_width
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -62,16 +63,28 @@ def footnotes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"errors: up to {at_least}{100 * total:.2g} % of the number ({', '.join(parts)})"]
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Aligned columns; drawn by rich if standard output is a terminal."""
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
+    """Aligned columns no wider than ``width`` (default: ``terminal_width``); drawn by rich if standard output is a terminal.
+
+    Where they do not fit, cells are folded, and what does not stand side by side then follows in blocks of its own.
+    """
     cells = [[number(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        return _rich_table(header, cells)
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    lines = [header, ["-" * w for w in widths], *cells]
-    return "\n".join(
-        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    drawn = _rich_table if on_terminal() else _plain_table
+    parts = blocks(header, cells, terminal_width() if width is None else width, _gap())
+    return "\n\n".join(drawn(*part) for part in parts)
+
+
+def _gap() -> int:
+    """What stands between two columns: a line, or blanks."""
+    return 3 if on_terminal() else 2
+
+
+def _plain_table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """A line of dashes stands below the header."""
+    widths = [
+        max(len(line) for row in (header, *cells) for line in row[i].split("\n")) for i in range(len(header))
+    ]
+    return aligned([header, ["-" * w for w in widths], *cells])
 
 
 def _rich_table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
@@ -81,13 +94,14 @@ def _rich_table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
 
     drawing = Table(show_edge=False)
     for name in header:
-        drawing.add_column(Text(name), justify="left")
+        drawing.add_column(Text(name), justify="left", no_wrap=True)
     for row in cells:
         drawing.add_row(*(Text(cell) for cell in row))
-    console = Console()
+    # What is printed fits by now; rich would cut what it thinks does not.
+    console = Console(width=10_000)
     with console.capture() as capture:
         console.print(drawing)
-    return capture.get().rstrip("\n")
+    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
 
 
 def folded(
@@ -109,7 +123,8 @@ def folded(
     -----
     0.25
     """
-    width = _terminal() if width is None else width
+    width = terminal_width() if width is None else width
+    gap = _gap()
     empty = {i for i in range(len(header)) if all(row[i] is None for row in body)}
     fixed = {
         i
@@ -122,7 +137,7 @@ def folded(
     sizes = {i: max(len(number(cell)) for cell in (header[i], *(row[i] for row in body))) for i in kept}
     counts = {i: len({number(row[i]) for row in body}) for i in kept if header[i] in settings}
     above: list[int] = []
-    while counts and sum(sizes[i] for i in kept) + 2 * (len(kept) - 1) > width:
+    while counts and sum(sizes[i] for i in kept) + gap * (len(kept) - 1) > width:
         least = min(counts, key=lambda i: (counts[i], i))
         counts.pop(least)
         kept.remove(least)
@@ -132,19 +147,12 @@ def folded(
         groups.setdefault(_settings(header, row, above), []).append(row)
     for heading, rows in groups.items() or {"": []}.items():
         lines += [heading] if heading else []
-        lines.append(table([header[i] for i in kept], [[row[i] for i in kept] for row in rows]))
+        lines.append(table([header[i] for i in kept], [[row[i] for i in kept] for row in rows], width))
     return lines
 
 
 def _settings(header: Sequence[str], row: Sequence[Any], places: Sequence[int]) -> str:
     return ", ".join(f"{header[i]} = {number(row[i])}" for i in places)
-
-
-def _terminal() -> int:
-    """Columns of the terminal; 80 where the text goes elsewhere."""
-    import shutil
-
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
 
 
 def measured(value: float | None, sem: float | None) -> str:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from hermite.target import Target
 
 #: What two indices mean, in words.
-ISOTROPIC_LEAP = "the ℓ for which steps of n = Θ(d^ℓ) learn all"
-COORDINATE_LEAP = "orders to be found at once along z1, z2, …"
+ISOTROPIC_LEAP = "least ℓ: n = Θ(d^ℓ) a step learns all"
+COORDINATE_LEAP = "orders found at once along z1, z2, …"
 
 
 @dataclass(frozen=True, eq=False)

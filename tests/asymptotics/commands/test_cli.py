@@ -304,7 +304,8 @@ def test_a_terminal_that_cannot_show_greek(tmp_path: Path) -> None:
 def test_the_examples_of_the_help_run(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = answer([name, "--help"], capsys)
     assert code == 0
-    lines = re.findall(r"^ +(giantstep .*)$", out.split("Example:")[1], flags=re.MULTILINE)
+    examples = out.split("Example:")[1].replace("\\\n", " ")
+    lines = re.findall(r"^ +(giantstep .*)$", examples, flags=re.MULTILINE)
     assert lines
     for line in lines:
         result = shell(line, tmp_path)

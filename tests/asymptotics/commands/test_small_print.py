@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -140,6 +141,29 @@ def test_a_setting_without_a_law_is_refused_before_a_run_is_announced(
         told = capsys.readouterr()
         assert told.out == ""
         assert "simulating" not in told.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["simulate", "--dry-run"], ["overlaps", "--simulate"], ["curve", "--simulate"], ["spectrum", "--simulate"],
+        ["validate", "--sizes", "1"],
+    ],
+)  # fmt: skip
+def test_every_command_that_simulates_says_that_threads_are_fewer_than_asked_for(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.toml").write_text(
+        '[target]\nexpression = "z1"\n[network]\nwidth = 20\n[training]\nsteps = 0\n[ridge]\naccuracy = 0\n'
+        "[simulation]\nd = 20\nreplicates = 3\ntest_samples = 50\nthreads = 1000000\n"
+    )
+    name, *options = command
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        run([name, "a.toml", *options])
+    told = [*capsys.readouterr().err.splitlines(), *(str(found.message) for found in caught)]
+    assert sum("simulation.threads = 1000000" in line for line in told) == 1, told
 
 
 def test_every_command_that_refuses_a_size_but_with_force_has_that_option(

@@ -687,7 +687,9 @@ def test_workers_and_threads_are_no_more_than_cores_and_it_is_said() -> None:
     assert any("1000000 workers were asked for" in line for line in lines)
     assert any("simulation.threads = 1000000" in line for line in lines)
     assert len(rows) == 6
-    assert plan(few, workers=10**6)["workers"] <= (os.cpu_count() or 1)
+    told: list[str] = []
+    assert plan(few, workers=10**6, progress=told.append)["workers"] <= (os.cpu_count() or 1)
+    assert [line for line in lines if " are used" in line] == told
 
 
 def in_a_daemon(_item: int) -> tuple[list[Any], list[str]]:

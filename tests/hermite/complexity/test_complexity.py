@@ -248,8 +248,8 @@ def test_the_text_fits_80_columns_and_says_what_its_words_mean(text: str, d: int
     assert max(map(len, lines)) <= 80
     told = " ".join(" ".join(lines).split())
     assert "isotropic leap:" in told
-    assert "the ℓ for which steps of n = Θ(d^ℓ) learn all" in told
-    assert "orders to be found at once along z1, z2, …" in told
+    assert "least ℓ: n = Θ(d^ℓ) a step learns all" in told
+    assert "orders found at once along z1, z2, …" in told
 
 
 def test_a_warning_says_which_answer_it_is_about() -> None:
