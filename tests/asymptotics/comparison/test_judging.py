@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from asymptotics.comparison.finite_size import extrapolate
 from asymptotics.comparison.judging import _Point, holm, judge
@@ -83,3 +84,12 @@ def test_holm_steps_down_and_stops_at_the_first_that_passes() -> None:
     assert holm(np.array([0.04, 0.001, 0.012, 0.9]), 0.05).tolist() == [False, True, True, False]
     assert holm(np.array([0.02, 0.02]), 0.03).tolist() == [False, False]
     assert holm(np.array([0.015, 0.02]), 0.03).tolist() == [True, True]
+
+
+def test_the_p_value_of_a_point_is_that_of_both_tails_of_t() -> None:
+    for replicates in (3, 10, 200):
+        for level in (0.3, 0.01):
+            z = float(t.isf(level / 2, replicates - 1))
+            for gap in (z, -z):
+                row = rows(100)[0] | {"simulation": 1.0 + 0.02 * gap, "replicates": replicates}
+                assert judge([row]).rows[0]["p_value"] == pytest.approx(level, rel=1e-6)

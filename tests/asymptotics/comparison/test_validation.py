@@ -223,6 +223,7 @@ def test_sizes_are_added_unless_the_file_has_several() -> None:
     ("options", "part"),
     [
         ({"sizes": 0}, "sizes"),
+        ({"sizes": 6}, "sizes must be 1 to 5"),
         ({"rate": "1/n"}, "rate"),
         ({"controls": 1.0}, "factor"),
         ({"controls": -2.0}, "factor"),

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training
-from asymptotics.generalisation.ridge_theories import finite_start, finite_trained
+from asymptotics.generalisation.ridge_theories import finite_start, finite_trained, measured_levels
 from asymptotics.generalisation.ridge_theories import left_out as budget
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
-from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained
+from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained, FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
-from asymptotics.generalisation.theory import Setting
+from asymptotics.generalisation.ridge_theories.trained_levels import solve_level
+from asymptotics.generalisation.theory import Level, Setting
 from hermite import Target
 
 F = Target("z1 + z1*z2")
@@ -191,3 +192,50 @@ def test_components_that_grow_are_in_the_budget_of_even_activations() -> None:
     # It sets in without a jump, also where the part that does not grow is at its bound.
     crowded = Setting(f, even.network, Training(2), Ridge(20.0, 20.0, d=100))
     assert budget.grown_left_out(crowded, grown(1.0 + 1e-9)) < 1e-6
+
+
+def test_the_sign_and_the_unit_of_the_activation_change_no_budget() -> None:
+    """Curved is what c_2 is beside c_1."""
+    ridge, here = Ridge(2.0, 1.0, d=200), layer(0.1)
+    for one, other in (("tanh", "-tanh(x)"), ("x + He2(x)/2", "-x - He2(x)/2"), ("tanh", "tanh(x)/20")):
+        sizes = [budget.expected_correction(setting(name, ridge, 3), here) for name in (one, other)]
+        assert sizes[0] == pytest.approx(sizes[1], rel=1e-9)
+        sizes = [budget.left_out(setting(name, ridge, 3), here) for name in (one, other)]
+        assert sizes[0] == pytest.approx(sizes[1], rel=1e-9)
+    finite = Ridge(2.0, 1.0, d=100, regime="finite")
+    for name in ("x + He2(x)/5", "x/10 + He2(x)/50", "-20*x - 4*He2(x)"):
+        found = FiniteTrained().surety(Setting(F, Network(name), Training(1), finite))
+        assert found.validity == "approximate"
+
+
+@pytest.mark.parametrize(("d", "counted"), [(60, False), (150, True)])
+@pytest.mark.parametrize(("theory", "level"), [(FiniteTrained(), Level.ISO), (FiniteTrainedE(), Level.E)])
+def test_at_finite_d_half_of_what_the_proportional_theory_adds_is_unsure(
+    theory: FiniteTrained, level: Level, d: int, counted: bool
+) -> None:
+    """What the coherence of the means changes, and the degrees of freedom where groups are large enough to count them."""
+    network = Network("x + He2(x)/2", [[1.0, 0.7], [-0.5, 0.3]], initialisation="independent")
+    ridge = Ridge(2.0, 1.0, 0.1, d=d, regime="finite", level=str(level))
+    here = Setting(Target("z1 + He2(z1)/2", noise=0.1), network, Training(1, alpha=4.0, eta=1.0), ridge)
+    errors = solve_level(here, level, True)
+    assert abs(errors.common[0]) > 1e-4
+    known = abs(errors.common[0]) + (abs(errors.freedom[0]) if errors.freedom is not None else 0.0)
+    assert (errors.freedom is not None) == counted
+    found, before = theory.solve(here, True), theory.surety(here).theory
+    assert before is not None
+    assert found.error.theory is not None
+    assert found.error.theory - before == pytest.approx(known / 2, rel=1e-9)
+
+
+def test_what_is_measured_beyond_what_is_expected_is_left_out_for_all_sizes_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of bulk and norms together, at most ten times the error, never less than nothing."""
+    here = Setting(F, RANDOM, Training(1), Ridge(2.0, 1.0, d=100), accuracy=0.01)
+    monkeypatch.setattr(measured_levels, "solve_level", lambda *a: None)
+    monkeypatch.setattr(measured_levels, "layer_of", lambda *a: None)
+    monkeypatch.setattr(measured_levels, "expected_correction", lambda *a: 0.02)
+    for bulk, norm, beyond in ((0.05, 0.03, 0.06), (0.01, 0.005, 0.0), (7.0, 8.0, 9.98)):
+        sizes = (SimpleNamespace(size=bulk), SimpleNamespace(size=norm), "")
+        monkeypatch.setattr(measured_levels, "corrections_of", lambda *a, sizes=sizes: sizes)
+        assert measured_levels.Auto()._beyond_expectation(here, True) == pytest.approx(beyond)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asymptotics import Network, Ridge, Simulation, Training, risk, simulate
+from asymptotics import Network, Ridge, Simulation, Training, overlaps, risk, simulate
 from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.population import population_error
 from hermite import Target
@@ -102,3 +102,14 @@ def test_a_fit_at_overlaps_that_keep_the_randomness_of_the_start_is_refused() ->
     for d in (None, 1000):
         with pytest.raises(InputError, match="randomness of the start"):
             risk(Target("He2(z1)"), network, training, Ridge(2.0, lam=0.1, d=d, regime="fixed-width"))
+
+
+def test_the_error_of_the_overlaps_enters_the_fit_twice() -> None:
+    """M and Q enter squared: relu at width 2 after a step, whose overlaps are cubatures."""
+    f, network, training = Target("z1 + z1*z2", noise=0.1), Network("relu", width=2), Training(1, eta=1.0)
+    step = overlaps(f, network, training).steps[-1].error.quadrature
+    assert step is not None
+    assert step > 0
+    found = risk(f, network, training, Ridge(regime="fixed-width")).error.quadrature
+    shared = risk(f, Network("relu"), None, Ridge()).error.quadrature
+    assert found == pytest.approx(shared + 2 * step, rel=0.2)

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,10 @@ from asymptotics import (
     theories,
 )
 from asymptotics.experiment.inputs_table import quantile_blocks
+from asymptotics.generalisation.ridge_theories import structured_inputs
+from asymptotics.generalisation.ridge_theories.structured_inputs import StructuredInputs
 from asymptotics.generalisation.structured.mixture_fit import MixtureFit, mixture_features
+from asymptotics.generalisation.theory import Setting
 from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.structured.layer import MixtureLayer, trained_layer, untrained_layer
 from hermite import Target
@@ -351,3 +355,44 @@ def test_the_table_of_theories_names_it_and_isotropic_inputs_keep_theirs() -> No
     assert row.name == "conditional Gaussian equivalence, structured inputs"
     assert not [row for row in theories(MIX) if row.answers and "structured" in row.name]
     assert overlaps(MIX, Network("relu"), Training()).steps
+
+
+def setting_of(inputs: Inputs, ridge: Ridge, sigma: str = "x", steps: int = 0) -> Setting:
+    network = Network(sigma, initialisation="independent")
+    return Setting(Target("z1"), network, Training(steps, eta=2.0), ridge, inputs=inputs)
+
+
+def along(variance: float) -> Inputs:
+    return Inputs([Cluster(1.0, [0.0], [[variance]], [1.0])], (1.0,), [[1.0]])
+
+
+def test_functions_of_degree_two_count_with_the_square_of_the_largest_variance() -> None:
+    """x + He2(x)/2 gives them a share of 1/3, an x none."""
+    theory, ridge = StructuredInputs(), Ridge(2.0, 3.0, d=200)
+    for variance in (2.0, 4.0):
+        here = setting_of(along(variance), ridge, "x + He2(x)/2")
+        assert theory._degree_two(here) == pytest.approx(400 / 3 * (variance / 200) ** 2, rel=1e-6)
+        assert theory._degree_two(setting_of(along(variance), ridge)) == pytest.approx(0.0, abs=1e-12)
+        more = theory.surety(here).theory - theory.surety(setting_of(along(variance), ridge)).theory
+        assert more == pytest.approx(structured_inputs._DEGREE_TWO * theory._degree_two(here), rel=1e-6)
+
+
+def test_the_smallest_of_dimension_samples_and_neurons_decides_what_is_left_out_on_a_mixture() -> None:
+    sizes = [
+        StructuredInputs().surety(setting_of(along(1.0), ridge)).theory
+        for ridge in (Ridge(2.0, 3.0, d=100), Ridge(0.5, 3.0, d=200), Ridge(2.0, 0.5, d=200))
+    ]
+    assert sizes == pytest.approx([structured_inputs._SIZES / 100] * 3, rel=1e-12)
+
+
+def test_neurons_along_the_spike_fluctuate_with_the_variance_of_the_inputs_there(monkeypatch) -> None:
+    """Said where it is more than 1 %, by name of the size: in proportion to the variance along the spike, and to 1/d."""
+    theory = StructuredInputs()
+    near, far = (setting_of(along(1.0), Ridge(2.0, 1.0, d=d), "relu", 1) for d in (50, 10**6))
+    assert "along the spike" in theory.surety(near).note
+    assert "along the spike" not in theory.surety(far).note
+    layer = structured_inputs._features_of(near).layer
+    once = theory._along_spike(near)
+    doubled = SimpleNamespace(layer=replace(layer, covariances=4 * layer.covariances))
+    monkeypatch.setattr(structured_inputs, "_features_of", lambda setting: doubled)
+    assert theory._along_spike(near) == pytest.approx(4 * once, rel=1e-12)
