@@ -202,3 +202,14 @@ def test_targets_too_large_are_refused() -> None:
         target_harmonics(Target("*".join(f"z{i + 1}" for i in range(12))), 100)
     with pytest.raises(InputError, match="at least"):
         target_harmonics(Target("z1*z2*z3"), 2)
+
+
+@pytest.mark.parametrize("lam", [1e-3, 0.1])
+def test_an_error_of_the_kernel_root_grows_by_its_derivative(lam) -> None:
+    """λ = ν2 (n − D1): d ln ν2/d ln λ is (1 − D1/n) times what a relative error of the map grows by."""
+    _, _, eigen = build(F1, 50)
+    n, h = 300, 1e-4
+    low, here, high = (deterministic_equivalent(eigen, n, math.inf, lam * (1 + x), 0.1) for x in (-h, 0.0, h))
+    slope = math.log(high.nu2 / low.nu2) / (2 * h)
+    assert slope == pytest.approx((1 - here.d1 / n) * here.solution.amplification, rel=1e-5)
+    assert here.solution.amplification > 1.1

@@ -260,3 +260,41 @@ def test_a_target_whose_energy_no_engine_knows_is_integrated() -> None:
     assert 0 < found.test_error < 10
     with pytest.raises(InputError, match="energy"):
         risk(f, Network(), Training(steps=0), Ridge(alpha=2.0, lam=0.1, d=48, regime="finite"))
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.5])
+def test_points_of_a_curve_before_training_are_those_alone(bias) -> None:
+    """Neurons of one type are solved together, others one by one; both have what a mean output costs at finite d."""
+    network, f = Network("relu", bias=bias, initialisation="independent"), Target("2 + z1", noise=0.1)
+    ridges = [Ridge(a, 1.0, 0.05, d=d, regime="proportional") for d in (None, 40) for a in (0.5, 2.0)]
+    curve = risk_curve(f, network, None, ridges)
+    for ridge, point in zip(ridges, curve, strict=True):
+        alone = risk(f, network, None, ridge)
+        assert (point.test_error, point.train_error) == pytest.approx(
+            (alone.test_error, alone.train_error), rel=1e-10
+        )
+        assert point.error.solver < 1e-6
+    assert curve[2].test_error > 1.1 * curve[0].test_error
+
+
+def test_failure_before_training_is_loud_and_can_be_silenced(monkeypatch) -> None:
+    import asymptotics.generalisation.spiked.nonlinear_sector as units
+    from asymptotics.fixed_point import solve
+
+    monkeypatch.setattr(
+        units, "solve", lambda *a, **k: solve(*a, **{**k, "max_evaluations": 2, "method": "plain"})
+    )
+    network, ridge = Network("tanh", bias=0.5), Ridge(regime="proportional")
+    for f in (
+        lambda **k: risk(MIX, network, None, ridge, **k),
+        lambda **k: risk_curve(MIX, network, None, [ridge], **k)[0],
+    ):
+        with pytest.raises(ConvergenceError, match="not reached"):
+            f()
+        assert not f(throw=False).solution.converged
+
+
+@pytest.mark.parametrize("accuracy", [math.inf, math.nan, -0.1])
+def test_an_accuracy_is_a_finite_number_of_at_least_zero(accuracy) -> None:
+    with pytest.raises(InputError, match="accuracy must be"):
+        risk(MIX, Network(), Training(1), Ridge(), accuracy=accuracy)

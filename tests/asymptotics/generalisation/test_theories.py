@@ -13,6 +13,7 @@ from asymptotics import Network, Ridge, Training, risk, theories
 from asymptotics.caches import SetUps
 from asymptotics.generalisation import errors, theory
 from asymptotics.generalisation.errors import THEORIES, chosen
+from asymptotics.generalisation.ridge_theories.trained_levels import LevelIso
 from asymptotics.generalisation.theory import Level, Regime, Setting
 from asymptotics.results import Validity
 from hermite import Target
@@ -329,3 +330,11 @@ def test_a_curve_owns_what_it_keeps() -> None:
     assert len(errors._SHARED) == before
     assert found[1] == risk(f, TANH, TRAINED, ridges[1])
     assert math.isfinite(found[0].test_error)
+
+
+def test_isotropic_residuals_are_the_default_of_reused_batches_alone() -> None:
+    def asked(protocol: str, level: str) -> bool:
+        return LevelIso().asked(Setting(F, Network(), Training(2, protocol=protocol), Ridge(level=level)))
+
+    assert [asked("giant", level) for level in ("auto", "E", "iso")] == [False, False, True]
+    assert [asked("reuse", level) for level in ("auto", "E", "iso")] == [True, False, True]
