@@ -75,7 +75,7 @@ _STRUCTURED = (
         "clusters",
         {"type": "array", "items": {"type": "object"}},
         "a list of tables; at most 8",
-        "weight, mean, variances or covariance on named axes, bulk and label of each; absent: one",
+        "weight, mean, variances or covariance on named axes, bulk, label and far (a mean of norm sqrt(d)) of each; absent: one",
         "[{weight = 0.5, mean = {z1 = 1.0}}, {weight = 0.5, bulk = 0.5}]",
     ),
     InputKey(

@@ -26,6 +26,8 @@ Array = npt.NDArray[np.float64]
 
 #: What the equations are solved for.
 MOST_CLUSTERS, MOST_AXES = 8, 60
+#: Means of norm √d, in that unit: beyond, nodes of the neurons' shifts do not resolve an activation.
+FARTHEST = 3.0
 
 
 def _numbers(name: str, values: Any, dimensions: int) -> Array:
@@ -44,6 +46,7 @@ class Cluster:
     """A cluster: probability ``weight``, ``mean`` (n_E,), ``covariance`` (n_E, n_E) on the named axes, ``bulk`` (J,) variances.
 
     ``label``: an expression in z1.. that replaces the target in this cluster ("1" and "-1": classes).
+    ``far``: its mean along one further axis, in units of √d (of the size of the inputs themselves).
     """
 
     weight: float = 1.0
@@ -51,6 +54,7 @@ class Cluster:
     covariance: Any = ((1.0,),)
     bulk: Any = (1.0,)
     label: str | None = None
+    far: float = 0.0
 
     def __post_init__(self) -> None:
         mean = _numbers("mean", self.mean, 1)
@@ -66,6 +70,14 @@ class Cluster:
             problems.append("the bulk of a cluster must be variances of at least 0, one of them positive.")
         if not (isinstance(self.weight, (int, float)) and 0 < self.weight <= 1):
             problems.append(f"the weight of a cluster must be a probability, not {self.weight!r}.")
+        if (
+            isinstance(self.far, bool)
+            or not isinstance(self.far, (int, float))
+            or not abs(self.far) <= FARTHEST
+        ):
+            problems.append(
+                f"far of a cluster must be a number from {-FARTHEST:g} to {FARTHEST:g}, not {self.far!r}."
+            )
         if problems:
             raise InputError(problems)
         object.__setattr__(self, "mean", tuple(mean.tolist()))
@@ -162,6 +174,7 @@ class Inputs:
                 "covariance": [list(row) for row in c.covariance],
                 "bulk": list(c.bulk),
                 **({} if c.label is None else {"label": c.label}),
+                **({"far": c.far} if c.far else {}),
             }
             for c in self.clusters
         ]
@@ -194,6 +207,11 @@ class Inputs:
     def bulk(self) -> Array:
         """e_cj (K, J)."""
         return np.array([c.bulk for c in self.clusters])
+
+    @property
+    def far(self) -> Array:
+        """Means along the further axis in units of √d (K,)."""
+        return np.array([c.far for c in self.clusters], float)
 
     @property
     def q(self) -> Array:

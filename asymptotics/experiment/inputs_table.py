@@ -15,7 +15,7 @@ from asymptotics.experiment import schema
 from asymptotics.experiment.inputs import Array, Cluster, Inputs
 from hermite.errors import InputError
 
-_CLUSTER = ("weight", "mean", "variances", "covariance", "bulk", "label")
+_CLUSTER = ("weight", "mean", "variances", "covariance", "bulk", "label", "far")
 _AXIS = re.compile(r"([zm])([1-9]\d*)")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 #: Of a file of eigenvalues; and the largest eigenvalue whose squares are floats.
@@ -223,7 +223,8 @@ def _cluster(given: Mapping[str, Any], places: Mapping[str, int], count: int, va
         bulk = variances
     elif not isinstance(bulk, list):
         bulk = np.full(len(variances), _number(bulk, "bulk"))
-    return Cluster(_number(given.get("weight", 1.0), "weight"), mean, covariance, bulk, given.get("label"))
+    weight, far = _number(given.get("weight", 1.0), "weight"), _number(given.get("far", 0.0), "far")
+    return Cluster(weight, mean, covariance, bulk, given.get("label"), far)
 
 
 def _on_axes(values: Any, places: Mapping[str, int], start: Array) -> Array:

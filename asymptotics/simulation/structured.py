@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,8 @@ class StructuredNetwork(DirectNetwork):
                 mine = self.here == k
                 z[mine, :named] = np.asarray(cluster.mean) + chunk[mine][:, :named] @ root.T
                 z[mine, named:] = chunk[mine][:, named:-1] * self.spread[k]
+                # A mean of norm √d along the last axis of the bulk.
+                z[mine, -1] += math.sqrt(self.d) * cluster.far
             yield z
 
     def target_fields(self, z: Any) -> Any:

@@ -11,7 +11,7 @@ from asymptotics.generalisation.ridge_theories.settings_used import FIT, STEPS
 from asymptotics.generalisation.structured.mixture_fit import MixtureFeatures, MixtureFit, mixture_features
 from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
 from asymptotics.learning.groups import readout_groups
-from asymptotics.learning.structured.layer import MixtureLayer, trained_layer, untrained_layer
+from asymptotics.learning.structured.layer import MixtureLayer, far_layer, trained_layer, untrained_layer
 from asymptotics.learning.structured.moments import refuse_targets
 from asymptotics.learning.structured.overlaps import refusals_of_steps
 from asymptotics.results import Risk, Validity
@@ -41,13 +41,15 @@ class StructuredInputs(Theory):
         """Several steps, other batches, removed orders, biases, λ = 0, and targets without a rule."""
         f, network, training, ridge = setting.f, setting.network, setting.training, setting.ridge
         inputs = _inputs_of(setting)
-        found = list(refusals_of_steps(network, training))
+        found = list(refusals_of_steps(network, training, inputs))
         if ridge.lam == 0 or not math.isfinite(ridge.beta):
             found.append("The theory of structured inputs covers lambda > 0 and a finite beta.")
         if training.steps and network.readout == "gaussian" and ridge.d is None:
             found.append(
                 "After a giant step a gaussian readout needs ridge.d: rare neurons act through O(1/d) terms."
             )
+        if np.any(inputs.far) and ridge.d is None:
+            found.append("Means of norm sqrt(d) (far) need ridge.d: neurons have a density of shifts.")
         try:
             refuse_targets(f, inputs)
         except InputError as error:
@@ -140,6 +142,8 @@ def _features_of(setting: Setting) -> MixtureFeatures:
 
 
 def _layer_of(setting: Setting, inputs: Inputs) -> MixtureLayer:
+    if not setting.training.steps and np.any(inputs.far):
+        return far_layer(setting.f, inputs)
     if not setting.training.steps:
         return untrained_layer(setting.f, inputs)
     training, network = setting.actual, setting.network

@@ -12,18 +12,23 @@ on block j, and Σ_gh on E and the noise axes. Norms fluctuate by cluster with c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.quadrature import hermite_rule
 from asymptotics.experiment.inputs import Inputs
 from asymptotics.learning.groups import Groups
 from asymptotics.learning.structured.moments import RawMoments, raw_moments
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
+
+
+#: Nodes of the neurons' shifts by means of norm √d.
+FAR_NODES = 12
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,31 @@ def untrained_layer(f: Target, inputs: Inputs) -> MixtureLayer:
         bulk=bulk,
         sigma=np.eye(n)[None, None, None],
         norm=_norm(inputs, bulk, bulk),
+    )
+
+
+def far_layer(f: Target, inputs: Inputs) -> MixtureLayer:
+    """Untrained neurons on clusters whose means have norm √d along one axis: ⟨w, m_c⟩ = x M_c, x ~ N(0, 1) a neuron.
+
+    One group a node of x, of coordinate x on that axis, which has no variance left: κ = M_c.
+    """
+    x, share = hermite_rule(FAR_NODES)
+    plain = untrained_layer(f, inputs)
+    n, K, A = inputs.axes, len(inputs.clusters), len(x)
+    covariances, sigma = np.zeros((K, n + 1, n + 1)), np.zeros((n + 1, n + 1))
+    covariances[:, :n, :n], sigma[:n, :n] = inputs.covariances, np.eye(n)
+    return replace(
+        plain,
+        members=np.arange(A)[:, None],
+        count=share,
+        c=x,
+        u=np.eye(n + 1)[n],
+        means=np.concatenate([inputs.means, inputs.far[:, None]], axis=1),
+        covariances=covariances,
+        teacher=np.concatenate([plain.teacher, np.zeros((f.r, 1))], axis=1),
+        bulk=np.ones((len(inputs.fractions), A, 1, 1)),
+        sigma=np.tile(sigma, (A, 1, 1, 1, 1)),
+        norm=np.tile(plain.norm, (A, 1, 1, 1, 1)),
     )
 
 

@@ -44,7 +44,7 @@ def refusals(f: Target, network: Network, training: Training, inputs: Inputs) ->
     found = []
     if network.width != "infinite":
         found.append(f'{here} network.width = "infinite", not {network.width}: simulate instead.')
-    found += refusals_of_steps(network, training)
+    found += refusals_of_steps(network, training, inputs)
     if f.has_classes:
         found.append(
             f'{here} target.labels = "value": classes are labels of clusters ("1", "-1"); simulate instead.'
@@ -56,7 +56,7 @@ def refusals(f: Target, network: Network, training: Training, inputs: Inputs) ->
     return tuple(found)
 
 
-def refusals_of_steps(network: Network, training: Training) -> tuple[str, ...]:
+def refusals_of_steps(network: Network, training: Training, inputs: Inputs) -> tuple[str, ...]:
     """What the layer after training does not cover."""
     here = "The theory of structured inputs covers"
     found = []
@@ -66,6 +66,10 @@ def refusals_of_steps(network: Network, training: Training) -> tuple[str, ...]:
         found.append(f"{here} one giant step, not {training.steps}: simulate instead.")
     if training.steps and training.batch_exponent != 1:
         found.append(f"{here} batch_exponent = 1, not {training.batch_exponent:g}: simulate instead.")
+    if training.steps and np.any(inputs.far):
+        found.append(
+            f"{here} means of norm sqrt(d) (far) before a step only: the step itself grows with d; simulate instead."
+        )
     if training.remove_orders:
         found.append(f"{here} remove_orders = [] only: simulate instead.")
     if network.bias > 0:

@@ -396,3 +396,58 @@ def test_neurons_along_the_spike_fluctuate_with_the_variance_of_the_inputs_there
     doubled = SimpleNamespace(layer=replace(layer, covariances=4 * layer.covariances))
     monkeypatch.setattr(structured_inputs, "_features_of", lambda setting: doubled)
     assert theory._along_spike(near) == pytest.approx(4 * once, rel=1e-12)
+
+
+FAR = Inputs([Cluster(0.5, [0.0], [[1.0]], [1.0], far=m) for m in (0.8, -0.8)])
+UNEQUAL = Inputs(
+    [
+        Cluster(0.3, [0.5], [[1.0]], [1.0, 0.5], far=1.2),
+        Cluster(0.7, [0.0], [[0.5]], [0.8, 1.2], label="-z1", far=-0.5),
+    ],
+    [0.5, 0.5],
+)
+
+
+def test_means_of_norm_sqrt_d_shift_every_neuron() -> None:
+    """The reference's digits, its network (d = 400, forty draws), and without these means (a wrong theory) no agreement."""
+    ridge = Ridge(2, 1, 0.05, d=400)
+    network = Network("relu", initialisation="independent")
+    found = risk(MIX, network, None, ridge, inputs=FAR)
+    assert (found.test_error, found.train_error) == pytest.approx((1.301322, 0.428621), rel=2e-6)
+    assert abs(found.test_error - 1.29972) < 2 * 0.00652
+    assert abs(found.train_error - 0.43105) < 2 * 0.00364
+    near = Inputs([replace(c, far=0.0) for c in FAR.clusters])
+    assert abs(risk(MIX, network, None, ridge, inputs=near).test_error - 1.29972) > 5 * 0.00652
+
+
+def test_networks_on_unequal_clusters_far_apart_are_as_predicted() -> None:
+    f, network, ridge = Target("z1 + z1^2/4", noise=0.1), Network("tanh"), Ridge(2, 1, 0.05, d=150)
+    theory = risk(f, network, None, ridge, inputs=UNEQUAL)
+    run = Simulation(d=150, replicates=16, test_samples=2000, seed=3)
+    real = simulate(f, network, None, ridge, run, inputs=UNEQUAL).risks[0]
+    for name in ("test_error", "train_error"):
+        gap = abs(getattr(theory, name) - getattr(real, name))
+        assert gap < 4 * getattr(real, f"{name}_sem") + theory.error.theory * getattr(real, name)
+
+
+def test_constants_of_clusters_far_apart_are_fitted_exactly_as_d_grows() -> None:
+    """Class labels without noise: the excess falls as the cost of the means, 1/d."""
+    classes = Inputs([Cluster(0.5, [0.0], [[1.0]], [1.0], y, m) for y, m in (("1", 0.8), ("-1", -0.8))])
+    small, large = (
+        risk("z1", Network("relu"), None, Ridge(2, 1, 0.05, d=d), inputs=classes).test_error
+        for d in (400, 4000)
+    )
+    assert small < 0.1
+    assert large < 0.2 * small
+
+
+def test_what_means_of_norm_sqrt_d_do_not_cover_is_refused() -> None:
+    with pytest.raises(InputError, match="before a step only"):
+        risk(MIX, Network("relu"), Training(), Ridge(lam=0.1, d=200), inputs=FAR)
+    with pytest.raises(InputError, match=r"need ridge\.d"):
+        risk(MIX, Network("relu"), None, Ridge(lam=0.1), inputs=FAR)
+    with pytest.raises(InputError, match="before a step only"):
+        overlaps(MIX, Network("relu"), Training(), inputs=FAR)
+    for far in (math.nan, 4.0, "1", True):
+        with pytest.raises(InputError, match="far of a cluster"):
+            Cluster(far=far)
