@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from script_loading import module_at
 
 from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.finite.harmonics import (
@@ -42,6 +43,14 @@ def test_reference_values_are_met(case) -> None:
     assert found.excess == pytest.approx(case["excess_risk"], rel=2e-9)
     assert found.train == pytest.approx(case["train_error"], rel=2e-9)
     assert found.nu2 == pytest.approx(case["nu2"], rel=2e-9)
+
+
+def test_the_script_of_the_table_makes_the_table() -> None:
+    """Nothing of giantstep is in it: quadrature on the sphere and a root."""
+    made = module_at(Path(__file__).parents[2] / "data" / "random_features.py")
+    for case in CASES:
+        found = made.errors(case)
+        assert found == pytest.approx({name: case[name] for name in found}, rel=1e-11)
 
 
 @pytest.mark.parametrize(
