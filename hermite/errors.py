@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+#: Letters of the longest quotation, the longest word and the longest sentence that are told whole.
+_QUOTED, _WORD, _SENTENCE = 160, 240, 1000
+
+
+def bounded_sentence(text: str) -> str:
+    """``text`` with the middle left out of what is too long to be read: quotations, words, and the whole of it.
+
+    >>> bounded_sentence("cannot read '" + "z1 + " * 1000 + "z1'")
+    "cannot read 'z1 + z1 + z1 + z1 + z1 + z1 + z1 + z1 + z1 + z1 + … + z1 + z1 + z1 + z1 + z1'"
+    """
+    if len(text) <= _QUOTED:
+        return text
+    text = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", lambda found: _shortened(found.group(), _QUOTED), text)
+    text = re.sub(r"\S+", lambda found: _shortened(found.group(), _WORD), text)
+    return _shortened(text, _SENTENCE, 600, 300)
+
+
+def _shortened(text: str, longest: int, head: int = 51, tail: int = 25) -> str:
+    return text if len(text) <= longest else f"{text[:head].rstrip()} … {text[-tail:].lstrip()}"
 
 
 class GiantstepError(Exception):
@@ -16,7 +37,8 @@ class InputError(GiantstepError, ValueError):
     """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
-        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        told = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.problems: tuple[str, ...] = tuple(map(bounded_sentence, told))
         super().__init__("\n".join(self.problems))
 
 
@@ -25,4 +47,4 @@ class ConvergenceError(GiantstepError, RuntimeError):
 
     def __init__(self, message: str, solution: object = None) -> None:
         self.solution = solution
-        super().__init__(message)
+        super().__init__(bounded_sentence(message))

@@ -52,14 +52,14 @@ def _folded_line(line: str, width: int) -> list[str]:
     return [head + first, *(rest + piece for piece in more)]
 
 
-def _words(text: str, width: int, hanging: int = 0) -> list[str]:
-    """``text`` folded at blanks; the lines after the first are ``hanging`` shorter."""
+def _words(text: str, width: int, hanging: int = 0, breaking: bool = False) -> list[str]:
+    """``text`` folded at blanks (``breaking``: and in words that are too long); lines after the first are ``hanging`` shorter."""
     firm = text.replace(" ± ", f"{_FIRM}±{_FIRM}")
     lines = textwrap.wrap(
         firm,
         max(1, width),
         subsequent_indent="\x00" * min(hanging, max(0, width - 1)),
-        break_long_words=False,
+        break_long_words=breaking,
         break_on_hyphens=False,
     )
     return [line.lstrip("\x00").replace(_FIRM, " ") for line in lines]
@@ -72,7 +72,9 @@ def blocks(header: Sequence[str], cells: Sequence[Sequence[str]], width: int, ga
     """
     columns = [[name, *(row[i] for row in cells)] for i, name in enumerate(header)]
     wide = [max(len(cell) for cell in column) for column in columns]
-    least = [min(w, max(_NARROWEST, _longest_word(column))) for w, column in zip(wide, columns, strict=True)]
+    least = [
+        min(w, width, max(_NARROWEST, _longest_word(column))) for w, column in zip(wide, columns, strict=True)
+    ]
     found: list[Block] = []
     left = list(range(len(columns)))
     while left:
@@ -82,7 +84,10 @@ def blocks(header: Sequence[str], cells: Sequence[Sequence[str]], width: int, ga
             taken.append(left.pop(0))
         sizes = _sizes([wide[i] for i in taken], [least[i] for i in taken], width, gap)
         rows = [
-            ["\n".join(_words(columns[i][k], size)) for i, size in zip(taken, sizes, strict=True)]
+            [
+                "\n".join(_words(columns[i][k], size, breaking=True))
+                for i, size in zip(taken, sizes, strict=True)
+            ]
             for k in range(len(cells) + 1)
         ]
         found.append((rows[0], rows[1:]))

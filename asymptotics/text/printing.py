@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from asymptotics.text.durations import duration, size
@@ -23,7 +23,11 @@ def expansion_text(expansion: Mapping[str, Any]) -> str:
 
     beyond = expansion["beyond_floats"]
     coefficients = [
-        [f"({k})", shortened(c["exact"]) if c["exact"] else None, beyond.get(f"coefficients.{k}", c["value"])]
+        [
+            f"({k})",
+            shortened(c["exact"], 60) if c["exact"] else None,
+            beyond.get(f"coefficients.{k}", c["value"]),
+        ]
         for k, c in expansion["coefficients"].items()
     ]
     energies = [[k, beyond.get(f"energies.{k}", energy)] for k, energy in enumerate(expansion["energies"])]
@@ -273,8 +277,24 @@ def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:
     lines += footnotes(rows)
     if any(row["at_boundary"] for row in rows):
         lines.append("* at the edge of the range that was searched: the optimum may lie beyond")
-    lines += [f"step {row['step']}: {said}." for row in rows for said in row["warnings"]]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_notes(rows, keys, lambda row: [f"{said}." for said in row["warnings"]])])
+
+
+def _notes(
+    rows: Sequence[Mapping[str, Any]], keys: Sequence[str], said: Callable[[Mapping[str, Any]], Iterable[str]]
+) -> list[str]:
+    """What is said of rows, each with its step and the other settings that tell it from the rest, and once each."""
+    several = [key for key in keys if key == "step" or len({number(row[key]) for row in rows}) > 1]
+    found = [
+        f"step {row['step']}"
+        + "".join(
+            f", {key} = {number(row[key])}" for key in several if key != "step" and row[key] is not None
+        )
+        + f": {one}"
+        for row in rows
+        for one in said(row)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def samples_text(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -288,11 +308,15 @@ def samples_text(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     lines = [table(shown, body), *footnotes(rows)]
-    lines += [f"step {row['step']}: {row['reason']}" for row in rows if row["reason"]]
-    later = [row for row in rows if row["reachable"] and not row["stays"]]
-    lines += [f"step {row['step']}: the error rises again for some larger alpha." for row in later]
-    lines += [f"step {row['step']}: {said}." for row in rows for said in row["warnings"]]
-    return "\n".join(lines)
+    places = keys[:5]
+
+    def said(row: Mapping[str, Any]) -> list[str]:
+        found = [row["reason"]] if row["reason"] else []
+        later = row["reachable"] and not row["stays"]
+        found += ["the error rises again for some larger alpha."] * later
+        return found + [f"{one}." for one in row["warnings"]]
+
+    return "\n".join([*lines, *_notes(rows, places, said)])
 
 
 def spectrum_text(document: Mapping[str, Any]) -> str:

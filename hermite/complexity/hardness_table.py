@@ -17,6 +17,7 @@ from hermite.complexity.algorithms import Row, biased_rows, gaussian_rows, radem
 from hermite.errors import InputError
 from hermite.exact.effort import purse
 from hermite.exact.plain import plain
+from hermite.exact.telling import shortened
 from hermite.expansion import MAX_ORDER, expand
 from hermite.frozen import FrozenReport
 from hermite.indices.reflective import BasisFreeStaircase, basis_free_staircase
@@ -157,7 +158,9 @@ class Hardness(FrozenReport):
     def __repr__(self) -> str:
         """At most 80 columns wide: status, source and note stand below the table, a line an algorithm."""
         size = "" if self.d is None else f", d = {self.d}"
-        text = _wrapped(f"hardness of {self.leap.target} ({self.inputs} inputs{size})", indent="")
+        text = _wrapped(
+            f"hardness of {shortened(self.leap.target, 400)} ({self.inputs} inputs{size})", indent=""
+        )
         for name, value in self.summary():
             text += _wrapped(f"{name}: {value}" + _GLOSSES.get(name, ""))
         whole = next((row.learned for row in self.rows if self._is_everything(row)), None)

@@ -34,7 +34,7 @@ def json_value(x: Any) -> float | None:
 
 
 def decimal(x: Any, digits: int = 6) -> str:
-    """``x`` as a decimal of ``digits`` digits, whatever its size.
+    """``x`` as a decimal of ``digits`` digits, whatever its size (see ``ball_text``).
 
     >>> decimal(rational(2) * rational(10) ** 400), decimal(0.5), decimal(Fraction(1, 3), 3)
     ('2e+400', '0.5', '0.333')
@@ -42,8 +42,25 @@ def decimal(x: Any, digits: int = 6) -> str:
     if not beyond_floats(x):
         return f"{to_float(_exact(x)):.{digits}g}"
     with flint.ctx.workprec(256):
-        text = str(sharp(_exact(x)).mid().str(digits, radius=False))
+        return ball_text(sharp(_exact(x)), digits)
+
+
+#: Digits of the longest exponent that is written out.
+_EXPONENT = 12
+
+
+def ball_text(ball: flint.arb, digits: int) -> str:
+    """The middle of a ball in ``digits`` digits; a power of ten where its exponent is long itself.
+
+    >>> ball_text(flint.arb(10) ** 400, 3), ball_text(-(flint.arb(10) ** 20).exp(), 3)
+    ('1e+400', '-10^(4.34e+19)')
+    """
+    text = str(ball.mid().str(digits, radius=False))
     mantissa, _, exponent = text.partition("e")
+    if len(exponent) > _EXPONENT + 1:
+        sign = "-" if mantissa.startswith("-") else ""
+        power = str(flint.arb(exponent.removeprefix("+")).str(digits, radius=False))
+        return f"{sign}10^({power})"
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return f"{mantissa}e{exponent}" if exponent else mantissa
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.exact.effort import allowance
+from hermite.exact.magnitudes import ball_text
 from hermite.exact.rows import rational, sharp, vanishes
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
@@ -220,7 +221,7 @@ def coefficient_norm(coefficients: Sequence[Any]) -> Any:
 def _digits(ball: Any, digits: int) -> str:
     """The middle of a positive ball as text, whatever its size."""
     value = float(ball)
-    return f"{value:.{digits}g}" if 1e-300 < value < 1e300 else str(ball.mid().str(digits, radius=False))
+    return f"{value:.{digits}g}" if 1e-300 < value < 1e300 else ball_text(ball, digits)
 
 
 def orthogonal_part(space: Span, part: Span, gram: Any) -> Span:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
 from hermite.exact.plain import plain
+from hermite.exact.telling import shortened
 from hermite.frozen import FrozenReport
 from hermite.indices.found import Found, Vectors
 from hermite.target import as_target
@@ -171,7 +172,7 @@ class LeapReport(FrozenReport):
     def __repr__(self) -> str:
         pairs = self.lines()
         width = max(len(name) for name, _ in pairs)
-        text = [f"leap report of {self.target}"]
+        text = [f"leap report of {shortened(self.target, 400)}"]
         text += [f"  {name:<{width}}  {value}" for name, value in pairs]
         text += [f"  warning: {warning}" for warning in self.warnings]
         return "\n".join(text)

@@ -15,6 +15,7 @@ from script_loading import module_at
 
 from asymptotics import plateaus
 from asymptotics.commands.cli import cli, run
+from asymptotics.text.printing import samples_text, tuning_text
 from asymptotics.text.tables import folded
 from hermite import Target, leap
 
@@ -141,6 +142,26 @@ def test_a_setting_without_a_law_is_refused_before_a_run_is_announced(
         told = capsys.readouterr()
         assert told.out == ""
         assert "simulating" not in told.err
+
+
+def test_a_note_about_a_row_names_the_settings_that_tell_it_from_the_others() -> None:
+    row = {
+        "step": 1, "alpha_train": 4.0, "alpha": 1.0, "beta": 1.0, "eta": 1.0, "lambda": 0.1, "test_error": 0.5,
+        "error": None, "at_boundary": [], "warnings": ["the optimum is flat"],
+    }  # fmt: skip
+    told = tuning_text([row, row | {"alpha": 2.0}]).splitlines()
+    assert told[-2:] == ["step 1, alpha = 1: the optimum is flat.", "step 1, alpha = 2: the optimum is flat."]
+    assert tuning_text([row]).endswith("\nstep 1: the optimum is flat.")
+    found = row | {"n2": 10, "limit": None, "plateau": 0.1, "reachable": True, "stays": False, "reason": None}
+    told = samples_text([found, found | {"lambda": 1.0, "reason": "no", "reachable": False}]).splitlines()
+    assert told[-4:] == [
+        "step 1, lambda = 0.1: the error rises again for some larger alpha.",
+        "step 1, lambda = 0.1: the optimum is flat.",
+        "step 1, lambda = 1: no",
+        "step 1, lambda = 1: the optimum is flat.",
+    ]
+    # What is the same of two rows that differ in nothing is said once.
+    assert tuning_text([row, row]).count("flat") == 1
 
 
 @pytest.mark.parametrize(
