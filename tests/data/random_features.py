@@ -45,7 +45,7 @@ def coefficient(d: int, degree: int) -> float:
 
 def moment(d: int, power: float) -> float:
     """E|z|^power."""
-    return 2.0 ** (power / 2) * math.exp(math.lgamma((d + power) / 2) - math.lgamma(d / 2))
+    return float(2.0 ** (power / 2) * math.exp(math.lgamma((d + power) / 2) - math.lgamma(d / 2)))
 
 
 def energies(target: str, d: int) -> tuple[list[float], float]:
@@ -62,7 +62,7 @@ def energies(target: str, d: int) -> tuple[list[float], float]:
 
 def errors(row: dict[str, Any]) -> dict[str, float]:
     """Excess risk, train error and ν2 of one row."""
-    d, n, lam, noise = row["d"], row["n"], row["lam"], row["noise"]
+    d, n, lam, noise = int(row["d"]), int(row["n"]), float(row["lam"]), float(row["noise"])
     p = math.inf if row["p"] is None else row["p"]
     values = np.array([d * coefficient(d, degree) ** 2 for degree in range(DEGREES)])
     counts = np.array([multiplicity(d, degree) for degree in range(DEGREES)])
@@ -77,7 +77,7 @@ def errors(row: dict[str, Any]) -> dict[str, float]:
         share = 1.0 - trace(nu, 1) / p  # ν1/ν2
         if lam == 0:
             return trace(nu, 1) - min(n, p)
-        return n - trace(nu, 1) - lam / (share * nu) if share > 0 else -math.inf
+        return n - trace(nu, 1) - float(lam / (share * nu)) if share > 0 else -math.inf
 
     low = brentq(lambda x: trace(math.exp(x), 1) - p, -40, 10) if math.isfinite(p) and lam > 0 else -40.0
     nu = math.exp(brentq(gap, low + 1e-9, 10.0, xtol=1e-14, rtol=1e-14))

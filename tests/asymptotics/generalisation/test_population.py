@@ -113,3 +113,12 @@ def test_the_error_of_the_overlaps_enters_the_fit_twice() -> None:
     found = risk(f, network, training, Ridge(regime="fixed-width")).error.quadrature
     shared = risk(f, Network("relu"), None, Ridge()).error.quadrature
     assert found == pytest.approx(shared + 2 * step, rel=0.2)
+
+
+def test_two_equal_neurons_fit_as_one() -> None:
+    """Their Gram matrix has rank 1, up to rounding, which must not count as a feature."""
+    f, sigma = Target("z1 + He2(z1)/2"), get_activation("tanh(x + 1/2)")
+    for overlap, norm2 in ((0.5, 1.0), (0.7, 1.3), (-0.1, 0.9)):
+        once = population_error(f, sigma, np.full((1, 1), overlap), np.full((1, 1), norm2), 0.0)
+        twice = population_error(f, sigma, np.full((2, 1), overlap), np.full((2, 2), norm2), 0.0)
+        assert twice == pytest.approx(once, rel=1e-9)

@@ -12,6 +12,8 @@ import pytest
 from script_loading import module_at
 
 from asymptotics.expectations.activations import get_activation
+from asymptotics.fixed_point import solve
+from asymptotics.generalisation.finite import radial as radial_module
 from asymptotics.generalisation.finite.harmonics import (
     features,
     multiplicity,
@@ -22,7 +24,7 @@ from asymptotics.generalisation.finite.harmonics import (
 from asymptotics.generalisation.finite.radial import _kernels, _problem, radial_equivalent
 from asymptotics.generalisation.finite.random_features import deterministic_equivalent, spectrum
 from hermite import Target
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 
 CASES = json.loads((Path(__file__).parents[2] / "data" / "random_features.json").read_text())
 F1 = "z1 + He2(z1)/2 + He3(z1)/6"
@@ -222,3 +224,16 @@ def test_an_error_of_the_kernel_root_grows_by_its_derivative(lam) -> None:
     slope = math.log(high.nu2 / low.nu2) / (2 * h)
     assert slope == pytest.approx((1 - here.d1 / n) * here.solution.amplification, rel=1e-5)
     assert here.solution.amplification > 1.1
+
+
+def test_a_failure_of_the_equations_by_radius_is_loud(monkeypatch) -> None:
+    def hasty(f, x, **options):
+        return solve(f, x, **(options | {"method": "plain", "max_evaluations": 2}))
+
+    monkeypatch.setattr(radial_module, "solve", hasty)
+    with pytest.raises(ConvergenceError):
+        radial(F1, 50, 200, 100, 0.01, 0.1)
+    found, harmonics, eigen = build(F1, 50)
+    pooled = deterministic_equivalent(eigen, 200, 100, 0.01, 0.1)
+    silent = radial_equivalent(found, harmonics, 200, 100, 0.01, 0.1, pooled, throw=False)
+    assert not silent.solution.converged
