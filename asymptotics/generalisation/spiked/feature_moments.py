@@ -20,6 +20,8 @@ Array = npt.NDArray[np.float64]
 
 #: max |c|/√s of two spikes that the rule resolves (nodes grow as its square).
 SHARPEST = 40.0
+#: Gauss–Hermite nodes an axis for more spikes than a trapezoid rule is for; there are at most four.
+_NODES = {3: 20, 4: 12}
 #: Norm of residuals up to which products of activations are integrated.
 _WIDEST = 200.0
 
@@ -49,7 +51,7 @@ def spike_rule(k: int, slope: float = 1.0, breaks: Sequence[float] = ()) -> tupl
         weights = np.outer(w, w).ravel()
         keep = weights > 1e-20
         return grid[keep], weights[keep] / weights[keep].sum()
-    return tensor_rule([20 if k == 3 else max(8, 20 - 2 * k)] * k)
+    return tensor_rule([_NODES[k]] * k)
 
 
 def group_moments(sigma: Activation, mean: Array, norm2: Array) -> tuple[Array, Array, Array]:

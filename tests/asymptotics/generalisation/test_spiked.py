@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from asymptotics.expectations.activations import get_activation
+from asymptotics.generalisation.spiked.feature_moments import spike_rule
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.spiked_layer import spiked_units
 from hermite import Target
@@ -319,3 +320,17 @@ def test_shapes_are_checked() -> None:
         build("z1", "relu", [[1.0]], [0.0], 0.5)
     with pytest.raises(InputError, match="overlap"):
         build("z1", "relu", [[1.0]], [1.0], 1.5)
+
+
+@pytest.mark.parametrize(("k", "slope"), [(1, 1.0), (1, 20.0), (2, 1.0), (2, 6.0), (3, 1.0), (4, 1.0)])
+def test_rules_over_the_spikes_have_the_moments_of_independent_gaussians(k, slope) -> None:
+    """E cos⟨t, κ⟩ = exp(−|t|²/2) beside them; sharper moments get more nodes."""
+    kappa, weights = spike_rule(k, slope)
+    assert kappa.shape == (len(weights), k)
+    assert (kappa.T * weights) @ kappa == pytest.approx(np.eye(k), abs=1e-9)
+    assert weights @ np.prod(kappa**2, axis=1) == pytest.approx(1.0, rel=1e-9)
+    assert weights @ kappa**4 == pytest.approx(np.full(k, 3.0), rel=1e-8)
+    t = np.linspace(0.5, 1.0, k)
+    assert weights @ np.cos(kappa @ t) == pytest.approx(np.exp(-t @ t / 2), abs=1e-8)
+    if k <= 2:
+        assert len(weights) >= len(spike_rule(k)[1]) * (slope / 2.5 if slope > 2.5 else 1.0) ** k * 0.9
