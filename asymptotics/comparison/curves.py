@@ -69,10 +69,13 @@ def curve_rows(
     ``accuracy``: as in :func:`asymptotics.risk`; default: that of the experiment.
 
     Raises ``InputError`` where no solver covers a point; beside a simulation the point is then kept with null
-    theory and the reason as its ``validity_note``.
+    theory and the reason as its ``validity_note``. So are points among others whose error is as large as the number.
     """
     if not simulate:
-        return _predicted_rows(experiment, list(_points(experiment)), paced(progress), accuracy)
+        found = _predicted_rows(experiment, list(_points(experiment)), paced(progress), accuracy)
+        if all(row["validity"] == Validity.NONE for row in found):
+            raise InputError(found[0]["validity_note"])
+        return found
     rows: dict[tuple[Any, ...], Row] = {}
     units = list(experiment.units())
     for i, unit in enumerate(units):
@@ -132,7 +135,7 @@ def compared(
 
 
 def theory(experiment: Experiment, training: Training, ridge: Ridge, accuracy: float | None = None) -> Risk:
-    """The predicted errors at one point; where the test error is infinite, that is the prediction, with its reason."""
+    """The predicted errors at one point; infinite or (validity "none") unknown ones with their reason."""
     return next(theory_along(experiment, training, [ridge], accuracy))
 
 
@@ -145,15 +148,18 @@ def theory_along(
     outcomes = risk_outcomes(
         experiment.target, experiment.network, training, ridges, accuracy=accuracy, inputs=experiment.inputs
     )
-    return (_or_infinite(training, ridge, found) for ridge, found in zip(ridges, outcomes, strict=True))
+    return (_told(training, ridge, found) for ridge, found in zip(ridges, outcomes, strict=True))
 
 
-def _or_infinite(training: Training, ridge: Ridge, found: Risk | InputError) -> Risk:
-    """``found``; raises what it refuses, but an infinite test error is a prediction."""
+def _told(training: Training, ridge: Ridge, found: Risk | InputError) -> Risk:
+    """``found``; raises what it refuses, but an infinite test error is a prediction, and none a row of a table."""
+    from asymptotics.generalisation.meaning import NoPrediction
     from asymptotics.generalisation.spiked.linear_sector import InfiniteTestError
 
     if isinstance(found, Risk):
         return found
+    if isinstance(found, NoPrediction):
+        return found.untold
     if not isinstance(found, InfiniteTestError):
         raise found
     # The fit goes through every sample.

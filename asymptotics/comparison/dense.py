@@ -134,7 +134,8 @@ class _Line:
                 training = replace(training, **changed)
             try:
                 predicted = next(theory_along(self.experiment, training, [ridge], 0.0))
-                self.found[value] = row_of(training, ridge, predicted)
+                row = row_of(training, ridge, predicted)
+                self.found[value] = None if row["test_error"] is None else row
             except (InputError, ConvergenceError):
                 self.found[value] = None
         return self.found[value]

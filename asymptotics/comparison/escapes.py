@@ -73,5 +73,5 @@ def _without_law(
         "clocks": None,
         "escape": {"leap": rates.leap}
         | dict.fromkeys(names)
-        | {"threshold": training.threshold, "interaction": reason, "quantiles": None},
+        | {"threshold": training.threshold, "interaction": reason, "quantiles": None, "error": None},
     }

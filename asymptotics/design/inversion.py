@@ -20,6 +20,7 @@ from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
+from asymptotics.generalisation.meaning import NO_PREDICTION, few_of
 from asymptotics.json_values import plain
 from asymptotics.results import UNKNOWN, ErrorBudget, Risk
 from hermite.errors import InputError
@@ -48,7 +49,9 @@ class SamplesNeeded(Frozen):
     ``reached`` the test error there (at most the one asked for)
     ``stays``   whether the error stays there for every larger alpha looked at (near interpolation it may rise again)
     ``limit``   the error of many samples at this width, alpha = ``LARGEST``
-    ``error``   of alpha: that of the test error, read along the curve, and the bisection's; of ``limit`` if not reached
+    ``error``   of alpha: that of the test error, read along the curve, and the bisection's; of ``limit`` if not reached;
+                of the test error at the fewest samples looked at, and where alpha is None because it is not known to a
+                factor of two
     ``plateau`` what no width gets below at n, p = Θ(d), label noise included; None if unknown
     ``warnings`` where the answer is outside what a theory of averages can mean: few samples or few neurons
     """
@@ -114,17 +117,27 @@ def samples_needed(
     limit = curve.measure(LARGEST)
     alpha = _least_alpha(curve, float(test_error))
     if alpha is None:
+        curve.refuse_unless_predicted()
         reason = _why(test_error, limit, curve.least, curve.plateau, f.noise)
         return SamplesNeeded(
             float(test_error), None, None, None, False, limit, curve.plateau, reason, curve.budget(LARGEST)
         )
     d, first = ridge.d, alpha <= SMALLEST
+    error = curve.budget(alpha) if first else curve.error_of(alpha)
+    if error.at_least >= NO_PREDICTION:
+        reason = (
+            f"No prediction: the test error is known to {100 * curve.budget(alpha).at_least:.2g} % and falls so slowly there "
+            "that the samples that it needs are not known to a factor of two."
+        )
+        return SamplesNeeded(
+            float(test_error), None, None, None, False, limit, curve.plateau, reason, curve.budget(alpha)
+        )
     n2 = None if d is None else replace(ridge, alpha=alpha).n2(d)
     return SamplesNeeded(
         float(test_error), alpha, n2, curve.measure(alpha),
         all(error <= test_error for at, error in curve.laid_out() if at >= alpha), limit, curve.plateau,
         f"Reached already at alpha = {SMALLEST:g}, the fewest samples looked at." if first else "",
-        UNKNOWN if first else curve.error_of(alpha), _warnings(n2, network, ridge),
+        error, _warnings(n2, network, ridge),
     )  # fmt: skip
 
 
@@ -175,8 +188,6 @@ def _reaches(curve: _Curve, wanted: float, alpha: float) -> bool:
 
 
 def _warnings(n2: int | None, network: Network | None, ridge: Ridge) -> tuple[str, ...]:
-    from asymptotics.generalisation.errors import few_of
-
     known = ridge.d is not None and not math.isinf(ridge.beta) and ridge.regime != "fixed-width"
     p = ridge.p(ridge.d or 1, (network or Network()).is_symmetric) if known else None
     few = few_of(n2, p)
@@ -282,6 +293,11 @@ class _Curve:
 
     def _ratio(self, alpha: float) -> float:
         return float(np.interp(math.log(alpha), self._places, self._ratios)) if len(self._places) else 1.0
+
+    def refuse_unless_predicted(self) -> None:
+        """Raises the reason where no alpha has a number beyond its error."""
+        if not math.isfinite(self.least) and self._predictions.none is not None:
+            raise self._predictions.none
 
     def budget(self, alpha: float) -> ErrorBudget:
         """That of the test error at a measured alpha."""

@@ -26,9 +26,11 @@ class Predictions:
     ) -> None:
         self.f, self.network, self.accuracy, self.inputs = f, network, accuracy, inputs
         self._kept = SetUps()
+        #: The last sentence on a number whose error is as large as itself.
+        self.none: InputError | None = None
 
     def unmeasured(self, training: Training, ridge: Ridge) -> Risk | None:
-        """The level of the theory that draws no batches; None where it has no finite number.
+        """The level of the theory that draws no batches; None where it has no finite number, or none beyond its error.
 
         Raises ``InputError`` where there is no theory.
         """
@@ -39,11 +41,15 @@ class Predictions:
         return self._found(training, ridge, 0.0)
 
     def whole(self, training: Training, ridge: Ridge) -> Risk | None:
-        """What ``risk`` says; None where it has no finite number. Raises ``InputError`` where there is no theory."""
+        """What ``risk`` says; None where it has no finite number, or none beyond its error.
+
+        Raises ``InputError`` where there is no theory.
+        """
         return self._found(training, ridge, self.accuracy)
 
     def _found(self, training: Training, ridge: Ridge, accuracy: float | None) -> Risk | None:
         from asymptotics.generalisation.errors import risk_outcomes
+        from asymptotics.generalisation.meaning import NoPrediction
         from asymptotics.generalisation.spiked.linear_sector import InfiniteTestError
 
         try:
@@ -57,6 +63,9 @@ class Predictions:
                 inputs=self.inputs,
             )
         except ConvergenceError:
+            return None
+        if isinstance(found, NoPrediction):
+            self.none = found
             return None
         if isinstance(found, InfiniteTestError):
             return None

@@ -340,6 +340,7 @@ class _Search:
             return None
         if found is None:
             self.failures += 1
+            self.reason = self.reason or self.predictions.none
             self.reason = self.reason or ConvergenceError(
                 f"no finite test error at eta = {eta:g}, lambda = {lam:g}"
             )

@@ -15,6 +15,7 @@ from asymptotics.caches import SetUps
 from asymptotics.experiment.input_laws import InputLaw, traits_of
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
+from asymptotics.generalisation.meaning import NoPrediction, meant
 from asymptotics.generalisation.ridge_theories.convex_losses import ConvexLosses
 from asymptotics.generalisation.ridge_theories.finite_leap_two import FiniteLeapTwo
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
@@ -110,8 +111,8 @@ def risk(
     ``plateau`` of the result is floor(U, κ = 1) + Δ: the test error as alpha and beta grow.
     ``alpha``, ``lam``: in place of those of ``ridge``, numbers or arrays that broadcast together; the answer is then a
     ``RiskArray`` of that shape, and what its points share is computed once.
-    Raises ``InputError`` where no theory is available and ``ConvergenceError`` (unless ``throw`` is false) where the
-    fixed point was not reached.
+    Raises ``InputError`` where no theory is available or its error is as large as the number (unless ``throw`` is false:
+    ``validity`` is then "none"), and ``ConvergenceError`` (likewise) where the fixed point was not reached.
     """
     if alpha is not None or lam is not None:
         base = ridge or Ridge()
@@ -186,7 +187,7 @@ def risk_outcomes(
             if isinstance(found, InputError):
                 yield found
             else:
-                yield _within_meaning(units.restored_risk(theory.finished(setting, found)))
+                yield _meant_or_not(units.restored_risk(theory.finished(setting, found)), throw)
 
 
 def _setting(
@@ -213,32 +214,14 @@ def _risk(setting: Setting, throw: bool) -> Risk:
     units = units_of_a_fit(setting.f, setting.network, setting.training, setting.inputs)
     if units.changes:
         setting = replace(setting, f=units.target, network=units.network, training=units.training)
-    return _within_meaning(units.restored_risk(theory.answer(setting, throw)))
+    return meant(units.restored_risk(theory.answer(setting, throw)), throw)
 
 
-#: Fewer samples or neurons than these are not the many that a theory of averages is about.
-FEW_SAMPLES, FEW_NEURONS = 30, 10
-
-
-def few_of(n2: int | None, p: int | None) -> str:
-    """What is too few for a theory of averages, in half a sentence; empty if nothing is."""
-    few = [f"n2 = {n2} samples"] if n2 is not None and n2 < FEW_SAMPLES else []
-    few += [f"p = {p} neurons"] if p is not None and p < FEW_NEURONS else []
-    if not few:
-        return ""
-    return f"{' and '.join(few)}: too few for averages to hold (at least {FEW_SAMPLES} and {FEW_NEURONS})"
-
-
-def _within_meaning(found: Risk) -> Risk:
-    """``found``, saying so where the theory means little."""
-    few = few_of(
-        found.n2, None if isinstance(found.solver, str) and "population" in found.solver else found.p
-    )
-    if not few:
-        return found
-    validity = Validity.APPROXIMATE if found.validity == Validity.EXACT else found.validity
-    note = "; ".join(part for part in (found.validity_note, few) if part)
-    return replace(found, validity=validity, validity_note=note)
+def _meant_or_not(found: Risk, throw: bool) -> Risk | NoPrediction:
+    try:
+        return meant(found, throw)
+    except NoPrediction as error:
+        return error
 
 
 def chosen(setting: Setting) -> Theory:

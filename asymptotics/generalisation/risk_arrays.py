@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.generalisation.meaning import NoPrediction
 from asymptotics.json_values import plain
-from asymptotics.results import Risk
+from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 from hermite.frozen import Frozen
 
@@ -79,12 +80,20 @@ def broadcast(**given: Numbers) -> dict[str, Array]:
 
 
 def collected(alpha: Array, lam: Array, outcomes: Iterable[Risk | InputError]) -> RiskArray:
-    """What was found, in C order, as arrays; raises the first refusal."""
+    """What was found, in C order, as arrays; raises the first refusal, and where no point has a prediction.
+
+    A point without one among others is NaN.
+    """
     risks: list[Risk] = []
+    none: NoPrediction | None = None
     for one in outcomes:
-        if isinstance(one, InputError):
+        if isinstance(one, NoPrediction):
+            none, one = one, one.untold
+        elif isinstance(one, InputError):
             raise one
         risks.append(one)
+    if none is not None and all(one.validity == Validity.NONE for one in risks):
+        raise none
 
     def shaped(name: str) -> Array:
         return np.array([getattr(one, name) for one in risks]).reshape(alpha.shape)

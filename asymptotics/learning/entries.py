@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,22 +65,30 @@ def budgeted(
     steps: Iterable[StepOverlaps],
     theory: float | None,
     averages: float,
-    change: float | None,
-    risk_change: float | None,
+    change: Changes,
+    risk_change: Changes,
 ) -> tuple[StepOverlaps, ...]:
     """``steps`` with what their numbers may be off by: see ``overlap_budget`` and ``risk_budget``.
 
-    ``change`` and ``risk_change`` are absolute, ``averages`` and ``theory`` relative.
+    ``change`` and ``risk_change`` are absolute, one for all steps or each its own; ``averages`` and ``theory`` relative.
     """
     energy = energy_of(f)
     return tuple(
         replace(
             s,
-            error=overlap_budget(s, change, theory, averages),
-            risk_error=risk_budget(s.risk, risk_change, theory, averages, energy),
+            error=overlap_budget(s, _at(change, i), theory, averages),
+            risk_error=risk_budget(s.risk, _at(risk_change, i), theory, averages, energy),
         )
-        for s in steps
+        for i, s in enumerate(steps)
     )
+
+
+#: What numbers may be off by: one for all steps, or each its own.
+Changes = Sequence[float] | float | None
+
+
+def _at(changes: Changes, step: int) -> float | None:
+    return changes[step] if isinstance(changes, Sequence) else changes
 
 
 def sampled_budgets(

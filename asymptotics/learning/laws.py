@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asymptotics.expectations.patience import SECONDS
 from asymptotics.experiment.input_laws import traits_of
 from asymptotics.floating import own_floating_state
 from asymptotics.learning.class_labels import seen_by_steps
@@ -122,9 +123,10 @@ def overlaps(
     ``network.width`` "infinite": one entry a group of equal readout (averaged over biases), p → ∞ after d → ∞; a whole
     number: one entry a neuron, d → ∞, or the conditional mean at finite d if ``d`` is given.
     ``accuracy`` is what the entries of M and Q and the averages over target and activation must reach, absolute (relative to
-    weights and risks above 1). The budget for it is counted in nodes, not in seconds: 1.1 million for a target, 2^20 points a
-    sampled trajectory. Where that is not enough, :class:`ConvergenceError`, or with ``throw`` false the numbers with what was
-    reached in their ``error``. By default 1e-4 is tried for, and numbers that reach 1e-3 come with what they reached.
+    weights and risks above 1). The budget for it: 1.1 million nodes for a target, 2^20 points a sampled trajectory, and 300
+    seconds of the processor, looked at between refinements. Where that is not enough, or an error is as large as the number,
+    :class:`ConvergenceError`, or with ``throw`` false the numbers with what was reached in their ``error``. By default 1e-4
+    is tried for, and numbers that reach 1e-3 come with what they reached.
     ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it. Class labels: f* is
     E[y | z], before and after one giant step. ``inputs``: clusters and covariances in the place of z ~ N(0, I), before and after
     one giant step of many neurons; w* are then the rows of the teacher.
@@ -138,6 +140,7 @@ def overlaps(
         target, network, training, accuracy=_AIM if accuracy is None else accuracy, d=d
     )
     _refuse_unmet(found, throw, _ENOUGH if accuracy is None else accuracy)
+    _refuse_meaningless(found, throw)
     told = _at_finite_d(in_given_directions(target, found), training, d)
     return _told_of_divergence(_exact_where_earned(told))
 
@@ -158,10 +161,21 @@ def _refuse_unmet(found: Overlaps, throw: bool, enough: float) -> None:
     reached = found.solution
     if throw and reached is not None and not reached.converged and reached.residual > enough:
         raise ConvergenceError(
-            f"the integrals of the overlaps reached {reached.residual:.1e}, not the accuracy {enough:.0e}, with all nodes "
-            f"of their budget: ask for less (accuracy = {_rounded_up(reached.residual):.0e}), or take the numbers with their "
-            "error (throw=False in Python)",
+            f"the integrals of the overlaps reached {reached.residual:.1e}, not the accuracy {enough:.0e}, with the nodes "
+            f"and {SECONDS:.0f} s of their budget: ask for less (accuracy = {_rounded_up(reached.residual):.0e}), or take the "
+            "numbers with their error (throw=False in Python)",
             reached,
+        )
+
+
+def _refuse_meaningless(found: Overlaps, throw: bool) -> None:
+    """:class:`ConvergenceError` where a step's overlaps have an error as large as themselves, unless told not to."""
+    worst = next((step for step in found.steps if step.error.at_least >= 1.0), None)
+    if throw and worst is not None:
+        raise ConvergenceError(
+            f"no prediction of the overlaps at step {worst.step}: their error, {100 * worst.error.at_least:.2g} %, is as large "
+            "as the numbers; take fewer steps or a smaller eta, or simulate",
+            found.solution,
         )
 
 

@@ -110,7 +110,7 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
 def escape_text(document: Mapping[str, Any]) -> str:
     """The answer of ``giantstep escape``: the clocks, the law and the simulated times beside it."""
     law, simulated = document["escape"], document["simulation"]
-    per = None if document["clocks"] is None else document["clocks"]
+    per, error = document["clocks"], law.get("error")
     lines = [
         f"leap {law['leap']}, n_b = {document['n_b']}, e = {number(document['step'])}, nu = {number(document['nu'])}, "
         f"d = {document['d']}"
@@ -118,12 +118,15 @@ def escape_text(document: Mapping[str, Any]) -> str:
     if per is not None:
         lines.append(f"{law['law']}; {document['regime']}")
         lines.append(
-            f"in the mean: s = {number(per['s'])}, {number(per['samples'])} samples, {number(per['steps'])} steps"
+            f"in the mean: s = {sure(per['s'], error)}, {sure(per['samples'], error)} samples, {sure(per['steps'], error)} steps"
         )
     else:
         lines.append(f"no law: {law['interaction']}")
     levels = list(law["quantiles"] or simulated["quantiles"])
-    rows = [["law", *(law["quantiles"][level] for level in levels)]] if law["quantiles"] else []
+    told = law["quantiles"] or {}
+    rows = (
+        [["law", *(sure(told[level], _of_mean(error, law, told[level])) for level in levels)]] if told else []
+    )
     if simulated is not None:
         rows.append(["simulated", *(simulated["quantiles"][level] for level in levels)])
     lines.append(table(["quantile of s", *levels], rows))
@@ -132,7 +135,14 @@ def escape_text(document: Mapping[str, Any]) -> str:
             f"simulated: {simulated['escaped']} of {simulated['replicates']} runs left their start within "
             f"{simulated['last_step']} steps, mean s {measured(simulated['mean'], simulated['mean_sem'])}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *footnotes([{"error": error}])])
+
+
+def _of_mean(
+    error: Mapping[str, Any] | None, law: Mapping[str, Any], quantile: float
+) -> dict[str, Any] | None:
+    """An error that is relative to the mean, for a quantile."""
+    return {"total": size_of(error) * law["mean"] / quantile} if error and quantile else None
 
 
 def partner(entry: Mapping[str, Any], g: int, neurons: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -28,14 +28,17 @@ _TOLD = 0.01
 def sure(value: float | None, error: Mapping[str, Any] | None) -> str:
     """``value`` in the digits that its relative ``error`` leaves sure: the unit of the last is above the error.
 
-    Parts that are not estimated count as nothing; two digits are always shown, four at most.
+    Parts that are not estimated count as nothing; two digits are always shown, four at most. Of a number that is as small as its
+    error only a bound is known.
 
-    >>> sure(0.35073, {"total": 0.008}), sure(0.35073, {"total": 1e-9}), sure(0.35073, None)
-    ('0.35', '0.3507', '0.3507')
+    >>> sure(0.35073, {"total": 0.008}), sure(0.35073, {"total": 1e-9}), sure(0.35073, None), sure(0.0004, {"total": 5.0})
+    ('0.35', '0.3507', '0.3507', '< 0.0024')
     """
     relative = size_of(error)
     if value is None or not value or not 0 < relative < math.inf:
         return number(value)
+    if relative >= 1.0 and value > 0:
+        return f"< {number(value * (1.0 + relative), _FEWEST)}"
     unit = math.ceil(math.log10(relative * abs(value)) - 1e-9)
     return number(value, min(_MOST, max(_FEWEST, 1 + math.floor(math.log10(abs(value))) - unit)))
 
@@ -51,7 +54,9 @@ def size_of(error: Mapping[str, Any] | None) -> float:
 
 def footnotes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is said below a table whose numbers carry errors above 1 %: the largest, and what it is made of."""
-    worst = max((row.get("error") or {} for row in rows), key=size_of, default={})
+    # Of numbers as small as their error a bound is told.
+    told = (row for row in rows if row.get("validity") != "none" and size_of(row.get("error")) < 1.0)
+    worst = max((row.get("error") or {} for row in told), key=size_of, default={})
     total = size_of(worst)
     if not total > _TOLD:
         return []

@@ -10,6 +10,7 @@ from asymptotics.fixed_point import Solution
 from asymptotics.generalisation.finite.harmonics import Features, TargetHarmonics, features, target_harmonics
 from asymptotics.generalisation.finite.radial import radial_equivalent
 from asymptotics.generalisation.finite.random_features import Spectrum, deterministic_equivalent, spectrum
+from asymptotics.generalisation.ridge_theories.proportional_start import RARE_NEURONS
 from asymptotics.generalisation.ridge_theories.settings_used import (
     BEFORE_TRAINING,
     FIT,
@@ -43,7 +44,7 @@ class FiniteStart(Theory):
         if setting.ridge.d is None:
             return (*removed, 'ridge.regime = "finite" needs ridge.d, the input dimension.')
         if setting.ridge.lam == 0 and setting.network.bias > 0:
-            return (*removed, "lambda = 0 with random biases at finite d is not covered: choose lambda > 0.")
+            return (*removed, RARE_NEURONS)
         if removed:
             return removed
         try:

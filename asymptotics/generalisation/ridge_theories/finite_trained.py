@@ -9,6 +9,7 @@ from asymptotics.generalisation.ridge_theories.left_out import (
     bulk_left_out,
     expected_correction,
     grown_left_out,
+    next_order,
 )
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
@@ -93,7 +94,8 @@ class FiniteTrained(Theory):
         surety = self.surety(setting)
         # Half of what the proportional theory knows to be of relative order 1/n and n p/d³ is unsure here as there.
         known = abs(test) + (0.0 if errors.freedom is None else abs(errors.freedom[0]))
-        surety = replace(surety, theory=(surety.theory or 0.0) + known / 2)
+        unsure = known / 2 + next_order(setting) * abs(errors.finite)
+        surety = replace(surety, theory=(surety.theory or 0.0) + unsure)
         return result(
             setting, self.name, surety, (found.excess + noise) * (1 + test), found.train * (1 + train),
             found.solution.error_of_a_response, averages=layer_of(setting).error + units.features.error,

@@ -4,12 +4,16 @@ Relative to the test error,
 
     base(anisotropy)                 anisotropy of the bulk, several times more where beta > alpha
     + common/2                       half of what the coherence of the group means changes (the rest is included)
+    + finite/4                       a quarter of what finite d changes in E by the means of the features: terms of relative
+                                     order 1/d, of which the next order counts where E itself is of that order; 3/2 of it
+                                     where a Gaussian readout or biases have nodes
+    + E ‖w‖²/10⁴                     training that diverges: no two networks are alike
     + (kurtosis − 3)₊/(2 n2)         heavy tails of the features
+    + (K − 6)₊ (1/n2 + 1/p)/4        the same where they are heaviest: K the kurtosis after the steps, p distinct neurons
     + freedom/2                      half of what the degrees of freedom of means and spikes and the directions of degree 2
                                      change (the rest is included); where they are not included, for too many groups,
                                      1.2/n2 and what features without a linear part learn at a rate n2 p/d²
-    + growth                         the same of rows whose small random components along the target have grown by G in square:
-                                     they learn at a rate G² n2 p/d³, which nothing else includes
+                                     (where rows have grown by G in square along the target, at G² n2 p/d³)
     + correction/2                   half of what was measured on auxiliary batches, beside two standard errors of it
 
 The base was read off 128 random settings at d = 150..400 and, once corrections are measured, off the first hundred
@@ -27,6 +31,7 @@ from asymptotics.expectations.target_rule import energy_of
 from asymptotics.generalisation.theory import Setting
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.one_step import hermite_tensor
+from asymptotics.learning.groups import has_nodes
 
 #: By the indicator of the anisotropy: (its limit, share of the test error).
 _BASE = ((0.06, 0.010), (0.2, 0.012), (0.5, 0.020), (math.inf, 0.030))
@@ -41,6 +46,13 @@ _FREEDOM = 1.2
 #: What a correction is expected to be: bulk by the same limits, and norms after several steps of curved activations.
 _BULK = ((0.06, 0.006), (0.2, 0.008), (0.5, 0.014), (math.inf, 0.019))
 _NORMS, _CURVED = 0.005, 0.1
+#: The share of what finite d changes by the means of features that is unsure; where nodes stand for a law of readouts or
+#: biases, which act through such terms alone, more than all of it.
+_NEXT_ORDER, _OF_NODES = 0.25, 1.5
+#: In units of the mean ‖w‖²: networks whose training diverges differ from each other by factors.
+_BLOWN = 1e-4
+#: Of heavy tails beyond a kurtosis that the base has.
+_HEAVY, _BASE_HAS = 0.25, 6.0
 #: Of features whose second Hermite coefficient outweighs the first, in units of n2 p/d³, and at most.
 _QUADRATIC, _MOST_QUADRATIC = 4.0, 0.3
 
@@ -51,6 +63,11 @@ def _by_anisotropy(
     size = next(size for limit, size in table if layer.anisotropy <= limit)
     alpha, beta = setting.ratios
     return size * (more if beta > alpha else 1.0)
+
+
+def next_order(setting: Setting) -> float:
+    """The share of what finite d changes by the means of the features that is unsure."""
+    return _OF_NODES if has_nodes(setting.network) else _NEXT_ORDER
 
 
 def expected_correction(setting: Setting, layer: LearnedFeatures) -> float:
@@ -73,24 +90,27 @@ def left_out(
     layer: LearnedFeatures,
     common: float = 0.0,
     freedom: float | None = None,
+    finite: float = 0.0,
     *,
     measured: bool = False,
 ) -> float:
     """The budget of level E, or of its corrections where they are ``measured``.
 
     ``common``: relative change by the coherence of the means; ``freedom``: that by the degrees of freedom of means and spikes
-    and by directions of degree 2, None if they are not included.
+    and by directions of degree 2, None if they are not included; ``finite``: that by the means of the features.
     """
     size = bulk_left_out(setting, layer, measured) + abs(common) / 2
+    size += next_order(setting) * abs(finite) + _BLOWN * float(layer.weight @ layer.weight_norm2)
     d = setting.ridge.d
     if d is None:
         return size
     n2 = setting.ridge.n2(d)
     first, second, kurtosis = _shape(setting)
     size += max(0.0, kurtosis - 3.0) / (2 * n2)
-    size += grown_left_out(setting, layer)
+    size += _HEAVY * tails(setting, layer.residual_norm2, layer.weight, _BASE_HAS)
     if freedom is not None:
         return size + abs(freedom) / 2
+    size += grown_left_out(setting, layer)
     return size + _FREEDOM / n2 + min(_quadratic(first, second, n2, setting.neurons, d), _MOST_QUADRATIC)
 
 
@@ -127,6 +147,25 @@ def growth(layer: LearnedFeatures) -> float:
     size = layer.R[:count]
     share = np.divide(largest, size, out=np.ones(count), where=size > 0)
     return max(1.0, float(layer.weight @ share))
+
+
+def tails(setting: Setting, norm2: np.ndarray, weight: np.ndarray, least: float = 3.0) -> float:
+    """(K − ``least``)₊ (1/n2 + 1/p) at ``ridge.d``, p the distinct neurons and K the central kurtosis of trained features.
+
+    Theories take the diagonal of the kernel as constant: its fluctuations, of order K/n2 and K/p, are left out. ``norm2`` and
+    ``weight`` (G,): residuals of the weights, and shares of the groups.
+    """
+    assert setting.ridge.d is not None
+    sigma, network = setting.network.get_activation(), setting.network
+    x, w = trapezoid_rule(0.05)
+    values = np.asarray(sigma(np.sqrt(norm2)[:, None] * x), float)
+    centred = values - (values @ w)[:, None]
+    spread = centred**2 @ w
+    flat = spread <= 1e-12 * (values**2 @ w)
+    kurtosis = np.where(flat, 3.0, (centred**2 / np.where(flat, 1.0, spread)[:, None]) ** 2 @ w)
+    distinct = setting.neurons / (2 if network.is_symmetric else 1)
+    heavy = max(0.0, float(weight @ kurtosis) / float(weight.sum()) - least)
+    return heavy * (1 / setting.ridge.n2(setting.ridge.d) + 1 / distinct)
 
 
 def _quadratic(first: float, second: float, n2: int, p: float, d: int) -> float:

@@ -132,7 +132,8 @@ class Auto(MeasuredLevel):
         errors = solve_level(setting, Level.E, throw)
         bulk, norm, measured = corrections_of(setting, errors)
         if not (bulk.is_one and norm.is_one):
-            size = left_out_by(setting, errors) + min(bulk.size + norm.size, 10.0)
+            # What batches do not tell is unknown to what they scatter by.
+            size = left_out_by(setting, errors) + min(bulk.size + 2 * bulk.test_sem + norm.size, 10.0)
             surety = Surety(Validity.APPROXIMATE, f"{measured}: no correction, and not used.", size)
             return self.solved(setting, errors, surety, _solver(Level.E))
         level = min((Level.E, Level.E_PLUS, Level.EN_PLUS), key=lambda one: max(_sizes(one, bulk, norm)))

@@ -27,6 +27,11 @@ from asymptotics.learning.groups import BIAS_NODES, bias_nodes
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 
+#: A mean over networks that a few of them make, or that does not exist.
+RARE_NEURONS = (
+    "lambda = 0 with random biases at finite d has no prediction: neurons of rare biases see few samples, their weights have a "
+    "heavy tail, and the mean test error over networks need not exist; choose lambda > 0."
+)
 #: The missing terms, in units of 1/d, 1/n2 or 1/p, the largest.
 _SIZES = 4.0
 
@@ -44,8 +49,10 @@ class ProportionalStart(Theory):
         return steps == 0
 
     def refusals(self, setting: Setting) -> tuple[str, ...]:
-        """Removed orders."""
-        return removed_orders(setting.training.remove_orders)
+        """Removed orders; λ = 0 with random biases at finite d."""
+        ridge = setting.ridge
+        rare = ridge.d is not None and ridge.lam == 0 and setting.network.bias > 0
+        return (*removed_orders(setting.training.remove_orders), *((RARE_NEURONS,) if rare else ()))
 
     def surety(self, setting: Setting) -> Surety:
         """Exact in the limit; with a d, what of it does not enter is said."""

@@ -181,7 +181,7 @@ def solve_level(setting: Setting, level: Level, throw: bool) -> Errors:
 def left_out_by(setting: Setting, errors: Errors, *, measured: bool = False) -> float:
     """The budget of ``left_out`` for solved equations."""
     freedom = None if errors.freedom is None else errors.freedom[0]
-    return left_out(setting, layer_of(setting), errors.common[0], freedom, measured=measured)
+    return left_out(setting, layer_of(setting), errors.common[0], freedom, errors.finite, measured=measured)
 
 
 def layer_of(setting: Setting) -> LearnedFeatures:

@@ -29,7 +29,8 @@ class Errors:
     """Errors of the ridge fit; ``norm2`` = ‖a‖²/d, ``means`` = t (A,), ``alignment`` = B (A, k + r).
 
     ``common``, ``freedom``: relative changes of test and train error by the coherence of the groups' mean residuals, and by
-    the degrees of freedom of means, spikes and θ (included; None where they are not).
+    the degrees of freedom of means, spikes and θ (included; None where they are not). ``finite``: that of the test error by
+    the means of the features at finite d, relative to what it is with them (included).
     """
 
     test: float
@@ -40,6 +41,7 @@ class Errors:
     sus: Susceptibilities
     common: tuple[float, float] = (0.0, 0.0)
     freedom: tuple[float, float] | None = None
+    finite: float = 0.0
 
     @property
     def alone(self) -> Errors:
@@ -115,7 +117,12 @@ def _in_general(units: Units, alpha: float, beta: float, lam: float, d: int | No
     sus = susceptibilities(units, alpha, beta, lam, throw=throw)
     try:
         found = _errors_of(units, sus, alpha, beta, d)
-        if d is None or units.coherence is None or not np.any(units.coherence):
+        if d is None:
+            return found
+        if found.test > 0:
+            limit = _errors_of(units, sus, alpha, beta, None).test
+            found = replace(found, finite=1.0 - limit / found.test)
+        if units.coherence is None or not np.any(units.coherence):
             return found
         alone = _errors_of(replace(units, coherence=None), sus, alpha, beta, d)
     except np.linalg.LinAlgError:
@@ -149,7 +156,7 @@ def counting_the_sector(
     changes = (found.test / errors.test - 1, found.train / errors.train - 1)
     if not (found.test > 0 and found.train >= 0 and abs(changes[0]) < NO_TERM):
         return errors
-    return replace(found, common=errors.common, freedom=changes)
+    return replace(found, common=errors.common, freedom=changes, finite=errors.finite)
 
 
 #: A relative change by terms of order 1/n that is no small term.

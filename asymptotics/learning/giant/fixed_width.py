@@ -241,11 +241,13 @@ def _overlaps(
         covariance = covariance_of(M) if spread else None
         steps.append(setting.entry(step, M.mean(axis=0), Q, float(np.mean(risks)), covariance))
     averages = quadrature_error(setting.target, setting.activation)
-    error = max(path.error for path in paths)
-    reached = max(error / unit_of(steps), averages)
+    errors = np.max([path.errors for path in paths], axis=0)
+    reached = max(float(errors.max()) / unit_of(steps), averages)
     # Draws of biases and of starts are a sample of their law.
-    drawn = scatter([[s.M for s in path.students] for path in paths])
-    moved = max(path.risk_error for path in paths) + scatter([path.risks for path in paths])
+    each = range(len(steps))
+    drawn = [scatter([path.students[t].M for path in paths]) for t in each]
+    moved = np.max([path.risk_errors for path in paths], axis=0)
+    moved += [scatter([path.risks[t] for path in paths]) for t in each]
     said = [setting.where, *notes]
     if len(paths) > 1 and not spread:
         said.append(f"mean over {len(paths)} quasi-random draws of the biases")
@@ -255,7 +257,9 @@ def _overlaps(
         said.append(f"the integrals reached {reached:.1e}, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="fixed width",
-        steps=budgeted(setting.target, steps, setting.left_out, averages, error + drawn, moved),
+        steps=budgeted(
+            setting.target, steps, setting.left_out, averages, (errors + drawn).tolist(), moved.tolist()
+        ),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),

@@ -72,15 +72,16 @@ class ManyNeurons:
             labels, activation, start, training.steps, training.eta, training.alpha, accuracy
         )
         warnings = [*notes_of(activation), *warnings_at_exponent_one(labels, network)]
-        change = path.change
+        change = path.changes
         if change is not None and has_nodes(network):
-            change += self._change_of_nodes(labels, network, training)
+            moved = self._change_of_nodes(labels, network, training)
+            change = tuple(own + more for own, more in zip(change, moved, strict=True))
         steps = _steps(f, path, activation, training)
         return _overlaps(f, activation, steps, change, accuracy, d, [], warnings)
 
     @staticmethod
-    def _change_of_nodes(labels: Target, network: Network, training: Training) -> float:
-        """What a quarter more nodes for readouts and biases change, on a coarse cubature: of risks and overlaps."""
+    def _change_of_nodes(labels: Target, network: Network, training: Training) -> tuple[float, ...]:
+        """What a quarter more nodes for readouts and biases change, on a coarse cubature: of risks and overlaps by step."""
         activation = network.get_activation()
         paths = [
             mean_field(
@@ -97,7 +98,7 @@ class ManyNeurons:
         risks = np.array([path.risks for path in paths])
         means = [[_means(layer, network) for layer in path.states] for path in paths]
         moved = [float(np.max(np.abs(a - b))) for a, b in zip(*means, strict=True)]
-        return max(float(np.max(np.abs(risks[1] - risks[0]))), *moved)
+        return tuple(np.maximum(np.abs(risks[1] - risks[0]), moved).tolist())
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
         labels = without_orders(f, tuple(training.remove_orders))
@@ -148,7 +149,7 @@ class ManyNeuronsLeap:
                 f,
                 activation,
                 steps,
-                0.0,
+                (0.0, 0.0),
                 accuracy,
                 d,
                 notes,
@@ -161,7 +162,7 @@ class ManyNeuronsLeap:
         if training.steps:
             steps[1] = _step_of_law(law, steps[1].risk)
         return _overlaps(
-            f, activation, steps, path.change, accuracy, d, notes, warnings, exponent=training.batch_exponent
+            f, activation, steps, path.changes, accuracy, d, notes, warnings, exponent=training.batch_exponent
         )
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
@@ -256,7 +257,7 @@ def _overlaps(
     f: Target,
     activation: Activation,
     steps: Sequence[StepOverlaps],
-    change: float | None,
+    change: Sequence[float] | None,
     accuracy: float,
     d: int | None,
     notes: Sequence[str],
@@ -269,7 +270,7 @@ def _overlaps(
     validity = Validity.EXACT
     averages = quadrature_error(f, activation)
     moved = change if risk_change is None else risk_change
-    reached = max(max(change or 0.0, moved or 0.0) / unit_of(steps), averages)
+    reached = max(max(*(change or (0.0,)), risk_change or 0.0) / unit_of(steps), averages)
     if reached > accuracy:
         validity = Validity.APPROXIMATE
         said.append(f"the cubature reached {reached:.1e}, not the accuracy {accuracy:.1e}")

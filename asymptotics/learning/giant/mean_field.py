@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.patience import Patience
 from asymptotics.learning.features import LearnedFeatures, untrained
 from asymptotics.learning.giant.fields import Fields, Resolution, Sums, fields_of, network_risk
 from asymptotics.learning.giant.mean_mode import coherence_after
@@ -46,6 +47,8 @@ Array = npt.NDArray[np.float64]
 _NEGLIGIBLE = 1e-4
 #: With more groups than this (laws with a density) the axes of the cubature are many: fewer nodes an axis and in all.
 FEW_GROUPS = 8
+#: Seconds of a finer cubature, in those of all before.
+_MORE = 2.0
 #: Averages over pairs are costly and smooth: their share of the nodes an axis.
 _PAIRS = 0.55
 
@@ -219,11 +222,11 @@ def train(
 
 @dataclass(frozen=True)
 class MeanFieldPath:
-    """Layers and risks at steps 0..T; ``change`` is the largest change of M and ‖w‖² under a finer cubature."""
+    """Layers and risks at steps 0..T; ``changes`` of M, ‖w‖² and the risk at each under a finer cubature (None: not seen)."""
 
     states: tuple[LearnedFeatures, ...]
     risks: tuple[float, ...]
-    change: float | None = None
+    changes: tuple[float, ...] | None = None
 
 
 def mean_field(
@@ -276,22 +279,31 @@ def checked_mean_field(
 ) -> MeanFieldPath:
     """:func:`mean_field` with the cubature refined until M and ‖w‖² change by less than ``accuracy``.
 
-    The change counts in units of ã and ã² for groups of |ã| > 1 (the far nodes of a Gaussian law).
-    The path of the finest cubature comes back with the last change; the caller compares it with ``accuracy``.
+    The change counts in units of ã and ã² for groups of |ã| > 1 (the far nodes of a Gaussian law), and relative to norms
+    and risks above 1. The path of the finest cubature comes back with the last changes; the caller compares them with
+    ``accuracy``. No finer one is begun that would take more than the ``SECONDS`` of a budget.
     """
+    patience = Patience()
     best = mean_field(f, activation, start, steps, eta, alpha, refine=0.4, drift=drift)
     for refine in (0.6, 0.85, 1.2):
         fine = mean_field(f, activation, start, steps, eta, alpha, refine=refine, drift=drift)
-        size = np.maximum(1.0, np.abs(start.readout))
-        change = max(
-            max(
-                float(np.max(np.abs(a.M - b.M) / size[:, None])),
-                float(np.max(np.abs(a.weight_norm2 - b.weight_norm2) / size**2)),
-                abs(x - y),
-            )
-            for a, b, x, y in zip(best.states, fine.states, best.risks, fine.risks, strict=True)
+        best = replace(fine, changes=_changes(best, fine, np.maximum(1.0, np.abs(start.readout))))
+        assert best.changes is not None
+        norms = (
+            max(1.0, float(np.max(a.weight_norm2)), x) for a, x in zip(best.states, best.risks, strict=True)
         )
-        best = replace(fine, change=change)
-        if change < accuracy:
+        if max(best.changes) < accuracy * max(norms) or not patience.allows(_MORE):
             break
     return best
+
+
+def _changes(one: MeanFieldPath, two: MeanFieldPath, size: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    """At each step the largest difference of M, of ‖w‖² (in units of ``size`` and of its square) and of the risk."""
+    return tuple(
+        max(
+            float(np.max(np.abs(a.M - b.M) / size[:, None])),
+            float(np.max(np.abs(a.weight_norm2 - b.weight_norm2) / size**2)),
+            abs(x - y),
+        )
+        for a, b, x, y in zip(one.states, two.states, one.risks, two.risks, strict=True)
+    )

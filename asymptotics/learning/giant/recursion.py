@@ -26,13 +26,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.pairs import gram_moments
+from asymptotics.expectations.patience import Patience
 from asymptotics.expectations.target_rule import target_rule
 from asymptotics.learning.giant.erf_kernel import erf_kernel, has_closed_kernel
 from asymptotics.learning.giant.exchangeable_kernel import exchangeable, exchangeable_kernel
@@ -53,6 +54,8 @@ _SCRAMBLES = 4
 #: Student's 97.5 % quantile at three degrees of freedom: the half width of 95 % in standard errors of four scrambles.
 _HALF_WIDTH = 3.182
 _FIRST_SIZE, _LAST_SIZE = 13, 20
+#: Seconds of a finer cubature, in those of all before.
+_MORE = 3.0
 
 
 @dataclass(frozen=True)
@@ -137,14 +140,25 @@ def _overflow(eta: float) -> InputError:
 class Path:
     """Students and risks at steps 0..T.
 
-    ``error``: the change of the entries of M and Q under a finer rule, or their 95 % half width and the change under
-    twice the points (scatter does not see a bias); ``risk_error`` the same of the risks.
+    ``errors``: at each, the change of the entries of M and Q under a finer rule, or their 95 % half width and the change
+    under twice the points (scatter does not see a bias); ``risk_errors`` the same of the risks; ``error`` the largest.
     """
 
     students: tuple[Student, ...]
     risks: tuple[float, ...]
-    error: float
-    risk_error: float = 0.0
+    errors: tuple[float, ...]
+    risk_errors: tuple[float, ...]
+
+    @property
+    def error(self) -> float:
+        """The largest error of an entry, at any step."""
+        return max(self.errors)
+
+    @property
+    def unit(self) -> float:
+        """What an accuracy is relative to: 1, or the largest norm or risk where training blows them up."""
+        largest = max(float(np.max(np.diag(student.Q), initial=0.0)) for student in self.students)
+        return max(1.0, largest, *self.risks)
 
 
 def recursion(
@@ -154,7 +168,8 @@ def recursion(
 
     Up to two neurons and r ≤ 3, and as d → ∞ erf without biases or few kinds of exchangeable neurons: cubature, refined
     to see the error. Else ``_SCRAMBLES`` independent trajectories on scrambled Sobol points, doubled until the 95 % half
-    width of their mean is below ``accuracy`` on every entry, or 2^20 points each; ``error`` says what was reached.
+    width of their mean is below ``accuracy`` on every entry (relative to norms and risks above 1), or until the budget
+    ends: 2^20 points each, or the ``SECONDS`` of ``expectations.patience``; ``error`` says what was reached.
 
     Raises :class:`InputError` if eta is so large that the numbers overflow.
     """
@@ -212,6 +227,7 @@ def _by_cubature(
     exact: _ExactKernel,
 ) -> Path | None:
     paths: list[Path] = []
+    patience = Patience()
     for refine in exact.levels:
         students, risks = [start], []
         for _ in range(steps):
@@ -224,12 +240,12 @@ def _by_cubature(
             risks.append(means.risk)
             students.append(advance(students[-1], means, kernel, f.noise, radius, rates))
         risks.append(closed_means(f, activation, students[-1], refine).risk)
-        paths.append(Path(tuple(students), tuple(risks), np.inf))
+        paths.append(Path(tuple(students), tuple(risks), (np.inf,), (np.inf,)))
         if len(paths) > 1:
-            error = max(_distance(a, b) for a, b in zip(*(q.students for q in paths[-2:]), strict=True))
-            moved = _risks_apart(paths[-1], paths[-2])
-            paths[-1] = Path(paths[-1].students, paths[-1].risks, error, moved)
-            if max(error, moved / max(paths[-1].risks)) < min(accuracy, exact.goal):
+            errors, risk_errors = _apart(paths[-1], paths[-2])
+            found = paths[-1] = replace(paths[-1], errors=errors, risk_errors=risk_errors)
+            off = max(found.error / found.unit, max(found.risk_errors) / max(found.risks))
+            if off < min(accuracy, exact.goal) or not patience.allows(_MORE):
                 break
     return paths[-1]
 
@@ -238,26 +254,38 @@ def _distance(one: Student, two: Student) -> float:
     return max(float(np.max(np.abs(one.M - two.M))), float(np.max(np.abs(one.Q - two.Q))))
 
 
-def _risks_apart(one: Path, two: Path) -> float:
-    return max(abs(a - b) for a, b in zip(one.risks, two.risks, strict=True))
+def _apart(one: Path, two: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """How far two paths are apart, step by step: entries of M and Q, and risks."""
+    moved = (_distance(a, b) for a, b in zip(one.students, two.students, strict=True))
+    return tuple(moved), tuple(abs(a - b) for a, b in zip(one.risks, two.risks, strict=True))
 
 
 def _by_sampling(
     f: Target, activation: Activation, start: Student, steps: int, rates: Rates, accuracy: float
 ) -> Path:
+    patience = Patience()
     before = _mean_path(f, activation, start, steps, rates, _FIRST_SIZE - 1)
     size = _FIRST_SIZE
     while True:
         best = _mean_path(f, activation, start, steps, rates, size)
         # What half the points change is an error that the scatter of the scrambles does not show.
-        moved = max(_distance(a, b) for a, b in zip(best.students, before.students, strict=True))
-        error = max(best.error, moved / 2)
-        best = Path(best.students, best.risks, error, max(best.risk_error, _risks_apart(best, before) / 2))
-        if error < accuracy or size >= _LAST_SIZE:
+        moved, risks_moved = _apart(best, before)
+        best = replace(
+            best,
+            errors=tuple(max(a, b / 2) for a, b in zip(best.errors, moved, strict=True)),
+            risk_errors=tuple(max(a, b / 2) for a, b in zip(best.risk_errors, risks_moved, strict=True)),
+        )
+        relative = best.error / best.unit
+        if relative < accuracy:
             return best
         # The error falls like N^-0.8.
-        before, more = best, math.ceil(1.25 * math.log2(error / accuracy) + 0.3)
-        size = min(_LAST_SIZE, size + max(1, more))
+        more = max(1, math.ceil(1.25 * math.log2(relative / accuracy) + 0.3))
+        larger = [
+            n for n in range(size + 1, min(_LAST_SIZE, size + more) + 1) if patience.allows(2 ** (n - size))
+        ]
+        if not larger:
+            return best
+        before, size = best, larger[-1]
 
 
 def _mean_path(
@@ -266,14 +294,14 @@ def _mean_path(
     """The mean over independent scrambles of 2^size points; errors are half widths of 95 %."""
     runs = [_trajectory(f, activation, start, steps, rates, size, 7919 * (k + 1)) for k in range(_SCRAMBLES)]
     root = math.sqrt(_SCRAMBLES) / _HALF_WIDTH
-    students, errors = [], [0.0]
+    students, errors = [], []
     for states in zip(*(run.students for run in runs), strict=True):
         M, Q = np.array([q.M for q in states]), np.array([q.Q for q in states])
         students.append(Student(start.readout, start.bias, M.mean(axis=0), Q.mean(axis=0)))
-        errors += [float(np.max(part.std(axis=0, ddof=1), initial=0.0)) / root for part in (M, Q)]
+        errors.append(max(float(np.max(part.std(axis=0, ddof=1), initial=0.0)) / root for part in (M, Q)))
     risks = np.array([run.risks for run in runs])
-    scatter = float(np.max(risks.std(axis=0, ddof=1))) / root
-    return Path(tuple(students), tuple(risks.mean(axis=0).tolist()), float(max(errors)), scatter)
+    scatter = tuple((risks.std(axis=0, ddof=1) / root).tolist())
+    return Path(tuple(students), tuple(risks.mean(axis=0).tolist()), tuple(errors), scatter)
 
 
 def _trajectory(
@@ -292,7 +320,8 @@ def _trajectory(
         risks.append(means.risk)
         students.append(advance(student, means, kernel, f.noise, radius, rates))
     risks.append(closed_means(f, activation, students[-1]).risk)
-    return Path(tuple(students), tuple(risks), 0.0)
+    none = (0.0,) * len(risks)
+    return Path(tuple(students), tuple(risks), none, none)
 
 
 def _radius(activation: Activation, student: Student, r: int) -> Array:

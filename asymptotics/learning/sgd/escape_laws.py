@@ -35,10 +35,27 @@ Array = npt.NDArray[np.float64]
 
 #: Levels at which quantiles are told.
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
-#: Points of a sampled average behind a law.
-_SIZE = 15
-#: Points of the grid in m, first step in s, and its growth, of the backward equation.
-_GRID, _FIRST_STEP, _GROWTH = 801, 1e-3, 0.004
+
+
+@dataclass(frozen=True)
+class Fineness:
+    """How finely a law is worked out: log2 of the points of sampled averages and their seed; the rest solves its equations.
+
+    ``nodes`` of the integral of the nonlinear stage; ``grid`` points in m, ``first`` step in s and its ``growth`` of the
+    backward equation.
+    """
+
+    size: int = 15
+    seed: int = 1
+    nodes: int = 24
+    grid: int = 801
+    first: float = 1e-3
+    growth: float = 0.004
+
+
+#: The law as it is told; with other and fewer points; with coarser equations.
+FINE = Fineness()
+FEWER_POINTS, COARSER = Fineness(size=14, seed=2), Fineness(nodes=16, grid=401, first=2e-3, growth=0.008)
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,11 @@ class EscapeTimes:
     start_share: float | None = None
     critical_eta: float | None = None
 
+    def apart(self, other: EscapeTimes) -> float:
+        """The largest difference of the mean and of the quantiles, relative to the mean."""
+        pairs = zip((self.mean, *self.quantiles), (other.mean, *other.quantiles), strict=True)
+        return max(abs(one - two) for one, two in pairs) / self.mean
+
 
 @dataclass(frozen=True)
 class Neuron:
@@ -67,11 +89,12 @@ class Neuron:
     problem: Problem
     readout: float
     eta: float
+    fine: Fineness = FINE
 
     def along(self, u: Array, m: float) -> tuple[float, float]:
         """(E[δ σ' (⟨u, z⟩ − m l)], K) at overlap m with the unit vector ``u``."""
         way, _ = way_of(self.problem, 1)
-        mean = way(self.at(u, m), 1, _SIZE)
+        mean = way(self.at(u, m), self.fine.seed, self.fine.size)
         return float(mean.target[0] @ u) - m * float(mean.network[0, 0]), float(mean.kernel[0, 0])
 
     def at(self, u: Array, m: float) -> Student:
@@ -80,7 +103,7 @@ class Neuron:
     def start_noise(self) -> Array:
         """Σ = E[(δ² + Δ) σ'² z* z*ᵀ] at M = 0, (r, r)."""
         student = self.at(np.zeros(self.problem.target.r), 0.0)
-        u, w = points_of(self.problem, 1, 1, _SIZE)
+        u, w = points_of(self.problem, 1, self.fine.seed, self.fine.size)
         r = self.problem.target.r
         power = w * _score(self.problem, student, u[:, :r], u[:, r])
         noise: Array = (u[:, :r] * power[:, None]).T @ u[:, :r]
@@ -125,7 +148,7 @@ def leap_two(neuron: Neuron, d: int, threshold: float) -> EscapeTimes:
         signal, kernel = neuron.along(u, m)
         return (eta * a * signal - (eta * a) ** 2 * kernel * m / 2) / m
 
-    nonlinear = _nonlinear_stage(drift, rate, threshold)
+    nonlinear = _nonlinear_stage(drift, rate, threshold, neuron.fine.nodes)
     shift = (math.log(d) / 2 + math.log(threshold) - math.log1p(sigma2 / (2 * rate)) / 2) / rate + nonlinear
     mean = shift - (float(digamma(multiplicity / 2)) + math.log(2)) / (2 * rate)
     sd = math.sqrt(float(polygamma(1, multiplicity / 2))) / (2 * rate)
@@ -143,9 +166,9 @@ def leap_two(neuron: Neuron, d: int, threshold: float) -> EscapeTimes:
     )
 
 
-def _nonlinear_stage(drift: Callable[[float], float], rate: float, threshold: float) -> float:
+def _nonlinear_stage(drift: Callable[[float], float], rate: float, threshold: float, nodes: int) -> float:
     """I = ∫_0^{m_c} (1/(m ρ(m)) − 1/(m λ)) dm; raises ``InputError`` if the drift ends before the threshold."""
-    x, w = np.polynomial.legendre.leggauss(24)
+    x, w = np.polynomial.legendre.leggauss(nodes)
     m = threshold * (x + 1) / 2
     rho = np.array([drift(value) for value in m])
     if np.any(rho <= 0):
@@ -165,7 +188,7 @@ def langevin(neuron: Neuron, leap: int, d: int, threshold: float) -> EscapeTimes
         raise InputError(
             f"the target must have one direction for a law at leap {leap}, not {f.r}; use --simulate"
         )
-    m = _sinh_grid(threshold, d)
+    m = _sinh_grid(threshold, d, neuron.fine.grid)
     nodes = np.linspace(-threshold, threshold, 41)
     sampled = np.array([_drift_and_noise(neuron, value) for value in nodes])
     # D, K and V are smooth in m.
@@ -174,7 +197,7 @@ def langevin(neuron: Neuron, leap: int, d: int, threshold: float) -> EscapeTimes
     drift = eta * d ** (leap / 2 - 1) * a * signal - (eta * a) ** 2 * kernel * m / 2
     diffusion = (eta * a) ** 2 * variance / d
     start = _start_density(m, d)
-    times, survival = _survival(m, drift, diffusion, start)
+    times, survival = _survival(m, drift, diffusion, start, neuron.fine)
     return _times_of(times, survival)
 
 
@@ -182,16 +205,16 @@ def _drift_and_noise(neuron: Neuron, m: float) -> tuple[float, float, float]:
     """D(m), K(m) and V(m) = E[(δ² + Δ) σ'² (z − m l)²]."""
     u = np.ones(1)
     signal, kernel = neuron.along(u, m)
-    points, w = points_of(neuron.problem, 1, 1, _SIZE)
+    points, w = points_of(neuron.problem, 1, neuron.fine.seed, neuron.fine.size)
     own = m * points[:, 0] + math.sqrt(1 - m**2) * points[:, 1]
     score = _score(neuron.problem, neuron.at(u, m), points[:, :1], own)
     return signal, kernel, float(w @ (score * (points[:, 0] - m * own) ** 2))
 
 
-def _sinh_grid(threshold: float, d: int) -> Array:
+def _sinh_grid(threshold: float, d: int, points: int) -> Array:
     """Points in [−m_c, m_c], dense where the start lies, |m| of order d^(−1/2)."""
     width = 1 / math.sqrt(d)
-    y = np.linspace(-1, 1, _GRID) * math.asinh(threshold / width)
+    y = np.linspace(-1, 1, points) * math.asinh(threshold / width)
     grid: Array = width * np.sinh(y)
     grid[[0, -1]] = -threshold, threshold
     return grid
@@ -207,7 +230,7 @@ def _start_density(m: Array, d: int) -> Array:
     return start
 
 
-def _survival(m: Array, drift: Array, diffusion: Array, start: Array) -> tuple[Array, Array]:
+def _survival(m: Array, drift: Array, diffusion: Array, start: Array, fine: Fineness) -> tuple[Array, Array]:
     """P(not escaped by s) on growing steps of s: S_s = b S' + (σ²/2) S'', S = 0 at both ends; implicit, two stages."""
     from scipy.linalg import solve_banded
 
@@ -221,7 +244,7 @@ def _survival(m: Array, drift: Array, diffusion: Array, start: Array) -> tuple[A
     up = np.where(steep, 2 * half / (right * (left + right)) + np.maximum(b, 0) / right, up)
     middle = -(down + up)
     inner = start[1:-1]
-    S, s, step = np.ones(len(inner)), 0.0, _FIRST_STEP
+    S, s, step = np.ones(len(inner)), 0.0, fine.first
     times, survival = [0.0], [1.0]
     # TR-BDF2: second order, and damps the corner of the start at the ends.
     gamma = 2 - math.sqrt(2)
@@ -235,7 +258,7 @@ def _survival(m: Array, drift: Array, diffusion: Array, start: Array) -> tuple[A
         s += step
         times.append(s)
         survival.append(float(inner @ S))
-        step = max(_FIRST_STEP, _GROWTH * s)
+        step = max(fine.first, fine.growth * s)
     return np.array(times), np.array(survival)
 
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain
 from asymptotics.learning.giant.recursion import initial_student
 from asymptotics.learning.sgd.averages import Problem, way_of
-from asymptotics.learning.sgd.escape_laws import LEVELS, EscapeTimes, Neuron, langevin, leap_two
+from asymptotics.learning.sgd.escape_laws import (
+    COARSER,
+    FEWER_POINTS,
+    FINE,
+    LEVELS,
+    EscapeTimes,
+    Fineness,
+    Neuron,
+    langevin,
+    leap_two,
+)
 from asymptotics.learning.sgd.flow import Flow, first_time
 from asymptotics.learning.sgd.rates import Rates, rates_of
+from asymptotics.results import UNKNOWN, ErrorBudget
 from hermite.errors import InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
@@ -26,8 +39,10 @@ if TYPE_CHECKING:
 
 #: Largest τ up to which a driven escape (leap 1) is looked for.
 _LAST_TIME = 200.0
-#: log2 of the points of a sampled kernel behind the driven escape, where it is a correction.
-_SIZE = 11
+#: log2 of the points of a sampled kernel behind the driven escape, where it is a correction; and the flow's own tolerance.
+_SIZE, _FLOW = 11, 1e-5
+#: Above the cap of the step size constants are recalled: twice as many steps as there are were met.
+_CAPPED = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +54,8 @@ class EscapeLaw(Frozen):
     ``rate``, ``sigma2``, ``start_share``, ``critical_eta``  leap 2: λ, σ², share of the randomness due to the start, and the
                      eta above which nothing escapes
     ``n_b``, ``step``, ``nu``, ``regime``  batch, step size e, ν = e d/n_b, and what limits the number of steps
+    ``error``        of the mean (and of quantiles, in its units): what fewer points and coarser equations change, and 1/√d + 1/t
+                     of t steps for what a law of many directions and small steps leaves out
     """
 
     leap: int
@@ -57,6 +74,7 @@ class EscapeLaw(Frozen):
     nu: float
     regime: str
     interaction: str = ""
+    error: ErrorBudget = UNKNOWN
 
     def samples(self, level: float | None = None) -> float:
         """Samples N = s d^max(l − 1, 1) at a quantile, or (None) in the mean."""
@@ -88,6 +106,7 @@ class EscapeLaw(Frozen):
         )
         out = {name: getattr(self, name) for name in names}
         out["quantiles"] = {str(level): s for level, s in self.quantiles.items()}
+        out["error"] = self.error.to_dict()
         clocks = {
             "s": self.mean,
             "samples": self.samples(),
@@ -120,8 +139,9 @@ def escape(f: Target | str, network: Network, training: Training, d: int) -> Esc
     target = as_target(f)
     refuse_unless_random(network, training)
     rates = rates_of(target, network.get_activation(), training, d)
-    times = _times(target, network, training, rates, d)
+    times, (quadrature, solver) = _times(target, network, training, rates, d)
     assert rates.n_b is not None
+    steps = times.mean * rates.steps_per_time
     return EscapeLaw(
         rates.leap,
         times.law,
@@ -139,7 +159,15 @@ def escape(f: Target | str, network: Network, training: Training, d: int) -> Esc
         rates.nu,
         _regime(rates, training, d),
         "none: one neuron" if network.width == 1 else "mean field of the driven escape",
+        ErrorBudget(
+            quadrature + quadrature_error(target, network.get_activation()), solver, _left_out(d, steps)
+        ),
     )
+
+
+def _left_out(d: int, steps: float) -> float:
+    """Of a law of many directions and small steps, relative: as met at d = 100 to 1000 (up to 7 % of a quantile)."""
+    return 1.0 / math.sqrt(d) + 1.0 / max(steps, 1.0)
 
 
 def refuse_unless_random(network: Network, training: Training) -> None:
@@ -160,23 +188,34 @@ def refuse_unless_random(network: Network, training: Training) -> None:
         raise InputError('network.width must be a whole number with protocol = "sgd", not "infinite"')
 
 
-def _times(f: Target, network: Network, training: Training, rates: Rates, d: int) -> EscapeTimes:
+def _times(
+    f: Target, network: Network, training: Training, rates: Rates, d: int
+) -> tuple[EscapeTimes, tuple[float, float]]:
+    """The law, and what fewer points and coarser equations change in it, relative to the mean."""
     problem = Problem(f, network.get_activation(), training.loss == "correlation")
     if rates.leap == 1:
-        return _driven(problem, network, rates, training.threshold)
+        found = _driven(problem, network, rates, training.threshold)
+        return found, (found.apart(_driven(problem, network, rates, training.threshold, 2, _SIZE - 1)), _FLOW)
     if network.width != 1 or network.bias:
         raise InputError(
             f"network.width must be 1 (without biases) for the law of an escape at leap {rates.leap}, not {network.width}: "
             "several neurons interact; simulate them (--simulate)"
         )
     (readout,) = network.finite_readout(1)
-    neuron = Neuron(problem, float(readout), rates.eta_of_the_law)
-    if rates.leap == 2:
-        return leap_two(neuron, d, training.threshold)
-    return langevin(neuron, rates.leap, d, training.threshold)
+
+    def law(fine: Fineness) -> EscapeTimes:
+        neuron = Neuron(problem, float(readout), rates.eta_of_the_law, fine)
+        if rates.leap == 2:
+            return leap_two(neuron, d, training.threshold)
+        return langevin(neuron, rates.leap, d, training.threshold)
+
+    found = law(FINE)
+    return found, (found.apart(law(FEWER_POINTS)), found.apart(law(COARSER)))
 
 
-def _driven(problem: Problem, network: Network, rates: Rates, threshold: float) -> EscapeTimes:
+def _driven(
+    problem: Problem, network: Network, rates: Rates, threshold: float, seed: int = 1, size: int = _SIZE
+) -> EscapeTimes:
     """Leap 1: the flow from M = 0 reaches the threshold at one time; runs scatter by O(d^−1/2)."""
     p = int(network.width)
     readout = network.finite_readout(p)
@@ -184,7 +223,7 @@ def _driven(problem: Problem, network: Network, rates: Rates, threshold: float) 
     way, _ = way_of(problem, p)
     # In τ the flow at noise-to-signal ν has signal ν and noise ν².
     flow = Flow("saad-solla", rates.nu, rates.nu**2)
-    tau = first_time(start, way, flow, "projected", threshold, _LAST_TIME, 1, _SIZE)
+    tau = first_time(start, way, flow, "projected", threshold, _LAST_TIME, seed, size, _FLOW)
     if tau is not None:
         return EscapeTimes("driven, deterministic", tau, None, (tau,) * len(LEVELS))
     raise InputError(
@@ -204,7 +243,8 @@ def _regime(rates: Rates, training: Training, d: int) -> str:
 class BatchTradeoff(Frozen):
     """Steps and samples to leave a random start, against n_b = d^mu, for both losses.
 
-    ``rows``  one a (loss, mu): ``loss, mu, n_b, step, steps, samples, capped``; steps and samples in the median
+    ``rows``  one a (loss, mu): ``loss, mu, n_b, step, steps, samples, capped, error``; steps and samples in the median, ``error``
+              the budget of both
     """
 
     rows: tuple[dict[str, Any], ...]
@@ -267,9 +307,17 @@ def batch_tradeoff(
                     "steps": steps,
                     "samples": steps * n_b,
                     "capped": rates.capped,
+                    "error": _error_of_row(laws[key], d, steps, rates.capped),
                 }
             )
     return BatchTradeoff(tuple(rows))
+
+
+def _error_of_row(law: EscapeLaw, d: int, steps: float, capped: bool) -> dict[str, float | None]:
+    """The budget of the law at another batch, in the median; relative to it, also the floor of one step."""
+    share = law.mean / law.quantiles[0.5]
+    known = ((law.error.quadrature or 0.0) * share, (law.error.solver or 0.0) * share)
+    return ErrorBudget(*known, _left_out(d, steps) + _CAPPED * capped).to_dict()
 
 
 def optimal_batch(leap: int, loss: str) -> float:

@@ -204,7 +204,15 @@ def integrated(
 
 
 def first_time(
-    start: Student, way: Way, flow: Flow, projection: str, threshold: float, last: float, seed: int, size: int
+    start: Student,
+    way: Way,
+    flow: Flow,
+    projection: str,
+    threshold: float,
+    last: float,
+    seed: int,
+    size: int,
+    tolerance: float = 1e-5,
 ) -> float | None:
     """When the largest |M_i| of a neuron first exceeds ``threshold`` along the flow; None before ``last``."""
     coordinates = _Coordinates(start)
@@ -213,5 +221,7 @@ def first_time(
         return float(np.max(np.linalg.norm(coordinates.student(y).M, axis=1))) - threshold
 
     above.terminal = True  # type: ignore[attr-defined]
-    found, _ = _solved(start, way, flow, projection, last, seed, size, events=above, rtol=1e-5, atol=1e-8)
+    found, _ = _solved(
+        start, way, flow, projection, last, seed, size, events=above, rtol=tolerance, atol=1e-3 * tolerance
+    )
     return float(found.t_events[0][0]) if len(found.t_events[0]) else None

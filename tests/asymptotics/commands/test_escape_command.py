@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from asymptotics import Network, batch_tradeoff
 from asymptotics.commands.cli import run
 
 FILE = """
@@ -71,3 +72,21 @@ def test_other_protocols_have_no_escape(
     told = capsys.readouterr()
     assert told.out == ""
     assert "protocol" in told.err
+
+
+def test_the_law_of_an_escape_and_every_row_of_a_tradeoff_state_their_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Polynomials: averages are exact, the nonlinear stage is an integral, and √d = 17 directions are not many."""
+    assert run(["escape", written(tmp_path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    error, steps = document["escape"]["error"], document["clocks"]["steps"]
+    assert error["quadrature"] < 1e-9
+    assert error["solver"] < 1e-4
+    assert error["theory"] == pytest.approx(300**-0.5 + 1 / steps, rel=1e-9)
+    assert error["total"] == pytest.approx(sum(error[key] for key in ("quadrature", "solver", "theory")))
+    assert run(["escape", written(tmp_path)]) == 0
+    assert "errors: up to" in capsys.readouterr().out
+    rows = batch_tradeoff("He2(z1)", Network("He2", width=1, initialisation="independent"), 300, 0.08).rows
+    assert all(row["error"]["total"] > 300**-0.5 for row in rows)
+    assert all((row["error"]["total"] > 1) == row["capped"] for row in rows if row["steps"] > 2)

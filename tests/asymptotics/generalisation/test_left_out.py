@@ -25,7 +25,10 @@ RANDOM = Network("tanh", initialisation="independent")
 
 
 def layer(anisotropy: float) -> Any:
-    return SimpleNamespace(anisotropy=anisotropy, S=None, targets=F.r)
+    one = np.ones(1)
+    return SimpleNamespace(
+        anisotropy=anisotropy, S=None, targets=F.r, weight=one, weight_norm2=one, residual_norm2=one
+    )
 
 
 def setting(activation: str, ridge: Ridge, steps: int = 1) -> Setting:
@@ -63,7 +66,7 @@ def test_more_neurons_than_samples_leave_out_more_and_as_many_do_not() -> None:
 def test_half_of_what_the_coherence_changes_is_left_out() -> None:
     here = setting("tanh", Ridge(2.0, 1.0))
     plain = budget.left_out(here, layer(0.1))
-    assert plain == budget.bulk_left_out(here, layer(0.1))
+    assert plain == budget.bulk_left_out(here, layer(0.1)) + budget._BLOWN
     for common in (0.04, -0.04):
         assert budget.left_out(here, layer(0.1), common) - plain == pytest.approx(0.02, rel=1e-12)
 
@@ -79,20 +82,56 @@ def test_at_finite_d_degrees_of_freedom_heavy_tails_and_degree_two_are_added(
     """Tails by E σ⁴/(E σ²)²; degree two beyond half of the strength."""
     d, n2 = 300, 600
     here = setting(activation, Ridge(2.0, 1.0, d=d))
-    added = budget.left_out(here, layer(0.1)) - budget.bulk_left_out(here, layer(0.1))
+    added = budget.left_out(here, layer(0.1)) - budget.bulk_left_out(here, layer(0.1)) - budget._BLOWN
     x, w = np.polynomial.hermite_e.hermegauss(20)
     values, w = here.network.get_activation()(x), w / w.sum()
     kurtosis = (w @ values**4) / (w @ values**2) ** 2
     assert kurtosis >= 3 * (1 - 1e-12)
     expected = budget._FREEDOM / n2 + (kurtosis - 3) / (2 * n2)
+    central = values - w @ values
+    heavy = max(0.0, (w @ central**4) / (w @ central**2) ** 2 - budget._BASE_HAS)
+    expected += budget._HEAVY * heavy * (1 / n2 + 1 / 300)
     quadratic = min(budget._QUADRATIC * share * n2 * 300 / d**3, budget._MOST_QUADRATIC)
     assert added == pytest.approx(expected + quadratic, rel=1e-6)
 
 
 def test_the_degree_two_part_is_bounded_also_for_kernel_ridge() -> None:
     here = setting("He2(x)", Ridge(30.0, math.inf, d=100))
-    size = budget.left_out(here, layer(0.1)) - budget.bulk_left_out(here, layer(0.1))
-    assert size == pytest.approx(budget._MOST_QUADRATIC + budget._FREEDOM / 3000 + 12 / 6000, rel=1e-6)
+    size = budget.left_out(here, layer(0.1)) - budget.bulk_left_out(here, layer(0.1)) - budget._BLOWN
+    heavy = budget._HEAVY * (15 - budget._BASE_HAS) / 3000
+    assert size == pytest.approx(
+        budget._MOST_QUADRATIC + budget._FREEDOM / 3000 + 12 / 6000 + heavy, rel=1e-6
+    )
+
+
+def test_a_quarter_of_the_terms_of_finite_d_is_left_out_and_more_than_all_where_nodes_stand_for_a_law() -> (
+    None
+):
+    ridge = Ridge(2.0, 1.0, d=300)
+    here = setting("tanh", ridge)
+    gaussian = Setting(F, Network("tanh", readout="gaussian"), Training(1), ridge)
+    for where, share in ((here, 0.25), (gaussian, 1.5)):
+        plain = budget.left_out(where, layer(0.1))
+        for finite in (0.8, -0.8):
+            size = budget.left_out(where, layer(0.1), finite=finite)
+            assert size - plain == pytest.approx(share * 0.8, rel=1e-9)
+
+
+def test_training_that_diverges_leaves_no_prediction() -> None:
+    blown = layer(0.1)
+    blown.weight_norm2 = np.array([1e6])
+    assert budget.left_out(setting("tanh", Ridge(2.0, 1.0)), blown) > 1
+
+
+def test_rows_that_have_grown_count_where_their_directions_of_degree_two_are_not_included() -> None:
+    """S: variance 40 along the target of rows of norm 2."""
+    here, grown = setting("He2(x)", Ridge(2.0, 1.0, d=300)), layer(0.1)
+    grown.S, grown.R = 40.0 * np.eye(2)[None], np.array([2.0])
+    assert budget.growth(grown) == 20.0
+    without = budget.left_out(here, grown) - budget.left_out(here, layer(0.1))
+    assert without == pytest.approx(budget.grown_left_out(here, grown), rel=1e-9)
+    assert without > 0.3
+    assert budget.left_out(here, grown, freedom=0.0) == budget.left_out(here, layer(0.1), freedom=0.0)
 
 
 def test_norms_are_expected_to_count_after_several_steps_of_curved_activations_only() -> None:

@@ -64,16 +64,19 @@ def test_what_a_theory_covers_it_solves_at_the_word_that_asks_for_it() -> None:
 
 
 def test_a_d_that_only_sets_the_ratios_is_not_called_exact() -> None:
-    """λ = 0 with biases at d = 60: 17 % off the simulation was called exact."""
-    found = risk(F, Network(bias=1.0), None, Ridge(2.0, 1.0, 0.0, d=60))
+    found = risk(F, Network(), None, Ridge(2.0, 1.0, 0.1, d=60, regime="proportional"))
     assert found.validity == Validity.LEADING_ORDER
     assert "ridge.d = 60" in found.validity_note
-    assert (
-        risk(F, Network(), None, Ridge(2.0, 1.0, 0.1, d=60, regime="proportional")).validity
-        == "leading order"
-    )
     assert risk(F, Network(bias=1.0), None, Ridge(2.0, 1.0, 0.0)).validity == "exact"
     assert "|z|" in risk(F, Network(), None, Ridge(2.0, 1.0, 0.0, d=60)).validity_note
+
+
+@pytest.mark.parametrize("regime", ["auto", "finite", "proportional"])
+def test_a_mean_over_networks_that_does_not_exist_is_not_predicted(regime: str) -> None:
+    """λ = 0, d = 60: a neuron of a rare bias sees one sample at σ = u, and fits it by a weight ~ 1/u, E u^-2 = ∞."""
+    with pytest.raises(InputError, match="need not exist; choose lambda > 0"):
+        risk(F, Network(bias=1.0), None, Ridge(2.0, 1.0, 0.0, d=60, regime=regime))
+    assert risk(F, Network(bias=1.0), None, Ridge(2.0, 1.0, 0.01, d=60, regime=regime)).test_error > 0
 
 
 @pytest.mark.parametrize(

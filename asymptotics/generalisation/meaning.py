@@ -1,0 +1,75 @@
+"""Where a number means little or nothing: few samples or neurons, and errors as large as the number itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from asymptotics.results import ErrorBudget, Risk, Validity
+from hermite.errors import InputError
+
+#: Fewer samples or neurons than these are not the many that a theory of averages is about.
+FEW_SAMPLES, FEW_NEURONS = 30, 10
+#: A relative error from which on a number predicts nothing.
+NO_PREDICTION = 1.0
+_PARTS = {"theory": "what the theory leaves out", "quadrature": "its integrals", "solver": "its solver"}
+
+
+class NoPrediction(InputError):
+    """A theory answers, with an error as large as the number: ``found`` is that answer, its ``validity`` "none"."""
+
+    def __init__(self, found: Risk) -> None:
+        super().__init__(found.validity_note)
+        self.found = found
+
+    @property
+    def untold(self) -> Risk:
+        """``found`` without its numbers, for a table."""
+        nan = math.nan
+        return replace(self.found, test_error=nan, train_error=nan, excess_risk=nan)
+
+
+def few_of(n2: int | None, p: int | None) -> str:
+    """What is too few for a theory of averages, in half a sentence; empty if nothing is."""
+    few = [f"n2 = {n2} samples"] if n2 is not None and n2 < FEW_SAMPLES else []
+    few += [f"p = {p} neurons"] if p is not None and p < FEW_NEURONS else []
+    if not few:
+        return ""
+    return f"{' and '.join(few)}: too few for averages to hold (at least {FEW_SAMPLES} and {FEW_NEURONS})"
+
+
+def within_meaning(found: Risk) -> Risk:
+    """``found``, saying so where the theory means little; ``validity`` "none" where its error is as large as the number."""
+    few = few_of(
+        found.n2, None if isinstance(found.solver, str) and "population" in found.solver else found.p
+    )
+    if few:
+        validity = Validity.APPROXIMATE if found.validity == Validity.EXACT else found.validity
+        note = "; ".join(part for part in (found.validity_note, few) if part)
+        found = replace(found, validity=validity, validity_note=note)
+    if found.error.at_least < NO_PREDICTION:
+        return found
+    return replace(found, validity=Validity.NONE, validity_note=_none_of(found))
+
+
+def meant(found: Risk, throw: bool = True) -> Risk:
+    """:func:`within_meaning`; raises :class:`NoPrediction` where that is nothing, unless told not to."""
+    told = within_meaning(found)
+    if throw and told.validity == Validity.NONE:
+        raise NoPrediction(told)
+    return told
+
+
+def _none_of(found: Risk) -> str:
+    note = found.validity_note.rstrip(".")
+    return (
+        f"no prediction at step {found.step}: the error of the theory, {_largest(found.error)}, is as large as the test error "
+        f"that it gives ({found.test_error:.3g}); simulate, or choose other settings (a smaller training.eta, more samples)"
+        + (f". {note}." if note else ".")
+    )
+
+
+def _largest(error: ErrorBudget) -> str:
+    """The total in per cent, and the part that makes most of it."""
+    part = max(_PARTS, key=lambda name: getattr(error, name) or 0.0)
+    return f"{100 * error.at_least:.2g} % (most of it {_PARTS[part]})"
