@@ -93,7 +93,7 @@ class FiniteLeapTwo(Theory):
             "4 % (pairs 7 %) of the test error at d = 80 to 150"
         )
         size = (_PAIRS_AT_100 if setting.network.is_symmetric else _AT_100) * (100 / setting.ridge.d) ** 0.5
-        law = law_at(setting, _batch(setting).alpha)
+        law = law_at(setting, _batch(setting).alpha, _READOUTS)
         size += _TAILS * tails(setting, law.residual2, law.groups.fraction)
         few = setting.ridge.d / setting.training.n(setting.ridge.d)
         validity = Validity.LEADING_ORDER
