@@ -127,9 +127,14 @@ def test_a_type_checker_sees_the_type_of_every_public_name(tmp_path: Path) -> No
 def test_every_table_of_numbers_says_where_it_comes_from() -> None:
     data = ROOT / "tests" / "data"
     text = (data / "README.md").read_text(encoding="utf-8")
-    tables = {path.name for path in data.iterdir() if path.name != "README.md"}
+    tables = {
+        path.name
+        for path in data.iterdir()
+        if path.suffix not in (".md", ".py") and path.name != "__pycache__"
+    }
     lines = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert tables == lines
+    assert all(f"python tests/data/{path.name}" in text for path in data.glob("*.py"))
 
 
 def test_names_of_tests_are_of_their_room() -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from .changing import Change, changes
+from .changing import Change, changes, control
 from .nearest import modules, nearest, source
 from .running import Met, Outcome, prepare, record, recorded, tried
 
@@ -49,6 +49,8 @@ def main() -> None:
                 continue
             if met is None:
                 met = [m for path in nearest(module) for m in record(path, given.folder / "met")]
+                if met and tried(control(module), met, 0.0).state != "killed":
+                    raise SystemExit(f"{module} as its tests import it is not the changed one")
                 if given.again:
                     met += _further(given.folder / "met", {m.test for m in met})
             outcome = tried(change, met, given.patience)

@@ -43,6 +43,8 @@ _NEIGHBOURS = dict(_PAIRS) | {there: here for here, there in _PAIRS}
 _DROPPED = {"sqrt", "abs", "log", "exp", "square", "log1p", "expm1"}
 # What says how a thing is told, typed or kept, not what it is.
 _KEPT_KEYWORDS = {"strict", "stacklevel", "encoding", "maxsize", "dtype", "copy", "optimize", "message"}
+# Their two arguments may come in any order, or mean nothing the other way round.
+_ORDERLESS = {"isinstance", "getattr", "minimum", "maximum", "min", "max", "vdot", "isclose", "hypot"}
 _SILENT = (ast.Raise, ast.Import, ast.ImportFrom, ast.JoinedStr, ast.Assert)
 _SILENT_FIELDS = {"annotation", "returns", "decorator_list", "bases"}
 
@@ -96,6 +98,11 @@ def changes(module: str, text: str, seed: int) -> Iterator[Change]:
         yield Change(module, index, line, told, changed, place.lines)
 
 
+def control(module: str) -> Change:
+    """The module as one that cannot be imported: whatever runs any of it has to fail."""
+    return Change(module, -1, 0, "raises", ast.parse("raise ImportError"), frozenset())
+
+
 def _places(tree: ast.Module) -> list[_Place]:
     return [place for statement in tree.body for place in _places_of(statement, _uses(tree, statement))]
 
@@ -119,6 +126,8 @@ def _places_of(node: ast.AST, lines: frozenset[int]) -> Iterator[_Place]:
         inner = frozenset()
     for other in _others(node):
         yield _Place(node, other, lines)
+    if isinstance(node, ast.keyword) and node.arg in _KEPT_KEYWORDS:
+        return
     for name, field in ast.iter_fields(node):
         if name in _SILENT_FIELDS or (name == "args" and isinstance(node, ast.FunctionDef)):
             continue
@@ -170,7 +179,8 @@ def _other_calls(node: ast.Call) -> Iterator[ast.AST]:
     if name in _DROPPED and len(node.args) == 1:
         yield node.args[0]
     plain = len(node.args) == 2 and not any(isinstance(a, ast.Starred | ast.Constant) for a in node.args)
-    if plain and name not in {"isinstance", "getattr", "minimum", "maximum", "min", "max", "vdot", "isclose"}:
+    plain = plain and ast.dump(node.args[0]) != ast.dump(node.args[-1])
+    if plain and name not in _ORDERLESS:
         yield _with(node, args=node.args[::-1])
     for keyword in node.keywords:
         if keyword.arg is not None and keyword.arg not in _KEPT_KEYWORDS:

@@ -26,7 +26,7 @@ class FirstMoments:
 
 
 def first_moments(
-    units: Units, sus: Susceptibilities, alpha: float, beta: float, d: int | None, *, quadratic: bool = False
+    units: Units, sus: Susceptibilities, alpha: float, beta: float, d: int | None, *, quadratic: bool
 ) -> FirstMoments:
     """The linear sector (k = ``modes``).
 

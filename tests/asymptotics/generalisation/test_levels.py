@@ -333,3 +333,13 @@ def test_a_fit_that_interpolates_has_a_measured_error_too(steps: int) -> None:
         assert (found.train_error == 0.0) == (lam == 0.0)
         change.append(found.test_error / plain.test_error)
     assert change[0] == pytest.approx(change[1], rel=1e-4)
+
+
+def test_a_ratio_that_is_linear_in_the_error_is_read_off_at_infinitely_many_samples() -> None:
+    """whole/own = a + b (own − 1), own in units of level E at d → ∞: a there, the mean of the batches at their own d."""
+    own = np.array([0.7, 0.9, 1.0, 1.05, 1.3, 1.4])
+    whole = own * (1.2 - 0.4 * (own - 1))
+    assert at_dimension(whole, own, 0.0) == pytest.approx(1.2, rel=1e-12)
+    assert at_dimension(whole, own, 0.25) == pytest.approx(0.75 * 1.2 + 0.25 * whole.mean(), rel=1e-12)
+    for larger in (1.0, 3.0):
+        assert at_dimension(whole, own, larger) == pytest.approx(whole.mean(), rel=1e-12)
