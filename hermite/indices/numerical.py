@@ -7,6 +7,7 @@ errors. What is undecided and matters is None in the report, with the reason. No
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import comb, factorial, prod, sqrt
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from hermite.engines import sampled_engine
 from hermite.indices.found import Found, FoundSteps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hermite.target import Target
 
@@ -26,6 +27,8 @@ TOLERANCE = {"quadrature": 1e-5, "sampling": 1e-2}
 #: Coefficients that are looked at, at most: many directions are followed to lower orders.
 _COEFFICIENTS = 2000
 Array = NDArray[np.float64]
+#: Rows that one order shows, and whether nothing else of it is undecided.
+Span = tuple[Array, bool]
 
 
 def analyse(f: Target, level: int) -> Found:
@@ -34,6 +37,39 @@ def analyse(f: Target, level: int) -> Found:
     while comb(order + f.r, f.r) > _COEFFICIENTS:
         order -= 1
     return Numbers(f, order, level).found()
+
+
+@dataclass(frozen=True, eq=False)
+class _Reach:
+    """What all orders together show: ``relevant`` rows, dimensions by order, and whether nothing outside them matters."""
+
+    relevant: Array
+    flags: tuple[int, ...]
+    whole: bool
+
+    @property
+    def goal(self) -> int | None:
+        """The dimension of the relevant space; None where it is undecided."""
+        return len(self.relevant) if self.whole else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """The staircase, that of the leading order alone, and whether it ends in the relevant space (None: undecided)."""
+
+    steps: tuple[Array, ...]
+    leading: tuple[Array, ...]
+    complete: bool | None
+
+    def told(self) -> FoundSteps:
+        """As a report has it."""
+        return FoundSteps(
+            dims=tuple(len(s) for s in self.steps),
+            subspaces=tuple(strings(s) for s in self.steps),
+            leading_dims=tuple(len(s) for s in self.leading),
+            complete=self.complete,
+            coordinates=tuple(s.tolist() for s in self.steps),
+        )
 
 
 class Numbers:
@@ -123,7 +159,7 @@ class Numbers:
         change = float(np.sqrt(np.mean((self.engine.values(inside + other) - values[0]) ** 2)))
         return change > 10 * self.tolerance * max(self.size, 1e-300)
 
-    def _leap(self, spans: list[tuple[Array, bool]]) -> int | None:
+    def _leap(self, spans: Sequence[Span]) -> int | None:
         """The first order that is seen, None if there is none or one below it is undecided."""
         for k, (span, decided) in enumerate(spans, start=1):
             if len(span):
@@ -134,62 +170,68 @@ class Numbers:
         return None
 
     def found(self) -> Found:
-        r = self.f.r
-        none = np.zeros((0, r))
+        none = np.zeros((0, self.f.r))
         spans = [self.grown(none, range(k, k + 1)) for k in range(1, self.order + 1)]
-        relevant, flags = none, []
-        for span, _ in spans:
-            relevant = joined(relevant, span)
-            flags.append(len(relevant))
-            if len(relevant) == r:
-                break
         index = self._leap(spans)
-        decided = all(sure for _, sure in spans) or len(relevant) == r
-        hidden = len(relevant) < r and self.depends_outside(relevant)
-        if hidden:
-            self.doubts.append(
-                f"the target changes along directions that no order up to {self.order} shows"
-                if len(relevant)
-                else f"the target is not constant, but no order up to {self.order} is told from zero"
-            )
-        elif not decided:
-            self.doubts.append("some coefficients are neither zero nor not, by their own errors")
-        whole = not hidden and (decided or not self.depends_outside(relevant))
-        goal = len(relevant) if whole else None
-        steps, sure = self.climb(self.level)
-        leading, _ = self.climb(self.level, leading=True)
-        complete = (
-            True if goal is not None and len(steps[-1]) >= goal else (False if sure and whole else None)
+        reach = self._reach(spans)
+        course = self._course(reach)
+        levels, isotropic = self._levels(reach.goal)
+        undecided = course.complete is None or not reach.whole or (index is None and reach.goal != 0)
+        ends = reach.whole and course.complete is not None
+        return Found(
+            exactness="undecided" if undecided else "numerical",
+            reason="; ".join([*dict.fromkeys(self.doubts if undecided else ()), self._how()]),
+            relevant_dim=reach.goal,
+            relevant_subspace=strings(reach.relevant) if reach.whole else None,
+            information_exponent=index,
+            leap_index=index,
+            leap_span=_leap_span(spans, index, reach),
+            per_coordinate_leap=self._coordinates(spans),
+            flag_dims=reach.flags if reach.whole else None,
+            staircase=course.told() if len(reach.relevant) or reach.whole else FoundSteps(),
+            hard_directions=strings(outside(reach.relevant, course.steps[-1])) if ends else None,
+            beyond_one_step=_beyond_one_step(spans, index, reach),
+            isotropic_leap=isotropic,
+            closure_dims_by_level=levels,
+            warnings=("the target is constant as far as the quadrature sees",) if reach.goal == 0 else (),
         )
-        if complete is None and len(relevant):
-            self.doubts.append("where the staircase ends")
-        levels, isotropic = self._levels(goal)
-        known = bool(len(relevant)) or whole
-        leap_span = spans[index - 1][0] if index else None
-        reason = (
+
+    def _how(self) -> str:
+        """How coefficients were integrated, and which count as zero."""
+        return (
             f"{self.engine.method(self.order)} up to order {self.order}; a coefficient is zero below {self.tolerance:g} of the "
             "target's size where its own error is smaller"
         )
-        undecided = not whole or complete is None or (index is None and bool(goal != 0))
-        return Found(
-            exactness="undecided" if undecided else "numerical",
-            reason="; ".join([*dict.fromkeys(self.doubts), reason]) if undecided else reason,
-            relevant_dim=goal,
-            relevant_subspace=strings(relevant) if whole else None,
-            information_exponent=index,
-            leap_index=index,
-            leap_span=strings(leap_span) if leap_span is not None else ([] if goal == 0 else None),
-            per_coordinate_leap=self._coordinates(spans),
-            flag_dims=tuple(_cut(flags)) if whole else None,
-            staircase=_steps(steps, leading, complete) if known else FoundSteps(),
-            hard_directions=strings(outside(relevant, steps[-1])) if whole and complete is not None else None,
-            beyond_one_step=strings(outside(relevant, none if leap_span is None else leap_span))
-            if whole and (index or goal == 0)
-            else None,
-            isotropic_leap=isotropic,
-            closure_dims_by_level=levels,
-            warnings=("the target is constant as far as the quadrature sees",) if goal == 0 else (),
-        )
+
+    def _reach(self, spans: Sequence[Span]) -> _Reach:
+        """The relevant space; doubts where a part of it may be missing."""
+        r = self.f.r
+        relevant, flags = _flag(spans, r)
+        decided = all(sure for _, sure in spans) or len(relevant) == r
+        hidden = len(relevant) < r and self.depends_outside(relevant)
+        if hidden and len(relevant):
+            self.doubts.append(f"the target changes along directions that no order up to {self.order} shows")
+        elif hidden:
+            self.doubts.append(
+                f"the target is not constant, but no order up to {self.order} is told from zero"
+            )
+        elif not decided:
+            self.doubts.append("some coefficients are neither zero nor not, by their own errors")
+        # Nothing hidden: a whole space has no outside, and what was looked at there did not matter.
+        return _Reach(relevant, tuple(_cut(flags)), whole=not hidden)
+
+    def _course(self, reach: _Reach) -> _Course:
+        """The staircase at the level asked for; a doubt where it is not known whether it ends in the relevant space."""
+        steps, sure = self.climb(self.level)
+        leading, _ = self.climb(self.level, leading=True)
+        complete: bool | None = None
+        if reach.goal is not None and len(steps[-1]) >= reach.goal:
+            complete = True
+        elif sure and reach.whole:
+            complete = False
+        if complete is None and len(reach.relevant):
+            self.doubts.append("where the staircase ends")
+        return _Course(tuple(steps), tuple(leading), complete)
 
     def _levels(self, goal: int | None) -> tuple[tuple[int, ...] | None, int | None]:
         """(dimensions of the closures at level 1, 2, …, the isotropic leap); None where undecided."""
@@ -205,7 +247,7 @@ class Numbers:
             return None, None
         return tuple(dims), len(dims) if dims and dims[-1] == goal else None
 
-    def _coordinates(self, spans: list[tuple[Array, bool]]) -> tuple[int | None, ...]:
+    def _coordinates(self, spans: Sequence[Span]) -> tuple[int | None, ...]:
         """First order that sees each axis; None where there is none, or one below is undecided."""
         out: list[int | None] = []
         for i in range(self.f.r):
@@ -250,14 +292,30 @@ def _turned(tensor: Array, error: Array, frame: Array) -> tuple[Array, Array]:
     return tensor, error
 
 
-def _steps(steps: list[Array], leading: list[Array], complete: bool | None) -> FoundSteps:
-    return FoundSteps(
-        dims=tuple(len(s) for s in steps),
-        subspaces=tuple(strings(s) for s in steps),
-        leading_dims=tuple(len(s) for s in leading),
-        complete=complete,
-        coordinates=tuple(s.tolist() for s in steps),
-    )
+def _flag(spans: Sequence[Span], r: int) -> tuple[Array, list[int]]:
+    """(the sum of the spans, its dimension after each of them), until it is everything."""
+    relevant, dims = np.zeros((0, r)), []
+    for span, _ in spans:
+        relevant = joined(relevant, span)
+        dims.append(len(relevant))
+        if len(relevant) == r:
+            break
+    return relevant, dims
+
+
+def _leap_span(spans: Sequence[Span], index: int | None, reach: _Reach) -> list[list[str]] | None:
+    """The span of C_leap; nothing of a constant, None where the leap is undecided."""
+    if index:
+        return strings(spans[index - 1][0])
+    return [] if reach.goal == 0 else None
+
+
+def _beyond_one_step(spans: Sequence[Span], index: int | None, reach: _Reach) -> list[list[str]] | None:
+    """What of the relevant space is orthogonal to the span of C_leap; None where either is undecided."""
+    if not reach.whole or not (index or reach.goal == 0):
+        return None
+    span = spans[index - 1][0] if index else np.zeros((0, reach.relevant.shape[1]))
+    return strings(outside(reach.relevant, span))
 
 
 def _cut(flags: list[int]) -> list[int]:
