@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.mehler import mehler_coefficients, mehler_order, resolves, small_tail
-from asymptotics.expectations.ramp_pairs import ramp_moments, ramp_second, ramp_slopes, ramps_of
+from asymptotics.expectations.ramp_pairs import PairMoments, ramp_moments, ramp_second, ramp_slopes, ramps_of
 from asymptotics.expectations.sigma_rules import composite, trapezoid, trapezoid_step
 
 Array = npt.NDArray[np.float64]
@@ -48,11 +48,11 @@ def gram_moments(activation: Activation, means: Array, Q: Array) -> GramMoments:
     series = None if ramps is not None or activation.kinks else _series(activation, means, s, rho)
     if series is None:
         both = ramp_moments if ramps is not None else _split_moments
-        second, slopes, forward, backward = both(activation, means[i], s[i], means[j], s[j], rho)
+        found = both(activation, means[i], s[i], means[j], s[j], rho)
         out = [np.empty((p, p)) for _ in range(3)]
-        for matrix, values in zip(out[:2], (second, slopes), strict=True):
+        for matrix, values in zip(out[:2], (found.second, found.slopes), strict=True):
             matrix[i, j] = matrix[j, i] = values
-        out[2][i, j], out[2][j, i] = forward, backward
+        out[2][i, j], out[2][j, i] = found.forward, found.backward
         return GramMoments(*out)
     F, G, H = series
     correlation = np.eye(p)
@@ -108,7 +108,7 @@ def slope_product(
     largest = float(np.abs(correlation).max(initial=0.0))
     order = 0 if activation.kinks else mehler_order(activation, largest)
     if activation.kinks or not _slopes_converge(activation, a, b, c, d, largest, order):
-        return _split_moments(activation, a, b, c, d, correlation, only_slopes=True)[1].reshape(shape)
+        return _split_moments(activation, a, b, c, d, correlation, only_slopes=True).slopes.reshape(shape)
     out = np.empty(len(a))
     rows = max(1, _CHUNK // (order + 1))
     for start in range(0, len(a), rows):
@@ -237,8 +237,8 @@ def _split_moments(
     rho: Array,
     *,
     only_slopes: bool = False,
-) -> tuple[Array, Array, Array, Array]:
-    """(E[σσ], E[σ'σ'], E[σ''_1 σ_2], E[σ_1 σ''_2]) by quadrature over h_1; the last three by Stein's lemma."""
+) -> PairMoments:
+    """The moments by quadrature over h_1; the last three by Stein's lemma."""
     out = [np.zeros(m1.shape) for _ in range(4)]
     rest = np.sqrt(np.clip(1 - rho**2, 0, None))
     rows = max(1, _CHUNK // (64 * 64 * (3 + len(activation.kinks))))
@@ -262,7 +262,7 @@ def _split_moments(
         centred = slope2 * (m - c) + s**2 * _at_one_spread(activation.S2, m, np.maximum(s, 1e-12))
         second = np.sum(value1 * centred, axis=1)
         out[3][part] = (second - covariance * out[1][part]) / d[:, 0] ** 2
-    return out[0], out[1], out[2], out[3]
+    return PairMoments(*out)
 
 
 def pair_rule(

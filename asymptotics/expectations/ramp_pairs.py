@@ -7,6 +7,7 @@ moments (Rosenbaum 1961).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -89,10 +90,20 @@ def ramp_second(
     return second, slopes
 
 
+@dataclass(frozen=True, eq=False)
+class PairMoments:
+    """Of pairs of neurons: E[σ_1 σ_2], E[σ'_1 σ'_2], E[σ''_1 σ_2] (``forward``) and E[σ_1 σ''_2] (``backward``)."""
+
+    second: Array
+    slopes: Array
+    forward: Array
+    backward: Array
+
+
 def ramp_moments(
     activation: Activation, m1: Array, s1: Array, m2: Array, s2: Array, rho: Array
-) -> tuple[Array, Array, Array, Array]:
-    """(E[σσ], E[σ'σ'], E[σ''_1 σ_2], E[σ_1 σ''_2]) of a continuous piecewise linear activation."""
+) -> PairMoments:
+    """Of a continuous piecewise linear activation."""
     ramps = ramps_of(activation)
     assert ramps is not None
     second, slopes = ramp_second(activation, m1, s1, m2, s2, rho)
@@ -102,7 +113,7 @@ def ramp_moments(
         h, k = (kappa - m1) / s1, (kappa - m2) / s2
         forward = forward + a * normal_density(h) / s1 * activation.mean(m2 + rho * s2 * h, s2 * rest)
         backward = backward + a * normal_density(k) / s2 * activation.mean(m1 + rho * s1 * k, s1 * rest)
-    return second, slopes, forward, backward
+    return PairMoments(second, slopes, forward, backward)
 
 
 def upper_probability(h: Array, k: Array, rho: Array) -> Array:

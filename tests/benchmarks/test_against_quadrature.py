@@ -9,7 +9,7 @@ import pytest
 
 from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.spiked.linear_sector import solve_units
-from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from hermite import Target
 
 ALPHA, BETA, LAM, C, GAMMA = 2.0, 1.0, 0.1, 1.0, 0.7
@@ -79,7 +79,7 @@ def by_quadrature() -> float:
 
 def by_giantstep(points: int = 100) -> float:
     """The same point at the end of a curve of ``points``: set-up included, once."""
-    units = spiked_units(F, SIGMA, [[C]], [1.0], overlap=[[GAMMA]], spike_comp=False)
+    units = spiked_units(F, SIGMA, SpikedNeurons([[C]], [1.0]), [[GAMMA]], spike_comp=False)
     return [solve_units(units, alpha, BETA, LAM).test for alpha in np.linspace(0.5, ALPHA, points)][-1]
 
 

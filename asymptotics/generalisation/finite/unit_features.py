@@ -130,7 +130,7 @@ def _second_moments(sigma: Activation, mean: Array, norm2: Array, rho: Array) ->
             if ramps_of(sigma) is not None:
                 first, second = (np.broadcast_to(scale[:, j], (X, A)) for j in (b, e))
                 cosine = np.broadcast_to(rho[:, b, e], (X, A))
-                both = ramp_moments(sigma, mean[:, :, b], first, mean[:, :, e], second, cosine)[0]
+                both = ramp_moments(sigma, mean[:, :, b], first, mean[:, :, e], second, cosine).second
             else:
                 both = np.stack(
                     [

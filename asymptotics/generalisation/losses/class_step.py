@@ -12,7 +12,7 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.experiment.inputs import Cluster, Inputs
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from asymptotics.generalisation.spiked.target_moments import root_of_rest
 from asymptotics.learning.groups import Groups
 from asymptotics.learning.structured.layer import MixtureLayer, trained_layer
@@ -35,14 +35,16 @@ def class_step_units(
     units = spiked_units(
         f.class_mean,
         sigma,
-        layer.c[:, None],
-        _norm2(layer),
-        fractions=groups.fraction,
-        overlap=overlap,
-        biases=groups.bias,
-        pairs=groups.pairs,
-        rho=rho[:, 0, 1] if groups.pairs is not None else None,
-        v=_on(_basis(layer, overlap), layer),
+        SpikedNeurons(
+            layer.c[:, None],
+            _norm2(layer),
+            groups.fraction,
+            groups.bias,
+            groups.pairs,
+            rho=rho[:, 0, 1] if groups.pairs is not None else None,
+            v=_on(_basis(layer, overlap), layer),
+        ),
+        overlap,
     )
     return units, overlap
 

@@ -65,6 +65,16 @@ def normal_grid(nodes: int, reach: float = _REACH) -> tuple[Array, Array]:
     return x, w / w.sum()
 
 
+@dataclass(frozen=True, eq=False)
+class _Means:
+    """First moments of the readout: ``t`` (A,), ``B`` and ``fields`` e (A, k + r), ``pull`` Kt⁻¹ t/√(β d) (A,)."""
+
+    t: Array
+    B: Array
+    fields: Array
+    pull: Array
+
+
 class ConvexFit:
     """One fit: units, the ``labels`` given κ and τ, and the sizes."""
 
@@ -188,14 +198,14 @@ class ConvexFit:
         D = self._scatter(beta * u.count[:, None, None] * u.rho * inverse)
         L = np.linalg.inv(np.eye(A) + hat @ D)
         T, W = L @ hat, D @ L
-        t, B, e, pull = self._means(m, wG, inverse, t, B)
+        means = self._means(m, wG, inverse, t, B)
         q1 = u.mu1.T @ (second[:, None] * u.mu1)
         qs = np.einsum("k,kubc->ubc", second, u.spread)
-        fields = e[u.members]
+        fields = means.fields[u.members]
         source = qs / beta + u.rho * (L @ q1 @ L.T / beta)[pick]
         source = source + np.einsum("ubcef,ube,ucf->ubc", u.v, fields, fields)
         if self.d is not None:
-            h = pull[u.members]
+            h = means.pull[u.members]
             source = source + h[:, :, None] * h[:, None, :] / beta
         X = source
         for _ in range(500):
@@ -207,12 +217,10 @@ class ConvexFit:
                 break
         Qs = beta * u.count[:, None, None] * (inverse @ X @ inverse)
         Y = self._scatter(u.rho * Qs)
-        return W / beta, N, W @ q1 @ W.T / beta + L.T @ Y @ L, Qs, t, B
+        return W / beta, N, W @ q1 @ W.T / beta + L.T @ Y @ L, Qs, means.t, means.B
 
-    def _means(
-        self, m: _Averages, wG: Array, inverse: Array, t: Array, B: Array
-    ) -> tuple[Array, Array, Array, Array]:
-        """t, B, e and Kt⁻¹ t/√(β d): the linear system of the square loss at the current Γ, targets shifted by g."""
+    def _means(self, m: _Averages, wG: Array, inverse: Array, t: Array, B: Array) -> _Means:
+        """The linear system of the square loss at the current Γ, targets shifted by g."""
         u, r, size, A = self.u, self.alpha / self.beta, self.size, self.u.groups
         zeta = np.concatenate(
             [
@@ -249,7 +257,7 @@ class ConvexFit:
         pull = np.zeros(A)
         if self.d is not None:
             pull += np.linalg.solve(Kt, t) / math.sqrt(self.beta * self.d)
-        return t, B, np.reshape(e, (A, size)), pull
+        return _Means(t, B, np.reshape(e, (A, size)), pull)
 
     def _scatter(self, values: Array) -> Array:
         out = np.zeros((self.u.groups, self.u.groups))

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.target_rule import target_rule
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.spiked_layer import isotropic, spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, isotropic, spiked_units
 from asymptotics.generalisation.spiked.target_moments import label_moments
 from asymptotics.learning.groups import Groups
 from hermite.target import Target
@@ -82,33 +82,45 @@ def first_step_units(
     f: Target, sigma: Activation, groups: Groups, eta: float, labels: Labels, level: str = "E"
 ) -> Units:
     """Units of the network after one giant step; ``level`` is "E" or "iso"."""
-    c2, coordinates, norm2, rest, rho = _coordinates(sigma, groups, eta, labels)
-    overlap = labels.overlap
+    moved = _moved(sigma, groups, eta, labels)
     members = np.array(groups.pairs) if groups.pairs is not None else np.arange(len(groups.readout))[:, None]
     correlation = np.ones((len(members), members.shape[1], members.shape[1]))
     if groups.pairs is not None:
-        correlation[:, 0, 1] = correlation[:, 1, 0] = rho
+        correlation[:, 0, 1] = correlation[:, 1, 0] = moved.rho
     v = isotropic(correlation, 1, 1, True)
     if level == "E":
-        v = _exact_block(labels, eta * groups.readout, c2, rest, norm2, members)
+        v = _exact_block(labels, eta * groups.readout, moved, members)
     return spiked_units(
         f,
         sigma,
-        coordinates[:, None],
-        norm2,
-        fractions=groups.fraction,
-        overlap=[[overlap]],
-        biases=groups.bias,
-        pairs=groups.pairs,
-        rho=rho if groups.pairs is not None else None,
-        v=v,
+        SpikedNeurons(
+            moved.coordinates[:, None],
+            moved.norm2,
+            groups.fraction,
+            groups.bias,
+            groups.pairs,
+            rho=moved.rho if groups.pairs is not None else None,
+            v=v,
+        ),
+        [[labels.overlap]],
     )
 
 
-def _coordinates(
-    sigma: Activation, groups: Groups, eta: float, labels: Labels
-) -> tuple[Array, Array, Array, Array, Array]:
-    """c_2 (A,), c (A,), s (A,), E σ'² − c_1² − c_2² (A,), and ρ of each pair (U,)."""
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """Neurons after the step: ``c2`` (A,), ``coordinates`` c (A,), ``norm2`` s (A,), ``rho`` of each pair (U,).
+
+    ``rest``: E σ'² − c_1² − c_2² (A,).
+    """
+
+    c2: Array
+    coordinates: Array
+    norm2: Array
+    rest: Array
+    rho: Array
+
+
+def _moved(sigma: Activation, groups: Groups, eta: float, labels: Labels) -> _Moved:
     one, size = np.ones_like(groups.bias), eta * groups.readout
     c1 = sigma.S1(groups.bias, one)
     c2 = sigma.S2(groups.bias, one)
@@ -123,14 +135,13 @@ def _coordinates(
         a, b = size[i], size[j]
         product = (1 + a * c2[i] * c0) * (1 + b * c2[j] * c0) + a * b * varying[i] * noise
         rho = product / np.sqrt(norm2[i] * norm2[j])
-    return c2, coordinates, norm2, np.maximum(varying - c2**2, 0.0), rho
+    return _Moved(c2, coordinates, norm2, np.maximum(varying - c2**2, 0.0), rho)
 
 
-def _exact_block(
-    labels: Labels, a: Array, c2: Array, rest: Array, norm2: Array, members: npt.NDArray[np.int_]
-) -> Array:
+def _exact_block(labels: Labels, a: Array, moved: _Moved, members: npt.NDArray[np.int_]) -> Array:
     """v (U, B, B, 2, 2): the block of Sigma on (u, θ), divided by √(s s')."""
     shat, shat2, s2 = _blocks(labels)
+    c2, rest, norm2 = moved.c2, moved.rest, moved.norm2
     left, right = members[:, :, None], members[:, None, :]
 
     def weight(values: Array) -> Array:

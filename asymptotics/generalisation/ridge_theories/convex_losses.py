@@ -10,7 +10,7 @@ from asymptotics.generalisation.losses.label_grid import MOST_DIRECTIONS, LabelG
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS, after_one_exponent
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
 from asymptotics.learning.class_labels import irreducible
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes, readout_groups
@@ -117,7 +117,7 @@ def _units(setting: Setting) -> tuple[Units, np.ndarray]:
         biases, weights = bias_nodes(network, BIAS_NODES)
         nothing = np.zeros((len(biases), 0))
         units = spiked_units(
-            f.class_mean, sigma, nothing, np.ones(len(biases)), fractions=weights, biases=biases
+            f.class_mean, sigma, SpikedNeurons(nothing, np.ones(len(biases)), weights, biases)
         )
         return units, np.zeros((f.r, 0))
     return class_step_units(f, sigma, readout_groups(network), training.eta, training.alpha)

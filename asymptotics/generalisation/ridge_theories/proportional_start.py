@@ -21,7 +21,7 @@ from asymptotics.generalisation.spiked.linear_sector import (
 )
 from asymptotics.generalisation.spiked.one_group import Point
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes
 from asymptotics.results import Risk, Validity
@@ -114,10 +114,7 @@ def start_units(setting: Setting) -> Units:
         return spiked_units(
             setting.fitted,
             network.get_activation(),
-            np.zeros((len(biases), 0)),
-            np.ones(len(biases)),
-            fractions=weights,
-            biases=biases,
+            SpikedNeurons(np.zeros((len(biases), 0)), np.ones(len(biases)), weights, biases),
         )
 
     return setting.set_ups.get(("units at start", setting.fitted, network), make)

@@ -8,6 +8,7 @@ at leading order. The neurons of a pair have residuals f, f' of correlation ρ.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,44 +35,57 @@ from hermite.target import Target
 Array = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class SpikedNeurons:
+    """Groups of neurons w = Σ_j c_j u_j + √s f.
+
+    ``coordinates`` c (A, k), ``norm2`` s (A,), ``fractions`` π (A,) (default equal), ``biases`` (A,);
+    ``pairs``: groups of the two neurons of each unit (maybe the same), with correlations ``rho`` (U,); default: independent rows.
+    ``v`` (U, B, B, k + r, k + r): covariance × d of the residuals along spikes and θ (default isotropic).
+    """
+
+    coordinates: npt.ArrayLike
+    norm2: npt.ArrayLike
+    fractions: npt.ArrayLike | None = None
+    biases: npt.ArrayLike | None = None
+    pairs: Sequence[tuple[int, int]] | None = None
+    rho: npt.ArrayLike | None = None
+    v: npt.ArrayLike | None = None
+
+    @property
+    def units(self) -> tuple[npt.NDArray[np.int_], Array]:
+        """The groups of each unit (U, B), and the correlations of their residuals (U, B, B)."""
+        if self.pairs is None:
+            groups = np.size(self.norm2)
+            return np.arange(groups)[:, None], np.ones((groups, 1, 1))
+        return np.asarray(self.pairs, int), _pair_matrices(np.asarray(self.rho, float))
+
+
 def spiked_units(
     f: Target,
     sigma: Activation,
-    coordinates: npt.ArrayLike,
-    norm2: npt.ArrayLike,
-    *,
-    fractions: npt.ArrayLike | None = None,
+    neurons: SpikedNeurons,
     overlap: npt.ArrayLike | None = None,
-    biases: npt.ArrayLike | None = None,
-    pairs: Sequence[tuple[int, int]] | None = None,
-    rho: npt.ArrayLike | None = None,
+    *,
     spike_comp: bool = True,
-    v: npt.ArrayLike | None = None,
     coarse: bool = False,
 ) -> Units:
     """The units of spiked random features.
 
-    ``coordinates`` c (A, k), ``norm2`` s (A,), ``fractions`` π (A,) (default equal), ``overlap`` Γ (r, k) of the
-    target's directions with the spikes, ``biases`` (A,);
-    ``pairs``: groups of the two neurons of each unit (maybe the same), with correlations ``rho`` (U,); default: independent rows.
-    ``v`` (U, B, B, k + r, k + r): covariance × d of the residuals along spikes and θ (default isotropic).
-    ``coarse``: averages of the target to 1e-4.
+    ``overlap`` Γ (r, k) of the target's directions with the spikes; ``coarse``: averages of the target to 1e-4.
     Raises ``InputError`` on inconsistent shapes.
     """
-    s = np.atleast_1d(np.asarray(norm2, float))
+    s = np.atleast_1d(np.asarray(neurons.norm2, float))
     groups = len(s)
-    c = np.asarray(coordinates, float).reshape(groups, -1)
+    c = np.asarray(neurons.coordinates, float).reshape(groups, -1)
     k = c.shape[1]
     gamma = np.zeros((f.r, 0)) if overlap is None else np.asarray(overlap, float).reshape(f.r, k)
     _check(s, gamma, k)
-    shift = np.zeros(groups) if biases is None else np.asarray(biases, float)
-    share = np.full(groups, 1.0 / groups) if fractions is None else np.asarray(fractions, float)
-    if pairs is None:
-        members = np.arange(groups)[:, None]
-        correlation = np.ones((groups, 1, 1))
-    else:
-        members = np.asarray(pairs, int)
-        correlation = _pair_matrices(np.asarray(rho, float))
+    shift = np.zeros(groups) if neurons.biases is None else np.asarray(neurons.biases, float)
+    share = (
+        np.full(groups, 1.0 / groups) if neurons.fractions is None else np.asarray(neurons.fractions, float)
+    )
+    members, correlation = neurons.units
     breaks = spike_breaks(f, gamma) + _pair_breaks(sigma, c, shift, np.sqrt(s), members, correlation)
     slope = float(np.max(np.linalg.norm(c, axis=1) / np.sqrt(s), initial=1.0))
     # As far as the rule reaches; a target that is sharper than this is seen in the error of its moments.
@@ -79,9 +93,9 @@ def spiked_units(
     kappa, weights = spike_rule(k, slope, breaks)
     mean = kappa @ c.T + shift
     mu0, mu1, rest = group_moments(sigma, mean, s)
-    f0, f1, fs2, f2 = conditional_moments(f, kappa, gamma, coarse)
+    seen = conditional_moments(f, kappa, gamma, coarse)
     root = np.sqrt(s)
-    error = check_energy(f, float(weights @ (f0**2 + np.sum(f1**2, axis=1) + fs2)))
+    error = check_energy(f, float(weights @ (seen.f0**2 + np.sum(seen.f1**2, axis=1) + seen.fs2)))
     return Units(
         weights=weights,
         kappa=kappa,
@@ -92,12 +106,12 @@ def spiked_units(
         count=share[members[:, 0]] / np.where((members == members[:, :1]).sum(axis=1) == 2, 2.0, 1.0),
         members=members,
         rho=correlation,
-        v=isotropic(correlation, k, f.r, spike_comp) if v is None else np.asarray(v, float),
-        f0=f0,
-        f1=f1,
-        fs2=fs2,
+        v=isotropic(correlation, k, f.r, spike_comp) if neurons.v is None else np.asarray(neurons.v, float),
+        f0=seen.f0,
+        f1=seen.f1,
+        fs2=seen.fs2,
         mu2=s * sigma.S2_distribution(mean, np.broadcast_to(root, mean.shape)),
-        f2=f2,
+        f2=seen.f2,
         error=error,
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -80,10 +81,18 @@ def _second(products: Array, mean: Array) -> Array:
     return np.stack(found, axis=1)
 
 
-def conditional_moments(
-    f: Target, kappa: Array, overlap: Array, coarse: bool = False
-) -> tuple[Array, Array, Array, Array]:
-    """f0 (K,), f1 (K, r), fs2 (K,), f2 (K, r (r + 1)/2) at the nodes ``kappa`` (K, k) for ``overlap`` Γ (r, k).
+@dataclass(frozen=True, eq=False)
+class ConditionalMoments:
+    """``f0`` (K,), ``f1`` (K, r), ``fs2`` (K,), ``f2`` (K, r (r + 1)/2) of a target at the nodes of its spikes."""
+
+    f0: Array
+    f1: Array
+    fs2: Array
+    f2: Array
+
+
+def conditional_moments(f: Target, kappa: Array, overlap: Array, coarse: bool = False) -> ConditionalMoments:
+    """The moments at the nodes ``kappa`` (K, k) for ``overlap`` Γ (r, k).
 
     Every rule is cut where f* is sharp, as far as that is along orthogonal axes. ``coarse``: 1e-4 will do.
     """
@@ -94,21 +103,24 @@ def conditional_moments(
         products = np.tile((w * f(x)) @ (x[:, :, None] * x[:, None, :]).reshape(len(x), -1), (len(kappa), 1))
         f0 = np.full(len(kappa), mean)
         f2 = _second(products.reshape(-1, f.r, f.r), f0)
-        return f0, np.tile(linear, (len(kappa), 1)), np.full(len(kappa), rest), f2
+        return ConditionalMoments(f0, np.tile(linear, (len(kappa), 1)), np.full(len(kappa), rest), f2)
     root = root_of_rest(overlap)
     centre = kappa @ overlap.T
     if f.r == 1:
         tau, weights = row_rule(f, centre[:, 0], float(root[0, 0]))
         points = centre + root[0, 0] * tau
         values = f(points.reshape(-1, 1)).reshape(points.shape)
-        f0 = np.sum(weights * values, axis=1)
-        f1 = np.sum(weights * values * tau, axis=1)[:, None]
-        second = np.sum(weights * values**2, axis=1)
-        products = np.sum(weights * values * tau**2, axis=1)[:, None, None]
+        seen = _Averages(
+            np.sum(weights * values, axis=1),
+            np.sum(weights * values * tau, axis=1)[:, None],
+            np.sum(weights * values**2, axis=1),
+            np.sum(weights * values * tau**2, axis=1)[:, None, None],
+        )
     else:
-        f0, f1, second, products = _tensor_moments(f, centre, root, coarse)
-    fs2 = np.maximum(second - f0**2 - np.sum(f1**2, axis=1), 0.0) + f.noise
-    return f0, f1, fs2, _second(products, f0)
+        seen = _tensor_moments(f, centre, root, coarse)
+    f0, f1 = seen.mean, seen.linear
+    fs2 = np.maximum(seen.square - f0**2 - np.sum(f1**2, axis=1), 0.0) + f.noise
+    return ConditionalMoments(f0, f1, fs2, _second(seen.products, f0))
 
 
 def check_energy(f: Target, found: float) -> float:
@@ -158,8 +170,18 @@ def spike_slope(f: Target, overlap: Array) -> float:
     return sharpest
 
 
-def _tensor_moments(f: Target, centre: Array, root: Array, coarse: bool) -> tuple[Array, Array, Array, Array]:
-    """E_τ G, E_τ[G τ], E_τ G², E_τ[G τ τᵀ] over τ ∈ R^r, κ in chunks.
+@dataclass(frozen=True, eq=False)
+class _Averages:
+    """E_τ G (K,), E_τ[G τ] (K, r), E_τ G² (K,), E_τ[G τ τᵀ] (K, r, r)."""
+
+    mean: Array
+    linear: Array
+    square: Array
+    products: Array
+
+
+def _tensor_moments(f: Target, centre: Array, root: Array, coarse: bool) -> _Averages:
+    """The averages over τ ∈ R^r, κ in chunks.
 
     The axes of f* (along which it is sharp) are A; with A S = L Qᵀ, L lower triangular, τ = Q t, the j-th coordinate
     of A x is known from t_1..t_j: sharp axes are cut where f* is, row by row. Smooth axes have Gauss–Hermite nodes,
@@ -184,7 +206,7 @@ def _tensor_moments(f: Target, centre: Array, root: Array, coarse: bool) -> tupl
         f1[part] = np.einsum("kn,kni->ki", values, t) @ q.T
         products[part] = q @ (np.swapaxes(t, 1, 2) @ (values[:, :, None] * t)) @ q.T
         second[part] = np.sum(values**2 / np.where(weights > 0, weights, 1.0), axis=1)
-    return f0, f1, second, products
+    return _Averages(f0, f1, second, products)
 
 
 def _order(f: Target) -> int:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from asymptotics.generalisation.spiked.target_moments import root_of_rest
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.mean_field import FEW_GROUPS
@@ -45,14 +45,16 @@ def trained_units(
         units = spiked_units(
             f,
             sigma,
-            coordinates,
-            layer.residual_norm2,
-            fractions=groups.fraction,
-            overlap=gamma,
-            biases=groups.bias,
-            pairs=groups.pairs,
-            rho=None if groups.pairs is None else correlation[:, 0, 1],
-            v=exact,
+            SpikedNeurons(
+                coordinates,
+                layer.residual_norm2,
+                groups.fraction,
+                groups.bias,
+                groups.pairs,
+                rho=None if groups.pairs is None else correlation[:, 0, 1],
+                v=exact,
+            ),
+            gamma,
             coarse=coarse,
         )
     if layer.coherence is not None:

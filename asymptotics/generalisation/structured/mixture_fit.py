@@ -68,8 +68,9 @@ def mixture_features(f: Target, sigma: Activation, inputs: Inputs, layer: Mixtur
     parts = []
     for k, (share, target) in enumerate(zip(inputs.weights, inputs.targets_of(f), strict=True)):
         mean, S = layer.means[k], layer.covariances[k]
-        kappa, weights, centre, within = spike_places(layer.u, mean, S)
-        seen = conditional(target, layer.teacher, centre, within)
+        at = spike_places(layer.u, mean, S)
+        kappa, weights, centre = at.kappa, at.weights, at.centre
+        seen = conditional(target, layer.teacher, centre, at.within)
         h, s2 = np.outer(kappa, layer.c), np.broadcast_to(q[k], (len(kappa), A))
         mu0, slope, second = sigma.conditional_moments(h, s2)
         mu1 = slope / np.sqrt(q[k])
@@ -101,7 +102,7 @@ def mixture_features(f: Target, sigma: Activation, inputs: Inputs, layer: Mixtur
             )
         )
     withins = np.array(
-        [spike_places(layer.u, m, S)[3] for m, S in zip(layer.means, layer.covariances, strict=True)]
+        [spike_places(layer.u, m, S).within for m, S in zip(layer.means, layer.covariances, strict=True)]
     )
     cluster, weights, mu0, mu1, mu2, spread, centre, f0, f1, f2 = (
         np.concatenate(x) for x in zip(*parts, strict=True)
@@ -118,6 +119,17 @@ class MixtureErrors:
     by_cluster: Array
     norm2: float
     solution: Solution
+
+
+@dataclass(frozen=True, eq=False)
+class _FirstMoments:
+    """Of the readout: ``t`` (A,), ``B`` and ``fields`` e (A, M), ``pull`` (A,) of the finite-d source; ``sigma`` Σ of them."""
+
+    t: Array
+    B: Array
+    fields: Array
+    pull: Array
+    sigma: Array
 
 
 class MixtureFit:
@@ -204,8 +216,7 @@ class MixtureFit:
         sigma[..., :n, :n], sigma[..., n:, n:] = c.layer.sigma, c.layer.norm
         return phi, sigma
 
-    def _first_moments(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """t (A,), B (A, M), e (A, M), h (A,) of the finite-d source, and Σ."""
+    def _first_moments(self, iv: Array, inverse: Array) -> _FirstMoments:
         c, A = self.c, self.A
         n = c.centre.shape[1]
         phi, sigma = self._sector()
@@ -238,21 +249,22 @@ class MixtureFit:
         B = DE @ e
         t = Gp @ (g0 - Ct.T @ B)
         h = np.zeros(A) if self.d is None else np.linalg.solve(Kt, t) / math.sqrt(self.beta * self.d)
-        return t, B.reshape(A, M), e.reshape(A, M), h, sigma
+        return _FirstMoments(t, B.reshape(A, M), e.reshape(A, M), h, sigma)
 
     def _errors(self, iv: Array, inverse: Array, solution: Solution) -> MixtureErrors:
         c, beta = self.c, self.beta
         n = c.centre.shape[1]
         L, T, W = self.responses(iv, inverse)
-        t, B, e, pull, sigma = self._first_moments(iv, inverse)
+        first = self._first_moments(iv, inverse)
+        t, B, e = first.t, first.B, first.fields
         H = c.mu1 @ B[:, :n]
         norm = np.sum(c.mu2 * B[:, n:].T[c.cluster], axis=1)
         inside = np.einsum("oi,oij,oj->o", H, c.within[c.cluster], H)
         mean = c.f0 - c.mu0 @ t - np.sum(H * c.centre, axis=1) - norm
         eps0 = mean**2 + c.f2 - c.f0**2 - 2 * np.sum(H * c.f1, axis=1) + inside
         members = c.layer.members
-        source = np.einsum("ubcml,ubm,ucl->ubc", sigma, e[members], e[members])
-        source = source + pull[members][:, :, None] * pull[members][:, None, :] / beta
+        source = np.einsum("ubcml,ubm,ucl->ubc", first.sigma, e[members], e[members])
+        source = source + first.pull[members][:, :, None] * first.pull[members][:, None, :] / beta
         count = c.layer.count[:, None, None]
         blocks = (slice(None), *self.pick)
 

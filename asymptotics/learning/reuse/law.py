@@ -139,7 +139,7 @@ class ReusedBatchOfManyNeurons:
             )
             for p in self._widths(network)
         )
-        return layer_of_moments(network, f.r, *(2 * b - a for a, b in zip(small, large, strict=True)))
+        return layer_of_moments(network, f.r, small.extrapolated(large))
 
 
 def refusal_of_protocol(training: Training) -> str | None:
@@ -287,31 +287,49 @@ def _closed(
     return (steps[0], *changed, *steps[3:])
 
 
-def layer_moments(network: Network, step: int, p: int, means: _Means) -> tuple[Array, Array, Array, Array]:
-    """(M (G, r), Gram of different neurons (G, G), ‖w‖² (G,), Gram of partners (G,)) after ``step`` steps at width ``p``."""
+@dataclass(frozen=True, eq=False)
+class LayerMoments:
+    """``M`` (G, r), ``gram`` of different neurons (G, G), ``norm2`` ‖w‖² (G,), and the Gram of ``partners`` (G,)."""
+
+    M: Array
+    gram: Array
+    norm2: Array
+    partners: Array
+
+    def extrapolated(self, wide: LayerMoments) -> LayerMoments:
+        """Their limit of many neurons, from those of ``wide``, twice as wide: errors are of order 1/p."""
+        return LayerMoments(
+            2 * wide.M - self.M,
+            2 * wide.gram - self.gram,
+            2 * wide.norm2 - self.norm2,
+            2 * wide.partners - self.partners,
+        )
+
+
+def layer_moments(network: Network, step: int, p: int, means: _Means) -> LayerMoments:
+    """The moments after ``step`` steps at width ``p``."""
     readout = replace(network, width=p).finite_readout(p)
     own = _entry(means, step, readout)
     grouped = _grouped(own, network)
     partners = np.array([own.Q[e, p - 1 - e].mean() for e in entries_of(readout)])
-    return grouped.M, grouped.Q, grouped.norm2, partners
+    return LayerMoments(grouped.M, grouped.Q, grouped.norm2, partners)
 
 
-def layer_of_moments(
-    network: Network, r: int, M: Array, gram: Array, norm2: Array, partners: Array
-) -> LearnedFeatures:
+def layer_of_moments(network: Network, r: int, moments: LayerMoments) -> LearnedFeatures:
     """Groups whose components on the target are ``M`` and on common noise a root of the rest of ``gram``."""
+    M = moments.M
     groups = readout_groups(network)
     links = Links.of(groups)
     order = [entry[0] for entry in entries_of(groups.readout)]
     if len(order) != len(M):
         raise InputError("network.readout must be a law of a few atoms for the layer after a reused batch")
-    rest = gram - M @ M.T
+    rest = moments.gram - M @ M.T
     values, vectors = np.linalg.eigh((rest + rest.T) / 2)
     noise = vectors * np.sqrt(np.maximum(values, 0.0))
     c = np.hstack([M, noise])
-    own = norm2 - np.sum(c**2, axis=1)
+    own = moments.norm2 - np.sum(c**2, axis=1)
     between = [
-        partners[g] - float(c[g] @ c[h])
+        moments.partners[g] - float(c[g] @ c[h])
         for g, h in zip(links.left[len(M) :], links.right[len(M) :], strict=True)
     ]
     return LearnedFeatures(groups, links, r, c, np.concatenate([own, between]))

@@ -112,15 +112,26 @@ def raw_moments(f: Target, teacher: Array, mean: Array, covariance: Array) -> Ra
     return RawMoments(plain, linear, square)
 
 
-def spike_places(u: Array | None, mean: Array, S: Array) -> tuple[Array, Array, Array, Array]:
-    """κ (N,), weights, ē (N, n) and S_| of one cluster: one place without a spike."""
+@dataclass(frozen=True, eq=False)
+class SpikePlaces:
+    """Places ``kappa`` (N,) of one cluster on the spike: ``weights`` (N,), ``centre`` ē (N, n), ``within`` S_| (n, n)."""
+
+    kappa: Array
+    weights: Array
+    centre: Array
+    within: Array
+
+
+def spike_places(u: Array | None, mean: Array, S: Array) -> SpikePlaces:
+    """The places of one cluster on the spike u: one place without a spike."""
     if u is None:
-        return np.zeros(1), np.ones(1), mean[None], S
+        return SpikePlaces(np.zeros(1), np.ones(1), mean[None], S)
     variance = float(u @ S @ u)
     middle = float(u @ mean)
     if variance <= 0:
-        return np.array([middle]), np.ones(1), mean[None], S
+        return SpikePlaces(np.array([middle]), np.ones(1), mean[None], S)
     x, w = trapezoid_rule(_STEP, _REACH)
     slope = S @ u / variance
     kappa = middle + math.sqrt(variance) * x
-    return kappa, w, mean + np.outer(kappa - middle, slope), S - variance * np.outer(slope, slope)
+    centre, within = mean + np.outer(kappa - middle, slope), S - variance * np.outer(slope, slope)
+    return SpikePlaces(kappa, w, centre, within)

@@ -147,13 +147,13 @@ def _after(
     norm2[layer.members] = np.einsum("j,jubb->ub", w, layer.bulk)
     risk = 0.0
     for k, (share, target) in enumerate(zip(inputs.weights, inputs.targets_of(f), strict=True)):
-        kappa, weights, centre, within = spike_places(layer.u, layer.means[k], layer.covariances[k])
-        seen = conditional(target, layer.teacher, centre, within)
-        h = np.outer(kappa, layer.c)
+        at = spike_places(layer.u, layer.means[k], layer.covariances[k])
+        seen = conditional(target, layer.teacher, at.centre, at.within)
+        h = np.outer(at.kappa, layer.c)
         means = sigma.conditional_moments(h, np.broadcast_to(own[k], h.shape))[0]
         output = means @ (groups.fraction * groups.readout)
         rest = seen.f2 - target.noise - seen.f0**2
-        risk += share * float(weights @ ((seen.f0 - output) ** 2 + rest))
+        risk += share * float(at.weights @ ((seen.f0 - output) ** 2 + rest))
     return StepOverlaps(
         step=1,
         readout=groups.readout,

@@ -8,14 +8,15 @@ import pytest
 from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.spiked.feature_moments import group_moments, product_moment
 from asymptotics.generalisation.spiked.linear_sector import solve_units
-from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from hermite import Target
 
 F = Target("z1 + He2(z1)", noise=0.05)
 
 
 def both(sigma, c, s, alpha, beta, lam, f=F, gamma=0.8, d=None, **options):
-    units = spiked_units(f, get_activation(sigma), np.array(c)[:, None], s, overlap=[[gamma]], **options)
+    neurons = SpikedNeurons(np.array(c)[:, None], s, **options)
+    units = spiked_units(f, get_activation(sigma), neurons, [[gamma]])
     errors = solve_units(units, alpha, beta, lam, d=d)
     return np.array([errors.test, errors.train])
 
@@ -40,7 +41,7 @@ def test_equal_neurons_are_half_as_many(sigma) -> None:
     """Before any step the two neurons of a pair are equal: β/2 distinct features, λ unchanged."""
     f = Target("z1 + He2(z1)/2", noise=0.1)
     pairs = both(sigma, [0.0, 0.0], [1.0, 1.0], 2, 1.4, 0.1, f, pairs=[(0, 1)], rho=[1.0])
-    plain = spiked_units(f, get_activation(sigma), [[]], [1.0])
+    plain = spiked_units(f, get_activation(sigma), SpikedNeurons([[]], [1.0]))
     half, whole = (solve_units(plain, 2, beta, 0.1) for beta in (0.7, 1.4))
     np.testing.assert_allclose(pairs, [half.test, half.train], rtol=1e-9)
     assert abs(whole.test - half.test) > 0.05  # negative control: forgetting the factor 2 is seen

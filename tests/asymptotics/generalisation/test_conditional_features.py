@@ -15,7 +15,7 @@ from asymptotics.generalisation.finite.conditional_target import conditional_tar
 from asymptotics.generalisation.finite.trained_units import TrainedUnits, isotropic_carriers
 from asymptotics.generalisation.finite.unit_features import learned_rule, unit_features
 from asymptotics.generalisation.spiked.linear_sector import solve_units
-from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from hermite import Target
 from hermite.errors import InputError
 
@@ -82,7 +82,7 @@ def test_meets_the_proportional_limit(alpha, beta) -> None:
     d = 100_000
     features = conditional_features(f, RELU, a, s, share, gamma, d)
     found = solve_conditional(features, round(alpha * d), beta * d, 0.05, f.noise)
-    units = spiked_units(f, RELU, a, s, fractions=share, overlap=gamma, spike_comp=False)
+    units = spiked_units(f, RELU, SpikedNeurons(a, s, share), gamma, spike_comp=False)
     limit = solve_units(units, alpha, beta, 0.05, d=d)
     assert found.excess + f.noise == pytest.approx(limit.test, rel=2e-3)
     assert found.train == pytest.approx(limit.train, rel=2e-3)

@@ -24,7 +24,7 @@ from asymptotics.generalisation.losses.label_grid import label_grid
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from asymptotics.learning.groups import Groups, readout_groups
 from hermite import Target
 from hermite.errors import InputError
@@ -46,7 +46,7 @@ def units_of(case, pairs=False) -> tuple[Units, np.ndarray]:
     f, sigma = classes(case).class_mean, get_activation(case["sigma"])
     if not case["eta"]:
         linked = {"pairs": [(0, 0)], "rho": [1.0]} if pairs else {}
-        return spiked_units(f, sigma, np.zeros((1, 0)), [1.0], **linked), np.zeros((1, 0))
+        return spiked_units(f, sigma, SpikedNeurons(np.zeros((1, 0)), [1.0], **linked)), np.zeros((1, 0))
     labels = class_labels_of(f, case["alpha1"])
     groups = Groups(np.array([1.0, -1.0]), np.zeros(2), np.array([0.5, 0.5]), ((0, 1),) if pairs else None)
     return first_step_units(f, sigma, groups, case["eta"], labels), np.array([[labels.overlap]])

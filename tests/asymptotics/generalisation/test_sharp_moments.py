@@ -26,9 +26,9 @@ def test_moments_along_one_direction_are_right(text: str) -> None:
         values = f((gamma * kappa + width * u).reshape(-1, 1)).reshape(len(kappa), -1)
         f0, f1 = values @ w, (values * u) @ w
         found = conditional_moments(f, kappa, np.array([[gamma]]))
-        np.testing.assert_allclose(found[0], f0, atol=1e-9)
-        np.testing.assert_allclose(found[1][:, 0], f1, atol=1e-9)
-        np.testing.assert_allclose(found[2], values**2 @ w - f0**2 - f1**2 + 0.05, atol=1e-9)
+        np.testing.assert_allclose(found.f0, f0, atol=1e-9)
+        np.testing.assert_allclose(found.f1[:, 0], f1, atol=1e-9)
+        np.testing.assert_allclose(found.fs2, values**2 @ w - f0**2 - f1**2 + 0.05, atol=1e-9)
     y = f(u[:, None])
     fourth = y**4 + 6 * y**2 * 0.05 + 3 * 0.05**2
     assert label_moments(f)[4, 2] == pytest.approx(w @ (fourth * u**2), rel=1e-9)
@@ -51,9 +51,9 @@ def test_moments_along_two_directions_are_right(text: str) -> None:
         values = f(overlap @ kappa[k] + tau @ root.T)
         f0, f1 = weight @ values, (weight * values) @ tau
         rest = weight @ values**2 - f0**2 - f1 @ f1
-        assert found[0][k] == pytest.approx(f0, abs=3e-6)
-        np.testing.assert_allclose(found[1][k], f1, atol=3e-6)
-        assert found[2][k] == pytest.approx(rest, abs=1e-5)
+        assert found.f0[k] == pytest.approx(f0, abs=3e-6)
+        np.testing.assert_allclose(found.f1[k], f1, atol=3e-6)
+        assert found.fs2[k] == pytest.approx(rest, abs=1e-5)
 
 
 def test_errors_of_the_fit_for_a_wave_and_a_narrow_bump() -> None:

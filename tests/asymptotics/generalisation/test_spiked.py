@@ -11,7 +11,7 @@ import pytest
 from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.spiked.feature_moments import spike_rule
 from asymptotics.generalisation.spiked.linear_sector import solve_units
-from asymptotics.generalisation.spiked.spiked_layer import spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from hermite import Target
 from hermite.errors import InputError
 
@@ -20,10 +20,11 @@ MIX = "sin(3*z1/2) + cos(3*z1/2) - exp(-9/8)"
 HE12H, HE12F = "z1 + He2(z1)/2", "z1 + He2(z1)"
 
 
-def build(target, sigma, coordinates, norm2, gamma=None, noise=0.0, **options):
+def build(target, sigma, coordinates, norm2, gamma=None, noise=0.0, spike_comp=True, **options):
     overlap = None if gamma is None else np.atleast_2d(gamma)
+    neurons = SpikedNeurons(coordinates, norm2, **options)
     return spiked_units(
-        Target(target, noise=noise), get_activation(sigma), coordinates, norm2, overlap=overlap, **options
+        Target(target, noise=noise), get_activation(sigma), neurons, overlap, spike_comp=spike_comp
     )
 
 
