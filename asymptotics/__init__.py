@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from asymptotics.generalisation.feature_spectrum import spectrum
     from asymptotics.learning.laws import overlaps
     from asymptotics.learning.sgd.escape_times import batch_tradeoff, escape
+    from asymptotics.playground.page import explore
     from asymptotics.simulation.escapes import simulated_escape
     from asymptotics.simulation.runner import simulate
     from asymptotics.stairway.stairs import plateaus
@@ -39,6 +40,7 @@ _HOME = {
     "batch_tradeoff": "asymptotics.learning.sgd.escape_times",
     "curve": "asymptotics.comparison.tables",
     "escape": "asymptotics.learning.sgd.escape_times",
+    "explore": "asymptotics.playground.page",
     "optimise": "asymptotics.design.tuning",
     "overlaps": "asymptotics.learning.laws",
     "plan": "asymptotics.design.planning",
@@ -67,6 +69,7 @@ __all__ = [
     "batch_tradeoff",
     "curve",
     "escape",
+    "explore",
     "optimise",
     "overlaps",
     "plan",

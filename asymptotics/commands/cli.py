@@ -13,7 +13,17 @@ import warnings
 
 import click
 
-from asymptotics.commands import escapes, maps, pages, plans, plots, predictions, simulations, targets
+from asymptotics.commands import (
+    escapes,
+    maps,
+    pages,
+    plans,
+    playing,
+    plots,
+    predictions,
+    simulations,
+    targets,
+)
 from asymptotics.commands.early import leave_at_once
 from asymptotics.commands.terminal import (
     INPUT_ERROR,
@@ -84,6 +94,7 @@ for command in (
     pages.reproduce,
     pages.demo,
     pages.cite,
+    playing.explore,
 ):
     cli.add_command(command)
 
@@ -105,7 +116,7 @@ def main() -> None:
         # The last thing before the interpreter ends, which would give Ctrl-C its deadly meaning back.
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     # Sweeps tell their own progress; everything else may take its time.
-    quick = not sys.argv[1:] or sys.argv[1] in ("init", "simulate", "--help", "--version")
+    quick = not sys.argv[1:] or sys.argv[1] in ("init", "simulate", "explore", "--help", "--version")
     alive = None if quick else Heartbeat()
     try:
         code = run(sys.argv[1:])

@@ -22,6 +22,17 @@ _OF_OTHERS = "The answers below are those of isotropic inputs."
 
 
 def target_section(experiment: Experiment) -> str:
+    """What is in the target and, where the inputs are isotropic, its plateaus."""
+    from asymptotics.experiment.input_laws import traits_of
+
+    if not traits_of(experiment.inputs).is_isotropic:
+        # Plateaus are those of isotropic inputs: none is told.
+        return leap_facts(experiment)
+    return "\n".join([leap_facts(experiment), stairway_table(experiment)])
+
+
+def leap_facts(experiment: Experiment) -> str:
+    """What correlations see of the target, in which order, and what a student of this kind makes of it."""
     from asymptotics.experiment.input_laws import traits_of
     from hermite import leap
 
@@ -35,7 +46,6 @@ def target_section(experiment: Experiment) -> str:
         bias=network.bias,
     )
     if not traits_of(experiment.inputs).is_isotropic:
-        # Plateaus are those of isotropic inputs: none is told.
         said = traits_of(experiment.inputs).target_note or _OF_OTHERS
         pairs = [("inputs", said)] + [
             (escape(name.strip()), answer) for name, answer in _leap_answers(report)
@@ -44,11 +54,11 @@ def target_section(experiment: Experiment) -> str:
     if report.exactness == "undecided" and report.staircase.dims is None:
         # No spaces to be written as formulas: what is proved of the first order, and why no more is.
         pairs = [(escape(name), escape(answer)) for name, answer in report.lines()]
-        return "\n".join([facts(pairs), _stairway(experiment)])
+        return facts(pairs)
     pairs = [(escape(name.strip()), answer) for name, answer in _leap_answers(report)]
     pairs += _of_protocol(experiment)
     pairs += [("warning", escape(warning)) for warning in report.warnings]
-    return "\n".join([facts(pairs), _stairway(experiment)])
+    return facts(pairs)
 
 
 def _of_reused_batch(f: Target, network: Network) -> list[tuple[str, str]]:
@@ -114,7 +124,7 @@ def _subspace(rows: Sequence[Sequence[str]] | None, names: Sequence[str]) -> str
         return escape("span{" + ", ".join(text) + "}")
 
 
-def _stairway(experiment: Experiment) -> str:
+def stairway_table(experiment: Experiment) -> str:
     """The plateaus after each step of the experiment."""
     from asymptotics.stairway.stairs import plateaus
 

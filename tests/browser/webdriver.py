@@ -42,7 +42,8 @@ class Browser:
         try:
             self._root = f"http://127.0.0.1:{self._port()}"
             options = {"binary": chromium(), "args": [*FLAGS, f"--user-data-dir={self._profile.name}"]}
-            capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+            logs = {"browser": "ALL", "performance": "ALL"}
+            capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": logs}
             answer = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
             self._session = f"/session/{answer['sessionId']}"
         except BaseException:
@@ -81,11 +82,12 @@ class Browser:
         with self._open.open(request, timeout=60) as answer:
             return json.load(answer)["value"]
 
-    def visit(self, path: Path, width: int = 1200, height: int = 900) -> None:
-        """Open a local file in a page exactly ``width`` wide."""
+    def visit(self, place: Path | str, width: int = 1200, height: int = 900) -> None:
+        """Open a local file, or an address, in a page exactly ``width`` wide."""
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.devtools("Emulation.setDeviceMetricsOverride", **screen)
-        self._call("POST", f"{self._session}/url", {"url": path.resolve().as_uri()})
+        url = place if isinstance(place, str) else place.resolve().as_uri()
+        self._call("POST", f"{self._session}/url", {"url": url})
 
     def devtools(self, command: str, **parameters: Any) -> Any:
         """One command of the Chrome DevTools protocol."""
@@ -95,6 +97,32 @@ class Browser:
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression on the page."""
         return self._call("POST", f"{self._session}/execute/sync", {"script": f"return {script}", "args": []})
+
+    def press(self, key: str, shift: bool = False) -> None:
+        """One key, as a keyboard sends it to what has the focus: "Tab", "ArrowRight", or a letter."""
+        codes = {
+            "Tab": 9,
+            "Enter": 13,
+            "End": 35,
+            "Home": 36,
+            "ArrowLeft": 37,
+            "ArrowRight": 39,
+            "ArrowDown": 40,
+        }
+        code = codes.get(key, 0)
+        keys = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
+        self.devtools("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **keys, **text)
+        self.devtools("Input.dispatchKeyEvent", type="keyUp", **keys)
+
+    def requests(self) -> list[str]:
+        """Addresses that were asked for since the last call, those of web sockets too."""
+        said = self._call("POST", f"{self._session}/se/log", {"type": "performance"})
+        messages = [json.loads(entry["message"])["message"] for entry in said]
+        found = [
+            m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"
+        ]
+        return found + [m["params"]["url"] for m in messages if m["method"] == "Network.webSocketCreated"]
 
     def console(self) -> list[dict[str, Any]]:
         """What the console said since the last call."""

@@ -1,0 +1,1 @@
+"""What does a target do when one plays with its settings?"""
