@@ -298,3 +298,16 @@ def test_failure_before_training_is_loud_and_can_be_silenced(monkeypatch) -> Non
 def test_an_accuracy_is_a_finite_number_of_at_least_zero(accuracy) -> None:
     with pytest.raises(InputError, match="accuracy must be"):
         risk(MIX, Network(), Training(1), Ridge(), accuracy=accuracy)
+
+
+@pytest.mark.parametrize("regime", ["auto", "finite", "proportional"])
+def test_an_answer_names_its_sizes_and_no_batch_where_there_was_no_step(regime) -> None:
+    ridge = Ridge(2.0, 1.0, 0.1, d=31, regime=regime)
+    before, after = (
+        risk(QUADRATIC, Network("tanh"), training, ridge, accuracy=0)
+        for training in (None, Training(1, alpha=3.0))
+    )
+    assert (before.n, after.n) == (None, 93)
+    assert (before.n2, after.n2) == (62, 62)
+    assert before.p == after.p == 32  # pairs: an even number
+    assert (before.step, after.step) == (0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.spiked.feature_moments import spike_rule
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
+from asymptotics.generalisation.spiked.trained_layer import most_spikes
 from hermite import Target
 from hermite.errors import InputError
 
@@ -335,3 +337,14 @@ def test_rules_over_the_spikes_have_the_moments_of_independent_gaussians(k, slop
     assert weights @ np.cos(kappa @ t) == pytest.approx(np.exp(-t @ t / 2), abs=1e-8)
     if k <= 2:
         assert len(weights) >= len(spike_rule(k)[1]) * (slope / 2.5 if slope > 2.5 else 1.0) ** k * 0.9
+
+
+def test_as_many_spikes_as_count_have_a_rule() -> None:
+    """A point of many groups costs more: one spike less."""
+    counts = []
+    for groups in (1, 8, 9, 50):
+        count = most_spikes(SimpleNamespace(links=SimpleNamespace(groups=groups)))
+        assert spike_rule(count)[0].shape[1] == count
+        counts.append(count)
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > 2
