@@ -137,6 +137,20 @@ def test_every_table_of_numbers_says_where_it_comes_from() -> None:
     assert all(f"python tests/data/{path.name}" in text for path in data.glob("*.py"))
 
 
+def test_arrays_are_remembered_by_their_bytes_and_never_by_their_number() -> None:
+    """``lru_cache`` counts entries and hands out arrays that can be written into; ``caches.remembered`` does neither."""
+    found = [
+        (path.name, node.name)
+        for package in PACKAGES
+        for path in (ROOT / package.__name__).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+        and any(re.match(r"(functools\.)?(lru_)?cache\b", ast.unparse(mark)) for mark in node.decorator_list)
+        and re.search(r"Array|ndarray", ast.unparse(node.returns or ast.Constant("Array")))
+    ]
+    assert found == []
+
+
 def test_names_of_tests_are_of_their_room() -> None:
     """The folders of the tests are those of the packages: who looks for a room's tests finds them."""
     for package in PACKAGES:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+
+from asymptotics.caches import remembered
 
 Array = npt.NDArray[np.float64]
 
@@ -20,13 +21,11 @@ Array = npt.NDArray[np.float64]
 REACH = 12.0
 
 
-@lru_cache(maxsize=64)
+@remembered
 def legendre(order: int) -> tuple[Array, Array]:
     """Gauss–Legendre nodes and weights on [0, 1] (weights sum to 1)."""
     x, w = np.polynomial.legendre.leggauss(order)
-    nodes, weights = (x + 1) / 2, w / 2
-    nodes.flags.writeable = weights.flags.writeable = False
-    return nodes, weights
+    return (x + 1) / 2, w / 2
 
 
 def piecewise_rule(
@@ -56,13 +55,12 @@ def trapezoid_rule(step: float, reach: float = 8.4) -> tuple[Array, Array]:
     return nodes, weights
 
 
-@lru_cache(maxsize=256)
+@remembered
 def hermite_rule(order: int) -> tuple[Array, Array]:
     """Gauss–Hermite nodes (order,) and weights (order,) for the standard normal law."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(order)
     x: Array = np.asarray(nodes, np.float64)
     w: Array = np.asarray(weights / weights.sum(), np.float64)
-    x.flags.writeable = w.flags.writeable = False
     return x, w
 
 
@@ -119,7 +117,7 @@ def hermite_value(x: Array, k: int) -> Array:
     return value
 
 
-@lru_cache(maxsize=256)
+@remembered
 def split_hermite_rule(breakpoints: tuple[float, ...], order: int) -> tuple[Array, Array]:
     """Gauss rules of ``order`` nodes for the normal law on each interval between ``breakpoints``, joined.
 

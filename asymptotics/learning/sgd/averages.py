@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -153,8 +152,9 @@ def erf_averages(
     Some fifty calls on small arrays: what a step of the recursion costs.
     """
     p, r = student.M.shape
-    identity, i, j, spread = _places(r, p)
-    C = identity.copy()
+    places = _places(r, p)
+    i, j, spread = places.i, places.j, places.spread
+    C = places.one.copy()
     C[r:, :r] = student.M
     C[:r, r:] = student.M.T
     C[r:, r:] = student.Q
@@ -184,13 +184,23 @@ _SCALES = np.array([1.0, 1 + _TILT, 1 - _TILT])[:, None, None]
 _Indices = npt.NDArray[np.intp]
 
 
-@lru_cache(maxsize=64)
-def _places(r: int, p: int) -> tuple[Array, _Indices, _Indices, _Indices]:
-    """The identity (r + p, r + p), the places i ≤ j of the upper triangle, and which of them an entry (i, j) is."""
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """The identity ``one`` (r + p, r + p), the places ``i`` ≤ ``j`` of the upper triangle, and which of them an entry is."""
+
+    one: Array
+    i: _Indices
+    j: _Indices
+    spread: _Indices
+
+
+@remembered
+def _places(r: int, p: int) -> _Places:
+    """Of r directions and p neurons."""
     i, j = np.triu_indices(p)
     spread = np.empty((p, p), dtype=np.intp)
     spread[i, j] = spread[j, i] = np.arange(len(i))
-    return np.eye(r + p), i, j, spread
+    return _Places(np.eye(r + p), i, j, spread)
 
 
 def _erf_kernels(C: Array, i: _Indices, j: _Indices, w: Array, noise: float) -> Array:
