@@ -7,6 +7,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,12 @@ def test_every_block_of_python_on_a_page_runs(code: str) -> None:
 def test_the_floor_plan_shows_every_room() -> None:
     plan = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("```")[1]
     for package in ("hermite", "asymptotics"):
-        rooms = [
+        rooms = Counter(
             path.parent.name for path in (ROOT / package).rglob("__init__.py") if path.parent.name != package
-        ]
+        )
         assert rooms
-        assert [room for room in rooms if not re.search(rf"\b{room}\b", plan)] == []
+        # Two rooms may have one name, in two places of the plan.
+        assert [room for room, n in rooms.items() if len(re.findall(rf"\b{room}\b", plan)) < n] == []
 
 
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
