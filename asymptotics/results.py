@@ -20,6 +20,7 @@ from hermite.frozen import Frozen
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 Array = npt.NDArray[np.float64]
 
@@ -274,7 +275,7 @@ class Overlaps(Frozen):
                 rows.append(row)
         return pd.DataFrame(rows)
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Overlaps M against the step, one line a direction and entry; returns the Axes."""
         from asymptotics.figures.overlap_figure import plot_overlaps
 

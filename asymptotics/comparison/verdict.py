@@ -11,6 +11,7 @@ from hermite.frozen import Frozen
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 LEVEL = 0.01
 """Chance that a true theory is said to disagree."""
@@ -121,7 +122,7 @@ class ValidationReport(Frozen):
 
         return pd.DataFrame([{k: v for k, v in row.items() if k != "sizes"} for row in self.rows])
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """z-scores point by point; returns the Axes."""
         from asymptotics.figures.residual_figure import plot_residuals
 

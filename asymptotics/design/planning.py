@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asymptotics.design.predictions import Predictions
 from asymptotics.design.schedules import FEWEST, FEWEST_NEURONS, LARGEST_ERROR, Budget, Schedule
@@ -21,6 +21,9 @@ from asymptotics.json_values import plain
 from hermite.errors import InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Progress = Callable[[str], None]
 
@@ -105,7 +108,7 @@ class Plan(Frozen):
         )
         return out
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """The schedules as a pandas DataFrame, least error first."""
         import pandas as pd
 

@@ -13,7 +13,7 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asymptotics.design.predictions import Predictions
 from asymptotics.experiment.columns import COORDINATES, coordinates, ordered
@@ -26,6 +26,10 @@ from asymptotics.results import ErrorBudget, Risk
 from hermite.errors import ConvergenceError, InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 Progress = Callable[[str], None]
 
@@ -121,13 +125,13 @@ class Optimum(Frozen):
         )
         return out
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """The curve as a pandas DataFrame."""
         import pandas as pd
 
         return pd.DataFrame(list(self.curve))
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Test error against the settings that were tried, the optimum marked; returns the Axes."""
         from asymptotics.figures.tuning_figure import plot_tuning
 

@@ -164,7 +164,7 @@ def plot_rows(
 
 
 def _draw_group(
-    ax: Any,
+    ax: Axes,
     rows: Rows,
     x: str,
     quantity: str,
@@ -211,7 +211,7 @@ def _draw_group(
     return (*(finite or measured or [(0.0, 0.0)])[-1], label)
 
 
-def _draw_level(ax: Any, rows: Rows, quantity: str, look: Mapping[str, Any], label: str) -> End:
+def _draw_level(ax: Axes, rows: Rows, quantity: str, look: Mapping[str, Any], label: str) -> End:
     """What does not depend on the x axis, as a level across it."""
     value = next((row[quantity] for row in rows if row[quantity] is not None), math.nan)
     ax.axhline(value, color=look["color"], linestyle=look["linestyle"], linewidth=1.0)
@@ -219,7 +219,7 @@ def _draw_level(ax: Any, rows: Rows, quantity: str, look: Mapping[str, Any], lab
     return (0.0, value, label)
 
 
-def _draw_plateaus(ax: Any, rows: Rows, x: str, look: Mapping[str, Any]) -> None:
+def _draw_plateaus(ax: Axes, rows: Rows, x: str, look: Mapping[str, Any]) -> None:
     """Dotted levels of the plateaus, over the part of the axis in which no predicted error is below them."""
     held: dict[float, list[float]] = {}
     for row in rows:
@@ -244,7 +244,7 @@ def _has_plateaus(rows: Rows, layout: Layout) -> bool:
     return wanted and any(row.get("plateau") for row in rows)
 
 
-def _dress(ax: Any, rows: Rows, dense: Rows, layout: Layout, wide: bool = True) -> None:
+def _dress(ax: Axes, rows: Rows, dense: Rows, layout: Layout, wide: bool = True) -> None:
     """Scales and ticks of one panel."""
     x = str(layout.x)
     values = sorted({float(row[x]) for row in rows if row[x] is not None and math.isfinite(row[x])})
@@ -278,7 +278,7 @@ def _ordinates(rows: Rows, quantity: str) -> list[float]:
     return [value for value in found if value is not None and math.isfinite(value)]
 
 
-def _apart(ax: Any, values: Sequence[float]) -> float:
+def _apart(ax: Axes, values: Sequence[float]) -> float:
     """The least distance of neighbours, as a part of the axis."""
     places = [float((ax.transScale + ax.transLimits).transform((v, 1.0))[0]) for v in values]
     return min((b - a for a, b in pairwise(places)), default=1.0)

@@ -37,7 +37,7 @@ AXIS_LABELS = {
 LOG_AXES = ("alpha", "lambda", "alpha_train", "eta", "beta", "d")
 
 
-def legend_entry(ax: Any, look: Mapping[str, Any], label: str, line: bool, marker: bool) -> None:
+def legend_entry(ax: Axes, look: Mapping[str, Any], label: str, line: bool, marker: bool) -> None:
     """One entry of the legend: the line of the theory, the marker of the simulation, or both together."""
     ax.plot(
         [],
@@ -59,10 +59,10 @@ def legend_title(runs: Collection[int | None], more: str = "", lines: bool = Tru
     return "\n".join(parts) + more
 
 
-def legend(ax: Any, runs: Collection[int | None], more: str, ends: Sequence[End]) -> None:
+def legend(ax: Axes, runs: Collection[int | None], more: str, ends: Sequence[End]) -> None:
     """The legend, above the Axes so that it covers no data, and the labels of up to six lines where they end."""
     title = legend_title(runs, more)
-    place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
     if 1 < len(ends) <= MOST_LABELS and all(label for *_, label in ends):
         label_ends(ax, ends)
         ax.legend(handles=[], title=title, alignment="left", **place)

@@ -132,7 +132,7 @@ def _runs(simulation: Overlaps | None) -> tuple[int | None, ...]:
 
 
 def _draw(
-    ax: Any, overlaps: Overlaps, simulation: Overlaps | None, directions: Sequence[int], named: bool
+    ax: Axes, overlaps: Overlaps, simulation: Overlaps | None, directions: Sequence[int], named: bool
 ) -> tuple[list[End], bool]:
     """Lines, bands and points; returns where lines end, and whether there are bands."""
     shown = readouts_shown(overlaps.steps[0])
@@ -176,7 +176,7 @@ def _spread(step: StepOverlaps, m: int, readout: Readout) -> float:
     return float(np.sqrt(variance)) if variance > ROUNDING**2 * _number(step, step.norm2, readout) else 0.0
 
 
-def _draw_measured(ax: Any, simulation: Overlaps, m: int, readout: Readout, look: Any) -> None:
+def _draw_measured(ax: Axes, simulation: Overlaps, m: int, readout: Readout, look: Any) -> None:
     points = []
     for s in simulation.steps:
         value = along_readouts(s, s.M[:, m], readout)
@@ -196,7 +196,7 @@ def _draw_measured(ax: Any, simulation: Overlaps, m: int, readout: Readout, look
         )
 
 
-def _dress(ax: Any, overlaps: Overlaps) -> None:
+def _dress(ax: Axes, overlaps: Overlaps) -> None:
     steps = [s.step for s in overlaps.steps]
     if len(steps) <= _MOST_TICKS:
         ax.set_xticks(steps)

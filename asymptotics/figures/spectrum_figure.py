@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,13 +21,13 @@ _HEIGHTS = (0.62, 0.5, 0.38, 0.26)
 
 def plot_spectrum(spectrum: FeatureSpectrum, ax: Axes | None = None) -> Axes:
     """Density of the bulk, its edge and the spikes with what they carry, over the singular values of one network."""
-    axes: Any = axes_or_new(ax)
+    axes = axes_or_new(ax)
     width = 1.05 * spectrum.edge / 50
     if spectrum.simulated is not None:
         # One width of bins for bulk and spikes, so that a spike is one count.
         last = max(float(spectrum.simulated.max(initial=0.0)), spectrum.edge)
         bins = np.arange(0.0, last + 2 * width, width)
-        axes.hist(spectrum.simulated, bins=bins, color="0.8", label="simulation, one network")
+        axes.hist(spectrum.simulated, bins=bins.tolist(), color="0.8", label="simulation, one network")
     if spectrum.density is not None:
         places, density = spectrum.density
         seen = places < 1.03 * spectrum.edge
@@ -48,7 +48,7 @@ def plot_spectrum(spectrum: FeatureSpectrum, ax: Axes | None = None) -> Axes:
     return result
 
 
-def _say_what_spikes_carry(axes: Any, spectrum: FeatureSpectrum) -> None:
+def _say_what_spikes_carry(axes: Axes, spectrum: FeatureSpectrum) -> None:
     """A label beside every spike, on the side with more room."""
     stops = [axes.get_xlim()[1], *spectrum.spikes, spectrum.edge]
     for k, (place, carried) in enumerate(zip(spectrum.spikes, spectrum.carries, strict=True)):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMN = (3.4, 2.6)
@@ -57,7 +58,7 @@ def import_matplotlib() -> None:
             matplotlib.rcParams["backend"] = named
 
 
-def axes_or_new(ax: Any) -> Any:
+def axes_or_new(ax: Axes | None) -> Axes:
     if ax is not None:
         return ax
     from matplotlib import pyplot

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from asymptotics.caches import SetUps
 from asymptotics.experiment.input_laws import InputLaw, traits_of
@@ -33,6 +33,9 @@ from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Every theory, those preferred first: the first that is asked for and covers the setting answers.
 THEORIES: tuple[Theory, ...] = (
@@ -279,7 +282,7 @@ class TheoryTable(Frozen):
 
     rows: tuple[TheoryAnswer, ...]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[TheoryAnswer]:
         return iter(self.rows)
 
     def __len__(self) -> int:
@@ -297,7 +300,7 @@ class TheoryTable(Frozen):
         """Plain data: ``theories``, a list."""
         return {"theories": [row.to_dict() for row in self.rows]}
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """One row a theory."""
         import pandas as pd
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,9 @@ from asymptotics.results import ErrorBudget, Validity
 from hermite.errors import ConvergenceError, InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Array = npt.NDArray[np.float64]
 
@@ -138,7 +141,7 @@ class FeatureSpectrum(Frozen):
             out["simulated"] = [float(s) for s in self.simulated[:20]]
         return out
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Histogram of the simulated singular values, edge and spikes as lines; returns the Axes."""
         from asymptotics.figures.spectrum_figure import plot_spectrum
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from asymptotics.json_values import plain
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 from hermite.frozen import Frozen
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = npt.NDArray[np.float64]
 Numbers = float | Sequence[Any] | npt.NDArray[Any]
@@ -51,7 +54,7 @@ class RiskArray(Frozen):
         out: dict[str, Any] = plain({name: getattr(self, name).tolist() for name in names})
         return out
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """One row a point, as a pandas DataFrame."""
         import pandas as pd
 

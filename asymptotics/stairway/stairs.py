@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain
@@ -27,6 +27,9 @@ from hermite.exact.magnitudes import decimal, json_value
 from hermite.exact.rows import rational, to_float
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _STEPS = 50
 #: Exact values of more characters are shown as decimals in the table.
@@ -113,7 +116,7 @@ class PlateauTable(Frozen):
         )
         return document
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """One row a step and κ: step, dim, kappa, plateau (and plateau_activation)."""
         import pandas as pd
 
