@@ -37,6 +37,7 @@ Array = npt.NDArray[np.float64]
 FIELDS, NOISE, NORMALS, SQUARES = 1, 2, 3, 4
 #: Numbers of a block of draws of one replicate, and rows of a batch that are worked on at once.
 _BLOCK, _ROWS = 2**13, 2**14
+_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ class OnlineReduced:
     def _move(self) -> None:
         step, r, activation = self.step, self.r, self.activation
         turned = self.rows.transpose(0, 2, 1)
-        move: Any = 0.0
-        scale: Any = 0.0
+        move: Any = None
+        scale: Any = None
         narrow = step.n_b < self.p
         for u, labels in self.draws.samples():
             fields = u @ turned
@@ -134,22 +135,31 @@ class OnlineReduced:
                 delta = labels - output @ self.output
             weighted *= delta[:, :, None]
             scores = weighted.transpose(0, 2, 1)
-            move = move + scores @ u
+            move = _added(move, scores @ u)
             if not narrow:
-                scale = scale + scores @ weighted
-        move = self.pull[:, None] * move
-        outside = self.pull[:, None] * ((scores if narrow else _factor(scale)) @ self.draws.bartlett())
+                scale = _added(scale, scores @ weighted)
+        move *= self.pull[:, None]
+        outside = (scores if narrow else _factor(scale)) @ self.draws.bartlett()
+        outside *= self.pull[:, None]
         if step.projection == "spherical":
             radial = np.einsum("apk,apk->ap", move, self.rows) / np.einsum(
                 "apk,apk->ap", self.rows, self.rows
             )
-            move = move - radial[:, :, None] * self.rows
-        moved = self.rows + move
+            move -= radial[:, :, None] * self.rows
+        moved = np.add(move, self.rows, out=move)
         across = np.concatenate([moved[:, :, r:], outside], axis=2)
         moved[:, :, r:] = _factor(across @ across.transpose(0, 2, 1))
         if step.projection != "free":
             moved /= np.sqrt(np.einsum("apk,apk->ap", moved, moved))[:, :, None]
         self.rows = moved
+
+
+def _added(total: Array | None, part: Array) -> Array:
+    """``total`` + ``part``, in place; ``part`` itself if nothing was there."""
+    if total is None:
+        return part
+    total += part
+    return total
 
 
 class _Draws:
@@ -196,13 +206,21 @@ class _Draws:
 
     def _refill(self) -> None:
         self.at = 0
-        self.held = {NORMALS: self._normals(NORMALS, self.length, len(self.lower[0]))}
-        shape = (self.length, self.size)
-        squares = [rng.chisquare(self.freedom, shape) for rng in self.streams[SQUARES]]
-        self.held[SQUARES] = np.sqrt(np.stack(squares))
+        self.held = {SQUARES: self._bartlett()}
         if self.whole:
             u = self._normals(FIELDS, self.length, self.n_b, self.wide)
             self.held |= {FIELDS: u, NOISE: self._labels(u)}
+
+    def _bartlett(self) -> Array:
+        """A of so many steps, (replicates, steps, size, size): square roots of χ² and, below them, normals."""
+        shape = (self.length, self.size)
+        squares = np.stack([rng.chisquare(self.freedom, shape) for rng in self.streams[SQUARES]])
+        factor = np.zeros((*squares.shape, self.size))
+        np.einsum("atii->ati", factor)[:] = np.sqrt(squares)
+        if self.size > 1:
+            below = self._normals(NORMALS, self.length, len(self.lower[0]))
+            factor[:, :, self.lower[0], self.lower[1]] = below
+        return factor
 
     def _labels(self, u: Array) -> Array:
         """y of the samples ``u``, with their noise."""
@@ -223,11 +241,7 @@ class _Draws:
 
     def bartlett(self) -> Array:
         """A (replicates, size, size) of this step; the next step is then at hand."""
-        squares = self.held[SQUARES][:, self.at]
-        factor = np.zeros((len(squares), self.size, self.size))
-        np.einsum("aii->ai", factor)[:] = squares
-        if self.size > 1:
-            factor[:, self.lower[0], self.lower[1]] = self.held[NORMALS][:, self.at]
+        factor = self.held[SQUARES][:, self.at]
         self.at += 1
         return factor
 
@@ -235,9 +249,8 @@ class _Draws:
 def _factor(gram: Array) -> Array:
     """Triangular factors of sums of squares (R, p, p), lifted by their rounding so that singular ones have one, too."""
     p = gram.shape[-1]
-    diagonal = np.einsum("aii->ai", gram)
-    lift = 16 * p * np.finfo(np.float64).eps * diagonal.max(axis=1) + 1e-300
-    diagonal += lift[:, None]
+    diagonal = gram.reshape(len(gram), p * p)[:, :: p + 1]
+    diagonal += (16 * p * _EPS * diagonal.max(axis=1) + 1e-300)[:, None]
     try:
         factors = np.asarray(np.linalg.cholesky(gram), dtype=np.float64)
     except np.linalg.LinAlgError:
