@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ def plot_batch_size(rows: Sequence[Mapping[str, Any]], figure: Figure) -> Figure
         mu = [row["mu"] for row in own]
         seen = [row for row in own if row.get("simulated_steps")]
         for ax, samples in zip(panels, (False, True), strict=True):
-            counted = [row["steps"] * (row["n_b"] if samples else 1) for row in own]
+            steps = [math.nan if row["steps"] is None else row["steps"] for row in own]
+            counted = [t * (row["n_b"] if samples else 1) for t, row in zip(steps, own, strict=True)]
             ax.plot(mu, counted, color=colour, marker="", label=loss)
             ax.plot(
                 [row["mu"] for row in seen],

@@ -13,6 +13,9 @@ student, everything is free of n_b and, in the clock s = N/d^max(l−1, 1) (N sa
 * l ≥ 3, one neuron and one direction: the explosion time of dm = b(m) ds + √(V(m)/d) eta ã dB at finite d,
   b = eta d^(l/2−1) ã D(m) − (eta ã)² K(m) m/2, by the backward equation S_s = b S' + (V/2) S'' on a sinh grid.
 
+Steps that are not small: a projected step first multiplies the weight along itself by g = 1 + e ã E[δ σ' l], and the division by
+its norm makes it one of size e/g. eta/g in the place of eta counts that (derived here, checked against simulated runs).
+
 Here κ = K and Σ = E[(δ² + Δ) σ'² z* z*ᵀ] at M = 0. Source of the scaling: arXiv:2406.02157; the laws are heuristic closed
 forms, checked against exact-in-law simulations; several neurons that interact are answered by simulation only.
 """
@@ -56,6 +59,12 @@ class Fineness:
 #: The law as it is told; with other and fewer points; with coarser equations.
 FINE = Fineness()
 FEWER_POINTS, COARSER = Fineness(size=14, seed=2), Fineness(nodes=16, grid=401, first=2e-3, growth=0.008)
+#: The least part g of a weight along itself that a step may leave.
+_LEAST_KEPT = 0.1
+
+
+class Erased(InputError):
+    """A projected step of this size takes the weight away; a table keeps the row, without a time."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +93,31 @@ class EscapeTimes:
 
 @dataclass(frozen=True)
 class Neuron:
-    """One neuron of readout ã at rate ``eta`` (e = eta n_b d^(−max(l/2, 1))), seen along a direction of the target."""
+    """One neuron of readout ã at rate ``eta`` (e = eta n_b d^(−max(l/2, 1))), seen along a direction of the target.
+
+    ``step``: e where steps are projected and not small; 0 in the limit of small steps, and for spherical ones.
+    """
 
     problem: Problem
     readout: float
     eta: float
     fine: Fineness = FINE
+    step: float = 0.0
 
-    def along(self, u: Array, m: float) -> tuple[float, float]:
-        """(E[δ σ' (⟨u, z⟩ − m l)], K) at overlap m with the unit vector ``u``."""
+    def along(self, u: Array, m: float) -> tuple[float, float, float]:
+        """(E[δ σ' (⟨u, z⟩ − m l)], K, eta/g) at overlap m with the unit vector ``u``; raises :class:`Erased` where g ≤ 0 at
+        m = 0, where neurons wait (elsewhere a step of that size is the last one, whatever it leaves)."""
         way, _ = way_of(self.problem, 1)
         mean = way(self.at(u, m), self.fine.seed, self.fine.size)
-        return float(mean.target[0] @ u) - m * float(mean.network[0, 0]), float(mean.kernel[0, 0])
+        radial = float(mean.network[0, 0])
+        kept = 1 + self.step * self.readout * radial
+        if abs(m) < 1e-12 and kept < _LEAST_KEPT:
+            raise Erased(
+                f"the step size e = {self.step:.3g} leaves {kept:.2g} of a weight before its norm is divided out: it is "
+                'erased, and no law covers that; choose a smaller eta, projection = "spherical" or loss = "correlation"'
+            )
+        drift, rate = float(mean.target[0] @ u) - m * radial, self.eta / max(kept, _LEAST_KEPT)
+        return drift, float(mean.kernel[0, 0]), rate
 
     def at(self, u: Array, m: float) -> Student:
         return Student(np.array([self.readout]), np.zeros(1), m * u[None, :], np.eye(1))
@@ -123,7 +145,7 @@ def leap_two(neuron: Neuron, d: int, threshold: float) -> EscapeTimes:
     from scipy.special import digamma, polygamma
     from scipy.stats import chi
 
-    f, a, eta = neuron.problem.target, neuron.readout, neuron.eta
+    f, a = neuron.problem.target, neuron.readout
     curvature = a * neuron.problem.activation.coefficient(2) * hermite_tensor(f, 2)
     values, vectors = np.linalg.eigh(curvature)
     top = float(values[-1])
@@ -134,19 +156,21 @@ def leap_two(neuron: Neuron, d: int, threshold: float) -> EscapeTimes:
         )
     u = vectors[:, -1]
     multiplicity = int(np.sum(values > top * (1 - 1e-9)))
-    _, kappa = neuron.along(u, 0.0)
+    _, kappa, eta = neuron.along(u, 0.0)
     critical = 2 * top / (a**2 * kappa)
+    # eta/g = critical, g being a straight line in eta.
+    critical /= 1 + critical * (1 / neuron.eta - 1 / eta)
     rate = eta * top - (eta * a) ** 2 * kappa / 2
     if rate <= 0:
         raise InputError(
-            f"training.eta must be below {critical:.3g} for a neuron to leave its start, not {eta:g} "
+            f"training.eta must be below {critical:.3g} for a neuron to leave its start, not {neuron.eta:g} "
             f"(fastest at {critical / 2:.3g})"
         )
     sigma2 = (eta * a) ** 2 * float(u @ neuron.start_noise() @ u)
 
     def drift(m: float) -> float:
-        signal, kernel = neuron.along(u, m)
-        return (eta * a * signal - (eta * a) ** 2 * kernel * m / 2) / m
+        signal, kernel, rate = neuron.along(u, m)
+        return (rate * a * signal - (rate * a) ** 2 * kernel * m / 2) / m
 
     nonlinear = _nonlinear_stage(drift, rate, threshold, neuron.fine.nodes)
     shift = (math.log(d) / 2 + math.log(threshold) - math.log1p(sigma2 / (2 * rate)) / 2) / rate + nonlinear
@@ -192,8 +216,8 @@ def langevin(neuron: Neuron, leap: int, d: int, threshold: float) -> EscapeTimes
     nodes = np.linspace(-threshold, threshold, 41)
     sampled = np.array([_drift_and_noise(neuron, value) for value in nodes])
     # D, K and V are smooth in m.
-    signal, kernel, variance = (CubicSpline(nodes, column)(m) for column in sampled.T)
-    a, eta = neuron.readout, neuron.eta
+    signal, kernel, variance, eta = (CubicSpline(nodes, column)(m) for column in sampled.T)
+    a = neuron.readout
     drift = eta * d ** (leap / 2 - 1) * a * signal - (eta * a) ** 2 * kernel * m / 2
     diffusion = (eta * a) ** 2 * variance / d
     start = _start_density(m, d)
@@ -201,14 +225,14 @@ def langevin(neuron: Neuron, leap: int, d: int, threshold: float) -> EscapeTimes
     return _times_of(times, survival)
 
 
-def _drift_and_noise(neuron: Neuron, m: float) -> tuple[float, float, float]:
-    """D(m), K(m) and V(m) = E[(δ² + Δ) σ'² (z − m l)²]."""
+def _drift_and_noise(neuron: Neuron, m: float) -> tuple[float, float, float, float]:
+    """D(m), K(m), V(m) = E[(δ² + Δ) σ'² (z − m l)²] and eta/g."""
     u = np.ones(1)
-    signal, kernel = neuron.along(u, m)
+    signal, kernel, eta = neuron.along(u, m)
     points, w = points_of(neuron.problem, 1, neuron.fine.seed, neuron.fine.size)
     own = m * points[:, 0] + math.sqrt(1 - m**2) * points[:, 1]
     score = _score(neuron.problem, neuron.at(u, m), points[:, :1], own)
-    return signal, kernel, float(w @ (score * (points[:, 0] - m * own) ** 2))
+    return signal, kernel, float(w @ (score * (points[:, 0] - m * own) ** 2)), eta
 
 
 def _sinh_grid(threshold: float, d: int, points: int) -> Array:
