@@ -83,7 +83,7 @@ def test_the_law_of_an_escape_and_every_row_of_a_tradeoff_state_their_error(
     error, steps = document["escape"]["error"], document["clocks"]["steps"]
     assert error["quadrature"] < 1e-9
     assert error["solver"] < 1e-4
-    assert error["theory"] == pytest.approx(300**-0.5 + 1 / steps, rel=1e-9)
+    assert error["theory"] == pytest.approx(300**-0.5 + 2 / steps, rel=1e-9)
     assert error["total"] == pytest.approx(sum(error[key] for key in ("quadrature", "solver", "theory")))
     assert run(["escape", written(tmp_path)]) == 0
     assert "errors: up to" in capsys.readouterr().out
