@@ -44,6 +44,10 @@ _OPTIONS = [
 _OPTIONS += ["--benchmark-disable", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
 
+#: CPU seconds of a file of tests after which the rest of it is not recorded.
+ENOUGH = 15.0
+
+
 @dataclass(frozen=True)
 class Met:
     """What one test needs and meets: its CPU seconds and the lines of each module that it runs."""
@@ -201,6 +205,8 @@ class _Recorder:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        if sum(seconds for _, seconds, _ in self.rows) > ENOUGH:
+            item.session.shouldstop = "enough is recorded"
         _forget()
         self._lines, self._modules = {}, {}
         started = time.process_time()

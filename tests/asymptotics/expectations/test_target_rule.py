@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
+from asymptotics.expectations.accuracy import quadrature_error
+from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.frames import kink_frame, splits_kinks
-from asymptotics.expectations.target_rule import target_rule
+from asymptotics.expectations.target_rule import rule_of, target_rule
 from hermite import Target, expand
 
 
@@ -57,3 +59,13 @@ def test_frame_follows_the_gram_matrix() -> None:
     np.testing.assert_allclose(kink_frame(f).axes[0], [0.5, np.sqrt(0.75)], atol=1e-12)
     x, w = target_rule(f)
     assert w @ f(x) == pytest.approx(1 / np.sqrt(2 * np.pi), abs=1e-12)
+
+
+def test_the_error_of_averages_is_the_larger_of_target_and_activation() -> None:
+    exact, rough = Target("z1 + z1*z2"), Target("exp(sin(3*z1 + z2*z3))")
+    plain, kinked = get_activation("x + He2(x)"), get_activation("tanh(x + 1/2)")
+    assert rule_of(rough).error > max(rule_of(exact).error, kinked.error)
+    for f in (exact, rough):
+        for activation in (plain, kinked):
+            larger = max(rule_of(f).error, activation.error)
+            assert quadrature_error(f, activation) == larger
