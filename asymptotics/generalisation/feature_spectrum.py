@@ -47,6 +47,7 @@ from asymptotics.generalisation.spiked.target_moments import moments_at_start
 from asymptotics.json_values import plain
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import ErrorBudget, Validity
+from hermite.bibliography import bibtex
 from hermite.errors import ConvergenceError, InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
@@ -110,6 +111,11 @@ class FeatureSpectrum(Frozen):
     def carries(self) -> tuple[str, ...]:
         """What each spike carries, in words: the powers of the learned direction that hold most of its left vector."""
         return tuple(map(in_words, self.features))
+
+    @property
+    def citations(self) -> str:
+        """BibTeX of the papers that its theory is from."""
+        return bibtex(("moniri2024theory", "cui2024asymptotics"))
 
     def _repr_html_(self) -> str:
         from asymptotics.notebook import html_of

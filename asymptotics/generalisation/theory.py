@@ -155,6 +155,8 @@ class Theory(ABC):
     regime: ClassVar[Regime]
     uses: ClassVar[frozenset[str]]
     indifferent: ClassVar[frozenset[str]] = frozenset()
+    #: Keys of the papers that it is from (:data:`hermite.bibliography.BIBTEX`).
+    papers: ClassVar[tuple[str, ...]] = ()
     inputs: ClassVar[frozenset[str]] = frozenset({ISOTROPIC})
 
     @property

@@ -13,6 +13,7 @@ import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hermite.bibliography import bibtex, keys_of
 from hermite.complexity.algorithms import Row, biased_rows, gaussian_rows, rademacher_rows
 from hermite.errors import InputError
 from hermite.exact.effort import purse
@@ -21,7 +22,7 @@ from hermite.exact.telling import shortened
 from hermite.expansion import MAX_ORDER, expand
 from hermite.frozen import FrozenReport
 from hermite.indices.reflective import BasisFreeStaircase, basis_free_staircase
-from hermite.indices.report import COORDINATE_LEAP, ISOTROPIC_LEAP, leap, pretty
+from hermite.indices.report import COORDINATE_LEAP, ISOTROPIC_LEAP, PAPERS, leap, pretty
 from hermite.inputs.biased import biased_staircase
 from hermite.inputs.walsh import Walsh, walsh_expansion
 from hermite.labels.generative_leap import generative
@@ -154,6 +155,11 @@ class Hardness(FrozenReport):
                 f"fails: reflective with respect to {pretty(rows, self.leap.variables) if rows else '{0}'}",
             )
         ]
+
+    @property
+    def citations(self) -> str:
+        """BibTeX of the papers that its indices and rows are from."""
+        return bibtex(dict.fromkeys((*PAPERS, *keys_of(row.source for row in self.rows))))
 
     def __repr__(self) -> str:
         """At most 80 columns wide: status, source and note stand below the table, a line an algorithm."""

@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from hermite.bibliography import bibtex
 from hermite.errors import InputError
 from hermite.exact.plain import plain
 from hermite.exact.telling import shortened
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 #: What two indices mean, in words.
 ISOTROPIC_LEAP = "least ℓ: n = Θ(d^ℓ) a step learns all"
 COORDINATE_LEAP = "orders found at once along z1, z2, …"
+#: Of giant steps and their staircase, of the information exponent, and of the leap in coordinates.
+PAPERS = ("dandi2024giant", "benarous2021online", "abbe2023sgd")
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +171,11 @@ class LeapReport(FrozenReport):
         climb = " → ".join(map(str, self.student_staircase.dims))
         last = pretty(self.student_staircase.subspaces[-1], self.variables)
         return [("this student climbs", f"dimensions {climb}: {last}")]
+
+    @property
+    def citations(self) -> str:
+        """BibTeX of the papers that its indices are from."""
+        return bibtex(PAPERS)
 
     def __repr__(self) -> str:
         pairs = self.lines()

@@ -25,6 +25,7 @@ class ConvexLosses(Theory):
 
     name = "conditional Gaussian equivalence, convex losses"
     regime = Regime.PROPORTIONAL
+    papers = ("gerace2020generalisation", "cui2024asymptotics")
     uses = FIT | NEURONS | STEPS | {"network.readout", "ridge.loss", "target.labels"}
 
     def trained(self, steps: int) -> bool:

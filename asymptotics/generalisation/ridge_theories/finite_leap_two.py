@@ -42,6 +42,7 @@ class FiniteLeapTwo(Theory):
 
     name = "conditional random features, finite d, n = Θ(d²)"
     regime = Regime.FINITE
+    papers = ("defilippis2024dimension", "dandi2024random")
     uses = FIT | NEURONS | STEPS | {"network.readout"}
 
     def trained(self, steps: int) -> bool:

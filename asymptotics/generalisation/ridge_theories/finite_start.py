@@ -31,6 +31,7 @@ class FiniteStart(Theory):
 
     name = "random features, finite d"
     regime = Regime.FINITE
+    papers = ("defilippis2024dimension",)
     uses = FIT | NEURONS | {"training.steps", "training.remove_orders"}
     indifferent = BEFORE_TRAINING
 

@@ -36,6 +36,7 @@ class FiniteTrained(Theory):
 
     name = "conditional random features, finite d"
     regime = Regime.FINITE
+    papers = ("defilippis2024dimension", "dandi2024random")
     uses = FIT | NEURONS | STEPS | {"network.readout", "ridge.level"}
     own: ClassVar[Level] = Level.ISO
 

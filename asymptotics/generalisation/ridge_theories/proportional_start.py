@@ -41,6 +41,7 @@ class ProportionalStart(Theory):
 
     name = "random features"
     regime = Regime.PROPORTIONAL
+    papers = ("mei2022generalization",)
     uses = FIT | NEURONS | {"training.steps", "training.remove_orders"}
     indifferent = BEFORE_TRAINING
 

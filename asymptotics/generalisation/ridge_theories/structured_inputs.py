@@ -30,6 +30,7 @@ class StructuredInputs(Theory):
 
     name = "conditional Gaussian equivalence, structured inputs"
     regime = Regime.PROPORTIONAL
+    papers = ("loureiro2021mixtures", "cui2024asymptotics")
     uses = FIT | STEPS | {"network.activation", "network.initialisation", "network.readout"}
     inputs = frozenset({Inputs.law})
 

@@ -41,6 +41,7 @@ class AfterSteps(Theory):
     """What the levels share: the layer, its units, and the refusals."""
 
     regime = Regime.PROPORTIONAL
+    papers = ("cui2024asymptotics", "dandi2024random")
     uses = FIT | NEURONS | STEPS | {"network.readout", "ridge.level"}
     own: ClassVar[Level]
 

@@ -13,7 +13,9 @@ import pytest
 from asymptotics import Experiment
 from asymptotics.commands.cli import run
 from asymptotics.comparison.citations import BIBTEX, citation_keys
+from asymptotics.generalisation.errors import THEORIES
 from asymptotics.version import __version__
+from hermite import hardness, leap
 
 FILE = (
     'target = {expression = "z1 + He2(z1)/2"}\nridge = {alpha = [1.0, 2.0], lambda = 0.1}\n'
@@ -71,6 +73,57 @@ def test_citations_follow_the_theory_that_is_used(tmp_path: Path, capsys: pytest
     assert re.findall(r"@\w+\{(\w+),", out) == ["dandi2024giant", "mei2022generalization"]
     sgd = Experiment.from_toml('target.expression = "z1"\ntraining.protocol = "sgd"')
     assert citation_keys(sgd)[1:] == ("arnaboldi2024online", "saad1995online")
+    assert citation_keys(sgd)[0] == "dandi2024giant"
+
+
+@pytest.mark.parametrize(
+    ("settings", "papers"),
+    [
+        ([], ("mei2022generalization",)),
+        (["ridge.regime=finite", "ridge.d=50"], ("defilippis2024dimension",)),
+        (["training.steps=1"], ("cui2024asymptotics", "dandi2024random")),
+        (
+            ["training.steps=1", "target.labels=sign", "ridge.loss=logistic"],
+            ("gerace2020generalisation", "cui2024asymptotics"),
+        ),
+        (
+            ["inputs.spectrum={blocks = [[0.5, 0.5], [0.5, 1.5]]}"],
+            ("loureiro2021mixtures", "cui2024asymptotics"),
+        ),
+        (["training.protocol=reuse", "network.width=4", "ridge.regime=fixed-width"], ("dandi2024benefits",)),
+        # Where no theory answers, the setting's own papers are left.
+        (["network.readout=gaussian", "training.steps=1"], ()),
+    ],
+    ids=" ".join,
+)
+def test_every_protocol_and_theory_has_its_papers(settings: list[str], papers: tuple[str, ...]) -> None:
+    experiment = Experiment.from_toml(
+        'target.expression = "z1"\ntraining = {steps = 0}\nridge = {}', settings
+    )
+    assert citation_keys(experiment) == ("dandi2024giant", *papers)
+
+
+def test_every_theory_of_the_fit_names_papers_that_there_are() -> None:
+    for theory in THEORIES:
+        assert set(theory.papers) <= set(BIBTEX), theory.name
+        # Least squares of a population needs none.
+        assert theory.papers or theory.name == "population least squares", theory.name
+
+
+def test_reports_cite_what_their_indices_are_from() -> None:
+    report = leap("z1 + z1*z2")
+    assert re.findall(r"@\w+\{(\w+),", report.citations) == [
+        "dandi2024giant",
+        "benarous2021online",
+        "abbe2023sgd",
+    ]
+    for inputs in ("gaussian", "rademacher", "biased"):
+        table = hardness("z1 + z1*z2", inputs=inputs)
+        sources = {n for row in table.rows for n in re.findall(r"arXiv:([\d.]+\d)", row.source)}
+        assert sources <= set(re.findall(r"eprint\s*= \{([\d.]+)\}", table.citations)), inputs
+
+
+def test_entries_are_whole_and_named_by_their_key() -> None:
     for key, entry in BIBTEX.items():
         assert entry.startswith("@")
         assert f"{{{key}," in entry
