@@ -104,7 +104,8 @@ def risk(
     ``ridge.level`` "E" (exact covariance of the residuals on spikes and target), "iso" (isotropic residuals), "matrix" and
     "E+" (their whole covariance, averaged over auxiliary batches) or "En+" (and the fluctuation of the norms). "auto", the
     default, measures these corrections where more than 1 % is expected of them, or to ``accuracy`` (relative; default:
-    ``ridge.accuracy``) where it is given, and takes the level of least estimated error; ``accuracy`` = 0 turns that off.
+    ``ridge.accuracy``) where it is given, and takes the level of least estimated error; ``accuracy`` = 0 turns that off. As
+    d → ∞ without an ``accuracy``, what was measured below 1 % stays in the ``error``: the number is the limit at level E.
     ``ridge.d``: the theory at this d, with the actual ratios n2/d and p/d and its finite-d terms; at 0 steps the theory
     for all (n, p, d). ``ridge.regime`` "finite" after steps: all (n, p, d) given the learned directions; "fixed-width":
     ``network.width`` neurons and d → ∞, the fit of a population.

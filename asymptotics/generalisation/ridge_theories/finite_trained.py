@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from asymptotics.generalisation.ridge_theories.left_out import (
     bulk_left_out,
     expected_correction,
+    finite_left_out,
     grown_left_out,
-    next_order,
 )
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
@@ -95,7 +95,7 @@ class FiniteTrained(Theory):
         surety = self.surety(setting)
         # Half of what the proportional theory knows to be of relative order 1/n and n p/d³ is unsure here as there.
         known = abs(test) + (0.0 if errors.freedom is None else abs(errors.freedom[0]))
-        unsure = known / 2 + next_order(setting) * abs(errors.finite)
+        unsure = known / 2 + finite_left_out(setting, errors.finite)
         surety = replace(surety, theory=(surety.theory or 0.0) + unsure)
         return result(
             setting, self.name, surety, (found.excess + noise) * (1 + test), found.train * (1 + train),

@@ -4,8 +4,8 @@ Relative to the test error,
 
     base(anisotropy)                 anisotropy of the bulk, several times more where beta > alpha
     + common/2                       half of what the coherence of the group means changes (the rest is included)
-    + finite/4                       a quarter of what finite d changes in E by the means of the features: terms of relative
-                                     order 1/d, of which the next order counts where E itself is of that order; 3/2 of it
+    + finite²/5                      finite: the share that the means of the features bring at finite d, of relative order 1/d;
+                                     the next order counts where all of E is of that order (a constant target). 3/2 finite
                                      where a Gaussian readout or biases have nodes
     + E ‖w‖²/10⁴                     training that diverges: no two networks are alike
     + (kurtosis − 3)₊/(2 n2)         heavy tails of the features
@@ -46,9 +46,9 @@ _FREEDOM = 1.2
 #: What a correction is expected to be: bulk by the same limits, and norms after several steps of curved activations.
 _BULK = ((0.06, 0.006), (0.2, 0.008), (0.5, 0.014), (math.inf, 0.019))
 _NORMS, _CURVED = 0.005, 0.1
-#: The share of what finite d changes by the means of features that is unsure; where nodes stand for a law of readouts or
-#: biases, which act through such terms alone, more than all of it.
-_NEXT_ORDER, _OF_NODES = 0.25, 1.5
+#: Of the share that means of features bring at finite d: of its square, the next order; where nodes stand for a law of
+#: readouts or biases, which act through such terms alone, of itself (1, 2, 1/2 and 5/2 times as much were met).
+_NEXT_ORDER, _OF_NODES = 0.2, 1.5
 #: In units of the mean ‖w‖²: networks whose training diverges differ from each other by factors.
 _BLOWN = 1e-4
 #: Of heavy tails beyond a kurtosis that the base has.
@@ -65,9 +65,11 @@ def _by_anisotropy(
     return size * (more if beta > alpha else 1.0)
 
 
-def next_order(setting: Setting) -> float:
-    """The share of what finite d changes by the means of the features that is unsure."""
-    return _OF_NODES if has_nodes(setting.network) else _NEXT_ORDER
+def finite_left_out(setting: Setting, finite: float) -> float:
+    """Of the share ``finite`` of the test error that the means of the features bring at finite d: what is unsure."""
+    if has_nodes(setting.network):
+        return _OF_NODES * abs(finite)
+    return _NEXT_ORDER * min(finite**2, 1.0)
 
 
 def expected_correction(setting: Setting, layer: LearnedFeatures) -> float:
@@ -100,7 +102,7 @@ def left_out(
     and by directions of degree 2, None if they are not included; ``finite``: that by the means of the features.
     """
     size = bulk_left_out(setting, layer, measured) + abs(common) / 2
-    size += next_order(setting) * abs(finite) + _BLOWN * float(layer.weight @ layer.weight_norm2)
+    size += finite_left_out(setting, finite) + _BLOWN * float(layer.weight @ layer.weight_norm2)
     d = setting.ridge.d
     if d is None:
         return size

@@ -137,7 +137,15 @@ class Auto(MeasuredLevel):
             surety = Surety(Validity.APPROXIMATE, f"{measured}: no correction, and not used.", size)
             return self.solved(setting, errors, surety, _solver(Level.E))
         level = min((Level.E, Level.E_PLUS, Level.EN_PLUS), key=lambda one: max(_sizes(one, bulk, norm)))
+        if setting.ridge.d is None and setting.accuracy is None and _is_small(bulk, norm):
+            # Level E is an exactly known limit; nobody asked for less than what it leaves out.
+            level = Level.E
         return _corrected(self, setting, errors, level, (bulk, norm), measured)
+
+
+def _is_small(bulk: Correction, norm: Correction) -> bool:
+    """Whether level E as d → ∞ leaves out less of the test error than the accuracy that nothing was asked for."""
+    return _sizes(Level.E, bulk, norm)[0] + 2 * bulk.test_sem <= DEFAULT_ACCURACY
 
 
 def _solver(level: Level) -> str:
