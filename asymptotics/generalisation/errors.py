@@ -116,7 +116,8 @@ def risk(
     ``alpha``, ``lam``: in place of those of ``ridge``, numbers or arrays that broadcast together; the answer is then a
     ``RiskArray`` of that shape, and what its points share is computed once.
     Raises ``InputError`` where no theory is available or its error is as large as the number (unless ``throw`` is false:
-    ``validity`` is then "none"), and ``ConvergenceError`` (likewise) where the fixed point was not reached.
+    ``validity`` is then "none"), and ``ConvergenceError`` (likewise) where the fixed point was not reached, or
+    integrals and solver together are not within ``accuracy`` of the number (without one: 1 %).
     """
     if alpha is not None or lam is not None:
         base = ridge or Ridge()
@@ -191,7 +192,9 @@ def risk_outcomes(
             if isinstance(found, InputError):
                 yield found
             else:
-                yield _meant_or_not(units.restored_risk(theory.finished(setting, found)), throw)
+                yield _meant_or_not(
+                    units.restored_risk(theory.finished(setting, found)), throw, setting.accuracy
+                )
 
 
 def _setting(
@@ -218,12 +221,12 @@ def _risk(setting: Setting, throw: bool) -> Risk:
     units = units_of_a_fit(setting.f, setting.network, setting.training, setting.inputs)
     if units.changes:
         setting = replace(setting, f=units.target, network=units.network, training=units.training)
-    return meant(units.restored_risk(theory.answer(setting, throw)), throw)
+    return meant(units.restored_risk(theory.answer(setting, throw)), throw, setting.accuracy)
 
 
-def _meant_or_not(found: Risk, throw: bool) -> Risk | NoPrediction:
+def _meant_or_not(found: Risk, throw: bool, accuracy: float | None) -> Risk | NoPrediction:
     try:
-        return meant(found, throw)
+        return meant(found, throw, accuracy)
     except NoPrediction as error:
         return error
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from asymptotics.expectations.patience import rounded_up
 from asymptotics.results import ErrorBudget, Risk, Validity
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 
 #: Fewer samples or neurons than these are not the many that a theory of averages is about.
 FEW_SAMPLES, FEW_NEURONS = 30, 10
 #: A relative error from which on a number predicts nothing.
 NO_PREDICTION = 1.0
+#: What integrals and solver must reach together, relative, where no accuracy is asked for.
+ENOUGH = 0.01
 _PARTS = {"theory": "what the theory leaves out", "quadrature": "its integrals", "solver": "its solver"}
 
 
@@ -52,11 +55,25 @@ def within_meaning(found: Risk) -> Risk:
     return replace(found, validity=Validity.NONE, validity_note=_none_of(found))
 
 
-def meant(found: Risk, throw: bool = True) -> Risk:
-    """:func:`within_meaning`; raises :class:`NoPrediction` where that is nothing, unless told not to."""
+def meant(found: Risk, throw: bool = True, accuracy: float | None = None) -> Risk:
+    """:func:`within_meaning`; raises :class:`NoPrediction` where that is nothing, unless told not to.
+
+    So does an unmet budget: :class:`ConvergenceError` where integrals and solver did not reach ``accuracy`` (default
+    ``ENOUGH``).
+    """
     told = within_meaning(found)
-    if throw and told.validity == Validity.NONE:
+    if not throw:
+        return told
+    if told.validity == Validity.NONE:
         raise NoPrediction(told)
+    reached, asked = (found.error.quadrature or 0.0) + (found.error.solver or 0.0), accuracy or ENOUGH
+    if reached > asked:
+        raise ConvergenceError(
+            f"the integrals and the solver of the test error at step {found.step} reached {reached:.1e} of it, not {asked:.0e}, "
+            f"within their budget: ask for less (accuracy = {rounded_up(reached):.0e}), or take the number with its error "
+            "(throw=False in Python)",
+            found.solution,
+        )
     return told
 
 

@@ -5,14 +5,13 @@ A new protocol is a room beside :mod:`asymptotics.learning.giant` whose laws are
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asymptotics.expectations.patience import SECONDS
+from asymptotics.expectations.patience import SECONDS, rounded_up
 from asymptotics.experiment.input_laws import traits_of
 from asymptotics.floating import own_floating_state
 from asymptotics.learning.class_labels import seen_by_steps
@@ -162,7 +161,7 @@ def _refuse_unmet(found: Overlaps, throw: bool, enough: float) -> None:
     if throw and reached is not None and not reached.converged and reached.residual > enough:
         raise ConvergenceError(
             f"the integrals of the overlaps reached {reached.residual:.1e}, not the accuracy {enough:.0e}, with the nodes "
-            f"and {SECONDS:.0f} s of their budget: ask for less (accuracy = {_rounded_up(reached.residual):.0e}), or take the "
+            f"and {SECONDS:.0f} s of their budget: ask for less (accuracy = {rounded_up(reached.residual):.0e}), or take the "
             "numbers with their error (throw=False in Python)",
             reached,
         )
@@ -177,12 +176,6 @@ def _refuse_meaningless(found: Overlaps, throw: bool) -> None:
             "as the numbers; take fewer steps or a smaller eta, or simulate",
             found.solution,
         )
-
-
-def _rounded_up(x: float) -> float:
-    """``x`` with one digit, not below it."""
-    unit = 10.0 ** math.floor(math.log10(x))
-    return math.ceil(x / unit * (1 + 1e-12)) * unit
 
 
 def _exact_where_earned(found: Overlaps) -> Overlaps:

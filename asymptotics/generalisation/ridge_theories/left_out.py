@@ -5,8 +5,8 @@ Relative to the test error,
     base(anisotropy)                 anisotropy of the bulk, several times more where beta > alpha
     + common/2                       half of what the coherence of the group means changes (the rest is included)
     + finite²/5                      finite: the share that the means of the features bring at finite d, of relative order 1/d;
-                                     the next order counts where all of E is of that order (a constant target). 3/2 finite
-                                     where a Gaussian readout or biases have nodes
+                                     the next order counts where all of E is of that order (a constant target). Where a Gaussian
+                                     readout or biases have nodes: finite/10, 4 times as much with every further step
     + E ‖w‖²/10⁴                     training that diverges: no two networks are alike
     + (kurtosis − 3)₊/(2 n2)         heavy tails of the features
     + (K − 6)₊ (1/n2 + 1/p)/4        the same where they are heaviest: K the kurtosis after the steps, p distinct neurons
@@ -47,8 +47,9 @@ _FREEDOM = 1.2
 _BULK = ((0.06, 0.006), (0.2, 0.008), (0.5, 0.014), (math.inf, 0.019))
 _NORMS, _CURVED = 0.005, 0.1
 #: Of the share that means of features bring at finite d: of its square, the next order; where nodes stand for a law of
-#: readouts or biases, which act through such terms alone, of itself (1, 2, 1/2 and 5/2 times as much were met).
-_NEXT_ORDER, _OF_NODES = 0.2, 1.5
+#: readouts or biases, which act through such terms alone, of itself, and more from step to step (a tenth to half as much was
+#: met after two steps, 1 to 5/2 times as much after three).
+_NEXT_ORDER, _OF_NODES, _A_STEP = 0.2, 0.1, 4.0
 #: In units of the mean ‖w‖²: networks whose training diverges differ from each other by factors.
 _BLOWN = 1e-4
 #: Of heavy tails beyond a kurtosis that the base has.
@@ -68,7 +69,7 @@ def _by_anisotropy(
 def finite_left_out(setting: Setting, finite: float) -> float:
     """Of the share ``finite`` of the test error that the means of the features bring at finite d: what is unsure."""
     if has_nodes(setting.network):
-        return _OF_NODES * abs(finite)
+        return _OF_NODES * _A_STEP ** (setting.training.steps - 1) * abs(finite)
     return _NEXT_ORDER * min(finite**2, 1.0)
 
 

@@ -108,9 +108,12 @@ def test_of_terms_of_finite_d_the_next_order_is_left_out_and_more_than_all_where
     None
 ):
     ridge = Ridge(2.0, 1.0, d=300)
-    gaussian = Setting(F, Network("tanh", readout="gaussian"), Training(1), ridge)
+    nodes = {
+        steps: Setting(F, Network("tanh", readout="gaussian"), Training(steps), ridge) for steps in (1, 3)
+    }
+    known = [(setting("tanh", ridge), 0.2 * 0.64), (nodes[1], 0.1 * 0.8), (nodes[3], 1.6 * 0.8)]
     for finite in (0.8, -0.8):
-        for where, size in ((setting("tanh", ridge), 0.2 * 0.64), (gaussian, 1.5 * 0.8)):
+        for where, size in known:
             found = budget.left_out(where, layer(0.1), finite=finite) - budget.left_out(where, layer(0.1))
             assert found == pytest.approx(size, rel=1e-9)
 

@@ -128,6 +128,19 @@ def test_of_a_number_as_small_as_its_error_a_bound_is_told() -> None:
     )
 
 
+@pytest.mark.parametrize("part", ["quadrature", "solver"])
+def test_a_budget_of_integrals_and_solver_that_is_not_met_raises_with_the_way_out(part: str) -> None:
+    budget = replace(ErrorBudget(0.0, 0.0, 0.3), **{part: 0.021})
+    found = Risk(2.0, 1.0, 2.0, error=budget)
+    with pytest.raises(ConvergenceError, match=r"reached 2.1e-02 of it, not 1e-02.*accuracy = 3e-02"):
+        meant(found)
+    with pytest.raises(ConvergenceError, match="not 2e-02"):
+        meant(found, accuracy=0.02)
+    assert meant(found, accuracy=0.03) is found
+    assert meant(found, throw=False) is found
+    assert meant(replace(found, error=replace(budget, **{part: 0.009}))).error.total == pytest.approx(0.309)
+
+
 @pytest.mark.parametrize(("size", "none"), [(0.999, False), (1.0, True), (1e6, True)])
 def test_the_limit_is_the_number_itself(size: float, none: bool) -> None:
     found = Risk(2.0, 1.0, 2.0, error=ErrorBudget(0.0, 0.0, size))
