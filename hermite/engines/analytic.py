@@ -6,21 +6,19 @@ the Gram matrix) that contains its ridge directions, so that its expectation fac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
+from collections.abc import Iterator
 from functools import cached_property
-from math import factorial
 from typing import TYPE_CHECKING, Any
 
+from hermite.engines.bundle import Bundle
 from hermite.engines.canonical import canonical
 from hermite.engines.composite import is_composite
 from hermite.engines.constants import as_fraction
 from hermite.engines.forms import Form, Vector, direction_rows, multiply
-from hermite.engines.lattice import Sheet
 from hermite.engines.mehler import Pair
-from hermite.engines.orthogonal import Term, orthogonal_terms
-from hermite.engines.series import Series, indices, line_powers, scales, substituted, times
-from hermite.engines.univariate import Univariate
+from hermite.engines.orthogonal import orthogonal_terms
+from hermite.engines.series import Series, indices
+from hermite.engines.terms import Lines, Term, expanded
 from hermite.exact.effort import Exhausted, Memo, allowance, spent
 from hermite.exact.rows import lower, rational
 from hermite.exact.scalars import Scalar
@@ -85,7 +83,7 @@ class AnalyticEngine:
                 lines = {u for term in self.terms for _, u in term.factors}
                 planes = {plane for term in self.terms for plane in term.planes}
                 return any("E[" in str(u.coefficient(k)) for u in lines for k in range(4)) or any(
-                    isinstance(plane, Pair | Sheet)
+                    isinstance(plane, Pair | Bundle)
                     or any("E[" in str(plane.coefficient(k)) for k in indices(len(plane.axes), 2))
                     for plane in planes
                 )
@@ -102,9 +100,9 @@ class AnalyticEngine:
 
     def _expanded(self, order: int) -> dict[tuple[int, ...], Any]:
         parts: dict[tuple[int, ...], list[Scalar]] = {}
-        lines: _Lines = {}
+        lines: Lines = {}
         for term in self.terms:
-            for alpha, c in _expand_term(term, order, self.r, lines).items():
+            for alpha, c in expanded(term, order, self.r, lines).items():
                 parts.setdefault(alpha, []).append(c)
         total = {alpha: Scalar.total(own) for alpha, own in parts.items()}
         return {alpha: c for alpha, c in total.items() if c.is_zero() is not True}
@@ -118,37 +116,41 @@ class AnalyticEngine:
         return Span(self.r, direction_rows(self.form, self.r))
 
     def proves_closed(self, space: Span, level: int) -> bool:
-        """Whether U = ``space`` is *proved* closed at ``level`` by terms that split over U and U⊥.
+        """Whether U = ``space`` is *proved* closed at ``level`` by terms that split over U and U⊥."""
+        return self.decided and self.reach(space, level).dim == space.dim
 
-        Every direction of a term lies in U or in U⊥, and the U⊥ factor has no order 1..level. Terms with one and the
-        same U factor are added before their U⊥ factors are looked at.
+    def reach(self, space: Span, level: int) -> Span:
+        """A space that holds all that orders 1..``level`` add to U = ``space``.
+
+        A term is A(z_U) M(z) B(z_⊥), M along directions that lie in neither: its orders in U⊥ are those of B, beside which
+        M may add any direction of its own where B has an order below ``level``. Terms with one and the same A and M are
+        added before their B are looked at.
         """
-        if not self.decided:
-            return False
         groups: dict[Any, Series] = {}
-        lines: _Lines = {}
+        lines: Lines = {}
         for term in self._adapted(space):
             inside = {v for v in term.directions if space.contains(_row(v))}
-            outside = [v for v in term.directions if v not in inside]
-            if not all(self._is_orthogonal(v, space) for v in outside):
-                return False
-            if any(len({a in inside for a in plane.axes}) > 1 for plane in term.planes):
-                return False
-            own = (
-                tuple(item for item in term.factors if item[0] in inside),
-                tuple(plane for plane in term.planes if plane.axes[0] in inside),
-            )
+            outside = {v for v in term.directions if v not in inside and self._is_orthogonal(v, space)}
+            away = [plane for plane in term.planes if all(a in outside for a in plane.axes)]
             rest = Term(
-                term.coefficient,
-                tuple(item for item in term.factors if item[0] not in inside),
-                tuple(plane for plane in term.planes if plane.axes[0] not in inside),
+                term.coefficient, tuple(item for item in term.factors if item[0] in outside), tuple(away)
             )
-            total = groups.setdefault(own, {})
-            for alpha, c in _expand_term(rest, level, self.r, lines).items():
+            own = (
+                tuple(item for item in term.factors if item[0] not in outside),
+                tuple(plane for plane in term.planes if plane not in away),
+            )
+            mixed = {v for v, _ in own[0]} | {a for plane in own[1] for a in plane.axes}
+            total = groups.setdefault((own, frozenset(mixed - inside)), {})
+            for alpha, c in expanded(rest, level, self.r, lines).items():
                 total[alpha] = total[alpha] + c if alpha in total else c
-        return all(
-            c.is_zero() is True for total in groups.values() for alpha, c in total.items() if any(alpha)
-        )
+        span = space.copy()
+        for (_, mixed), total in groups.items():
+            for row in _gradients(total, self.r):
+                span.add(row)
+            if any(sum(alpha) < level and c != 0 for alpha, c in total.items()):
+                for v in sorted(mixed):
+                    span.add(_row(v))
+        return span
 
     def _adapted(self, space: Span) -> tuple[Term, ...]:
         """The terms with their polynomials written along U and U⊥, if U is rational."""
@@ -161,10 +163,7 @@ class AnalyticEngine:
     def _is_orthogonal(self, v: Vector, space: Span) -> bool:
         covector = _row(v) if self.gram is None else lower(_row(v), self.gram)
         zero = Scalar.of(0)
-        return all(
-            sum((x * y for x, y in zip(covector, own, strict=True)), zero).is_zero() is True
-            for own in space.rows
-        )
+        return all(sum((x * y for x, y in zip(covector, own, strict=True)), zero) == 0 for own in space.rows)
 
     def total_energy(self) -> Scalar | None:
         """E f² by the same machinery; None where it has no closed form."""
@@ -188,43 +187,15 @@ class AnalyticEngine:
             return None
 
 
+def _gradients(series: Series, r: int) -> Iterator[tuple[Any, ...]]:
+    """Coefficient vectors of the gradient; what is proved to vanish is left out."""
+    rows: dict[tuple[int, ...], list[Any]] = {}
+    for alpha, c in series.items():
+        for i, a in enumerate(alpha if c != 0 else ()):
+            if a:
+                rows.setdefault((*alpha[:i], a - 1, *alpha[i + 1 :]), [rational(0)] * r)[i] = c * a
+    return (tuple(row) for row in rows.values())
+
+
 def _row(v: Vector) -> tuple[Any, ...]:
     return tuple(rational(x) for x in v)
-
-
-#: Series along a direction, and those of functions along it: the terms of a sum share most of them.
-_Lines = dict[Any, Any]
-
-
-def _expand_term(term: Term, order: int, r: int, kept: _Lines) -> Series:
-    """The series of c Π_j H_j(⟨a_j, μ⟩/|a_j|) up to total degree ``order``; ``kept``: what terms share."""
-    total: Series = {(0,) * r: term.coefficient}
-    table: Series
-    for v, u in term.factors:
-        if v not in kept:
-            kept[v] = line_powers(v, u.variance, order)
-        if (v, u) not in kept:
-            kept[v, u] = _along_line(u, kept[v])
-        total = times(total, kept[v, u], order)
-    for plane in term.planes:
-        sizes = [scales(s, order) for s in plane.variances]
-        table = {}
-        # The highest orders first: what they rest on serves the others.
-        for index in sorted(indices(len(sizes), order), key=sum, reverse=True):
-            c = plane.coefficient(index)
-            if c.is_zero() is not True:
-                for size, k in zip(sizes, index, strict=True):
-                    c = c * size[k] * Fraction(1, factorial(k)) if k else c
-                table[index] = c
-        total = times(total, substituted(table, plane.axes), order)
-    return total
-
-
-def _along_line(u: Univariate, powers: Sequence[Series]) -> Series:
-    """Σ_k c_k(u) ⟨v, μ⟩^k/(|v|^k k!), the zeros left out."""
-    table: Series = {}
-    for k, power in enumerate(powers):
-        c = u.coefficient(k)
-        if c.is_zero() is not True:
-            table |= {alpha: c * x for alpha, x in power.items()}
-    return table

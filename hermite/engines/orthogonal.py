@@ -8,17 +8,18 @@ that are not orthogonal share a plane (:mod:`hermite.engines.polar`) or a larger
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
 
-from hermite.engines.cones import Cone
+from hermite.engines.bundle import Bundle, bundle
+from hermite.engines.cones import Cone, covariance
 from hermite.engines.constants import Unsupported, as_fraction, sign_of
 from hermite.engines.forms import Form, Monomial, Ridge, Vector, primitive
-from hermite.engines.lattice import Sheet
 from hermite.engines.mehler import Pair
 from hermite.engines.polar import Plane
 from hermite.engines.quadratic import Metric, inner, orthogonal_to, principal_axes
+from hermite.engines.terms import Flat, Term
+from hermite.engines.tilted import Gaussian, Tilted
 from hermite.engines.univariate import ZERO, Factor, Univariate
 from hermite.exact.effort import Exhausted, spend
 from hermite.exact.scalars import Scalar
@@ -30,32 +31,6 @@ MAX_WAVES = 500
 _WAVES = frozenset({"sin", "cos"})
 
 
-#: A function on a plane or larger space that does not factorise.
-Flat = Plane | Cone | Pair | Sheet
-
-
-@dataclass(frozen=True)
-class Term:
-    """coefficient · Π_j u_j(⟨a_j, z⟩) · Π planes, all directions orthogonal (coefficients of the named directions)."""
-
-    coefficient: Scalar
-    factors: tuple[tuple[Vector, Univariate], ...]
-    planes: tuple[Flat, ...] = ()
-
-    @property
-    def directions(self) -> tuple[Vector, ...]:
-        return tuple(v for v, _ in self.factors) + tuple(v for plane in self.planes for v in plane.axes)
-
-    def mean(self) -> Scalar:
-        """E of the term."""
-        value = self.coefficient
-        for _, u in self.factors:
-            value = value * u.coefficient(0)
-        for plane in self.planes:
-            value = value * plane.coefficient((0,) * len(plane.axes))
-        return value
-
-
 def orthogonal_terms(
     form: Form, r: int, gram: Metric | None, frame: Sequence[Vector] = ()
 ) -> tuple[Term, ...]:
@@ -65,7 +40,7 @@ def orthogonal_terms(
     """
     total: dict[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Flat, ...]], Scalar] = {}
     for key, c in form.items():
-        for factors, planes, value in _split(key, r, gram, frame):
+        for factors, planes, value in _product(key, r, gram, frame):
             place = (factors, planes)
             total[place] = total[place] + c * value if place in total else c * value
     # Equal functions share the table of their coefficients.
@@ -75,6 +50,30 @@ def orthogonal_terms(
         for (factors, planes), c in total.items()
         if c.is_zero() is not True
     )
+
+
+def _product(
+    key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector]
+) -> list[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Flat, ...], Scalar]]:
+    """A product over orthogonal directions; where its exp has other axes, under the Gaussian of this."""
+    try:
+        return list(_split(key, r, gram, frame))
+    except Exhausted:
+        raise
+    except Undecided:
+        if not (key.tilt or key.quadratic):
+            raise
+    gaussian = Gaussian(key.tilt, key.quadratic, r, None if gram is None else tuple(map(tuple, gram)))
+    inside = orthogonal_terms(gaussian.moved(key.powers, key.ridges), r, gaussian.metric)
+    directions = [g.direction for g, _ in key.ridges]
+    for i in range(r):
+        row = [Fraction(0)] * r
+        for (k, j), c in key.quadratic:
+            if i in (k, j):
+                row[j if i == k else k] += as_fraction(c) * (2 if k == j else 1)
+        directions += [primitive(tuple(row))[0]] if any(row) else []
+    axes = tuple(_complete([], key, directions, r, gram))
+    return [((), (Tilted(axes, tuple(inner(a, a, gram) for a in axes), gaussian, inside),), Scalar.of(1))]
 
 
 def _split(
@@ -159,40 +158,35 @@ def _flat(
         if any(u != Univariate(u.power, (), (), ZERO, ZERO, u.variance) for u in along):
             raise Unsupported(_NOT_ORTHOGONAL)
         return (Plane if len(axes) == 2 else Cone)(axes, powers, inside, variances)
-    if len(directions) != 2:
-        return _sheet(axes, inside, ridges, along)
-    try:
-        return _pair(axes, inside, ridges, along)
-    except Exhausted:
-        raise
-    except Undecided:
-        return _sheet(axes, inside, ridges, along)
+    if len(directions) == 2:
+        try:
+            return _pair(axes, inside, ridges, along)
+        except Exhausted:
+            raise
+        except Undecided:
+            pass
+    return _bundle(axes, inside, ridges, along)
 
 
-def _sheet(
+def _bundle(
     axes: tuple[Vector, ...],
     inside: tuple[Vector, ...],
     ridges: Sequence[Sequence[tuple[Ridge, int]]],
     along: Sequence[Univariate],
-) -> Sheet:
-    """Smooth bounded functions along any directions of one plane, and waves along its axes."""
-    plain = all(
-        not u.thresholds and u.tilt.is_zero() is True and u.quadratic.is_zero() is True for u in along
-    )
-    smooth = all(g.name in ("tanh", "erf") for own in ridges for g, _ in own)
-    if len(axes) != 2 or not plain or not smooth:
+) -> Bundle:
+    """Functions along any lines of a plane or a space of three dimensions, and waves along its axes."""
+    if any(u.tilt.is_zero() is not True or u.quadratic.is_zero() is not True for u in along):
         raise Unsupported(_NOT_ORTHOGONAL)
-    units = ((Fraction(1), Fraction(0)), (Fraction(0), Fraction(1)))
-    factors = [
-        (d, (g.name, g.scale, g.offset, k)) for d, own in zip(inside, ridges, strict=True) for g, k in own
+    variances = tuple(u.variance for u in along)
+    lines = [
+        (d, _univariate(0, own, (), ZERO, ZERO, covariance(d, d, variances)))
+        for d, own in zip(inside, ridges, strict=True)
     ]
-    factors += [(unit, factor) for unit, u in zip(units, along, strict=True) for factor in u.factors]
-    powers, variances = tuple(u.power for u in along), tuple(u.variance for u in along)
-    found = Sheet(axes, powers, tuple(factors), variances)
-    # Whether the sums are within reach shows here.
-    for k in range(2):
-        found.coefficient((k, 0)).ball()
-    return found
+    for k, u in enumerate(along):
+        unit = tuple(Fraction(int(i == k)) for i in range(len(axes)))
+        if u.factors:
+            lines.append((unit, Univariate(0, (), u.factors, ZERO, ZERO, u.variance)))
+    return bundle(axes, lines, tuple(u.power for u in along), variances)
 
 
 def _pair(

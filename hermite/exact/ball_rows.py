@@ -7,8 +7,9 @@ from typing import Any
 
 import flint
 
-#: Working precision of the balls by which rows are told apart, and of those that floats are made of.
-_BITS, _CLEAR_BITS = 512, 4096
+#: Working precisions of the balls by which rows are told apart (the second where the first does not tell), and of those that
+#: floats are made of.
+_QUICK_BITS, _BITS, _CLEAR_BITS = 128, 512, 4096
 #: Rows with larger entries are reduced further before they become floats.
 _LARGE = 1000
 
@@ -18,6 +19,8 @@ class BallRows:
 
     def __init__(self, n: int) -> None:
         self.n = n
+        self._bits = _QUICK_BITS
+        self._sources: list[Sequence[Any]] = []
         self._rows: list[tuple[int, list[flint.arb]]] = []
 
     def __len__(self) -> int:
@@ -25,11 +28,22 @@ class BallRows:
 
     def copy(self) -> BallRows:
         other = BallRows(self.n)
-        other._rows = list(self._rows)
+        other._bits, other._sources, other._rows = self._bits, list(self._sources), list(self._rows)
         return other
 
     def outside(self, row: Sequence[Any]) -> bool:
         """Whether balls prove ``row`` to be outside those of the rows that were asked about before; it joins them then."""
+        if self._joins(row):
+            self._sources.append(row)
+            return True
+        if self._bits == _BITS or all(isinstance(x, flint.arb) for x in row):
+            return False
+        sources, self._rows, self._bits = self._sources, [], _BITS
+        if not all(self._joins(own) for own in sources):
+            raise ArithmeticError("sharper balls tell less")
+        return self.outside(row)
+
+    def _joins(self, row: Sequence[Any]) -> bool:
         with flint.ctx.workprec(_BITS):
             rest = self._residue(row)
             if all(x.contains(0) for x in rest):
@@ -38,7 +52,7 @@ class BallRows:
             return True
 
     def _residue(self, row: Sequence[Any]) -> list[flint.arb]:
-        rest = [ball_of(x) for x in row]
+        rest = [ball_of(x, self._bits) for x in row]
         for pivot, own in self._rows:
             factor = rest[pivot]
             rest = [x - factor * y for x, y in zip(rest, own, strict=True)]

@@ -14,6 +14,7 @@ from typing import Any
 import flint
 
 from hermite.exact.ball_rows import BallRows, float_rows
+from hermite.exact.effort import Exhausted
 from hermite.exact.rows import (
     Row,
     components,
@@ -91,6 +92,17 @@ class Span:
 
     def add(self, row: Sequence[Any]) -> bool:
         """Include ``row``; whether the span grew."""
+        known = self._add_quickly(row)
+        if known is not None:
+            return known
+        grew = self._add_formally(row)
+        if grew:
+            self._hull = self._hull_of(components(row))
+            self._settle_if_known()
+        return grew
+
+    def _add_quickly(self, row: Sequence[Any]) -> bool | None:
+        """:meth:`add` by rational arithmetic or by balls; None where these do not tell."""
         if self.dim == self.n:
             return False
         if all(isinstance(x, flint.fmpq) for x in row):
@@ -101,15 +113,19 @@ class Span:
             parts = components(row)
             if self._is_rational and len(self._hull_of(parts)) == self.dim:
                 return False
-            grew = self._surely_independent(row)
-            if grew:
-                self._waiting.append(tuple(row))
-            else:
-                grew = self._add_formally(row)
-            self._hull = self._hull_of(parts) if grew else self._hull
-        if grew and (self.dim == self.n or len(self._hull) == self.dim):
-            self._settle(self._hull if self.dim < self.n else full_rows(self.n))
+            if not self._surely_independent(row):
+                return None
+            grew = True
+            self._waiting.append(tuple(row))
+            self._hull = self._hull_of(parts)
+        if grew:
+            self._settle_if_known()
         return grew
+
+    def _settle_if_known(self) -> None:
+        """Simple rows, where the space fills what is known to hold it."""
+        if self.dim == self.n or len(self._hull) == self.dim:
+            self._settle(self._hull if self.dim < self.n else full_rows(self.n))
 
     @property
     def _is_rational(self) -> bool:
@@ -161,13 +177,20 @@ class Span:
         return self._balls.outside(row)
 
     def grow(self, rows: Iterable[Sequence[Any]], limit: int | None = None) -> Span:
-        """Include rows until dimension ``limit``; a row that nobody decides waits for the others. Returns the span."""
-        doubtful = []
+        """Include rows until dimension ``limit``; rows that are not quickly decided wait for the others. Returns the span."""
+        slow, doubtful = [], []
         for row in rows:
+            if self.dim == limit or self.dim == self.n:
+                return self
+            if self._add_quickly(row) is None:
+                slow.append(row)
+        for row in slow:
             if self.dim == limit or self.dim == self.n:
                 return self
             try:
                 self.add(row)
+            except Exhausted:
+                raise
             except Undecided:
                 doubtful.append(row)
         for row in doubtful:

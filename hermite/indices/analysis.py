@@ -7,26 +7,25 @@ zeros (U = {0}), by U = V*, by terms that split over U and U⊥, or by a symmetr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
-from hermite.exact.effort import allowance
+from hermite.exact.effort import Exhausted, allowance
 from hermite.exact.magnitudes import ball_text
 from hermite.exact.rows import rational, sharp, vanishes
-from hermite.exact.subspaces import Span
+from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
 from hermite.indices.closure import (
+    Climb,
     Heat,
-    closure_steps,
+    climb,
     coordinate_leap,
-    leading_steps,
     tensor_span,
 )
 from hermite.indices.found import Found, FoundSteps
 from hermite.indices.partial import first_order_signs, no_first_order
-from hermite.symmetry.symmetries import fixes_only
+from hermite.symmetry.symmetries import fixes_only, symmetries
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -53,23 +52,38 @@ def _analysed(f: Target, level: int) -> Found:
 
 
 class _Indices:
-    """The indices of one target from h and its relevant space; ``closed`` says whether U is proved closed at a level."""
+    """The indices of one target from h and its relevant space; ``proofs`` of what an infinite expansion cannot add."""
 
-    def __init__(self, f: Target, heat: Heat, relevant: Span, level: int, closed: Any = None) -> None:
+    def __init__(
+        self, f: Target, heat: Heat, relevant: Span, level: int, proofs: _Proofs | None = None
+    ) -> None:
         self.f, self.heat, self.relevant, self.level = f, heat, relevant, level
-        self.closed = closed
+        self.proofs = proofs
         self.doubts: list[str] = []
-        self._climbs: dict[int, list[Span]] = {}
+        self._climbs: dict[int, Climb] = {}
 
-    def _steps(self, level: int) -> list[Span]:
+    def _climb(self, level: int) -> Climb:
         """U_0 ⊂ U_1 ⊂ … at a level, climbed once."""
         if level not in self._climbs:
-            self._climbs[level] = closure_steps(self.heat, level, self.relevant)
+            ceiling = None if self.proofs is None else self.proofs.ceiling
+            self._climbs[level] = climb(self.heat, level, self.relevant, ceiling)
         return self._climbs[level]
+
+    def _sure(self, climbed: Climb, level: int) -> list[Span]:
+        """The steps as far as they are known; a doubt is kept for the report where one may hold more."""
+        spaces, sure = climbed.spaces, climbed.sure
+        # What is between a space that is whole and the end of the staircase is the end.
+        if sure == len(spaces) - 1 and self.check(spaces[-1], level):
+            sure += 1
+        if sure < len(spaces):
+            self.doubts.append(
+                f"what step {sure} adds at level {level} is known up to order {self.heat.order} only"
+            )
+        return spaces[:sure]
 
     def check(self, space: Span, level: int) -> bool:
         """Whether ``space`` is proved closed at ``level``; else the doubt is kept for the report."""
-        if self.closed is None or space.dim in (0, self.relevant.dim) or self.closed(space, level):
+        if self.proofs is None or space.dim in (0, self.relevant.dim) or self.proofs.closed(space, level):
             return True
         self.doubts.append(
             f"a space of dimension {space.dim} is closed at level {level} up to order {self.heat.order}, not proved beyond"
@@ -82,10 +96,14 @@ class _Indices:
         index = next((k for k, span in enumerate(spans, start=1) if span.dim), None)
         leap_span = spans[index - 1] if index else Span(heat.r)
         levels = self._levels()
-        steps = self._steps(self.level)
-        leading = steps if self.level <= 1 else leading_steps(heat, self.level, relevant)
-        complete: bool | None = steps[-1].dim == relevant.dim
-        if not self.check(steps[-1], self.level):
+        last = self._climb(self.level).spaces[-1]
+        steps = self._sure(self._climb(self.level), self.level)
+        leading = steps
+        if self.level > 1:
+            ceiling = None if self.proofs is None else self.proofs.ceiling
+            leading = self._sure(climb(heat, self.level, relevant, ceiling, leading=True), self.level)
+        complete: bool | None = last.dim == relevant.dim
+        if not self.check(last, self.level) or steps[-1].dim < last.dim:
             complete = None
         gram = self.f.gram
         doubts = [reason, *dict.fromkeys(self.doubts)]
@@ -106,7 +124,7 @@ class _Indices:
                 complete=complete,
                 coordinates=tuple(space.floats() for space in steps),
             ),
-            hard_directions=orthogonal_part(relevant, steps[-1], gram).strings(),
+            hard_directions=orthogonal_part(relevant, last, gram).strings(),
             beyond_one_step=orthogonal_part(relevant, leap_span, gram).strings(),
             isotropic_leap=len(levels) if levels and levels[-1] == relevant.dim else None,
             closure_dims_by_level=tuple(levels),
@@ -156,7 +174,7 @@ class _Indices:
         if self.relevant.dim == 0:
             return dims
         for level in range(1, self.heat.order + 1):
-            last = self._steps(level)[-1]
+            last = self._climb(level).spaces[-1]
             self.check(last, level)
             dims.append(last.dim)
             if last.dim == self.relevant.dim:
@@ -237,31 +255,78 @@ def _pair(covector: Sequence[Any], row: Sequence[Any]) -> Any:
 
 def proved_closed(engine: Any, space: Span, level: int) -> bool:
     """Whether U = ``space`` is proved closed at ``level``: by the terms of the expansion, or (level 1) by symmetry."""
-    if not engine.decided:
-        return False
-    if engine.proves_closed(space, level):
-        return True
-    return level == 1 and engine.gram is None and fixes_only(engine.target, space)
+    return _Proofs(engine).closed(space, level)
+
+
+class _Proofs:
+    """What is proved not to be added to a space, by the terms of the expansion or (at level 1) by symmetry."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+
+    def closed(self, space: Span, level: int) -> bool:
+        """Whether U = ``space`` is proved closed at ``level``."""
+        if not self.engine.decided:
+            return False
+        if self.engine.proves_closed(space, level):
+            return True
+        return level == 1 and self.engine.gram is None and fixes_only(self.engine.target, space)
+
+    def ceiling(self, space: Span, level: int) -> Span:
+        """A space that holds all that orders 1..``level`` add to ``space``."""
+        top = full(space.n)
+        if level == 1 and self.engine.gram is None:
+            top = symmetries(self.engine.target).fixed(space)
+        if top.dim == space.dim:
+            return top
+        try:
+            reach: Span = self.engine.reach(space, level)
+        except Exhausted:
+            raise
+        except Undecided:
+            return top
+        return reach if reach.dim < top.dim else top
 
 
 def _infinite(f: Target, engine: Any, level: int) -> Found:
-    """An infinite expansion: raise the order until the relevant space is found, then prove what is closed."""
+    """An infinite expansion: raise the order until all that grows has grown, then prove what is closed."""
     if not engine.decided:
         return undecided(f, engine.reason)
-    bound: Span = engine.direction_span()
+    best: Found | None = None
     for order in count(max(4, level + 1), 4):
-        heat = Heat(f.r, engine.heat_series(order), order, truncated=True, gram=f.gram)
-        relevant = tensor_span(heat, limit=bound.dim)
-        if relevant.dim == bound.dim or order >= SEARCH_ORDER:
-            break
+        try:
+            found, final = _up_to(f, engine, level, order)
+        except Undecided as doubt:
+            if best is not None:
+                return best
+            if isinstance(doubt, Exhausted) or order >= SEARCH_ORDER:
+                raise
+            continue
+        if final or order >= SEARCH_ORDER:
+            return found
+        best = found if found.relevant_dim else None
+    raise AssertionError("the order rises to its end")
+
+
+def _up_to(f: Target, engine: Any, level: int, order: int) -> tuple[Found, bool]:
+    """(what the orders up to ``order`` show, whether higher ones would show no more)."""
+    bound: Span = engine.direction_span()
+    heat = Heat(f.r, engine.heat_series(order), order, truncated=True, gram=f.gram)
+    if f.gram is None and not heat.is_rational:
+        # What is equal by symmetry then cancels formally as well.
+        heat = heat.symmetrised(symmetries(f).matrices)
+    relevant = tensor_span(heat, limit=bound.dim)
     if relevant.dim == 0 < bound.dim:
-        return undecided(f, f"no coefficient up to order {order} is proved to be non-zero")
+        return undecided(f, f"no coefficient up to order {order} is proved to be non-zero"), False
     if relevant.dim == bound.dim:
         # One space, and its bound has the simpler rows.
         relevant = bound
-    indices = _Indices(f, heat, relevant, level, closed=partial(proved_closed, engine))
+    elif order < SEARCH_ORDER:
+        return undecided(f, f"the relevant space has at least dimension {relevant.dim}"), False
+    indices = _Indices(f, heat, relevant, level, _Proofs(engine))
     if relevant.dim < bound.dim:
         indices.doubts.append(
             f"the relevant space has at least dimension {relevant.dim} and at most {bound.dim}"
         )
-    return indices.found(engine.exactness, engine.reason)
+    found = indices.found(engine.exactness, engine.reason)
+    return found, not indices.doubts

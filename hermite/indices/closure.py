@@ -11,10 +11,11 @@ itself a vector of coefficients of the w_i, so that only evaluation points and d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import flint
@@ -22,6 +23,7 @@ import flint
 from hermite.exact.ball_rows import ball_of, surely_spans
 from hermite.exact.rows import Row, lower, rational, vanishes
 from hermite.exact.subspaces import Span
+from hermite.exact.undecided import Undecided
 
 Gram = Sequence[Sequence[Fraction]]
 
@@ -45,6 +47,35 @@ class Heat:
         """The same table of balls."""
         balls = {alpha: ball_of(c) for alpha, c in self.terms.items()}
         return Heat(self.r, balls, self.order, self.truncated, self.gram)
+
+    def cut(self, order: int) -> Heat:
+        """The same table up to a lower order."""
+        terms = {alpha: c for alpha, c in self.terms.items() if sum(alpha) <= order}
+        return Heat(self.r, terms, order, self.truncated, self.gram)
+
+    def symmetrised(self, matrices: Iterable[Sequence[Row]]) -> Heat:
+        """The same table, one constant for coefficients that signed permutations among ``matrices`` make equal.
+
+        f(Qz) = f(z) with (Qz)_i = s_i z_{p(i)} gives c_α = Π s_i^{α'_i} c_{α'}, α'_i = α_{p(i)}.
+        """
+        moves = [move for q in matrices if (move := _signed_permutation(q))]
+        terms: dict[tuple[int, ...], Any] = {}
+        seen: set[tuple[int, ...]] = set()
+        for start, c in self.terms.items():
+            orbit, left, vanishing = {start: 1}, [start], False
+            while left:
+                alpha = left.pop()
+                for places, signs in moves:
+                    image = tuple(alpha[p] for p in places)
+                    sign = orbit[alpha] * prod(s**a for s, a in zip(signs, image, strict=True))
+                    vanishing = vanishing or orbit.get(image, sign) != sign
+                    if image not in orbit:
+                        orbit[image] = sign
+                        left.append(image)
+            if start not in seen and not vanishing and all(alpha in self.terms for alpha in orbit):
+                terms |= {alpha: c * sign for alpha, sign in orbit.items()}
+            seen |= set(orbit)
+        return Heat(self.r, terms, self.order, self.truncated, self.gram)
 
     def derivative(self, covector: Row) -> Heat:
         """Σ_i covector_i ∂h/∂u_i."""
@@ -97,6 +128,18 @@ class Heat:
         return tuple(total)
 
 
+def _signed_permutation(q: Sequence[Row]) -> tuple[list[int], list[int]] | None:
+    """(p, s) of (Qz)_i = s_i z_{p(i)}; None for any other Q."""
+    places, signs = [], []
+    for row in q:
+        used = [(j, x) for j, x in enumerate(row) if x != 0]
+        if len(used) != 1 or used[0][1] not in (1, -1):
+            return None
+        places.append(used[0][0])
+        signs.append(1 if used[0][1] == 1 else -1)
+    return places, signs
+
+
 def gradient_rows(heat: Heat, order: int | None = None) -> Iterator[Row]:
     """Coefficient vectors of ∇h: their span is V* (all orders), or span(C_k) for one ``order`` k.
 
@@ -104,7 +147,8 @@ def gradient_rows(heat: Heat, order: int | None = None) -> Iterator[Row]:
     """
     zero = rational(0)
     rows: dict[tuple[int, ...], list[Any]] = {}
-    for alpha, c in heat.terms.items():
+    # Low orders first: they are known best.
+    for alpha, c in sorted(heat.terms.items(), key=lambda item: sum(item[0])):
         if order is not None and sum(alpha) != order:
             continue
         for i, a in enumerate(alpha):
@@ -124,9 +168,14 @@ def conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
     if learned.dim and not (heat.gram is None and learned.is_coordinate()) and not heat.is_rational:
         # What fills the goal by balls needs no exact elimination.
         balls = heat.in_balls()
-        rows = (row for own in (learned.rows, _general_rows(balls, learned, k)) for row in own)
-        if surely_spans(heat.r, goal.dim, rows):
-            return goal.copy()
+        # Low orders first: points of the lattice are then near, and the balls of high orders stay out of it.
+        for order in range(min(k + 1, heat.order), heat.order + 1):
+            rows = (row for own in (learned.rows, _general_rows(balls.cut(order), learned, k)) for row in own)
+            if surely_spans(heat.r, goal.dim, rows):
+                return goal.copy()
+        if heat.truncated:
+            # A table that is cut off cannot prove what does not grow.
+            return learned.copy()
     span = learned.copy().grow(conditional_rows(heat, learned, k), goal.dim)
     return goal.copy() if span.dim == goal.dim else span
 
@@ -210,30 +259,47 @@ def _compositions(k: int, total: int) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
+#: (U, k): a space that is proved to hold all that orders 1..k add to U; the goal where nothing better is known.
+Ceiling = Callable[[Span, int], Span]
+
+
+@dataclass(frozen=True)
+class Climb:
+    """U_0 = {0} ⊂ U_1 ⊂ …; of an infinite expansion only the first ``sure`` are proved to hold all that belongs to them."""
+
+    spaces: list[Span]
+    sure: int
+
+
 def closure_steps(heat: Heat, level: int, goal: Span) -> list[Span]:
     """U_0 = {0} ⊂ U_1 ⊂ …: all orders 1..``level`` at every step, until nothing is added."""
-    return _climb(heat, goal, level, leading=False)
+    return climb(heat, level, goal).spaces
 
 
-def leading_steps(heat: Heat, level: int, goal: Span) -> list[Span]:
-    """The staircase of one step size: at each step only the smallest order k ≤ ``level`` that adds anything."""
-    return _climb(heat, goal, level, leading=True)
+def climb(
+    heat: Heat, level: int, goal: Span, ceiling: Ceiling | None = None, *, leading: bool = False
+) -> Climb:
+    """The closure steps; with ``leading`` each adds only the smallest order k ≤ ``level`` that adds anything.
 
-
-def _climb(heat: Heat, goal: Span, level: int, *, leading: bool) -> list[Span]:
-    spaces = [Span(heat.r)]
+    A table that is cut off shows that a space grows, never that it does not grow further: that is what ``ceiling`` proves.
+    """
+    spaces, sure = [Span(heat.r)], 1
     while spaces[-1].dim < goal.dim:
-        learned = spaces[-1]
-        grown = learned
+        learned = grown = spaces[-1]
+        settled: list[bool] = []
         for k in range(1, min(level, heat.order) + 1):
-            found = conditional_span(heat, learned, k, goal)
+            top = goal if ceiling is None or not learned.dim else ceiling(learned, k)
+            top = top if top.dim < goal.dim else goal
+            found = conditional_span(heat, learned, k, top) if top.dim > grown.dim else top
             grown = found if found.dim == goal.dim else grown + found
+            settled.append(not heat.truncated or not learned.dim or grown.dim == top.dim)
             if grown.dim == goal.dim or (leading and grown.dim > learned.dim):
                 break
         if grown.dim == learned.dim:
             break
+        sure += sure == len(spaces) and (all(settled) if leading else settled[-1])
         spaces.append(grown)
-    return spaces
+    return Climb(spaces, sure)
 
 
 def coordinate_leap(heat: Heat) -> int | None:
@@ -242,8 +308,24 @@ def coordinate_leap(heat: Heat) -> int | None:
     min over orderings of the non-zero multi-indices of the largest number Σ_j α_j over coordinates not seen before;
     taking the cheapest next is optimal for such a bottleneck.
     """
-    left = [alpha for alpha, c in heat.terms.items() if any(alpha) and not vanishes(c)]
-    seen = [False] * heat.r
+    known, doubtful = [], []
+    for alpha, c in heat.terms.items():
+        if any(alpha):
+            try:
+                known += [] if vanishes(c) else [alpha]
+            except Undecided as open_sign:
+                doubtful.append((alpha, open_sign))
+    leap = _coordinate_leap(heat.r, known)
+    # One that may be there only helps where the known ones lead everywhere, and then it matters only if it shortens the way.
+    for alpha, doubt in doubtful:
+        covered = all(any(own[i] for own in known) for i, a in enumerate(alpha) if a)
+        if not covered or _coordinate_leap(heat.r, [*known, *(own for own, _ in doubtful)]) != leap:
+            raise doubt
+    return leap
+
+
+def _coordinate_leap(r: int, left: list[tuple[int, ...]]) -> int | None:
+    seen = [False] * r
     leap = 0
     while left:
         cost, best = min((sum(a for j, a in enumerate(alpha) if not seen[j]), alpha) for alpha in left)

@@ -14,6 +14,8 @@ from hermite.language.nodes import Expression, Number, Variable
 if TYPE_CHECKING:
     from hermite.target import Target
 
+#: Points at which a candidate may fail: many, as a maximum of many directions is one of them at each.
+_POINTS = 12
 #: Rows of Q.
 Matrix = tuple[Row, ...]
 
@@ -21,7 +23,7 @@ Matrix = tuple[Row, ...]
 def invariance(f: Target) -> Callable[[Matrix], bool]:
     """Q ↦ whether f∘Q = f is proved.
 
-    Most candidates fail at one of a few points, by ball arithmetic. The rest is decided by the coefficients of a polynomial,
+    Most candidates fail at one of a dozen points, by ball arithmetic. The rest is decided by the coefficients of a polynomial,
     else by equal normal forms or by equal sums of products of ridges; where none applies the answer is False.
     """
     import flint
@@ -32,7 +34,8 @@ def invariance(f: Target) -> Callable[[Matrix], bool]:
     tree = f.tree
     value = enclosure(tree)
     points = [
-        [flint.arb((7 * i * i + 13 * i * k + 5 * k + 3) % 23 - 11) / 9 for i in range(f.r)] for k in range(3)
+        [flint.arb((7 * i * i + 13 * i * k + 5 * k + 3) % 23 - 11) / 9 for i in range(f.r)]
+        for k in range(_POINTS)
     ]
     own = [value(z) for z in points]
 

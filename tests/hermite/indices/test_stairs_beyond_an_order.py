@@ -1,0 +1,54 @@
+"""Stairs of infinite expansions: what a table up to some order shows grows on, and what is said to be whole is proved."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermite import leap
+from hermite.exact.rows import rational
+from hermite.indices.closure import Heat, coordinate_leap
+
+
+@pytest.mark.parametrize(
+    ("text", "dims"),
+    [
+        # Given z1 + z2 the product of three signs shows z4, beside z5: at order 4 the first of the two is not seen yet.
+        ("relu(z1+z2)+sign(z1*(z2+z3)*z4)+tanh(z1)*z2*z5", (0, 1, 3, 5)),
+        ("tanh(z1)+z1*z2+z2*z3", (0, 1, 2, 3)),
+        ("tanh(z1)*z2+z1+exp(z1/2)*z3", (0, 1, 3)),
+        ("erf(z1+z2)+He7(z1-z2)*z3", (0, 1)),
+        ("relu(z1)*relu(z1+z2)*relu(z2+z3)", (0, 1, 3)),
+        # C_1, C_3(v, v, ·) and C_5(v, v, v, v, ·) are three directions.
+        ("tanh(z1)*tanh(z1+z2)*tanh(z2+z3)", (0, 1, 3)),
+    ],
+)
+def test_a_step_holds_all_that_the_whole_expansion_adds(text: str, dims: tuple[int, ...]) -> None:
+    report = leap(text)
+    assert report.exactness != "undecided"
+    assert report.staircase.dims == dims
+
+
+def test_coefficients_are_equal_and_zero_as_the_symmetries_say() -> None:
+    """Exchange of two axes, and z3 → −z3."""
+    terms = {(2, 1, 0): rational(3), (1, 2, 0): rational(4), (0, 0, 1): rational(5), (0, 0, 2): rational(6)}
+    one, none, minus = rational(1), rational(0), rational(-1)
+    exchange = ((none, one, none), (one, none, none), (none, none, one))
+    mirror = ((one, none, none), (none, one, none), (none, none, minus))
+    own = Heat(3, terms, 3, truncated=True).symmetrised([exchange, mirror])
+    assert own.terms == {(2, 1, 0): rational(3), (1, 2, 0): rational(3), (0, 0, 2): rational(6)}
+
+
+def test_a_coefficient_that_nobody_decides_matters_only_if_the_leap_depends_on_it() -> None:
+    import flint
+
+    from hermite.exact.atoms import Atom
+    from hermite.exact.scalars import Scalar
+    from hermite.exact.undecided import Undecided
+
+    unknown = Scalar.atom(Atom("unknown", lambda: flint.arb(0, 1), lambda: None))
+    known = {(1, 0): Scalar.of(1), (1, 1): Scalar.of(1)}
+    assert coordinate_leap(Heat(2, {**known, (2, 2): unknown}, 4, truncated=True)) == 1
+    with pytest.raises(Undecided):
+        coordinate_leap(
+            Heat(2, {(1, 0): Scalar.of(1), (0, 3): Scalar.of(1), (1, 1): unknown}, 4, truncated=True)
+        )
