@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hermite.bibliography import bibtex
@@ -227,8 +226,7 @@ def leap(
     level = _level(batch_exponent)
     if activation is None and (readout is not None or bias):
         raise InputError("readout and bias describe a student: activation must be given as well, not None")
-    home = import_module("hermite.indices.analysis" if f.is_symbolic else "hermite.indices.numerical")
-    found: Found = home.analyse(f, level)
+    found = _analysed(f, level)
     warnings = list(found.warnings)
     if level != batch_exponent:
         warnings.insert(0, f"batch exponent {batch_exponent:g} learns what its integer part {level} learns")
@@ -280,6 +278,15 @@ def leap(
                 coordinates=tuple(space.floats() for space in climbed),
             )
     return replace(report, student_staircase=climbs, warnings=tuple(warnings))
+
+
+def _analysed(f: Target, level: int) -> Found:
+    """What is found of the target: proved of an expression, judged by errors of a callable."""
+    if f.is_symbolic:
+        from hermite.indices.analysis import analyse
+    else:
+        from hermite.indices.numerical import analyse
+    return analyse(f, level)
 
 
 def _level(batch_exponent: Any) -> int:
