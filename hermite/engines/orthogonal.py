@@ -8,8 +8,10 @@ that are not orthogonal share a plane (:mod:`hermite.engines.polar`) or a larger
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
+from operator import itemgetter
 
 from hermite.engines.bundle import Bundle, bundle
 from hermite.engines.cones import Cone, covariance
@@ -52,6 +54,24 @@ def orthogonal_terms(
     )
 
 
+@dataclass(frozen=True)
+class _Coordinates:
+    """Orthogonal ``basis`` u_k of squared lengths ``variances``: ⟨v, z⟩ = Σ_k m_k t_k with t_k = ⟨u_k, z⟩."""
+
+    basis: tuple[Vector, ...]
+    variances: tuple[Fraction, ...]
+    gram: Metric | None
+
+    def of(self, v: Vector) -> list[Fraction]:
+        """m_k of a direction."""
+        return [inner(v, a, self.gram) / s for a, s in zip(self.basis, self.variances, strict=True)]
+
+    def inside(self, directions: Sequence[Vector], axes: Sequence[Vector]) -> tuple[Vector, ...]:
+        """The coordinates of ``directions`` on ``axes`` of the basis."""
+        places = [self.basis.index(a) for a in axes]
+        return tuple(tuple(m[k] for k in places) for m in map(self.of, directions))
+
+
 def _product(
     key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector]
 ) -> list[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Flat, ...], Scalar]]:
@@ -79,53 +99,58 @@ def _product(
 def _split(
     key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector]
 ) -> Iterator[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Flat, ...], Scalar]]:
+    """Products over orthogonal directions and planes, with their weights, whose sum is the product ``key``."""
     hard = [(g, k) for g, k in key.ridges if g.name not in _WAVES]
     waves = [(g, k) for g, k in key.ridges if g.name in _WAVES]
     lines, pairs = _components(hard, gram)
-    given = lines + [a for axes, _ in pairs for a in axes]
-    axes = principal_axes(key.quadratic, given, r, gram)
-    flat = [a for plane_axes, _ in pairs for a in plane_axes]
-    in_planes = {v for _, directions in pairs for v in directions}
-    basis = _complete(list(axes), key, [*(g.direction for g, _ in waves), *frame], r, gram)
-    variances = [inner(a, a, gram) for a in basis]
-
+    flat = [a for axes, _ in pairs for a in axes]
+    quadratic = principal_axes(key.quadratic, lines + flat, r, gram)
+    basis = tuple(_complete(list(quadratic), key, [*(g.direction for g, _ in waves), *frame], r, gram))
+    at = _Coordinates(basis, tuple(inner(a, a, gram) for a in basis), gram)
     spend(2 * r * r * len(basis))
-
-    def coordinates(v: Vector) -> list[Fraction]:
-        """⟨v, u⟩ = Σ_k m_k t_k."""
-        return [inner(v, a, gram) / s for a, s in zip(basis, variances, strict=True)]
-
-    tilts = [ZERO] * len(basis)
-    units = [tuple(Fraction(int(i == j)) for j in range(r)) for i in range(r)]
-    mixing = [coordinates(e) for e in units]
-    for i, c in key.tilt:
-        tilts = [t + c * m for t, m in zip(tilts, mixing[i], strict=True)]
-    split_waves = _distributed([(g, k, coordinates(g.direction)) for g, k in waves])
+    mixing = [at.of(tuple(Fraction(int(i == j)) for j in range(r))) for i in range(r)]
+    tilts = _tilts(key, mixing, len(basis))
+    alone = _off_planes(hard, pairs)
+    split_waves = _distributed([(g, k, at.of(g.direction)) for g, k in waves])
     for powers, weight in _mixed_powers(key.powers, mixing).items():
         for wave_factors, wave_weight in split_waves.items():
-            lines_of: dict[Vector, Univariate] = {}
-            for k, a in enumerate(basis):
-                ridges = [(g, p) for g, p in hard if g.direction == a and a not in in_planes]
-                waves_here = [f for place, f in wave_factors if place == k]
-                lines_of[a] = _univariate(
-                    powers[k], ridges, waves_here, tilts[k], axes.get(a, ZERO), variances[k]
+            along = {
+                a: _univariate(
+                    powers[k],
+                    alone.get(a, ()),
+                    [f for place, f in wave_factors if place == k],
+                    tilts[k],
+                    quadratic.get(a, ZERO),
+                    at.variances[k],
                 )
-            factors = [(a, u) for a, u in lines_of.items() if a not in flat and not u.is_one]
+                for k, a in enumerate(basis)
+            }
+            factors = [(a, u) for a, u in along.items() if a not in flat and not u.is_one]
             planes = tuple(
-                _flat(
-                    own,
-                    tuple(tuple(coordinates(v)[basis.index(a)] for a in own) for v in directions),
-                    hard,
-                    directions,
-                    [lines_of[a] for a in own],
-                )
-                for own, directions in pairs
+                _flat(axes, at.inside(directions, axes), hard, directions, [along[a] for a in axes])
+                for axes, directions in pairs
             )
-            yield (
-                tuple(sorted(factors, key=lambda item: item[0])),
-                planes,
-                Scalar.of(weight) * wave_weight,
-            )
+            yield tuple(sorted(factors, key=itemgetter(0))), planes, Scalar.of(weight) * wave_weight
+
+
+def _tilts(key: Monomial, mixing: Sequence[Sequence[Fraction]], count: int) -> list[Scalar]:
+    """The exponent's linear part in the coordinates t."""
+    tilts = [ZERO] * count
+    for i, c in key.tilt:
+        tilts = [t + c * m for t, m in zip(tilts, mixing[i], strict=True)]
+    return tilts
+
+
+def _off_planes(
+    hard: Sequence[tuple[Ridge, int]], pairs: Sequence[tuple[tuple[Vector, ...], tuple[Vector, ...]]]
+) -> dict[Vector, list[tuple[Ridge, int]]]:
+    """By direction the ridges that share no plane with another."""
+    in_planes = {v for _, directions in pairs for v in directions}
+    found: dict[Vector, list[tuple[Ridge, int]]] = {}
+    for g, k in hard:
+        if g.direction not in in_planes:
+            found.setdefault(g.direction, []).append((g, k))
+    return found
 
 
 def _univariate(
