@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -43,25 +43,27 @@ def table(
     empty = {i for i in range(len(header)) if all(row[i] is None for row in rows)}
     kept = [i for i in range(len(header)) if i not in fixed and i not in empty]
     head = "".join(f'<th scope="col">{escape(header[i].replace("_", " "))}</th>' for i in kept)
-    measured = [row[i] for row in rows for i in kept if header[i] not in settings]
-    size = max((abs(v) for v in measured if isinstance(v, float) and math.isfinite(v)), default=0.0)
-    lines = []
-    for j, row in enumerate(rows[:_ROWS_SHOWN]):
-        mark = ' class="refused"' if marked and marked[j] else ""
-        lines.append(
-            f"<tr{mark}>"
-            + "".join(
-                f"<td>{escape(_cell(row[i], 0.0 if header[i] in settings else size))}</td>" for i in kept
-            )
-            + "</tr>"
-        )
     more = f" The first {_ROWS_SHOWN} of {len(rows)} rows." if len(rows) > _ROWS_SHOWN else ""
     text = f"{caption}{' Everywhere ' + told + '.' if told else ''}{more}"
-    body = "\n".join(lines)
+    body = _rows(rows, kept, {i for i in kept if header[i] in settings}, marked)
     return (
         f'<figure>\n<figcaption>{escape(text)}</figcaption>\n<div class="scroll" tabindex="0">\n<table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n</figure>"
     )
+
+
+def _rows(
+    rows: Sequence[Sequence[Any]], kept: Sequence[int], settings: Container[int], marked: Sequence[bool]
+) -> str:
+    """The first rows of the columns ``kept``; those of ``settings`` are given, the others are measured."""
+    measured = [row[i] for row in rows for i in kept if i not in settings]
+    size = max((abs(v) for v in measured if isinstance(v, float) and math.isfinite(v)), default=0.0)
+    lines = []
+    for j, row in enumerate(rows[:_ROWS_SHOWN]):
+        mark = ' class="refused"' if marked and marked[j] else ""
+        cells = (escape(_cell(row[i], 0.0 if i in settings else size)) for i in kept)
+        lines.append(f"<tr{mark}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    return "\n".join(lines)
 
 
 def _cell(value: Any, size: float) -> str:

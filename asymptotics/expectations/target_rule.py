@@ -115,53 +115,81 @@ def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetR
 
 
 def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iterator[TargetRule]:
-    r = f.r
+    """Rules in the order in which they are tried; the last takes every target."""
+    if f.tree is None or degree_of(f.tree) is None:
+        if f.r in _STEP:
+            yield from _plain_rules(f, refine, largest, accuracy / 30)
+    else:
+        yield from _gauss_hermite(f, refine, largest)
+    if f.r in _STEP:
+        yield from _along_axes(f, refine, largest, accuracy)
+    if f.r == 2:
+        yield from _split_rows(f, refine)
+    if f.r in (2, 3):
+        yield from _boxes(f, largest)
+    yield _sobol_points(f, refine)
+
+
+def _gauss_hermite(f: Target, refine: float, largest: int) -> Iterator[TargetRule]:
+    """The product of Gauss–Hermite rules of a polynomial: as usual, and with the nodes for its degree."""
     degree = None if f.tree is None else degree_of(f.tree)
-    if degree is not None and r in NODES:
-        base = round(NODES[r] * refine)
-        for order in sorted({base, max(base, degree + 1)}):
-            if order <= 150 and order**r <= largest:
-                x, w = tensor_rule([max(2, order)] * r)
-                keep = w > 0
-                yield TargetRule(x[keep], w[keep] / w[keep].sum(), against_exact(f, x, w), "Gauss–Hermite")
-    if degree is None and r in _STEP:
-        yield from _plain_rules(f, refine, largest, accuracy / 30)
+    if degree is None or f.r not in NODES:
+        return
+    base = round(NODES[f.r] * refine)
+    for order in sorted({base, max(base, degree + 1)}):
+        if order <= 150 and order**f.r <= largest:
+            x, w = tensor_rule([max(2, order)] * f.r)
+            keep = w > 0
+            yield TargetRule(x[keep], w[keep] / w[keep].sum(), against_exact(f, x, w), "Gauss–Hermite")
+
+
+def _along_axes(f: Target, refine: float, largest: int, accuracy: float) -> Iterator[TargetRule]:
+    """Products of rules along the axes across which f is sharp, where these are orthogonal."""
+    resolved = _resolved_frame(f)
+    if resolved is None:
+        return
+    for finer in (1.0, 1.3):
+        rule = _tensor(f, *resolved, refine * finer, largest, accuracy)
+        if rule is not None:
+            yield rule
+
+
+def _split_rows(f: Target, refine: float) -> Iterator[TargetRule]:
+    """Rows of a plane, split where they cross the sharp layers."""
+    oblique = [x for x in sharp_layers(f) if x.width < 2 * MILD]
+    for finer in (1.0, 1.5) if oblique else ():
+        order = max(8, round(10 * math.sqrt(refine) * finer))
+        yield _compared(
+            f, planar_rule(oblique, order), planar_rule(oblique, order + 4), "rows split at layers"
+        )
+
+
+def _boxes(f: Target, largest: int) -> Iterator[TargetRule]:
+    """Boxes that are halved where f is rough, cut at layers across an axis from the start."""
     sharp = sharp_layers(f)
-    resolved = _resolved_frame(f) if r in _STEP else None
-    if resolved is not None:
-        for finer in (1.0, 1.3):
-            rule = _tensor(f, *resolved, refine * finer, largest, accuracy)
-            if rule is not None:
-                yield rule
-    oblique = [x for x in sharp if x.width < 2 * MILD]
-    if r == 2 and oblique:
-        for finer in (1.0, 1.5):
-            order = max(8, round(10 * math.sqrt(refine) * finer))
-            yield _compared(
-                f, planar_rule(oblique, order), planar_rule(oblique, order + 4), "rows split at layers"
-            )
-    if r in (2, 3):
-        edges = [
-            [
-                e
-                for x in sharp
-                if x.place is not None and abs(x.normal[j]) > 1 - 1e-9
-                for e in edges_around(float(x.place * x.normal[j]), x.width)
-            ]
-            for j in range(r)
-        ]
-        order = 8 if r == 2 else 6
-        for most in (largest // 32, largest // 6, largest):
-            fine, coarse = (box_rule(f, r, edges, n, most) for n in (order, order - 2))
-            yield _compared(f, fine, coarse, "boxes")
-    parts = sobol_rule(r, 15 + max(0, round(refine)), 20260 + round(100 * refine))
+    edges = [[edge for layer in sharp for edge in _edges_across(layer, j)] for j in range(f.r)]
+    order = 8 if f.r == 2 else 6
+    for most in (largest // 32, largest // 6, largest):
+        fine, coarse = (box_rule(f, f.r, edges, n, most) for n in (order, order - 2))
+        yield _compared(f, fine, coarse, "boxes")
+
+
+def _edges_across(layer: Layer, j: int) -> Sequence[float]:
+    """Where boxes are cut along axis j for a layer across it."""
+    if layer.place is None or abs(layer.normal[j]) <= 1 - 1e-9:
+        return ()
+    return edges_around(float(layer.place * layer.normal[j]), layer.width)
+
+
+def _sobol_points(f: Target, refine: float) -> TargetRule:
+    """Scrambled points, and the spread of their parts."""
+    parts = sobol_rule(f.r, 15 + max(0, round(refine)), 20260 + round(100 * refine))
     moments = np.array([_moments(f, x, w) for x, w in parts])
     nodes = np.concatenate([x for x, _ in parts])
     weights = np.full(len(nodes), 1 / len(nodes))
     spread = float(np.max(moments.std(axis=0, ddof=1))) / math.sqrt(len(parts))
-    yield TargetRule(
-        nodes, weights, max(_HALF_WIDTH * spread, against_exact(f, nodes, weights)), "Sobol points"
-    )
+    error = max(_HALF_WIDTH * spread, against_exact(f, nodes, weights))
+    return TargetRule(nodes, weights, error, "Sobol points")
 
 
 def _plain_rules(f: Target, refine: float, largest: int, tolerance: float) -> Iterator[TargetRule]:

@@ -66,22 +66,10 @@ def settled(values: Mapping[str, Sequence[Any]], layout: Layout) -> Layout:
     """
     many = [key for key in values if len(values[key]) > 1]
     asked = [*(layout.lines or ()), *(layout.panels or ())]
-    problems = []
-    if layout.x in asked or len(set(asked)) < len(asked):
-        twice = layout.x if layout.x in asked else next(key for key in asked if asked.count(key) > 1)
-        problems.append(
-            f"{_name(twice)} is asked for twice in the figure: a setting is the x axis, a line or a panel."
-        )
-    if layout.x is not None and layout.x not in many and many:
-        problems.append(
-            f"{_name(layout.x)} has one value, so that it is no x axis; several have {_names(many)}."
-        )
     axes = [key for key in KEYS if key in values]
     x = layout.x or max([key for key in axes if key not in asked] or axes, key=lambda key: len(values[key]))
     left = [key for key in many if key != x and key not in asked]
-    if left and layout.lines is not None and layout.panels is not None:
-        problems.append(f"{_names(left)} vary and are neither the x axis, a line nor a panel of the figure.")
-    if problems:
+    if problems := list(_problems(layout, asked, many, left)):
         raise InputError(problems)
     if layout.panels is not None:
         return replace(layout, x=x, lines=(*(layout.lines or ()), *left))
@@ -89,6 +77,21 @@ def settled(values: Mapping[str, Sequence[Any]], layout: Layout) -> Layout:
         return replace(layout, x=x, panels=tuple(left))
     panels = _panels({key: len(values[key]) for key in left})
     return replace(layout, x=x, lines=tuple(key for key in left if key not in panels), panels=panels)
+
+
+def _problems(
+    layout: Layout, asked: Sequence[str], many: Sequence[str], left: Sequence[str]
+) -> Iterator[str]:
+    """What cannot be: one of ``asked`` twice, an axis that is none of the ``many`` that vary, no role for what is ``left``."""
+    twice = [key for key in asked if asked.count(key) > 1]
+    if layout.x is not None and layout.x in asked:
+        twice = [layout.x, *twice]
+    if twice:
+        yield f"{_name(twice[0])} is asked for twice in the figure: a setting is the x axis, a line or a panel."
+    if layout.x is not None and layout.x not in many and many:
+        yield f"{_name(layout.x)} has one value, so that it is no x axis; several have {_names(many)}."
+    if left and layout.lines is not None and layout.panels is not None:
+        yield f"{_names(left)} vary and are neither the x axis, a line nor a panel of the figure."
 
 
 def _panels(counts: Mapping[str, int]) -> tuple[str, ...]:
