@@ -12,6 +12,7 @@ from asymptotics.expectations.activations import Activation, get_activation
 from asymptotics.expectations.pairs import gram_moments, slope_product
 from asymptotics.expectations.quadrature import piecewise_rule
 from asymptotics.expectations.ramp_pairs import ramps_of, upper_probability
+from asymptotics.expectations.sigma_moments import TABLE_ABOVE
 from hermite.errors import InputError
 
 NAMES = [
@@ -253,3 +254,15 @@ def test_averages_of_the_slope_together_are_those_alone(name: str) -> None:
     alone = sigma.S1(m, s), sigma.S2(m, s), sigma.slope_squares(m, s)
     for a, b in zip(together, alone, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("reach", "spread"),
+    # A table of splines; one mean; means too far apart and too sharp for a table.
+    [(3.0, 0.7), (0.0, 0.7), (400.0, 0.01)],
+)
+def test_many_means_at_one_spread_are_those_one_by_one(reach: float, spread: float) -> None:
+    sigma, m = get_activation("tanh(x + 1/2)*x"), np.linspace(-reach, reach, TABLE_ABOVE + 7)
+    together = sigma.mean(m[None, :], np.array([[spread]]))[0]
+    alone = sigma.mean(m[:, None], np.full((len(m), 1), spread))[:, 0]
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-9 * np.max(np.abs(alone)))
