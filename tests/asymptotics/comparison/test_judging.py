@@ -8,6 +8,7 @@ from scipy.stats import t
 
 from asymptotics.comparison.finite_size import extrapolate
 from asymptotics.comparison.judging import _Point, holm, judge
+from asymptotics.comparison.verdict import LEVEL
 
 
 def rows(*sizes: int) -> list[dict[str, object]]:
@@ -93,3 +94,17 @@ def test_the_p_value_of_a_point_is_that_of_both_tails_of_t() -> None:
             for gap in (z, -z):
                 row = rows(100)[0] | {"simulation": 1.0 + 0.02 * gap, "replicates": replicates}
                 assert judge([row]).rows[0]["p_value"] == pytest.approx(level, rel=1e-6)
+
+
+@pytest.mark.parametrize(("known", "level"), [(False, LEVEL), (True, LEVEL / 2)])
+def test_two_tests_of_one_theory_share_the_level(known: bool, level: float) -> None:
+    """With replicates the points are tested together, too: each of the two gets half of the level."""
+    count = 12
+    runs = np.random.default_rng(3).standard_normal(count)
+    runs = 0.02 * np.sqrt(count) * (runs - runs.mean()) / runs.std(ddof=1)
+    for factor, agrees in ((0.97, False), (1.03, True)):
+        gap = 0.02 * float(t.isf(factor * level / 2, count - 1))
+        row = rows(100)[0] | {"simulation": 1.0 + gap, "replicates": count}
+        report = judge([row | ({"runs": 1.0 + gap + runs} if known else {})])
+        assert report.agrees == agrees
+        assert report.rows[0]["rejected"] != agrees

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from asymptotics.expectations.activations import get_activation
+from asymptotics.expectations.pairs import slope_product
 from asymptotics.generalisation.spiked.feature_moments import group_moments, product_moment
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
@@ -99,3 +100,16 @@ def test_products_in_closed_form_and_by_series_are_those_of_the_quadrature(
     expected = feature_moments.product_moment(activation, mean, norm2, rho)
     sizes = [activation.squares(mean[:, i], np.full(40, np.sqrt(norm2[i]))) for i in (0, 1)]
     np.testing.assert_allclose(found / np.sqrt(np.max(sizes)), expected / np.sqrt(np.max(sizes)), atol=1e-12)
+
+
+@pytest.mark.parametrize("unit", ["1e-9", "1e9"])
+def test_products_of_slopes_scale_with_the_square_of_the_activation(unit: str) -> None:
+    """Also where the series of a sharp slope is no good, and whether it is does not depend on the unit."""
+    rng = np.random.default_rng(5)
+    m1, m2 = rng.normal(size=(2, 6))
+    s1, s2, rho = rng.uniform(0.5, 1.5, 6), rng.uniform(0.5, 1.5, 6), rng.uniform(-0.95, 0.95, 6)
+    for text in ("tanh(12*x)", "tanh(x)"):
+        plain, scaled = (get_activation(a) for a in (text, f"{unit}*({text})"))
+        expected = slope_product(plain, m1, s1, m2, s2, rho)
+        found = slope_product(scaled, m1, s1, m2, s2, rho)
+        np.testing.assert_allclose(found, float(unit) ** 2 * expected, rtol=1e-7)

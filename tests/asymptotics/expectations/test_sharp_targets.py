@@ -11,6 +11,8 @@ from hypothesis import Phase, given, settings
 from scipy.integrate import quad
 from sharp_functions import Sharp, SharpPair, sharp_functions, sharp_pairs
 
+from asymptotics.expectations.panels import resolve
+from asymptotics.expectations.sharpness import layers_of
 from asymptotics.expectations.target_rule import default_accuracy, rule_of, target_rule
 from hermite import Target
 from hermite.errors import ConvergenceError
@@ -225,3 +227,29 @@ def test_plain_targets_need_no_scan(text: str, first: float, energy: float) -> N
 def test_narrow_functions_of_functions_are_not_plain() -> None:
     for text in ("exp(-2000*(z1^2 - 13/10)^2) + z1", "tanh(1/(2)*z1 + 40*z1^3)", "tanh(50*sin(z1))"):
         assert rule_of(Target(text)).method != "tensor of plain rules"
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e8])
+@pytest.mark.parametrize("local", [False, True])
+def test_panels_do_not_depend_on_the_unit_of_the_function(unit: float, local: bool) -> None:
+    def sharp(x: np.ndarray) -> np.ndarray:
+        return (np.tanh(40 * (x - 0.3)) + np.sin(9 * x))[:, None]
+
+    one = resolve(sharp, -3.0, 3.0, local=local)
+    other = resolve(lambda x: unit * sharp(x), -3.0, 3.0, local=local)
+    assert len(other.edges) == len(one.edges)
+    assert other.unresolved == pytest.approx(one.unresolved, rel=1e-3)
+
+
+def test_a_bump_is_where_its_exponent_is_largest() -> None:
+    """exp(3 z − 2 z²) = const · exp(−2 (z − 3/4)²): a Gaussian of width 1/2 there; along any direction."""
+    (bump,) = layers_of(Target("exp(3*z1 - 2*z1^2)"))
+    assert (bump.place, bump.width) == pytest.approx((0.75, 0.5))
+    (turned,) = (
+        layer
+        for layer in layers_of(Target("exp(3*(3*z1 + 4*z2)/5 - 2*((3*z1 + 4*z2)/5)^2)"))
+        if layer.width < 1
+    )
+    assert np.abs(turned.normal) == pytest.approx([0.6, 0.8])
+    assert turned.place is not None
+    assert abs(turned.place) == pytest.approx(0.75)
