@@ -124,7 +124,7 @@ class FiniteLeapTwo(Theory):
             surety = replace(surety, theory=(surety.theory or 0.0) + moved)
         return result(
             setting, self.name, surety, test, found.train,
-            found.solution.error_of_a_response, plateau=floor_of(units) + noise,
+            found.solution.error_of_a_response, averages=units.features.error, plateau=floor_of(units) + noise,
             order_parameters={"kappa": found.kappa, "D": found.D}, solution=found.solution,
         )  # fmt: skip
 

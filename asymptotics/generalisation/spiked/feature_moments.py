@@ -63,6 +63,24 @@ def group_moments(sigma: Activation, mean: Array, norm2: Array) -> tuple[Array, 
     return mu0, mu1, rest
 
 
+def missed_by_rule(
+    sigma: Activation,
+    weights: Array,
+    second: Array,
+    coordinates: Array,
+    shift: Array,
+    norm2: Array,
+    shares: Array,
+) -> float:
+    """By how much a rule over the spikes misses E σ(h)² of the groups, relative; exact is that of h ~ N(b, |c|² + s).
+
+    ``weights`` (K,) of the rule, ``second`` E[F²|κ] (K, A) at its nodes, ``coordinates`` c (A, k), ``shift`` b, ``norm2`` s and
+    ``shares`` (A,).
+    """
+    exact = sigma.squares(shift, np.sqrt(np.sum(coordinates**2, axis=1) + norm2))
+    return float(shares @ np.abs(weights @ second - exact)) / max(float(shares @ exact), 1e-300)
+
+
 def product_moment(sigma: Activation, mean: Array, norm2: Array, rho: float) -> Array:
     """E[F F'] (K,) for two neurons with ``mean`` (K, 2), ``norm2`` (2,) and correlation ``rho`` of x, x'.
 

@@ -41,7 +41,7 @@ class Units:
     ``coherence`` (A, A) or None         p ⟨r̄_g, r̄_h⟩/√(s_g s_h) of the groups' mean residuals beyond that of independent
                                          units; it enters at finite d
     ``mu2`` (K, A), ``f2`` (K, R)        E[F (x² − 1)] and the target's part of degree 2 in θ: they enter at finite d; or None
-    ``error``                            relative error of E f*² + Δ by the rules over spikes and rest
+    ``error``                            relative error of E f*² + Δ and of E σ² by the rules over spikes and rest
     """
 
     weights: Array

@@ -19,6 +19,7 @@ from asymptotics.generalisation.spiked.feature_moments import (
     SHARPEST,
     coincidences,
     group_moments,
+    missed_by_rule,
     product_moment,
     spike_rule,
 )
@@ -95,6 +96,7 @@ def spiked_units(
     mu0, mu1, rest = group_moments(sigma, mean, s)
     seen = conditional_moments(f, kappa, gamma, coarse)
     root = np.sqrt(s)
+    missed = missed_by_rule(sigma, weights, mu0**2 + mu1**2 + rest, c, shift, s, share)
     error = check_energy(f, float(weights @ (seen.f0**2 + np.sum(seen.f1**2, axis=1) + seen.fs2)))
     return Units(
         weights=weights,
@@ -112,7 +114,7 @@ def spiked_units(
         fs2=seen.fs2,
         mu2=s * sigma.S2_distribution(mean, np.broadcast_to(root, mean.shape)),
         f2=seen.f2,
-        error=error,
+        error=max(error, missed),
     )
 
 
