@@ -7,7 +7,8 @@ position, 10^-15 of it. ``moments`` does many lines at once, so that a plane is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,10 +161,18 @@ def _divided(f: Callable[[Array], Array], edges: Array) -> Array:
     return np.asarray(inside.ravel())
 
 
-def plane_moments(
-    f: Callable[[Array], Array], order: int, size: float, shift: float = 0.0
-) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], float], float, float]:
-    """({(a, b): moment}, {(a, b): error}, E f², its error) of f (N, 2) → (N,), for a + b ≤ order: a line of lines.
+@dataclass(frozen=True)
+class PlaneMoments:
+    """By (a, b) the ``means`` of f with the normalised Hermite functions and their ``errors``; E f² and its error."""
+
+    means: Mapping[tuple[int, int], float]
+    errors: Mapping[tuple[int, int], float]
+    energy: float
+    energy_error: float
+
+
+def plane_moments(f: Callable[[Array], Array], order: int, size: float, shift: float = 0.0) -> PlaneMoments:
+    """The moments of f (N, 2) → (N,), for a + b ≤ order: a line of lines.
 
     ``size`` is about (E f²)^½: errors are small beside it.
     """
@@ -215,7 +224,7 @@ def plane_moments(
     if not edge <= 1e-8 * total[-1]:
         error[-1] = np.inf
     keys = list(zip(first.tolist(), second.tolist(), strict=True))
-    return (
+    return PlaneMoments(
         dict(zip(keys, total[:-1].tolist(), strict=True)),
         dict(zip(keys, error[:-1].tolist(), strict=True)),
         float(total[-1]),

@@ -160,9 +160,11 @@ class SampledEngine:
             table = {}
             for a in indices:
                 s, k, m = sqrt(prod(map(factorial, a))), (a[0], a[1]), (a[1], a[0])
-                gap = 2 * abs(one[0][k] - other[0][m]) + one[1][k] + other[1][m]
-                table[a] = (s * (one[0][k] + other[0][m]) / 2, s * gap)
-            square, off = (one[2] + other[2]) / 2, 2 * abs(one[2] - other[2]) + one[3] + other[3]
+                first, second = one.means[k], other.means[m]
+                gap = 2 * abs(first - second) + one.errors[k] + other.errors[m]
+                table[a] = (s * (first + second) / 2, s * gap)
+            square = (one.energy + other.energy) / 2
+            off = 2 * abs(one.energy - other.energy) + one.energy_error + other.energy_error
             if all(abs(c - sampled[a][0]) <= 2 * sampled[a][1] + e for a, (c, e) in table.items()):
                 return self._checked(table, (square, off))
         self._checked(sampled, energy)

@@ -58,9 +58,11 @@ def _from_table(name: str, x: Array) -> Array:
 @lru_cache(maxsize=1)
 def _exponentials() -> Array:
     with flint.ctx.workprec(80):
-        return np.array(
+        found = np.array(
             [float((-flint.arb(i) / _EXP_STEPS).exp()) for i in range(int(LARGEST) * _EXP_STEPS + 1)]
         )
+    found.flags.writeable = False
+    return found
 
 
 @lru_cache(maxsize=5)
@@ -76,7 +78,9 @@ def _table(name: str) -> Array:
             ]
     finally:
         flint.ctx.cap = cap
-    return np.array(rows).T.copy()
+    found = np.array(rows).T.copy()
+    found.flags.writeable = False
+    return found
 
 
 def _taylor(name: str, x: flint.arb_series) -> list[float]:
