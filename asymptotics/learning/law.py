@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Law(Protocol):
     """One theory of what training does to the first layer.
 
-    ``name`` and ``validity`` (how sure it is where its integrals are accurate) are for readers.
+    ``name`` and ``validity`` (how sure it is where its integrals are accurate) are for readers. A law may have an ``aim``, the
+    accuracy that is tried for where none is asked.
     """
 
     @property

@@ -125,7 +125,7 @@ def overlaps(
     weights and risks above 1). The budget for it: 1.1 million nodes for a target, 2^20 points a sampled trajectory, and 300
     seconds of the processor, looked at between refinements. Where that is not enough, or an error is as large as the number,
     :class:`ConvergenceError`, or with ``throw`` false the numbers with what was reached in their ``error``. By default 1e-4
-    is tried for, and numbers that reach 1e-3 come with what they reached.
+    (1e-3 on a reused batch) is tried for, and numbers that reach 1e-3 come with what they reached.
     ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it. Class labels: f* is
     E[y | z], before and after one giant step. ``inputs``: clusters and covariances in the place of z ~ N(0, I), before and after
     one giant step of many neurons; w* are then the rows of the teacher.
@@ -135,9 +135,7 @@ def overlaps(
         found = _law_on(inputs)(as_target(f, classes=True), network, training, inputs, d)
         return _told_of_divergence(found)
     target = seen_by_steps(as_target(f, classes=True), training)
-    found = orthonormal_overlaps(
-        target, network, training, accuracy=_AIM if accuracy is None else accuracy, d=d
-    )
+    found = orthonormal_overlaps(target, network, training, accuracy=accuracy, d=d)
     _refuse_unmet(found, throw, _ENOUGH if accuracy is None else accuracy)
     _refuse_meaningless(found, throw)
     told = _at_finite_d(in_given_directions(target, found), training, d)
@@ -207,14 +205,19 @@ def _told_of_divergence(found: Overlaps) -> Overlaps:
 
 
 def orthonormal_overlaps(
-    f: Target, network: Network, training: Training, *, accuracy: float = _AIM, d: int | None = None
+    f: Target,
+    network: Network,
+    training: Training,
+    *,
+    accuracy: float | None = None,
+    d: int | None = None,
 ) -> Overlaps:
     """:func:`overlaps` with an orthonormal basis of the target's space, for theories that build on them.
 
     With a Gram matrix the basis is that of ``f.cholesky``; M Mᵀ is then the Gram matrix of the neurons' parts in the
     target's space. Quantiles are those with the given directions.
     """
-    if not (np.isfinite(accuracy) and accuracy > 0):
+    if accuracy is not None and not (np.isfinite(accuracy) and accuracy > 0):
         raise InputError(f"accuracy must be a positive number, not {accuracy!r}")
     if d is not None and d < f.r:
         raise InputError(f"d must be at least the number of directions of the target, {f.r}, not {d}")
@@ -232,11 +235,12 @@ def orthonormal_overlaps(
     return replace(weights, steps=steps)
 
 
-def _in_units(units: NaturalUnits, accuracy: float, d: int | None) -> Overlaps:
+def _in_units(units: NaturalUnits, accuracy: float | None, d: int | None) -> Overlaps:
     """The law's answer in ``units``, told in the user's."""
     f, network, training = units.target, units.network, units.training
     law = law_of(f, network, training, d)
-    return units.restored_overlaps(law.overlaps(f, network, training, accuracy=accuracy, d=d))
+    aim: float = getattr(law, "aim", _AIM) if accuracy is None else accuracy
+    return units.restored_overlaps(law.overlaps(f, network, training, accuracy=aim, d=d))
 
 
 def learned_features(f: Target, network: Network, training: Training) -> LearnedFeatures:

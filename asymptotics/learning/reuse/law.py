@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,10 +32,12 @@ Array = npt.NDArray[np.float64]
 
 #: Steps, neurons, and integration axes p (T + 1) of neurons that are all different, up to which the recursion is run.
 MOST_STEPS, MOST_NEURONS, MOST_AXES = 8, 32, 80
-#: Independent scrambles behind an error; sizes tried; bytes of the points of one of them.
-_SCRAMBLES, _FIRST_SIZE, _LAST_SIZE, _MOST_BYTES = 4, 12, 17, 600_000_000
-#: Standard error of M that is asked for at least, and the values that mean divergence.
-_ASKED, _LARGEST_NORM, _LARGEST_ERROR = 1e-3, 1e3, 0.1
+#: Independent scrambles behind an error; log2 of the points of one of them, and their bytes at most.
+_SCRAMBLES, _FIRST_SIZE, _LAST_SIZE, _MOST_BYTES = 4, 12, 21, 500_000_000
+#: The error of N points on functions with kinks falls about as N^−3/4.
+_FALL = 0.75
+#: Values that mean divergence.
+_LARGEST_NORM, _LARGEST_ERROR = 1e3, 0.1
 #: Widths of the extrapolation 2 X(2p) − X(p) to many neurons.
 _WIDTHS = (8, 16)
 
@@ -46,6 +48,8 @@ class ReusedBatch(WithoutLayer):
 
     name: str = "recursion of overlaps with memory"
     validity: Validity = Validity.APPROXIMATE
+    #: For 1e-4 it takes some ten seconds.
+    aim: ClassVar[float] = 1e-3
 
     def concerns(self, network: Network, training: Training, d: int | None) -> bool:
         return isinstance(network.width, int)
@@ -69,7 +73,7 @@ class ReusedBatch(WithoutLayer):
             network,
             d,
             "d → ∞ at fixed width; corrections O(d^-1/2)",
-            max(accuracy, _ASKED),
+            accuracy,
         )
 
 
@@ -79,6 +83,8 @@ class ReusedBatchOfManyNeurons:
 
     name: str = "recursion of overlaps with memory, extrapolated in the width"
     validity: Validity = Validity.APPROXIMATE
+    #: Extrapolated errors are three times those of the widths.
+    aim: ClassVar[float] = 3 * ReusedBatch.aim
 
     def concerns(self, network: Network, training: Training, d: int | None) -> bool:
         return not isinstance(network.width, int)
@@ -99,7 +105,7 @@ class ReusedBatchOfManyNeurons:
     def overlaps(
         self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
     ) -> Overlaps:
-        found = [self._at_width(f, network, training, p, accuracy) for p in self._widths(network)]
+        found = [self._at_width(f, network, training, p, accuracy / 3) for p in self._widths(network)]
         (small, _), (large, error) = found
         steps = tuple(_extrapolated(a, b) for a, b in zip(small, large, strict=True))
         closed = _closed(f, network, training, steps)
@@ -109,7 +115,7 @@ class ReusedBatchOfManyNeurons:
         if closed is not None:
             steps = closed
             where += "; M of step 2 and the train error of step 1 in closed form"
-        return _result(f, steps, 3 * error, moved / 4, network, d, where, 3 * max(accuracy, _ASKED))
+        return _result(f, steps, 3 * error, moved / 4, network, d, where, accuracy)
 
     @staticmethod
     def _widths(network: Network) -> tuple[int, int]:
@@ -185,8 +191,9 @@ class _Means:
 def _measured(f: Target, network: Network, training: Training, accuracy: float) -> tuple[_Means, float]:
     """Means over scrambles and biases, and the standard error of the worst entry of M, Q (relative) and risk."""
     readout = network.finite_readout(int(network.width))
-    asked = max(accuracy, _ASKED)
     size = _FIRST_SIZE
+    axes = f.r + 1 + 2 * len(readout) * (training.steps + 1)
+    last = min(_LAST_SIZE, int(math.log2(_MOST_BYTES / (8 * axes))))
     while True:
         parts, errors = [], []
         for bias in bias_draws(network):
@@ -214,10 +221,9 @@ def _measured(f: Target, network: Network, training: Training, accuracy: float) 
         error = max(errors) if len(errors) == 1 else float(np.sqrt(np.mean(np.square(errors))))
         if not np.isfinite(error):
             raise _diverged()
-        axes = f.r + 1 + 2 * len(readout) * (training.steps + 1)
-        if error <= asked or size >= _LAST_SIZE or 2 ** (size + 1) * axes * 8 > _MOST_BYTES:
+        if error <= accuracy or size >= last:
             break
-        size += 1
+        size = min(last, size + max(1, math.ceil(math.log2(error / accuracy) / _FALL)))
     if error > _LARGEST_ERROR:
         raise _diverged()
     return _Means(
@@ -373,6 +379,5 @@ def _result(
         validity_note="; ".join(notes),
         warnings=tuple(notes_of(network.get_activation())),
         p=int(network.width) if isinstance(network.width, int) else None,
-        # Extrapolated errors are three times those of the widths.
         solution=stepped(steps[-1].step, error, asked, "recursion on sampled trajectories"),
     )
