@@ -12,7 +12,9 @@ value h residuals of a unit have the covariance
 
     v_gh(h) = (1 + a_g h)(1 + a_h h) + a_g a_h rest y2/alpha
 
-per dimension. U = (the directions that C_2 spans, u). The linear functions of the other inputs fall into J blocks of the
+per dimension. At finite d the noise of C_2 tilts the directions that all neurons learn, and a neuron of start x keeps
+1 + a c_4 C_2[x, x]/(2 √d) of its w_0 in the place of 1. U = (the directions that C_2 spans, so tilted, and u). The linear
+functions of the other inputs fall into J blocks of the
 Gauss rule of the semicircle, each with v_gh(h_j) in the place of s_gh P_1(ρ); higher degrees are those of isotropic
 residuals of the mean covariance s_gh = Σ_j w_j v_gh(h_j). Its coordinates on U are not taken out of s.
 """
@@ -27,7 +29,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.frames import breaking_planes, sharp_places
-from asymptotics.expectations.quadrature import split_hermite_rule, tensor_rule
+from asymptotics.expectations.quadrature import split_hermite_rule, tensor_rule, trapezoid_rule
 from asymptotics.expectations.target_rule import target_rule
 from asymptotics.generalisation.finite.conditional_errors import Carrier
 from asymptotics.generalisation.finite.conditional_target import (
@@ -46,6 +48,8 @@ Array = npt.NDArray[np.float64]
 
 #: Points of the Gauss rule of the semicircle.
 BLOCKS = 6
+#: Step of the rule for the pull of the first output.
+_OWN_STEP = 0.05
 #: Directions of C_2 of less than this, relative to the largest, are not learned.
 _FLAT = 1e-9
 #: Gauss–Hermite nodes an axis for the starts x, by the number of learned directions; few of them act as equal neurons.
@@ -53,6 +57,9 @@ _STARTS = {0: 1, 1: 18, 2: 10}
 #: Nodes over the learned coordinates an axis (trapezoid, reach) and over the one on u, by their number.
 _ON_TARGET, _REACH = {1: 21, 2: 15}, {1: 6.0, 2: 6.0}
 _ON_COMMON, _COMMON_REACH = {0: 31, 1: 9, 2: 7}, {0: 6.0, 1: 5.0, 2: 4.0}
+#: A common component of more than this, in units of the residual, has so many times the nodes; not beside two learned
+#: directions, where these would take minutes.
+_STRONG, _MORE = 1.0, 1.9
 #: Nodes between two kinks, and the energy of the target that a rule may miss before it is refined.
 _BETWEEN, _MISSED = 10, 1e-4
 _FINER = (1.0, 1.5, 2.0, 3.0)
@@ -77,8 +84,10 @@ class LeapTwoLaw:
     """The law of the units of a layer, U units of B neurons.
 
     ``a`` η ã (U, B); ``shares`` (U,); ``common`` (U, B); ``norm2`` s (U, B); ``covariance`` v_gh(h_j) (J, U, B, B) with the
-    ``weights`` w_j (J,); ``axes`` (r, r2) an orthonormal basis of what C_2 spans; ``root`` (U, B, r2, r2) from x to M in it;
-    ``bend`` (U, B, r2, r2, r2) of the part that is quadratic in x.
+    ``weights`` w_j (J,); ``axes`` (r, r2) an orthonormal basis of what C_2 spans, ``overlap`` (r, r2) of the target with the
+    directions that are learned in its place; ``root`` (U, B, r2, r2) from x to M on these;
+    ``bend`` (U, B, r2, r2, r2) of the part that is quadratic in x; ``moved`` (J, U, B) the part of w_0 that is kept, by block,
+    and ``stretch`` (U, B, r2, r2) what x adds to it.
     """
 
     a: Array
@@ -88,29 +97,33 @@ class LeapTwoLaw:
     covariance: Array
     weights: Array
     axes: Array
+    overlap: Array
     root: Array
     bend: Array
+    moved: Array
+    stretch: Array
 
-    @property
-    def correlation(self) -> Array:
-        """Mean covariance over √(s s') (U, B, B)."""
-        mean = np.einsum("j,jubc->ubc", self.weights, self.covariance)
-        return self._relative(mean)
-
-    @property
-    def by_block(self) -> Array:
-        """v_gh(h_j)/√(s_g s_h) (J, U, B, B)."""
-        return self._relative(self.covariance)
-
-    def _relative(self, covariance: Array) -> Array:
-        scale = np.sqrt(self.norm2)
-        found: Array = covariance / (scale[:, :, None] * scale[:, None, :])
-        return found
+    def covariance_at(self, unit: npt.NDArray[np.intp], more: Array) -> Array:
+        """v_gh(h_j) (J, A, B, B) of types of these units (A,) that keep ``more`` (A, B) of their w_0."""
+        moved = self.moved[:, unit]
+        cross = moved[..., :, None] * more[:, None, :]
+        found: Array = self.covariance[:, unit] + cross + np.swapaxes(cross, -1, -2)
+        return found + more[:, :, None] * more[:, None, :]
 
 
-def leap_two_law(law: OneStepLaw, alpha: float, d: int, *, blocks: int = BLOCKS) -> LeapTwoLaw:
+def leap_two_law(
+    law: OneStepLaw,
+    alpha: float,
+    d: int,
+    *,
+    p: float = math.inf,
+    blocks: int = BLOCKS,
+    as_limit: bool = False,
+) -> LeapTwoLaw:
     """The law at dimension d and n = ``alpha`` d² of the layer whose limit is ``law``.
 
+    ``p`` neurons: independent rows are trained with their own output of size p^{-1/2} (infinite: without it). ``as_limit``:
+    directions of C_2 as they are, and the same part of w_0 kept by all, as for d → ∞.
     ``law``: of batch exponent 2, without biases; ``InputError`` where C_2 spans more than two directions.
     """
     f, sigma, groups = law.target, law.activation, law.groups
@@ -121,9 +134,11 @@ def leap_two_law(law: OneStepLaw, alpha: float, d: int, *, blocks: int = BLOCKS)
     c1, c2, c3 = (float(c) for c in sigma.slope_coefficients(2))
     y2, second = _label_moments(f, start_slopes(sigma, groups, 2)[1])
     rest = max(sigma.derivative_second_moment - c1**2 - c2**2, 0.0)
+    own = _OwnOutput.of(law, y2 / alpha, d, p)
     rule = semicircle(blocks)
     h = c2 * math.sqrt(y2 / alpha) * rule.places
-    moved = 1 + h[:, None, None] * a
+    kept = 1 - own.pull * a**2 / law.eta
+    moved = kept + h[:, None, None] * a
     outer = a[:, :, None] * a[:, None, :]
     covariance = moved[..., :, None] * moved[..., None, :] + outer * rest * y2 / alpha
     norm2 = np.einsum("j,jubb->ub", rule.weights, covariance)
@@ -140,23 +155,79 @@ def leap_two_law(law: OneStepLaw, alpha: float, d: int, *, blocks: int = BLOCKS)
             "simulate instead."
         )
     tensor = axes.T @ law.tensor @ axes if learned else np.zeros((0, 0))
-    linear = np.eye(axes.shape[1]) / math.sqrt(d) + c2 * a[..., None, None] * tensor
-    noise = (c2**2 + rest) / (alpha * d) * (a**2)[..., None, None] * (axes.T @ second @ axes)
+    spread = (axes.T @ second @ axes) / (alpha * d)
+    shares = groups.fraction[members].sum(axis=1) / groups.fraction[members].sum()
+    # Of the components along the axes, what the step gave them: the start has no part in the tilt.
+    gained = c2 * a[..., None, None] * tensor
+    whole = np.eye(axes.shape[1]) / math.sqrt(d) + gained
+    sizes = [float(shares @ np.sum(part**2, axis=(1, 2, 3))) for part in (gained, whole)]
+    tilt = sizes[0] / sizes[1] if sizes[1] > 0 and not as_limit else 0.0
+    overlap, strength = _tilted(tensor, tilt * spread)
+    linear = kept[..., None, None] * overlap.T / math.sqrt(d) + c2 * a[..., None, None] * strength
+    noise = (c2**2 + rest) * (a**2)[..., None, None] * spread
     bend = np.zeros((*a.shape, *(axes.shape[1],) * 3))
     if learned and c3:
         third = np.einsum("abc,ai,bj,ck->ijk", hermite_tensor(f, 3), axes, axes, axes)
         bend = a[..., None, None, None] * (0.5 * c3 / math.sqrt(d)) * third
+    fourth = 0.5 * sigma.coefficient(4) / math.sqrt(d) if not as_limit else 0.0
     return LeapTwoLaw(
         a=a,
-        shares=groups.fraction[members].sum(axis=1) / groups.fraction[members].sum(),
-        common=law.common[members],
+        shares=shares,
+        common=own.common * law.common[members],
         norm2=norm2,
         covariance=covariance,
         weights=rule.weights,
         axes=axes,
+        overlap=axes @ overlap,
         root=_root(linear, noise),
         bend=bend,
+        moved=moved,
+        stretch=fourth * a[..., None, None] * tensor,
     )
+
+
+@dataclass(frozen=True)
+class _OwnOutput:
+    """What the first output f = (1/p) Σ ã σ of independent rows adds to their gradient at η √d.
+
+    Its linear part c_1 w̄, w̄ = (1/p) Σ ã w of |w̄|² = m/p, m = E ã², adds −g ã w̄ to every row, g = η √d c_1²; the rows have ã/m
+    of w̄ already, by chance. Beyond what chance gives, (E ã² of) the common component squared grows by g (g − 2/m) m/p, as the
+    batch noise is η² c_1² y2/alpha: by the factor ``common``. Its own part in the output pulls a row back by
+    a ã √d/p (E[σ σ' x] − c_0 c_2), in units of a ã: ``pull``.
+    """
+
+    common: float
+    pull: float
+
+    @classmethod
+    def of(cls, law: OneStepLaw, noise: float, d: int, p: float) -> _OwnOutput:
+        if law.groups.pairs is not None or math.isinf(p):
+            return cls(1.0, 0.0)
+        sigma, groups = law.activation, law.groups
+        size = float(groups.fraction @ groups.readout**2)
+        x, w = trapezoid_rule(_OWN_STEP)
+        # E[σ σ' x] = E[σ² (x² − 1)]/2, less what readouts of mean 0 take off: the others' mean c_0 c_2.
+        pull = float(w @ (np.asarray(sigma(x), float) ** 2 * (x**2 - 1))) / 2
+        pull -= sigma.coefficient(0) * sigma.coefficient(2)
+        c1 = sigma.coefficient(1)
+        batch, g = (law.eta * c1) ** 2 * noise, law.eta * math.sqrt(d) * c1**2
+        grown = math.sqrt(max(0.0, 1 + g * (g - 2 / size) * size / (p * batch))) if batch > 0 else 1.0
+        return cls(grown, pull * math.sqrt(d) / p)
+
+
+def _tilted(tensor: Array, spread: Array) -> tuple[Array, Array]:
+    """Overlap (r2, r2) of the axes of C_2 with the directions that are learned, and the strength R (r2, r2) along these.
+
+    The batch noise adds to C_2 x a part N x, N of d rows and Nᵀ N = ``spread`` = E[y² z zᵀ]/(alpha d): all neurons move in the
+    span of (C_2; N) = Q R, and Q's part on the axes, turned to be symmetric, is the overlap.
+    """
+    if not tensor.size or not np.any(spread):
+        return np.eye(len(tensor)), tensor
+    values, vectors = np.linalg.eigh(tensor @ tensor + spread)
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    left, cosines, right = np.linalg.svd(tensor @ np.linalg.inv(root))
+    turn = left @ right
+    return (left * cosines) @ left.T, turn @ root
 
 
 def _label_moments(f: Target, output: float) -> tuple[float, Array]:
@@ -194,11 +265,14 @@ def leap_two_units(
     has_common = bool(np.any(law.common))
     x, weights, target = _learned_coordinates(f, law, has_common, nodes)
     found = _split(law, d, starts or _STARTS[r2], has_common, few=r2 > 1)
+    covariance = law.covariance_at(found.unit, found.more)
+    mean = np.einsum("j,jubc->ubc", law.weights, covariance)
+    norm2 = np.einsum("ubb->ub", mean)
+    scale = np.sqrt(norm2[:, :, None] * norm2[:, None, :])
+    by_block = covariance / scale
     features = unit_features(
-        sigma, x, weights, found.coordinates, law.norm2[found.unit], found.shares, d,
-        correlation=law.correlation[found.unit],
-    )  # fmt: skip
-    by_block = law.by_block[:, found.unit]
+        sigma, x, weights, found.coordinates, norm2, found.shares, d, correlation=mean / scale
+    )
     spread = _in_blocks(features, law.weights, by_block)
     carriers = [
         Carrier(features.T[degree][:, None], features.partners[degree][:, :, None, :, None], part)
@@ -234,10 +308,11 @@ def floor_of(units: TrainedUnits) -> float:
 
 @dataclass(frozen=True)
 class _Types:
-    """``coordinates`` (A, B, k), ``shares`` (A,) and the ``unit`` (A,) of every type."""
+    """``coordinates`` (A, B, k), ``shares`` (A,), the ``unit`` (A,) of every type, and ``more`` (A, B) of its w_0."""
 
     coordinates: Array
     shares: Array
+    more: Array
     unit: npt.NDArray[np.intp]
 
 
@@ -246,9 +321,10 @@ def _split(law: LeapTwoLaw, d: int, starts: int, has_common: bool, few: bool) ->
     U, B = law.a.shape
     x, share = tensor_rule([starts] * law.axes.shape[1])
     M = np.einsum("ubij,nj->unbi", law.root, x) + np.einsum("ubijk,nj,nk->unbi", law.bend, x, x)
-    coordinates, shares, unit = [], [], []
+    stretch = np.einsum("ubij,ni,nj->unb", law.stretch, x, x)
+    coordinates, shares, unit, kept = [], [], [], []
     for u in range(U):
-        here, weight = M[u], share
+        here, weight, more = M[u], share, stretch[u]
         if has_common:
             shift, part = np.zeros((1, B)), np.ones(1)
             if not few:
@@ -259,10 +335,13 @@ def _split(law: LeapTwoLaw, d: int, starts: int, has_common: bool, few: bool) ->
             along = np.broadcast_to(here[:, None], (len(x), len(on_u), *here.shape[1:]))
             here = np.concatenate([along, both], axis=-1).reshape(-1, B, here.shape[-1] + 1)
             weight = np.outer(share, part).ravel()
+            more = np.repeat(more, len(on_u), axis=0)
         coordinates.append(here)
         shares.append(law.shares[u] * weight)
         unit.append(np.full(len(weight), u))
-    return _Types(np.concatenate(coordinates), np.concatenate(shares), np.concatenate(unit))
+        kept.append(more)
+    parts = (coordinates, shares, kept, unit)
+    return _Types(*(np.concatenate(part) for part in parts))
 
 
 def _in_blocks(features: UnitFeatures, weights: Array, by_block: Array) -> UnitFeatures:
@@ -280,7 +359,7 @@ def _learned_coordinates(
 ) -> tuple[Array, Array, ConditionalTarget]:
     """Nodes (X, k) over U, their weights, and the target there: refined until its energy is met."""
     r2 = law.axes.shape[1]
-    inside = remaining(law.axes)[0]
+    inside = remaining(law.overlap)[0]
     x, w = target_rule(f)
     energy = float(w @ np.asarray(f(x), float) ** 2)
     kinks = _kinks_on(f, law.axes)
@@ -290,7 +369,7 @@ def _learned_coordinates(
             for places in kinks
         ]
         grid, weights = _product(axes)
-        target = conditional_target(f, grid, law.axes, inside)
+        target = conditional_target(f, grid, law.overlap, inside)
         seen = float(weights @ (np.sum(target.parts**2, axis=0) + target.rest))
         if abs(seen - energy) <= _MISSED * energy:
             break
@@ -301,7 +380,8 @@ def _learned_coordinates(
         )
     if not has_common:
         return grid, weights, target
-    line, share = _trapezoid(_ON_COMMON[r2], _COMMON_REACH[r2])
+    strong = r2 < 2 and float(np.max(np.abs(law.common) / np.sqrt(law.norm2))) > _STRONG
+    line, share = _trapezoid(round(_ON_COMMON[r2] * (_MORE if strong else 1.0)), _COMMON_REACH[r2])
     first = np.repeat(np.arange(len(grid)), len(line))
     x = np.concatenate([grid[first], np.tile(line, len(grid))[:, None]], axis=1)
     target = replace(target, parts=target.parts[:, first], rest=target.rest[first])
