@@ -21,10 +21,9 @@ def source(module: str) -> Path:
 
 
 def nearest(module: str) -> list[Path]:
-    """The files of tests that are near, the room's own first."""
+    """The files of tests that are near: the room's own first, then those that import it or name it."""
     package, *rooms, name = module.split(".")
-    room = ROOT / "tests" / package / (rooms[0] if rooms else "")
-    own = sorted(room.glob("test_*.py"))
+    own = sorted((ROOT / "tests" / package / rooms[0]).glob("test_*.py")) if rooms else []
     named = [p for p, text in _texts().items() if p not in own and _names(text, module, name)]
     return own + named
 

@@ -343,3 +343,14 @@ def test_a_ratio_that_is_linear_in_the_error_is_read_off_at_infinitely_many_samp
     assert at_dimension(whole, own, 0.25) == pytest.approx(0.75 * 1.2 + 0.25 * whole.mean(), rel=1e-12)
     for larger in (1.0, 3.0):
         assert at_dimension(whole, own, larger) == pytest.approx(whole.mean(), rel=1e-12)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+    """At the dimension of the batches the correction is a mean."""
+    f, network = Target("z1"), Network("tanh", initialisation="independent")
+    layer = train(f, network.get_activation(), readout_groups(network), 1, 1.0, 4.0)
+    reference = solve_units(trained_units(f, network.get_activation(), layer, "E"), 2.0, 1.0, 0.1)
+    whole = reference.test * np.array([1.1, 0.9, 1.3, 1.0, 1.2])
+    found = [BatchErrors((w, reference.train), (reference.test, reference.train)) for w in whole]
+    sem = np.std(whole / reference.test, ddof=1) / np.sqrt(5)
+    assert bulk_correction(found, reference).test_sem == pytest.approx(sem, rel=1e-9)

@@ -10,6 +10,7 @@ from asymptotics.commands.cli import run
 from asymptotics.comparison.joined import measure_all
 from asymptotics.comparison.measurements import measured_in
 from asymptotics.comparison.trajectories import Run, to_csv
+from asymptotics.learning.given_directions import lengths_of
 from asymptotics.sweeps.store import Store
 from asymptotics.sweeps.sweeping import sweep
 from hermite import Target
@@ -135,3 +136,20 @@ def test_the_command_prints_the_given_directions(tmp_path, capsys) -> None:  # t
     path.write_text('[target]\nexpression = "z1+z2"\ngram = [["1", "1/2"], ["1/2", "1"]]\n')
     assert run(["overlaps", str(path)]) == 0
     assert "(0.7500, 0.7500)" in capsys.readouterr().out
+
+
+def test_lengths_are_roots_of_the_diagonal_and_none_where_all_are_one() -> None:
+    mixed = Target("z1 + z2", gram=[["1", "1/2"], ["1/2", "4"]])
+    assert lengths_of(mixed) == pytest.approx([1.0, 2.0])
+    assert lengths_of(Target("z1 + z2", gram=[["1", "1/2"], ["1/2", "1"]])) is None
+    assert lengths_of(Target("z1 + z2")) is None
+
+
+def test_cosines_are_of_unit_directions_whatever_their_length() -> None:
+    """A network on z1 with ‖w*‖ = 2 has the cosines of one on 2 z1."""
+    network, training = Network("tanh"), Training(alpha=4.0, eta=1.0)
+    long = overlaps(Target("z1", gram=[["4"]]), network, training).steps[1]
+    unit = overlaps(Target("2*z1"), network, training).steps[1]
+    np.testing.assert_allclose(long.cosines, unit.cosines, rtol=1e-9)
+    assert np.all(np.abs(long.cosines) <= 1)
+    assert np.max(np.abs(long.cosines)) > 0.3

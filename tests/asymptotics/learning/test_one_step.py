@@ -17,6 +17,7 @@ from asymptotics.learning.giant.one_step import (
     hermite_tensor,
     one_step_law,
     overlap_below_threshold,
+    start_slopes,
     weighted_quantiles,
 )
 from asymptotics.learning.groups import product_groups
@@ -227,3 +228,24 @@ def test_the_law_is_that_of_a_direct_step(order: int, activation: str, target: s
     size = np.sqrt(np.mean(after[:, : f.r] ** 2))
     assert np.sqrt(np.mean((after[:, : f.r] - predicted) ** 2)) < 6 / math.sqrt(d) * max(size, 0.3)
     assert np.mean(np.sum(after**2, axis=1)) == pytest.approx(law.norm2[0], rel=0.12)
+
+
+def test_the_initial_output_is_the_mean_over_readouts_and_biases() -> None:
+    """f_0 = Σ π ã E σ(x + b), E relu(x + b) = b Φ(b) + φ(b)."""
+    values, shares, biases, weights = (
+        np.array(x) for x in ([2.0, -1.0], [0.25, 0.75], [-0.5, 1.0], [0.4, 0.6])
+    )
+    groups = product_groups(values, shares, biases, weights, symmetric=False)
+    mean = weights @ (biases * norm.cdf(biases) + norm.pdf(biases))
+    _, f0 = start_slopes(get_activation("relu"), groups, 2)
+    assert f0 == pytest.approx((0.25 * 2 - 0.75) * mean, rel=1e-9)
+
+
+@pytest.mark.parametrize("orders", [(0,), (0, 1)])
+def test_a_callable_without_low_orders_is_its_expression_without_them(orders: tuple[int, ...]) -> None:
+    text = Target("1 + 2*z1 + z1*z2", noise=0.3)
+    function = Target.from_function(lambda z: 1 + 2 * z[:, 0] + z[:, 0] * z[:, 1], 2, noise=0.3)
+    z = np.random.default_rng(0).standard_normal((20, 2))
+    one, other = (without_orders(f, orders) for f in (text, function))
+    np.testing.assert_allclose(other(z), one(z), atol=1e-6)
+    assert one.noise == other.noise == 0.3

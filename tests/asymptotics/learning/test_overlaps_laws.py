@@ -6,9 +6,14 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from asymptotics import Network, Training, overlaps
+from asymptotics.learning.entries import left_out_at
 from asymptotics.learning.giant.exponents import information_exponent
+from asymptotics.learning.giant.fixed_width import scatter
+from asymptotics.learning.giant.fixed_width_leap import _refusal_of_limit as refusal_of_limit
+from asymptotics.learning.sgd.escape_times import optimal_batch
 from hermite import Target
 from hermite.errors import ConvergenceError, InputError
 
@@ -176,3 +181,34 @@ def test_the_first_direction_is_learned_in_a_gram_metric() -> None:
     f = Target("z2", gram=[["1", "1/2"], ["1/2", "1"]])
     result = overlaps(f, Network(), Training(steps=1))
     np.testing.assert_allclose(result[1].M[0], [0.25, 0.5], atol=1e-12)
+
+
+def test_what_a_limit_leaves_out_falls_with_d() -> None:
+    """As 1/d, and as d^-1/2 for steps on more samples than d."""
+    assert left_out_at(None) == left_out_at(None, 2.0) == 0.0
+    assert left_out_at(400) == pytest.approx(left_out_at(100) / 4)
+    assert left_out_at(400, 2.0) == pytest.approx(left_out_at(100, 2.0) / 2)
+    assert 0 < left_out_at(100) < left_out_at(100, 2.0) < 1
+
+
+@pytest.mark.parametrize("count", [4, 8, 16])
+def test_half_widths_are_those_of_t(count: int) -> None:
+    draws = list(np.random.default_rng(1).standard_normal(count))
+    expected = t.isf(0.025, count - 1) * np.std(draws, ddof=1) / np.sqrt(count)
+    assert scatter(draws) == pytest.approx(expected, rel=0.1)
+    assert scatter(draws[:1]) == 0.0
+
+
+def test_a_d_is_the_way_out_of_a_missing_limit_unless_the_linear_part_is_removed() -> None:
+    network = Network("relu", width=2)
+    for orders, helps in (((), True), ((0,), True), ((0, 1), False)):
+        said = refusal_of_limit(network, Training(2, batch_exponent=2, remove_orders=orders))
+        assert said is not None
+        assert ("give d" in said) == helps
+
+
+def test_batches_grow_to_half_the_leap_or_to_one_less() -> None:
+    """Steps no longer fall beyond n_b = d^(l/2) with the square loss, d^(l − 1) with the correlation loss."""
+    for leap in (1, 2, 3, 5):
+        assert optimal_batch(leap, "square") == max(1.0, leap / 2)
+        assert optimal_batch(leap, "correlation") == (1.0 if leap == 1 else leap - 1)
