@@ -117,7 +117,7 @@ class Hardness(FrozenReport):
             "-" if row.constant is None else f"{row.constant:.4g}",
             row.status,
             row.source,
-            row.note,
+            _remark(row),
         ]
         if self.d is not None:
             cells.insert(3, "-" if row.n is None else f"{row.n:.3g}")
@@ -175,7 +175,7 @@ class Hardness(FrozenReport):
         text += ["", *self._drawn(), ""]
         for row in self.rows:
             text += _wrapped(
-                f"{row.algorithm} ({row.status}): {row.source}" + f"; {row.note}" * bool(row.note)
+                f"{row.algorithm} ({row.status}): {row.source}" + f"; {_remark(row)}" * bool(_remark(row))
             )
         for warning in (*self.leap.warnings, *self.notes):
             text += _wrapped(f"warning: {warning}")
@@ -384,6 +384,16 @@ def _wrapped(text: str, indent: str = "  ") -> list[str]:
 
 def _listed(dims: tuple[int, ...] | None) -> list[int] | None:
     return None if dims is None else list(dims)
+
+
+def _remark(row: Row) -> str:
+    """The note of a row and, of one-pass SGD, its largest batch without more samples, in how many steps."""
+    if row.optimal_batch is None or row.steps_at_optimal_batch is None:
+        return row.note
+    few = "O(log d)" if row.note == "times log d" else "O(1)"
+    steps = _power(row.steps_at_optimal_batch) if row.steps_at_optimal_batch else few
+    batch = f"batches up to {_power(row.optimal_batch)}, then {steps} steps (square loss, arXiv:2406.02157)"
+    return "; ".join(filter(None, (row.note, batch)))
 
 
 def _power(exponent: float) -> str:

@@ -330,8 +330,3 @@ def _error_of_row(
     share = law.mean / law.quantiles[0.5]
     known = ((law.error.quadrature or 0.0) * share, (law.error.solver or 0.0) * share)
     return ErrorBudget(*known, _left_out(d, steps) + _CAPPED * capped).to_dict()
-
-
-def optimal_batch(leap: int, loss: str) -> float:
-    """mu of the batch n_b = d^mu beyond which steps no longer fall: l/2 (square), l − 1 (correlation); 1 at leap 1."""
-    return max(leap / 2, 1.0) if loss == "square" else max(leap - 1.0, 1.0)

@@ -257,3 +257,19 @@ def test_a_warning_says_which_answer_it_is_about() -> None:
     report = hardness("(1e-200*z1)^2")
     assert report.boolean_leap is None
     assert [note.split(":")[0] for note in report.notes] == ["Boolean inputs"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("He3(z1)", "batches up to d^(3/2), then d^(1/2) steps"),
+        ("He4(z1)", "batches up to d^2, then d steps"),
+        ("z1*z2", "batches up to d, then O(log d) steps"),
+        ("z1", "batches up to d, then O(1) steps"),
+    ],
+)
+def test_the_table_tells_the_largest_batch_and_its_steps(text: str, said: str) -> None:
+    found = hardness(text)
+    (row,) = [cells for cells in found.table() if cells[0] == "one-pass SGD"]
+    assert said in row[-1]
+    assert said in " ".join(repr(found).split())
