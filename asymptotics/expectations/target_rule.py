@@ -23,6 +23,7 @@ from asymptotics.expectations.cubature import box_rule, planar_rule, sobol_rule
 from asymptotics.expectations.frames import MILD, frame_of, kink_frame, sharp_layers
 from asymptotics.expectations.known_moments import against_exact, known_moments
 from asymptotics.expectations.panels import ORDER
+from asymptotics.expectations.patience import Patience
 from asymptotics.expectations.quadrature import REACH, split_hermite_rule, tensor_rule, trapezoid_rule
 from asymptotics.expectations.sharpness import Layer, degree_of, edges_around, is_plain, layers_of
 from hermite.errors import ConvergenceError
@@ -45,6 +46,8 @@ _MARGIN = 1.5
 _FAR = 16.0
 #: Above this relative error no number is given.
 _REFUSED = 0.05
+#: Seconds of the next candidate, in those of all before.
+_MORE = 2.0
 #: Of rules that miss the accuracy, the smallest within this factor of the best is taken.
 _NEARLY = 4.0
 
@@ -87,7 +90,8 @@ def target_rule(f: Target, refine: float = 1.0) -> tuple[Array, Array]:
 def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetRule:
     """The rule of ``f``: the first within :func:`default_accuracy`, or the smallest of the best that ``largest`` nodes allow.
 
-    That is the budget: nodes, not seconds, so that the same question has the same answer on any machine.
+    That is the budget: nodes, so that the same question has the same answer on any machine, and only where a target itself is
+    slow the ``SECONDS`` of :mod:`asymptotics.expectations.patience`.
 
     ``refine`` multiplies the nodes an axis, for the smooth factor that f* is averaged with (compare two values to see
     that error; the one of f* alone is ``error``).
@@ -95,6 +99,7 @@ def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetR
     accuracy = default_accuracy(f.r)
     best: TargetRule | None = None
     tried: list[TargetRule] = []
+    patience = Patience()
     with np.errstate(under="ignore", over="ignore", invalid="ignore"):
         for rule in _candidates(f, refine, largest, accuracy):
             if not np.isfinite(rule.error):
@@ -102,7 +107,7 @@ def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetR
             tried.append(rule)
             if best is None or rule.error < best.error:
                 best = rule
-            if best.error <= accuracy:
+            if best.error <= accuracy or not patience.allows(_MORE):
                 break
     if best is None:
         raise ConvergenceError(f"the averages over {f.text!r} are not finite on any rule")

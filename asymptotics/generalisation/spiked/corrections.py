@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from asymptotics.caches import SetUps
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.patience import Patience
 from asymptotics.experiment.settings import Network, Training
 from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
 from asymptotics.generalisation.spiked.matrix_sectors import solve_matrix
@@ -203,7 +204,7 @@ def measured_bulk(
     most: int,
     kept: SetUps,
 ) -> Correction:
-    """:func:`bulk_correction` on as many batches, up to ``most``, as a quarter of ``accuracy`` asks for.
+    """:func:`bulk_correction` on as many batches, up to ``most`` or ``SECONDS``, as a quarter of ``accuracy`` asks for.
 
     ``f`` is what the first layer is trained on, ``fitted`` the target of the ridge fit at ``point`` (alpha, beta, lambda,
     d), ``layer`` the law of the layer and ``reference`` its level E. ``kept``: what the points of a curve share.
@@ -211,6 +212,7 @@ def measured_bulk(
     size = auxiliary_dimension(network, f.r, point[3])
     share = 0.0 if point[3] is None else size / point[3]
     found: list[BatchErrors] = []
+    patience = Patience()
     while len(found) < most:
         for index in range(len(found), min(most, len(found) + BATCHES)):
             batch, units = kept.get(
@@ -225,7 +227,8 @@ def measured_bulk(
         if len(found) < _LEAST:
             continue
         correction = bulk_correction(found, reference, share)
-        if correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION:
+        known = correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION
+        if known or not patience.allows(BATCHES / len(found)):
             break
     return correction
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.patience import Patience
 from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import entries_of, left_out_at, neuron_entries, sampled_budgets
 from asymptotics.learning.features import LearnedFeatures, Links
@@ -191,7 +192,7 @@ class _Means:
 def _measured(f: Target, network: Network, training: Training, accuracy: float) -> tuple[_Means, float]:
     """Means over scrambles and biases, and the standard error of the worst entry of M, Q (relative) and risk."""
     readout = network.finite_readout(int(network.width))
-    size = _FIRST_SIZE
+    size, patience = _FIRST_SIZE, Patience()
     axes = f.r + 1 + 2 * len(readout) * (training.steps + 1)
     last = min(_LAST_SIZE, int(math.log2(_MOST_BYTES / (8 * axes))))
     while True:
@@ -221,9 +222,15 @@ def _measured(f: Target, network: Network, training: Training, accuracy: float) 
         error = max(errors) if len(errors) == 1 else float(np.sqrt(np.mean(np.square(errors))))
         if not np.isfinite(error):
             raise _diverged()
-        if error <= accuracy or size >= last:
+        wanted = (
+            min(last, size + max(1, math.ceil(math.log2(error / accuracy) / _FALL)))
+            if error > accuracy
+            else size
+        )
+        larger = [n for n in range(size + 1, wanted + 1) if patience.allows(2.0 ** (n - size))]
+        if not larger:
             break
-        size = min(last, size + max(1, math.ceil(math.log2(error / accuracy) / _FALL)))
+        size = larger[-1]
     if error > _LARGEST_ERROR:
         raise _diverged()
     return _Means(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.patience import Patience
 from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import neuron_entries, sampled_budgets
 from asymptotics.learning.features import LearnedFeatures
@@ -138,7 +139,7 @@ def _measured(
     biased = network.bias > 0
     if biased and not sampled:
         way, sampled = sampled_way(problem), True
-    size = _SIZES[0]
+    size, patience = _SIZES[0], Patience()
     while True:
         parts, errors, risk_errors = [], [], []
         for bias in bias_draws(network):
@@ -167,6 +168,7 @@ def _measured(
             for n in range(size + 1, min(wanted, _SIZES[1]) + 1)
             if 2**n * steps[-1] <= _MOST_WORK
             and 2**n * (problem.target.r + p) * SCRAMBLES_IN_TURN <= _MOST_KEPT
+            and patience.allows(2.0 ** (n - size))
         ]
         if not sampled or error <= accuracy or not within:
             break
