@@ -244,6 +244,8 @@ def row_of(training: Training, ridge: Ridge, predicted: Risk, measured: Risk | N
     row: Row = coordinates(training, ridge) | {"n": predicted.n if training.steps else None}
     row |= {key: getattr(predicted, key) for key in COLUMNS[len(row) :]}
     row["error"] = predicted.error.to_dict()
+    if predicted.by_cluster is not None:
+        row["by_cluster"] = list(predicted.by_cluster)
     simulation = None if measured is None else {key: getattr(measured, key) for key in SIMULATED}
     if predicted.has_classes or (measured is not None and measured.has_classes):
         row |= {key: getattr(predicted, key) for key in CLASSES}
@@ -261,17 +263,20 @@ def to_csv(rows: Sequence[Mapping[str, Any]], dense: Sequence[Mapping[str, Any]]
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    # Tables of several experiments have a column more, and those of class labels a few.
+    # Tables of several experiments have a column more, and those of class labels and of clusters a few.
     head = ["experiment"] if rows and "experiment" in rows[0] else []
     classes = CLASSES if any(CLASSES[0] in row for row in rows) else ()
     more = [key for name in classes for key in (name, f"{name}_sem")]
     measured = (*SIMULATED, *more)
-    writer.writerow([*head, "kind", *COLUMNS, "error", *classes, *(f"simulation_{key}" for key in measured)])
+    clusters = max((len(row.get("by_cluster") or ()) for row in rows), default=0)
+    told = [*classes, *(f"test_error_cluster_{k + 1}" for k in range(clusters))]
+    writer.writerow([*head, "kind", *COLUMNS, "error", *told, *(f"simulation_{key}" for key in measured)])
     alone = {_place(row) for row in rows if not row["simulation"]}
     for row in [*rows, *(row for row in dense if _place(row) not in alone)]:
         simulation = row["simulation"] or dict.fromkeys(measured)
         kind = "simulation" if row["simulation"] else "theory"
         theory = [*(row[key] for key in COLUMNS), row["error"]["total"], *(row.get(key) for key in classes)]
+        theory += row.get("by_cluster") or [None] * clusters
         simulated = [simulation.get(key) for key in measured]
         writer.writerow([*(row[key] for key in head), kind, *theory, *simulated])
     return stream.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from asymptotics import Experiment, Inputs
 from asymptotics.commands.cli import run
-from asymptotics.comparison.curves import curve_rows
+from asymptotics.comparison.curves import curve_rows, to_csv
 from asymptotics.sweeps.provenance import config_of
 from hermite.errors import InputError
 
@@ -113,6 +114,10 @@ def test_curves_sweeps_and_seeds_know_the_inputs(tmp_path, capsys) -> None:
     experiment = Experiment.from_toml(CLUSTERS)
     rows = curve_rows(experiment, True)
     assert all("structured" in row["solver"] and row["simulation"]["test_error"] > 0 for row in rows)
+    for row in rows:
+        assert np.mean(row["by_cluster"]) == pytest.approx(row["test_error"])
+    head, first = list(csv.reader(to_csv(rows).splitlines()))[:2]
+    assert first[head.index("test_error_cluster_2")] == str(rows[0]["by_cluster"][1])
     path = tmp_path / "clusters.toml"
     path.write_text(CLUSTERS)
     assert run(["simulate", str(path), "--json"]) == 0
