@@ -13,7 +13,7 @@ student, everything is free of n_b and, in the clock s = N/d^max(l−1, 1) (N sa
 * l ≥ 3, one neuron and one direction: the explosion time of dm = b(m) ds + √(V(m)/d) eta ã dB at finite d,
   b = eta d^(l/2−1) ã D(m) − (eta ã)² K(m) m/2, by the backward equation S_s = b S' + (V/2) S'' on a sinh grid.
 
-Steps that are not small: a projected step first multiplies the weight along itself by g = 1 + e ã E[δ σ' l], and the division by
+Steps that are not small, at leap 3 and more: a projected step first multiplies the weight along itself by g = 1 + e ã E[δ σ' l], and the division by
 its norm makes it one of size e/g. eta/g in the place of eta counts that (derived here, checked against simulated runs).
 
 Here κ = K and Σ = E[(δ² + Δ) σ'² z* z*ᵀ] at M = 0. Source of the scaling: arXiv:2406.02157; the laws are heuristic closed
@@ -88,7 +88,7 @@ class EscapeTimes:
     def apart(self, other: EscapeTimes) -> float:
         """The largest difference of the mean and of the quantiles, relative to the mean."""
         pairs = zip((self.mean, *self.quantiles), (other.mean, *other.quantiles), strict=True)
-        return max(abs(one - two) for one, two in pairs) / self.mean
+        return max(abs(one - two) for one, two in pairs) / abs(self.mean)
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,6 @@ def leap_two(neuron: Neuron, d: int, threshold: float) -> EscapeTimes:
     multiplicity = int(np.sum(values > top * (1 - 1e-9)))
     _, kappa, eta = neuron.along(u, 0.0)
     critical = 2 * top / (a**2 * kappa)
-    # eta/g = critical, g being a straight line in eta.
-    critical /= 1 + critical * (1 / neuron.eta - 1 / eta)
     rate = eta * top - (eta * a) ** 2 * kappa / 2
     if rate <= 0:
         raise InputError(

@@ -204,7 +204,8 @@ def _times(
             "several neurons interact; simulate them (--simulate)"
         )
     (readout,) = network.finite_readout(1)
-    step = rates.e if training.projection == "projected" else 0.0
+    # At leap 2 a batch of order d makes the noise of such a step as large as the weight, and its norm undoes the shrinking.
+    step = rates.e if training.projection == "projected" and rates.leap > 2 else 0.0
 
     def law(fine: Fineness) -> EscapeTimes:
         neuron = Neuron(problem, float(readout), rates.eta_of_the_law, fine, step)
