@@ -13,8 +13,9 @@ student, everything is free of n_b and, in the clock s = N/d^max(l−1, 1) (N sa
 * l ≥ 3, one neuron and one direction: the explosion time of dm = b(m) ds + √(V(m)/d) eta ã dB at finite d,
   b = eta d^(l/2−1) ã D(m) − (eta ã)² K(m) m/2, by the backward equation S_s = b S' + (V/2) S'' on a sinh grid.
 
-Steps that are not small, at leap 3 and more: a projected step first multiplies the weight along itself by g = 1 + e ã E[δ σ' l], and the division by
-its norm makes it one of size e/g. eta/g in the place of eta counts that (derived here, checked against simulated runs).
+Steps that are not small, at leap 3 and more: a projected step first multiplies the weight along itself by g = 1 + e ã E[δ σ' l],
+and the division by its norm makes it one of size e/g. eta/g in the place of eta counts that (derived here, checked against
+simulated runs).
 
 Here κ = K and Σ = E[(δ² + Δ) σ'² z* z*ᵀ] at M = 0. Source of the scaling: arXiv:2406.02157; the laws are heuristic closed
 forms, checked against exact-in-law simulations; several neurons that interact are answered by simulation only.
