@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
 
 from asymptotics import Network, Ridge, Simulation, Training, plateaus, risk, simulate
 from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.quadrature import hermite_rule
 from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
-from asymptotics.generalisation.finite.conditional_target import conditional_target, remaining
+from asymptotics.generalisation.finite.conditional_target import _cut_rule, conditional_target, remaining
 from asymptotics.generalisation.finite.trained_units import TrainedUnits, isotropic_carriers
 from asymptotics.generalisation.finite.unit_features import learned_rule, unit_features
 from asymptotics.generalisation.spiked.linear_sector import solve_units
@@ -203,3 +205,23 @@ def test_kinks_are_split() -> None:
     ):
         units = conditional_features(Target(text), RELU, *nothing, np.zeros((r, 0)), 50)
         assert float(np.sum(units.carriers[degree].parts ** 2)) == pytest.approx(energy, rel=1e-9)
+
+
+@pytest.mark.parametrize("turn", [0.4, 1.2, 2.5])
+def test_panels_in_the_plane_end_where_lines_of_kinks_meet(turn: float) -> None:
+    """E |a − c| |b − e| of correlated normals: one of the two means is that of a folded normal, the other split at its kink."""
+    n, c, e = np.array([np.cos(turn), np.sin(turn)]), 0.3, -0.2
+    spread = abs(np.sin(turn))
+
+    def folded(a: float) -> float:
+        mean = n[0] * a - e
+        return float(
+            spread * np.sqrt(2 / np.pi) * np.exp(-((mean / spread) ** 2) / 2)
+            + mean * (2 * norm.cdf(mean / spread) - 1)
+        )
+
+    expected = quad(lambda a: abs(a - c) * folded(a) * norm.pdf(a), -9, 9, points=[c], epsabs=1e-12)[0]
+    planes = [(np.array([1.0, 0.0]), c), (n, e)]
+    tau, weights = _cut_rule(planes, np.zeros((1, 2)), np.eye(2))
+    found = weights[0] @ (np.abs(tau[0, :, 0] - c) * np.abs(tau[0] @ n - e))
+    assert found == pytest.approx(expected, rel=1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrain
 from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
 from asymptotics.generalisation.ridge_theories.trained_levels import solve_level
 from asymptotics.generalisation.theory import Level, Setting
+from asymptotics.results import ErrorBudget
 from hermite import Target
 
 F = Target("z1 + z1*z2")
@@ -280,3 +282,41 @@ def test_what_is_measured_beyond_what_is_expected_is_left_out_for_all_sizes_too(
         sizes = (SimpleNamespace(size=bulk), SimpleNamespace(size=norm), "")
         monkeypatch.setattr(measured_levels, "corrections_of", lambda *a, sizes=sizes: sizes)
         assert measured_levels.Auto()._beyond_expectation(here, True) == pytest.approx(beyond)
+
+
+@dataclass(frozen=True)
+class Answer:
+    error: ErrorBudget
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("proportional", "expected", "solved", "beyond", "taken"),
+    [
+        (0.1, 0.02, 0.03, 0.0, "finite"),
+        (0.1, 0.02, 0.03, 0.06, "finite"),
+        # What was measured beyond, what only shows when it is solved, or the budget itself is larger.
+        (0.1, 0.02, 0.03, 0.08, "proportional"),
+        (0.1, 0.02, 0.15, 0.0, "proportional"),
+        (0.1, 0.1, 0.03, 0.0, "proportional"),
+        (0.1, None, 0.03, 0.0, "proportional"),
+        (None, 0.02, 0.03, 0.0, "proportional"),
+    ],
+)
+def test_auto_takes_the_theory_for_all_sizes_where_that_states_less(
+    proportional: float | None,
+    expected: float | None,
+    solved: float,
+    beyond: float,
+    taken: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finite, auto = measured_levels.FiniteTrainedE, measured_levels.Auto
+    one = Answer(ErrorBudget(0.0, 0.0, proportional), "proportional")
+    monkeypatch.setattr(auto, "_proportional", lambda *a: one)
+    monkeypatch.setattr(auto, "_beyond_expectation", lambda *a: beyond)
+    monkeypatch.setattr(finite, "surety", lambda *a: SimpleNamespace(theory=expected))
+    monkeypatch.setattr(finite, "solve", lambda *a: Answer(ErrorBudget(0.0, 0.0, solved), "finite"))
+    found: Any = auto().solve(Setting(F, RANDOM, Training(1), Ridge(2.0, 1.0, 0.1, d=150)), True)
+    assert found.name == taken
+    assert found.error.theory == (proportional if taken == "proportional" else pytest.approx(solved + beyond))
