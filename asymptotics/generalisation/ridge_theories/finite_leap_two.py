@@ -17,7 +17,6 @@ from asymptotics.generalisation.finite.leap_two_units import (
     linear_carriers,
 )
 from asymptotics.generalisation.finite.trained_units import TrainedUnits
-from asymptotics.generalisation.ridge_theories.left_out import tails
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS
 from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
 from asymptotics.learning.giant.exponents import order_learned
@@ -29,9 +28,8 @@ from asymptotics.results import Risk, Validity
 
 EXPONENT = 2
 #: The largest deviations met at d = 100, of independent rows and of pairs, falling as d^{-1/2}: the law of the step is its
-#: limit but for the leading terms. Beside them so many times the heavy tails of the features.
-_AT_100, _PAIRS_AT_100 = 0.035, 0.05
-_TAILS = 0.5
+#: limit but for the leading terms.
+_AT_100, _PAIRS_AT_100 = 0.045, 0.05
 #: Beyond this d/n the step's batch is no large one: so many times the excess (0.8 was met at d/n = 0.06), up to a most.
 _LARGE, _FEW, _LEAST_BATCH = 0.02, 15.0, 0.1
 #: Of features after the step whose kurtosis is above the first, so much per excess over the smallest size, more where n2 is
@@ -102,8 +100,6 @@ class FiniteLeapTwo(Theory):
             "5 % of the test error at d = 80 to 150"
         )
         size = (_PAIRS_AT_100 if setting.network.is_symmetric else _AT_100) * (100 / setting.ridge.d) ** 0.5
-        law = law_at(setting, _batch(setting).alpha, _READOUTS)
-        size += _TAILS * tails(setting, law.residual2, law.groups.fraction)
         few = setting.ridge.d / setting.training.n(setting.ridge.d)
         validity = Validity.LEADING_ORDER
         if few > _LARGE:
