@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from asymptotics.experiment.inputs import Cluster, Inputs
     from asymptotics.experiment.inputs_table import quantile_blocks
     from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
-    from asymptotics.generalisation.errors import risk, theories
+    from asymptotics.generalisation.errors import risk
     from asymptotics.generalisation.feature_spectrum import spectrum
+    from asymptotics.generalisation.theory_table import theories
     from asymptotics.learning.laws import overlaps
     from asymptotics.learning.sgd.escape_times import batch_tradeoff, escape
     from asymptotics.playground.page import explore
@@ -54,7 +55,7 @@ _HOME = {
     "singular_values": "asymptotics.comparison.spectra",
     "spectrum": "asymptotics.generalisation.feature_spectrum",
     "sweep": "asymptotics.sweeps.sweeping",
-    "theories": "asymptotics.generalisation.errors",
+    "theories": "asymptotics.generalisation.theory_table",
     "validate": "asymptotics.comparison.validation",
 }
 

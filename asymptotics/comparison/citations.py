@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Training
-from asymptotics.generalisation.errors import chosen
 from asymptotics.generalisation.theory import Setting
+from asymptotics.generalisation.theory_table import chosen
 from hermite import bibliography
 from hermite.errors import InputError
 

@@ -1,7 +1,7 @@
 """What a theory of the ridge fit is: the settings that it covers, how sure it is, and what it computes.
 
 A theory is one file in :mod:`asymptotics.generalisation.ridge_theories` and one entry of the table in
-:mod:`asymptotics.generalisation.errors`. It lists the settings that its answer depends on (``uses``) and those that cannot
+:mod:`asymptotics.generalisation.theory_table`. It lists the settings that its answer depends on (``uses``) and those that cannot
 matter to it (``indifferent``); of any other, also of one that is added to the library later, it covers the default only.
 """
 

@@ -13,7 +13,7 @@ import pytest
 from asymptotics import Experiment
 from asymptotics.commands.cli import run
 from asymptotics.comparison.citations import BIBTEX, citation_keys
-from asymptotics.generalisation.errors import THEORIES
+from asymptotics.generalisation.theory_table import THEORIES
 from asymptotics.version import __version__
 from hermite import hardness, leap
 

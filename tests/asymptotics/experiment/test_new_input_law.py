@@ -16,7 +16,7 @@ from asymptotics.documents.target_section import target_section
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.input_laws import INPUT_LAWS, InputKey, InputTraits
 from asymptotics.experiment.reference import COMMANDS, keys
-from asymptotics.generalisation import errors
+from asymptotics.generalisation import theory_table
 from asymptotics.generalisation.ridge_theories.proportional_start import ProportionalStart
 from asymptotics.learning import laws
 from asymptotics.simulation.direct import DirectNetwork
@@ -74,7 +74,7 @@ def sphere(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setitem(INPUT_LAWS, "sphere", traits)
     monkeypatch.setitem(DRAWN_INPUTS, "sphere", DrawnInputs({"direct": OnSphere}))
-    monkeypatch.setattr(errors, "THEORIES", (*errors.THEORIES, SphereStart()))
+    monkeypatch.setattr(theory_table, "THEORIES", (*theory_table.THEORIES, SphereStart()))
 
 
 @pytest.mark.usefixtures("sphere")

@@ -11,10 +11,10 @@ import pytest
 
 from asymptotics import Network, Ridge, Training, risk, theories
 from asymptotics.caches import SetUps
-from asymptotics.generalisation import errors, theory
-from asymptotics.generalisation.errors import THEORIES, chosen
+from asymptotics.generalisation import errors, theory, theory_table
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelIso
 from asymptotics.generalisation.theory import Level, Regime, Setting
+from asymptotics.generalisation.theory_table import THEORIES, chosen
 from asymptotics.results import Validity
 from hermite import Target
 from hermite.errors import InputError
@@ -326,11 +326,11 @@ def test_values_that_grow_after_they_were_kept_are_counted() -> None:
 
 
 def test_a_curve_owns_what_it_keeps() -> None:
-    before = len(errors._SHARED)
+    before = len(theory_table.SHARED)
     ridges = [Ridge(a, 1.0, 0.07) for a in (0.5, 1.0, 2.0)]
     f = Target("z1 + He2(z1)/7", noise=0.1)
     found = errors.risk_curve(f, TANH, TRAINED, ridges)
-    assert len(errors._SHARED) == before
+    assert len(theory_table.SHARED) == before
     assert found[1] == risk(f, TANH, TRAINED, ridges[1])
     assert math.isfinite(found[0].test_error)
 
