@@ -234,7 +234,8 @@ def test_the_error_of_the_solver_covers_that_of_a_looser_one(ridge, training, mo
     for tol in (1e-3, 1e-5):
         with monkeypatch.context() as patch:
             patch.setattr(sector, "solve", lambda *a, tol=tol, **k: solve(*a, **{**k, "tol": tol}))
-            loose = risk(F, TANH, training, ridge)
+            # What a loose solver leaves may be more than a prediction may miss: it is told, not raised.
+            loose = risk(F, TANH, training, ridge, throw=False)
         assert loose.error.solver is not None
         assert abs(loose.test_error / tight.test_error - 1) <= loose.error.solver + 1e-12
 
