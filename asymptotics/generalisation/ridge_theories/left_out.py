@@ -7,7 +7,7 @@ Relative to the test error,
     + finite²/5                      finite: the share that the means of the features bring at finite d, of relative order 1/d;
                                      the next order counts where all of E is of that order (a constant target). Where a Gaussian
                                      readout or biases have nodes: finite/10, 4 times as much with every further step
-    + E ‖w‖²/10⁴                     training that diverges: no two networks are alike
+    + E ‖w‖²/10⁶                     training that diverges: no two networks are alike
     + (kurtosis − 3)₊/(2 n2)         heavy tails of the features
     + (K − 6)₊ (1/n2 + 1/p)/4        the same where they are heaviest: K the kurtosis after the steps, p distinct neurons
     + freedom/2                      half of what the degrees of freedom of means and spikes and the directions of degree 2
@@ -51,7 +51,7 @@ _NORMS, _CURVED = 0.005, 0.1
 #: met after two steps, 1 to 5/2 times as much after three).
 _NEXT_ORDER, _OF_NODES, _A_STEP = 0.2, 0.1, 4.0
 #: In units of the mean ‖w‖²: networks whose training diverges differ from each other by factors.
-_BLOWN = 1e-4
+_BLOWN = 1e-6
 #: Of heavy tails beyond a kurtosis that the base has.
 _HEAVY, _BASE_HAS = 0.25, 6.0
 #: Of features whose second Hermite coefficient outweighs the first, in units of n2 p/d³, and at most.

@@ -122,7 +122,7 @@ def test_of_terms_of_finite_d_the_next_order_is_left_out_and_more_than_all_where
 
 def test_training_that_diverges_leaves_no_prediction() -> None:
     blown = layer(0.1)
-    blown.weight_norm2 = np.array([1e6])
+    blown.weight_norm2 = np.array([1e7])
     assert budget.left_out(setting("tanh", Ridge(2.0, 1.0)), blown) > 1
 
 
