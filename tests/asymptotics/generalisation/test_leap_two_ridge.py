@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from asymptotics.generalisation.theory import Setting
 from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law
 from asymptotics.learning.groups import readout_groups
 from hermite import Target
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 
 ROWS = {row["id"]: row for row in json.loads((Path(__file__).parents[2] / "data" / "leap2.json").read_text())}
 HE2 = "(z1^2 - 1)/sqrt(2)"
@@ -376,3 +377,21 @@ def test_curved_activations_of_a_third_order_bend_the_overlaps() -> None:
     # a c_3 C_3/(2 √d), C_3 = 6/4.
     expected = law.a * sigma.coefficient(3) * 1.5 / 20
     assert law.bend[..., 0, 0, 0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_whether_a_failure_is_loud_reaches_the_equations_of_leap_two(monkeypatch) -> None:
+    row = ROWS["L1"]
+    f, network, _, ridge = setting(row)
+    here = Setting(f, network, Training(alpha=2.0, eta=0.5, batch_exponent=2), ridge)
+    asked = []
+
+    def hasty(*given, throw):
+        asked.append(throw)
+        raise ConvergenceError("not reached")
+
+    monkeypatch.setattr(finite_leap_two, "unit_errors", hasty)
+    units = SimpleNamespace(features=None, carriers=(), rest=None)
+    for throw in (True, False):
+        with pytest.raises(ConvergenceError):
+            finite_leap_two._errors(here, units, throw)
+    assert asked == [True, False]

@@ -22,6 +22,7 @@ from asymptotics import (
     singular_values,
 )
 from asymptotics.commands.cli import run
+from asymptotics.learning.structured.moments import fields_rule
 from asymptotics.learning.structured.overlaps import left_out_at
 from hermite import Target
 from hermite.errors import InputError
@@ -178,3 +179,13 @@ def test_the_commands_of_overlaps_know_the_inputs(tmp_path, capsys) -> None:
 def test_what_the_law_of_mixtures_does_not_cover_is_refused(f, network, training, said) -> None:
     with pytest.raises(InputError, match=said):
         overlaps(f, Network(**network), Training(**training), inputs=INPUTS)
+
+
+def test_fields_of_two_directions_have_their_mean_and_covariance() -> None:
+    covariance, centre = np.array([[2.0, 0.6], [0.6, 0.5]]), np.array([[0.3, -1.0], [0.0, 0.2]])
+    s, weights = fields_rule(Target("tanh(z1*z2)"), centre, covariance)
+    w = np.broadcast_to(weights, s.shape[:2])
+    np.testing.assert_allclose(np.einsum("np,npi->ni", w, s), centre, atol=1e-12)
+    off = s - centre[:, None]
+    for found in np.einsum("np,npi,npj->nij", w, off, off):
+        np.testing.assert_allclose(found, covariance, rtol=1e-9)
