@@ -113,6 +113,7 @@ def test_sampled_kernels_are_as_accurate_as_they_say(monkeypatch: pytest.MonkeyP
     for t in range(13):
         assert np.abs(sampled[t].M - exact[t].M).max() < 4 * error
         assert np.abs(sampled[t].Q - exact[t].Q).max() < 4 * error
+        assert abs(sampled[t].risk - exact[t].risk) < 10 * error
 
 
 def test_closed_averages_agree_with_series() -> None:
