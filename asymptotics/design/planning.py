@@ -1,8 +1,9 @@
 """The best schedule for a budget of samples: how many giant steps, how the samples are split, eta, lambda, width.
 
-For every number of steps the predicted test error is minimised over the share of the samples that the steps use, the rate,
-the penalty and the width: first on a coarse grid, then by moving one setting at a time in ever smaller factors. That is done
-at the level of the theory that measures nothing; what is told of the best of each is ``risk`` itself, with its error.
+For every number of steps the predicted test error, its stated error added, is minimised over the share of the samples that
+the steps use, the rate, the penalty and the width: first on a coarse grid, then by moving one setting at a time in ever
+smaller factors. That is done at the level of the theory that measures nothing; what is told of the best of each is ``risk``
+itself, with its error.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _PART = 0.1
 _SHARES, _ETAS, _LAMBDAS = (0.2, 0.5, 0.8), (0.3, 1.0, 3.0), (1e-3, 1e-2, 0.1, 1.0, 10.0)
 #: First factors of a move of (share, eta, lambda, p), in logarithms; halved so often.
 _MOVES, _HALVINGS = (0.8, 0.7, 1.5, 0.7), 3
+#: Parts of a rate that are measured too where the search cannot be trusted.
+_SMALLER = (0.7, 0.5)
 #: Where eta and lambda end.
 _RANGES = ((math.log(1e-2), math.log(1e2)), (math.log(1e-8), math.log(1e6)))
 
@@ -44,8 +47,8 @@ _RANGES = ((math.log(1e-2), math.log(1e2)), (math.log(1e-8), math.log(1e6)))
 class Plan(Frozen):
     """Schedules of one budget, the best of every number of steps.
 
-    ``best``       the least predicted test error
-    ``schedules``  the best of each number of steps, least error first
+    ``best``       the least predicted test error, its stated error added (``Schedule.at_most``)
+    ``schedules``  the best of each number of steps, best first
     ``reasons``    (kind of schedule, why it is not among them)
     """
 
@@ -75,9 +78,8 @@ class Plan(Frozen):
         """Whether winner and runner-up differ by more than the stated errors of both; None without a runner-up."""
         if self.runner_up is None:
             return None
-        return self.runner_up.test_error - self.best.test_error > sum(
-            one.test_error * (one.error.total or 0.0) for one in (self.best, self.runner_up)
-        )
+        other = self.runner_up
+        return other.test_error - (other.at_most - other.test_error) > self.best.at_most
 
     @property
     def at_boundary(self) -> bool:
@@ -169,7 +171,7 @@ def plan(
         found.append(one)
     if not found:
         raise InputError([f"{name}: {reason}" for name, reason in reasons])
-    return Plan(samples, d, width, tuple(sorted(found, key=lambda one: one.test_error)), tuple(reasons))
+    return Plan(samples, d, width, tuple(sorted(found, key=lambda one: one.at_most)), tuple(reasons))
 
 
 def _check(samples: Any, d: Any, max_steps: Any, width: Any, f: Target) -> None:
@@ -230,7 +232,7 @@ def _best(
             except InputError as failure:
                 refused.append(failure)
                 one = None
-            known[place] = math.inf if one is None else one.test_error
+            known[place] = math.inf if one is None else one.at_most
         return known[place]
 
     width = math.log(budget.width)
@@ -253,10 +255,27 @@ def _best(
             f"within {100 * LARGEST_ERROR:g} %."
         )
     place = _descend(error, place, (bool(steps), bool(steps), True, True), width)
-    whole = budget.schedule(predictions, steps, place, measured=True)
-    told = whole or budget.schedule(predictions, steps, place)
-    assert told is not None
-    return told, place
+    return _told(budget, predictions, steps, place)
+
+
+def _told(
+    budget: Budget, predictions: Predictions, steps: int, place: tuple[float, ...]
+) -> tuple[Schedule, tuple[float, ...]]:
+    """What is told of the best place, and where: with what was measured.
+
+    Where that is above what the search saw by more than its stated error, the search was led astray, which happens at large
+    rates: smaller ones are measured too, and the best of them is told.
+    """
+    searched, whole = (budget.schedule(predictions, steps, place, measured=m) for m in (False, True))
+    assert searched is not None
+    if whole is None or not steps or whole.at_most <= searched.at_most:
+        return whole or searched, place
+    found = [(whole, place)]
+    for factor in _SMALLER:
+        there = _moved(place, 1, math.log(factor), math.log(budget.width))
+        one = budget.schedule(predictions, steps, there, measured=True)
+        found += [] if one is None else [(one, there)]
+    return min(found, key=lambda pair: pair[0].at_most)
 
 
 def _descend(

@@ -50,6 +50,14 @@ class Schedule(Frozen):
         return self.risk.error
 
     @property
+    def at_most(self) -> float:
+        """The predicted test error and its stated error: what schedules are compared by.
+
+        At large rates predictions know less, and the least of many predictions is that which errs most to the good side.
+        """
+        return self.test_error * (1 + (self.error.total or 0.0))
+
+    @property
     def samples(self) -> int:
         """All that are used."""
         return self.steps * (self.n or 0) + self.n2
@@ -81,6 +89,7 @@ class Schedule(Frozen):
                 "lambda": self.lam,
                 "samples": self.samples,
                 "test_error": self.test_error,
+                "test_error_at_most": self.at_most,
                 "train_error": self.risk.train_error,
                 "error": self.error.to_dict(),
                 "solver": self.risk.solver,
@@ -113,7 +122,8 @@ class Budget:
         """The schedule at ``place`` = (logit of the share of the steps, log eta, log lambda, log p), or None.
 
         None where a count is too small or a batch too large for what the theory means, where it has no finite number, or
-        where its stated error is above ``LARGEST_ERROR``. Without steps the first two numbers do not matter.
+        where its stated error is above ``LARGEST_ERROR`` (``measured``: what was measured is told, however large its error).
+        Without steps the first two numbers do not matter.
         """
         logit, log_eta, log_lam, log_p = place
         share = 1 / (1 + math.exp(-logit)) if steps else 0.0
@@ -132,7 +142,7 @@ class Budget:
             found = ask(training, ridge)
         except ConvergenceError:
             return None
-        if found is None or not (found.error.total or 0.0) <= LARGEST_ERROR:
+        if found is None or not (measured or (found.error.total or 0.0) <= LARGEST_ERROR):
             return None
         n_told = n if steps else None
         eta_told = eta if steps else None

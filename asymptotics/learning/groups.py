@@ -20,6 +20,9 @@ Array = npt.NDArray[np.float64]
 #: Nodes for laws that are not atomic: biases, and a Gaussian readout.
 BIAS_NODES = 16
 READOUT_NODES = 24
+#: Of the neurons: what a smaller group adds to an average is below rounding beside the accuracy of overlaps, however far out
+#: its node is (|ã|² times its share is below 1e-7), while its own large noise would ask for axes and nodes of the others.
+NEGLIGIBLE_SHARE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,18 @@ class Groups:
         for left, right in self.pairs:
             out[left], out[right] = right, left
         return out
+
+    def frequent(self, least: float = NEGLIGIBLE_SHARE) -> Groups:
+        """Without the groups of fewer than ``least`` of the neurons: the far nodes of a law, which no average sees."""
+        kept = self.fraction >= least
+        if self.pairs is not None:
+            # The two of a pair have equal shares but for rounding: they stay or go together.
+            for left, right in self.pairs:
+                kept[[left, right]] = kept[left] and kept[right]
+        place = np.cumsum(kept) - 1
+        pairs = self.pairs and tuple((int(place[i]), int(place[j])) for i, j in self.pairs if kept[i])
+        share = self.fraction[kept]
+        return Groups(self.readout[kept], self.bias[kept], share / share.sum(), pairs)
 
 
 def bias_nodes(network: Network, nodes: int) -> tuple[Array, Array]:

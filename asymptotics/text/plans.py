@@ -40,4 +40,4 @@ def _verdict(document: Mapping[str, Any]) -> str:
     gap = second["test_error"] - best["test_error"]
     if document["decided"]:
         return f"Best: {of}; the runner-up is {gap:.2g} above it, more than the predictions' errors."
-    return f"Best: {of}, but the runner-up is {gap:.2g} above it, within the predictions' errors: undecided."
+    return f"Best: {of}, but the runner-up differs by {gap:+.2g}, within the predictions' errors: undecided."

@@ -67,7 +67,7 @@ class ManyNeurons:
     ) -> Overlaps:
         activation = network.get_activation()
         labels = without_orders(f, tuple(training.remove_orders))
-        start = untrained(readout_groups(network), f.r)
+        start = untrained(readout_groups(network).frequent(), f.r)
         path = checked_mean_field(
             labels, activation, start, training.steps, training.eta, training.alpha, accuracy
         )
@@ -87,7 +87,7 @@ class ManyNeurons:
             mean_field(
                 labels,
                 activation,
-                untrained(readout_groups(network, finer), labels.r),
+                untrained(readout_groups(network, finer).frequent(), labels.r),
                 training.steps,
                 training.eta,
                 training.alpha,

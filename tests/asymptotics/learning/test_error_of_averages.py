@@ -55,3 +55,27 @@ def test_nodes_of_continuous_laws_are_part_of_the_error(
     assert found.risk_error.quadrature is not None
     assert abs(found.risk - finer.risk) <= (1.5 * found.risk_error.quadrature + 1e-12) * found.risk
     assert finer.risk_error.quadrature <= max(found.risk_error.quadrature, 1e-12)
+
+
+def test_far_nodes_of_a_readout_change_no_average_but_cost_most_of_the_time() -> None:
+    """Groups of 1e-18 of the neurons are left out: what they were worth is below the accuracy of overlaps."""
+    from asymptotics.learning.features import untrained
+    from asymptotics.learning.giant.mean_field import mean_field
+    from asymptotics.learning.groups import readout_groups
+
+    f, network = Target("z1 + z1*z2"), Network("relu", readout="gaussian")
+    groups = readout_groups(network)
+    paths = [
+        mean_field(f, network.get_activation(), untrained(one, 2), 2, 1.0, 4.0, refine=0.4)
+        for one in (groups, groups.frequent())
+    ]
+    assert paths[1].risks == pytest.approx(paths[0].risks, rel=1e-5)
+    kept = [abs(a) < 5.5 for a in groups.readout]
+    whole, few = (path.states[-1] for path in paths)
+    inner = [abs(a) < 5.5 for a in few.readout]
+    assert few.M[inner] == pytest.approx(whole.M[kept], abs=1e-5)
+    assert len(few.readout) < len(groups.readout)
+    assert few.weight.sum() == pytest.approx(1.0, abs=1e-15)
+    pairs = groups.frequent().pairs
+    assert pairs is not None
+    assert all(few.readout[i] == -few.readout[j] for i, j in pairs)
