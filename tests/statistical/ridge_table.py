@@ -39,12 +39,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Row:
-    """Theory, simulation and z-scores of the test and the train error."""
+    """Theory, simulation and z-scores of the test and the train error; ``solver`` names the theory that answered."""
 
     setting: Setting
     theory: tuple[float, float]
     measured: tuple[float, float]
     sem: tuple[float, float]
+    solver: str
 
     @property
     def z(self) -> tuple[float, float]:
@@ -106,6 +107,7 @@ def measure(setting: Setting, d: int, replicates: int, seed: int = 2026) -> Row:
         (predicted.test_error, predicted.train_error),
         (found.test_error, found.train_error),
         (found.test_error_sem, train),
+        predicted.solver,
     )
 
 
@@ -135,9 +137,7 @@ def _line(row: Row) -> str:
     s = row.setting
     readout = s.network.readout if isinstance(s.network.readout, str) else "four atoms"
     fixed = s.ridge.regime == "fixed-width"
-    level = (
-        "fixed width" if fixed else "finite d" if not s.training.steps else s.ridge.level.replace("auto", "E")
-    )
+    level = "fixed width" if fixed else row.solver.partition("level ")[2] or "finite d"
     cells = [
         s.target.text, s.network.activation, readout, s.network.initialisation, s.training.steps,
         f"{s.ridge.alpha:g}, {'-' if fixed else f'{s.ridge.beta:g}'}, {s.ridge.lam:g}", level,
