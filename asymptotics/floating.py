@@ -2,13 +2,14 @@
 
 Many programs set ``np.seterr(all="raise")``; an exp(−800) that is rightly 0 would then be an error. Every public function
 that computes, and every worker, runs in NumPy's own default state: underflow is silent, the rest warns. What is no network,
-training, ridge, simulation or experiment is refused there in one sentence.
+training, ridge, simulation, experiment or number where one is declared is refused there in one sentence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -21,18 +22,18 @@ R = TypeVar("R")
 
 #: The settings that public functions take, by the names of their classes.
 _KINDS = ("Network", "Training", "Ridge", "Simulation", "Experiment")
+_NUMBERS = {"int": "whole number", "float": "number"}
 
 
 def own_floating_state(function: Callable[P, R]) -> Callable[P, R]:
     """``function`` in the library's own state; the caller's is back when it ends, however it ends.
 
-    Raises ``InputError`` where an argument that is declared as one of the settings is something else.
+    Raises ``InputError`` where an argument that is declared as one of the settings, or as a number, is something else.
     """
     declared = {
-        name: kind
+        name: str(text)
         for name, text in function.__annotations__.items()
-        for kind in _KINDS
-        if text in (kind, f"{kind} | None")
+        if str(text).removesuffix(" | None") in (*_KINDS, *_NUMBERS, "Progress")
     }
     names = function.__code__.co_varnames
 
@@ -46,12 +47,39 @@ def own_floating_state(function: Callable[P, R]) -> Callable[P, R]:
     return inside
 
 
-def _check(name: str, value: Any, kind: str | None) -> None:
-    if kind is None or value is None or any(own.__name__ == kind for own in type(value).__mro__):
+def _check(name: str, value: Any, declared: str | None) -> None:
+    if declared is None or (value is None and declared.endswith(" | None")):
         return
-    example = {"Network": 'Network(activation="relu")', "Experiment": 'Experiment.load("experiment.toml")'}
-    shown = repr(value) if len(repr(value)) < 60 else f"a {type(value).__name__}"
-    article = "an" if kind == "Experiment" else "a"
-    raise InputError(
-        f"{name} must be {article} {kind}, such as {example.get(kind, f'{kind}()')}, not {shown}."
-    )
+    kind = declared.removesuffix(" | None")
+    if kind in _NUMBERS:
+        _check_number(name, value, kind)
+    elif kind == "Progress":
+        if not callable(value):
+            raise InputError(
+                f"{name} must be a function of a line of text, such as print, not {_shown(value)}."
+            )
+    elif not any(own.__name__ == kind for own in type(value).__mro__):
+        example = {
+            "Network": 'Network(activation="relu")',
+            "Experiment": 'Experiment.load("experiment.toml")',
+        }
+        article = "an" if kind == "Experiment" else "a"
+        raise InputError(
+            f"{name} must be {article} {kind}, such as {example.get(kind, f'{kind}()')}, not {_shown(value)}."
+        )
+
+
+def _check_number(name: str, value: Any, kind: str) -> None:
+    """A real number that the machine's numbers hold; whether it is whole, or in its range, is said where it is used."""
+    good = isinstance(value, Real) and not isinstance(value, bool)
+    if good and isinstance(value, Integral):
+        good = abs(int(value)) < (2**63 if kind == "int" else 1e308)
+    if not good:
+        raise InputError(f"{name} must be a {_NUMBERS[kind]}, not {_shown(value)}.")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return "one of so many digits"
+    shown = repr(value)
+    return shown if len(shown) < 60 and "\n" not in shown else f"a {type(value).__name__}"

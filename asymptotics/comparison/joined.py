@@ -162,7 +162,7 @@ def _error_rows(experiment: Experiment, point: MeasuredRisk, altered: Altered, l
             "error": predicted.error.to_dict(),
             "unit": (point.training.alpha, point.training.eta, point.ridge.alpha, point.ridge.beta),
             "runs": None if point.risk.runs is None else point.risk.runs[quantity],
-            "rounding": _PRECISION * (abs(getattr(predicted, quantity)) * energy) ** 0.5,
+            "rounding": _PRECISION * _between(getattr(predicted, quantity), energy),
         }
 
 
@@ -260,11 +260,16 @@ def _runs(step: StepOverlaps, many: bool) -> dict[str, np.ndarray[Any, Any]]:
     return {name: np.array([single[name] for single in singles]) for name in singles[0]}
 
 
+def _between(error: float, energy: float) -> float:
+    """The geometric mean; the product of two errors may overflow."""
+    return math.sqrt(abs(error)) * math.sqrt(energy)
+
+
 def _roundings(step: StepOverlaps, energy: float, many: bool) -> dict[str, float]:
     """What rounding alone may change of each quantity: M is at most ‖w‖ ‖w*‖."""
     size = np.sqrt(step.norm2)[:, None] * (np.ones(step.M.shape[1]) if step.lengths is None else step.lengths)
-    train = None if step.train_error is None else (step.train_error * energy) ** 0.5
-    risk = (abs(step.risk) * energy) ** 0.5
+    train = None if step.train_error is None else _between(step.train_error, energy)
+    risk = _between(step.risk, energy)
     natural = replace(step, risk=risk, train_error=train, norm2=step.norm2, M=size)
     return {name: _PRECISION * value for name, value in quantities(natural, many).items()}
 

@@ -10,6 +10,7 @@ from asymptotics.comparison.curves import Progress, curve_rows, silent
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.points import expand
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
+from asymptotics.floating import own_floating_state
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 GRIDS = {"steps": Training, "eta": Training, "alpha": Ridge, "beta": Ridge, "lam": Ridge}
 
 
+@own_floating_state
 def curve(
     f: Experiment | Target | str,
     network: Network | None = None,
@@ -52,6 +54,8 @@ def curve(
     """
     import pandas as pd
 
+    if not isinstance(simulate, (bool, Simulation)):
+        raise InputError(f"simulate must be True, False or a Simulation, not {type(simulate).__name__}.")
     experiment = f if isinstance(f, Experiment) else _experiment(f, network, training, ridge, grids)
     if isinstance(f, Experiment) and (grids or any(s is not None for s in (network, training, ridge))):
         raise InputError("An experiment has its own network, training, ridge and grids; give it alone.")

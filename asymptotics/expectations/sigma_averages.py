@@ -207,9 +207,15 @@ class GaussianAverages:
         return (lambda x: np.square(base(x))) if kind.endswith("square") else base
 
 
+class NotFinite(InputError, OverflowError):
+    """Moments of an activation were asked for at an argument that is not finite."""
+
+
 def _finite(m: npt.ArrayLike, s: npt.ArrayLike) -> tuple[Array, Array]:
-    """Both as arrays of one shape; raises ``OverflowError`` if they are not finite."""
+    """Both as arrays of one shape; raises ``NotFinite`` if they are not finite."""
     mean, scale = np.broadcast_arrays(np.asarray(m, float), np.asarray(s, float))
     if not np.all(np.isfinite(mean)) or not np.all(np.isfinite(scale)):
-        raise OverflowError("moments of an activation at an argument that is not finite")
+        raise NotFinite(
+            "The fields of the neurons overflow: use a smaller network.bias, network.readout or training.eta."
+        )
     return mean, scale

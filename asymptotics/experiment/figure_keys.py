@@ -27,8 +27,10 @@ def names(value: Any) -> str | tuple[str, ...]:
     if not isinstance(given, (list, tuple)):
         raise Refused
     for name in given:
+        if not isinstance(name, str):
+            raise Refused
         if name not in _COLUMNS:
-            raise Refused(suggestion(name, NAMES) if isinstance(name, str) else "")
+            raise Refused(suggestion(name, NAMES))
     return tuple(given)
 
 

@@ -72,6 +72,7 @@ class Experiment:
     figure: FigureSettings = field(default_factory=FigureSettings, compare=False)
 
     def __post_init__(self) -> None:
+        self._refuse_others()
         sizes = {("simulation", d) for d in values(self.simulations, "d")}
         sizes |= {("ridge", d) for d in values(self.ridges, "d")}
         problems = [
@@ -84,6 +85,26 @@ class Experiment:
                 'simulation.width must be even with initialisation = "symmetric", '
                 f"not {self.simulations[0].width}."
             )
+        if problems:
+            raise InputError(problems)
+
+    def _refuse_others(self) -> None:
+        """Raise ``InputError`` for what is none of the settings; text is a target."""
+        from hermite.target import Target, as_target
+
+        if isinstance(self.target, str):
+            object.__setattr__(self, "target", as_target(self.target, classes=True))
+        problems = [
+            f"{name} must be a {kind.__name__}, not {schema.show(getattr(self, name))}."
+            for name, kind in (("target", Target), ("network", Network))
+            if not isinstance(getattr(self, name), kind)
+        ]
+        for name, each in (("trainings", Training), ("ridges", Ridge), ("simulations", Simulation)):
+            given = getattr(self, name)
+            if not isinstance(given, Sequence) or not given or not isinstance(given[0], each):
+                problems.append(
+                    f"{name} must be a sequence of {each.__name__}, at least one, not {schema.show(given)}."
+                )
         if problems:
             raise InputError(problems)
 

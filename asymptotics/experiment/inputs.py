@@ -33,7 +33,7 @@ FARTHEST = 3.0
 def _numbers(name: str, values: Any, dimensions: int) -> Array:
     try:
         found = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = np.zeros((0,) * (dimensions + 1))
     if found.ndim != dimensions or not np.all(np.isfinite(found)):
         what = "a list of finite numbers" if dimensions == 1 else "rows of finite numbers"

@@ -59,7 +59,7 @@ def _spectrum(data: Mapping[str, Any]) -> tuple[Array, Array]:
     """Fractions and variances of the blocks."""
     given = data.get("spectrum")
     if given is None:
-        fractions = np.asarray(data.get("fractions", [1.0]), float)
+        fractions = _rows(data.get("fractions", [1.0]), 1, "inputs.fractions must be a list of numbers")
         return fractions, np.ones(len(fractions))
     if "fractions" in data:
         raise InputError("inputs.fractions goes without inputs.spectrum, which has fractions of its own.")
@@ -71,9 +71,10 @@ def _spectrum(data: Mapping[str, Any]) -> tuple[Array, Array]:
         raise InputError(f"inputs.spectrum must be {allowed}, not {schema.show(given)}.")
     blocks = given.get("blocks", 12)
     if set(given) == {"blocks"} and isinstance(blocks, list):
-        table = np.asarray(blocks, float)
-        if table.ndim != 2 or table.shape[1] != 2:
-            raise InputError("inputs.spectrum.blocks must be pairs [fraction, variance].")
+        pairs = "inputs.spectrum.blocks must be pairs [fraction, variance]"
+        table = _rows(blocks, 2, pairs)
+        if table.shape[1] != 2:
+            raise InputError(f"{pairs}, not {schema.show(blocks)}.")
         return table[:, 0], table[:, 1]
     if isinstance(blocks, bool) or not isinstance(blocks, int) or not 1 <= blocks <= 50:
         raise InputError(
@@ -191,9 +192,23 @@ def _of_clusters(given: Any, fractions: Array, variances: Array, teacher: Any, r
         raise InputError(list(dict.fromkeys(problems)))
     lengths = [len(c["mean"]) for c in given if isinstance(c.get("mean"), list)]
     lengths += [len(c["covariance"]) for c in given if isinstance(c.get("covariance"), list)]
-    places = _places(names, r if teacher is None else len(np.atleast_2d(np.asarray(teacher, float))[0]))
+    places = _places(names, r if teacher is None else _rows(teacher, 2, _TEACHER).shape[1])
     count = max([len(places), *lengths])
     return Inputs([_cluster(c, places, count, variances) for c in given], fractions, teacher)
+
+
+_TEACHER = "inputs.teacher must be rows of numbers, one a variable of the target"
+
+
+def _rows(value: Any, dimensions: int, wanted: str) -> Array:
+    """A list of numbers, or rows of equally many of them; anything else is refused by the sentence ``wanted``."""
+    try:
+        found = np.asarray(value, float)
+    except (TypeError, ValueError, OverflowError):
+        found = np.zeros(())
+    if found.ndim != dimensions or not found.size or np.asarray(value).dtype.kind not in "iuf":
+        raise InputError(f"{wanted}, not {schema.show(value)}.")
+    return found
 
 
 def _places(names: list[str], first: int) -> dict[str, int]:
@@ -243,7 +258,7 @@ def _number(value: Any, name: str) -> float:
         if isinstance(value, bool):
             raise ValueError
         return float(Fraction(value) if isinstance(value, str) else value)
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         raise InputError(
             f'{name} of a cluster must be a number or a fraction such as "1/2", not {schema.show(value)}.'
         ) from None

@@ -30,6 +30,8 @@ Array = npt.NDArray[np.float64]
 
 _POSITIVE = schema.number(0.0, open_end=True)
 _SIZE = schema.integer(1)
+#: Fourth powers of the fields must be numbers.
+_MOST_BIAS = 1e60
 
 NETWORK_RULES = {
     "activation": Rule(schema.activation, "a name, an expression in x or a callable"),
@@ -112,6 +114,8 @@ def _settle(
 def network_problems(values: Mapping[str, Any]) -> list[str]:
     """What the keys of [network], each fine alone, do wrong together."""
     problems: list[str] = []
+    if values.get("bias", 0.0) > _MOST_BIAS:
+        problems.append(f"network.bias must be at most {_MOST_BIAS:g}, not {values['bias']:g}.")
     if values.get("initialisation") != "symmetric":
         return problems
     width, readout = values.get("width", "infinite"), values.get("readout", "rademacher")
@@ -218,6 +222,8 @@ def _largest_remainder(weights: Array, total: int) -> npt.NDArray[np.intp]:
 
 def _count(ratio: float, d: int, exponent: float, name: str) -> int:
     """round(ratio d^exponent), at least 1; refused where no machine could hold that many."""
+    if d < 1:
+        raise InputError(f"d must be a whole number of at least 1, not {d!r}.")
     if math.log(ratio) + exponent * math.log(d) > math.log(2.0**62):
         raise InputError(f"{name} must be below 2^62, not {ratio:g} * {d}^{exponent:g}.")
     return max(1, round(ratio * math.pow(d, exponent)))

@@ -46,6 +46,7 @@ from asymptotics.generalisation.initial_bulk import outliers as _outliers
 from asymptotics.generalisation.spiked.target_moments import moments_at_start
 from asymptotics.json_values import plain
 from asymptotics.learning.giant.low_orders import without_orders
+from asymptotics.learning.natural_units import natural_units
 from asymptotics.results import ErrorBudget, Validity
 from hermite.bibliography import bibtex
 from hermite.errors import ConvergenceError, InputError
@@ -178,8 +179,10 @@ def spectrum(
     _refuse(network, training, ridge, bulk)
     d = int(ridge.d or 0)
     n2, p = ridge.n2(d), ridge.p(d, symmetric=network.is_symmetric)
+    # Labels and readouts of any size; the power of n2 that a step is, too, is that of eta where these are of order 1.
+    units = natural_units(as_target(f), network, training, readout_is_replaced=True)
+    f, network, training = units.target, units.network, units.training
     sigma = network.get_activation()
-    f = as_target(f)
     seen = without_orders(f, tuple(training.remove_orders))
     _, c1_target, energy = moments_at_start(seen)
     n = training.n(d) if training.steps else None
@@ -199,7 +202,7 @@ def spectrum(
         edge=places.edge,
         spikes=places.spikes,
         features=places.features,
-        direction=size,
+        direction=size * units.label,
         overlap=signal / size if size else 0.0,
         asymptotic=asymptotic_places(sigma, strength, n2, p, values, weights)
         if n is not None

@@ -152,7 +152,7 @@ def window_count(sigma: Activation, eta: float, n2: int, p: int, values: Array) 
 
     None for a ≥ 1/2, where no window is left.
     """
-    a = math.log(eta * math.sqrt(p)) / math.log(n2)
+    a = math.log(eta * math.sqrt(p)) / math.log(max(n2, 2))
     if a >= 0.5:
         return None
     orthonormal = sigma.coefficients(_WINDOWS) / np.array(

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.learning.groups import Groups
+from hermite.errors import InputError
 
 Array = npt.NDArray[np.float64]
 
@@ -142,9 +143,9 @@ class LearnedFeatures:
 
     @property
     def covariance(self) -> Array:
-        """S; raises ``ValueError`` where the law of the layer does not give it."""
+        """S; raises ``InputError`` where the law of the layer does not give it."""
         if self.S is None:
-            raise ValueError("this law of the layer does not say the covariance of the residuals")
+            raise InputError("the law of this training does not say the covariance of the residuals")
         return self.S
 
     @property

@@ -18,8 +18,8 @@ from asymptotics.learning.class_labels import seen_by_steps
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.given_directions import in_given_directions
 from asymptotics.learning.law import Law
-from asymptotics.learning.natural_units import NaturalUnits, natural_units
-from asymptotics.results import Overlaps, Validity
+from asymptotics.learning.natural_units import NaturalUnits, in_unit_of_rate, natural_units, scaled_target
+from asymptotics.results import ErrorBudget, Overlaps, Validity
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, as_target
 
@@ -222,17 +222,42 @@ def orthonormal_overlaps(
     if d is not None and d < f.r:
         raise InputError(f"d must be at least the number of directions of the target, {f.r}, not {d}")
     units = natural_units(f, network, training)
-    found = _in_units(units, accuracy, d)
     alone = natural_units(f, network, training, readout_is_replaced=True)
     if (alone.label, alone.readout) == (units.label, units.readout):
-        return found
+        return _in_units(units, accuracy, d)
     # One step from an output of 0: the weights know eta ã y alone, the risk the labels beside the readouts.
     weights = _in_units(alone, accuracy, d)
     steps = tuple(
-        replace(own, risk=other.risk, risk_error=other.risk_error)
-        for own, other in zip(weights.steps, found.steps, strict=True)
+        replace(own, risk=risk, risk_error=error)
+        for own, (risk, error) in zip(weights.steps, _risks_of_two_units(alone, accuracy, d), strict=True)
     )
     return replace(weights, steps=steps)
+
+
+def _risks_of_two_units(
+    units: NaturalUnits, accuracy: float | None, d: int | None
+) -> list[tuple[float, ErrorBudget]]:
+    """E(L f* − R f)² of labels and readouts of any sizes L and R, for weights that know eta ã y alone.
+
+    f* → f*/2 and eta → 2 eta leave the weights as they are: E(f* − f)² and E(f*/2 − f)² have the parts E f*² (the risk of
+    the start), E f* f and E f². In one unit for both, the rounding of an output of 0 would be trained on.
+    """
+    f, network, training = units.target, units.network, units.training
+    whole = _in_units(NaturalUnits(f, network, training), accuracy, d).steps
+    halved = NaturalUnits(scaled_target(f, -1), network, in_unit_of_rate(training, 2 * training.eta, 1))
+    half = _in_units(halved, accuracy, d).steps
+    largest, energy = max(units.label, units.readout), whole[0].risk
+    label, readout = units.label / largest, units.readout / largest
+    found = []
+    for one, two in zip(whole, half, strict=True):
+        cross = 0.75 * energy - (one.risk - two.risk)
+        output = two.risk - 0.25 * energy + cross
+        risk = max(label**2 * energy - 2 * label * readout * cross + readout**2 * output, 0.0)
+        share = one.risk / risk if risk else math.inf
+        integrals = one.risk_error.quadrature
+        error = replace(one.risk_error, quadrature=None if integrals is None else integrals * max(share, 1.0))
+        found.append((risk * largest * largest, error))
+    return found
 
 
 def _in_units(units: NaturalUnits, accuracy: float | None, d: int | None) -> Overlaps:

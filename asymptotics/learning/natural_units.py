@@ -106,9 +106,9 @@ def natural_units(
     if not 0 < eta < math.inf:
         return plain
     return NaturalUnits(
-        _scaled(f, -label),
+        scaled_target(f, -label),
         replace(network, readout=_scaled_readout(network, -readout)) if readout else network,
-        _in_unit_of_rate(training, eta, label + readout),
+        in_unit_of_rate(training, eta, label + readout),
         math.ldexp(1.0, label),
         math.ldexp(1.0, readout),
     )
@@ -121,7 +121,7 @@ def units_of_a_fit(f: Target, network: Network, training: Training, inputs: Inpu
     return natural_units(f, network, training, readout_is_replaced=True)
 
 
-def _in_unit_of_rate(training: Training, eta: float, exponent: int) -> Training:
+def in_unit_of_rate(training: Training, eta: float, exponent: int) -> Training:
     """Steps of online SGD have the unit of eta, weight decay that of 1/eta."""
     step = None if training.step is None else math.ldexp(training.step, exponent)
     decay = math.ldexp(training.weight_decay, -exponent)
@@ -136,7 +136,7 @@ def _label_size(f: Target) -> int:
     values = np.abs(np.asarray(f(np.random.default_rng(0).standard_normal((64, f.r))), dtype=np.float64))
     first = _size(float(np.max(values)))
     first = first if abs(first) > _SAFE else 0
-    seen = _scaled(f, -first) if first else f
+    seen = scaled_target(f, -first) if first else f
     return first + _size(math.sqrt(low_orders(seen).energy + seen.noise))
 
 
@@ -157,7 +157,7 @@ def _scaled_readout(network: Network, exponent: int) -> tuple[tuple[float, float
 
 
 @lru_cache(maxsize=256)
-def _scaled(f: Target, exponent: int) -> Target:
+def scaled_target(f: Target, exponent: int) -> Target:
     """2^exponent f, with the noise that belongs to it."""
     noise = math.ldexp(f.noise, 2 * exponent)
     if f.tree is None:

@@ -67,9 +67,9 @@ def basis_free_staircase(
         raise InputError(
             f"activation_degree must be a whole number from 1 to {MAX_DEGREE}, not {activation_degree!r}"
         )
-    from hermite.indices.report import leap
+    from hermite.indices.report import report_of
 
-    report = report or leap(f)
+    report = report_of(f, report)
     return _expressive(report) if activation_degree is None else _polynomial(f, activation_degree, report)
 
 

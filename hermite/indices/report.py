@@ -11,7 +11,6 @@ Definitions (orders start at 1; C_k(f) = E[∇^k f]; V* = the span of all C_k, t
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -289,9 +288,18 @@ def _analysed(f: Target, level: int) -> Found:
     return analyse(f, level)
 
 
+def report_of(f: Target, report: LeapReport | None) -> LeapReport:
+    """``report``, or that of ``f`` where there is none; raises ``InputError`` for anything else."""
+    if report is None:
+        return leap(f)
+    if not isinstance(report, LeapReport):
+        raise InputError(f"report must be what leap(f) returns, or None, not {type(report).__name__}")
+    return report
+
+
 def _level(batch_exponent: Any) -> int:
     good = isinstance(batch_exponent, (int, float)) and not isinstance(batch_exponent, bool)
-    if not good or not math.isfinite(batch_exponent) or not 0 <= batch_exponent <= 200:
+    if not good or not 0 <= batch_exponent <= 200:
         raise InputError(f"batch_exponent must be a number from 0 to 200, not {batch_exponent!r}")
     return int(batch_exponent)
 

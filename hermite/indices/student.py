@@ -226,14 +226,14 @@ def visible_orders(sigma: Target, parity: str | None = None) -> tuple[Callable[[
 
 def _readout_warnings(report: LeapReport, readout: Any, bias: float) -> list[str]:
     """Without biases the rows of M depend on ã alone at leap 1: m distinct values span at most m dimensions."""
-    if readout is None or readout == "gaussian":
+    if readout is None or (isinstance(readout, str) and readout == "gaussian"):
         return []
-    if readout == "rademacher":
+    if isinstance(readout, str) and readout == "rademacher":
         values = {1.0, -1.0}
     else:
         try:
             values = {float(value) for value, _ in readout}
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(
                 f'readout must be "rademacher", "gaussian" or a list of [value, weight], not {readout!r}'
             ) from None

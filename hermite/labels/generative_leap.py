@@ -24,7 +24,7 @@ from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
 from hermite.indices.analysis import proved_closed
-from hermite.indices.report import LeapReport, leap
+from hermite.indices.report import LeapReport, leap, report_of
 from hermite.labels.label_moments import finite_values, joint_step, joint_steps, label_heat
 from hermite.labels.label_transforms import plainest_label
 from hermite.labels.level_sets import certified_step, threshold_heats
@@ -94,7 +94,7 @@ def generative(f: Target | str, report: LeapReport | None = None) -> Generative:
     f = as_target(f)
     if not f.is_symbolic:
         raise InputError("the generative leap needs a target given as an expression, not a function")
-    report = report or leap(f)
+    report = report_of(f, report)
     try:
         with allowance():
             return _generative(f, report)

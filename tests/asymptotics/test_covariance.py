@@ -10,8 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asymptotics import Experiment, Network, Ridge, Simulation, Training, overlaps, risk, simulate
+from asymptotics import (
+    Experiment,
+    Network,
+    Ridge,
+    Simulation,
+    Training,
+    optimise,
+    overlaps,
+    plateaus,
+    risk,
+    samples_needed,
+    simulate,
+    spectrum,
+    validate,
+)
 from asymptotics.comparison.curves import curve_rows
+from asymptotics.learning import natural_units
 from asymptotics.simulation import job
 from hermite import Target
 
@@ -69,6 +84,84 @@ def test_a_step_on_a_reused_batch_has_two_units_as_well(unit: str) -> None:
     other = scaled(unit, {"activation": "tanh"}, how, 1.0, 0.5 / c)
     one, two = risk(*plain, Ridge(2.0, 1.0, 0.1)), risk(*other, Ridge(2.0, 1.0, 0.1))
     assert two.test_error / c / c == pytest.approx(one.test_error, rel=1e-8)
+
+
+@pytest.mark.parametrize("network", [{}, {"width": 4, "activation": "erf"}, {"activation": "tanh"}])
+def test_the_risk_of_labels_and_readouts_of_different_sizes_is_that_of_its_parts(
+    network: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E(c f* − f)² for weights that know eta c alone: E f² as c → 0, c² E f*² as c → ∞, and exact in between."""
+
+    def risks(unit: str) -> list[float]:
+        found = overlaps(*scaled(unit, network, {"alpha": 3.0}, 1.0, 1 / float(unit)))
+        return [step.risk for step in found.steps]
+
+    small, tiny, large, huge = (risks(unit) for unit in ("1e-60", "1e-150", "1e60", "1e150"))
+    assert tiny[1] == pytest.approx(small[1], rel=1e-9)
+    assert huge[1] / 1e300 == pytest.approx(large[1] / 1e120, rel=1e-9)
+    assert large[1] == pytest.approx(large[0], rel=1e-9)
+    for unit in ("1/64", "64"):
+        c = 64.0 if unit == "64" else 1 / 64
+        setting = scaled("1", network, {"alpha": 3.0}, 1.0, 1 / c)
+        target = Target(f"{unit}*{BASE}", noise=0.1 * c * c)
+        counted = overlaps(target, *setting[1:])
+        with monkeypatch.context() as patch:
+            # In the units as given.
+            patch.setattr(natural_units, "_PLAIN", 1000)
+            plain = overlaps(target, *setting[1:])
+        assert counted[1].risk == pytest.approx(plain[1].risk, rel=1e-7)
+        np.testing.assert_allclose(counted[1].M, plain[1].M, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("unit", ["1e-150", "300", "1e150"])
+def test_spectra_know_no_unit_of_the_labels(unit: str) -> None:
+    c, ridge = float(unit), Ridge(2.0, 1.0, d=60)
+    one, two = (
+        spectrum(*scaled("1", {}, {}, 1.0, 1.0), ridge),
+        spectrum(*scaled(unit, {}, {}, 1.0, 1 / c), ridge),
+    )
+    assert two.window_count == one.window_count
+    assert two.edge == pytest.approx(one.edge, rel=1e-7)
+    np.testing.assert_allclose(two.spikes, one.spikes, rtol=1e-6)
+    assert two.direction / c == pytest.approx(one.direction, rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", ["1e-150", "300", "1e150"])
+@pytest.mark.parametrize("steps", [0, 1])
+def test_samples_tuning_and_plateaus_know_no_unit_of_the_labels(unit: str, steps: int) -> None:
+    def answers(unit: str) -> list[float]:
+        c = float(unit)
+        setting = scaled(unit, {}, {"steps": steps, "alpha": 4.0}, 1.0, 1 / c)
+        ridge = Ridge(2.0, 1.0, 0.1, d=100)
+        needed = samples_needed(*setting, ridge, test_error=1.2 * c * c, accuracy=0.0)
+        tuned = optimise(*setting, ridge, over=("lam",), lambdas=(1e-3, 10.0), accuracy=0.0)
+        return [needed.alpha or 0.0, tuned.lam, tuned.test_error / c / c]
+
+    assert answers(unit) == pytest.approx(answers("1"), rel=1e-4)
+    if steps == 0 and unit != "1e150":
+        c = float(unit)
+        floors = [plateaus(f"{u}*{BASE}", steps=1, kappa=2) for u in ("1", unit)]
+        plain, other = (np.array([row["plateaus"] for row in table.to_dict()["rows"]]) for table in floors)
+        np.testing.assert_allclose(other / c / c, plain, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("unit", ["1e-150", "300", "1e150"])
+@pytest.mark.parametrize("fit", [True, False])
+def test_a_verdict_knows_no_unit_of_the_labels(unit: str, fit: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "unit_entropy", lambda *_: 5)
+
+    def scores(unit: str) -> list[float]:
+        c = float(unit)
+        table: dict[str, Any] = {
+            "target": {"expression": f"{unit}*{BASE}" if fit else f"{unit}*z1", "noise": 0.1 * c * c},
+            "network": {"width": 6, "readout": [[c, 0.5], [-c, 0.5]]},
+            "training": {"steps": 0 if fit else 1, "eta": 1 / c / c},
+            "simulation": {"d": 30, "width": 6, "replicates": 4, "test_samples": 300},
+        } | ({"ridge": {"lambda": 0.1}} if fit else {})
+        found = validate(Experiment.from_dict(table), sizes=1).to_dict()
+        return [row["z"] for row in found["rows"]]
+
+    assert scores(unit) == pytest.approx(scores("1"), abs=2e-3)
 
 
 RIDGES = [

@@ -61,7 +61,7 @@ _QUADRATIC, _MOST_QUADRATIC = 4.0, 0.3
 def _by_anisotropy(
     table: tuple[tuple[float, float], ...], setting: Setting, layer: LearnedFeatures, more: float
 ) -> float:
-    size = next(size for limit, size in table if layer.anisotropy <= limit)
+    size = next((size for limit, size in table if layer.anisotropy <= limit), table[-1][1])
     alpha, beta = setting.ratios
     return size * (more if beta > alpha else 1.0)
 

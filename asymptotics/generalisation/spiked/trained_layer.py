@@ -61,8 +61,11 @@ def trained_units(
         scale = np.sqrt(layer.residual_norm2)
         units = replace(units, coherence=layer.coherence / np.outer(scale, scale))
     # Fourth powers of the moments must exist.
-    if not all(np.abs(values).max() < 1e60 for values in (units.mu0, units.mu1, units.spread)):
-        raise InputError("training.eta is too large: the features overflow; use a smaller eta.")
+    largest = max(float(np.abs(values).max()) for values in (units.mu0, units.mu1, units.spread))
+    if not largest < 1e60:
+        raise InputError("the features overflow: use a smaller training.eta, or an activation of order 1.")
+    if largest < 1e-60:
+        raise InputError("the features underflow: use an activation of order 1.")
     return units
 
 

@@ -294,8 +294,8 @@ def batch_tradeoff(
         )
         leap = rates_of(target, network.get_activation(), base, d).leap
         laws: dict[tuple[float, float], EscapeLaw | None] = {}
-        for exponent in np.linspace(0.0, leap, 4 * leap + 1) if mu is None else mu:
-            training = replace(base, batch_exponent=float(exponent))
+        for exponent in np.linspace(0.0, leap, 4 * leap + 1).tolist() if mu is None else _listed(mu):
+            training = replace(base, batch_exponent=exponent)
             rates = rates_of(target, network.get_activation(), training, d)
             n_b = rates.n_b or 1
             # Below the cap one law, to the rounding of its rate, as long as steps are small.
@@ -331,3 +331,16 @@ def _error_of_row(
     share = law.mean / law.quantiles[0.5]
     known = ((law.error.quadrature or 0.0) * share, (law.error.solver or 0.0) * share)
     return ErrorBudget(*known, _left_out(d, steps) + _CAPPED * capped).to_dict()
+
+
+def _listed(mu: Sequence[float]) -> list[Any]:
+    """The exponents, to be checked one by one."""
+    found = mu.tolist() if isinstance(mu, np.ndarray) else mu
+    if not isinstance(found, (list, tuple)):
+        raise InputError(f"mu must be a list of numbers of at least 0, not {found!r}.")
+    return list(found)
+
+
+def optimal_batch(leap: int, loss: str) -> float:
+    """mu of the batch n_b = d^mu beyond which steps no longer fall: l/2 (square), l − 1 (correlation); 1 at leap 1."""
+    return max(leap / 2, 1.0) if loss == "square" else max(leap - 1.0, 1.0)
