@@ -25,6 +25,33 @@ _KINDS = ("Network", "Training", "Ridge", "Simulation", "Experiment")
 _NUMBERS = {"int": "whole number", "float": "number"}
 
 
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_real, value))
+
+
+def _is_names(value: Any) -> bool:
+    """A name alone is refused, with the names that there are, where it is used."""
+    return isinstance(value, str) or (
+        isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
+    )
+
+
+#: Declarations of other arguments: what they are, and whether a value is one.
+_OTHERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "Progress": ("a function of a line of text, such as print", callable),
+    "InputLaw": (
+        "a law of inputs, such as Inputs()",
+        lambda value: isinstance(getattr(value, "law", None), str),
+    ),
+    "tuple[float, float]": ("two numbers, the least and the largest", _is_pair),
+    "Sequence[str]": ("a list of names", _is_names),
+}
+
+
 def own_floating_state(function: Callable[P, R]) -> Callable[P, R]:
     """``function`` in the library's own state; the caller's is back when it ends, however it ends.
 
@@ -33,7 +60,7 @@ def own_floating_state(function: Callable[P, R]) -> Callable[P, R]:
     declared = {
         name: str(text)
         for name, text in function.__annotations__.items()
-        if str(text).removesuffix(" | None") in (*_KINDS, *_NUMBERS, "Progress")
+        if str(text).removesuffix(" | None") in (*_KINDS, *_NUMBERS, *_OTHERS)
     }
     names = function.__code__.co_varnames
 
@@ -53,11 +80,10 @@ def _check(name: str, value: Any, declared: str | None) -> None:
     kind = declared.removesuffix(" | None")
     if kind in _NUMBERS:
         _check_number(name, value, kind)
-    elif kind == "Progress":
-        if not callable(value):
-            raise InputError(
-                f"{name} must be a function of a line of text, such as print, not {_shown(value)}."
-            )
+    elif kind in _OTHERS:
+        wanted, good = _OTHERS[kind]
+        if not good(value):
+            raise InputError(f"{name} must be {wanted}, not {_shown(value)}.")
     elif not any(own.__name__ == kind for own in type(value).__mro__):
         example = {
             "Network": 'Network(activation="relu")',
@@ -71,9 +97,11 @@ def _check(name: str, value: Any, declared: str | None) -> None:
 
 def _check_number(name: str, value: Any, kind: str) -> None:
     """A real number that the machine's numbers hold; whether it is whole, or in its range, is said where it is used."""
-    good = isinstance(value, Real) and not isinstance(value, bool)
-    if good and isinstance(value, Integral):
-        good = abs(int(value)) < (2**63 if kind == "int" else 1e308)
+    good = _is_real(value)
+    if good and kind == "int":
+        good = abs(value) < 2**63 and (isinstance(value, Integral) or float(value).is_integer())
+    elif good and isinstance(value, Integral):
+        good = abs(int(value)) < 1e308
     if not good:
         raise InputError(f"{name} must be a {_NUMBERS[kind]}, not {_shown(value)}.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from numbers import Integral
 
 #: Letters of the longest quotation, the longest word and the longest sentence that are told whole.
 _QUOTED, _WORD, _SENTENCE = 160, 240, 1000
@@ -24,6 +25,12 @@ def bounded_sentence(text: str) -> str:
 
 def _shortened(text: str, longest: int, head: int = 51, tail: int = 25) -> str:
     return text if len(text) <= longest else f"{text[:head].rstrip()} … {text[-tail:].lstrip()}"
+
+
+def check_whole(name: str, value: object, least: int = 0) -> None:
+    """Raise ``InputError`` unless ``value`` is a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}.")
 
 
 class GiantstepError(Exception):

@@ -15,6 +15,7 @@ from asymptotics.experiment.columns import coordinates
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.input_laws import answers
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
+from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.feature_spectrum import FeatureSpectrum, spectrum
 from hermite.errors import InputError
 
@@ -97,6 +98,7 @@ def spectra(experiment: Experiment, simulate: bool, progress: Callable[[str], No
     return list(found.values())
 
 
+@own_floating_state
 def singular_values(
     f: Target,
     network: Network,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.comparison.curves import Progress, curve_rows, silent
@@ -103,6 +104,8 @@ def _values(name: str, given: Any) -> tuple[Any, ...]:
     found = tuple(values) if isinstance(values, Iterable) else (values,)
     if not found:
         raise InputError(f"{name} must hold at least one number.")
+    if not all(isinstance(value, Real) for value in found):
+        raise InputError(f"{name} must be a number or a list of numbers, in one dimension.")
     return tuple(dict.fromkeys(found))
 
 

@@ -107,7 +107,7 @@ def quantile_blocks(eigenvalues: Any, blocks: int) -> tuple[Array, Array]:
         raise InputError(f"blocks must be a whole number of at least 1, not {schema.show(blocks)}.")
     try:
         values = np.sort(np.asarray(eigenvalues, float).ravel())[::-1]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = np.zeros(0)
     problem = _no_spectrum(values)
     if problem:

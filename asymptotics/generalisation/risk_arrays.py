@@ -70,7 +70,7 @@ def broadcast(**given: Numbers) -> dict[str, Array]:
     for name, value in given.items():
         try:
             arrays[name] = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(f"{name} must be a number or an array of numbers, not {value!r:.60}.") from None
     try:
         shared = np.broadcast_arrays(*arrays.values())

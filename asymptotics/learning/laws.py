@@ -5,6 +5,7 @@ A new protocol is a room beside :mod:`asymptotics.learning.giant` whose laws are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any

@@ -252,7 +252,7 @@ def hardness(
     (3, 1, 2, 1.0)
     """
     f = as_target(f)
-    if inputs not in INPUTS:
+    if not isinstance(inputs, str) or inputs not in INPUTS:
         raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
     if d is not None and (isinstance(d, bool) or not isinstance(d, int) or not 1 <= d <= MAX_D):
         raise InputError(f"d must be a whole number from 1 to {MAX_D}, not {d!r}")

@@ -23,6 +23,7 @@ from math import comb
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
+from hermite.errors import check_whole
 from hermite.exact.effort import allowance, spend
 from hermite.exact.rows import lower, rational
 from hermite.exact.subspaces import Span
@@ -75,6 +76,7 @@ def biased_staircase(f: Target | str, seed: int = 0) -> Biased:
     f = as_target(f)
     if f.tree is None:
         return Biased(None, None, "undecided", "a callable target has no exact expansion")
+    check_whole("seed", seed)
     try:
         with allowance():
             return _staircase(f, seed)

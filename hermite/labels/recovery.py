@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from hermite.errors import InputError
+from hermite.errors import InputError, check_whole
 from hermite.exact.plain import plain
 from hermite.frozen import FrozenReport
 from hermite.labels.generative_leap import Generative, generative
@@ -63,6 +63,7 @@ def recovery_threshold(f: Target | str, samples: int = 1 << 20, seed: int = 0) -
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < LEAST_SAMPLES:
         raise InputError(f"samples must be a whole number of at least {LEAST_SAMPLES}, not {samples!r}")
     f = as_target(f)
+    check_whole("seed", seed)
     return threshold_of(f, generative(f), samples, seed)
 
 
