@@ -95,7 +95,7 @@ class Odd:
 RECURSIVE: list[Any] = []
 RECURSIVE.append(RECURSIVE)
 HOSTILE: list[Any] = [
-    None, True, -1, float("nan"), 10**400, 5e-324, "x", "z1+" * 50_000 + "z1", [None], [[1, 2], [3]], {"a": 1}, Odd(), 1j,
+    None, True, -1, float("nan"), 10**400, 5e-324, "x", "z1+" * 3_000 + "z1", [None], [[1, 2], [3]], {"a": 1}, Odd(), 1j,
     np.ones((2, 3)), np.array([object()]), FIT, pd.DataFrame({"a": [1]}), RECURSIVE, decimal.Decimal("NaN"),
     sympy.Symbol("foo"),
 ]  # fmt: skip

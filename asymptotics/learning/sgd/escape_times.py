@@ -328,7 +328,7 @@ def _error_of_row(
     """The budget of the law at another batch, in the median; relative to it, also the floor of one step."""
     if law is None or steps is None:
         return UNKNOWN.to_dict()
-    share = law.mean / law.quantiles[0.5]
+    share = abs(law.mean / law.quantiles[0.5])
     known = ((law.error.quadrature or 0.0) * share, (law.error.solver or 0.0) * share)
     return ErrorBudget(*known, _left_out(d, steps) + _CAPPED * capped).to_dict()
 
