@@ -32,7 +32,7 @@ KINDS = (
     ),
     (
         "A solver did not reach its answer",
-        r"residual|did not (end|close)|method … is unknown|have no solution|integrals of the overlaps",
+        r"residual|did not (end|close)|method … is unknown|have no solution|[Tt]he integrals (of|and)",
         "Exit code 3: the equations were not solved to the accuracy that is promised, so no number is given. A "
         "larger "
         "`ridge.lambda` or a smaller `training.eta` moves the setting away from the singular point.",
