@@ -13,9 +13,9 @@ student, everything is free of n_b and, in the clock s = N/d^max(l−1, 1) (N sa
 * l ≥ 3, one neuron and one direction: the explosion time of dm = b(m) ds + √(V(m)/d) eta ã dB at finite d,
   b = eta d^(l/2−1) ã D(m) − (eta ã)² K(m) m/2, by the backward equation S_s = b S' + (V/2) S'' on a sinh grid.
 
-Steps that are not small, at leap 3 and more: a projected step first multiplies the weight along itself by g = 1 + e ã E[δ σ' l],
-and the division by its norm makes it one of size e/g. eta/g in the place of eta counts that (derived here, checked against
-simulated runs).
+Steps that are not small: a projected step first multiplies the weight along itself by g = 1 + e ã E[δ σ' l], adds the signal
+and noise of square norm e² ã² K d/n_b, and divides by the norm. What it does to m, and to its logarithm at leap 2, is counted as
+it is, not to first order in e (derived here, checked against simulated runs).
 
 Here κ = K and Σ = E[(δ² + Δ) σ'² z* z*ᵀ] at M = 0. Source of the scaling: arXiv:2406.02157; the laws are heuristic closed
 forms, checked against exact-in-law simulations; several neurons that interact are answered by simulation only.
@@ -120,6 +120,21 @@ class Neuron:
         drift, rate = float(mean.target[0] @ u) - m * radial, self.eta / max(kept, _LEAST_KEPT)
         return drift, float(mean.kernel[0, 0]), rate
 
+    def growth(self, signal: float, noise: float) -> float:
+        """d log|m|/ds of steps that add ``signal``/S of m and a square norm ``noise``/S, S = eta/e steps in a unit of s (leap 2):
+        S [log(1 + signal/S) − log(1 + noise/S)/2], signal − noise/2 for small steps."""
+        if self.step == 0:
+            return signal - noise / 2
+        steps = self.eta / self.step
+        return steps * (math.log1p(max(signal / steps, -0.9)) - math.log1p(noise / steps) / 2)
+
+    def gathered(self, sigma2: float, rate: float, noise: float) -> float:
+        """What steps of variance ``sigma2``/S add to that of the start before growth outruns them: σ²/(2 λ) for small steps."""
+        if self.step == 0:
+            return sigma2 / (2 * rate)
+        steps = self.eta / self.step
+        return sigma2 / steps / (1 + noise / steps) / math.expm1(2 * rate / steps)
+
     def at(self, u: Array, m: float) -> Student:
         return Student(np.array([self.readout]), np.zeros(1), m * u[None, :], np.eye(1))
 
@@ -159,20 +174,26 @@ def leap_two(neuron: Neuron, d: int, threshold: float) -> EscapeTimes:
     multiplicity = int(np.sum(values > top * (1 - 1e-9)))
     _, kappa, eta = neuron.along(u, 0.0)
     critical = 2 * top / (a**2 * kappa)
-    rate = eta * top - (eta * a) ** 2 * kappa / 2
+    rate = neuron.growth(eta * top, (eta * a) ** 2 * kappa)
     if rate <= 0:
+        if neuron.eta < critical:
+            raise InputError(
+                f"training.eta must be smaller, or the batch larger, for a neuron to leave its start in steps of size "
+                f"{neuron.step:.3g}: their noise outweighs what they learn"
+            )
         raise InputError(
             f"training.eta must be below {critical:.3g} for a neuron to leave its start, not {neuron.eta:g} "
             f"(fastest at {critical / 2:.3g})"
         )
     sigma2 = (eta * a) ** 2 * float(u @ neuron.start_noise() @ u)
+    gathered = neuron.gathered(sigma2, rate, (eta * a) ** 2 * kappa)
 
     def drift(m: float) -> float:
-        signal, kernel, rate = neuron.along(u, m)
-        return (rate * a * signal - (rate * a) ** 2 * kernel * m / 2) / m
+        signal, kernel, own = neuron.along(u, m)
+        return neuron.growth(own * a * signal / m, (own * a) ** 2 * kernel)
 
     nonlinear = _nonlinear_stage(drift, rate, threshold, neuron.fine.nodes)
-    shift = (math.log(d) / 2 + math.log(threshold) - math.log1p(sigma2 / (2 * rate)) / 2) / rate + nonlinear
+    shift = (math.log(d) / 2 + math.log(threshold) - math.log1p(gathered) / 2) / rate + nonlinear
     mean = shift - (float(digamma(multiplicity / 2)) + math.log(2)) / (2 * rate)
     sd = math.sqrt(float(polygamma(1, multiplicity / 2))) / (2 * rate)
     quantiles = tuple(float(shift - math.log(chi.ppf(1 - level, multiplicity)) / rate) for level in LEVELS)
@@ -184,7 +205,7 @@ def leap_two(neuron: Neuron, d: int, threshold: float) -> EscapeTimes:
         rate,
         sigma2,
         multiplicity,
-        1 / (1 + sigma2 / (2 * rate)),
+        1 / (1 + gathered),
         critical,
     )
 
@@ -217,8 +238,15 @@ def langevin(neuron: Neuron, leap: int, d: int, threshold: float) -> EscapeTimes
     # D, K and V are smooth in m.
     signal, kernel, variance, eta = (CubicSpline(nodes, column)(m) for column in sampled.T)
     a = neuron.readout
-    drift = eta * d ** (leap / 2 - 1) * a * signal - (eta * a) ** 2 * kernel * m / 2
+    learned, noise = eta * d ** (leap / 2 - 1) * a * signal, (eta * a) ** 2 * kernel
     diffusion = (eta * a) ** 2 * variance / d
+    if neuron.step == 0:
+        drift = learned - noise * m / 2
+    else:
+        steps = neuron.eta * d ** (leap / 2 - 1) / neuron.step
+        shrunk = 1 + noise / steps
+        drift = steps * ((m + learned / steps) / np.sqrt(shrunk) - m)
+        diffusion = diffusion / shrunk
     start = _start_density(m, d)
     times, survival = _survival(m, drift, diffusion, start, neuron.fine)
     return _times_of(times, survival)

@@ -204,8 +204,7 @@ def _times(
             "several neurons interact; simulate them (--simulate)"
         )
     (readout,) = network.finite_readout(1)
-    # At leap 2 a batch of order d makes the noise of such a step as large as the weight, and its norm undoes the shrinking.
-    step = rates.e if training.projection == "projected" and rates.leap > 2 else 0.0
+    step = rates.e if training.projection == "projected" else 0.0
 
     def law(fine: Fineness) -> EscapeTimes:
         neuron = Neuron(problem, float(readout), rates.eta_of_the_law, fine, step)
@@ -280,9 +279,9 @@ def batch_tradeoff(
     Below the cap of the step size (square: e ≤ eta; correlation: e ≤ eta d^max(l/2 − 1, 0)) samples do not depend on the
     batch and steps fall as 1/n_b. Above it, larger batches bring steps of the same size with less noise: the law is that of
     the smaller rate e d^max(l/2, 1)/n_b, and steps stay at the floor of the cap, as arXiv:2406.02157 has it for projected
-    steps and the square loss; its constants are recalled and not checked here. That a projected step shrinks the weight along
-    itself is counted, that time goes in whole steps is not: medians of 16 to 30 steps are within a third of those of 100
-    simulated runs (``steps`` of order 1: a rough count). Raises ``InputError`` where no law covers a row.
+    steps and the square loss; its constants are recalled and not checked here. What a projected step does to an overlap is
+    counted as it is; time that goes in whole steps is not (``steps`` of order 1: a rough count).
+    Raises ``InputError`` where no law covers a row.
     """
     from asymptotics.experiment.settings import Training
 

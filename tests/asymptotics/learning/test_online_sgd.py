@@ -310,9 +310,14 @@ def test_escape_times_do_not_depend_on_the_batch_but_on_the_step() -> None:
     """Negative control: n_b halved at a fixed step size e changes the law."""
     f, network = "He2(z1)", Network("He2(x)", [[1.0, 1.0]], width=1, initialisation="independent")
     base = Training(protocol="sgd", alpha=200.0, batch_exponent=0.0, eta=0.05, threshold=0.2)
-    law, other = (escape(f, network, replace(base, alpha=alpha), 100_000) for alpha in (200.0, 400.0))
+    even = replace(base, projection="spherical")
+    law, other = (escape(f, network, replace(even, alpha=alpha), 100_000) for alpha in (200.0, 400.0))
     assert other.mean == pytest.approx(law.mean, rel=1e-12)
     assert other.steps() == pytest.approx(law.steps() / 2, rel=1e-12)
+    # A projected step of size e also shrinks the weight along itself, by 4 e: e = 1e-4 here.
+    law, other = (escape(f, network, replace(base, alpha=alpha), 100_000) for alpha in (200.0, 400.0))
+    assert other.mean == pytest.approx(law.mean, rel=2e-3)
+    assert other.mean != pytest.approx(law.mean, rel=1e-6)
     fixed = escape(f, network, replace(base, alpha=100.0, step=law.step), 100_000)
     assert abs(fixed.mean - law.mean) > 3 * ONLINE["escape_two"]["phase-square"]["simulation"]["sem"]
 
@@ -367,6 +372,10 @@ def test_every_batch_of_a_tradeoff_at_leap_two_has_its_steps() -> None:
     for _, rows in table.groupby("loss"):
         assert (np.diff(rows.steps) < 0).all()
         assert rows.steps.min() > 1
+    # Medians of 200 runs; in the limit of small steps it would be 15 at n_b = d.
+    told = table[table.loss == "square"].set_index("mu").steps
+    assert told[0.75] == pytest.approx(72.5, rel=0.1)
+    assert told[1.0] == pytest.approx(23, rel=0.1)
 
 
 @pytest.mark.parametrize("loss", ["square", "correlation"])
