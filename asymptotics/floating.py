@@ -40,6 +40,16 @@ def _is_names(value: Any) -> bool:
     )
 
 
+def _is_list_of(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, (list, tuple, range)) and all(map(good, value))
+
+
+def _is_whole(value: Any) -> bool:
+    return (
+        _is_real(value) and abs(value) < 2**63 and (isinstance(value, Integral) or float(value).is_integer())
+    )
+
+
 #: Declarations of other arguments: what they are, and whether a value is one.
 _OTHERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Progress": ("a function of a line of text, such as print", callable),
@@ -49,6 +59,9 @@ _OTHERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "tuple[float, float]": ("two numbers, the least and the largest", _is_pair),
     "Sequence[str]": ("a list of names", _is_names),
+    "Sequence[int]": ("a list of whole numbers", _is_list_of(_is_whole)),
+    "Sequence[float]": ("a list of numbers", _is_list_of(_is_real)),
+    "str": ("text", lambda value: isinstance(value, str)),
 }
 
 
@@ -99,7 +112,7 @@ def _check_number(name: str, value: Any, kind: str) -> None:
     """A real number that the machine's numbers hold; whether it is whole, or in its range, is said where it is used."""
     good = _is_real(value)
     if good and kind == "int":
-        good = abs(value) < 2**63 and (isinstance(value, Integral) or float(value).is_integer())
+        good = _is_whole(value)
     elif good and isinstance(value, Integral):
         good = abs(int(value)) < 1e308
     if not good:

@@ -17,7 +17,7 @@ from asymptotics.experiment.input_laws import answers
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.feature_spectrum import FeatureSpectrum, spectrum
-from hermite.errors import InputError
+from hermite.errors import InputError, check_whole
 
 if TYPE_CHECKING:
     from asymptotics.experiment.input_laws import InputLaw
@@ -118,6 +118,7 @@ def singular_values(
     from asymptotics.simulation.seeds import unit_entropy
     from asymptotics.simulation.student import Setup
 
+    check_whole("replicate", replicate)
     d = int(ridge.d or simulation.d)
     p = ridge.p(d, network.is_symmetric)
     sigma = network.get_activation()
