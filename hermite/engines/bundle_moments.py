@@ -37,7 +37,7 @@ Array = Any
 _BITS, _UNIT = 96, 2.0**-53
 #: Accuracies that are tried, by dimension; most nodes; nodes that cost one unit of :mod:`hermite.exact.effort`.
 _TOLERANCES = {2: (2.0**-44, 2.0**-30, 2.0**-20), 3: (2.0**-32, 2.0**-22, 2.0**-16)}
-_MOST_NODES, _A_UNIT = 16_000_000, 50
+_MOST_NODES, _A_UNIT = 16_000_000, 100
 
 
 def taylor(lines: Lines, order: int) -> dict[Index, flint.arb]:

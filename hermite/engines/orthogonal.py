@@ -31,6 +31,8 @@ _NOT_ORTHOGONAL = "a product of functions along directions that are not orthogon
 #: Most terms into which a product of sin and cos along directions that are not orthogonal is expanded.
 MAX_WAVES = 500
 _WAVES = frozenset({"sin", "cos"})
+#: Functions for which Mehler's sum takes long: panels are as good there.
+_MANY = frozenset({"sin", "cos", "logcosh"})
 
 
 def orthogonal_terms(
@@ -103,6 +105,11 @@ def _split(
     hard = [(g, k) for g, k in key.ridges if g.name not in _WAVES]
     waves = [(g, k) for g, k in key.ridges if g.name in _WAVES]
     lines, pairs = _components(hard, gram)
+    if waves and any(len(axes) < 4 and not _homogeneous(hard, inside) for axes, inside in pairs):
+        # A wave is one more smooth function for the sums that these take: expanded it would be many.
+        together = _components(key.ridges, gram)
+        if all(len(axes) < 4 for axes, _ in together[1]):
+            hard, waves, (lines, pairs) = list(key.ridges), [], together
     flat = [a for axes, _ in pairs for a in axes]
     quadratic = principal_axes(key.quadratic, lines + flat, r, gram)
     basis = tuple(_complete(list(quadratic), key, [*(g.direction for g, _ in waves), *frame], r, gram))
@@ -179,11 +186,11 @@ def _flat(
     """
     powers, variances = tuple(u.power for u in along), tuple(u.variance for u in along)
     ridges = [[item for item in hard if item[0].direction == v] for v in directions]
-    if all(g.name == "sign" and g.offset.is_zero() is True for own in ridges for g, _ in own):
+    if _homogeneous(hard, directions):
         if any(u != Univariate(u.power, (), (), ZERO, ZERO, u.variance) for u in along):
             raise Unsupported(_NOT_ORTHOGONAL)
         return (Plane if len(axes) == 2 else Cone)(axes, powers, inside, variances)
-    if len(directions) == 2:
+    if len(directions) == 2 and not any(g.name in _MANY for own in ridges for g, _ in own):
         try:
             return _pair(axes, inside, ridges, along)
         except Exhausted:
@@ -191,6 +198,11 @@ def _flat(
         except Undecided:
             pass
     return _bundle(axes, inside, ridges, along)
+
+
+def _homogeneous(hard: Sequence[tuple[Ridge, int]], directions: Sequence[Vector]) -> bool:
+    """Whether there are only signs without offsets along ``directions``."""
+    return all(g.name == "sign" and g.offset.is_zero() is True for g, _ in hard if g.direction in directions)
 
 
 def _bundle(

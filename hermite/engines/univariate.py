@@ -6,7 +6,8 @@ bounded functions of :mod:`hermite.engines.composite`. Closed forms:
 * signs only (piecewise polynomials): partial moments T_q(x0) = E[x^q 1{x > x0}], T_0 = (1 − erf(x0/√2))/2,
   T_1 = φ(x0), T_q = x0^(q−1) φ(x0) + (q − 1) T_(q−2); with an exp under the Gaussian weight N(αv, v) of the next line;
 * exp, sin, cos: E[x^q e^{αx − βx²}] = e^{α²v/2} √v E_{N(αv, v)}[x^q], v = 1/(1 + 2β), with complex α;
-* one erf: E[erf(cx + e) He_j] = E[g^(j−1)], g the Gaussian derivative, and erf(e/√(1 + 2c²)) for j = 0.
+* one erf: E[erf(cx + e) He_j] = E[g^(j−1)], g the Gaussian derivative, and erf(e/√(1 + 2c²)) for j = 0;
+* one log 2cosh: in the same way by its derivative, a tanh, but for j = 0.
 
 The rest is an opaque constant known by a certified integral (:mod:`hermite.engines.certified`).
 """
@@ -14,7 +15,7 @@ The rest is an opaque constant known by a certified integral (:mod:`hermite.engi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -123,6 +124,9 @@ class Univariate:
             value = self._error_function(row)
             if value is not None:
                 return weight * value
+        plain = smooth and not self.thresholds and len(self.factors) == 1 and self.factors[0][3] == 1
+        if plain and names == {"logcosh"} and n + self.power:
+            return weight * self._log_cosh(row)
         return integral(self, n)
 
     def _piecewise(self, row: Sequence[int]) -> Scalar:
@@ -178,6 +182,21 @@ class Univariate:
             real, imaginary = _complex_moments(alpha * v, omega * v, v, row)
             total = total + Scalar.of(c) * decay * root * (cosine * real - sine * imaginary)
         return total
+
+    def _log_cosh(self, row: list[int]) -> Scalar:
+        """x^m He_n in the Hermite basis, then Stein's lemma: the derivative of log 2cosh(w/2) is tanh(w/2)/2."""
+        _, scale, e, _ = self.factors[0]
+        half = Fraction(1, 2)
+        slope = Univariate(0, (), (("tanh", scale * half, e * half, 1),), ZERO, ZERO, self.variance)
+        parts = []
+        for j, h in enumerate(_to_hermite(row)):
+            if h and j:
+                parts.append(slope.coefficient(j - 1) * (h * half))
+        whole = Scalar.total(parts) * scale * self.s
+        level = _to_hermite(row)[0]
+        if level:
+            whole = whole + integral(replace(self, power=0), 0) * level
+        return whole
 
     def _error_function(self, row: list[int]) -> Scalar | None:
         """x^m He_n in the Hermite basis, then Stein's lemma on erf(c x + e)."""

@@ -25,7 +25,7 @@ from hermite.indices.closure import (
 )
 from hermite.indices.found import Found, FoundSteps
 from hermite.indices.partial import first_order_signs, no_first_order
-from hermite.symmetry.symmetries import fixes_only, symmetries
+from hermite.symmetry.symmetries import symmetries
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -270,13 +270,25 @@ class _Proofs:
             return False
         if self.engine.proves_closed(space, level):
             return True
-        return level == 1 and self.engine.gram is None and fixes_only(self.engine.target, space)
+        return level == 1 and self.engine.gram is None and self._fixed(space).dim <= space.dim
+
+    def _fixed(self, space: Span) -> Span:
+        """The directions of the target that the symmetries fix which fix ``space``."""
+        fixed, along = symmetries(self.engine.target).fixed(space), self.engine.direction_span()
+        if space.dim < fixed.dim and along.dim < along.n:
+            try:
+                return fixed.intersection(along)
+            except Exhausted:
+                raise
+            except Undecided:
+                return fixed
+        return fixed
 
     def ceiling(self, space: Span, level: int) -> Span:
         """A space that holds all that orders 1..``level`` add to ``space``."""
         top = full(space.n)
         if level == 1 and self.engine.gram is None:
-            top = symmetries(self.engine.target).fixed(space)
+            top = self._fixed(space)
         if top.dim == space.dim:
             return top
         try:

@@ -187,6 +187,7 @@ def test_the_arrangement_of_a_product_does_not_depend_on_the_order_or_signs_of_i
         ("softplus(z1)*tanh(z1+z2)*tanh(z1-z2)", 1, (0, 1)),
         ("sign(z1-1/2)*sign(z1+z2)*sign(z3+z2)", 1, (0, 1, 3)),
         ("relu(z1-1)*relu(z1+z2)*tanh(z2)", 1, (0, 1, 2)),
+        ("softplus((3*z2-z1)/2-1)*softplus(2*z2-z1)", 1, (0, 1, 2)),
     ],
 )
 def test_products_of_functions_along_directions_that_are_not_orthogonal_are_decided(

@@ -168,3 +168,15 @@ def test_refusals_give_a_reason(text: str) -> None:
     assert e.exactness == "undecided"
     assert e.reason
     assert e.to_dict()["energies"] == []
+
+
+def test_softplus_has_the_coefficients_of_quadrature() -> None:
+    """By its derivative, also beside a power."""
+    x, w = np.polynomial.hermite_e.hermegauss(150)
+    w = w / np.sqrt(2 * np.pi)
+    for text, power in (("softplus(3/2*z1-1/3)", 0), ("z1^2*softplus(3/2*z1-1/3)", 2)):
+        values = x**power * np.logaddexp(0, 1.5 * x - 1 / 3)
+        own = expand(text, order=4)
+        for k in range(5):
+            right = float(np.sum(w * values * np.polynomial.hermite_e.hermeval(x, np.eye(5)[k])))
+            assert own.value((k,)) == pytest.approx(right, abs=1e-9)

@@ -52,3 +52,9 @@ def test_a_coefficient_that_nobody_decides_matters_only_if_the_leap_depends_on_i
         coordinate_leap(
             Heat(2, {(1, 0): Scalar.of(1), (0, 3): Scalar.of(1), (1, 1): unknown}, 4, truncated=True)
         )
+
+
+def test_a_space_is_closed_by_a_symmetry_in_the_plane_of_the_target() -> None:
+    """relu(x) relu(y) in space: the reflection that exchanges x/|x| and y/|y| also fixes what is orthogonal to both."""
+    report = leap("relu(-2*z1+z2+2*z3)*relu(-2*z2+3*z3)")
+    assert (report.exactness, report.staircase.dims, report.staircase.complete) == ("exact", (0, 1), False)
