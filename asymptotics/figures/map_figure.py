@@ -59,9 +59,13 @@ def plot_map(
         i, j = np.unravel_index(np.nanargmin(values), values.shape)
         place = best or (xs[j], ys[i])
         ax.plot(*place, marker="*", color="white", markeredgecolor="black", markersize=9, linestyle="")
-    for scale, found in ((ax.set_xscale, xs), (ax.set_yscale, ys)):
+    for axis, scale, found in ((ax.xaxis, ax.set_xscale, xs), (ax.yaxis, ax.set_yscale, ys)):
         if _is_log(found):
             scale("log")
+        if _apart(found):
+            # The values themselves: names of minor ticks of less than a decade run into each other.
+            axis.set_ticks(found, [f"{value:.3g}" for value in found])
+            axis.set_ticks([], minor=True)
     ax.set_xlabel(AXIS_LABELS.get(x, x))
     ax.set_ylabel(AXIS_LABELS.get(y, y))
     figure = ax.get_figure()
@@ -72,6 +76,12 @@ def plot_map(
 
 def _is_log(values: Sequence[float]) -> bool:
     return len(values) > 1 and min(values) > 0 and max(values) >= _LOG_FROM * min(values)
+
+
+def _apart(values: Sequence[float]) -> bool:
+    """Whether the labels of all values have room beside each other."""
+    places = np.log(values) if _is_log(values) else np.asarray(values, dtype=np.float64)
+    return len(places) == 1 or bool(np.diff(places).min() >= 0.12 * np.ptp(places))
 
 
 def _edges(values: Sequence[float]) -> Any:

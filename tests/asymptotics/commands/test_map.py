@@ -64,3 +64,18 @@ def test_what_is_no_map_is_refused_before_a_point_is_computed(
     monkeypatch.setattr("asymptotics.comparison.curves.curve_rows", computed)
     assert run(["map", file, "--set", "training.steps=[1, 2]"]) == 2
     assert "training.steps has several values" in capsys.readouterr().err
+
+
+def test_ticks_of_a_map_are_its_values_where_there_is_room() -> None:
+    """Over less than a decade matplotlib writes names of minor ticks over each other."""
+    from matplotlib.figure import Figure
+
+    from asymptotics.figures.map_figure import plot_map
+
+    rows = [
+        {"alpha": a, "eta": e, "test_error": a + e} for a in (0.5, 1.0, 2.0, 4.0) for e in (0.1, 1.0, 1.01)
+    ]
+    ax = plot_map(rows, "alpha", "eta", ax=Figure().add_subplot())
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.5", "1", "2", "4"]
+    assert ax.get_xticks(minor=True).size == 0
+    assert "1.01" not in [label.get_text() for label in ax.get_yticklabels()]
