@@ -21,7 +21,7 @@ from hermite.errors import InputError, check_whole
 
 if TYPE_CHECKING:
     from asymptotics.experiment.input_laws import InputLaw
-    from hermite.target import Target
+    from hermite.target import Target, as_target
 
 Array = npt.NDArray[Any]
 
@@ -119,6 +119,7 @@ def singular_values(
     from asymptotics.simulation.student import Setup
 
     check_whole("replicate", replicate)
+    f = as_target(f)
     d = int(ridge.d or simulation.d)
     p = ridge.p(d, network.is_symmetric)
     sigma = network.get_activation()
