@@ -21,7 +21,7 @@ from hermite.errors import InputError, check_whole
 
 if TYPE_CHECKING:
     from asymptotics.experiment.input_laws import InputLaw
-    from hermite.target import Target, as_target
+    from hermite.target import Target
 
 Array = npt.NDArray[Any]
 
@@ -117,6 +117,7 @@ def singular_values(
     from asymptotics.simulation.job import Job
     from asymptotics.simulation.seeds import unit_entropy
     from asymptotics.simulation.student import Setup
+    from hermite.target import as_target
 
     check_whole("replicate", replicate)
     f = as_target(f)
