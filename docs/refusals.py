@@ -125,7 +125,7 @@ KINDS = (
         "More than anybody means",
         r"--force|too large|too high|at most|more than|longer than|too many|limit of|not below|does not fit|"
         r"below 2\^62|holds? at most|"
-        r"floating|floats|scale",
+        r"floating|floats|scale|underflow",
         "Work is bounded before it begins, and numbers are floats. Make the grid, the degree or the number "
         "smaller; `--force` "
         "computes an experiment of any size.",
