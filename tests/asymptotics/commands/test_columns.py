@@ -88,8 +88,8 @@ CASES = [
     ["plot", "file.toml", *ONE, "--set", "ridge.alpha=[0.5,1.25]"],
     ["cite", "file.toml"], ["report", "file.toml", "--no-simulation", *ONE], ["reproduce"], ["init"], ["init", "--all"],
 ]  # fmt: skip
-#: What is a file (its lines are as they are), and a run of minutes whose parts are commands of their own.
-FILES, LONG = ("init", "cite"), ("demo",)
+#: What is a file (its lines are as they are); a run of minutes whose parts are commands of their own, and a server.
+FILES, LONG = ("init", "cite"), ("demo", "explore")
 
 
 @pytest.fixture
