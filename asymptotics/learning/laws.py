@@ -50,7 +50,7 @@ def _reuse() -> tuple[Law, ...]:
 
 
 def _structured() -> OverlapsOn:
-    from asymptotics.learning.structured.overlaps import overlaps_on_inputs
+    from asymptotics.learning.structured.overlap_laws import overlaps_on_inputs
 
     return overlaps_on_inputs
 

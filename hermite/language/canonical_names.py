@@ -26,7 +26,7 @@ def canonical_form(e: ex.Expression) -> ex.Expression:
     >>> from hermite.language.parsing import parse
     >>> from hermite.language.printing import to_text
     >>> [to_text(canonical_form(parse(text))) for text in ("z2*z1 + z1", "z1*(1 + z2)", "(z1^2 - 1)/2 + tanh(-z2)")]
-    ['z1 + z1*z2', 'z1 + z1*z2', '-tanh(z2) + 1/2*He2(z1)']
+    ['z1 + z1*z2', 'z1 + z1*z2', '1/2*He2(z1) - tanh(z2)']
     """
     try:
         return _canonical(normal_form(e))

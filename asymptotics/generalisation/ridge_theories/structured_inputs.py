@@ -13,7 +13,7 @@ from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, r
 from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.structured.layer import MixtureLayer, far_layer, trained_layer, untrained_layer
 from asymptotics.learning.structured.moments import refuse_targets
-from asymptotics.learning.structured.overlaps import refusals_of_steps
+from asymptotics.learning.structured.overlap_laws import refusals_of_steps
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 

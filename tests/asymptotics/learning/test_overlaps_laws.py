@@ -161,8 +161,7 @@ def test_unmet_accuracy_is_an_error_or_a_number_with_its_error() -> None:
     assert result.validity == "approximate"
     assert "not the accuracy" in result.validity_note
     # Without an accuracy, what comes near is told with what it reached.
-    oblique = Target("z1 + z1*z2", gram=[["1", "1/2"], ["1/2", "1"]])
-    near = overlaps(oblique, Network(width=6), Training(alpha=4.0), d=60)
+    near = overlaps(STAIR, network, training, d=60)
     assert 1e-4 < near.solution.residual < 1e-3
     assert not near.solution.converged
     assert "not the accuracy" in near.validity_note

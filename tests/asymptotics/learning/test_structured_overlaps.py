@@ -23,7 +23,7 @@ from asymptotics import (
 )
 from asymptotics.commands.cli import run
 from asymptotics.learning.structured.moments import fields_rule
-from asymptotics.learning.structured.overlaps import left_out_at
+from asymptotics.learning.structured.overlap_laws import left_out_at
 from hermite import Target
 from hermite.errors import InputError
 
