@@ -332,7 +332,9 @@ def kind_of(sentence: str) -> str:
     """The title of its kind."""
     title = next((title for title, pattern, _ in KINDS if re.search(pattern, sentence)), None)
     if title is None:
-        raise LookupError(f"No advice for this refusal: {sentence!r}; its KINDS are in refusals.py, beside the pages.")
+        raise LookupError(
+            f"No advice for this refusal: {sentence!r}; its KINDS are in refusals.py, beside the pages."
+        )
     return title
 
 

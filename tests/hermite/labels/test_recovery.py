@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from target_table import ROWS
 
 from hermite import InputError, Target, generative, recovery_threshold
-from hermite.labels.recovery_closed_forms import closed_form, has_two_values, product_of_two
+from hermite.labels.recovery_closed_forms import PRODUCT_OF_TWO, closed_form, has_two_values
 from hermite.labels.second_moments import weak_recovery_alpha
 
 #: 1/(1 + E a²) for z1 z2, a = |y| K_1(|y|)/K_0(|y|) − 1.
@@ -80,8 +81,12 @@ def test_labels_of_two_values_are_recognised() -> None:
 
 
 def test_a_product_of_two_has_its_threshold() -> None:
-    """The value that another implementation (mpmath) printed to seven digits."""
-    assert product_of_two() == pytest.approx(PRODUCT, abs=1e-7)
+    """The value that another implementation printed to seven digits, and the integral over Bessel functions."""
+    assert pytest.approx(PRODUCT, abs=1e-7) == PRODUCT_OF_TWO
+    density = lambda y: 2 / mpmath.pi * mpmath.besselk(0, y)  # noqa: E731
+    score = lambda y: y * mpmath.besselk(1, y) / mpmath.besselk(0, y) - 1  # noqa: E731
+    square = mpmath.quad(lambda y: density(y) * score(y) ** 2, [0, 1e-6, 1e-3, 0.1, 1, 5, 20, 60])
+    assert float(1 / (1 + square)) == pytest.approx(PRODUCT_OF_TWO, rel=1e-14)
 
 
 def test_the_estimator_sees_a_wrong_value() -> None:
