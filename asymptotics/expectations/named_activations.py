@@ -81,18 +81,18 @@ def _row(name: str) -> ActivationRow:
     seen = None if target is None else visible_orders(target)
     parity = activation_parity(name) if target is None else None if seen is None else seen[1]
     expansion = None if target is None else expand(target, order=ORDERS)
-
-    def vanishes(k: int) -> bool:
-        if expansion is not None:
-            return expansion.exactness != "undecided" and expansion.is_zero((k,)) is True
-        return parity is not None and k % 2 == int(parity == "even")
-
-    found = sigma.coefficients(ORDERS)
+    if expansion is not None and expansion.exactness != "undecided":
+        # Exact, or as good as its ball: a float's rounding would read as a coefficient (c_0 of selu is -1e-32).
+        coefficients = tuple(expansion.value((k,)) for k in range(ORDERS + 1))
+    else:
+        hidden = {"odd": 0, "even": 1}.get(parity or "")
+        found = sigma.coefficients(ORDERS)
+        coefficients = tuple(0.0 if k % 2 == hidden else float(c) for k, c in enumerate(found))
     return ActivationRow(
         name=name,
         expression=_expression(name),
         parameters=dict(parameters),
-        coefficients=tuple(0.0 if vanishes(k) else float(c) for k, c in enumerate(found)),
+        coefficients=coefficients,
         parity=parity,
         misses=_misses(parity, target),
     )

@@ -117,3 +117,12 @@ def test_an_odd_activation_by_name_warns_of_even_orders(name: str) -> None:
     warnings = leap(Target("He2(z1) + z1*z2"), activation=name).warnings
     assert any("c_2 = 0" in text for text in warnings)
     assert any("is odd" in text for text in warnings)
+
+
+def test_a_coefficient_that_almost_cancels_is_the_exact_one() -> None:
+    """selu's two constants make its mean 0 to their own 32 digits; doubles would leave 6e-17."""
+    (selu,) = (row for row in activations() if row.name == "selu")
+    assert abs(selu.coefficients[0]) < 1e-31
+    (relu6,) = (row for row in activations() if row.name == "relu6")
+    # E relu6 He3 = (He_1(0) φ(0) − He_1(6) φ(6)) = −6 φ(6).
+    assert relu6.coefficients[3] == pytest.approx(-6 * np.exp(-18) / np.sqrt(2 * np.pi), rel=1e-13)
