@@ -8,8 +8,8 @@ from asymptotics.version import __version__ as __version__
 from hermite.lazy import lazily
 
 if TYPE_CHECKING:
+    from asymptotics.comparison.curve_table import curve
     from asymptotics.comparison.spectra import singular_values
-    from asymptotics.comparison.tables import curve
     from asymptotics.comparison.validation import validate
     from asymptotics.design.inversion import samples_needed
     from asymptotics.design.planning import plan
@@ -39,7 +39,7 @@ _HOME = {
     "Simulation": "asymptotics.experiment.settings",
     "Training": "asymptotics.experiment.settings",
     "batch_tradeoff": "asymptotics.learning.sgd.escape_times",
-    "curve": "asymptotics.comparison.tables",
+    "curve": "asymptotics.comparison.curve_table",
     "escape": "asymptotics.learning.sgd.escape_times",
     "explore": "asymptotics.playground.page",
     "optimise": "asymptotics.design.tuning",

@@ -60,7 +60,7 @@ def plateau_picture() -> bytes:
     """Test error of the ridge fit after 0, 1 and 2 steps; dotted what no fit of n, p = Θ(d) gets below."""
     from asymptotics import Experiment
     from asymptotics.comparison.curves import curve_rows
-    from asymptotics.comparison.dense import dense_rows
+    from asymptotics.comparison.theory_lines import dense_rows
     from asymptotics.figures import save
     from asymptotics.figures.curve_figure import curve_page
 

@@ -53,7 +53,7 @@ def figure_options(command: Any) -> Any:
 
 def drawn_layout(experiment: Experiment, simulated: bool, out: str | None) -> Layout | None:
     """The layout of a figure that will be drawn, refused before any work; options without a figure are refused too."""
-    from asymptotics.comparison.dense import layout_of
+    from asymptotics.comparison.theory_lines import layout_of
     from hermite.errors import InputError
 
     asked = click.get_current_context().meta.get(_ASKED, [])

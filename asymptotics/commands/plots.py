@@ -38,8 +38,8 @@ from asymptotics.commands.terminal import (
 def plot(files: tuple[str, ...], with_simulation: bool, force: bool, out: str, as_json: bool) -> None:
     """The test errors of several experiments in one figure, labelled by what differs between the files."""
     from asymptotics.comparison.curves import curve_rows, to_csv
-    from asymptotics.comparison.dense import dense_rows
-    from asymptotics.comparison.several import labels, layout_of_several, named
+    from asymptotics.comparison.several_experiments import labels, layout_of_several, named
+    from asymptotics.comparison.theory_lines import dense_rows
     from asymptotics.text.printing import curve_text
 
     experiments = [load(file, force, with_simulation) for file in files]

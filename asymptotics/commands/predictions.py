@@ -103,7 +103,7 @@ def curve(
     rows = curve_rows(experiment, with_simulation, note, accuracy)
     document = {"rows": rows}
     if out is not None and layout is not None:
-        from asymptotics.comparison.dense import dense_rows
+        from asymptotics.comparison.theory_lines import dense_rows
 
         dense = dense_rows(experiment, str(layout.x), rows)
         data = {"curve.csv": to_csv(rows, dense), "curve.json": document_text(document)}

@@ -103,7 +103,7 @@ def hardness_part(state: State) -> str:
 def error_part(state: State) -> str:
     """Test error of the ridge fit: the number at the settings, the figure with the error as a band, and the table."""
     from asymptotics.comparison.curves import curve_rows
-    from asymptotics.comparison.dense import dense_rows
+    from asymptotics.comparison.theory_lines import dense_rows
     from asymptotics.documents.html_pieces import figure_of
     from asymptotics.figures.playground_figure import error_page
 

@@ -15,7 +15,7 @@ from hermite.frozen import FrozenReport
 from hermite.indices.report import pretty
 
 if TYPE_CHECKING:
-    from hermite.indices.found import Vectors
+    from hermite.indices.found_indices import Vectors
     from hermite.indices.report import LeapReport
     from hermite.inputs.biased import Biased
     from hermite.inputs.walsh import Walsh

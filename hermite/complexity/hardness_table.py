@@ -32,7 +32,7 @@ from hermite.language.expressions import degree_bound
 from hermite.target import as_target
 
 if TYPE_CHECKING:
-    from hermite.indices.found import Vectors
+    from hermite.indices.found_indices import Vectors
     from hermite.indices.report import LeapReport
     from hermite.target import Target
 

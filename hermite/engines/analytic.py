@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hermite.engines.bundle import Bundle
 from hermite.engines.canonical import canonical
 from hermite.engines.composite import is_composite
 from hermite.engines.constants import as_fraction
+from hermite.engines.correlated_products import Bundle
 from hermite.engines.forms import Form, Vector, direction_rows, multiply
 from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import orthogonal_terms

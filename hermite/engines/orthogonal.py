@@ -13,9 +13,9 @@ from fractions import Fraction
 from math import comb
 from operator import itemgetter
 
-from hermite.engines.bundle import Bundle, bundle
 from hermite.engines.cones import Cone, covariance
 from hermite.engines.constants import Unsupported, as_fraction, sign_of
+from hermite.engines.correlated_products import Bundle, bundle
 from hermite.engines.forms import Form, Monomial, Ridge, Vector, primitive
 from hermite.engines.mehler import Pair
 from hermite.engines.polar import Plane

@@ -23,7 +23,7 @@ from hermite.indices.closure import (
     coordinate_leap,
     tensor_span,
 )
-from hermite.indices.found import Found, FoundSteps
+from hermite.indices.found_indices import Found, FoundSteps
 from hermite.indices.partial import first_order_signs, no_first_order
 from hermite.symmetry.symmetries import symmetries
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermite.engines import sampled_engine
-from hermite.indices.found import Found, FoundSteps
+from hermite.indices.found_indices import Found, FoundSteps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

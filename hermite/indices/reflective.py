@@ -19,7 +19,7 @@ from hermite.frozen import FrozenReport
 from hermite.target import as_target
 
 if TYPE_CHECKING:
-    from hermite.indices.found import Vectors
+    from hermite.indices.found_indices import Vectors
     from hermite.indices.report import LeapReport
     from hermite.target import Target
 

@@ -20,7 +20,7 @@ from hermite.errors import InputError
 from hermite.exact.plain import plain
 from hermite.exact.telling import shortened
 from hermite.frozen import FrozenReport
-from hermite.indices.found import Found, Vectors
+from hermite.indices.found_indices import Found, Vectors
 from hermite.target import as_target
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from hermite.symmetry.frames import single_index
 from hermite.target import as_target
 
 if TYPE_CHECKING:
-    from hermite.indices.found import Vectors
+    from hermite.indices.found_indices import Vectors
     from hermite.target import Target
 
 LEAST_SAMPLES = 1 << 18

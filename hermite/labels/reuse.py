@@ -26,7 +26,7 @@ from hermite.language.building import power
 from hermite.target import as_target
 
 if TYPE_CHECKING:
-    from hermite.indices.found import Vectors
+    from hermite.indices.found_indices import Vectors
     from hermite.target import Target
 
 #: Monomials of the highest power that are worth expanding.

@@ -10,7 +10,7 @@ import pytest
 
 from asymptotics import Experiment
 from asymptotics.commands.cli import run
-from asymptotics.comparison.several import labels
+from asymptotics.comparison.several_experiments import labels
 
 FILE = (
     'target = {expression = "z1 + He2(z1)/2", noise = 0.1}\nridge = {alpha = [0.5, 1.0, 4.0], lambda = 0.1}\n'

@@ -12,7 +12,7 @@ import pytest
 from asymptotics import Experiment, validate
 from asymptotics.commands.cli import run
 from asymptotics.comparison.curves import curve_rows, to_csv
-from asymptotics.comparison.dense import dense_rows
+from asymptotics.comparison.theory_lines import dense_rows
 from hermite.errors import InputError
 
 TEXT = """

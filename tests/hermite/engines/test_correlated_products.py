@@ -12,11 +12,11 @@ import pytest
 from scipy.special import erf
 
 from hermite import Target, expand, leap
-from hermite.engines.bundle import arranged
-from hermite.engines.bundle_axes import Lines
-from hermite.engines.bundle_moments import taylor
+from hermite.engines.correlated_axes import Lines
+from hermite.engines.correlated_moments import taylor
+from hermite.engines.correlated_products import arranged
+from hermite.engines.function_tables import EXP_ERROR, falling, values
 from hermite.engines.panels import panels, rule
-from hermite.engines.tables import EXP_ERROR, falling, values
 from hermite.engines.univariate import Univariate
 from hermite.exact.scalars import Scalar
 

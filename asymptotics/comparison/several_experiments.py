@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asymptotics.comparison.dense import grids_of
+from asymptotics.comparison.theory_lines import grids_of
 from asymptotics.experiment.grid import Experiment
 from asymptotics.figures.layout import EXPERIMENT, KEYS, Layout, settled
 from asymptotics.sweeps.provenance import config_of

@@ -1,4 +1,4 @@
-"""Bounds of a product of functions of correlated lines, one axis complex and all others real (see ``bundle_moments``)."""
+"""Bounds of a product of functions of correlated lines, one axis complex and all others real (see ``correlated_moments``)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 
 import flint
 
-from hermite.engines.bounded import Growth, growth
-from hermite.engines.bundle_axes import Setting
 from hermite.engines.constants import Unsupported
+from hermite.engines.correlated_axes import Setting
+from hermite.engines.strip_bounds import Growth, growth
 
 
 class Frame:

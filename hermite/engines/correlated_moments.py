@@ -3,7 +3,7 @@
 With x = (⟨d_1, z⟩, …, ⟨d_m, z⟩) ~ N(0, C) along a basis of the directions, H(τ) = E F(x + τ) has the Taylor coefficients
 ∂^β H(0) = E[F He_β], Σ_β He_β τ^β/β! = e^{τᵀC⁻¹x − τᵀC⁻¹τ/2}. The integrals run over unit-variance axes y, among them every line
 with kinks, so that these fall between panels (:mod:`hermite.engines.panels`). Functions of one axis are tables of balls, those of
-several and the Gaussian arrays with a proved rounding error (:mod:`hermite.engines.tables`).
+several and the Gaussian arrays with a proved rounding error (:mod:`hermite.engines.function_tables`).
 
 Each axis is bounded with all other variables real: there q = yᵀPy ≥ y_j², P the inverse of the correlations, and
 |e^{−q/2}| grows by e^{P_ii b²/2} where y_i has the imaginary part b. |He_k(y)| ≤ (|y| + √k)^k.
@@ -21,11 +21,11 @@ from typing import Any
 import flint
 import numpy as np
 
-from hermite.engines import tables
-from hermite.engines.bundle_axes import Lines, Setting, independent, setting_of
-from hermite.engines.bundle_bounds import Frame
+from hermite.engines import function_tables as tables
 from hermite.engines.composite import is_composite
 from hermite.engines.constants import Unsupported
+from hermite.engines.correlated_axes import Lines, Setting, independent, setting_of
+from hermite.engines.correlated_bounds import Frame
 from hermite.engines.panels import Panel, panels, rule
 from hermite.engines.series import Index, indices
 from hermite.engines.univariate import Univariate

@@ -10,7 +10,7 @@ import pytest
 
 from asymptotics import Experiment
 from asymptotics.comparison.curves import curve_rows, to_csv
-from asymptotics.comparison.dense import dense_rows, layout_of
+from asymptotics.comparison.theory_lines import dense_rows, layout_of
 
 TEXT = """
 target = {expression = "z1 + He2(z1)/2"}
@@ -96,7 +96,7 @@ def test_a_slow_line_is_drawn_as_finely_as_there_was_time_for(monkeypatch: pytes
     experiment = Experiment.from_toml(TEXT, ["training.steps=0"])
     rows = curve_rows(experiment)
     clock = itertools.count()
-    monkeypatch.setattr("asymptotics.comparison.dense.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("asymptotics.comparison.theory_lines.time.monotonic", lambda: float(next(clock)))
     assert len(dense_rows(experiment, "alpha", rows, patience=30.0)) == 1 + len(range(0, 60, 4)) + 1
     assert dense_rows(experiment, "alpha", rows, patience=3.0) == []
 

@@ -1,4 +1,4 @@
-"""Products of functions along any lines that are not orthogonal, by certified sums (:mod:`hermite.engines.bundle_moments`).
+"""Products of functions along any lines that are not orthogonal, by certified sums (:mod:`hermite.engines.correlated_moments`).
 
 A product Π_l u_l(x_l) is kept by what it is, whatever the coordinates: its functions, in an orientation and order of their own,
 and the covariance of their lines. Every exchange and reflection of lines that leaves both alone is an isometry under which the
@@ -18,10 +18,10 @@ from typing import Any
 
 import flint
 
-from hermite.engines.bundle_axes import Lines, coordinates, independent
 from hermite.engines.certified import describe
 from hermite.engines.cones import covariance
 from hermite.engines.constants import Unsupported
+from hermite.engines.correlated_axes import Lines, coordinates, independent
 from hermite.engines.forms import Vector
 from hermite.engines.series import Index, Series, indices, linear_form, ring, substituted
 from hermite.engines.univariate import Univariate
@@ -206,7 +206,7 @@ def _constant(lines: Lines, beta: Index) -> Scalar:
     name = f"E[{' '.join(parts)} covariance {upper}; order {', '.join(map(str, beta))}]"
 
     def enclose() -> flint.arb:
-        from hermite.engines.bundle_moments import taylor
+        from hermite.engines.correlated_moments import taylor
 
         order = max(_BLOCK, -(-sum(beta) // _BLOCK) * _BLOCK)
         return _SUMS.get(("bundle", lines, order), lambda: taylor(lines, order))[beta]
