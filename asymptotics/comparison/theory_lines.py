@@ -17,6 +17,7 @@ import numpy as np
 from asymptotics.comparison.curves import Row, row_of, theory_along
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.points import values
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.experiment.settings import Ridge, Training
 from asymptotics.figures.layout import KEYS, Layout, grouped, settled
 from asymptotics.floating import own_floating_state
@@ -184,7 +185,7 @@ def _settings(experiment: Experiment, row: Mapping[str, Any]) -> tuple[Training,
         beta=row["beta"],
         lam=row["lambda"],
         d=row["d"],
-        level="auto" if level in ("matrix", "E+", "En+") else level,
+        level="auto" if Level(level).is_measured else level,
         accuracy=None,
     )
     return training, ridge

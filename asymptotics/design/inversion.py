@@ -18,6 +18,7 @@ from asymptotics.design.predictions import Predictions
 from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.input_laws import InputLaw
+from asymptotics.experiment.ridge_words import Regime
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.meaning import NO_PREDICTION, few_of
@@ -188,7 +189,7 @@ def _reaches(curve: _Curve, wanted: float, alpha: float) -> bool:
 
 
 def _warnings(n2: int | None, network: Network | None, ridge: Ridge) -> tuple[str, ...]:
-    known = ridge.d is not None and not math.isinf(ridge.beta) and ridge.regime != "fixed-width"
+    known = ridge.d is not None and not math.isinf(ridge.beta) and ridge.regime != Regime.FIXED_WIDTH
     p = ridge.p(ridge.d or 1, (network or Network()).is_symmetric) if known else None
     few = few_of(n2, p)
     return (few,) if few else ()

@@ -34,7 +34,7 @@ class Predictions:
 
         Raises ``InputError`` where there is no theory.
         """
-        from asymptotics.generalisation.theory import Level
+        from asymptotics.experiment.ridge_words import Level
 
         if Level(ridge.level).is_measured:
             ridge = replace(ridge, level=str(Level.E))

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from asymptotics.experiment import schema
 from asymptotics.experiment.protocol_keys import PROTOCOLS, ProtocolTraits, protocol_problems
+from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.experiment.schema import Rule
 from hermite.errors import InputError
 
@@ -66,14 +67,8 @@ RIDGE_RULES = {
     ),
     "lambda": Rule(schema.number(0.0), "a finite number of at least 0", grid=True),
     "d": Rule(schema.optional(_SIZE), "a whole number of at least 1"),
-    "regime": Rule(
-        schema.choice("auto", "proportional", "finite", "fixed-width"),
-        '"auto", "proportional", "finite" or "fixed-width"',
-    ),
-    "level": Rule(
-        schema.choice("auto", "iso", "E", "matrix", "E+", "En+"),
-        '"auto", "iso", "E", "matrix", "E+" or "En+"',
-    ),
+    "regime": Rule(schema.choice(*map(str, Regime)), schema.choices(Regime)),
+    "level": Rule(schema.choice(*map(str, Level)), schema.choices(Level)),
     "accuracy": Rule(schema.optional(schema.number(0.0)), "a finite number of at least 0"),
     "loss": Rule(
         schema.choice("square", "logistic", "hinge", "huber"), '"square", "logistic", "hinge" or "huber"'

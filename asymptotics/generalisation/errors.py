@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 from asymptotics.caches import SetUps
 from asymptotics.experiment.input_laws import InputLaw
@@ -19,9 +19,6 @@ from asymptotics.learning.natural_units import units_of_a_fit
 from asymptotics.results import Risk
 from hermite.errors import InputError
 from hermite.target import Target
-
-if TYPE_CHECKING:
-    pass
 
 
 @overload

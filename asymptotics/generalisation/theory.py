@@ -11,13 +11,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar
 
 from asymptotics.caches import SetUps
 from asymptotics.experiment.input_laws import INPUT_LAWS, ISOTROPIC, InputLaw, law_of
 from asymptotics.experiment.protocol_keys import PROTOCOLS
+from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import ErrorBudget, Risk, Validity
@@ -38,31 +38,6 @@ def without_a_layer(protocol: str) -> str:
         f'ridge.regime must be "fixed-width" (with network.width a whole number) after protocol = "{protocol}": no law of the '
         f"layer is known{steps} at a width of order d."
     )
-
-
-class Regime(StrEnum):
-    """Which sizes are comparable; the value is the word of ``ridge.regime``."""
-
-    AUTO = "auto"
-    PROPORTIONAL = "proportional"
-    FINITE = "finite"
-    FIXED_WIDTH = "fixed-width"
-
-
-class Level(StrEnum):
-    """What of the trained residuals a theory keeps; the value is the word of ``ridge.level``."""
-
-    AUTO = "auto"
-    ISO = "iso"
-    E = "E"
-    MATRIX = "matrix"
-    E_PLUS = "E+"
-    EN_PLUS = "En+"
-
-    @property
-    def is_measured(self) -> bool:
-        """Whether auxiliary batches are drawn for it."""
-        return self in (Level.MATRIX, Level.E_PLUS, Level.EN_PLUS)
 
 
 @dataclass(frozen=True)

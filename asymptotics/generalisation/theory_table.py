@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from asymptotics.caches import SetUps
 from asymptotics.experiment.input_laws import InputLaw, traits_of
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.ridge_theories.convex_losses import ConvexLosses
@@ -23,7 +24,7 @@ from asymptotics.generalisation.ridge_theories.measured_levels import Auto, Meas
 from asymptotics.generalisation.ridge_theories.proportional_start import ProportionalStart
 from asymptotics.generalisation.ridge_theories.structured_inputs import StructuredInputs
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelE, LevelIso
-from asymptotics.generalisation.theory import Level, Setting, Theory
+from asymptotics.generalisation.theory import Setting, Theory
 from asymptotics.json_values import plain
 from asymptotics.results import Validity
 from hermite.errors import InputError

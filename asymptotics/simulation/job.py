@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.experiment.input_laws import InputLaw, as_table
+from asymptotics.experiment.ridge_words import Regime
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.learning.given_directions import along_given
@@ -142,7 +143,7 @@ class Job:
     @property
     def width(self) -> int:
         """Neurons of the simulated network."""
-        if self.ridge is not None and self.ridge.regime != "fixed-width":
+        if self.ridge is not None and self.ridge.regime != Regime.FIXED_WIDTH:
             return self.ridge.p(self.simulation.d, self.network.is_symmetric)
         return int(self.simulation.width if self.network.width == "infinite" else self.network.width)
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import tensor_rule
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.finite.conditional_errors import Carrier
 from asymptotics.generalisation.finite.conditional_target import (
     ConditionalTarget,
@@ -72,9 +73,9 @@ class Clouds:
 
 
 def trained_units(
-    f: Target, sigma: Activation, layer: LearnedFeatures, d: int, level: str, *, nodes: int | None = None
+    f: Target, sigma: Activation, layer: LearnedFeatures, d: int, level: Level, *, nodes: int | None = None
 ) -> TrainedUnits:
-    """Features and carriers of ``layer`` for the ridge fit of ``f`` at dimension d; ``level`` is "iso" or "E".
+    """Features and carriers of ``layer`` for the ridge fit of ``f`` at dimension d; ``level`` is iso or E.
 
     ``nodes`` of the rule over x (one learned direction: on [−6, 6]). Raises ``InputError`` where the noise of the weights
     lies in the learned directions, or the target needs a grid that is too large.
@@ -89,7 +90,7 @@ def trained_units(
     )  # fmt: skip
     gamma = basis[:, : f.r].T
     inside, outside = remaining(gamma)
-    if level != "E":
+    if level != Level.E:
         target = conditional_target(f, x, gamma, inside)
         return TrainedUnits(features, isotropic_carriers(features, target), target.rest)
     theta = outside @ (np.eye(f.r, basis.shape[1]) - gamma @ basis)

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.target_rule import target_rule
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, isotropic, spiked_units
 from asymptotics.generalisation.spiked.target_moments import label_moments
@@ -79,16 +80,16 @@ def class_labels_of(mean: Target, alpha: float) -> Labels:
 
 
 def first_step_units(
-    f: Target, sigma: Activation, groups: Groups, eta: float, labels: Labels, level: str = "E"
+    f: Target, sigma: Activation, groups: Groups, eta: float, labels: Labels, level: Level = Level.E
 ) -> Units:
-    """Units of the network after one giant step; ``level`` is "E" or "iso"."""
+    """Units of the network after one giant step; ``level`` is E or iso."""
     moved = _moved(sigma, groups, eta, labels)
     members = np.array(groups.pairs) if groups.pairs is not None else np.arange(len(groups.readout))[:, None]
     correlation = np.ones((len(members), members.shape[1], members.shape[1]))
     if groups.pairs is not None:
         correlation[:, 0, 1] = correlation[:, 1, 0] = moved.rho
     v = isotropic(correlation, 1, 1, True)
-    if level == "E":
+    if level == Level.E:
         v = _exact_block(labels, eta * groups.readout, moved, members)
     return spiked_units(
         f,

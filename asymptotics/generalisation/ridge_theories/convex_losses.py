@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from asymptotics.experiment.ridge_words import Regime
 from asymptotics.generalisation.losses.class_step import class_step_units
 from asymptotics.generalisation.losses.convex_fit import ConvexErrors, ConvexFit
 from asymptotics.generalisation.losses.label_grid import MOST_DIRECTIONS, LabelGrid, label_grid
@@ -11,7 +12,7 @@ from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS, after_one_exponent
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
-from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
+from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.class_labels import irreducible
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes, readout_groups
 from asymptotics.results import Risk, Validity

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from asymptotics.expectations.quadrature import trapezoid_rule
+from asymptotics.experiment.ridge_words import Regime
 from asymptotics.experiment.settings import Training
 from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.leap_two_units import (
@@ -18,7 +19,7 @@ from asymptotics.generalisation.finite.leap_two_units import (
 )
 from asymptotics.generalisation.finite.trained_units import TrainedUnits
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS
-from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
+from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.giant.exponents import order_learned
 from asymptotics.learning.giant.low_orders import low_orders
 from asymptotics.learning.giant.many_neurons import ManyNeuronsLeap

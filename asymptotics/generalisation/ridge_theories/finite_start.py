@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from asymptotics.experiment.ridge_words import Regime
 from asymptotics.fixed_point import Solution
 from asymptotics.generalisation.finite.harmonics import Features, TargetHarmonics, features, target_harmonics
 from asymptotics.generalisation.finite.radial import radial_equivalent
@@ -17,7 +18,7 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
     NEURONS,
     removed_orders,
 )
-from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
+from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError

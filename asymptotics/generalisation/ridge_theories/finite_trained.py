@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation.ridge_theories.left_out import (
     bulk_left_out,
     expected_correction,
@@ -19,7 +20,7 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
     removed_orders,
 )
 from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level
-from asymptotics.generalisation.theory import Level, Regime, Setting, Surety, Theory, result
+from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.results import Risk, Validity
 
 if TYPE_CHECKING:
@@ -139,7 +140,5 @@ def units_at(setting: Setting, level: Level) -> TrainedUnits:
     key = ("units at d", setting.f, setting.network, setting.actual, d, level)
     return setting.set_ups.get(
         key,
-        lambda: trained_units(
-            setting.fitted, setting.network.get_activation(), layer_of(setting), d, str(level)
-        ),
+        lambda: trained_units(setting.fitted, setting.network.get_activation(), layer_of(setting), d, level),
     )

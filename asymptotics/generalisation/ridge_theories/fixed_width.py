@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from asymptotics.experiment.ridge_words import Regime
 from asymptotics.generalisation.ridge_theories.settings_used import ANY_PROTOCOL, removed_orders
-from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
+from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.given_directions import along_given
 from asymptotics.results import Risk, Validity
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.left_out import UNSURE, expected_correction, left_out
 from asymptotics.generalisation.ridge_theories.trained_levels import (
@@ -16,7 +17,7 @@ from asymptotics.generalisation.ridge_theories.trained_levels import (
     units_of,
 )
 from asymptotics.generalisation.spiked.linear_sector import Errors
-from asymptotics.generalisation.theory import Level, Regime, Setting, Surety, Theory
+from asymptotics.generalisation.theory import Setting, Surety, Theory
 from asymptotics.learning.groups import readout_groups
 from asymptotics.results import Risk, Validity
 from hermite.errors import ConvergenceError, InputError

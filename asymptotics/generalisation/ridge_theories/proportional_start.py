@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from asymptotics.experiment.ridge_words import Regime
 from asymptotics.generalisation.ridge_theories.settings_used import (
     BEFORE_TRAINING,
     FIT,
@@ -22,7 +23,7 @@ from asymptotics.generalisation.spiked.linear_sector import (
 from asymptotics.generalisation.spiked.one_group import Point
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
-from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
+from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError

@@ -7,9 +7,10 @@ import math
 import numpy as np
 
 from asymptotics.experiment.inputs import Inputs
+from asymptotics.experiment.ridge_words import Regime
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, STEPS
 from asymptotics.generalisation.structured.mixture_fit import MixtureFeatures, MixtureFit, mixture_features
-from asymptotics.generalisation.theory import Regime, Setting, Surety, Theory, result
+from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.structured.layer import MixtureLayer, far_layer, trained_layer, untrained_layer
 from asymptotics.learning.structured.moments import refuse_targets

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from asymptotics.experiment.protocol_keys import PROTOCOLS
+from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation.ridge_theories.left_out import left_out
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
@@ -17,15 +18,7 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
 from asymptotics.generalisation.spiked.linear_sector import Errors, counting_the_sector, solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.trained_layer import most_spikes, strength_left_out, trained_units
-from asymptotics.generalisation.theory import (
-    Level,
-    Regime,
-    Setting,
-    Surety,
-    Theory,
-    result,
-    without_a_layer,
-)
+from asymptotics.generalisation.theory import Setting, Surety, Theory, result, without_a_layer
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.laws import law_of, learned_features
 from asymptotics.results import Risk, Validity
@@ -199,5 +192,5 @@ def units_of(setting: Setting, level: Level) -> Units:
     network = setting.network
     return setting.set_ups.get(
         ("units", setting.f, network, setting.actual, level),
-        lambda: trained_units(setting.fitted, network.get_activation(), layer_of(setting), str(level)),
+        lambda: trained_units(setting.fitted, network.get_activation(), layer_of(setting), level),
     )

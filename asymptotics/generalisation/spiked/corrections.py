@@ -24,6 +24,7 @@ import numpy.typing as npt
 from asymptotics.caches import SetUps
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.patience import Patience
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.experiment.settings import Network, Training
 from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
 from asymptotics.generalisation.spiked.matrix_sectors import solve_matrix
@@ -133,7 +134,7 @@ def sampled_layers(f: Target, network: Network, training: Training, d: int | Non
 
 def batch_units(f: Target, sigma: Activation, layer: BatchLayer, coherence: Array | None) -> Units:
     """Units at level E on one batch; ``f`` is the target of the ridge fit, ``coherence`` that of the law of the layer."""
-    return trained_units(f, sigma, replace(layer, coherence=coherence), "E", coarse=True)
+    return trained_units(f, sigma, replace(layer, coherence=coherence), Level.E, coarse=True)
 
 
 def batch_of(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from asymptotics.generalisation.spiked.target_moments import root_of_rest
@@ -24,9 +25,9 @@ Array = npt.NDArray[np.float64]
 
 
 def trained_units(
-    f: Target, sigma: Activation, layer: LearnedFeatures, level: str, coarse: bool = False
+    f: Target, sigma: Activation, layer: LearnedFeatures, level: Level, coarse: bool = False
 ) -> Units:
-    """Units of the layer for the ridge fit of ``f``; ``level`` is "E" or "iso"; ``coarse``: averages of f to 1e-4.
+    """Units of the layer for the ridge fit of ``f``; ``level`` is E or iso; ``coarse``: averages of f to 1e-4.
 
     Raises ``InputError`` if the features overflow.
     """
@@ -36,7 +37,7 @@ def trained_units(
     members = unit_members(layer)
     correlation = np.clip(on_units(layer, members, layer.R[:, None, None])[..., 0, 0], -1.0, 1.0)
     exact = None
-    if level == "E":
+    if level == Level.E:
         axes = np.concatenate([basis, complement(basis, f.r)])
         exact = on_units(layer, members, layer.covariance_on(axes))
         exact = _without_missing(exact, gamma, correlation)

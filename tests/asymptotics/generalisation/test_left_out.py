@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.ridge_theories import finite_start, finite_trained, measured_levels
 from asymptotics.generalisation.ridge_theories import left_out as budget
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained, FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
 from asymptotics.generalisation.ridge_theories.trained_levels import solve_level
-from asymptotics.generalisation.theory import Level, Setting
+from asymptotics.generalisation.theory import Setting
 from asymptotics.results import ErrorBudget
 from hermite import Target
 

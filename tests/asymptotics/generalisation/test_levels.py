@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training, risk
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.ridge_theories.left_out import _BULK, expected_correction
 from asymptotics.generalisation.ridge_theories.measured_levels import MeasuredLevel, _corrected, _sizes
 from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level
@@ -28,7 +29,7 @@ from asymptotics.generalisation.spiked.corrections import (
 from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
 from asymptotics.generalisation.spiked.matrix_sectors import solve_matrix
 from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
-from asymptotics.generalisation.theory import Level, Setting
+from asymptotics.generalisation.theory import Setting
 from asymptotics.learning.giant.batches import norm_covariances, train_on_batches
 from asymptotics.learning.giant.mean_field import train
 from asymptotics.learning.groups import readout_groups

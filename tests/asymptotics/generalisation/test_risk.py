@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training, risk
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.errors import risk_curve
 from asymptotics.generalisation.losses.first_step import labels_of
 from asymptotics.generalisation.ridge_theories.trained_levels import units_of
-from asymptotics.generalisation.theory import Level, Setting
+from asymptotics.generalisation.theory import Setting
 from hermite import Target
 from hermite.errors import ConvergenceError, InputError
 

@@ -13,12 +13,13 @@ import pytest
 
 from asymptotics import Network, Ridge, Training, risk
 from asymptotics.caches import SetUps
+from asymptotics.experiment.ridge_words import Level
 from asymptotics.experiment.settings import Ridge as RidgeFit
 from asymptotics.generalisation.ridge_theories.trained_levels import solve_level, units_of
 from asymptotics.generalisation.spiked.linear_sector import Errors, counting_the_sector, solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.target_moments import conditional_moments, root_of_rest
-from asymptotics.generalisation.theory import Level, Setting
+from asymptotics.generalisation.theory import Setting
 from hermite import Target
 
 

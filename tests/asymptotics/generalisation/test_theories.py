@@ -11,9 +11,10 @@ import pytest
 
 from asymptotics import Network, Ridge, Training, risk, theories
 from asymptotics.caches import SetUps
+from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation import errors, theory, theory_table
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelIso
-from asymptotics.generalisation.theory import Level, Regime, Setting
+from asymptotics.generalisation.theory import Setting
 from asymptotics.generalisation.theory_table import THEORIES, chosen
 from asymptotics.results import Validity
 from hermite import Target
