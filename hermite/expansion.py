@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for, sampled_engine
 from hermite.errors import InputError
+from hermite.exact.exactness import Exactness
 from hermite.exact.magnitudes import beyond_floats, decimal, json_value
 from hermite.exact.plain import plain
 from hermite.exact.rows import rational, sharp, to_float
@@ -85,9 +86,10 @@ class HermiteExpansion:
         return hash((self.target, self.order))
 
     @property
-    def exactness(self) -> str:
+    def exactness(self) -> Exactness:
         """ "exact", "certified", "numerical" or "undecided"."""
-        return str(self.engine.exactness)
+        found: Exactness = self.engine.exactness
+        return found
 
     @property
     def reason(self) -> str:
@@ -120,7 +122,7 @@ class HermiteExpansion:
     def error(self, alpha: Index) -> float:
         """What ``value(alpha)`` may be off by: 0 for symbolic targets, the error of its integral for callables."""
         alpha = self._checked(alpha)
-        return float(self.engine.error(alpha, self.order)) if self.exactness == "numerical" else 0.0
+        return float(self.engine.error(alpha, self.order)) if self.exactness == Exactness.NUMERICAL else 0.0
 
     def ball(self, alpha: Index, precision: int = 256) -> Any:
         """A ``flint.arb`` that contains c_α (symbolic targets only)."""
@@ -222,7 +224,7 @@ class HermiteExpansion:
     @property
     def _zero(self) -> Any:
         """Nothing, of the kind that the coefficients are: a float for callables."""
-        return 0.0 if self.exactness == "numerical" else rational(0)
+        return 0.0 if self.exactness == Exactness.NUMERICAL else rational(0)
 
     def latex(self) -> str:
         """The expansion Σ c_α/α! Π He_{α_i} as LaTeX."""
@@ -245,7 +247,7 @@ class HermiteExpansion:
         return f"${self.latex()}$"
 
     def __repr__(self) -> str:
-        if self.exactness == "numerical":
+        if self.exactness == Exactness.NUMERICAL:
             shown = [(alpha, f"{c:.10g} ± {self.error(alpha):.1g}") for alpha, c in self._sorted(None)]
         else:
             shown = [(alpha, shortened(exact_text(c), 60)) for alpha, c in self._sorted(None)]
@@ -254,7 +256,7 @@ class HermiteExpansion:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of ``giantstep expand``; numbers that no float holds are null, their decimals in ``beyond_floats``."""
-        known = self.exactness != "undecided"
+        known = self.exactness != Exactness.UNDECIDED
         total = self.total_scalar if known else None
         rest = self._residual() if known else None
         energies = [self.energy_scalar(k) for k in range(self.order + 1)] if known else []
@@ -282,7 +284,7 @@ class HermiteExpansion:
         return document
 
     def _entry(self, alpha: Index, c: Any) -> dict[str, Any]:
-        if self.exactness == "numerical":
+        if self.exactness == Exactness.NUMERICAL:
             return {"exact": None, "value": c, "error": self.error(alpha)}
         return {"exact": exact_text(c), "value": self._told(json_value, c)}
 
@@ -301,7 +303,7 @@ class HermiteExpansion:
             raise InputError(f"the expansion of {self.target.text!r} is undecided: {doubt}") from None
 
     def _known(self) -> None:
-        if self.exactness == "undecided":
+        if self.exactness == Exactness.UNDECIDED:
             raise InputError(f"the expansion of {self.target.text!r} is undecided: {self.reason}")
 
     def _checked(self, alpha: Index) -> Index:

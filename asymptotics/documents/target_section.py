@@ -10,6 +10,7 @@ from asymptotics.documents.html_pieces import facts, formula_or_text, table
 from asymptotics.documents.mathematics import expression_latex
 from asymptotics.experiment.grid import Experiment
 from hermite.errors import InputError
+from hermite.exact.exactness import Exactness
 
 if TYPE_CHECKING:
     from asymptotics.experiment.settings import Network
@@ -51,7 +52,7 @@ def leap_facts(experiment: Experiment) -> str:
             (escape(name.strip()), answer) for name, answer in _leap_answers(report)
         ]
         return facts(pairs)
-    if report.exactness == "undecided" and report.staircase.dims is None:
+    if report.exactness == Exactness.UNDECIDED and report.staircase.dims is None:
         # No spaces to be written as formulas: what is proved of the first order, and why no more is.
         pairs = [(escape(name), escape(answer)) for name, answer in report.lines()]
         return facts(pairs)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asymptotics.expectations.activations import get_activation
+from hermite.exact.exactness import Exactness
 from hermite.indices.student import activation_parity, visible_orders
 from hermite.language.named import NAMED
 from hermite.target import Target
@@ -81,7 +82,7 @@ def _row(name: str) -> ActivationRow:
     seen = None if target is None else visible_orders(target)
     parity = activation_parity(name) if target is None else None if seen is None else seen[1]
     expansion = None if target is None else expand(target, order=ORDERS)
-    if expansion is not None and expansion.exactness != "undecided":
+    if expansion is not None and expansion.exactness != Exactness.UNDECIDED:
         # Exact, or as good as its ball: a float's rounding would read as a coefficient (c_0 of selu is -1e-32).
         coefficients = tuple(expansion.value((k,)) for k in range(ORDERS + 1))
     else:

@@ -20,6 +20,7 @@ from asymptotics.stairway.visibility import Visible
 from hermite.engines import sampled_engine
 from hermite.engines.adaptive import hermite_rows
 from hermite.engines.sampled import multi_indices
+from hermite.exact.exactness import Exactness
 from hermite.indices.numerical import Numbers, complement, strings
 from hermite.target import Target
 
@@ -41,7 +42,7 @@ class CallableFloors:
 
     def __init__(self, f: Target) -> None:
         self.f = f
-        self.exactness = "numerical"
+        self.exactness = Exactness.NUMERICAL
         self.error = 0.0
         self.numbers = Numbers(f, 6 if f.r <= 3 else 4, 1)
 
@@ -63,7 +64,7 @@ class CallableFloors:
             return learned
         grown, decided = self.numbers.grown(learned, range(1, 2), visible)
         if len(grown) == len(learned) and not decided:
-            self.exactness = "undecided"
+            self.exactness = Exactness.UNDECIDED
         return grown
 
     def floors(self, learned: Array, kappa: int, visible: Visible) -> list[float]:

@@ -16,6 +16,7 @@ from typing import Any
 from asymptotics.stairway.visibility import Visible
 from hermite.engines.polynomial import PolynomialEngine
 from hermite.errors import InputError
+from hermite.exact.exactness import Exactness
 from hermite.exact.rows import Row, lower, rational
 from hermite.exact.subspaces import Span
 from hermite.target import Target
@@ -45,7 +46,7 @@ class Adapted:
 class PolynomialFloors:
     """The stairway of a polynomial target: what each subspace leaves, and which subspace comes next."""
 
-    exactness = "exact"
+    exactness = Exactness.EXACT
     error = 0.0
 
     def __init__(self, f: Target) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from asymptotics.caches import remembered
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import InputError
+from hermite.exact.exactness import Exactness
 from hermite.exact.magnitudes import beyond_floats, decimal
 from hermite.exact.rows import rational, to_float
 from hermite.exact.undecided import Undecided
@@ -76,6 +77,6 @@ def proved_spaces(f: Target) -> tuple[Array, ...] | None:
     from hermite.indices.report import leap
 
     report = leap(f)
-    if f.tree is None or report.exactness == "undecided":
+    if f.tree is None or report.exactness == Exactness.UNDECIDED:
         return None
     return report.staircase.bases

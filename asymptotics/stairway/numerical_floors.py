@@ -26,6 +26,7 @@ from asymptotics.stairway.expansion_floors import check_size, floors_at_start, k
 from asymptotics.stairway.floor_rules import STEP, Grid, basis_of, grid_of, planes_of
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import ConvergenceError, InputError
+from hermite.exact.exactness import Exactness
 from hermite.target import Target, named_part
 
 Array = npt.NDArray[np.float64]
@@ -43,7 +44,7 @@ _LARGEST = 1e150
 class NumericalFloors:
     """The stairway of any target with E f² < ∞; subspaces are orthonormal rows (k, r) in orthonormal coordinates."""
 
-    exactness = "numerical"
+    exactness = Exactness.NUMERICAL
     degree: int | None = None
 
     def __init__(self, f: Target) -> None:

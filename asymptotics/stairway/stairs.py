@@ -23,6 +23,7 @@ from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from asymptotics.text.fitting import aligned, blocks, terminal_width
 from hermite.errors import InputError
+from hermite.exact.exactness import Exactness
 from hermite.exact.magnitudes import decimal, json_value
 from hermite.exact.rows import rational, to_float
 from hermite.frozen import Frozen
@@ -90,7 +91,7 @@ class PlateauTable(Frozen):
     target: str
     activation: str | None
     rows: tuple[Plateaus, ...]
-    exactness: str
+    exactness: Exactness
     error: float
     variables: tuple[str, ...] = ()
 
@@ -241,7 +242,7 @@ def _row(
         "dim": floors.dim(space),
         "subspace": floors.strings(space),
         "plateaus": [to_float(v) for v in values],
-        "exact": [str(rational(v)) for v in values] if floors.exactness == "exact" else None,
+        "exact": [str(rational(v)) for v in values] if floors.exactness == Exactness.EXACT else None,
         "error": _budget(floors.error, max(map(to_float, values))),
     }
     if restricted is not None and seen is not None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hermite.exact.exactness import Exactness
 from hermite.frozen import FrozenReport
 from hermite.indices.report import pretty
 
@@ -79,7 +80,7 @@ def _space(rows: Vectors | None) -> tuple[Vectors | None, int | None]:
 
 def _is_unknown(report: LeapReport) -> bool:
     """Whether nothing at all is proved of the target's expansion."""
-    return report.exactness == "undecided" and not report.relevant_dim
+    return report.exactness == Exactness.UNDECIDED and not report.relevant_dim
 
 
 def _undecided(algorithm: str, status: str, source: str, note: str = "no exact expansion") -> Row:
@@ -242,7 +243,7 @@ def _amp(generative: Any, recovery: Any) -> Row:
 
 def rademacher_rows(expansion: Walsh, r: int) -> tuple[Row, ...]:
     """Inputs uniform on {±1}^d: what is learned are coordinates."""
-    if expansion.exactness != "exact":
+    if expansion.exactness != Exactness.EXACT:
         return (
             _undecided("one giant step", "heuristic", GIANT),
             _undecided("T giant steps at n = Θ(d)", "as recalled", STAIRCASE),

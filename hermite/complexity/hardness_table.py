@@ -17,6 +17,7 @@ from hermite.bibliography import bibtex, keys_of
 from hermite.complexity.algorithms import Row, biased_rows, gaussian_rows, rademacher_rows
 from hermite.errors import InputError
 from hermite.exact.effort import purse
+from hermite.exact.exactness import Exactness
 from hermite.exact.plain import plain
 from hermite.exact.telling import shortened
 from hermite.expansion import MAX_ORDER, expand
@@ -68,7 +69,7 @@ class Hardness(FrozenReport):
     alpha_c: float | None
     alpha_c_error: float | None
     boolean_leap: int | None
-    boolean_exactness: str
+    boolean_exactness: Exactness
     relevant_dim: int | None
     biased_d1_dims: tuple[int, ...] | None
     basis_free_staircase: BasisFreeStaircase
@@ -126,7 +127,7 @@ class Hardness(FrozenReport):
     def summary(self) -> list[tuple[str, str]]:
         """(index, value) pairs that stand above the table."""
         low, high = self.generative_bounds
-        k, known = self.generative_exponent, self.leap.exactness != "undecided"
+        k, known = self.generative_exponent, self.leap.exactness != Exactness.UNDECIDED
         bounds = "none" if low is None else f"from {low} to {'?' if high is None else high}"
         pairs = [
             ("information exponent", _text(self.leap.information_exponent, known)),
@@ -136,7 +137,7 @@ class Hardness(FrozenReport):
         if self.inputs == "gaussian":
             pairs.append(("generative exponent", bounds if k is None else str(k)))
         if self.inputs != "biased":
-            boolean = _text(self.boolean_leap, self.boolean_exactness == "exact")
+            boolean = _text(self.boolean_leap, self.boolean_exactness == Exactness.EXACT)
             pairs.append(("leap for Boolean inputs", boolean))
         return [*pairs, *self._basis_free()]
 
@@ -275,7 +276,7 @@ def hardness(
         leap=one,
         **label.indices,
         boolean_leap=boolean.leap if boolean else None,
-        boolean_exactness=boolean.exactness if boolean else "undecided",
+        boolean_exactness=boolean.exactness if boolean else Exactness.UNDECIDED,
         relevant_dim=one.relevant_dim if label.relevant_dim is None else label.relevant_dim,
         biased_d1_dims=bias.dims if bias else None,
         basis_free_staircase=free,
@@ -314,7 +315,7 @@ _NOT_ASKED = _Label(
 def _walsh(f: Target, *, required: bool) -> Walsh:
     if required or (f.is_symbolic and f.gram is None):
         return walsh_expansion(f)
-    return Walsh({}, None, "undecided", "no Fourier–Walsh expansion: a callable, or a Gram matrix")
+    return Walsh({}, None, Exactness.UNDECIDED, "no Fourier–Walsh expansion: a callable, or a Gram matrix")
 
 
 def _by_label(f: Target, one: LeapReport, d: int | None) -> _Label:
@@ -336,7 +337,7 @@ def _by_label(f: Target, one: LeapReport, d: int | None) -> _Label:
         found.relevant_dim,
         gaussian_rows(one, leap(f, batch_exponent=2), reuse_staircase(f), found, threshold),
         (
-            f"generative exponent: {found.reason}" if found.exactness == "undecided" else "",
+            f"generative exponent: {found.reason}" if found.exactness == Exactness.UNDECIDED else "",
             "" if found.staircase_proved or not known else bound,
             finite_size_warning(f, one.leap_index, d)
             if d is not None and one.relevant_dim is not None

@@ -20,6 +20,7 @@ from hermite.engines.orthogonal import orthogonal_terms
 from hermite.engines.series import Series, indices
 from hermite.engines.terms import Lines, Term, expanded
 from hermite.exact.effort import Exhausted, Memo, allowance, spent
+from hermite.exact.exactness import Exactness
 from hermite.exact.rows import lower, rational
 from hermite.exact.scalars import Scalar
 from hermite.exact.subspaces import Span, full
@@ -69,12 +70,12 @@ class AnalyticEngine:
         return self.form is not None
 
     @cached_property
-    def exactness(self) -> str:
+    def exactness(self) -> Exactness:
         if not self.decided:
-            return "undecided"
+            return Exactness.UNDECIDED
         names = {name for term in self.terms for _, u in term.factors for name, *_ in u.factors}
         by_integral = names & {"tanh", "logcosh"} or any(map(is_composite, names))
-        return "certified" if by_integral or self._mixed() else "exact"
+        return Exactness.CERTIFIED if by_integral or self._mixed() else Exactness.EXACT
 
     def _mixed(self) -> bool:
         """Whether some coefficient is known by an integral only, or not at all."""

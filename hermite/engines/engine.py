@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from hermite.exact.exactness import Exactness
+
 
 class Engine(Protocol):
     """One way to the series of a target; see :mod:`hermite.engines` for the three of them."""
 
     @property
-    def exactness(self) -> str:
+    def exactness(self) -> Exactness:
         """ "exact", "certified", "numerical" or "undecided"."""
         ...
 

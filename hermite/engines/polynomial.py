@@ -11,6 +11,7 @@ from fractions import Fraction
 from math import factorial, prod
 from typing import TYPE_CHECKING, Any
 
+from hermite.exact.exactness import Exactness
 from hermite.language import nodes as ex
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class PolynomialEngine:
     """Exact engine for a polynomial target with rational coefficients."""
 
-    exactness = "exact"
+    exactness = Exactness.EXACT
     reason = ""
     decided = True
 

@@ -14,6 +14,7 @@ from math import comb, factorial, prod, sqrt
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.exact.exactness import Exactness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ class SampledEngine:
 
     degree = None
     decided = True
-    exactness = "numerical"
+    exactness = Exactness.NUMERICAL
 
     def __init__(self, target: Target) -> None:
         self.target, self.r = target, target.r
@@ -99,7 +100,11 @@ class SampledEngine:
             raise InputError(
                 f"g must be deterministic: {self.target.text} gave different values at the same points"
             )
-        return np.array(points), np.array(values)
+        sample = np.array(points), np.array(values)
+        for part in sample:
+            # The engine is kept: what is read twice must not be written into.
+            part.flags.writeable = False
+        return sample
 
     def values(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """f at (N, r): real and finite, else ``InputError``."""

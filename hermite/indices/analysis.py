@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.exact.effort import Exhausted, allowance
+from hermite.exact.exactness import Exactness
 from hermite.exact.magnitudes import ball_text
 from hermite.exact.rows import rational, sharp, vanishes
 from hermite.exact.subspaces import Span, full
@@ -90,7 +91,7 @@ class _Indices:
         )
         return False
 
-    def found(self, exactness: str, reason: str) -> Found:
+    def found(self, exactness: Exactness, reason: str) -> Found:
         heat, relevant = self.heat, self.relevant
         spans = self._spans_by_order()
         index = next((k for k, span in enumerate(spans, start=1) if span.dim), None)
@@ -108,7 +109,7 @@ class _Indices:
         gram = self.f.gram
         doubts = [reason, *dict.fromkeys(self.doubts)]
         return Found(
-            exactness="undecided" if self.doubts else exactness,
+            exactness=Exactness.UNDECIDED if self.doubts else exactness,
             reason="; ".join(doubt for doubt in doubts if doubt),
             relevant_dim=relevant.dim,
             relevant_subspace=relevant.strings(),
@@ -222,7 +223,7 @@ def undecided(f: Target, reason: str) -> Found:
         known = ("the first order vanishes by symmetry: the leap is 2 at least",)
     by_coordinate = tuple(1 if i in signs else None for i in range(f.r))
     return Found(
-        exactness="undecided",
+        exactness=Exactness.UNDECIDED,
         reason=reason,
         information_exponent=1 if signs else None,
         leap_index=1 if signs else None,

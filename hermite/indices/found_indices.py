@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hermite.exact.exactness import Exactness
+
 Vectors = list[list[str]]
 
 
@@ -22,7 +24,7 @@ class FoundSteps:
 class Found:
     """The fields of :class:`hermite.indices.report.LeapReport` that are computed; the defaults leave open what they can."""
 
-    exactness: str
+    exactness: Exactness
     reason: str
     relevant_dim: int | None = None
     relevant_subspace: Vectors | None = None

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermite.engines import sampled_engine
+from hermite.exact.exactness import Exactness
 from hermite.indices.found_indices import Found, FoundSteps
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class Numbers:
         undecided = course.complete is None or not reach.whole or (index is None and reach.goal != 0)
         ends = reach.whole and course.complete is not None
         return Found(
-            exactness="undecided" if undecided else "numerical",
+            exactness=Exactness.UNDECIDED if undecided else Exactness.NUMERICAL,
             reason="; ".join([*dict.fromkeys(self.doubts if undecided else ()), self._how()]),
             relevant_dim=reach.goal,
             relevant_subspace=strings(reach.relevant) if reach.whole else None,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
+from hermite.exact.exactness import Exactness
 from hermite.exact.plain import plain
 from hermite.frozen import FrozenReport
 from hermite.target import as_target
@@ -94,7 +95,7 @@ def _polynomial(f: Target, degree: int, report: LeapReport) -> BasisFreeStaircas
     from hermite.indices.closure import Heat, closure_steps
 
     engine = engine_for(f)
-    if report.exactness in ("undecided", "numerical") or report.relevant_dim is None:
+    if report.exactness in (Exactness.UNDECIDED, Exactness.NUMERICAL) or report.relevant_dim is None:
         why = report.reason or "a callable has no exact expansion"
         return BasisFreeStaircase(degree, None, None, None, None, why)
     order = degree if engine.degree is None else min(degree, engine.degree)

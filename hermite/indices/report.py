@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.bibliography import bibtex
 from hermite.errors import InputError
+from hermite.exact.exactness import Exactness
 from hermite.exact.plain import plain
 from hermite.exact.telling import shortened
 from hermite.frozen import FrozenReport
@@ -101,7 +102,7 @@ class LeapReport(FrozenReport):
     isotropic_leap: int | None
     closure_dims_by_level: tuple[int, ...] | None
     leap_coordinates: int | None
-    exactness: str
+    exactness: Exactness
     reason: str
     warnings: tuple[str, ...]
     student_staircase: Staircase | None = None

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from hermite.engines import engine_for
 from hermite.errors import check_whole
 from hermite.exact.effort import allowance, spend
+from hermite.exact.exactness import Exactness
 from hermite.exact.rows import lower, rational
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
@@ -55,7 +56,7 @@ class Biased(FrozenReport):
 
     dims: tuple[int, ...] | None
     relevant_dim: int | None
-    exactness: str
+    exactness: Exactness
     reason: str
 
     @property
@@ -75,13 +76,13 @@ def biased_staircase(f: Target | str, seed: int = 0) -> Biased:
     """
     f = as_target(f)
     if f.tree is None:
-        return Biased(None, None, "undecided", "a callable target has no exact expansion")
+        return Biased(None, None, Exactness.UNDECIDED, "a callable target has no exact expansion")
     check_whole("seed", seed)
     try:
         with allowance():
             return _staircase(f, seed)
     except Undecided as doubt:
-        return Biased(None, None, "undecided", str(doubt))
+        return Biased(None, None, Exactness.UNDECIDED, str(doubt))
 
 
 def _staircase(f: Target, seed: int) -> Biased:
@@ -89,7 +90,7 @@ def _staircase(f: Target, seed: int) -> Biased:
     if engine.degree is not None:
         return _polynomial(f, Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram), seed)
     if not engine.decided:
-        return Biased(None, None, "undecided", str(engine.reason))
+        return Biased(None, None, Exactness.UNDECIDED, str(engine.reason))
     for order in _ORDERS:
         result = _infinite(f, engine, order)
         if result.dims is not None:
@@ -121,12 +122,12 @@ def _polynomial(f: Target, heat: Heat, seed: int) -> Biased:
         dims = tuple(s.dim for s in closure_steps(shifted(heat, mean), 1, relevant))
         best = max(best, dims)
         if len(dims) <= 3 and dims[-1] == relevant.dim:
-            return Biased(dims, relevant.dim, "exact", "")
+            return Biased(dims, relevant.dim, Exactness.EXACT, "")
     generic = generic_dims(heat, best)
     if generic is not None:
-        return Biased(generic, relevant.dim, "exact", "")
+        return Biased(generic, relevant.dim, Exactness.EXACT, "")
     reason = f"dimensions at {_DRAWS} random means: right but for a probability below 1e-9"
-    return Biased(best, relevant.dim, "numerical", reason)
+    return Biased(best, relevant.dim, Exactness.NUMERICAL, reason)
 
 
 def generic_dims(heat: Heat, expected: Sequence[int]) -> tuple[int, ...] | None:
@@ -208,21 +209,21 @@ def _infinite(f: Target, engine: Any, order: int) -> Biased:
     heat = Heat(f.r, engine.heat_series(order), order, truncated=True, gram=f.gram)
     relevant = tensor_span(heat)
     if relevant.dim < bound.dim:
-        return Biased(None, None, "undecided", "the relevant space is not decided")
+        return Biased(None, None, Exactness.UNDECIDED, "the relevant space is not decided")
     dim = relevant.dim
     if dim == 0:
-        return Biased((0,), 0, "exact", "")
+        return Biased((0,), 0, Exactness.EXACT, "")
     climb = _Climb(heat, dim)
     dims = [0, 1]
     while dims[-1] < dim:
         grown = climb.step()
         if grown == dims[-1]:
             reason = f"dimension {grown} of {dim} is reached; more is not seen to order {order}, nor excluded"
-            return Biased(None, dim, "undecided", reason)
+            return Biased(None, dim, Exactness.UNDECIDED, reason)
         dims.append(grown)
     if any(1 < d < dim for d in dims):
-        return Biased(None, dim, "undecided", "intermediate dimensions are lower bounds only")
-    return Biased(tuple(dims), dim, "certified", "")
+        return Biased(None, dim, Exactness.UNDECIDED, "intermediate dimensions are lower bounds only")
+    return Biased(tuple(dims), dim, Exactness.CERTIFIED, "")
 
 
 class _Climb:

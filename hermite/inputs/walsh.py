@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from hermite.errors import InputError
 from hermite.exact.effort import allowance, spend
+from hermite.exact.exactness import Exactness
 from hermite.exact.rows import rational
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
@@ -47,7 +48,7 @@ class Walsh(FrozenReport):
 
     coefficients: dict[tuple[int, ...], ex.Expression]
     leap: int | None
-    exactness: str
+    exactness: Exactness
     reason: str
 
     @property
@@ -75,7 +76,7 @@ def walsh_expansion(f: Target | str) -> Walsh:
         with allowance():
             return _expanded(f, f.tree)
     except Undecided as doubt:
-        return Walsh({}, None, "undecided", str(doubt))
+        return Walsh({}, None, Exactness.UNDECIDED, str(doubt))
 
 
 def _expanded(f: Target, tree: ex.Expression) -> Walsh:
@@ -87,9 +88,12 @@ def _expanded(f: Target, tree: ex.Expression) -> Walsh:
     if doubtful and most != least:
         names = "*".join(f.variables[i] for i in min(doubtful))
         return Walsh(
-            coefficients, None, "undecided", f"the coefficient of {names} is not proved to vanish or not to"
+            coefficients,
+            None,
+            Exactness.UNDECIDED,
+            f"the coefficient of {names} is not proved to vanish or not to",
         )
-    return Walsh(coefficients, most, "exact", "")
+    return Walsh(coefficients, most, Exactness.EXACT, "")
 
 
 def _leap(r: int, supports: set[tuple[int, ...]]) -> int | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
 from hermite.exact.effort import Exhausted, allowance
+from hermite.exact.exactness import Exactness
 from hermite.exact.plain import plain
 from hermite.exact.rows import vanishes
 from hermite.exact.subspaces import Span, full
@@ -70,7 +71,7 @@ class Generative(FrozenReport):
     isotropic_leap: int | None
     relevant_dim: int | None
     relevant_subspace: Vectors | None
-    exactness: str
+    exactness: Exactness
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,12 +104,12 @@ def generative(f: Target | str, report: LeapReport | None = None) -> Generative:
 
 
 def _generative(f: Target, report: LeapReport) -> Generative:
-    if report.relevant_dim == 0 and report.exactness != "undecided":
+    if report.relevant_dim == 0 and report.exactness != Exactness.UNDECIDED:
         return _result(f, report, None, None, [Span(f.r)], Span(f.r), True, "a constant")
     plain = plainest_label(f)
     own = report if plain is f else leap(plain)
     framed = None if plain.is_polynomial else frame(plain)
-    if framed is None or (len(framed.axes) > 1 and own.exactness != "undecided"):
+    if framed is None or (len(framed.axes) > 1 and own.exactness != Exactness.UNDECIDED):
         return _Search(plain, own).run(f, report, lambda space: space)
     return _Search(framed.u, leap(framed.u)).run(f, report, framed.lift)
 
@@ -137,7 +138,7 @@ def _result(
         isotropic_leap=report.isotropic_leap,
         relevant_dim=report.relevant_dim,
         relevant_subspace=report.relevant_subspace,
-        exactness=report.exactness if decided else "undecided",
+        exactness=report.exactness if decided else Exactness.UNDECIDED,
         reason=reason,
     )
 
@@ -164,7 +165,7 @@ class _Search:
                 self.goal = linear_directions(f)
         #: Whether V* is the goal; else it is known to lie in it.
         self.reached = self.goal.dim == report.relevant_dim
-        self._exactness = report.exactness if report.exactness != "undecided" else "exact"
+        self._exactness = report.exactness if report.exactness != Exactness.UNDECIDED else Exactness.EXACT
         self.group = symmetries(f)
         assert f.tree is not None
         values = finite_values(f.tree)
@@ -191,12 +192,13 @@ class _Search:
             reasons.append("the spaces of the grand staircase are lower bounds")
         stairs = [lift(space) for space in self.stairs]
         found = _result(f, report, self.lower, self.upper, stairs, lift(easy), proved, "; ".join(reasons))
+        proof = Exactness.CERTIFIED if self.sets else self._exactness
         return replace(
             found,
             hard_subspace=lift(self._hard()).strings(),
             relevant_dim=self.goal.dim if self.reached else report.relevant_dim,
             relevant_subspace=lift(self.goal).strings() if self.reached else report.relevant_subspace,
-            exactness=found.exactness if not decided else "certified" if self.sets else self._exactness,
+            exactness=proof if decided else found.exactness,
         )
 
     def _decide(self) -> tuple[str, Span]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from hermite.engines import engine_for
 from hermite.errors import InputError
 from hermite.exact.effort import allowance
+from hermite.exact.exactness import Exactness
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
@@ -45,7 +46,7 @@ class Reuse(FrozenReport):
     relevant_dim: int | None
     dims: tuple[tuple[int, ...], ...] | None
     subspaces: tuple[Vectors, ...] | None
-    exactness: str
+    exactness: Exactness
     reason: str
 
 
@@ -64,12 +65,14 @@ def reuse_staircase(f: Target | str, degree: int = 3) -> Reuse:
     if isinstance(degree, bool) or not isinstance(degree, int) or not 1 <= degree <= 8:
         raise InputError(f"degree must be a whole number from 1 to 8, not {degree!r}")
     if f.tree is None or not f.is_polynomial:
-        return Reuse(degree, None, None, None, "undecided", "the powers are expanded for polynomials only")
+        return Reuse(
+            degree, None, None, None, Exactness.UNDECIDED, "the powers are expanded for polynomials only"
+        )
     try:
         with allowance():
             return _staircases(f, degree)
     except (InputError, Undecided) as doubt:
-        return Reuse(degree, None, None, None, "undecided", str(doubt))
+        return Reuse(degree, None, None, None, Exactness.UNDECIDED, str(doubt))
 
 
 def _staircases(f: Target, degree: int) -> Reuse:
@@ -81,7 +84,7 @@ def _staircases(f: Target, degree: int) -> Reuse:
         goal.dim,
         tuple(tuple(space.dim for space in spaces) for spaces in climbs),
         tuple(spaces[-1].strings() for spaces in climbs),
-        "exact",
+        Exactness.EXACT,
         "",
     )
 
