@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from enum import Enum
 from typing import Any
 
@@ -29,6 +30,11 @@ def plain(value: Any) -> Any:
         return [plain(entry) for entry in value]
     # Arrays and NumPy's scalars, without importing NumPy for documents that have none.
     return plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def plain_fields(result: Any) -> dict[str, Any]:
+    """The fields of a dataclass as plain data, by their names."""
+    return {part.name: plain(getattr(result, part.name)) for part in fields(result)}
 
 
 def _word(value: float) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
 from hermite.exact.exactness import Exactness
-from hermite.exact.plain import plain
+from hermite.exact.plain import plain_fields
 from hermite.frozen import FrozenReport
 from hermite.target import as_target
 
@@ -45,8 +45,7 @@ class BasisFreeStaircase(FrozenReport):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain data."""
-        result: dict[str, Any] = plain(vars(self))
-        return result
+        return plain_fields(self)
 
 
 def basis_free_staircase(

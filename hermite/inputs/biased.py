@@ -26,6 +26,7 @@ from hermite.engines import engine_for
 from hermite.errors import check_whole
 from hermite.exact.effort import allowance, spend
 from hermite.exact.exactness import Exactness
+from hermite.exact.plain import plain_fields
 from hermite.exact.rows import lower, rational
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
@@ -63,6 +64,10 @@ class Biased(FrozenReport):
     def complete(self) -> bool | None:
         """Whether the staircase ends at the relevant space; None where undecided."""
         return None if self.dims is None else self.dims[-1] == self.relevant_dim
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain data."""
+        return plain_fields(self)
 
 
 def biased_staircase(f: Target | str, seed: int = 0) -> Biased:

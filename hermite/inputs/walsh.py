@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
 from hermite.exact.effort import allowance, spend
 from hermite.exact.exactness import Exactness
+from hermite.exact.plain import plain
 from hermite.exact.rows import rational
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
@@ -55,6 +56,16 @@ class Walsh(FrozenReport):
     def supports(self) -> tuple[tuple[int, ...], ...]:
         """The supports S ≠ ∅ of coefficients not proved zero, small ones first."""
         return tuple(sorted((s for s in self.coefficients if s), key=lambda s: (len(s), s)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain data: a support is the text of its indices ("0,2"), a coefficient that of its formula."""
+        coefficients = {",".join(map(str, s)): str(value) for s, value in self.coefficients.items()}
+        return {
+            "coefficients": coefficients,
+            "leap": self.leap,
+            "exactness": plain(self.exactness),
+            "reason": self.reason,
+        }
 
 
 def walsh_expansion(f: Target | str) -> Walsh:

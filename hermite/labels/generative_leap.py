@@ -12,14 +12,14 @@ preimages t > 0 > −s, and E[Z | y] = 0 for all large y forces t = s, hence p e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
 from hermite.exact.effort import Exhausted, allowance
 from hermite.exact.exactness import Exactness
-from hermite.exact.plain import plain
+from hermite.exact.plain import plain_fields
 from hermite.exact.rows import vanishes
 from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
@@ -76,8 +76,7 @@ class Generative(FrozenReport):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain data."""
-        result: dict[str, Any] = plain({f.name: getattr(self, f.name) for f in fields(self)})
-        return result
+        return plain_fields(self)
 
 
 def generative(f: Target | str, report: LeapReport | None = None) -> Generative:

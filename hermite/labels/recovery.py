@@ -9,11 +9,11 @@ need any α > 0; if G = 0, α_c is infinite ("hard"). Closed forms: 1/2 for one 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError, check_whole
-from hermite.exact.plain import plain
+from hermite.exact.plain import plain_fields
 from hermite.frozen import FrozenReport
 from hermite.labels.generative_leap import Generative, generative
 from hermite.labels.recovery_closed_forms import closed_form
@@ -47,8 +47,7 @@ class RecoveryThreshold(FrozenReport):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain data; an infinite α_c is the text "inf"."""
-        result: dict[str, Any] = plain({f.name: getattr(self, f.name) for f in fields(self)})
-        return result
+        return plain_fields(self)
 
 
 def recovery_threshold(f: Target | str, samples: int = 1 << 20, seed: int = 0) -> RecoveryThreshold:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import comb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.errors import InputError
 from hermite.exact.effort import allowance
 from hermite.exact.exactness import Exactness
+from hermite.exact.plain import plain_fields
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
@@ -48,6 +49,10 @@ class Reuse(FrozenReport):
     subspaces: tuple[Vectors, ...] | None
     exactness: Exactness
     reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain data."""
+        return plain_fields(self)
 
 
 def reuse_staircase(f: Target | str, degree: int = 3) -> Reuse:

@@ -48,6 +48,14 @@ def test_reports_are_values(name: str) -> None:
     behaves_as_a_value(REPORTS[name], read_only=name != "target")
 
 
+@pytest.mark.parametrize("name", [name for name in REPORTS if name != "target"])
+def test_reports_are_plain_data_for_json(name: str) -> None:
+    document = REPORTS[name]().to_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    # Enums are their words, as nothing else than strings.
+    assert type(document.get("exactness", "")) is str
+
+
 def test_reports_of_different_targets_are_not_equal() -> None:
     assert leap(F) != leap(Target("z1 + z1*z2*z3"))
     assert expand(F, order=2) != expand(F, order=3)
