@@ -22,6 +22,10 @@ _LOG_FROM = 8
 _LOG_COLOURS = 30
 
 
+#: Parts of the Axes between labels of contours, and from a label to the border.
+_LABELS_APART, _MARGIN = 0.12, 0.06
+
+
 def plot_map(
     rows: Sequence[Mapping[str, Any]],
     x: str,
@@ -54,24 +58,63 @@ def plot_map(
         lines = ax.contour(
             xs, ys, np.ma.masked_invalid(values), levels=levels, colors="white", linewidths=0.7
         )
-        ax.clabel(lines, fontsize=6, fmt="%.3g")
+    else:
+        lines = None
     if finite.size:
         i, j = np.unravel_index(np.nanargmin(values), values.shape)
         place = best or (xs[j], ys[i])
-        ax.plot(*place, marker="*", color="white", markeredgecolor="black", markersize=9, linestyle="")
-    for axis, scale, found in ((ax.xaxis, ax.set_xscale, xs), (ax.yaxis, ax.set_yscale, ys)):
+        # Whole also at the border.
+        ax.plot(
+            *place,
+            marker="*",
+            color="white",
+            markeredgecolor="black",
+            markersize=9,
+            linestyle="",
+            clip_on=False,
+            zorder=3,
+        )
+    for axis, scale, limits, found in (
+        (ax.xaxis, ax.set_xscale, ax.set_xlim, xs),
+        (ax.yaxis, ax.set_yscale, ax.set_ylim, ys),
+    ):
         if _is_log(found):
             scale("log")
+        edges = _edges(found)
+        limits(edges[0], edges[-1])
         if _apart(found):
             # The values themselves: names of minor ticks of less than a decade run into each other.
             axis.set_ticks(found, [f"{value:.3g}" for value in found])
             axis.set_ticks([], minor=True)
+    if lines is not None:
+        # On the final scales, so that no two labels, nor a label and the star, meet.
+        ax.clabel(lines, fontsize=6, fmt="%.3g", manual=_label_places(ax, lines, place))
     ax.set_xlabel(AXIS_LABELS.get(x, x))
     ax.set_ylabel(AXIS_LABELS.get(y, y))
     figure = ax.get_figure()
     assert figure is not None
     figure.colorbar(mesh, ax=ax, label=quantity.replace("_", " ") + " (star: least)")
     return ax
+
+
+def _label_places(ax: Axes, lines: Any, star: tuple[float, float]) -> list[tuple[float, float]]:
+    """One place a contour, as far from the star and from each other's as it goes; none where that is too near."""
+    to_axes = ax.transScale + ax.transLimits
+    taken = [to_axes.transform(star)]
+    places = []
+    for path in lines.get_paths():
+        points = path.vertices
+        seen = to_axes.transform(points) if len(points) else np.empty((0, 2))
+        # A label is wider than a point: it keeps off the border.
+        inside = np.flatnonzero(((seen > _MARGIN) & (seen < 1 - _MARGIN)).all(axis=1))
+        if not len(inside):
+            continue
+        away = np.linalg.norm(seen[inside, None] - np.asarray(taken)[None], axis=2).min(axis=1)
+        if away.max() >= _LABELS_APART:
+            chosen = inside[away.argmax()]
+            places.append((float(points[chosen, 0]), float(points[chosen, 1])))
+            taken.append(seen[chosen])
+    return places
 
 
 def _is_log(values: Sequence[float]) -> bool:

@@ -52,7 +52,13 @@ def readouts_shown(step: StepOverlaps) -> tuple[Readout, ...]:
     # A value stands in the middle of its own weight; between them the law is read off in normal scores, in which a
     # Gaussian one is a straight line.
     scores = ndtri((np.cumsum(weight) - weight / 2) / weight.sum())
-    return tuple(Readout(float(np.interp(ndtri(q), scores, values)) + 0.0, q) for q in _QUANTILES[::-1])
+    found = [float(np.interp(ndtri(q), scores, values)) for q in _QUANTILES[::-1]]
+    # The middle of a symmetric law is 0, not what rounding leaves of it.
+    rounding = 1e-12 * float(np.abs(values).max())
+    return tuple(
+        Readout(0.0 if abs(value) < rounding else value, q)
+        for value, q in zip(found, _QUANTILES[::-1], strict=True)
+    )
 
 
 def along_readouts(step: StepOverlaps, numbers: Array, readout: Readout) -> float | None:

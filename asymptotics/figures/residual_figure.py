@@ -50,7 +50,9 @@ def plot_residuals(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("point, in the order of the table")
     ax.set_ylabel(r"$z$ = (simulation $-$ theory) / s.e.")
-    title = "filled: refused" + "; thin line: to z without finite-size allowance" * bool(allowed)
+    title = "filled: refused; band: $|z|$ ≤ 2" + "; thin line: to z without finite-size allowance" * bool(
+        allowed
+    )
     # Above the data, which it must not cover.
     ax.legend(
         ncols=4,

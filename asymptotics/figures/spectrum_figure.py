@@ -37,7 +37,9 @@ def plot_spectrum(spectrum: FeatureSpectrum, ax: Axes | None = None) -> Axes:
     axes.axvline(spectrum.edge, color="0.3", linestyle="--", linewidth=1.0, label="edge of the bulk (theory)")
     for k, place in enumerate(spectrum.spikes):
         axes.axvline(place, color="C0", linewidth=1.2, label="spikes (theory)" if k == 0 else None)
-    axes.set_yscale("symlog", linthresh=1)
+    if spectrum.simulated is not None:
+        # Spikes are one count each; of the theory alone nothing is that small, and the break at 1 would be a kink.
+        axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     _say_what_spikes_carry(axes, spectrum)

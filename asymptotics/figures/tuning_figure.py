@@ -91,7 +91,9 @@ def tuning_page(optima: Sequence[Mapping[str, Any]], figure: Figure) -> None:
     rows = [
         {**row, **dict.fromkeys(_tuned(row), None), "plateau": None, "simulation": None} for row in optima
     ]
-    least = "least test error over " + " and ".join(map(SYMBOLS.__getitem__, _tuned(optima[0])))
+    # Without giant steps there is no eta to tune: what any row was tuned over is named.
+    tuned = [name for name in _TUNED if any(name in _tuned(row) for row in optima)]
+    least = "least test error over " + " and ".join(map(SYMBOLS.__getitem__, tuned))
     curve_page(rows, figure, layout=Layout(ylabel=least))
 
 

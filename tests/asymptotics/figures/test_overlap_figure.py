@@ -64,6 +64,7 @@ def test_a_gaussian_readout_is_shown_by_its_quantiles_and_a_few_values_as_they_a
     assert [one.quantile for one in shown] == [0.95, 0.75, 0.5, 0.25, 0.05]
     # The nodes of a rule have the quantiles of the law to a few hundredths.
     assert [one.value for one in shown] == pytest.approx([1.645, 0.674, 0.0, -0.674, -1.645], abs=0.06)
+    assert shown[2].value == 0.0
     ax = Figure().add_subplot()
     plot_overlaps(found, ax)
     ends = [float(line.get_ydata()[-1]) for line in ax.get_lines() if len(line.get_xdata()) == 2]

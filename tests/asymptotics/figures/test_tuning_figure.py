@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
+from asymptotics.figures.map_figure import plot_map
 from asymptotics.figures.tuning_figure import plot_tuning, tuning_page
 
 
@@ -54,3 +56,37 @@ def test_a_grid_is_one_figure_of_the_least_error() -> None:
         [1.0, 0.5, 0.25],
         [2.0, 1.5, 1.25],
     ]
+
+
+def test_the_least_error_names_all_that_any_row_was_tuned_over() -> None:
+    """Without giant steps there is no eta to tune; the rows after steps have one."""
+    rows = [
+        optimum(over, step=t, alpha=a, beta=1.0, alpha_train=4.0, d=None, test_error=1 / a + t)
+        for t, over in ((0, ("lam",)), (1, ("lam", "eta")))
+        for a in (1.0, 2.0)
+    ]
+    figure = Figure()
+    tuning_page(rows, figure)
+    label = figure.axes[0].get_ylabel()
+    assert "eta" in label
+    assert "lambda" in label
+
+
+def test_labels_of_contours_keep_apart_and_a_star_at_the_border_is_whole() -> None:
+    """Contours that run together leave through a corner, where the optimum lies too."""
+    rows = [
+        {"eta": 10.0**a, "lambda": 10.0**b, "test_error": 1 / (1 + 10.0 ** (4 * (b - a)) + 0.01 * a)}
+        for a in range(-2, 3)
+        for b in range(-6, 5)
+    ]
+    ax = plot_map(rows, "eta", "lambda", ax=Figure(figsize=(4.2, 3.0)).add_subplot(), best=(100.0, 1e4))
+    to_axes = ax.transScale + ax.transLimits
+    labels = [to_axes.transform(text.get_position()) for text in ax.texts]
+    labels += [to_axes.transform((100.0, 1e4))]
+    apart = [float(np.linalg.norm(a - b)) for i, a in enumerate(labels) for b in labels[:i]]
+    assert len(labels) >= 3
+    assert min(apart) > 0.1
+    star = next(line for line in ax.get_lines() if line.get_marker() == "*")
+    assert not star.get_clip_on()
+    assert ax.get_xlim()[1] > 100.0
+    assert ax.get_ylim()[0] < 1e-6
