@@ -179,6 +179,14 @@ class Page:
             return widgets.DiscreteSlider(options=options, value=value, **common)
         return widgets.Select(options=[*map(_choice, control.values)], value=_choice(value), **common)
 
+    def sliders(self) -> list[tuple[str, list[str]]]:
+        """Label and values, as they are shown, of every slider, in the order of the page."""
+        return [
+            (control.label, [f"{v:g}" for v in values_with(name, getattr(self.state, name))])
+            for name, control in CONTROLS.items()
+            if control.free or name == "steps"
+        ]
+
     def _read(self) -> State:
         """What the controls say."""
         found = {name: widget.value for name, widget in self.widgets.items()}

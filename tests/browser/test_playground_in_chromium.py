@@ -181,5 +181,27 @@ def test_every_control_is_reached_by_tab_in_order_with_a_visible_focus(browser: 
     assert State().readout == "rademacher"
 
 
+def test_handles_of_sliders_have_names_and_say_real_values(browser: Browser, server: str) -> None:
+    """Not the place among the values, and also after a key was pressed; a link may add a value of its own."""
+    opened(browser, server + "?ridge.alpha=2.5")
+    names = ("label", "valuenow", "valuetext", "valuemin", "valuemax")
+    said = (
+        f"{ALL}.filter(e => e.matches('.noUi-handle')).map(e => "
+        f"{list(names)}.map(name => e.getAttribute('aria-' + name)))"
+    )
+    until(lambda: all(handle[0] for handle in browser.run(said)))
+    found = {handle[0]: handle[1:] for handle in browser.run(said)}
+    assert found["Giant steps"] == ["1", "1", "0", "4"]
+    assert found["alpha of the fit, n2/d"] == ["2.5", "2.5", "0.25", "32"]
+    assert found["lambda"] == ["0.01", "0.01", "0.0001", "10"]
+    assert len(found) == 7
+    for _ in range(6):
+        browser.press("Tab")
+    browser.press("ArrowRight")
+    until(lambda: "alpha = 6" in told(browser))
+    after = {handle[0]: handle[1:3] for handle in browser.run(said)}
+    assert after["alpha of a step, n/d"] == ["6", "6"]
+
+
 def test_the_page_is_for_this_machine_alone(server: str) -> None:
     assert server.startswith("http://127.0.0.1:")
