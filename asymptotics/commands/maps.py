@@ -26,7 +26,7 @@ AXES = {
     "ridge.beta": "beta",
     "ridge.lambda": "lambda",
 }
-QUANTITIES = ("test_error", "train_error", "excess_risk")
+QUANTITIES = ("test_error", "train_error", "excess_risk", "gain")
 
 
 @click.command(
@@ -58,7 +58,7 @@ QUANTITIES = ("test_error", "train_error", "excess_risk")
     type=click.Choice(QUANTITIES),
     default="test_error",
     show_default=True,
-    help="What is coloured.",
+    help="What is coloured; gain: how far the test error is below that of random features.",
 )
 @FORCE
 @OUT
@@ -69,7 +69,7 @@ def map_command(
     """A heat map of the predicted error over two grids of the file (all other keys have one value)."""
     from asymptotics.comparison.curves import curve_rows, to_csv
     from asymptotics.experiment.columns import coordinates
-    from asymptotics.text.tables import table
+    from asymptotics.text.printing import map_text
     from hermite.errors import InputError
 
     if x == y:
@@ -91,6 +91,10 @@ def map_command(
     if problems:
         raise InputError(problems)
     rows = curve_rows(experiment, False, note)
+    if quantity == "gain":
+        from asymptotics.comparison.gains import with_gains
+
+        rows = with_gains(experiment, rows, note)
     document = {"x": x, "y": y, "quantity": quantity, "rows": rows}
     if out is not None:
         from asymptotics.figures.map_figure import plot_map
@@ -102,12 +106,4 @@ def map_command(
 
         write(out, {"map.csv": to_csv(rows), "map.json": document_text(document)}, figures)
 
-    def text() -> str:
-        xs, ys = (sorted({row[column] for row in rows}) for column in columns)
-        cells = {(row[columns[0]], row[columns[1]]): row[quantity] for row in rows}
-        body = [[f"{v:g}", *(cells[u, v] for u in xs)] for v in ys]
-        return f"{quantity} over {x} (to the right) and {y} (down)\n" + table(
-            [y, *(f"{u:g}" for u in xs)], body
-        )
-
-    emit(document, as_json, text)
+    emit(document, as_json, lambda: map_text(rows, (x, y), columns, quantity))

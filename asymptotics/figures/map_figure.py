@@ -37,7 +37,7 @@ def plot_map(
     """``quantity`` over the columns ``x`` and ``y`` of ``rows``, which hold every pair of their values once.
 
     Cells are coloured, contours are drawn where there are at least three values on both axes; where there is no finite
-    answer the cell stays empty. A star marks the least value, or ``best`` (x, y).
+    answer the cell stays empty. A star marks the least value (of a gain the largest), or ``best`` (x, y).
     """
     ax = axes_or_new(ax)
     xs, ys = (sorted({float(row[key]) for row in rows if math.isfinite(row[key])}) for key in (x, y))
@@ -61,7 +61,8 @@ def plot_map(
     else:
         lines = None
     if finite.size:
-        i, j = np.unravel_index(np.nanargmin(values), values.shape)
+        extreme = np.nanargmax(values) if quantity == "gain" else np.nanargmin(values)
+        i, j = np.unravel_index(extreme, values.shape)
         place = best or (xs[j], ys[i])
         # Whole also at the border.
         ax.plot(
@@ -93,7 +94,7 @@ def plot_map(
     ax.set_ylabel(AXIS_LABELS.get(y, y))
     figure = ax.get_figure()
     assert figure is not None
-    figure.colorbar(mesh, ax=ax, label=quantity.replace("_", " ") + " (star: least)")
+    figure.colorbar(mesh, ax=ax, label=_label(quantity))
     return ax
 
 
@@ -115,6 +116,12 @@ def _label_places(ax: Axes, lines: Any, star: tuple[float, float]) -> list[tuple
             places.append((float(points[chosen, 0]), float(points[chosen, 1])))
             taken.append(seen[chosen])
     return places
+
+
+def _label(quantity: str) -> str:
+    if quantity == "gain":
+        return "gain over random features (star: most)"
+    return quantity.replace("_", " ") + " (star: least)"
 
 
 def _is_log(values: Sequence[float]) -> bool:

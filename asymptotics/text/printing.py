@@ -181,6 +181,24 @@ def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *footnotes(rows), *_once(rows)])
 
 
+def map_text(
+    rows: Sequence[Mapping[str, Any]], keys: tuple[str, str], columns: tuple[str, str], quantity: str
+) -> str:
+    """The table of ``giantstep map``: ``quantity`` over two ``columns`` (``keys`` of the file) in sure digits."""
+    xs, ys = (sorted({row[column] for row in rows}) for column in columns)
+    cells = {
+        (row[columns[0]], row[columns[1]]): measured(row["gain"], row["gain_error"])
+        if quantity == "gain"
+        else sure(row[quantity], row.get("error"))
+        for row in rows
+    }
+    body = [[f"{v:g}", *(cells[u, v] for u in xs)] for v in ys]
+    said = "gain over random features" if quantity == "gain" else quantity
+    lines = [f"{said} over {keys[0]} (to the right) and {keys[1]} (down)"]
+    lines.append(table([keys[1], *(f"{u:g}" for u in xs)], body))
+    return "\n".join([*lines, *([] if quantity == "gain" else footnotes(rows)), *_once(rows)])
+
+
 def _once(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is said of validity, once a table: notes that differ in their numbers only are told by the first of them."""
     found: dict[str, list[str]] = {}

@@ -33,7 +33,7 @@ def test_the_table_has_x_to_the_right(file: str, capsys: pytest.CaptureFixture[s
     assert run(["map", file]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["training.eta", "0.5", "1", "4"]
-    assert [line.split()[0] for line in lines[3:]] == ["0.3", "1", "3"]
+    assert [line.split()[0] for line in lines[3:6]] == ["0.3", "1", "3"]
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,35 @@ def test_ticks_of_a_map_are_its_values_where_there_is_room() -> None:
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.5", "1", "2", "4"]
     assert ax.get_xticks(minor=True).size == 0
     assert "1.01" not in [label.get_text() for label in ax.get_yticklabels()]
+
+
+def test_a_gain_is_the_error_of_random_features_minus_that_after_the_steps(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--set", "ridge.alpha=[0.5, 4]", "--set", "training.eta=[0.3, 1]", "--set", "ridge.accuracy=0"]
+    assert run(["map", file, *few, "--quantity", "gain", "--json", "--out", str(tmp_path)]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert run(["curve", file, *few, "--set", "training.steps=0", "--json"]) == 0
+    bare = {row["alpha"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    for row in rows:
+        untrained = bare[row["alpha"]]
+        assert row["gain"] == untrained["test_error"] - row["test_error"] > 0
+        errors = [one["error"]["total"] * one["test_error"] for one in (row, untrained)]
+        assert row["gain_error"] == pytest.approx(sum(errors))
+    header = next(line for line in (tmp_path / "map.csv").read_text().splitlines() if line[0] != "#")
+    assert {"random_features", "gain", "gain_error"} <= set(header.split(","))
+    assert run(["map", file, *few, "--quantity", "gain"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("gain over random features")
+    assert " ± " in said
+
+
+def test_a_map_says_its_errors_as_a_curve_does(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--set", "ridge.alpha=[0.5, 4]", "--set", "training.eta=[0.3, 1]", "--set", "ridge.accuracy=0"]
+    assert run(["map", file, *few]) == 0
+    said = capsys.readouterr().out
+    assert run(["curve", file, *few]) == 0
+    curve = capsys.readouterr().out
+    errors = [line for line in curve.splitlines() if line.startswith("errors: up to")]
+    assert len(errors) == 1
+    assert errors[0] in said.splitlines()
