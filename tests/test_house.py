@@ -15,6 +15,7 @@ import pytest
 
 import asymptotics
 import hermite
+from asymptotics import figures
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (hermite, asymptotics)
@@ -109,10 +110,11 @@ def test_names_for_the_type_checker_are_the_names_at_run_time(package: object) -
 
 def test_a_type_checker_sees_the_type_of_every_public_name(tmp_path: Path) -> None:
     api = pytest.importorskip("mypy.api")
-    names = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
+    faces = (*PACKAGES, figures)
+    names = [(face.__name__, name) for face in faces for name in face.__all__]
     file = tmp_path / "names.py"
     file.write_text(
-        "import asymptotics\nimport hermite\n"
+        "import asymptotics.figures\nimport hermite\n"
         + "".join(f"reveal_type({package}.{name})\n" for package, name in names)
     )
     command = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(tmp_path / "cache")]

@@ -10,11 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
     from asymptotics.results import Overlaps
+
+Array = npt.NDArray[np.float64]
 
 #: Neurons that are drawn, at most: a page needs no more.
 _DRAWN = 2000
@@ -42,7 +46,7 @@ def plot_cloud(step: int, theory: Overlaps, ax: Axes, simulation: Overlaps | Non
     return ax
 
 
-def ellipse(centre: Any, covariance: Any, deviations: float = 2.0) -> tuple[Any, Any]:
+def ellipse(centre: npt.ArrayLike, covariance: npt.ArrayLike, deviations: float = 2.0) -> tuple[Array, Array]:
     """(x, y) of the points at ``deviations`` standard deviations from ``centre`` (2,) under ``covariance`` (2, 2)."""
     values, vectors = np.linalg.eigh(np.asarray(covariance, dtype=float))
     angle = np.linspace(0, 2 * np.pi, 181)
@@ -53,10 +57,12 @@ def ellipse(centre: Any, covariance: Any, deviations: float = 2.0) -> tuple[Any,
     return x, y
 
 
-def plot_clouds(theory: Overlaps, figure: Any, simulation: Overlaps | None = None) -> Any:
+def plot_clouds(
+    theory: Overlaps, figure: Figure | SubFigure, simulation: Overlaps | None = None
+) -> npt.NDArray[Any]:
     """One panel a step on ``figure``; needs at least two target directions. Returns the array of Axes."""
     count = len(theory.steps)
-    axes = figure.subplots(1, count, sharex=True, sharey=True, squeeze=False)[0]
+    axes: npt.NDArray[Any] = figure.subplots(1, count, sharex=True, sharey=True, squeeze=False)[0]
     for step, ax in enumerate(axes):
         plot_cloud(step, theory, ax, simulation)
         if step:
