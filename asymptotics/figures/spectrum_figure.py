@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Heights, as parts of the Axes, at which neighbouring labels of spikes are written.
 _HEIGHTS = (0.62, 0.5, 0.38, 0.26)
+#: From so many counts in a bin on the axis is logarithmic above 1; there it makes a kink in the line of the theory.
+_MANY = 20
 
 
 def plot_spectrum(spectrum: FeatureSpectrum, ax: Axes | None = None) -> Axes:
@@ -27,7 +29,12 @@ def plot_spectrum(spectrum: FeatureSpectrum, ax: Axes | None = None) -> Axes:
         # One width of bins for bulk and spikes, so that a spike is one count.
         last = max(float(spectrum.simulated.max(initial=0.0)), spectrum.edge)
         bins = np.arange(0.0, last + 2 * width, width)
-        axes.hist(spectrum.simulated, bins=bins.tolist(), color="0.8", label="simulation, one network")
+        counts, *_ = axes.hist(
+            spectrum.simulated, bins=bins.tolist(), color="0.8", label="simulation, one network"
+        )
+        if np.max(counts) >= _MANY:
+            # A spike is one count, which must be seen beside the bulk.
+            axes.set_yscale("symlog", linthresh=1)
     if spectrum.density is not None:
         places, density = spectrum.density
         seen = places < 1.03 * spectrum.edge
@@ -37,9 +44,6 @@ def plot_spectrum(spectrum: FeatureSpectrum, ax: Axes | None = None) -> Axes:
     axes.axvline(spectrum.edge, color="0.3", linestyle="--", linewidth=1.0, label="edge of the bulk (theory)")
     for k, place in enumerate(spectrum.spikes):
         axes.axvline(place, color="C0", linewidth=1.2, label="spikes (theory)" if k == 0 else None)
-    if spectrum.simulated is not None:
-        # Spikes are one count each; of the theory alone nothing is that small, and the break at 1 would be a kink.
-        axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     _say_what_spikes_carry(axes, spectrum)
