@@ -271,7 +271,7 @@ class _Proofs:
             return False
         if self.engine.proves_closed(space, level):
             return True
-        return level == 1 and self.engine.gram is None and self._fixed(space).dim <= space.dim
+        return level == 1 and self._fixed(space).dim <= space.dim
 
     def _fixed(self, space: Span) -> Span:
         """The directions of the target that the symmetries fix which fix ``space``."""
@@ -288,7 +288,7 @@ class _Proofs:
     def ceiling(self, space: Span, level: int) -> Span:
         """A space that holds all that orders 1..``level`` add to ``space``."""
         top = full(space.n)
-        if level == 1 and self.engine.gram is None:
+        if level == 1:
             top = self._fixed(space)
         if top.dim == space.dim:
             return top

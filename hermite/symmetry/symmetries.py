@@ -37,13 +37,16 @@ Polynomial = dict[tuple[int, ...], Any]
 class Symmetries:
     """Orthogonal matrices that leave a target invariant, and planes (i, j) that may be turned by some angle below 2π.
 
-    ``proved`` says of one more matrix whether it does.
+    ``proved`` says of one more matrix whether it does. With a ``gram`` matrix G of the directions the matrices Q have
+    Q G Qᵀ = G: f(Q u) = f(u) is then invariance under an orthogonal map of the inputs, which acts as Qᵀ on the
+    coordinates of vectors.
     """
 
     n: int
     matrices: tuple[Matrix, ...]
     planes: tuple[tuple[int, int], ...]
     proved: Callable[[Matrix], bool]
+    gram: Any = None
 
     def fixed(self, learned: Span) -> Span:
         """The vectors that every symmetry fixes which fixes ``learned`` pointwise (in the metric of the coordinates)."""
@@ -60,7 +63,7 @@ class Symmetries:
         rational_rows = learned.over_rationals() if moved.dim + learned.dim < self.n else None
         if rational_rows is not None and self.proved(inversion_outside(rational_rows)):
             moved = moved + rational_rows.complement()
-        return moved.complement()
+        return moved.complement(self.gram)
 
     @cached_property
     def _changes(self) -> tuple[tuple[tuple[Row, ...], tuple[Row, ...]], ...]:
@@ -79,11 +82,12 @@ class Symmetries:
 
 @lru_cache(maxsize=16)
 def symmetries(f: Target) -> Symmetries:
-    """What is proved to leave ``f`` invariant; with a Gram matrix only −1 is tried, and it fixes nothing."""
+    """What is proved to leave ``f`` invariant; with a Gram matrix signed permutations that leave it as it is are tried."""
     if f.gram is not None:
         minus = _signed([(i, -1) for i in range(f.r)])
         proved = invariance(f)
-        return Symmetries(f.r, (minus,) if proved(minus) else (), (), lambda q: q == minus and proved(q))
+        own = tuple(q for q in candidates(f.r) if _keeps(f.gram, q) and proved(q))
+        return Symmetries(f.r, own, (), lambda q: q == minus and proved(q), f.gram)
     assert f.tree is not None
     proved, used = invariance(f), sorted(variables_of(f.tree))
     # A variable that is not named may change its sign; permuting it would show no more.
@@ -144,6 +148,16 @@ def _pairing(x: Row, y: Row) -> Any:
 def _signed(g: list[tuple[int, int]]) -> Matrix:
     """The matrix of (g z)_i = sign_i z_{place_i}."""
     return tuple(tuple(rational(sign * (j == place)) for j in range(len(g))) for place, sign in g)
+
+
+def _keeps(gram: Any, q: Matrix) -> bool:
+    """Whether Q G Qᵀ = G, for a signed permutation Q."""
+    ones = [next((j, int(x.p)) for j, x in enumerate(row) if x != 0) for row in q]
+    return all(
+        s * t * gram[i][j] == own
+        for (i, s), line in zip(ones, gram, strict=True)
+        for (j, t), own in zip(ones, line, strict=True)
+    )
 
 
 def _directions(f: Target) -> list[Row]:

@@ -54,6 +54,8 @@ _SCRAMBLES = 4
 #: Student's 97.5 % quantile at three degrees of freedom: the half width of 95 % in standard errors of four scrambles.
 _HALF_WIDTH = 3.182
 _FIRST_SIZE, _LAST_SIZE = 13, 20
+#: Errors of scrambled Sobol points fall like N^-0.8 here.
+_FALL = 0.8
 #: Seconds of a finer cubature, in those of all before.
 _MORE = 3.0
 
@@ -264,28 +266,29 @@ def _by_sampling(
     f: Target, activation: Activation, start: Student, steps: int, rates: Rates, accuracy: float
 ) -> Path:
     patience = Patience()
-    before = _mean_path(f, activation, start, steps, rates, _FIRST_SIZE - 1)
-    size = _FIRST_SIZE
+    size_before, size = _FIRST_SIZE - 1, _FIRST_SIZE
+    before = _mean_path(f, activation, start, steps, rates, size_before)
     while True:
         best = _mean_path(f, activation, start, steps, rates, size)
-        # What half the points change is an error that the scatter of the scrambles does not show.
+        # What fewer points change is an error that the scatter of the scrambles does not show: it is that of the fewer
+        # points, of which the more leave the part to which errors fall.
         moved, risks_moved = _apart(best, before)
+        left = 2.0 ** (-_FALL * (size - size_before))
         best = replace(
             best,
-            errors=tuple(max(a, b / 2) for a, b in zip(best.errors, moved, strict=True)),
-            risk_errors=tuple(max(a, b / 2) for a, b in zip(best.risk_errors, risks_moved, strict=True)),
+            errors=tuple(max(a, left * b) for a, b in zip(best.errors, moved, strict=True)),
+            risk_errors=tuple(max(a, left * b) for a, b in zip(best.risk_errors, risks_moved, strict=True)),
         )
         relative = best.error / best.unit
         if relative < accuracy:
             return best
-        # The error falls like N^-0.8.
-        more = max(1, math.ceil(1.25 * math.log2(relative / accuracy) + 0.3))
+        more = max(1, math.ceil(math.log2(relative / accuracy) / _FALL + 0.3))
         larger = [
             n for n in range(size + 1, min(_LAST_SIZE, size + more) + 1) if patience.allows(2 ** (n - size))
         ]
         if not larger:
             return best
-        before, size = best, larger[-1]
+        before, size_before, size = best, size, larger[-1]
 
 
 def _mean_path(

@@ -11,6 +11,7 @@ import pytest
 
 from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.quadrature import tensor_rule
+from asymptotics.learning.giant import recursion as recursion_module
 from asymptotics.learning.giant.noise_kernel import (
     Student,
     exact_part,
@@ -240,3 +241,22 @@ def test_unmet_accuracy_is_reported() -> None:
     assert run("z1 + z1*z2", "relu", np.repeat([1, -1], 4), 1, 1.5, 4.0).error < 1e-12
     one = run("z1 + z1*z2", "relu", [1, -1], 1, 1.5, 4.0)
     assert one.error < 1e-9
+
+
+@pytest.mark.parametrize("far", [0.002, 0.02, 0.08])
+def test_a_stated_error_is_that_of_the_finer_points_not_of_the_coarser_ones(monkeypatch, far) -> None:
+    start = initial_student(np.ones(4), np.zeros(4), 1, symmetric=False)
+
+    def off(size: int) -> float:
+        return far * 2.0 ** (-0.8 * (size - 12))
+
+    def converging(f, activation, start, steps, rates, size) -> recursion_module.Path:
+        moved = recursion_module.Student(start.readout, start.bias, start.M + off(size), start.Q)
+        return recursion_module.Path((start, moved), (1.0, 1.0), (0.0, off(size) / 100), (0.0, 0.0))
+
+    monkeypatch.setattr(recursion_module, "_exact_kernel", lambda *_: None)
+    monkeypatch.setattr(recursion_module, "_mean_path", converging)
+    path = recursion(Target("z1"), get_activation("relu"), start, 1, Rates(1.0, 4.0), 1e-3)
+    left = float(path.students[-1].M[0, 0])
+    assert path.error < 1e-3
+    assert 0.4 * left < path.error < 1.01 * left

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hermite import Target
+from hermite import Target, leap
 from hermite.exact.rows import rational
 from hermite.exact.subspaces import Span
 from hermite.language.nodes import Variable
@@ -96,3 +96,52 @@ def test_normal_forms_forget_order_and_settle_signs() -> None:
         assert normal_form(Target(a).tree) == normal_form(Target(b, variables=Target(a).variables).tree)
     assert normal_form(Target("tanh(z1)").tree) != normal_form(Target("tanh(-z1)").tree)
     assert normal_form(Variable(0)) == Variable(0)
+
+
+PAIR = [[1, "1/2"], ["1/2", 1]]
+ANTI = [[1, "-3/5"], ["-3/5", 1]]
+CHAIN = [[1, "1/2", 0], ["1/2", 1, "1/2"], [0, "1/2", 1]]
+TWO_OF_THREE = [[1, "3/5", 0], ["3/5", 1, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "gram", "fixed"),
+    [
+        ("relu(z1)*relu(z2)", PAIR, [(1, 1)]),
+        ("relu(z1)*relu(-z2)", ANTI, [(1, -1)]),
+        ("sign(min(z1,z2,z3))", CHAIN, [(1, 0, 1), (0, 1, 0)]),
+        ("max(z1,z2,z3)", TWO_OF_THREE, [(1, 1, 0), (0, 0, 1)]),
+        ("relu(z1)*relu(2*z2)", PAIR, [(1, 1)]),
+        ("relu(z1)+2*relu(z2)", PAIR, [(1, 0), (0, 1)]),
+    ],
+)
+def test_exchanges_of_correlated_directions_are_symmetries_where_the_gram_matrix_keeps(
+    text, gram, fixed
+) -> None:
+    f = Target(text, gram=gram)
+    found, factor = symmetries(f), np.asarray(f.cholesky)
+    for q in found.matrices:
+        plain = np.array([[float(Fraction(str(x))) for x in row] for row in q])
+        turned = np.linalg.solve(factor, plain @ factor)
+        np.testing.assert_allclose(turned @ turned.T, np.eye(f.r), atol=1e-12)
+    expected = Span(f.r, [tuple(rational(x) for x in row) for row in fixed])
+    own = found.fixed(Span(f.r))
+    assert own.dim == expected.dim
+    assert all(expected.contains(row) for row in own.rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "gram", "dims"),
+    [
+        ("relu(z1)*relu(z2)", PAIR, (0, 1)),
+        ("relu(z1)*relu(-z2)", ANTI, (0, 1)),
+        ("sign(min(z1,z2,z3))", CHAIN, (0, 1, 2)),
+        ("Heaviside(z1)*Heaviside(z2)*Heaviside(z3)", CHAIN, (0, 1, 2)),
+        ("max(z1,z2,z3)", TWO_OF_THREE, (0, 1, 2)),
+    ],
+)
+def test_orthants_and_maxima_of_exchangeable_correlated_directions_are_decided(text, gram, dims) -> None:
+    report = leap(Target(text, gram=gram))
+    assert report.staircase is not None
+    assert tuple(report.staircase.dims) == dims
+    assert report.exactness == "exact"
