@@ -87,10 +87,14 @@ def _one_sign(u: Univariate, count: int) -> list[flint.arb]:
 
 def _trapezoid(u: Univariate, count: int) -> list[flint.arb]:
     b = _strip(u)
-    top = _bound(u, b) * math.exp(b * b / 2 + b * math.sqrt(count))
+    try:
+        top = _bound(u, b) * math.exp(b * b / 2 + b * math.sqrt(count))
+    except OverflowError:
+        raise Unsupported(f"{_WHY}, one of them too steep") from None
     step = 2 * math.pi * b / (_TARGET_BITS * math.log(2) + math.log(top) + 1)
     h = flint.arb(flint.fmpq(1, math.ceil(1 / step)))
-    error = 2 * top / (math.exp(2 * math.pi * b / float(h.upper())) - 1) + _beyond(u)
+    decay = math.exp(-2 * math.pi * b / float(h.upper()))
+    error = (1 + 1e-9) * 2 * top * decay / (1 - decay) + _beyond(u)
     s, points = u.s.ball(flint.ctx.prec), math.ceil(_REACH / float(h.lower()))
     totals = [flint.arb(0)] * count
     roots = [flint.arb(n).sqrt() for n in range(count + 1)]
@@ -128,6 +132,9 @@ def _strip(u: Univariate) -> float:
     if not u.quadratic.is_zero() and u.quadratic.sign() != -1:
         raise Unsupported(_WHY)
     s, b = math.sqrt(u.variance), 2.0
+    if not u.quadratic.is_zero():
+        # |e^{q t²}| grows to e^{|q| s² b²} across the strip.
+        b = min(b, 2 / (s * math.sqrt(-float(u.quadratic))))
     for name, c, _, _ in u.factors:
         limit = {"tanh": 0.8 * math.pi / 2, "logcosh": 0.8 * math.pi}.get(name, 1.5)
         b = min(b, limit / (abs(float(c)) * s * (1 + 1e-9)))
