@@ -62,8 +62,9 @@ def test_beside_a_simulation_it_is_the_theory_at_its_d() -> None:
 
 
 def test_the_csv_holds_lines_and_points_by_their_kind() -> None:
+    # Ten samples (d = 20, alpha = 1/2) have no prediction.
     experiment = Experiment.from_toml(
-        TEXT.replace("{d = 50}", "{d = 20, replicates = 3, test_samples = 200}")
+        TEXT.replace("{d = 50}", "{d = 40, replicates = 3, test_samples = 200}")
     )
     measured = curve_rows(experiment, simulate=True, accuracy=0.0)
     dense = dense_rows(experiment, "alpha", measured, points=4)
