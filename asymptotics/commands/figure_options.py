@@ -38,12 +38,53 @@ def figure_options(command: Any) -> Any:
     def option(name: str, key: str, **more: Any) -> Any:
         return click.option(name, f"figure_{key}", expose_value=False, callback=_put, **more)
 
+    def one_of(names: str) -> Any:
+        def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+            from asymptotics.figures import layout
+
+            found = getattr(layout, names)
+            known = found.values() if isinstance(found, dict) else found
+            return [name for name in known if name.startswith(incomplete)]
+
+        return complete
+
+    keys = one_of("KEYS")
     options = (
-        option("--x", "x", metavar="KEY", help="x axis of the figure: ridge.alpha, training.eta, ..."),
-        option("--lines", "lines", metavar="KEYS", help="What is a line: training.steps,ridge.beta"),
-        option("--panels", "panels", metavar="KEYS", help="What is a panel (default: none up to six lines)."),
-        option("--log", "log", metavar="AXES", help="Logarithmic axes: auto, none, x, y or xy."),
-        option("--quantity", "quantity", metavar="NAME", help="test_error, train_error or excess_risk."),
+        option(
+            "--x",
+            "x",
+            metavar="KEY",
+            shell_complete=keys,
+            help="x axis of the figure: ridge.alpha, training.eta, ...",
+        ),
+        option(
+            "--lines",
+            "lines",
+            metavar="KEYS",
+            shell_complete=keys,
+            help="What is a line: training.steps,ridge.beta",
+        ),
+        option(
+            "--panels",
+            "panels",
+            metavar="KEYS",
+            shell_complete=keys,
+            help="What is a panel (default: none up to six lines).",
+        ),
+        option(
+            "--log",
+            "log",
+            metavar="AXES",
+            shell_complete=one_of("LOGS"),
+            help="Logarithmic axes: auto, none, x, y or xy.",
+        ),
+        option(
+            "--quantity",
+            "quantity",
+            metavar="NAME",
+            shell_complete=one_of("QUANTITIES"),
+            help="test_error, train_error or excess_risk.",
+        ),
         option("--no-plateaus", "plateaus", is_flag=True, help="Draw no plateaus."),
     )
     for one in reversed(options):

@@ -183,6 +183,15 @@ def settings() -> tuple[str, ...]:
     return (*meta.get(SETTINGS, ()), *(() if seed is None else (seed,)))
 
 
+def _keys(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Keys of the experiment file, up to their value."""
+    from asymptotics.experiment.reference import keys
+
+    # Laws of inputs share some of their keys.
+    names = dict.fromkeys(f"{key.table}.{key.name}=" for key in keys())
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def overridable(command: Any) -> Any:
     """``--set`` and ``--seed``, for every command that takes an experiment file; ``load`` heeds them."""
     options = (
@@ -193,6 +202,7 @@ def overridable(command: Any) -> Any:
             expose_value=False,
             callback=_keep_settings,
             help='In place of the file: --set "ridge.alpha=[1,2]"; may be repeated.',
+            shell_complete=_keys,
         ),
         click.option(
             "--seed",

@@ -13,6 +13,9 @@ import pytest
 HERE = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
+SETTINGS_IN_D = [f"plain,simulation.{name}=" for name in ("d", "device", "dtype")]
+
+
 def giantstep(**environment: str) -> str:
     found = subprocess.run(
         [str(Path(sys.executable).parent / "giantstep")],
@@ -48,6 +51,10 @@ def test_there_is_a_script_for_every_shell(shell: str, words: str) -> None:
             4,
             ["plain,ridge.alpha", "plain,ridge.beta", "plain,ridge.lambda"],
         ),
+        ("giantstep curve --set ridge.al", 3, ["plain,ridge.alpha="]),
+        ("giantstep simulate e.toml --set simulation.d", 4, SETTINGS_IN_D),
+        ("giantstep curve --x training.e", 3, ["plain,training.eta"]),
+        ("giantstep curve --quantity t", 3, ["plain,test_error", "plain,train_error"]),
         # Names of files are left to the shell.
         ("giantstep curve exp", 2, ["file,exp"]),
         ("giantstep plot a.toml b", 3, ["file,b"]),
