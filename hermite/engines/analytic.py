@@ -19,7 +19,7 @@ from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import orthogonal_terms
 from hermite.engines.series import Series, indices
 from hermite.engines.terms import Lines, Term, expanded
-from hermite.exact.effort import Exhausted, Memo, allowance, spent
+from hermite.exact.effort import ALLOWANCE, Exhausted, Memo, allowance, spent
 from hermite.exact.exactness import Exactness
 from hermite.exact.rows import lower, rational
 from hermite.exact.scalars import Scalar
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _TRIED = 4
 #: Units of work for the canonical form of one target.
 _MOST_WORK = 1_000_000
+#: What E f² may cost: beside the expansion it is one number, and its square has the square of the terms.
+_SQUARE = ALLOWANCE // 2
 
 
 class AnalyticEngine:
@@ -170,7 +172,7 @@ class AnalyticEngine:
         """E f² by the same machinery; None where it has no closed form."""
         if self.form is None:
             return None
-        with allowance(fresh=False):
+        with allowance(_SQUARE, fresh=False):
             try:
                 form = self.form
                 return self._energy.get(("energy", self.target), lambda: self._squared(form))

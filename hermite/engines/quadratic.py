@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import flint
@@ -54,8 +55,7 @@ def principal_axes(
         matrix[j][i] += as_fraction(c) / 2
     operator = _times_gram(matrix, gram)
     axes: dict[Vector, Scalar] = {}
-    for value in _rational_eigenvalues(operator):
-        space = _eigenspace(operator, value)
+    for value, space in _eigenspaces(tuple(map(tuple, operator))):
         basis = [a for a in given if _image(operator, a) == tuple(value * x for x in a)]
         for vector in space if value else []:
             rest = orthogonal_to(vector, basis, gram)
@@ -95,6 +95,13 @@ def _image(operator: list[list[Fraction]], a: Vector) -> Vector:
 
 def _flint(operator: list[list[Fraction]]) -> Any:
     return flint.fmpq_mat([[flint.fmpq(x.numerator, x.denominator) for x in row] for row in operator])
+
+
+@lru_cache(maxsize=256)
+def _eigenspaces(operator: tuple[Vector, ...]) -> tuple[tuple[Fraction, tuple[Vector, ...]], ...]:
+    """(eigenvalue, basis of its space): the terms of a target share few quadratic parts."""
+    rows = [list(row) for row in operator]
+    return tuple((value, tuple(_eigenspace(rows, value))) for value in _rational_eigenvalues(rows))
 
 
 def _rational_eigenvalues(operator: list[list[Fraction]]) -> list[Fraction]:

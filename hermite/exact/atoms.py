@@ -64,10 +64,16 @@ def exp_atom(p: int, q: int) -> Atom:
     )
 
 
+#: Exponents longer than this are left to the library, where they may be.
+_MANY_BITS = 64
+
+
 def ball_power(x: flint.arb, k: int) -> flint.arb:
     """x^k of a ball for an integer k: the library's own is not finite where ``x`` contains 0."""
     if k < 0:
         return 1 / ball_power(x, -k)
+    if k.bit_length() > _MANY_BITS and not x.contains(0):
+        return x**k
     result = x * 0 + 1
     while k:
         result = result * x if k % 2 else result
@@ -104,6 +110,7 @@ def radicand(atom: Atom) -> int:
     return int(atom.name[5:-1])
 
 
+@lru_cache(maxsize=1 << 14)
 def merge(a: Key, b: Key) -> tuple[Key, flint.fmpq]:
     """Product of two monomials: exponents add, and √p·√p leaves the rational p."""
     if not a or not b:

@@ -298,12 +298,16 @@ def checked_mean_field(
 
 
 def _changes(one: MeanFieldPath, two: MeanFieldPath, size: npt.NDArray[np.float64]) -> tuple[float, ...]:
-    """At each step the largest difference of M, of ‖w‖² (in units of ``size`` and of its square) and of the risk."""
+    """At each step the largest difference of M, of ‖w‖² (in units of ``size`` and of its square), and of the risk.
+
+    Where the risk is above 1 (that before training), its relative difference: a risk that training has blown up says
+    nothing of the weights.
+    """
     return tuple(
         max(
             float(np.max(np.abs(a.M - b.M) / size[:, None])),
             float(np.max(np.abs(a.weight_norm2 - b.weight_norm2) / size**2)),
-            abs(x - y),
+            abs(x - y) / max(1.0, y),
         )
         for a, b, x, y in zip(one.states, two.states, one.risks, two.risks, strict=True)
     )

@@ -78,7 +78,7 @@ def test_what_is_known_less_well_does_not_win_by_a_hair(found: Plan) -> None:
 
 def measured(f: Target, one: Schedule) -> tuple[float, float]:
     """Mean test error of the real network and its standard error."""
-    setting = Simulation(d=one.d, replicates=6, test_samples=4000, seed=3)
+    setting = Simulation(d=one.d, replicates=24, test_samples=4000, seed=3)
     (found,) = simulate(f, Network(), one.training, one.ridge, setting, steps=(one.steps,)).risks
     return found.test_error, float(found.test_error_sem or np.inf)
 

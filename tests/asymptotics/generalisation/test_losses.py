@@ -119,13 +119,16 @@ CURVED = Target("z1 + (z1^2 - 1)/2", noise=0.2, labels="sign")
 
 
 def test_errors_of_two_directions_do_not_depend_on_the_degree_of_the_labels(monkeypatch) -> None:
-    """Without noise, sign(z1 z2 + z1) jumps along lines: more nodes and finer steps change errors by what is stated."""
+    """Without noise, sign(z1 z2 + z1) jumps along lines: more nodes and finer steps change errors by what is stated.
+
+    What is stated is above the 1 % that passes by default.
+    """
     f, network = Target("z1*z2 + z1", labels="sign"), Network("relu")
-    coarse = risk(f, network, None, Ridge(2.0, 1.0, 0.05, loss="logistic"))
+    coarse = risk(f, network, None, Ridge(2.0, 1.0, 0.05, loss="logistic"), throw=False)
     monkeypatch.setattr(label_grids, "_NODES", 25)
     monkeypatch.setattr(label_grids, "_FINE", 0.04)
-    monkeypatch.setattr(errors, "_SHARED", SetUps())
-    fine = risk(f, network, None, Ridge(2.0, 1.0, 0.05, loss="logistic"))
+    monkeypatch.setattr(errors, "SHARED", SetUps())
+    fine = risk(f, network, None, Ridge(2.0, 1.0, 0.05, loss="logistic"), throw=False)
     assert fine.classification_error != coarse.classification_error
     gap = abs(coarse.classification_error - fine.classification_error)
     assert gap < coarse.error.quadrature * fine.classification_error

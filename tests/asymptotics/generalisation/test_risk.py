@@ -255,7 +255,7 @@ def test_a_target_whose_energy_no_engine_knows_is_integrated() -> None:
     """Coefficients are known, E f² is not: cubature, also where the theory at finite d is tried first."""
     from hermite import expand
 
-    f = Target("tanh(z1)*tanh(z2 + z1/2) + tanh(z1 + z2 + z3)")
+    f = Target("tanh(z1)*tanh(z2 + z1/2) + tanh(z3)*tanh(z1 + z3) + tanh(z4 + z1 + z2)*erf(z4)")
     assert expand(f, order=1).total_energy is None
     found = risk(f, Network(), Training(steps=0), Ridge(alpha=2.0, lam=0.1, d=48))
     assert 0 < found.test_error < 10

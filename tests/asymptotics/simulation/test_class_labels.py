@@ -233,7 +233,7 @@ def test_tuning_makes_the_loss_least() -> None:
     ("f", "settings", "said"),
     [
         (Target("z1", noise=0.1), {"ridge": Ridge(loss="hinge")}, "give target.labels"),
-        (Target("z1*z2", labels="sign"), {}, "one direction, not 2"),
+        (Target("z1*z2*z3", labels="sign"), {}, "at most 2 directions, not 3"),
         (FIELD, {"training": Training(steps=2)}, "one giant step, not 2"),
         (FIELD, {"training": Training(steps=1, batch_exponent=2)}, "batch_exponent = 2"),
         (FIELD, {"training": Training(steps=1, remove_orders=(0,))}, "remove_orders"),

@@ -405,8 +405,13 @@ def answer(args: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, st
 
 
 def test_the_command_prints_the_same_rows_however_it_runs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], undisturbed: list[dict[str, Any]]
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    undisturbed: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Wide enough for one block of columns.
+    monkeypatch.setenv("COLUMNS", "120")
     file = tmp_path / "a.toml"
     file.write_text(FILE)
     code, dry, _ = answer([str(file), "--dry-run"], capsys)
