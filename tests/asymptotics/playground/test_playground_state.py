@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import tomllib
 from contextlib import redirect_stdout
 from dataclasses import fields, replace
 from urllib.parse import parse_qs
@@ -68,6 +70,24 @@ def test_the_script_of_a_state_says_what_the_library_says() -> None:
     f = Target("z1 + z1*z2", noise=0.1)
     own = risk(f, Network(), Training(steps=1), Ridge(alpha=3.0), accuracy=0.0).test_error
     assert float(said.getvalue().splitlines()[-1]) == own
+
+
+@pytest.mark.parametrize(
+    "text", ["z1'); __import__('os').system('id') #", 'z1"\n[network]\nactivation = "x', "\\", "{0}", "'''"]
+)
+def test_text_from_a_link_is_a_literal_of_the_script_and_of_the_file(text: str) -> None:
+    """A script that someone copies from a page that a link opened runs nothing of the link."""
+    state = State(target=text, activation=text)
+    script = ast.parse(state.python())
+    literals = [node.value for node in ast.walk(script) if isinstance(node, ast.Constant)]
+    assert literals.count(text) == 2
+    plain = [
+        ast.dump(node.func) for node in ast.walk(ast.parse(State().python())) if isinstance(node, ast.Call)
+    ]
+    assert [ast.dump(node.func) for node in ast.walk(script) if isinstance(node, ast.Call)] == plain
+    tables = tomllib.loads(state.toml())
+    assert (tables["target"]["expression"], tables["network"]["activation"]) == (text, text)
+    assert set(tables) == set(tomllib.loads(State().toml()))
 
 
 @pytest.mark.parametrize(
