@@ -21,6 +21,7 @@ from hermite.indices.closure import (
     Climb,
     Heat,
     climb,
+    coordinate_closure,
     coordinate_leap,
     tensor_span,
 )
@@ -129,7 +130,7 @@ class _Indices:
             beyond_one_step=orthogonal_part(relevant, leap_span, gram).strings(),
             isotropic_leap=len(levels) if levels and levels[-1] == relevant.dim else None,
             closure_dims_by_level=tuple(levels),
-            leap_coordinates=coordinate_leap(heat) if gram is None else None,
+            leap_coordinates=self._coordinate_leap() if gram is None else None,
             warnings=tuple(self._warnings(index)),
         )
 
@@ -181,6 +182,21 @@ class _Indices:
             if last.dim == self.relevant.dim:
                 break
         return dims
+
+    def _coordinate_leap(self) -> int | None:
+        """The leap in the given coordinates; of a table that is cut off, proved by axes that are closed one level below.
+
+        More terms only open more ways, so that the table gives an upper bound.
+        """
+        heat, found = self.heat, coordinate_leap(self.heat)
+        if found is None or found == 1 or self.proofs is None:
+            return found
+        axes = coordinate_closure(heat, found - 1)
+        space = Span(heat.r, [full(heat.r).rows[i] for i in axes])
+        if space.dim and not self.proofs.closed(space, found - 1):
+            self.doubts.append(f"the leap in these coordinates is at most {found}, up to order {heat.order}")
+            return None
+        return found
 
     def _warnings(self, index: int | None) -> list[str]:
         """Inert variables, and a leading coefficient so small that at any usual d the next order wins."""
@@ -257,6 +273,11 @@ def _pair(covector: Sequence[Any], row: Sequence[Any]) -> Any:
 def proved_closed(engine: Any, space: Span, level: int) -> bool:
     """Whether U = ``space`` is proved closed at ``level``: by the terms of the expansion, or (level 1) by symmetry."""
     return _Proofs(engine).closed(space, level)
+
+
+def most_added(engine: Any, space: Span, level: int) -> Span:
+    """A space that holds all that orders 1..``level`` of the target add to U = ``space``."""
+    return _Proofs(engine).ceiling(space, level)
 
 
 class _Proofs:

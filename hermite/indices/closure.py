@@ -334,3 +334,19 @@ def _coordinate_leap(r: int, left: list[tuple[int, ...]]) -> int | None:
             seen[j] = seen[j] or a > 0
         left = [alpha for alpha in left if any(a and not seen[j] for j, a in enumerate(alpha))]
     return leap or None
+
+
+def coordinate_closure(heat: Heat, level: int) -> list[int]:
+    """The axes that are reached when no term may bring more than ``level`` powers of axes not reached before."""
+    seen: set[int] = set()
+    while True:
+        new = {
+            j
+            for alpha, c in heat.terms.items()
+            if 0 < sum(a for j, a in enumerate(alpha) if j not in seen) <= level and not vanishes(c)
+            for j, a in enumerate(alpha)
+            if a
+        }
+        if new <= seen:
+            return sorted(seen)
+        seen |= new

@@ -7,7 +7,7 @@ an even σ even ones. What is not seen is neither climbed nor fitted, whatever t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from hermite.engines import engine_for
 from hermite.errors import InputError
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
+from hermite.indices.analysis import most_added
 from hermite.indices.closure import Heat, closure_steps, conditional_span, tensor_span
 from hermite.language.named import activation_text, beyond_language
 from hermite.target import Target
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from hermite.indices.report import LeapReport
     from hermite.language.nodes import Expression
 
-#: Orders of an infinite expansion that are looked at.
-_ORDER = 8
+#: Orders of an infinite expansion up to which its parity is described, and up to which a climb is followed.
+_ORDER, _ORDERS = 8, (8, 12, 16, 20, 24)
 
 
 def student_warnings(f: Target, report: LeapReport, activation: Any, readout: Any, bias: float) -> list[str]:
@@ -54,38 +55,40 @@ def student_steps(
     """U_0 ⊂ U_1 ⊂ … that this student climbs at n = Θ(d^level) a step; None where that is not decided.
 
     The first step reads order k through c_k(σ) alone; every later one through all orders that σ shows: without biases
-    those of its parity, and of a polynomial σ none above its degree. Infinite expansions: coefficients that are not zero
-    prove each step, and the climb is known to end where it reaches the end of the target's own staircase, or at {0}.
+    those of its parity, and of a polynomial σ none above its degree. A table that is cut off proves that a step adds
+    something; that it adds no more is proved by what the target itself can add, else the order is raised.
     """
     engine = engine_for(f) if f.is_symbolic else None
     sigma = _activation_target(activation)
     own = engine_for(sigma)
     if engine is None or not _decided(engine) or not _decided(own):
         return None
-    order = _ORDER if engine.degree is None else engine.degree
     parity = None if bias else visible_orders(sigma)
-    try:
-        terms = engine.heat_series(order)
-        first = None if bias else set(own.heat_series(max(level, 1)))
-    except Undecided:
-        return None
-    top = order if own.degree is None else own.degree
-
-    def part(sees: Callable[[int], bool]) -> Heat:
-        shown = {alpha: c for alpha, c in terms.items() if sees(sum(alpha))}
-        return Heat(f.r, shown, order, engine.degree is None, f.gram)
-
-    later = part(lambda k: k <= top and (parity is None or parity[0](k)))
-    start = part(lambda k: k <= min(level, top) and (first is None or (k,) in first))
-    try:
-        spaces = _climb(start, later, level)
-    except Undecided:
-        return None
     stairs = report.staircase
-    ends = stairs.complete is not None and stairs.dims is not None and spaces[-1].dim in (0, stairs.dims[-1])
-    if engine.degree is not None or ends or (not bias and _seen_whole(f, sigma, order)):
-        return spaces
+    end = stairs.dims[-1] if stairs.complete is not None and stairs.dims is not None else f.r
+    try:
+        first = None if bias else set(own.heat_series(max(level, 1)))
+        for order in _ORDERS if engine.degree is None else (engine.degree,):
+            top = order if own.degree is None else own.degree
+            terms = engine.heat_series(order)
+
+            known = engine.degree is not None or (own.degree is not None and own.degree <= order)
+            whole = known or (not bias and _seen_whole(f, sigma, order))
+            now = {k for k in range(min(level, top) + 1) if first is None or (k,) in first}
+            then = {k for k in range(top + 1) if parity is None or parity[0](k)}
+            start = Heat(f.r, _orders(terms, now), order, gram=f.gram)
+            later = Heat(f.r, _orders(terms, then), order, not whole, f.gram)
+            spaces = _climb(start, later, level, engine, end)
+            if spaces is not None:
+                return spaces
+    except Undecided:
+        pass
     return None
+
+
+def _orders(terms: Mapping[tuple[int, ...], Any], orders: set[int]) -> dict[tuple[int, ...], Any]:
+    """The terms of these total degrees."""
+    return {alpha: c for alpha, c in terms.items() if sum(alpha) in orders}
 
 
 def _seen_whole(f: Target, sigma: Target, order: int) -> bool:
@@ -123,17 +126,23 @@ def _decided(engine: Any) -> bool:
     return engine.degree is not None or bool(engine.decided)
 
 
-def _climb(start: Heat, later: Heat, level: int) -> list[Span]:
-    """The first step by the orders of ``start``, the others by those of ``later``, until nothing is added."""
-    goal = tensor_span(later)
-    found = Span(start.r)
+def _climb(start: Heat, later: Heat, level: int, engine: Any, end: int) -> list[Span] | None:
+    """The first step by the orders of ``start``, the others by those of ``later``, until nothing is added.
+
+    ``end``: no space has a larger dimension. None where ``later`` is cut off and a step may add more than it shows.
+    """
+    goal = engine.direction_span() if later.truncated else tensor_span(later)
+    grown = Span(start.r)
     for k in range(1, level + 1):
-        found = found + conditional_span(start, Span(start.r), k, tensor_span(start))
+        grown = grown + conditional_span(start, Span(start.r), k, tensor_span(start))
     spaces = [Span(start.r)]
-    while found.dim > spaces[-1].dim:
-        spaces.append(found)
+    while grown.dim > spaces[-1].dim:
+        learned = grown
+        spaces.append(learned)
         for k in range(1, level + 1):
-            found = found + conditional_span(later, spaces[-1], k, goal)
+            grown = grown + conditional_span(later, learned, k, goal)
+        if later.truncated and grown.dim < end and grown.dim < most_added(engine, learned, level).dim:
+            return None
     return spaces
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hermite import leap
 from hermite.exact.rows import rational
-from hermite.indices.closure import Heat, coordinate_leap
+from hermite.indices.closure import Heat, coordinate_closure, coordinate_leap
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,28 @@ def test_a_space_is_closed_by_a_symmetry_in_the_plane_of_the_target() -> None:
     """relu(x) relu(y) in space: the reflection that exchanges x/|x| and y/|y| also fixes what is orthogonal to both."""
     report = leap("relu(-2*z1+z2+2*z3)*relu(-2*z2+3*z3)")
     assert (report.exactness, report.staircase.dims, report.staircase.complete) == ("exact", (0, 1), False)
+
+
+@pytest.mark.parametrize(
+    ("text", "leap_coordinates"),
+    [
+        # z3 is reached by the seventh order at cost 1: the fourth knows the way by z3^2 alone.
+        ("exp(z1+z2)+(z1-z2)^2+z3^2+z3*He6((z1-z2)/sqrt(2))", 1),
+        ("tanh(z1+z2)+(z1-z2)^2+z3^2+z3*He6((z1-z2)/sqrt(2))", 1),
+        ("sqrt(2)*(z1+z2)+(z1-z2)^2+z3^2+z3*He6((z1-z2)/sqrt(2))", 1),
+        ("exp(z1+z2)+(z1-z2)^2+z3^2*tanh(z1)^2", 2),
+        ("abs(z1)+tanh(z2)", 2),
+        ("tanh(z1)+z2^2*z3*tanh(z1)", 2),
+        ("tanh(z1)+He2(z2)*z3*tanh(z1)", 3),
+    ],
+)
+def test_the_leap_in_coordinates_is_that_of_the_whole_expansion(text: str, leap_coordinates: int) -> None:
+    report = leap(text)
+    assert report.exactness != "undecided"
+    assert report.leap_coordinates == leap_coordinates
+
+
+def test_axes_are_reached_by_terms_that_bring_few_powers_of_new_ones() -> None:
+    one = rational(1)
+    heat = Heat(4, {(1, 0, 0, 0): one, (3, 1, 0, 0): one, (0, 1, 2, 0): one, (0, 0, 1, 3): one}, 4)
+    assert [coordinate_closure(heat, level) for level in (1, 2, 3)] == [[0, 1], [0, 1, 2], [0, 1, 2, 3]]

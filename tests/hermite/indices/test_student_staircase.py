@@ -60,6 +60,21 @@ def test_infinite_expansions_are_climbed_too(target, activation, dims) -> None:
     assert climbs(target, activation) == dims
 
 
+@pytest.mark.parametrize(
+    ("target", "activation", "bias", "dims"),
+    [
+        # He9(z1) z2 shows z2 beside z3 in the second step, by an order of ten: up to order eight it comes a step later.
+        ("tanh(z1) + z1*z3 + He9(z1)*z2 + z3*z2", "relu", 0.0, (0, 1, 3)),
+        ("exp(z1) + z1*z3 + He9(z1)*z2 + z3*z2", "relu", 1.0, (0, 1, 3)),
+        ("sqrt(2)*z1 + z1*z3 + He11(z1)*z2 + z3*z2", "relu", 0.0, (0, 1, 3)),
+        # Degree two sees none of it, and what it sees is known whole.
+        ("exp(z1) + z1*z3 + He9(z1)*z2 + z3*z2", "He2(x) + x", 0.0, (0, 1, 2, 3)),
+    ],
+)
+def test_a_step_of_a_student_holds_all_that_the_whole_expansion_adds(target, activation, bias, dims) -> None:
+    assert climbs(target, activation, bias) == dims
+
+
 def test_undecided_where_the_climb_is_not_known_to_end() -> None:
     # An odd activation does not see tanh(z1) z2; that sin(z1) shows it no more at any order is not proved.
     assert leap(Target("z1 + sin(z1) + tanh(z1)*z2"), activation="tanh").student_staircase is None
