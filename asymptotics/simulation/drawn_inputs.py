@@ -15,6 +15,7 @@ from asymptotics.experiment.schema import choices
 from asymptotics.experiment.settings import Simulation, Training
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.reduced import ReducedNetwork
+from asymptotics.simulation.reduced_structured import ReducedStructured
 from asymptotics.simulation.structured import StructuredNetwork, refuse_unless_simulated
 from asymptotics.simulation.student import Setup
 from hermite.errors import InputError
@@ -41,7 +42,9 @@ DRAWN_INPUTS: dict[str, DrawnInputs] = {
             "reduced": lambda setup, inputs: ReducedNetwork(setup),
         }
     ),
-    Inputs.law: DrawnInputs({"direct": StructuredNetwork}, refuse_unless_simulated),
+    Inputs.law: DrawnInputs(
+        {"direct": StructuredNetwork, "reduced": ReducedStructured}, refuse_unless_simulated
+    ),
 }
 
 

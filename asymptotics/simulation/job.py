@@ -40,6 +40,9 @@ _STEP = 1000
 #: By method: raised whenever a unit of equal content would draw other numbers or round them otherwise than before.
 GENERATION = {"direct": 1, "reduced": 2}
 
+#: By loss: raised whenever a readout is fitted to it otherwise than before.
+FIT_GENERATION = {"hinge": "2"}
+
 #: Replicates that a vectorised simulation takes at once.
 _TOGETHER = 64
 
@@ -181,6 +184,8 @@ class Job:
         stream = STREAMS[s.backend]
         drawn = {} if stream == "numpy" else {"stream": stream}
         loss = {} if self.ridge is None or self.ridge.loss == "square" else {"loss": self.ridge.loss}
+        if loss and self.ridge is not None and self.ridge.loss in FIT_GENERATION:
+            loss["fit"] = FIT_GENERATION[self.ridge.loss]
         return identity | drawn | loss | ({"directions": "given"} if turned else {})
 
     @cached_property

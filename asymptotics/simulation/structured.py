@@ -20,30 +20,66 @@ from hermite.target import Target
 Array = npt.NDArray[Any]
 
 
-class StructuredNetwork(DirectNetwork):
-    """A direct simulation whose samples are drawn from ``inputs``: one more normal a sample tells its cluster."""
+class Clusters:
+    """The clusters of the samples that were drawn last, and their labels."""
 
     def __init__(self, setup: Setup, inputs: Inputs) -> None:
         from scipy.special import ndtri
 
-        super().__init__(setup)
-        self.inputs, self.teacher = inputs, inputs.teacher_of(setup.target)
+        self.inputs, self.d, self.noise = inputs, setup.d, setup.target.noise
+        self.teacher = inputs.teacher_of(setup.target)
         self.targets = [setup.backend.target(f) for f in inputs.targets_of(setup.target)]
         self.edges = ndtri(np.cumsum(inputs.weights)[:-1])
+        self.here = np.zeros(0, np.intp)
+
+    def of(self, normals: Array) -> Array:
+        """The cluster of each sample, told by one normal."""
+        self.here = np.searchsorted(self.edges, normals)
+        return self.here
+
+    def named(self) -> tuple[Array, Array]:
+        """Means (K, m) and roots (K, m, m) on the named axes and, where clusters are far apart, on the last of the bulk."""
+        inputs, axes = self.inputs, self.inputs.axes
+        means = inputs.means
+        if np.any(inputs.far):
+            means = np.column_stack([means, math.sqrt(self.d) * inputs.far])
+        roots = np.zeros((*means.shape, means.shape[1]))
+        for k, covariance in enumerate(inputs.covariances):
+            roots[k, :axes, :axes] = root_of(covariance)
+            roots[k, axes:, axes:] = np.sqrt(inputs.bulk[k, -1])
+        return means, roots
+
+    def target_fields(self, rows: Array) -> Array:
+        """W* of what ``rows`` (m, at least n_E) have on the named axes."""
+        return np.asarray(rows[:, : self.inputs.axes], np.float64) @ self.teacher.T
+
+    def labels(self, fields: Any, noise: Any) -> Any:
+        """The labels of the samples that were drawn last, each by the target of its cluster."""
+        values = np.empty(len(fields))
+        for k, target in enumerate(self.targets):
+            mine = self.here == k
+            values[mine] = target(fields[mine])
+        return noisy(values, self.noise, noise)
+
+
+class StructuredNetwork(DirectNetwork):
+    """A direct simulation whose samples are drawn from ``inputs``: one more normal a sample tells its cluster."""
+
+    def __init__(self, setup: Setup, inputs: Inputs) -> None:
+        super().__init__(setup)
+        self.inputs, self.clusters = inputs, Clusters(setup, inputs)
         self.roots = [root_of(S) for S in inputs.covariances]
         block = np.repeat(np.arange(len(inputs.fractions)), axes_of_blocks(inputs, setup.d))
         self.spread = np.sqrt(inputs.bulk[:, block])
-        #: Clusters of the samples that were drawn last.
-        self.here = np.zeros(0, np.intp)
 
     def _batch(self, stream: int, n: int) -> Iterator[Any]:
         key, named = (self.replicate, FIRST_BATCH + 2 * stream), self.inputs.axes
         chunks = self.backend.normal_chunks(self.entropy, key, n, self.d + 1, self.rows, self.dtype)
         for chunk in chunks:
-            self.here = np.searchsorted(self.edges, chunk[:, -1])
+            here = self.clusters.of(chunk[:, -1])
             z = np.empty((len(chunk), self.d), self.dtype)
             for k, (root, cluster) in enumerate(zip(self.roots, self.inputs.clusters, strict=True)):
-                mine = self.here == k
+                mine = here == k
                 z[mine, :named] = np.asarray(cluster.mean) + chunk[mine][:, :named] @ root.T
                 z[mine, named:] = chunk[mine][:, named:-1] * self.spread[k]
                 # A mean of norm √d along the last axis of the bulk.
@@ -52,28 +88,23 @@ class StructuredNetwork(DirectNetwork):
 
     def target_fields(self, z: Any) -> Any:
         """W* z_E."""
-        return np.asarray(z[:, : self.inputs.axes], np.float64) @ self.teacher.T
+        return self.clusters.target_fields(z)
 
     def labels(self, fields: Any, noise: Any) -> Any:
         """The labels of the samples that were drawn last, each by the target of its cluster."""
-        values = np.empty(len(fields))
-        for k, target in enumerate(self.targets):
-            mine = self.here == k
-            values[mine] = target(fields[mine])
-        return noisy(values, self.target.noise, noise)
+        return self.clusters.labels(fields, noise)
 
     def overlaps(self) -> tuple[Array, Array]:
         """M = W_E W*ᵀ (p, r) and Q = W Wᵀ (p, p)."""
         w = np.asarray(self._twice(self.weights) if self.mirrored else self.weights, np.float64)
-        return w[:, : self.inputs.axes] @ self.teacher.T, w @ w.T
+        return self.clusters.target_fields(w), w @ w.T
 
 
 def refuse_unless_simulated(inputs: Inputs, f: Target, training: Training, simulation: Simulation) -> None:
-    """Raise ``InputError`` for what :class:`StructuredNetwork` does not do."""
+    """Raise ``InputError`` for what no simulation on structured inputs does."""
     axes_of_blocks(inputs, simulation.d)
     inputs.teacher_of(f)
     checks = {
-        'simulation.method = "direct"': simulation.method == "direct",
         'simulation.backend = "numpy"': simulation.backend == "numpy",
         'training.protocol = "giant"': training.traits.fresh,
         "remove_orders = []": not training.remove_orders,

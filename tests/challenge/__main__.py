@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .drawing import draw
 from .measuring import measured
-from .running import Outcome, run
+from .running import Outcome, indices, run
 from .summary import draw_figure, lines, page
 
 
@@ -16,6 +16,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.challenge", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="default: a fresh one, printed")
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument(
+        "--beyond", type=int, default=40, help="as many further settings of mixtures and class labels"
+    )
     parser.add_argument("--start", type=int, default=0, help="index of the first setting")
     parser.add_argument("--replicates", type=int, default=16, help="networks in the first block of a setting")
     parser.add_argument("--workers", type=int, default=1)
@@ -30,7 +33,7 @@ def main() -> None:
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     if given.simulate:
-        settings = [draw(seed, index) for index in range(given.start, given.start + given.count)]
+        settings = [draw(seed, index) for index in indices(given.start, given.count, given.beyond)]
         for m in measured(settings, given.folder, given.replicates, given.workers):
             print(
                 f"{m.index:4d}  {m.mean:.5g} ± {100 * m.sem / m.mean:.2f} %  {m.replicates} networks",
@@ -42,6 +45,7 @@ def main() -> None:
         seed,
         given.count,
         given.folder,
+        beyond=given.beyond,
         start=given.start,
         replicates=given.replicates,
         workers=given.workers,

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from asymptotics import Network, Ridge, Training
+from asymptotics import Cluster, Inputs, Network, Ridge, Training
 from hermite import Target
 
 ACTIVATIONS = (
@@ -42,8 +42,11 @@ TARGETS = (
 )
 #: Rational rotations of the first two coordinates, (cos, sin); None leaves the target as it is.
 ROTATIONS = (None, None, ("3/5", "4/5"), ("5/13", "12/13"), ("-8/17", "15/17"))
-#: The share of each kind of setting.
+#: The share of each kind of setting, and of those beyond isotropic inputs and values as labels.
 KINDS = (("ridge", 0.74), ("leap 2", 0.1), ("fixed width", 0.1), ("online", 0.03), ("reused", 0.03))
+BEYOND = (("mixture", 0.55), ("classes", 0.45))
+#: From this index on settings are of the kinds ``BEYOND``: the others stay what they were before these came.
+FIRST_BEYOND = 100_000
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Setting:
     """One setting: everything that a prediction and a simulation need.
 
     ``kind`` "ridge" (many neurons), "leap 2" (one step at n = alpha d², orders 0 and 1 absent), "fixed width", or fixed width
-    after "online" SGD or on a "reused" batch.
+    after "online" SGD or on a "reused" batch; "mixture" (structured inputs) and "classes" (signs as labels, four losses).
+    ``quantity`` is what is predicted and measured.
     """
 
     seed: int
@@ -63,10 +67,14 @@ class Setting:
     ridge: Ridge
     method: str
     d: int
+    inputs: Inputs | None = None
+    quantity: str = "test_error"
 
     @property
     def stage(self) -> str:
         """What the deviation is sorted by."""
+        if self.kind in dict(BEYOND):
+            return f"{self.kind}, {self.training.steps} steps"
         return self.kind if self.kind != "ridge" else f"{self.training.steps} steps"
 
     @property
@@ -86,14 +94,21 @@ class Setting:
         return (
             f"{self.target.text}, noise {self.target.noise:g}; {network.activation}, {readout}, {network.initialisation}, "
             f"width {network.width}; {training.steps} steps, alpha {training.alpha:g}, eta {training.eta:g}; "
-            f"ridge {ridge.alpha:g}, {ridge.beta:g}, {ridge.lam:g}; d = {self.d}"
+            f"ridge {ridge.alpha:g}, {ridge.beta:g}, {ridge.lam:g}; d = {self.d}{self._beyond}"
         )
+
+    @property
+    def _beyond(self) -> str:
+        """Loss and inputs in words; empty for the square loss on isotropic inputs."""
+        loss = f"; {self.quantity} of the {self.ridge.loss} loss on signs" if self.target.has_classes else ""
+        return loss + ("" if self.inputs is None else f"; inputs {self.inputs.to_dict()}")
 
 
 def draw(seed: int, index: int) -> Setting:
     """Setting ``index`` of the challenge ``seed``; independent of all others."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, index)))
-    names, shares = [name for name, _ in KINDS], [share for _, share in KINDS]
+    kinds = BEYOND if index >= FIRST_BEYOND else KINDS
+    names, shares = [name for name, _ in kinds], [share for _, share in kinds]
     return _DRAWN[str(rng.choice(names, p=shares))](rng, seed, index)
 
 
@@ -164,7 +179,88 @@ def _reused(rng: np.random.Generator, seed: int, index: int) -> Setting:
     return Setting(seed, index, "reused", _target(rng), network, training, ridge, "direct", d)
 
 
+def _mixture(rng: np.random.Generator, seed: int, index: int) -> Setting:
+    d, steps = int(rng.integers(100, 221)), int(rng.integers(0, 2))
+    text, r = TARGETS[int(rng.integers(len(TARGETS)))]
+    made = (_clusters, _clusters, _power_law, _far_apart if not steps else _clusters)[int(rng.integers(4))]
+    return Setting(
+        seed,
+        index,
+        "mixture",
+        Target(_filled(rng, text), noise=_noise(rng)),
+        _network(rng),
+        Training(steps, _log(rng, 1.0, 12.0), _log(rng, 0.3, 3.0)),
+        Ridge(_log(rng, 0.7, 4.0), _log(rng, 0.5, 2.0), _log(rng, 1e-2, 1.0), d=d),
+        "direct",
+        d,
+        made(rng, r),
+    )
+
+
+def _clusters(rng: np.random.Generator, r: int, far: bool = False) -> Inputs:
+    """Two or three clusters with means, covariances and bulks of their own; a third of them with labels of their own."""
+    count, axes, blocks = int(rng.integers(2, 4)), r + int(rng.integers(0, 2)), int(rng.integers(1, 3))
+    own = rng.random() < 1 / 3
+    clusters = []
+    for k in range(count):
+        half = rng.normal(0, 0.4, (axes, axes)) / math.sqrt(axes)
+        clusters.append(
+            Cluster(
+                1 / count,
+                np.round(rng.normal(0, 0.8, axes), 2),
+                np.round(half @ half.T + np.diag(rng.uniform(0.3, 1.5, axes)), 3),
+                np.round(rng.uniform(0.3, 1.8, blocks), 2),
+                ("1", "-1", "z1")[k] if own else None,
+                float(np.round(rng.uniform(-1.2, 1.2), 2)) if far else 0.0,
+            )
+        )
+    return Inputs(clusters, np.full(blocks, 1 / blocks), np.eye(r, axes))
+
+
+def _far_apart(rng: np.random.Generator, r: int) -> Inputs:
+    return _clusters(rng, r, far=True)
+
+
+def _power_law(rng: np.random.Generator, r: int) -> Inputs:
+    exponent, blocks = float(np.round(rng.uniform(0.2, 0.8), 2)), int(rng.integers(2, 7))
+    e = np.diff(np.linspace(0, 1, blocks + 1) ** (1 - exponent)) * blocks
+    teacher = ("generic", 1, blocks)[int(rng.integers(3))]
+    return Inputs.spectrum(e, np.full(blocks, 1 / blocks), teacher, r)
+
+
+def _classes(rng: np.random.Generator, seed: int, index: int) -> Setting:
+    d, steps = int(rng.integers(100, 221)), int(rng.integers(0, 2))
+    smooth = [(text, r) for text, r in TARGETS if r < 3]
+    text, _ = smooth[int(rng.integers(len(smooth)))]
+    network = Network(
+        str(rng.choice(ACTIVATIONS)),
+        "rademacher" if steps else READOUTS[int(rng.integers(len(READOUTS)))],
+        initialisation=_initialisation(rng),
+    )
+    noise = float(rng.choice((0.05, 0.2, 0.5)))
+    return Setting(
+        seed,
+        index,
+        "classes",
+        Target(_filled(rng, text), noise=noise, labels="sign"),
+        network,
+        Training(steps, _log(rng, 1.0, 12.0), _log(rng, 0.3, 3.0)),
+        Ridge(
+            _log(rng, 0.7, 4.0),
+            _log(rng, 0.5, 2.0),
+            _log(rng, 1e-2, 1.0),
+            d=d,
+            loss=str(rng.choice(("logistic", "hinge", "huber", "square"))),
+        ),
+        "direct",
+        d,
+        quantity=str(rng.choice(("classification_error", "test_loss"))),
+    )
+
+
 _DRAWN: dict[str, Callable[[np.random.Generator, int, int], Setting]] = {
+    "mixture": _mixture,
+    "classes": _classes,
     "ridge": _ridge,
     "leap 2": _leap_two,
     "fixed width": _fixed_width,

@@ -25,7 +25,7 @@ _TEST_SAMPLES, _MANY_SAMPLES = 8_000, 20_000
 
 @dataclass(frozen=True)
 class Measured:
-    """Mean test error (label noise included) of ``replicates`` networks and its standard error."""
+    """Mean of the setting's quantity (a test error with label noise) over ``replicates`` networks and its standard error."""
 
     index: int
     mean: float
@@ -65,16 +65,21 @@ def measure(
 
 
 def simulated(setting: Setting, store: Path | None, replicates: int, workers: int = 1) -> np.ndarray:
-    """The test errors of ``replicates`` networks after the last step; stored ones are not computed again."""
+    """The quantity of ``replicates`` networks after the last step; stored ones are not computed again."""
     plan = Simulation(
         method=setting.method,
         d=setting.d,
         replicates=replicates,
-        test_samples=_TEST_SAMPLES if setting.kind in ("ridge", "leap 2") else _MANY_SAMPLES,
+        test_samples=_MANY_SAMPLES if setting.ridge.regime == "fixed-width" else _TEST_SAMPLES,
         seed=setting.seed,
         memory="200 MB",
     )
     experiment = Experiment(
-        setting.target, setting.network, (setting.training,), (replace(setting.ridge, level="auto"),), (plan,)
+        setting.target,
+        setting.network,
+        (setting.training,),
+        (replace(setting.ridge, level="auto"),),
+        (plan,),
+        inputs=setting.inputs,
     )
-    return np.array([row["test_error"] for row in sweep(experiment, store, workers=workers).rows])
+    return np.array([row[setting.quantity] for row in sweep(experiment, store, workers=workers).rows])

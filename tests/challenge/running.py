@@ -11,7 +11,7 @@ from pathlib import Path
 from asymptotics import risk
 from hermite.errors import GiantstepError
 
-from .drawing import Setting, draw
+from .drawing import FIRST_BEYOND, Setting, draw
 from .measuring import Measured, measured
 
 
@@ -19,7 +19,7 @@ from .measuring import Measured, measured
 class Predicted:
     """One answer.
 
-    ``test_error``  label noise included; None where no theory answers: then ``refusal`` says why
+    ``test_error``  the setting's quantity, label noise included; None where no theory answers: then ``refusal`` says why
     ``stated``      the prediction's own relative error; None if it states none
     ``level``       the theory that answered
     """
@@ -72,10 +72,12 @@ def predict(setting: Setting) -> Predicted:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = risk(setting.target, setting.network, setting.training, setting.ridge)
+            found = risk(
+                setting.target, setting.network, setting.training, setting.ridge, inputs=setting.inputs
+            )
     except GiantstepError as error:
         return Predicted(setting.index, None, None, "-", str(error))
-    return Predicted(setting.index, found.test_error, found.error.total, found.solver, "")
+    return Predicted(setting.index, getattr(found, setting.quantity), found.error.total, found.solver, "")
 
 
 def predicted(settings: Sequence[Setting], folder: Path, again: bool = False) -> Iterator[Predicted]:
@@ -96,21 +98,27 @@ def predicted(settings: Sequence[Setting], folder: Path, again: bool = False) ->
         yield known[setting.index]
 
 
+def indices(start: int, count: int, beyond: int) -> list[int]:
+    """``count`` settings from ``start`` on, and as many as ``beyond`` of the kinds beyond isotropic inputs and values."""
+    return [*range(start, start + count), *range(FIRST_BEYOND + start, FIRST_BEYOND + start + beyond)]
+
+
 def run(
     seed: int,
     count: int,
     folder: Path,
     *,
+    beyond: int = 0,
     start: int = 0,
     replicates: int = 16,
     workers: int = 1,
     again: bool = False,
 ) -> Iterator[Outcome]:
-    """The outcomes of settings ``start`` .. ``start + count − 1``; what ``folder`` holds is read, not made again.
+    """The outcomes of the settings of :func:`indices`; what ``folder`` holds is read, not made again.
 
     ``again``: predictions are made anew (the theory has changed), simulations are not.
     """
-    settings = [draw(seed, index) for index in range(start, start + count)]
+    settings = [draw(seed, index) for index in indices(start, count, beyond)]
     simulations = measured(settings, folder, replicates, workers)
     for setting, prediction, simulation in zip(
         settings, predicted(settings, folder, again), simulations, strict=True

@@ -11,15 +11,15 @@ any lines (they move with x), in more along orthogonal ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.cut_rule import cut_rule
 from asymptotics.expectations.frames import breaking_planes
 from asymptotics.expectations.quadrature import hermite_values, tensor_rule
 from asymptotics.expectations.row_rule import row_rule
-from asymptotics.expectations.sigma_rules import composite
 from asymptotics.generalisation.finite.unit_features import DEGREES
 from hermite.errors import InputError
 from hermite.target import Target
@@ -72,7 +72,7 @@ def conditional_target(f: Target, x: Array, overlap: Array, inside: Array) -> Co
         tau, weights = row_rule(f, centre[:, 0], abs(float(inside[0, 0])))
         tau = np.sign(inside[0, 0]) * tau[:, :, None]
     elif planes and t <= 2:
-        tau, weights = _cut_rule(planes, centre, inside)
+        tau, weights = cut_rule(planes, centre, inside)
     else:
         if len(x) * order**t > _MOST_VALUES:
             raise InputError(
@@ -123,41 +123,3 @@ def _planes(f: Target, inside: Array) -> list[tuple[Array, float]]:
             f"directions are not learned, not {inside.shape[1]}: use ridge.regime = 'proportional'."
         )
     return crossing
-
-
-def _cut_rule(planes: list[tuple[Array, float]], centre: Array, inside: Array) -> tuple[Array, Array]:
-    """τ (X, N, t) and weights (X, N), t = 1 or 2: panels end where a plane crosses the line of the last coordinate.
-
-    t = 2: the first coordinate is cut where two lines meet.
-    """
-    normals = np.array([n @ inside for n, _ in planes])
-    offsets = np.array([place for _, place in planes]) - centre @ np.array([n for n, _ in planes]).T
-    X, t = len(centre), inside.shape[1]
-    if t == 1:
-        nodes, weights = composite([offsets / normals[:, 0]], X)
-        return nodes[:, :, None], weights
-    # The last coordinate is turned to cross every line as steeply as it can: places of the panels then move slowly.
-    angles = np.linspace(0.0, np.pi, 180, endpoint=False)
-    axes = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    steepness = np.min(np.abs(axes @ normals.T) / np.linalg.norm(normals, axis=1), axis=1)
-    last = axes[int(np.argmax(steepness))]
-    turn = np.array([[-last[1], last[0]], last])
-    lines = normals @ turn.T
-    cuts = []
-    for i, j in combinations(range(len(lines)), 2):
-        determinant = lines[i, 0] * lines[j, 1] - lines[j, 0] * lines[i, 1]
-        if abs(determinant) > 1e-9:
-            met = (offsets[:, i] * lines[j, 1] - offsets[:, j] * lines[i, 1]) / determinant
-            cuts.append(met[:, None])
-    outer, share = composite(cuts, X)
-    flat = outer.reshape(-1, 1)
-    if flat.size * 12 * (13 + len(lines)) > _MOST_VALUES:
-        raise InputError(
-            f"The theory at finite d after learning covers fewer kinks and sharp layers than the {len(lines)} planes of this "
-            "target: use ridge.regime = 'proportional'."
-        )
-    shifted = np.repeat(offsets, outer.shape[1], axis=0) - flat * lines[:, 0]
-    inner, weights = composite([shifted / lines[:, 1]], len(flat))
-    inner = np.broadcast_to(inner, (len(flat), inner.shape[-1]))
-    both = np.stack([np.broadcast_to(flat, inner.shape), inner], axis=-1)
-    return (both @ turn).reshape(X, -1, 2), (share.reshape(-1, 1) * weights).reshape(X, -1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.ridge_words import Regime
@@ -13,10 +14,12 @@ from asymptotics.generalisation.structured.mixture_fit import MixtureFeatures, M
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.structured.layer import MixtureLayer, far_layer, trained_layer, untrained_layer
-from asymptotics.learning.structured.moments import refuse_targets
+from asymptotics.learning.structured.moments import error_of_fields, refuse_targets
 from asymptotics.learning.structured.overlap_laws import refusals_of_steps
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
+
+Array = npt.NDArray[np.float64]
 
 #: Before a step in units of one over the smallest size; after one, what was met at d = 400 and 500.
 _SIZES, _AFTER = 4.0, 0.02
@@ -84,7 +87,7 @@ class StructuredInputs(Theory):
 
     @staticmethod
     def _degree_two(setting: Setting) -> float:
-        """n2 (λ/d)² times the share of degree 2 in the features: λ the largest variance that a neuron sees along an axis.
+        """n2 (λ/d)² times the share of degree 2 in the features: λ the largest variance that a typical neuron sees along an axis.
 
         λ is an eigenvalue of Σ S_c off the spike. Met: 2 % at λ = 5, 16 % at λ = 13 (d = 500, 300).
         """
@@ -97,22 +100,24 @@ class StructuredInputs(Theory):
         n = layer.sigma.shape[-1]
         off = np.eye(n) if layer.u is None else np.eye(n) - np.outer(layer.u, layer.u)
         own = off @ np.einsum("ubbij->ubij", layer.sigma).reshape(-1, n, n) @ off
-        seen = np.linalg.eigvals(own[:, None] @ layer.covariances)
-        largest = float(np.max(np.abs(seen), initial=0.0))
+        seen = np.max(np.abs(np.linalg.eigvals(own[:, None] @ layer.covariances)), axis=(1, 2), initial=0.0)
+        largest2 = _typical(seen**2, layer)
         root = np.sqrt(inputs.q)
         c1, c2 = sigma.S1(np.zeros_like(root), root), sigma.S2(np.zeros_like(root), root)
         curved = inputs.q * c2**2 / 2
         share = float(np.max(curved / np.maximum(c1**2 + curved, 1e-300)))
-        return setting.ridge.n2(setting.ridge.d) * share * (largest / setting.ridge.d) ** 2
+        return setting.ridge.n2(setting.ridge.d) * share * largest2 / setting.ridge.d**2
 
     @staticmethod
     def _along_spike(setting: Setting) -> float:
-        """The largest v_uu S_uu."""
+        """v_uu S_uu of typical neurons, in the cluster where it is largest."""
         layer = _features_of(setting).layer
         if layer.u is None:
             return 0.0
-        own = np.einsum("ubbij,i,j->ub", layer.sigma, layer.u, layer.u)
-        return float(own.max()) * float(np.max(np.einsum("i,kij,j->k", layer.u, layer.covariances, layer.u)))
+        own = np.einsum("ubbij,i,j->ub", layer.sigma, layer.u, layer.u).ravel()
+        return _typical(own, layer) * float(
+            np.max(np.einsum("i,kij,j->k", layer.u, layer.covariances, layer.u))
+        )
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The fixed point, and the errors by cluster."""
@@ -125,9 +130,17 @@ class StructuredInputs(Theory):
         )
         return result(
             setting, self.name, self.surety(setting), found.test, found.train,
-            found.solution.error_of_a_response, plateau=None, solution=found.solution,
+            found.solution.error_of_a_response, averages=error_of_fields(setting.f, _inputs_of(setting)), plateau=None,
+            solution=found.solution,
             by_cluster=tuple(found.by_cluster.tolist()),
         )  # fmt: skip
+
+
+def _typical(sizes: Array, layer: MixtureLayer) -> float:
+    """Σ π s²/Σ π s of ``sizes`` (U B,): the larger half of ±1, and no outermost node of a Gaussian readout."""
+    share = np.repeat(layer.count, layer.members.shape[1])
+    total = float(share @ sizes)
+    return float(share @ sizes**2) / total if total > 0 else 0.0
 
 
 def _inputs_of(setting: Setting) -> Inputs:

@@ -29,6 +29,9 @@ from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
+#: Where an activation is flat V is 0 up to this, beside the 1 of 1 + V.
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class MixtureFeatures:
@@ -196,7 +199,8 @@ class MixtureFit:
 
         def physical(x: Array) -> bool:
             V1, inverse = self._unpack(x)
-            return bool(np.all(np.einsum("ubb->ub", inverse) > 0) and np.all(self.variance(V1, inverse) > 0))
+            varies = self.variance(V1, inverse) > -_ROUNDING
+            return bool(np.all(np.einsum("ubb->ub", inverse) > 0) and np.all(varies))
 
         step, head = self.map(), self.J * self.A**2
         blocks = (slice(0, head), slice(head, None))

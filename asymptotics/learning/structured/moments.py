@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.frames import kink_planes
+from asymptotics.expectations.cut_rule import cut_rule
+from asymptotics.expectations.frames import breaking_planes
 from asymptotics.expectations.quadrature import tensor_rule, trapezoid_rule
 from asymptotics.expectations.row_rule import row_rule
 from asymptotics.experiment.inputs import Inputs
@@ -17,8 +18,10 @@ from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
-#: Nodes an axis where the target has two directions; more are refused.
-_NODES, MOST_DIRECTIONS = 48, 2
+#: Nodes an axis by the number of the target's directions; more are refused.
+_NODES = {2: 48, 3: 20}
+#: Of these nodes, those of the rule that says their error.
+_COARSER = 0.75
 #: Step of the rule along the spike (in standard deviations), and its reach.
 _STEP, _REACH = 0.2, 7.0
 #: Variances of the target's fields below this, relative to the largest, are none.
@@ -43,16 +46,19 @@ def refuse_targets(f: Target, inputs: Inputs) -> None:
 
 
 def _refuse_sharp(f: Target) -> None:
-    if f.r > MOST_DIRECTIONS or f.tree is None or kink_planes(f) != []:
+    planes = None if f.tree is None else breaking_planes(f)
+    if f.r not in _NODES or planes is None or (planes and f.r > 2):
         raise InputError(
-            "The theory of structured inputs covers targets of one direction, or smooth ones of two: simulate instead."
+            "The theory of structured inputs covers targets of one direction, of two with kinks on lines, or smooth ones of "
+            "three: simulate instead."
         )
 
 
-def fields_rule(f: Target, centre: Array, covariance: Array) -> tuple[Array, Array]:
+def fields_rule(f: Target, centre: Array, covariance: Array, part: float = 1.0) -> tuple[Array, Array]:
     """Nodes s (N, P, r) and weights (N or 1, P) for fields s ~ N(centre (N, r), ``covariance`` (r, r)).
 
-    Raises ``InputError`` for kinks of a target of two directions, and for more directions.
+    ``part``: of the nodes an axis, where the target has several directions.
+    Raises ``InputError`` for kinks that are no lines, or of a target of three directions, and for more than three.
     """
     if f.r == 1:
         width = float(np.sqrt(max(0.0, covariance[0, 0])))
@@ -60,8 +66,16 @@ def fields_rule(f: Target, centre: Array, covariance: Array) -> tuple[Array, Arr
         return (centre[:, 0, None] + width * tau)[:, :, None], weights
     _refuse_sharp(f)
     values, vectors = np.linalg.eigh(covariance)
+    varies = values > _FLAT * max(float(values[-1]), 1e-300)
+    root = vectors[:, varies] * np.sqrt(values[varies])
+    planes = [
+        (n, x) for n, x in breaking_planes(f) or () if np.any(np.abs(n @ root) > _FLAT * np.abs(root).max())
+    ]
+    if planes:
+        tau, share = cut_rule(planes, centre, root)
+        return centre[:, None, :] + tau @ root.T, np.broadcast_to(share, tau.shape[:2])
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    nodes, weights = tensor_rule([_NODES] * f.r)
+    nodes, weights = tensor_rule([round(part * _NODES[f.r])] * f.r)
     return centre[:, None, :] + nodes @ root.T, weights[None]
 
 
@@ -71,6 +85,24 @@ def regression(teacher: Array, covariance: Array) -> tuple[Array, Array]:
     inverse = np.linalg.pinv(seen, rcond=_FLAT, hermitian=True)
     slope: Array = covariance @ teacher.T @ inverse
     return slope, seen
+
+
+def error_of_fields(f: Target, inputs: Inputs) -> float:
+    """The largest relative change of E f² in a cluster by fewer nodes; 0 where panels end at kinks or sharp places."""
+    worst, teacher = 0.0, inputs.teacher_of(f)
+    for target, mean, S in zip(inputs.targets_of(f), inputs.means, inputs.covariances, strict=True):
+        if target.r > 1:
+            fine, coarse = (
+                _mean_square(target, teacher @ mean, teacher @ S @ teacher.T, part)
+                for part in (1.0, _COARSER)
+            )
+            worst = max(worst, abs(fine - coarse) / (fine + f.noise) if fine else 0.0)
+    return worst
+
+
+def _mean_square(f: Target, middle: Array, seen: Array, part: float) -> float:
+    s, weights = fields_rule(f, middle[None], seen, part)
+    return float(weights[0] @ np.asarray(f.class_mean(s[0]), float) ** 2)
 
 
 def conditional(f: Target, teacher: Array, centre: Array, covariance: Array) -> Conditional:

@@ -11,9 +11,10 @@ from scipy.stats import norm
 
 from asymptotics import Network, Ridge, Simulation, Training, plateaus, risk, simulate
 from asymptotics.expectations.activations import get_activation
+from asymptotics.expectations.cut_rule import cut_rule
 from asymptotics.expectations.quadrature import hermite_rule
 from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
-from asymptotics.generalisation.finite.conditional_target import _cut_rule, conditional_target, remaining
+from asymptotics.generalisation.finite.conditional_target import conditional_target, remaining
 from asymptotics.generalisation.finite.trained_units import TrainedUnits, isotropic_carriers
 from asymptotics.generalisation.finite.unit_features import learned_rule, unit_features
 from asymptotics.generalisation.spiked.linear_sector import solve_units
@@ -222,6 +223,6 @@ def test_panels_in_the_plane_end_where_lines_of_kinks_meet(turn: float) -> None:
 
     expected = quad(lambda a: abs(a - c) * folded(a) * norm.pdf(a), -9, 9, points=[c], epsabs=1e-12)[0]
     planes = [(np.array([1.0, 0.0]), c), (n, e)]
-    tau, weights = _cut_rule(planes, np.zeros((1, 2)), np.eye(2))
+    tau, weights = cut_rule(planes, np.zeros((1, 2)), np.eye(2))
     found = weights[0] @ (np.abs(tau[0, :, 0] - c) * np.abs(tau[0] @ n - e))
     assert found == pytest.approx(expected, rel=1e-9)

@@ -22,7 +22,7 @@ from asymptotics import (
     singular_values,
 )
 from asymptotics.commands.cli import run
-from asymptotics.learning.structured.moments import fields_rule
+from asymptotics.learning.structured.moments import error_of_fields, fields_rule
 from asymptotics.learning.structured.overlap_laws import left_out_at
 from hermite import Target
 from hermite.errors import InputError
@@ -171,7 +171,8 @@ def test_the_commands_of_overlaps_know_the_inputs(tmp_path, capsys) -> None:
             {},
             "readout of mean 0",
         ),
-        ("relu(z1)*relu(z1 + z2)", {}, {}, "one direction, or smooth ones of two"),
+        ("relu(z1^2 + z2 - 1)", {}, {}, "of two with kinks on lines"),
+        ("relu(z1)*z2*z3", {}, {}, "smooth ones of three"),
         ("z1*z2*z3*z4", {}, {}, "a named axis for each"),
         (Target("z1", labels="sign"), {}, {}, "classes are labels of clusters"),
     ],
@@ -179,6 +180,37 @@ def test_the_commands_of_overlaps_know_the_inputs(tmp_path, capsys) -> None:
 def test_what_the_law_of_mixtures_does_not_cover_is_refused(f, network, training, said) -> None:
     with pytest.raises(InputError, match=said):
         overlaps(f, Network(**network), Training(**training), inputs=INPUTS)
+
+
+@pytest.mark.parametrize(
+    "text", ["relu(z1) - relu(z2)/2 + z1*z2", "abs(z1 + z2)*z1", "tanh(20*z1)*z2", "z1*z2^2"]
+)
+def test_kinks_along_lines_are_met_at_any_covariance(text) -> None:
+    """Against a million samples."""
+    f, covariance, centre = Target(text), np.array([[2.0, 0.6], [0.6, 0.5]]), np.array([[0.3, -1.0]])
+    s, weights = fields_rule(f, centre, covariance)
+    values = f(s.reshape(-1, 2)).reshape(s.shape[:2])
+    rng = np.random.default_rng(0)
+    drawn = f(centre[0] + rng.standard_normal((1_000_000, 2)) @ np.linalg.cholesky(covariance).T)
+    for power in (1, 2):
+        sampled = drawn**power
+        gap = float(np.sum(weights * values**power)) - sampled.mean()
+        assert abs(gap) < 4 * sampled.std() / 1000
+
+
+def test_a_kinked_target_on_fields_of_one_dimension_is_averaged_along_their_line() -> None:
+    """z2 = 2 z1 here: E max(z1, 0) z2 = 2 E max(z1, 0) z1 = 1."""
+    s, weights = fields_rule(Target("relu(z1)*z2"), np.zeros((1, 2)), np.array([[1.0, 2.0], [2.0, 4.0]]))
+    values = Target("relu(z1)*z2")(s.reshape(-1, 2)).reshape(s.shape[:2])
+    assert float(np.sum(weights * values)) == pytest.approx(1.0, rel=1e-9)
+
+
+def test_fewer_nodes_say_the_error_of_a_smooth_target_of_several_directions() -> None:
+    isotropic = Inputs([Cluster(1.0, np.zeros(3), np.eye(3))])
+    assert error_of_fields(Target("z1*z2*z3 + z1"), isotropic) < 1e-12
+    sharp = error_of_fields(Target("tanh(3*z1*z2*z3)"), isotropic)
+    assert sharp > 0.01
+    assert error_of_fields(Target("tanh(3*z1)"), isotropic) == 0.0
 
 
 def test_fields_of_two_directions_have_their_mean_and_covariance() -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -68,6 +69,31 @@ def test_logistic_and_hinge_fits_are_those_of_scikit_learn() -> None:
             C=1 / lam, loss="hinge", fit_intercept=False, tol=1e-10, max_iter=1_000_000
         ).fit(X, y)
         assert fit_readout("hinge", X, y, lam) == pytest.approx(machine.coef_[0], rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "lam", "scale"),
+    [(600, 300, 1e-2, 30.0), (200, 400, 1e-3, 1.0), (300, 100, 1e-3, 1e3), (300, 100, 1.0, 1e-3)],
+)
+def test_hinge_fits_of_separated_samples_and_of_any_scale_are_minima(n, p, lam, scale) -> None:
+    """No direction goes down, and scikit-learn's machine is not lower."""
+    rng = np.random.default_rng(0)
+    X = scale * rng.standard_normal((n, p)) / np.sqrt(p)
+    y = np.sign(5 * X[:, 0] / scale + rng.standard_normal(n))
+
+    def energy(a):
+        return np.sum(np.maximum(0.0, 1.0 - y * (X @ a))) + lam * a @ a / 2
+
+    a = fit_readout("hinge", X, y, lam)
+    steps = 1e-3 * np.linalg.norm(a) * rng.standard_normal((200, p)) / np.sqrt(p)
+    assert all(energy(a + step) >= energy(a) for step in steps)
+    svm = pytest.importorskip("sklearn.svm")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        machine = svm.LinearSVC(C=1 / lam, loss="hinge", fit_intercept=False, tol=1e-8, max_iter=20_000).fit(
+            X, y
+        )
+    assert energy(a) <= (1 + 1e-7) * energy(machine.coef_[0])
 
 
 def test_the_square_fit_is_ridge_regression() -> None:
