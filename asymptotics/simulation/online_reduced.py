@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.simulation.normals import normals
 from asymptotics.simulation.reduced import ReducedNetwork
 from asymptotics.simulation.seeds import generator
 from asymptotics.simulation.state import check_finite, root_of
@@ -73,7 +74,7 @@ class OnlineReduced:
         self.students = list(students)
         self.rows = np.stack([np.hstack([q.M, root_of(q.Q - q.M @ q.M.T)]) for q in students])
         biases = np.stack([q.biases for q in students])
-        self.biases = biases[:, None] if biases.any() else None
+        self.biases = biases[:, :, None] if biases.any() else None
         self.output = np.zeros(self.p) if step.correlation else first.readout / self.p
         self.pull = step.size * first.readout / step.n_b
         self.draws = _Draws(self.students, step.n_b, self.r, self.p, self.freedom, first.target)
@@ -120,26 +121,24 @@ class OnlineReduced:
 
     def _move(self) -> None:
         step, r, activation = self.step, self.r, self.activation
-        turned = self.rows.transpose(0, 2, 1)
         move: Any = None
         scale: Any = None
         narrow = step.n_b < self.p
         for u, labels in self.draws.samples():
-            fields = u @ turned
+            fields = self.rows @ u.transpose(0, 2, 1)
             if self.biases is not None:
                 fields += self.biases
             if step.correlation:
                 delta, weighted = labels, activation.derivative(fields)
             else:
                 output, weighted = activation.pair(fields)
-                delta = labels - output @ self.output
-            weighted *= delta[:, :, None]
-            scores = weighted.transpose(0, 2, 1)
-            move = _added(move, scores @ u)
+                delta = labels - self.output @ output
+            weighted *= delta[:, None]
+            move = _added(move, weighted @ u)
             if not narrow:
-                scale = _added(scale, scores @ weighted)
+                scale = _added(scale, weighted @ weighted.transpose(0, 2, 1))
         move *= self.pull[:, None]
-        outside = (scores if narrow else _factor(scale)) @ self.draws.bartlett()
+        outside = (weighted if narrow else _factor(scale)) @ self.draws.bartlett()
         outside *= self.pull[:, None]
         if step.projection == "spherical":
             radial = np.einsum("apk,apk->ap", move, self.rows) / np.einsum(
@@ -199,10 +198,7 @@ class _Draws:
 
     def _normals(self, name: int, *shape: int) -> Array:
         """(replicates, …): normals of one stream."""
-        drawn = np.empty((len(self.streams[name]), *shape))
-        for rng, part in zip(self.streams[name], drawn, strict=True):
-            rng.standard_normal(out=part)
-        return drawn
+        return normals(self.streams[name], *shape)
 
     def _refill(self) -> None:
         self.at = 0
@@ -213,10 +209,12 @@ class _Draws:
 
     def _bartlett(self) -> Array:
         """A of so many steps, (replicates, steps, size, size): square roots of χ² and, below them, normals."""
-        shape = (self.length, self.size)
-        squares = np.stack([rng.chisquare(self.freedom, shape) for rng in self.streams[SQUARES]])
-        factor = np.zeros((*squares.shape, self.size))
-        np.einsum("atii->ati", factor)[:] = np.sqrt(squares)
+        streams, shape = self.streams[SQUARES], (self.length, self.size)
+        factor = np.zeros((len(streams), *shape, self.size))
+        diagonal = np.einsum("atii->ati", factor)
+        for rng, part in zip(streams, diagonal, strict=True):
+            part[:] = rng.chisquare(self.freedom, shape)
+        np.sqrt(diagonal, out=diagonal)
         if self.size > 1:
             below = self._normals(NORMALS, self.length, len(self.lower[0]))
             factor[:, :, self.lower[0], self.lower[1]] = below
@@ -250,7 +248,9 @@ def _factor(gram: Array) -> Array:
     """Triangular factors of sums of squares (R, p, p), lifted by their rounding so that singular ones have one, too."""
     p = gram.shape[-1]
     diagonal = gram.reshape(len(gram), p * p)[:, :: p + 1]
-    diagonal += (16 * p * _EPS * diagonal.max(axis=1) + 1e-300)[:, None]
+    # An entry is known to p ε of the norms of its two rows.
+    diagonal *= 1 + 16 * p * _EPS
+    diagonal += 1e-300
     try:
         factors = np.asarray(np.linalg.cholesky(gram), dtype=np.float64)
     except np.linalg.LinAlgError:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add, mul
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
 from hermite.language import nodes as ex
 from hermite.language.constants import sharp_ball
+from hermite.language.error_function import erf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,18 +40,26 @@ def compile_together(*roots: ex.Expression) -> Callable[[NDArray[Any]], tuple[ND
     """:func:`compile_numpy` of several expressions at the same points; what they share is evaluated once."""
     import numpy as np
 
-    plan, constants, width = _plan(roots, long_sums=True)
+    plan, width = _plan(roots, long_sums=True)
     rows = max(64, min(1 << 16, _BLOCK // width))
+    # Results are the caller's own: neither the points themselves nor one array under two names.
+    shared = [isinstance(e, ex.Variable) or e in roots[:k] for k, e in enumerate(roots)]
 
     def function(z: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         z = np.asarray(z)
         if z.dtype.kind != "f":
             z = z.astype(np.float64)
         flat = z.reshape(-1, z.shape[-1])
-        out = [np.empty(len(flat), z.dtype) for _ in roots]
         with np.errstate(over="ignore", under="ignore"):
+            if len(flat) <= rows:
+                found = plan.run(flat, np)
+                return tuple(
+                    part.astype(z.dtype, copy=copied).reshape(z.shape[:-1])
+                    for part, copied in zip(found, shared, strict=True)
+                )
+            out = [np.empty(len(flat), z.dtype) for _ in roots]
             for start in range(0, len(flat), rows):
-                found = _run(plan, constants, roots, flat[start : start + rows], np)
+                found = plan.run(flat[start : start + rows], np)
                 for whole, part in zip(out, found, strict=True):
                     whole[start : start + rows] = part
         return tuple(whole.reshape(z.shape[:-1]) for whole in out)
@@ -57,8 +69,8 @@ def compile_together(*roots: ex.Expression) -> Callable[[NDArray[Any]], tuple[ND
 
 def compile_array(e: ex.Expression, xp: Any) -> Callable[[Any], Any]:
     """:func:`compile_numpy` for arrays of an array-API namespace ``xp`` (torch, array_api_strict)."""
-    plan, constants, _ = _plan((e,), long_sums=False)
-    return lambda z: _run(plan, constants, (e,), z, xp)[0]
+    plan, _ = _plan((e,), long_sums=False)
+    return lambda z: plan.run(z, xp)[0]
 
 
 def constant_value(e: ex.Expression) -> float:
@@ -76,10 +88,8 @@ def _middle(ball: Any) -> float:
     return 0.0 if ball.contains(0) else float(ball.mid())
 
 
-def _plan(
-    roots: Sequence[ex.Expression], *, long_sums: bool
-) -> tuple[list[Any], dict[ex.Expression, float], int]:
-    """What to evaluate in turn (nodes, or :class:`_Monomials` for a sum), the constants, numbers per row."""
+def _plan(roots: Sequence[ex.Expression], *, long_sums: bool) -> tuple[_Plan, int]:
+    """What to evaluate in turn, and the numbers that it takes per row."""
     nodes = list(dict.fromkeys(node for e in roots for node in ex.postorder(e)))
     fused: dict[ex.Expression, _Monomials] = {}
     if long_sums:
@@ -87,10 +97,15 @@ def _plan(
             if isinstance(node, ex.Sum) and (monomials := _Monomials.of(node)) is not None:
                 fused[node] = monomials
     needed = _needed(roots, fused)
-    order = [node for node in nodes if node in needed]
-    constants = {node: constant_value(node) for node in order if ex.is_constant(node)}
-    plan = [(node, fused.get(node)) for node in order if node not in constants]
-    return plan, constants, len(plan) + 2 * sum(len(m.coefficients) for m in fused.values()) + len(roots)
+    place = {node: k for k, node in enumerate(node for node in nodes if node in needed)}
+    constants = {node: constant_value(node) for node in place if ex.is_constant(node)}
+    operations = [
+        (k, _sum_of_monomials(fused[node], place) if node in fused else _operation(node, place))
+        for node, k in place.items()
+        if node not in constants
+    ]
+    plan = _Plan([constants.get(node) for node in place], operations, [place[e] for e in roots])
+    return plan, len(operations) + 2 * sum(len(m.coefficients) for m in fused.values()) + len(roots)
 
 
 def _needed(roots: Sequence[ex.Expression], fused: dict[ex.Expression, _Monomials]) -> set[ex.Expression]:
@@ -109,39 +124,58 @@ def _needed(roots: Sequence[ex.Expression], fused: dict[ex.Expression, _Monomial
     return needed
 
 
-def _run(
-    plan: list[Any], constants: dict[ex.Expression, float], roots: Sequence[ex.Expression], z: Any, xp: Any
-) -> list[Any]:
-    values: dict[ex.Expression, Any] = dict(constants)
-    for node, monomials in plan:
-        values[node] = _value(node, values, z, xp) if monomials is None else monomials.evaluate(values, z)
-    return [xp.zeros_like(z[..., 0]) + values[e] if e in constants else values[e] for e in roots]
+#: (values found so far, z, namespace) → the array of one node.
+_Operation = Callable[[list[Any], Any, Any], Any]
 
 
-def _value(node: ex.Expression, values: dict[ex.Expression, Any], z: Any, xp: Any) -> Any:
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """``values`` holds the constants at their places; every operation fills a place; the roots are found at ``roots``."""
+
+    values: list[float | None]
+    operations: list[tuple[int, _Operation]]
+    roots: list[int]
+
+    def run(self, z: Any, xp: Any) -> list[Any]:
+        values: list[Any] = self.values.copy()
+        for place, operation in self.operations:
+            values[place] = operation(values, z, xp)
+        return [_spread(values[place], z, xp) for place in self.roots]
+
+
+def _operation(node: ex.Expression, place: dict[ex.Expression, int]) -> _Operation:
     """The array of one node from those of its children."""
+    parts = [place[child] for child in ex.children(node)]
     match node:
         case ex.Variable():
-            return z[..., node.index]
+            k = node.index
+            return lambda values, z, xp: z[..., k]
         case ex.Sum():
-            total = values[node.terms[0]]
-            for term in node.terms[1:]:
-                total = total + values[term]
-            return total
+            return lambda values, z, xp: reduce(add, [values[k] for k in parts])
         case ex.Product():
-            result = values[node.factors[0]]
-            for factor in node.factors[1:]:
-                result = result * values[factor]
-            return result
+            return lambda values, z, xp: reduce(mul, [values[k] for k in parts])
         case ex.Power():
-            return integer_power(values[node.base], node.exponent, xp)
+            (base,), exponent = parts, node.exponent
+            return lambda values, z, xp: integer_power(values[base], exponent, xp)
         case ex.Hermite():
-            return hermite(values[node.argument], node.order, xp)
+            (argument,), order = parts, node.order
+            return lambda values, z, xp: hermite(values[argument], order, xp)
         case ex.Call():
-            zero = xp.zeros_like(z[..., 0])
-            return call_function(node.name, [zero + values[a] for a in node.arguments], xp)
+            name = node.name
+            return lambda values, z, xp: call_function(name, [_spread(values[k], z, xp) for k in parts], xp)
         case _:
             raise TypeError(f"not an expression node: {type(node).__name__}")
+
+
+def _sum_of_monomials(monomials: _Monomials, place: dict[ex.Expression, int]) -> _Operation:
+    """A long sum: its monomials, and its other terms added one by one."""
+    others = [place[term] for term in monomials.others]
+    return lambda values, z, xp: reduce(add, [values[k] for k in others], monomials.evaluate(z))
+
+
+def _spread(value: Any, z: Any, xp: Any) -> Any:
+    """``value``, or an array of the constant that it is."""
+    return xp.zeros_like(z[..., 0]) + value if isinstance(value, float) else value
 
 
 class _Monomials:
@@ -170,8 +204,8 @@ class _Monomials:
                 terms.append(monomial)
         return cls(terms, others) if len(terms) >= _LONG_SUM else None
 
-    def evaluate(self, values: dict[ex.Expression, Any], z: NDArray[Any]) -> NDArray[Any]:
-        """Values of shape (N,) at z of shape (N, r)."""
+    def evaluate(self, z: NDArray[Any]) -> NDArray[Any]:
+        """Values of shape (N,) at z of shape (N, r), without the others."""
         import numpy as np
 
         table = np.ones((len(self.coefficients), len(z)), z.dtype)
@@ -182,8 +216,6 @@ class _Monomials:
                 powers[n] = powers[n // 2] * powers[n - n // 2]
             table[where] *= powers[exponents]
         total: NDArray[Any] = self.coefficients.astype(z.dtype) @ table
-        for term in self.others:
-            total = total + values[term]
         return total
 
 
@@ -248,11 +280,10 @@ def call_function(name: str, x: list[Any], xp: Any) -> Any:
 
 
 def _erf(u: Any, xp: Any) -> Any:
-    """erf of the namespace if it has one (torch), else SciPy's."""
-    native = getattr(xp, "erf", None)
-    if native is not None:
-        return native(u)
+    """erf of the namespace if it has one (torch), else that of NumPy arrays."""
     import numpy as np
-    from scipy.special import erf
 
-    return erf(u) if xp is np else xp.asarray(erf(np.asarray(u)))
+    if xp is np:
+        return erf(u)
+    native = getattr(xp, "erf", None)
+    return xp.asarray(erf(np.asarray(u))) if native is None else native(u)

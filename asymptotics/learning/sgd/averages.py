@@ -39,7 +39,6 @@ Array = npt.NDArray[np.float64]
 _WIDE = 1.4
 #: Nodes up to which a tensor rule of polynomials is used.
 _MOST_NODES = 300_000
-_TILT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -136,10 +135,12 @@ def _erf_way(problem: Problem, p: int) -> Way | None:
     if b is None or sigma is None or not _is_unit(sigma):
         return None
 
+    places, noise = _places(problem.target.r, p), problem.target.noise
+
     def averages(student: Student, seed: int, size: int) -> Averages:
-        if student.bias.any():
+        if any(student.bias.tolist()):
             raise AssertionError("the closed forms are those of neurons without biases")
-        return erf_averages(b, student, problem.target.noise, problem.correlation, problem.tilted)
+        return _erf_averages(places, b, student, noise, problem.correlation, problem.tilted)
 
     return averages
 
@@ -147,13 +148,16 @@ def _erf_way(problem: Problem, p: int) -> Way | None:
 def erf_averages(
     b: Array, student: Student, noise: float, correlation: bool, tilted: bool = True
 ) -> Averages:
-    """The closed forms, dK/ds only if ``tilted``; Stein's lemma, v = Γ Ω with Γ = E ∇_h(δ σ'), gives v Ω⁺ vᵀ = v Γᵀ.
-
-    Some fifty calls on small arrays: what a step of the recursion costs.
-    """
+    """The closed forms, dK/ds only if ``tilted``; Stein's lemma, v = Γ Ω with Γ = E ∇_h(δ σ'), gives v Ω⁺ vᵀ = v Γᵀ."""
     p, r = student.M.shape
-    places = _places(r, p)
-    i, j, spread = places.i, places.j, places.spread
+    return _erf_averages(_places(r, p), b, student, noise, correlation, tilted)
+
+
+def _erf_averages(
+    places: _Places, b: Array, student: Student, noise: float, correlation: bool, tilted: bool
+) -> Averages:
+    """Some forty calls on small arrays: what a step of the recursion costs."""
+    p, r = student.M.shape
     C = places.one.copy()
     C[r:, :r] = student.M
     C[:r, r:] = student.M.T
@@ -163,34 +167,30 @@ def erf_averages(
     q, cross = 1 + C.diagonal(), C[r:]
     gamma = (2 / math.pi) * seen / np.sqrt(q[r:, None] * q - cross * cross)
     # The diagonal of gamma[:, r:].
-    gamma.reshape(-1)[r :: r + p + 1] -= (gamma * cross).sum(axis=1) / q[r:]
+    gamma.reshape(-1)[r :: r + p + 1] -= np.vecdot(gamma, cross) / q[r:]
     v = gamma @ C
-    kernels = _erf_kernels(_SCALES * C if tilted else C, r + i, r + j, seen, noise)
-    if tilted:
-        kernels, up, down = kernels
-        tilt = ((up - down) / _TILT)[spread]
-    else:
-        tilt = np.zeros((p, p))
-    K = kernels[spread]
+    K, slope = _erf_kernels(C, places, seen, noise, tilted)
 
     def risk() -> float:
         return (2 / math.pi) * float(w @ np.arcsin(C / np.sqrt(q[:, None] * q)) @ w)
 
-    return Averages(v[:, :r], v[:, r:], v @ gamma.T, K, tilt, risk)
+    tilt = np.zeros((p, p)) if slope is None else slope.take(places.spread)
+    return Averages(v[:, :r], v[:, r:], v @ gamma.T, K.take(places.spread), tilt, risk)
 
-
-_SCALES = np.array([1.0, 1 + _TILT, 1 - _TILT])[:, None, None]
 
 _Indices = npt.NDArray[np.intp]
+#: The inverse of a matrix of two rows is this times its entries, turned, over its determinant.
+_SIGNS, _ONE = np.array([[1.0, -1.0], [-1.0, 1.0]]), np.eye(2)
 
 
 @dataclass(frozen=True, eq=False)
 class _Places:
-    """The identity ``one`` (r + p, r + p), the places ``i`` ≤ ``j`` of the upper triangle, and which of them an entry is."""
+    """The identity ``one`` (r + p, r + p); of every pair (i, j) of the upper triangle ``rows`` (pairs, 2) in Ω and the entries
+    [[jj, ij], [ij, ii]] of the flattened Ω in ``turned``; and the pair that an entry (p, p) is."""
 
     one: Array
-    i: _Indices
-    j: _Indices
+    rows: _Indices
+    turned: _Indices
     spread: _Indices
 
 
@@ -200,23 +200,46 @@ def _places(r: int, p: int) -> _Places:
     i, j = np.triu_indices(p)
     spread = np.empty((p, p), dtype=np.intp)
     spread[i, j] = spread[j, i] = np.arange(len(i))
-    return _Places(np.eye(r + p), i, j, spread)
+    rows = r + np.stack([i, j], axis=1)
+    flat = rows[:, ::-1, None] * (r + p) + rows[:, None, ::-1]
+    return _Places(np.eye(r + p), rows, flat, spread)
 
 
-def _erf_kernels(C: Array, i: _Indices, j: _Indices, w: Array, noise: float) -> Array:
-    """K at the pairs (i, j) of fields for covariances C (…, m, m), shape (…, pairs)."""
-    qi, qj, cij = 1 + C[..., i, i], 1 + C[..., j, j], C[..., i, j]
-    determinant = qi * qj - cij * cij
-    x, y = C[..., i, :], C[..., j, :]
-    # C − Xᵀ [[qi, cij], [cij, qj]]⁻¹ X for every pair at once.
-    qi, qj, cij = ((part / determinant)[..., None] for part in (qi, qj, cij))
-    left, right = qj * x - cij * y, qi * y - cij * x
-    tilted = C[..., None, :, :] - left[..., None] * x[..., None, :] - right[..., None] * y[..., None, :]
-    root = 1 / np.sqrt(1 + tilted.diagonal(axis1=-2, axis2=-1))
-    angle = np.arcsin(tilted * root[..., None] * root[..., None, :])
-    power = (2 / math.pi) * (angle @ w) @ w + noise
-    kernels: Array = (2 / math.pi) * power / np.sqrt(determinant)
-    return kernels
+def _erf_kernels(
+    C: Array, places: _Places, w: Array, noise: float, tilted: bool
+) -> tuple[Array, Array | None]:
+    """K of every pair of neurons and, if asked for, 2 dK/ds at sC, s = 1.
+
+    With G the block of a pair, B = 1 + G and X its rows: T = C − Xᵀ B⁻¹ X, dT/ds = T − Yᵀ Y with Y = B⁻¹ X, and
+    d log det B/ds = 2 − tr B⁻¹.
+    """
+    inverse = C.reshape(-1).take(places.turned)
+    inverse += _ONE
+    off = inverse[:, 0, 1]
+    determinant = inverse[:, 0, 0] * inverse[:, 1, 1] - off * off
+    inverse *= _SIGNS
+    inverse /= determinant[:, None, None]
+    X = C.take(places.rows, axis=0)
+    Y = inverse @ X
+    turned = Y.transpose(0, 2, 1)
+    T = C - turned @ X
+    root = 1 / np.sqrt(1 + T.diagonal(axis1=1, axis2=2))
+    rho = T * root[:, :, None]
+    rho *= root[:, None, :]
+    scale = (2 / math.pi) / np.sqrt(determinant)
+    K = ((2 / math.pi) * (np.arcsin(rho) @ w @ w) + noise) * scale
+    if not tilted:
+        return K, None
+    change = T - turned @ Y
+    change *= root[:, :, None]
+    change *= root[:, None, :]
+    share = 0.5 * change.diagonal(axis1=1, axis2=2)
+    change -= rho * (share[:, :, None] + share[:, None, :])
+    rho *= rho
+    change /= np.sqrt(1 - rho)
+    shrinking = inverse[:, 0, 0] + inverse[:, 1, 1] - 2
+    slope: Array = (4 / math.pi) * scale * (change @ w @ w) + K * shrinking
+    return K, slope
 
 
 # polynomials -------------------------------------------------------------------------------------------------

@@ -61,12 +61,13 @@ def moved(student: Student, mean: Averages, step: Step) -> Student:
     """The overlaps after one step, in conditional mean."""
     pull = step.size * student.readout
     M, Q = student.M, student.Q
-    dM, GW = pull[:, None] * mean.target, pull[:, None] * mean.network
+    column = pull[:, None]
+    dM, GW = column * mean.target, column * mean.network
     if step.d is None or step.n_b is None:
         bracket = mean.square + step.noise_ratio * mean.kernel if step.noise_ratio else mean.square
     else:
         bracket = (1 - 1 / step.n_b) * mean.square + (step.d * mean.kernel + mean.tilt) / step.n_b
-    GG = pull[:, None] * pull * bracket
+    GG = column * pull * bracket
     if step.projection == "spherical":
         u = GW.diagonal() / Q.diagonal()
         dM = dM - u[:, None] * M
@@ -77,7 +78,8 @@ def moved(student: Student, mean: Averages, step: Step) -> Student:
     new_M = M + dM
     if step.projection != "free":
         norm = np.sqrt(new_Q.diagonal())
-        new_M, new_Q = new_M / norm[:, None], new_Q / (norm[:, None] * norm)
+        long = norm[:, None]
+        new_M, new_Q = new_M / long, new_Q / (long * norm)
     return Student(student.readout, student.bias, new_M, new_Q)
 
 
@@ -115,7 +117,8 @@ def _iterated(
         mean = way(student, seed + t % SCRAMBLES_IN_TURN, size)
         yield student, mean
         student = moved(student, mean, step)
-        if not float(student.Q.diagonal().max()) < _LARGEST_NORM:
+        # The sum first, which is cheaper; nan is no norm either.
+        if not student.Q.trace() < _LARGEST_NORM and not student.Q.diagonal().max() < _LARGEST_NORM:
             raise ConvergenceError(
                 "The weights diverge (the norm of a neuron is above 30): use a smaller training.eta, or "
                 'training.projection = "projected".'
