@@ -10,7 +10,7 @@ to about two units in the last place, of small x as well; erf 6 rounds to 1. erf
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 _PER_UNIT, _LAST = 512, 6
 
 
-@cache
+@lru_cache(maxsize=1)
 def _table() -> NDArray[Any]:
     """erf g at the nodes."""
     import numpy as np
 
     last = _LAST * _PER_UNIT
-    return np.array([math.erf(k / _PER_UNIT) for k in range(-last, last + 1)])
+    table = np.array([math.erf(k / _PER_UNIT) for k in range(-last, last + 1)])
+    table.flags.writeable = False
+    return table
 
 
 def erf(x: NDArray[Any]) -> NDArray[Any]:
