@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.left_out import UNSURE, expected_correction, left_out
+from asymptotics.generalisation.ridge_theories.measured_lines import (
+    DEFAULT_ACCURACY,
+    Line,
+    Measured,
+    lines_of,
+    point_of,
+)
 from asymptotics.generalisation.ridge_theories.trained_levels import (
     AfterSteps,
     LevelE,
     layer_of,
     left_out_by,
-    solve_level,
-    units_of,
 )
 from asymptotics.generalisation.spiked.linear_sector import Errors
 from asymptotics.generalisation.theory import Setting, Surety, Theory
@@ -22,13 +27,8 @@ from asymptotics.learning.groups import readout_groups
 from asymptotics.results import Risk, Validity
 from hermite.errors import ConvergenceError, InputError
 
-if TYPE_CHECKING:
-    from asymptotics.generalisation.spiked.corrections import Correction
-
 #: Groups up to which whole covariances are solved for.
 _MOST_GROUPS = 4
-#: The accuracy of a prediction where none is asked for, and the batches that it may take; else.
-DEFAULT_ACCURACY, _FEW, _MANY = 0.01, 12, 64
 _INCLUDED = {
     Level.E: "neither is included",
     Level.MATRIX: "the first is included",
@@ -68,14 +68,26 @@ class MeasuredLevel(AfterSteps):
         )
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
+        """One point is a line of one."""
+        return self.on_line(Line((setting,)), setting, throw)
+
+    def solve_many(self, settings: Sequence[Setting], throw: bool) -> Iterator[Risk | InputError]:
+        """Many points along one variable of the fit share what is measured, and whether and at which level it counts."""
+        lines = lines_of(settings)
+        for setting in settings:
+            try:
+                yield self.on_line(lines[point_of(setting)], setting, throw)
+            except InputError as error:
+                yield error
+
+    def on_line(self, line: Line, setting: Setting, throw: bool) -> Risk:
         """Level E and its corrections; ``InputError`` where they correct nothing."""
-        errors = solve_level(setting, Level.E, throw)
-        bulk, norm, measured = corrections_of(setting, errors)
-        if not (bulk.is_one and norm.is_one):
+        errors, measured = line.errors(setting, throw), line.measured(setting)
+        if not measured.corrects:
             raise InputError(
-                f'ridge.level = "{self.own}": {measured}. That is no correction of level E; use level E.'
+                f'ridge.level = "{self.own}": {measured.note}. That is no correction of level E; use level E.'
             )
-        return _corrected(self, setting, errors, self.own, (bulk, norm), measured)
+        return _corrected(self, setting, errors, self.own, measured)
 
 
 class Auto(MeasuredLevel):
@@ -93,9 +105,9 @@ class Auto(MeasuredLevel):
         """Without a level by name, unless accuracy = 0 turns it off."""
         return Theory.asked(self, setting) and setting.level == Level.AUTO and setting.accuracy != 0
 
-    def solve(self, setting: Setting, throw: bool) -> Risk:
+    def on_line(self, line: Line, setting: Setting, throw: bool) -> Risk:
         """The proportional theory, or that for all (n, p, d) where it says that it errs less."""
-        found = self._proportional(setting, throw)
+        found = self._proportional(line, setting, throw)
         other = FiniteTrainedE()
         ridge = replace(setting.ridge, regime=str(Regime.FINITE), level=str(Level.E))
         there = replace(setting, ridge=ridge)
@@ -106,7 +118,7 @@ class Auto(MeasuredLevel):
             return found
         try:
             there_found = other.solve(there, throw)
-            beyond = self._beyond_expectation(setting, throw)
+            beyond = self._beyond_expectation(line, setting)
         except (InputError, ConvergenceError):
             # What only shows when it is tried.
             return found
@@ -114,39 +126,50 @@ class Auto(MeasuredLevel):
         budget = replace(budget, theory=(budget.theory or 0.0) + beyond)
         return replace(there_found, error=budget) if (budget.theory or 0.0) < least else found
 
-    def _measures(self, setting: Setting) -> bool:
-        return (
-            setting.accuracy is not None or expected_correction(setting, layer_of(setting)) > DEFAULT_ACCURACY
+    def _measures(self, line: Line) -> bool:
+        """All points of a line or none: a correction that starts at some of them would be a jump."""
+        return any(
+            one.accuracy is not None or expected_correction(one, layer_of(one)) > DEFAULT_ACCURACY
+            for one in line.settings
         )
 
-    def _beyond_expectation(self, setting: Setting, throw: bool) -> float:
+    def _beyond_expectation(self, line: Line, setting: Setting) -> float:
         """What was measured of bulk and norms beyond what is expected: the theory for all (n, p, d) leaves it out, too."""
-        if not self._measures(setting):
+        if not self._measures(line):
             return 0.0
-        bulk, norm, _ = corrections_of(setting, solve_level(setting, Level.E, throw))
-        return max(0.0, min(bulk.size + norm.size, 10.0) - expected_correction(setting, layer_of(setting)))
+        found = line.measured(setting)
+        size = min(found.bulk.size + found.norm.size, 10.0)
+        return max(0.0, size - expected_correction(setting, layer_of(setting)))
 
-    def _proportional(self, setting: Setting, throw: bool) -> Risk:
+    def _proportional(self, line: Line, setting: Setting, throw: bool) -> Risk:
         """Level E, and what it leaves out if that may count."""
-        if not self._measures(setting):
-            return LevelE().solve(setting, throw)
-        errors = solve_level(setting, Level.E, throw)
-        bulk, norm, measured = corrections_of(setting, errors)
-        if not (bulk.is_one and norm.is_one):
+        errors = line.errors(setting, throw)
+        if not self._measures(line):
+            return LevelE().answer_of(setting, errors)
+        found = line.measured(setting)
+        if not found.corrects:
             # What batches do not tell is unknown to what they scatter by.
+            bulk, norm = found.bulk, found.norm
             size = left_out_by(setting, errors) + min(bulk.size + 2 * bulk.test_sem + norm.size, 10.0)
-            surety = Surety(Validity.APPROXIMATE, f"{measured}: no correction, and not used.", size)
+            surety = Surety(Validity.APPROXIMATE, f"{found.note}: no correction, and not used.", size)
             return self.solved(setting, errors, surety, _solver(Level.E))
-        level = min((Level.E, Level.E_PLUS, Level.EN_PLUS), key=lambda one: max(_sizes(one, bulk, norm)))
-        if setting.ridge.d is None and setting.accuracy is None and _is_small(bulk, norm):
-            # Level E is an exactly known limit; nobody asked for less than what it leaves out.
-            level = Level.E
-        return _corrected(self, setting, errors, level, (bulk, norm), measured)
+        return _corrected(self, setting, errors, _level_of(line), found)
 
 
-def _is_small(bulk: Correction, norm: Correction) -> bool:
+def _level_of(line: Line) -> Level:
+    """The level of least estimated error along a line."""
+    found, first = line.corrections, line.settings[0]
+    if first.ridge.d is None and first.accuracy is None and all(map(_is_small, found)):
+        # Level E is an exactly known limit; nobody asked for less than what it leaves out.
+        return Level.E
+    return min(
+        (Level.E, Level.E_PLUS, Level.EN_PLUS), key=lambda one: sum(max(_sizes(one, m)) for m in found)
+    )
+
+
+def _is_small(found: Measured) -> bool:
     """Whether level E as d → ∞ leaves out less of the test error than the accuracy that nothing was asked for."""
-    return _sizes(Level.E, bulk, norm)[0] + 2 * bulk.test_sem <= DEFAULT_ACCURACY
+    return _sizes(Level.E, found)[0] + 2 * found.bulk.test_sem <= DEFAULT_ACCURACY
 
 
 def _solver(level: Level) -> str:
@@ -154,31 +177,27 @@ def _solver(level: Level) -> str:
 
 
 def _corrected(
-    theory: AfterSteps,
-    setting: Setting,
-    errors: Errors,
-    level: Level,
-    measured: tuple[Correction, Correction],
-    note: str,
+    theory: AfterSteps, setting: Setting, errors: Errors, level: Level, measured: Measured
 ) -> Risk:
     """The ``Risk`` at ``level``."""
-    bulk, norm = measured
+    bulk, norm = measured.bulk, measured.norm
     used = {Level.E: (), Level.EN_PLUS: (bulk, norm)}.get(level, (bulk,))
     test, train = errors.test, errors.train
     for correction in used:
         test, train = test * (1 + correction.test), train * (1 + correction.train)
     size = left_out_by(setting, errors, measured=True)
-    size += _sizes(level, bulk, norm)[0]
-    surety = Surety(Validity.LEADING_ORDER, f"{note}; {_INCLUDED[level]}.", size)
+    size += _sizes(level, measured)[0]
+    surety = Surety(Validity.LEADING_ORDER, f"{measured.note}; {_INCLUDED[level]}.", size)
     return theory.solved(setting, replace(errors, test=test, train=train), surety, _solver(level))
 
 
-def _sizes(level: Level, bulk: Correction, norm: Correction) -> tuple[float, float]:
+def _sizes(level: Level, measured: Measured) -> tuple[float, float]:
     """What a level leaves out of the test and the train error beyond the budget of ``left_out``.
 
     What was measured and is left out; of what is included, ``UNSURE`` and two standard errors. That the two corrections
-    multiply is an assumption: their product is unsure.
+    multiply is an assumption: their product is unsure. ``between`` is what an interpolation may miss.
     """
+    bulk, norm = measured.bulk, measured.norm
     pairs = ((bulk.test, norm.test, bulk.test_sem), (bulk.train, norm.train, bulk.train_sem))
     if level == Level.E:
         test, train = (abs(b) + abs(n) for b, n, _ in pairs)
@@ -186,40 +205,4 @@ def _sizes(level: Level, bulk: Correction, norm: Correction) -> tuple[float, flo
         test, train = (abs(b * n) + UNSURE * (abs(b) + abs(n)) + 2 * sem for b, n, sem in pairs)
     else:
         test, train = (abs(n) + UNSURE * abs(b) + 2 * sem for b, n, sem in pairs)
-    return test, train
-
-
-def corrections_of(setting: Setting, errors: Errors) -> tuple[Correction, Correction, str]:
-    """(bulk, norm) and a sentence about them, measured once for all levels; ``errors`` are those of level E."""
-    ridge = replace(setting.ridge, level=str(Level.AUTO), regime=str(Regime.AUTO))
-    key = ("corrections", setting.f, setting.network, setting.training, ridge, setting.accuracy)
-    return setting.set_ups.get(key, lambda: _measured(setting, errors))
-
-
-def _measured(setting: Setting, errors: Errors) -> tuple[Correction, Correction, str]:
-    from asymptotics.generalisation.spiked import corrections
-
-    network, training, layer = setting.network, setting.actual, layer_of(setting)
-    # Batches are compared with the equations that they are solved by.
-    errors = errors.alone
-    d, sigma = setting.ridge.d, network.get_activation()
-    point = (*setting.ratios, setting.ridge.lam, d)
-    accuracy, most = (setting.accuracy, _MANY) if setting.accuracy else (DEFAULT_ACCURACY, _FEW)
-    bulk = corrections.measured_bulk(
-        setting.f, network, training, layer, setting.fitted, errors, point, accuracy, most, setting.set_ups
-    )
-    units = units_of(setting, Level.E)
-    moving = setting.set_ups.get(
-        ("norm mode", setting.f, network, training, d),
-        lambda: corrections.with_norm_mode(
-            units, sigma, layer, corrections.sampled_layers(setting.f, network, training, d)
-        ),
-    )
-    norm = corrections.norm_correction(moving, errors, *point)
-    size = corrections.auxiliary_dimension(network, setting.f.r, d)
-    note = (
-        f"Measured on {bulk.count} auxiliary batches at d = {size}: bulk of the residuals "
-        f"{100 * bulk.test:+.2g} ± {100 * bulk.test_sem:.1g} % of the test error ({100 * bulk.train:+.2g} ± "
-        f"{100 * bulk.train_sem:.1g} % train), fluctuating norms {100 * norm.test:+.2g} % ({100 * norm.train:+.2g} %)"
-    )
-    return bulk, norm, note
+    return test + measured.between, train + measured.between

@@ -103,9 +103,12 @@ class LevelE(AfterSteps):
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The equations at level E."""
-        errors, layer = solve_level(setting, self.own, throw), layer_of(setting)
-        surety = Surety(Validity.LEADING_ORDER, note_of(layer), left_out_by(setting, errors))
-        return self.solved(setting, errors, surety)
+        return self.answer_of(setting, solve_level(setting, self.own, throw))
+
+    def answer_of(self, setting: Setting, errors: Errors) -> Risk:
+        """The ``Risk`` of solved equations."""
+        note, size = note_of(layer_of(setting)), left_out_by(setting, errors)
+        return self.solved(setting, errors, Surety(Validity.LEADING_ORDER, note, size))
 
 
 def note_of(layer: LearnedFeatures) -> str:

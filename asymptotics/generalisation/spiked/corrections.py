@@ -204,8 +204,11 @@ def measured_bulk(
     accuracy: float,
     most: int,
     kept: SetUps,
+    least: int = 0,
 ) -> Correction:
     """:func:`bulk_correction` on as many batches, up to ``most`` or ``SECONDS``, as a quarter of ``accuracy`` asks for.
+
+    At least ``least``, where that is more than it takes anyway.
 
     ``f`` is what the first layer is trained on, ``fitted`` the target of the ridge fit at ``point`` (alpha, beta, lambda,
     d), ``layer`` the law of the layer and ``reference`` its level E. ``kept``: what the points of a curve share.
@@ -225,7 +228,7 @@ def measured_bulk(
             except (ConvergenceError, np.linalg.LinAlgError):
                 # A batch on which the equations have no answer measures nothing.
                 return Correction(math.inf, math.inf, math.inf, math.inf, len(found))
-        if len(found) < _LEAST:
+        if len(found) < max(least, _LEAST):
             continue
         correction = bulk_correction(found, reference, share)
         known = correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION

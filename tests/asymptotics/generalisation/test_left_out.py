@@ -18,7 +18,9 @@ from asymptotics.generalisation.ridge_theories import left_out as budget
 from asymptotics.generalisation.ridge_theories.finite_start import FiniteStart
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrained, FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.fixed_width import FixedWidthFit
+from asymptotics.generalisation.ridge_theories.measured_lines import Line, Measured
 from asymptotics.generalisation.ridge_theories.trained_levels import solve_level
+from asymptotics.generalisation.spiked.corrections import Correction
 from asymptotics.generalisation.theory import Setting
 from asymptotics.results import ErrorBudget
 from hermite import Target
@@ -276,13 +278,13 @@ def test_what_is_measured_beyond_what_is_expected_is_left_out_for_all_sizes_too(
 ) -> None:
     """Of bulk and norms together, at most ten times the error, never less than nothing."""
     here = Setting(F, RANDOM, Training(1), Ridge(2.0, 1.0, d=100), accuracy=0.01)
-    monkeypatch.setattr(measured_levels, "solve_level", lambda *a: None)
     monkeypatch.setattr(measured_levels, "layer_of", lambda *a: None)
+    line = Line((here,))
     monkeypatch.setattr(measured_levels, "expected_correction", lambda *a: 0.02)
     for bulk, norm, beyond in ((0.05, 0.03, 0.06), (0.01, 0.005, 0.0), (7.0, 8.0, 9.98)):
-        sizes = (SimpleNamespace(size=bulk), SimpleNamespace(size=norm), "")
-        monkeypatch.setattr(measured_levels, "corrections_of", lambda *a, sizes=sizes: sizes)
-        assert measured_levels.Auto()._beyond_expectation(here, True) == pytest.approx(beyond)
+        found = Measured(Correction(bulk, 0.0), Correction(norm, 0.0))
+        monkeypatch.setattr(line, "measured", lambda _, found=found: found)
+        assert measured_levels.Auto()._beyond_expectation(line, here) == pytest.approx(beyond)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from asymptotics import Network, Ridge, Training, risk
 from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.ridge_theories.left_out import _BULK, expected_correction
 from asymptotics.generalisation.ridge_theories.measured_levels import MeasuredLevel, _corrected, _sizes
+from asymptotics.generalisation.ridge_theories.measured_lines import Measured
 from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level
 from asymptotics.generalisation.spiked.corrections import (
     BatchErrors,
@@ -306,14 +307,14 @@ def test_corrections_multiply_the_errors_of_level_e(level: str, factor: float) -
     """With corrections of 10 and 30 %: factors, not summands."""
     setting = Setting(STAIR, Network("relu"), Training(1), Ridge(2.0, 1.0, 0.05, level=level), None)
     own = solve_level(setting, Level.E, True)
-    both = (Correction(0.1, -0.2), Correction(0.3, 0.5))
-    found = _corrected(MeasuredLevel(Level(level)), setting, own, Level(level), both, "")
+    both = Measured(Correction(0.1, -0.2), Correction(0.3, 0.5))
+    found = _corrected(MeasuredLevel(Level(level)), setting, own, Level(level), both)
     assert found.test_error == pytest.approx(factor * own.test, rel=1e-12)
     train = {"E": 1.0, "E+": 0.8, "En+": 0.8 * 1.5, "matrix": 0.8}[level]
     assert found.train_error == pytest.approx(train * own.train, rel=1e-12)
     # Half of what is included is unsure, and all of what is not left out.
     left = {"E": 0.4, "E+": 0.3 + 0.05, "En+": 0.03 + 0.2, "matrix": 0.3 + 0.05}[level]
-    assert _sizes(Level(level), *both)[0] == pytest.approx(left, rel=1e-12)
+    assert _sizes(Level(level), both)[0] == pytest.approx(left, rel=1e-12)
 
 
 @pytest.mark.parametrize("steps", [1, 2])
