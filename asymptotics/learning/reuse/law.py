@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.patience import Patience
 from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import entries_of, left_out_at, neuron_entries, sampled_budgets
 from asymptotics.learning.features import LearnedFeatures, Links
 from asymptotics.learning.giant.exponents import has_order
-from asymptotics.learning.giant.fixed_width import bias_draws, refusal_of_width
+from asymptotics.learning.giant.fixed_width import refusal_of_width
 from asymptotics.learning.giant.many_neurons import notes_of
-from asymptotics.learning.giant.recursion import initial_student
 from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.law import WithoutLayer
-from asymptotics.learning.reuse.recursion import Batch, Trajectory, trajectory
+from asymptotics.learning.reuse.measured import Means, measured
 from asymptotics.learning.reuse.second_step import second_step
 from asymptotics.results import Overlaps, StepOverlaps, Validity
-from hermite.errors import ConvergenceError, InputError
+from hermite.errors import InputError
 from hermite.target import Target
 
 if TYPE_CHECKING:
@@ -33,12 +30,6 @@ Array = npt.NDArray[np.float64]
 
 #: Steps, neurons, and integration axes p (T + 1) of neurons that are all different, up to which the recursion is run.
 MOST_STEPS, MOST_NEURONS, MOST_AXES = 8, 32, 80
-#: Independent scrambles behind an error; log2 of the points of one of them, and their bytes at most.
-_SCRAMBLES, _FIRST_SIZE, _LAST_SIZE, _MOST_BYTES = 4, 12, 21, 500_000_000
-#: The error of N points on functions with kinks falls about as N^−3/4.
-_FALL = 0.75
-#: Values that mean divergence.
-_LARGEST_NORM, _LARGEST_ERROR = 1e3, 0.1
 #: Widths of the extrapolation 2 X(2p) − X(p) to many neurons.
 _WIDTHS = (8, 16)
 
@@ -63,7 +54,7 @@ class ReusedBatch(WithoutLayer):
     def overlaps(
         self, f: Target, network: Network, training: Training, *, accuracy: float, d: int | None
     ) -> Overlaps:
-        means, error = _measured(f, network, training, accuracy)
+        means, error = measured(f, network, training, accuracy)
         readout = network.finite_readout(int(network.width))
         steps = tuple(_entry(means, t, readout) for t in range(training.steps + 1))
         return _result(
@@ -134,7 +125,7 @@ class ReusedBatchOfManyNeurons:
         f: Target, network: Network, training: Training, p: int, accuracy: float
     ) -> tuple[list[StepOverlaps], float]:
         narrow = replace(network, width=p)
-        means, error = _measured(f, narrow, training, accuracy)
+        means, error = measured(f, narrow, training, accuracy)
         readout = narrow.finite_readout(p)
         return [_grouped(_entry(means, t, readout), network) for t in range(training.steps + 1)], error
 
@@ -142,7 +133,7 @@ class ReusedBatchOfManyNeurons:
         """The layer without the covariance of its residuals, which the recursion does not give."""
         small, large = (
             layer_moments(
-                network, training.steps, p, _measured(f, replace(network, width=p), training, 1e-3)[0]
+                network, training.steps, p, measured(f, replace(network, width=p), training, 1e-3)[0]
             )
             for p in self._widths(network)
         )
@@ -181,90 +172,7 @@ def _refusal_of_size(network: Network, training: Training) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class _Means:
-    m: Array
-    gram: Array
-    risk: Array
-    train: Array
-
-
-def _measured(f: Target, network: Network, training: Training, accuracy: float) -> tuple[_Means, float]:
-    """Means over scrambles and biases, and the standard error of the worst entry of M, Q (relative) and risk."""
-    readout = network.finite_readout(int(network.width))
-    size, patience = _FIRST_SIZE, Patience()
-    axes = f.r + 1 + 2 * len(readout) * (training.steps + 1)
-    last = min(_LAST_SIZE, int(math.log2(_MOST_BYTES / (8 * axes))))
-    while True:
-        parts, errors = [], []
-        for bias in bias_draws(network):
-            classes = np.unique(np.stack([readout, bias], axis=1), axis=0, return_inverse=True)[1]
-            batch = Batch(
-                f,
-                network.get_activation(),
-                training.alpha,
-                training.eta,
-                training.weight_decay,
-                classes.ravel(),
-                network.is_symmetric,
-            )
-            start = initial_student(readout, bias, f.r, symmetric=network.is_symmetric)
-            with np.errstate(over="ignore", invalid="ignore"):
-                try:
-                    runs = [
-                        trajectory(batch, start, training.steps, size, 7919 * (k + 1))
-                        for k in range(_SCRAMBLES)
-                    ]
-                except np.linalg.LinAlgError:
-                    raise _diverged() from None
-            parts.append(_mean(runs))
-            errors.append(_spread(runs))
-        error = max(errors) if len(errors) == 1 else float(np.sqrt(np.mean(np.square(errors))))
-        if not np.isfinite(error):
-            raise _diverged()
-        wanted = (
-            min(last, size + max(1, math.ceil(math.log2(error / accuracy) / _FALL)))
-            if error > accuracy
-            else size
-        )
-        larger = [n for n in range(size + 1, wanted + 1) if patience.allows(2.0 ** (n - size))]
-        if not larger:
-            break
-        size = larger[-1]
-    if error > _LARGEST_ERROR:
-        raise _diverged()
-    return _Means(
-        *(np.mean([getattr(q, name) for q in parts], axis=0) for name in ("m", "gram", "risk", "train"))
-    ), error
-
-
-def _mean(runs: Sequence[Trajectory]) -> _Means:
-    m = np.mean([q.m for q in runs], axis=0)
-    gram = np.mean([[q.Q[t, t] for t in range(len(q.m))] for q in runs], axis=0)
-    if not np.all(np.isfinite(gram)) or float(np.max(np.einsum("tii->ti", gram))) > _LARGEST_NORM:
-        raise _diverged()
-    return _Means(m, gram, np.mean([q.risk for q in runs], axis=0), np.mean([q.train for q in runs], axis=0))
-
-
-def _spread(runs: Sequence[Trajectory]) -> float:
-    """Largest standard error of the mean over scrambles, relative to max(‖w‖²) and to the risk before training."""
-    root = math.sqrt(len(runs))
-    norm = max(1.0, max(float(np.max(np.abs(q.Q))) for q in runs))
-    m = np.std([q.m for q in runs], axis=0, ddof=1) / root / math.sqrt(norm)
-    Q = np.std([q.Q for q in runs], axis=0, ddof=1) / root / norm
-    risk = np.std([q.risk for q in runs], axis=0, ddof=1) / root
-    start = float(runs[0].risk[0]) or 1.0
-    return max(float(m.max()), float(Q.max()), float(risk.max()) / start)
-
-
-def _diverged() -> ConvergenceError:
-    return ConvergenceError(
-        "The overlaps on a reused batch diverge (moments of the labels grow from step to step): use a smaller training.eta or "
-        "fewer steps."
-    )
-
-
-def _entry(means: _Means, t: int, readout: Array) -> StepOverlaps:
+def _entry(means: Means, t: int, readout: Array) -> StepOverlaps:
     train = float(means.train[t])
     return neuron_entries(t, readout, means.m[t], means.gram[t], float(means.risk[t]), train_error=train)
 
@@ -319,7 +227,7 @@ class LayerMoments:
         )
 
 
-def layer_moments(network: Network, step: int, p: int, means: _Means) -> LayerMoments:
+def layer_moments(network: Network, step: int, p: int, means: Means) -> LayerMoments:
     """The moments after ``step`` steps at width ``p``."""
     readout = replace(network, width=p).finite_readout(p)
     own = _entry(means, step, readout)

@@ -15,6 +15,7 @@ from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import neuron_entries, sampled_budgets
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.fixed_width import bias_draws, refusal_of_width
+from asymptotics.learning.giant.low_orders import low_orders
 from asymptotics.learning.giant.many_neurons import notes_of
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import initial_student
@@ -82,6 +83,8 @@ class OnlineSGD:
                 f"training.start must be given at leap {rates.leap}, where a mean never leaves a random start; or ask for the "
                 "law of the escape time (escape)"
             )
+        if (growing := _refusal_of_mean(f, network, training, rates.leap)) is not None:
+            raise InputError(growing)
         iterated = training.dynamics == "recursion" or (
             training.dynamics == "auto" and steps[-1] <= _MOST_ITERATED
         )
@@ -178,6 +181,38 @@ def _measured(
         _Means(*(np.mean([getattr(part, name) for part in parts], axis=0) for name in names)),
         error,
         max(risk_errors, default=0.0),
+    )
+
+
+def _refusal_of_mean(f: Target, network: Network, training: Training, leap: int) -> str | None:
+    """Free norms are multiplied by 1 + e ã c_2 (C_0 − f_0) at every step, of which leap l ≥ 2 takes d^(l − 1)/n_b and more.
+
+    f_0 is the network's mean output at the start; the correlation loss has none.
+    """
+    sigma = network.get_activation()
+    if (
+        training.projection != "free"
+        or leap < 2
+        or not training.steps
+        or (network.bias == 0 and sigma.coefficient_is_zero(2) is True)
+    ):
+        return None
+    readout = network.finite_readout(int(network.width))
+    constant, size = low_orders(f).constant, math.sqrt(low_orders(f).energy)
+    own = np.zeros(1)
+    if training.loss == "square":
+        own = np.array(
+            [
+                float(sigma.mean(start.bias, np.sqrt(start.Q.diagonal())) @ readout) / len(readout)
+                for start in (_start(f, readout, bias, network, training) for bias in bias_draws(network))
+            ]
+        )
+    if np.all(np.abs(constant - own) <= 1e-12 * max(size, float(np.abs(own).max()))):
+        return None
+    return (
+        f'training.projection must be "projected" or "spherical" at leap {leap} with labels of mean {constant:.6g} and an '
+        "activation with c_2 ≠ 0, not \"free\": the norms of the weights diverge with e ã c_2 C_0; or subtract the mean in "
+        "target.expression"
     )
 
 

@@ -444,3 +444,39 @@ def test_the_reduced_simulation_refuses_a_small_dimension_before_any_run() -> No
 def test_the_spectrum_after_online_sgd_is_refused() -> None:
     with pytest.raises(InputError, match='not protocol = "sgd"'):
         spectrum("z1", Network(width=4), Training(1, protocol="sgd"), Ridge(d=100))
+
+
+FREE: dict[str, Any] = {"protocol": "sgd", "alpha": 1.0, "eta": 0.2, "projection": "free"}
+PAIR = Network("He2(x)/2 + x", [[1.0, 0.5], [-1.0, 0.5]], width=2, initialisation="independent")
+
+
+@pytest.mark.parametrize(
+    ("text", "network", "changes", "refused"),
+    [
+        # Labels of mean 1, leap 2 or 3, c_2 = 1/2.
+        ("z1^2", PAIR, {}, True),
+        ("1 + He3(z1)", replace(PAIR, activation="He3(x)/6 + He2(x)/2"), {}, True),
+        ("abs(z1)", replace(PAIR, activation="relu"), {"loss": "correlation"}, True),
+        # The network's own mean 1 against labels of mean 0, under the square loss alone.
+        ("He2(z1)", replace(PAIR, activation="x^2", readout=[[1.0, 1.0]]), {}, True),
+        ("He2(z1)", replace(PAIR, activation="x^2", readout=[[1.0, 1.0]]), {"loss": "correlation"}, False),
+        # Labels and network of the same mean.
+        ("z1^2", replace(PAIR, activation="x^2", readout=[[1.0, 1.0]]), {}, False),
+        # Nothing is multiplied: centred labels, leap 1, c_2 = 0, norms divided out.
+        ("z1^2 - 1", PAIR, {}, False),
+        ("1 + z1", PAIR, {}, False),
+        ("1 + He3(z1)", replace(PAIR, activation="He3(x)/6 + x/2"), {}, False),
+        ("z1^2", PAIR, {"projection": "projected"}, False),
+        ("z1^2", PAIR, {"projection": "spherical"}, False),
+    ],
+)
+def test_free_norms_that_the_mean_of_the_labels_multiplies_are_refused(
+    text: str, network: Network, changes: dict[str, Any], refused: bool
+) -> None:
+    keys = FREE | {"batch_exponent": 0.5, "start": {"overlap": [[0.3], [0.1]]}} | changes
+    if refused:
+        with pytest.raises(InputError, match=r'training\.projection must be "projected" or "spherical" at leap'):
+            overlaps(text, network, Training(2, **keys), d=400)
+        return
+    found = overlaps(text, network, Training(2, **keys), d=400, accuracy=3e-3)
+    assert np.isfinite(found[2].Q).all()

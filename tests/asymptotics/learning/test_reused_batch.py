@@ -223,3 +223,22 @@ def test_an_accuracy_that_is_asked_for_is_reached() -> None:
     assert long.solution.residual <= 1.5e-4 < short.solution.residual <= 1e-3
     gap = np.abs(short[2].M - long[2].M).max() / np.sqrt(long[2].norm2.max())
     assert gap < 4 * (short.solution.residual + long.solution.residual)
+
+
+def test_scrambles_reach_the_accuracy_that_the_memory_of_one_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """2^12 points a scramble at most: the error falls with their number, and holds what more points find."""
+    network, training = Network(width=2), Training(2, 4.0, 1.0, protocol="reuse")
+    long = overlaps("z1 + z1*z2", network, training, accuracy=2e-4)
+    monkeypatch.setattr("asymptotics.learning.reuse.measured._LAST_SIZE", 12)
+    asked = 1.2e-3
+    many = overlaps("z1 + z1*z2", network, training, accuracy=asked)
+    assert 2e-4 < many.solution.residual <= asked
+    gap = np.abs(many[2].M - long[2].M).max() / np.sqrt(long[2].norm2.max())
+    assert gap < 4 * np.hypot(many.solution.residual, long.solution.residual)
+    # Without more scrambles (control) it is not reached.
+    monkeypatch.setattr("asymptotics.learning.reuse.measured._SCRAMBLES", (4, 4))
+    few = overlaps("z1 + z1*z2", network, training, accuracy=asked, throw=False)
+    assert few.solution.residual > asked
+    assert not few.solution.converged
