@@ -211,7 +211,7 @@ def _refusal_of_mean(f: Target, network: Network, training: Training, leap: int)
         return None
     return (
         f'training.projection must be "projected" or "spherical" at leap {leap} with labels of mean {constant:.6g} and an '
-        "activation with c_2 ≠ 0, not \"free\": the norms of the weights diverge with e ã c_2 C_0; or subtract the mean in "
+        'activation with c_2 ≠ 0, not "free": the norms of the weights diverge with e ã c_2 C_0; or subtract the mean in '
         "target.expression"
     )
 

@@ -475,7 +475,9 @@ def test_free_norms_that_the_mean_of_the_labels_multiplies_are_refused(
 ) -> None:
     keys = FREE | {"batch_exponent": 0.5, "start": {"overlap": [[0.3], [0.1]]}} | changes
     if refused:
-        with pytest.raises(InputError, match=r'training\.projection must be "projected" or "spherical" at leap'):
+        with pytest.raises(
+            InputError, match=r'training\.projection must be "projected" or "spherical" at leap'
+        ):
             overlaps(text, network, Training(2, **keys), d=400)
         return
     found = overlaps(text, network, Training(2, **keys), d=400, accuracy=3e-3)
