@@ -7,13 +7,20 @@ absent entry is *proved* zero), ``degree`` (None: infinite), ``exactness`` and `
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hermite.engines.engine import Engine
     from hermite.engines.sampled import SampledEngine
     from hermite.target import Target
+
+#: Engines of callables, the last asked last; bytes of samples, and engines, that are kept at most.
+_SAMPLED: OrderedDict[Target, SampledEngine] = OrderedDict()
+_BYTES, _MOST = 64_000_000, 32
+_LOCK = Lock()
 
 
 def engine_for(target: Target) -> Engine:
@@ -45,10 +52,23 @@ def _made(target: Target) -> Engine:
     return sampled_engine(target)
 
 
-# That of a target and that of an activation: 34 MB for three directions, else 2 MB a direction.
-@lru_cache(maxsize=2)
 def sampled_engine(target: Target) -> SampledEngine:
-    """The engine of a callable, kept: its values are what costs."""
+    """The engine of a callable: its values are what costs, so that those of the last few are kept.
+
+    They are dropped, the least recently asked first, where their samples take more than 64 MB together (1 MB for one direction,
+    12 to 34 MB for more); a sample is drawn when it is first needed, so that sizes are taken at every call.
+    """
+    with _LOCK:
+        engine = _SAMPLED.pop(target, None) or _sampled(target)
+        _SAMPLED[target] = engine
+        sizes = {key: kept.size for key, kept in _SAMPLED.items()}
+        while len(sizes) > 1 and (sum(sizes.values()) > _BYTES or len(sizes) > _MOST):
+            oldest = next(iter(_SAMPLED))
+            del _SAMPLED[oldest], sizes[oldest]
+    return engine
+
+
+def _sampled(target: Target) -> SampledEngine:
     from hermite.engines.sampled import SampledEngine
 
     return SampledEngine(target)

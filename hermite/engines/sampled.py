@@ -106,6 +106,12 @@ class SampledEngine:
             part.flags.writeable = False
         return sample
 
+    @property
+    def size(self) -> int:
+        """Bytes of the sample, if it was drawn already."""
+        drawn = vars(self).get("sample", ())
+        return sum(part.nbytes for part in drawn)
+
     def values(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """f at (N, r): real and finite, else ``InputError``."""
         import numpy as np
