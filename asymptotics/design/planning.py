@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-MOST_STEPS, WIDEST = 3, 4.0
-"""Giant steps that are looked at by default, and neurons in units of d."""
+#: Giant steps that are looked at by default.
+MOST_STEPS = 3
 _MOST_MEANT, _LARGEST = 10, 10**12
 #: Of d^leap, samples from which on a batch of that order is worth a word.
 _PART = 0.1

@@ -90,24 +90,6 @@ class Activation(GaussianAverages):
             lambda x: xp.asarray(self.slope(np.asarray(x)))
         )
 
-    def with_bias(self, bias: float) -> Activation:
-        """x ↦ σ(x + bias)."""
-        if bias == 0:
-            return self
-        if self.tree is not None:
-            from fractions import Fraction
-
-            shifted = ex.substitute(self.tree, {0: ex.Sum((ex.Variable(0), ex.Number(Fraction(bias))))})
-            return from_expression(shifted, name=f"{self.name} at x + {bias:.6g}")
-        value, slope = self.function, self.slope
-        return Activation(
-            name=f"{self.name} at x + {bias:.6g}",
-            function=lambda x: value(x + bias),
-            slope=lambda x: slope(x + bias),
-            kinks=tuple(k - bias for k in self.kinks),
-            note=self.note,
-        )
-
     @cached_property
     def parity(self) -> Literal["even", "odd"] | None:
         """Symmetry of σ, decided by its values at 64 points."""

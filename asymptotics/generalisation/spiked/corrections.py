@@ -117,14 +117,6 @@ def auxiliary_layer(
     )
 
 
-def auxiliary_layers(
-    f: Target, network: Network, training: Training, d: int | None, count: int
-) -> tuple[BatchLayer, ...]:
-    """``count`` independent first layers of dimension :func:`auxiliary_dimension`, from fixed seeds."""
-    size = auxiliary_dimension(network, f.r, d)
-    return tuple(auxiliary_layer(f, network, training, size, index) for index in range(count))
-
-
 def sampled_layers(f: Target, network: Network, training: Training, d: int | None) -> tuple[BatchLayer, ...]:
     """A few first layers with many sampled neurons, of dimension min(d, 240)."""
     size = max(f.r + 2, min(d or _LARGEST, _LARGEST))

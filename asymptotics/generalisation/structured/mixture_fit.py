@@ -56,10 +56,6 @@ class MixtureFeatures:
     f1: Array
     f2: Array
 
-    def without_norms(self) -> MixtureFeatures:
-        """Neurons of equal norms in every cluster: a wrong theory, to compare with."""
-        return replace(self, layer=replace(self.layer, norm=np.zeros_like(self.layer.norm)))
-
 
 def mixture_features(f: Target, sigma: Activation, inputs: Inputs, layer: MixtureLayer) -> MixtureFeatures:
     """The features of ``layer``; raises ``InputError`` for targets of more than two directions."""

@@ -150,19 +150,3 @@ def kernel_by_sampling(
         # The tail of δ² that is explained by the tail of f*² is known exactly.
         K = K + overlap / square * (size * exact - control)
     return K / size, KZ / size
-
-
-def overlap_fluctuation(
-    f: Target, activation: Activation, student: Student, log2_size: int = 14, seed: int = 1
-) -> Array:
-    """E[(δ² + Δ) σ'_i² l* l*ᵀ] of every neuron, (p, r, r): n times the covariance of one step's v*_i, plus v* v*ᵀ."""
-    p, r = student.M.shape
-    root = student.root()
-    total = np.zeros((p, r, r))
-    for u in sobol_chunks(r + root.shape[1], log2_size, seed, max(1, _CHUNK // p)):
-        h = u[:, :r] @ student.M.T + u[:, r:] @ root.T + student.bias
-        power = (f(u[:, :r]) - activation(h) @ student.readout / p) ** 2 + f.noise
-        total += np.einsum(
-            "ni,nk,nl->ikl", activation.derivative(h) ** 2 * power[:, None], u[:, :r], u[:, :r]
-        )
-    return total / 2.0**log2_size

@@ -161,10 +161,6 @@ class OneStepLaw:
             out[name] = np.array(picked)
         return out
 
-    def distribution(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:
-        """:meth:`quantiles` over *all* neurons, the groups mixed by weight: one row."""
-        return self.quantiles(levels, [np.arange(len(self.gain))])
-
     def layer(self, *, fewer: bool = False) -> LearnedFeatures:
         """The law as a layer: for ℓ ≥ 2 a group for every (ã, b) and every node of the start x (``fewer`` an axis)."""
         r = self.target.r

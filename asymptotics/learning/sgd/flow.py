@@ -31,7 +31,6 @@ from hermite.errors import ConvergenceError
 
 Array = npt.NDArray[np.float64]
 
-PROJECTIONS = ("projected", "spherical", "free")
 #: Norms above which a free student has diverged.
 _LARGEST_NORM = 1e3
 #: Scrambles that the steps of a recursion take in turn.

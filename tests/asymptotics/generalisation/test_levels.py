@@ -19,7 +19,8 @@ from asymptotics.generalisation.spiked.corrections import (
     BatchErrors,
     Correction,
     at_dimension,
-    auxiliary_layers,
+    auxiliary_dimension,
+    auxiliary_layer,
     batch_errors,
     batch_units,
     bulk_correction,
@@ -157,7 +158,7 @@ def test_corrections_are_those_of_the_table(
     alone = solve_units(replace(units, coherence=None), *setting, d=600)
     assert (alone.test, alone.train) == pytest.approx(level_e, abs=1e-4)
     errors = solve_units(units, *setting, d=600)
-    layers = auxiliary_layers(f, network, training, 600, 4)
+    layers = layers_of(f, network, training, 600, 4)
     found = [batch_errors(batch_units(f, sigma, one, layer.coherence), one, *setting, 600) for one in layers]
     ratio = np.array([one.whole for one in found]) / np.array([one.isotropic for one in found]) - 1
     mean, sem = ratio.mean(axis=0), ratio.std(axis=0, ddof=1) / np.sqrt(len(ratio))
@@ -171,13 +172,18 @@ def test_corrections_are_those_of_the_table(
     assert abs(scatter.mean() / errors.test - 1) < 0.03
 
 
+def layers_of(f, network, training, d, count):
+    size = auxiliary_dimension(network, f.r, d)
+    return [auxiliary_layer(f, network, training, size, index) for index in range(count)]
+
+
 def test_a_batch_that_errs_upwards_has_a_ratio_that_errs_downwards() -> None:
     """Why the ratio is read off at the level E of infinitely many samples: at small batches the two fluctuate together."""
     f, network = Target("z1 + He2(z1)/sqrt(2)", noise=0.05), Network("relu", initialisation="independent")
     training, sigma, setting = Training(1, 2.0, 2.0), network.get_activation(), (2.0, 1.0, 0.05)
     layer = train(f, sigma, readout_groups(network), 1, 2.0, 2.0)
     reference = solve_units(trained_units(f, sigma, layer, "E"), *setting, d=60)
-    layers = auxiliary_layers(f, network, training, 60, 24)
+    layers = layers_of(f, network, training, 60, 24)
     found = [batch_errors(batch_units(f, sigma, one, layer.coherence), one, *setting, 60) for one in layers]
     whole, own = (np.array([getattr(one, which)[0] for one in found]) for which in ("whole", "isotropic"))
     # Two standard deviations of 24 uncorrelated pairs.

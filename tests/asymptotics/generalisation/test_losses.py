@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from first_step_closed_form import class_labels_of, first_step_units
 from scipy.optimize import minimize
 from scipy.special import expit
 
@@ -19,7 +20,6 @@ from asymptotics.generalisation import errors
 from asymptotics.generalisation.losses import label_grid as label_grids
 from asymptotics.generalisation.losses.class_step import class_step_units
 from asymptotics.generalisation.losses.convex_fit import ConvexFit
-from asymptotics.generalisation.losses.first_step import class_labels_of, first_step_units
 from asymptotics.generalisation.losses.label_grid import label_grid
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.linear_sector import solve_units

@@ -15,7 +15,8 @@ import pytest
 
 from asymptotics import Network, Ridge, Training, risk
 from asymptotics.generalisation.spiked.corrections import (
-    auxiliary_layers,
+    auxiliary_dimension,
+    auxiliary_layer,
     batch_errors,
     batch_units,
     bulk_correction,
@@ -77,7 +78,8 @@ def test_corrections_lead_to_the_simulation() -> None:
         layer = learned_features(f, network, training)
         units, point = trained_units(f, sigma, layer, "E"), (*row["ridge"], 600)
         reference = solve_units(units, *row["ridge"], d=600)
-        layers = auxiliary_layers(f, network, training, 600, 12)
+        size = auxiliary_dimension(network, f.r, 600)
+        layers = [auxiliary_layer(f, network, training, size, index) for index in range(12)]
         moving = with_norm_mode(units, sigma, layer, sampled_layers(f, network, training, 600))
         norms = norm_correction(moving, reference, *point)
         found = [batch_errors(batch_units(f, sigma, one, layer.coherence), one, *point) for one in layers]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from first_step_closed_form import labels_of
 
 from asymptotics import Network, Ridge, Training, risk
 from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.errors import risk_curve
-from asymptotics.generalisation.losses.first_step import labels_of
 from asymptotics.generalisation.ridge_theories.trained_levels import units_of
 from asymptotics.generalisation.theory import Setting
 from hermite import Target

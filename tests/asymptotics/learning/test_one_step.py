@@ -139,7 +139,7 @@ def test_gaussian_readout_mixes_over_neurons() -> None:
     groups = product_groups(x, w, np.zeros(1), np.ones(1), symmetric=True)
     law = one_step_law(f, get_activation("relu"), groups, 1.0, 4.0, 1)
     np.testing.assert_allclose(law.M[:, 0], 0.5 * x, atol=1e-12)
-    assert law.distribution((0.5,))["norm_M"].shape == (1, 1)
+    assert law.quantiles((0.5,), [np.arange(len(x))])["norm_M"].shape == (1, 1)
 
 
 def test_weighted_quantiles_are_those_of_repeated_values() -> None:

@@ -17,7 +17,6 @@ from asymptotics.learning.giant.noise_kernel import (
     exact_part,
     kernel_by_cubature,
     kernel_by_sampling,
-    overlap_fluctuation,
 )
 from asymptotics.learning.giant.recursion import Rates, closed_means, initial_student, recursion
 from hermite import Target
@@ -189,9 +188,6 @@ def test_closed_means_are_those_of_brute_force() -> None:
     np.testing.assert_allclose(K, (slopes * (w * delta**2)[:, None]).T @ slopes, atol=1e-5)
     radius = np.sum(u**2, axis=1)
     np.testing.assert_allclose(KZ, (slopes * (w * delta**2 * radius)[:, None]).T @ slopes, atol=1e-4)
-    spread = overlap_fluctuation(f, a, student)
-    exact = np.einsum("n,ni,nk,nl->ikl", w * delta**2, slopes**2, u[:, :2], u[:, :2])
-    np.testing.assert_allclose(spread, exact, atol=0.15)
 
 
 def test_finite_size_means_tend_to_the_limit() -> None:

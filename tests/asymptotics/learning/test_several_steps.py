@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from first_step_closed_form import first_step_units, labels_of
 
 from asymptotics import Network, Ridge, Training, overlaps, risk
-from asymptotics.generalisation.losses.first_step import first_step_units, labels_of
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.trained_layer import trained_units
 from asymptotics.learning.giant.mean_field import train

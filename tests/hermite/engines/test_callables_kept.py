@@ -1,8 +1,9 @@
 """Engines of callables: kept while their samples are small together, whatever their number."""
 
-import hermite.engines as engines
 import numpy as np
 import pytest
+
+import hermite.engines as engines
 from hermite import Target
 from hermite.engines import sampled_engine
 

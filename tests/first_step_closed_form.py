@@ -1,7 +1,7 @@
 r"""One giant step with one target direction in closed form, for labels of any law: their moments E[y^a s^b] are all it asks.
 
-Class labels y = ±1 of mean m(s) have E[y^a | s] = 1, m, 1, m, 1. (For Gaussian noise the layer of any number of steps and
-directions is in ``asymptotics.learning``, derived apart from this.)
+Class labels y = ±1 of mean m(s) have E[y^a | s] = 1, m, 1, m, 1. (The library has the layer of any number of steps and
+directions in ``asymptotics.learning``, derived apart from this: a second derivation that it is held against.)
 
 w = w0 + a G with a = eta ã and G = (1/n) Σ y σ'(⟨w0, z⟩) z. With c_1 = E σ', c_2 = E[σ' x], C_0 = E y, C_1 = E[y s],
 y2 = E y² (noise included), and the direction v = (1/n) Σ y z:
