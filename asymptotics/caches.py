@@ -89,7 +89,7 @@ def remembered(function: Callable[P, T]) -> Callable[P, T]:
     return inside
 
 
-def _protected(value: Any) -> int:
+def _protected(value: object) -> int:
     """Make the arrays inside ``value`` read-only; their bytes."""
     if isinstance(value, np.ndarray):
         value.flags.writeable = False

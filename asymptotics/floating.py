@@ -25,22 +25,22 @@ _KINDS = ("Network", "Training", "Ridge", "Simulation", "Experiment")
 _NUMBERS = {"int": "whole number", "float": "number"}
 
 
-def _is_real(value: Any) -> bool:
+def _is_real(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_pair(value: Any) -> bool:
+def _is_pair(value: object) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_real, value))
 
 
-def _is_names(value: Any) -> bool:
+def _is_names(value: object) -> bool:
     """A name alone is refused, with the names that there are, where it is used."""
     return isinstance(value, str) or (
         isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
     )
 
 
-def _is_list_of(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
+def _is_list_of(good: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, (list, tuple, range)) and all(map(good, value))
 
 
@@ -51,7 +51,7 @@ def _is_whole(value: Any) -> bool:
 
 
 #: Declarations of other arguments: what they are, and whether a value is one.
-_OTHERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_OTHERS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "Progress": ("a function of a line of text, such as print", callable),
     "InputLaw": (
         "a law of inputs, such as Inputs()",
@@ -87,7 +87,7 @@ def own_floating_state(function: Callable[P, R]) -> Callable[P, R]:
     return inside
 
 
-def _check(name: str, value: Any, declared: str | None) -> None:
+def _check(name: str, value: object, declared: str | None) -> None:
     if declared is None or (value is None and declared.endswith(" | None")):
         return
     kind = declared.removesuffix(" | None")
@@ -108,7 +108,7 @@ def _check(name: str, value: Any, declared: str | None) -> None:
         )
 
 
-def _check_number(name: str, value: Any, kind: str) -> None:
+def _check_number(name: str, value: object, kind: str) -> None:
     """A real number that the machine's numbers hold; whether it is whole, or in its range, is said where it is used."""
     good = _is_real(value)
     if good and kind == "int":
@@ -119,7 +119,7 @@ def _check_number(name: str, value: Any, kind: str) -> None:
         raise InputError(f"{name} must be a {_NUMBERS[kind]}, not {_shown(value)}.")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, int) and abs(value) >= 2**63:
         return "one of so many digits"
     shown = repr(value)

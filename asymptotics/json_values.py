@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hermite.exact.plain import plain
+from hermite.exact.plain import plain, plain_table
 
-__all__ = ["plain"]
+__all__ = ["plain", "plain_table"]

@@ -20,7 +20,7 @@ def shown(value: Any) -> str:
     return escape(str(value))
 
 
-def html_table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def html_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """One table with a caption."""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     body = "".join("<tr>" + "".join(f"<td>{shown(cell)}</td>" for cell in row) + "</tr>" for row in rows)
@@ -28,7 +28,7 @@ def html_table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]])
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def html_of(title: str, document: Mapping[str, Any], keys: Sequence[str]) -> str:
+def html_of(title: str, document: Mapping[str, object], keys: Sequence[str]) -> str:
     """Names and values of ``keys`` where ``document`` has something to say."""
     rows = [(key.replace("_", " "), document[key]) for key in keys if document.get(key) not in (None, "", [])]
     return html_table(title, ("", "value"), rows)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain, plain_table
 from hermite.frozen import Frozen
 
 if TYPE_CHECKING:
@@ -201,8 +201,7 @@ class StepOverlaps(Frozen):
             out["risk_sem"] = self.risk_sem
         out["error"] = self.error.to_dict()
         out["risk_error"] = self.risk_error.to_dict()
-        result: dict[str, Any] = plain(out)
-        return result
+        return plain_table(out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,10 +257,10 @@ class Overlaps(Frozen):
         """One row a step and entry: step, readout, weight, M_1..M_r, norm2, risk (and standard errors)."""
         import pandas as pd
 
-        rows: list[dict[str, Any]] = []
+        rows: list[dict[str, object]] = []
         for s in self.steps:
             for g in range(len(s.readout)):
-                row: dict[str, Any] = {"step": s.step, "readout": s.readout[g], "weight": s.weight[g]}
+                row: dict[str, object] = {"step": s.step, "readout": s.readout[g], "weight": s.weight[g]}
                 for m in range(s.M.shape[1]):
                     row[f"M_{m + 1}"] = s.M[g, m]
                     if s.M_sem is not None:
@@ -323,7 +322,7 @@ class Risk(Frozen):
     test_error_sem: float | None = None
     train_error_sem: float | None = None
     replicates: int | None = None
-    order_parameters: dict[str, Any] | None = field(default=None, repr=False)
+    order_parameters: dict[str, object] | None = field(default=None, repr=False)
     solution: Solution | None = field(default=None, repr=False)
     runs: dict[str, Array] | None = field(default=None, repr=False)
     classification_error: float | None = None
@@ -377,5 +376,4 @@ class Risk(Frozen):
         keys = [f.name for f in fields(self) if f.name not in left_out]
         out = {("lambda" if k == "lam" else k): getattr(self, k) for k in keys}
         out["error"] = self.error.to_dict()
-        result: dict[str, Any] = plain(out)
-        return result
+        return plain_table(out)

@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hermite.engines import engine_for, sampled_engine
 from hermite.errors import InputError
 from hermite.exact.exactness import Exactness
 from hermite.exact.magnitudes import beyond_floats, decimal, json_value
-from hermite.exact.plain import plain
+from hermite.exact.plain import plain_table
 from hermite.exact.rows import rational, sharp, to_float
 from hermite.exact.telling import exact_text, latex_over, shortened, to_sympy
 from hermite.exact.tensors import Index, factorial_of, metric_energy, symmetric_tensor
@@ -24,10 +24,17 @@ from hermite.exact.undecided import Undecided
 from hermite.target import as_target
 
 if TYPE_CHECKING:
+    import flint
     import numpy as np
+    import sympy
     from numpy.typing import NDArray
 
+    from hermite.engines.engine import Engine
+    from hermite.exact.scalars import Exact
     from hermite.target import Target
+
+C = TypeVar("C")
+T = TypeVar("T")
 
 MAX_ORDER = 200
 #: Axes and entries of the largest tensor that is formed (NumPy holds 64 axes).
@@ -70,9 +77,9 @@ class HermiteExpansion:
 
     target: Target
     order: int
-    engine: Any = field(repr=False)
+    engine: Engine = field(repr=False)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Copies and pickles are made from the target: engines hold objects of FLINT that neither can take."""
         return expand, (self.target, self.order)
 
@@ -88,12 +95,11 @@ class HermiteExpansion:
     @property
     def exactness(self) -> Exactness:
         """ "exact", "certified", "numerical" or "undecided"."""
-        found: Exactness = self.engine.exactness
-        return found
+        return self.engine.exactness
 
     @property
     def reason(self) -> str:
-        return str(self.engine.reason)
+        return self.engine.reason
 
     @cached_property
     def series(self) -> dict[Index, Any]:
@@ -106,25 +112,31 @@ class HermiteExpansion:
             ) from None
         return {alpha: c * factorial_of(alpha) for alpha, c in heat.items()}
 
-    def scalar(self, alpha: Index) -> Any:
+    def scalar(self, alpha: Index) -> Exact | float:
         """c_α as the engine knows it: ``flint.fmpq``, a ``Scalar`` or a float."""
         alpha = self._checked(alpha)
-        return self.series.get(alpha, rational(0))
+        found: Exact | float = self.series.get(alpha, rational(0))
+        return found
 
-    def coefficient(self, alpha: Index) -> Any:
+    def coefficient(self, alpha: Index) -> sympy.Expr:
         """c_α as a SymPy object; certified ones are floats of the digits that their ball is sure of, at most 50."""
         return self._told(to_sympy, self.scalar(alpha))
 
     def value(self, alpha: Index) -> float:
         """c_α as a float."""
-        return float(self._told(to_float, self.scalar(alpha)))
+        return self._told(to_float, self.scalar(alpha))
 
     def error(self, alpha: Index) -> float:
         """What ``value(alpha)`` may be off by: 0 for symbolic targets, the error of its integral for callables."""
         alpha = self._checked(alpha)
-        return float(self.engine.error(alpha, self.order)) if self.exactness == Exactness.NUMERICAL else 0.0
+        if self.exactness != Exactness.NUMERICAL:
+            return 0.0
+        from hermite.engines.sampled import SampledEngine
 
-    def ball(self, alpha: Index, precision: int = 256) -> Any:
+        assert isinstance(self.engine, SampledEngine)
+        return self.engine.error(alpha, self.order)
+
+    def ball(self, alpha: Index, precision: int = 256) -> flint.arb:
         """A ``flint.arb`` that contains c_α (symbolic targets only)."""
         import flint
 
@@ -142,7 +154,7 @@ class HermiteExpansion:
             return None
         return None if answer is None else bool(answer)
 
-    def coefficients(self, order: int | None = None) -> dict[Index, Any]:
+    def coefficients(self, order: int | None = None) -> dict[Index, sympy.Expr]:
         """{α: c_α} of the coefficients not proved zero, by rising order, as SymPy objects."""
         return {alpha: self._told(to_sympy, c) for alpha, c in self._sorted(order)}
 
@@ -169,9 +181,9 @@ class HermiteExpansion:
                 tensor = np.moveaxis(np.tensordot(self.target.cholesky, tensor, axes=(0, axis)), 0, axis)
         return tensor
 
-    def _settled(self, alpha: Index, c: Any) -> float:
+    def _settled(self, alpha: Index, c: Exact | float) -> float:
         """The float of c_α; 0 where it is not told from 0 but is below the rounding of the largest coefficient."""
-        value = float(self._told(to_float, c))
+        value = self._told(to_float, c)
         if not math.isnan(value):
             return value
         largest = max((abs(sharp(own)).lower() for own in self.series.values()), default=sharp(rational(0)))
@@ -189,14 +201,14 @@ class HermiteExpansion:
             return sum((c * c / factorial_of(alpha) for alpha, c in terms), start=self._zero)
         return metric_energy(terms, k, self.target.gram)
 
-    def energy(self, k: int) -> Any:
+    def energy(self, k: int) -> sympy.Expr:
         """Energy of order k, ‖C_k‖²/k! = Σ_{|α|=k} c_α²/α!, as a SymPy object."""
         return self._told(to_sympy, self.energy_scalar(k))
 
     @property
     def energies(self) -> list[float]:
         """Energies of the orders 0..``order`` as floats."""
-        return [float(self._told(to_float, self.energy_scalar(k))) for k in range(self.order + 1)]
+        return [self._told(to_float, self.energy_scalar(k)) for k in range(self.order + 1)]
 
     @cached_property
     def total_scalar(self) -> Any:
@@ -205,12 +217,12 @@ class HermiteExpansion:
         return self.engine.total_energy()
 
     @property
-    def total_energy(self) -> Any:
+    def total_energy(self) -> sympy.Expr | None:
         """E f² as a SymPy object (None where unknown); equals Σ_k energy(k) by Parseval."""
         return _or_none(to_sympy, self.total_scalar)
 
     @property
-    def residual_energy(self) -> Any:
+    def residual_energy(self) -> sympy.Expr | None:
         """E f² − Σ_{k ≤ order} energy(k): what the expansion leaves out."""
         return _or_none(to_sympy, self._residual())
 
@@ -260,10 +272,12 @@ class HermiteExpansion:
         total = self.total_scalar if known else None
         rest = self._residual() if known else None
         energies = [self.energy_scalar(k) for k in range(self.order + 1)] if known else []
-        numbers = {f"coefficients.{','.join(map(str, alpha))}": c for alpha, c in self._sorted(None)}
+        numbers: dict[str, Exact | float | None] = {
+            f"coefficients.{','.join(map(str, alpha))}": c for alpha, c in self._sorted(None)
+        }
         numbers |= {f"energies.{k}": energy for k, energy in enumerate(energies)}
         numbers |= {"total_energy": total, "residual_energy": rest} if total is not None else {}
-        document: dict[str, Any] = plain(
+        return plain_table(
             {
                 "target": self.target.text,
                 "variables": list(self.target.variables),
@@ -275,27 +289,26 @@ class HermiteExpansion:
                 "total_energy": _or_none(json_value, total),
                 "residual_energy": _or_none(json_value, rest),
                 "beyond_floats": {
-                    path: decimal(x) for path, x in numbers.items() if _or_none(beyond_floats, x)
+                    path: decimal(x) for path, x in numbers.items() if x is not None and beyond_floats(x)
                 },
                 "exactness": self.exactness,
                 "reason": self.reason,
             }
         )
-        return document
 
-    def _entry(self, alpha: Index, c: Any) -> dict[str, Any]:
+    def _entry(self, alpha: Index, c: Exact | float) -> dict[str, object]:
         if self.exactness == Exactness.NUMERICAL:
             return {"exact": None, "value": c, "error": self.error(alpha)}
         return {"exact": exact_text(c), "value": self._told(json_value, c)}
 
-    def _sorted(self, order: int | None) -> list[tuple[Index, Any]]:
+    def _sorted(self, order: int | None) -> list[tuple[Index, Exact | float]]:
         top = self.order if order is None else order
         return sorted(
             ((a, c) for a, c in self.series.items() if sum(a) <= top),
             key=lambda item: (sum(item[0]), [-x for x in item[0]]),
         )
 
-    def _told(self, convert: Callable[[Any], Any], c: Any) -> Any:
+    def _told(self, convert: Callable[[C], T], c: C) -> T:
         """``convert(c)``; raises :class:`InputError` where c rests on an integral that could not be enclosed."""
         try:
             return convert(c)
@@ -317,7 +330,7 @@ class HermiteExpansion:
         return alpha
 
 
-def _or_none(convert: Callable[[Any], Any], c: Any) -> Any:
+def _or_none(convert: Callable[[C], T], c: C | None) -> T | None:
     """``convert(c)``; None where there is nothing, or an integral that could not be enclosed."""
     try:
         return None if c is None else convert(c)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class FrozenDict(dict[str, Any]):
+class FrozenDict(dict[str, object]):
     """A dictionary that is not changed after it was made.
 
     >>> FrozenDict(a=1)["a"]
     1
     """
 
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("part of a frozen result: make a copy with dict(...) to change it")
 
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
@@ -31,18 +31,18 @@ class FrozenDict(dict[str, Any]):
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(content(self))
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return sealed, (dict(self),)
 
 
-class FrozenList(list[Any]):
+class FrozenList(list[object]):
     """A list that is not changed after it was made: equal to a list, and to be hashed.
 
     >>> FrozenList([1, 2]) == [1, 2]
     True
     """
 
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("part of a frozen result: make a copy with list(...) to change it")
 
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
@@ -51,7 +51,7 @@ class FrozenList(list[Any]):
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(content(self))
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return FrozenList, (list(self),)
 
 
@@ -115,7 +115,7 @@ class Frozen:
         for part in fields(self):
             object.__setattr__(self, part.name, sealed(getattr(self, part.name), self._listed))
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         # Unpickled and deep-copied arrays are writeable.
         for name, value in state.items():
             object.__setattr__(self, name, sealed(value, self._listed))

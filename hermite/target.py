@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermite.errors import InputError
 from hermite.language.building import substitute
@@ -18,6 +18,7 @@ from hermite.language.sympy_text import is_sympy, sympy_text
 from hermite.language.vocabulary import check_names
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 Gram = tuple[tuple[Fraction, ...], ...]
@@ -50,13 +51,13 @@ class Target:
     gram: Gram | None
     noise: float
     labels: str
-    _callable: Callable[[NDArray[Any]], NDArray[Any]] | None
+    _callable: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None
 
     def __init__(
         self,
         expression: str | Expression,
         variables: Sequence[str] | None = None,
-        gram: Any = None,
+        gram: object = None,
         noise: float = 0.0,
         labels: str = "value",
     ) -> None:
@@ -84,7 +85,7 @@ class Target:
     @classmethod
     def from_function(
         cls,
-        g: Callable[[NDArray[Any]], NDArray[Any]],
+        g: Callable[[NDArray[np.float64]], NDArray[np.float64]],
         r: int,
         noise: float = 0.0,
         labels: str = "value",
@@ -107,7 +108,7 @@ class Target:
         )
         return self
 
-    def _set(self, **values: Any) -> None:
+    def _set(self, **values: object) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -147,18 +148,18 @@ class Target:
         text = f"erf({inner})" if scale == 1 else f"erf(({inner})/sqrt({scale}))"
         return Target(text, self.variables, self.gram)
 
-    def _mean_of_callable(self, x: NDArray[Any]) -> NDArray[Any]:
+    def _mean_of_callable(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """E[y | z] of a callable with class labels."""
         import numpy as np
         from scipy.special import erf
 
         values = self(x)
         scale = math.sqrt(2 * self.noise)
-        mean: NDArray[Any] = erf(values / scale) if scale else np.sign(values)
+        mean: NDArray[np.float64] = erf(values / scale) if scale else np.sign(values)
         return mean
 
     @cached_property
-    def cholesky(self) -> NDArray[Any]:
+    def cholesky(self) -> NDArray[np.float64]:
         """Lower triangular (r, r) L with L L^T = gram; row i holds w_i in the orthonormal coordinates."""
         import numpy as np
 
@@ -167,7 +168,7 @@ class Target:
         return np.linalg.cholesky(np.array([[float(entry) for entry in row] for row in self.gram]))
 
     @cached_property
-    def function(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    def function(self) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
         """f as a function of x (N, r) in orthonormal coordinates, with values (N,)."""
         from hermite.language.evaluation import compile_numpy
 
@@ -178,14 +179,14 @@ class Target:
             return evaluate
         return lambda x: evaluate(x @ self.cholesky.T.astype(x.dtype if x.dtype.kind == "f" else float))
 
-    def _checked_function(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    def _checked_function(self) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
         """The user's callable, its values checked for shape."""
         import numpy as np
 
         g = self._callable
         assert g is not None
 
-        def function(x: NDArray[Any]) -> NDArray[Any]:
+        def function(x: NDArray[np.float64]) -> NDArray[np.float64]:
             try:
                 values = np.asarray(g(x))
             except ValueError as error:
@@ -202,7 +203,7 @@ class Target:
 
         return function
 
-    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """f at x of shape (N, r), orthonormal coordinates; float32 stays float32."""
         import numpy as np
 
@@ -211,7 +212,7 @@ class Target:
             raise InputError(f"x must have shape (N, {self.r}), not {x.shape}")
         return self.function(x)
 
-    def _content(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[object, ...]:
         return (self.tree, self.variables, self.gram, self.noise, self.labels, self._callable)
 
     def __eq__(self, other: object) -> bool:
@@ -220,7 +221,7 @@ class Target:
     def __hash__(self) -> int:
         return hash(self._content())
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         if self.tree is None:
             return Target.from_function, (self._callable, self.r, self.noise, self.labels)
         return Target, (self.text, self.variables, self.gram, self.noise, self.labels)
@@ -278,7 +279,7 @@ def read_labels(labels: object) -> str:
     raise InputError(f'labels must be "value" or "sign", not {labels!a}')
 
 
-def read_gram(gram: Any, r: int) -> Gram:
+def read_gram(gram: object, r: int) -> Gram:
     """An exact symmetric positive definite (r, r) matrix; raises :class:`InputError` otherwise."""
     from hermite.language.gram import exact_matrix
 

@@ -38,7 +38,7 @@ def figure_options(command: Any) -> Any:
     def option(name: str, key: str, **more: Any) -> Any:
         return click.option(name, f"figure_{key}", expose_value=False, callback=_put, **more)
 
-    def one_of(names: str) -> Any:
+    def one_of(names: str) -> object:
         def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
             from asymptotics.figures import layout
 

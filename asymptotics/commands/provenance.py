@@ -26,12 +26,12 @@ def remember(experiment: Experiment) -> Experiment:
     return experiment
 
 
-def provenance() -> dict[str, Any]:
+def provenance() -> dict[str, object]:
     """Version, ``date`` (UTC, or that of SOURCE_DATE_EPOCH), ``command``; of a file ``seed`` and ``experiment``."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
     context = click.get_current_context(silent=True)
-    record: dict[str, Any] = {
+    record: dict[str, object] = {
         "giantstep": __version__,
         "date": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": "" if context is None else context.info_name,
@@ -47,7 +47,7 @@ def provenance() -> dict[str, Any]:
     return record
 
 
-def one_line(record: Mapping[str, Any]) -> str:
+def one_line(record: Mapping[str, object]) -> str:
     """The record as one line of ASCII, for the metadata of figures."""
     return json.dumps(record)
 

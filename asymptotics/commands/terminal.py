@@ -67,7 +67,7 @@ def _continued(line: str) -> list[str]:
 
 
 def emit(
-    result: Any,
+    result: object,
     as_json: bool,
     text: Callable[[], str],
     latex: Callable[[], str] | None = None,
@@ -88,12 +88,12 @@ def tell(text: str | Callable[[], str]) -> None:
     say(fitted(text if isinstance(text, str) else text()))
 
 
-def document_text(document: Any) -> str:
+def document_text(document: object) -> str:
     """One JSON document."""
     return json.dumps(plain(document), indent=2, allow_nan=False)
 
 
-def one_or_list(documents: list[dict[str, Any]]) -> dict[str, Any]:
+def one_or_list(documents: list[dict[str, object]]) -> dict[str, object]:
     """One training or cell is the usual case and is its own document; a grid is a list of such."""
     return documents[0] if len(documents) == 1 else {"runs": documents}
 
@@ -218,7 +218,7 @@ def overridable(command: Any) -> Any:
     return command
 
 
-def a_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[Any]:
+def a_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[object]:
     """Names of files are completed by the shell."""
     from click.shell_completion import CompletionItem
 
@@ -295,7 +295,7 @@ def write(
         note("wrote " + ", ".join(map(str, written)))
 
 
-def read_gram(path: str) -> Any:
+def read_gram(path: str) -> object:
     """A square matrix from a file: JSON, or one row a line, entries separated by blanks or commas."""
     from hermite.errors import InputError
 

@@ -288,7 +288,7 @@ def to_csv(rows: Sequence[Mapping[str, Any]], dense: Sequence[Mapping[str, Any]]
     return stream.getvalue()
 
 
-def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _place(row: Mapping[str, object]) -> tuple[object, ...]:
     """What a theory is at."""
     keys = ("experiment", "step", "alpha_train", "eta", "alpha", "beta", "lambda", "d")
     return tuple(row.get(key) for key in keys)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Simulation, Training
@@ -18,7 +17,7 @@ _BEYOND = 5
 
 def escape_documents(
     experiment: Experiment, simulate: bool, progress: Callable[[str], None]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """One document a (training, d): ``escape, clocks, regime`` and ``simulation`` (null unless ``simulate``).
 
     Where only a simulation answers (several neurons that interact), the fields of ``escape`` are null and its ``interaction``
@@ -34,7 +33,7 @@ def _document(
     simulation: Simulation,
     simulate: bool,
     progress: Callable[[str], None],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     from asymptotics.simulation.escapes import MOST_STEPS, simulated_escape
 
     experiment.refuse_inputs("escape")
@@ -60,7 +59,7 @@ def _document(
 
 def _without_law(
     experiment: Experiment, training: Training, simulation: Simulation, reason: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     rates = rates_of(experiment.target, experiment.network.get_activation(), training, simulation.d)
     names = ("law", "mean", "sd", "rate", "sigma2", "start_share", "critical_eta")
     return {

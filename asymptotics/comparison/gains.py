@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from asymptotics.comparison.curves import Progress, Row, curve_rows, silent
 from asymptotics.experiment.grid import Experiment
@@ -23,7 +22,7 @@ def with_gains(experiment: Experiment, rows: Sequence[Row], progress: Progress =
     return [_with_gain(row, untrained.get(_fit(row))) for row in rows]
 
 
-def _fit(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _fit(row: Mapping[str, object]) -> tuple[object, ...]:
     return tuple(row[key] for key in _FIT)
 
 

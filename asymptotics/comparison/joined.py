@@ -106,7 +106,7 @@ def measure_all(experiment: Experiment, progress: Progress = silent) -> list[Mea
     if not experiment.has_ridge:
         return list(_measure_overlaps(experiment, progress))
     units = list(experiment.units())
-    points: dict[tuple[Any, ...], Measured] = {}
+    points: dict[tuple[object, ...], Measured] = {}
     for i, unit in enumerate(units):
         progress(f"simulating unit {i + 1} of {len(units)} (d = {unit.simulation.d})")
         for (training, ridge), found in simulated_risks(experiment, unit).items():

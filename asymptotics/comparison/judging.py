@@ -17,7 +17,7 @@ from hermite.errors import InputError
 Array = npt.NDArray[np.float64]
 
 
-def judge(rows: Sequence[Mapping[str, Any]], rate: str = "auto") -> ValidationReport:
+def judge(rows: Sequence[Mapping[str, object]], rate: str = "auto") -> ValidationReport:
     """The verdict on rows that have ``theory``, ``simulation``, ``sem``, ``replicates`` (and ``theory_error``).
 
     Rows that differ in ``d`` alone are sizes of one point. Rows with ``unit`` and ``runs`` (the values of the replicates)
@@ -106,9 +106,9 @@ _NUMBERS = (
 )
 
 
-def _by_point(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+def _by_point(rows: Sequence[Mapping[str, object]]) -> list[list[Mapping[str, object]]]:
     """Rows that differ in d alone (and in what was found there), together; a row without d stands alone."""
-    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    groups: dict[object, list[Mapping[str, object]]] = {}
     for i, row in enumerate(rows):
         key = tuple((k, v) for k, v in row.items() if k not in _NUMBERS and k != "d")
         groups.setdefault(key if row.get("d") is not None else i, []).append(row)

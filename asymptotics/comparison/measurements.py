@@ -69,7 +69,7 @@ def measured_in(store: Store, experiment: Experiment) -> list[Measured]:
 
 def _without_repetition(found: Sequence[Measured]) -> list[Measured]:
     """At step 0 nothing was trained: the same point of different trainings counts once."""
-    points: dict[Any, Measured] = {}
+    points: dict[object, Measured] = {}
     for i, one in enumerate(found):
         if isinstance(one, MeasuredRisk) and one.training.steps == 0:
             points.setdefault((one.ridge, one.simulation), one)

@@ -92,7 +92,7 @@ def _read(path: str | Path) -> pd.DataFrame:
         ) from None
 
 
-def _frame(data: Any) -> pd.DataFrame:
+def _frame(data: object) -> pd.DataFrame:
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):

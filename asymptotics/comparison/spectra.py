@@ -79,7 +79,7 @@ def spectra(experiment: Experiment, simulate: bool, progress: Callable[[str], No
     """One spectrum a (training of one step or none, ridge without lambda, simulation d)."""
     if not answers(experiment.inputs, "spectrum"):
         raise InputError(_NO_THEORY)
-    found: dict[Any, SpectrumCell] = {}
+    found: dict[object, SpectrumCell] = {}
     for training, ridge in experiment.cells():
         for simulation in experiment.simulations:
             here = replace(ridge, lam=0.0, d=ridge.d or simulation.d)

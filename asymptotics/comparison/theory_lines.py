@@ -51,7 +51,7 @@ def layout_of(experiment: Experiment, simulated: bool = False) -> Layout:
     return settled(grids_of(experiment, simulated), experiment.figure.layout)
 
 
-def grids_of(experiment: Experiment, simulated: bool = False) -> dict[str, tuple[Any, ...]]:
+def grids_of(experiment: Experiment, simulated: bool = False) -> dict[str, tuple[object, ...]]:
     """The values of every column that may be an axis."""
     found = {
         column: values(getattr(experiment, table), field)

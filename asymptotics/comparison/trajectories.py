@@ -51,7 +51,7 @@ class Run:
             step["simulation"] = None if self.measured is None else self._simulated(i)
         return head | result
 
-    def _simulated(self, i: int) -> dict[str, Any]:
+    def _simulated(self, i: int) -> dict[str, object]:
         assert self.measured is not None
         measured = self.measured.to_dict()
         step = measured["steps"][i]

@@ -56,7 +56,7 @@ def validate(
     sizes: int = 3,
     rate: str = "auto",
     controls: float | None = None,
-    data: Any = None,
+    data: object = None,
 ) -> ValidationReport:
     """Simulate every point of ``experiment``, or take your measurements of it, and judge the theory there.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from hermite.frozen import Frozen
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ class ValidationReport(Frozen):
         )
         document = {key: getattr(self, key) for key in keys}
         document["controls"] = [control.to_dict() for control in self.controls]
-        result: dict[str, Any] = plain(document | {"rows": self.rows})
-        return result
+        return plain_table(document | {"rows": self.rows})
 
     def to_frame(self) -> pd.DataFrame:
         """One row a point."""

@@ -22,7 +22,7 @@ from asymptotics.experiment.ridge_words import Regime
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.meaning import NO_PREDICTION, few_of
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from asymptotics.results import UNKNOWN, ErrorBudget, Risk
 from hermite.errors import InputError
 from hermite.frozen import Frozen
@@ -81,10 +81,7 @@ class SamplesNeeded(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, equal to the command's JSON."""
-        result: dict[str, Any] = plain(
-            vars(self) | {"error": self.error.to_dict(), "reachable": self.reachable}
-        )
-        return result
+        return plain_table(vars(self) | {"error": self.error.to_dict(), "reachable": self.reachable})
 
 
 @own_floating_state
@@ -198,7 +195,7 @@ def _warnings(n2: int | None, network: Network | None, ridge: Ridge) -> tuple[st
 @own_floating_state
 def inverted(
     experiment: Experiment, test_error: float, accuracy: float | None = None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """``samples_needed`` at every point of the experiment but its ridge alphas: one row each, settings first."""
     rows = {}
     for training, ridge in experiment.cells():

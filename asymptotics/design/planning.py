@@ -18,7 +18,7 @@ from asymptotics.design.predictions import Predictions
 from asymptotics.design.schedules import FEWEST, FEWEST_NEURONS, LARGEST_ERROR, Budget, Schedule
 from asymptotics.experiment.settings import Network
 from asymptotics.floating import own_floating_state
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from hermite.errors import InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
@@ -96,7 +96,7 @@ class Plan(Frozen):
                 ("one_more", self.one_more),
             )
         }
-        out: dict[str, Any] = plain(
+        return plain_table(
             {
                 "samples": self.samples,
                 "d": self.d,
@@ -108,7 +108,6 @@ class Plan(Frozen):
                 "reasons": dict(self.reasons),
             }
         )
-        return out
 
     def to_frame(self) -> pd.DataFrame:
         """The schedules as a pandas DataFrame, least error first."""
@@ -174,7 +173,7 @@ def plan(
     return Plan(samples, d, width, tuple(sorted(found, key=lambda one: one.at_most)), tuple(reasons))
 
 
-def _check(samples: Any, d: Any, max_steps: Any, width: Any, f: Target) -> None:
+def _check(samples: object, d: object, max_steps: object, width: object, f: Target) -> None:
     problems = []
     for name, value, least, most in (
         ("samples", samples, FEWEST, _LARGEST),

@@ -8,7 +8,7 @@ from typing import Any
 
 from asymptotics.design.predictions import Predictions
 from asymptotics.experiment.settings import Ridge, Training
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from asymptotics.results import ErrorBudget, Risk
 from hermite.errors import ConvergenceError
 from hermite.frozen import Frozen
@@ -76,7 +76,7 @@ class Schedule(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with the ratios that an experiment file takes."""
-        row: dict[str, Any] = plain(
+        return plain_table(
             {
                 "steps": self.steps,
                 "n": self.n,
@@ -97,7 +97,6 @@ class Schedule(Frozen):
                 "validity_note": self.risk.validity_note,
             }
         )
-        return row
 
 
 def _training(steps: int, n: int, eta: float, d: int) -> Training:

@@ -21,7 +21,7 @@ from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from asymptotics.results import ErrorBudget, Risk
 from hermite.errors import ConvergenceError, InputError
 from hermite.frozen import Frozen
@@ -108,7 +108,7 @@ class Optimum(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the optimum, the prediction there, and the curve."""
-        out: dict[str, Any] = plain(
+        return plain_table(
             {
                 "over": list(self.over),
                 "lambda": self.lam,
@@ -123,7 +123,6 @@ class Optimum(Frozen):
                 "curve": list(self.curve),
             }
         )
-        return out
 
     def to_frame(self) -> pd.DataFrame:
         """The curve as a pandas DataFrame."""
@@ -230,9 +229,11 @@ def _vertex(points: list[tuple[float, float]]) -> float:
 
 
 @own_floating_state
-def tuned(experiment: Experiment, over: Sequence[str], accuracy: float | None = None) -> list[dict[str, Any]]:
+def tuned(
+    experiment: Experiment, over: Sequence[str], accuracy: float | None = None
+) -> list[dict[str, object]]:
     """The optimum of every cell of an experiment that differs in more than what is tuned, with its settings."""
-    rows: dict[tuple[Training | None, Ridge], dict[str, Any]] = {}
+    rows: dict[tuple[Training | None, Ridge], dict[str, object]] = {}
     for training, ridge in experiment.cells():
         steps = training if training.steps else None
         key = (

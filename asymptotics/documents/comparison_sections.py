@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asymptotics.comparison.curves import Row
 from asymptotics.comparison.joined import Measured
@@ -79,7 +79,7 @@ def _overlap_table(run: Run) -> str:
     body = []
     for i, step in enumerate(run.theory.steps):
         for g in range(min(8, len(step.readout))):
-            line: list[Any] = [
+            line: list[object] = [
                 step.step,
                 float(step.readout[g]),
                 float(step.weight[g]),

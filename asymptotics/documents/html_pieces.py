@@ -66,7 +66,7 @@ def _rows(
     return "\n".join(lines)
 
 
-def _cell(value: Any, size: float) -> str:
+def _cell(value: object, size: float) -> str:
     """A number in four digits; what is rounding beside the ``size`` of the table's numbers is shown as 0."""
     return "0" if isinstance(value, float) and abs(value) < 1e-12 * size else number(value)
 

@@ -52,7 +52,7 @@ def batch_size_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
     return rows
 
 
-def reused_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
+def reused_rows(full: bool, progress: Progress) -> list[dict[str, object]]:
     """First overlap of the first neuron on a reused batch, tanh(He1(z1) + He3(z2)), alpha 3: recursion, runs, public runs."""
     from asymptotics.learning.giant.recursion import initial_student
     from asymptotics.learning.laws import overlaps

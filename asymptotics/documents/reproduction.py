@@ -151,7 +151,7 @@ def _reused_batch(full: bool, progress: Progress) -> Drawing:
 STAIRCASE, NO_STAIRCASE = "z1 + z1*z2", "z1 + He2(z2)"
 
 
-def _steps_of(text: str, full: bool, **simulation: Any) -> Experiment:
+def _steps_of(text: str, full: bool, **simulation: object) -> Experiment:
     """Three steps on ``text``, at the sizes of both figures of overlaps."""
     d, replicates = (4000, 10) if full else (400, 6)
     sizes = {"d": d, "width": d, "replicates": replicates, "test_samples": 2000}

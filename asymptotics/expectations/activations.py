@@ -165,12 +165,12 @@ def from_expression(tree: ex.Expression, name: str) -> Activation:
 _RELU = ex.Call("relu", (ex.Variable(0),))
 
 
-def _floating(x: Any) -> Array:
+def _floating(x: object) -> Array:
     array: Array = np.asarray(x)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
-def _relu(x: Any) -> Array:
+def _relu(x: object) -> Array:
     x = _floating(x)
     largest: Array = np.maximum(x, x.dtype.type(0))
     return largest

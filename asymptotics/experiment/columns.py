@@ -61,17 +61,17 @@ def coordinates(training: Training, ridge: Ridge | None = None) -> dict[str, Any
     return untrained_is_null(row)
 
 
-def untrained_is_null(row: Mapping[str, Any]) -> dict[str, Any]:
+def untrained_is_null(row: Mapping[str, object]) -> dict[str, object]:
     """``row`` without the settings of the training at step 0: they did nothing yet."""
     if row["step"]:
         return dict(row)
     return {key: None if key in OF_TRAINING else value for key, value in row.items()}
 
 
-def ordered(row: Mapping[str, Any]) -> dict[str, Any]:
+def ordered(row: Mapping[str, object]) -> dict[str, object]:
     """``row`` with the shared columns together and in their order, where the first of them stood."""
     shared = {key: row[key] for key in COORDINATES if key in row}
-    out: dict[str, Any] = {}
+    out: dict[str, object] = {}
     for key, value in row.items():
         out |= shared if key in shared and key not in out else {key: value} if key not in shared else {}
     return out

@@ -61,7 +61,7 @@ class InputTraits:
     """
 
     word: str
-    read: Callable[[Mapping[str, Any], int], InputLaw | None]
+    read: Callable[[Mapping[str, object], int], InputLaw | None]
     keys: tuple[InputKey, ...] = ()
     questions: tuple[str, ...] | None = ()
     natural_units: bool = False
@@ -170,6 +170,6 @@ def input_law(table: Mapping[str, Any], r: int) -> InputLaw | None:
     return traits.read({key: value for key, value in table.items() if key != "law"}, r)
 
 
-def as_table(inputs: InputLaw | None) -> dict[str, Any]:
+def as_table(inputs: InputLaw | None) -> dict[str, object]:
     """{"inputs": …} as a file has it; empty for isotropic ones."""
     return {} if inputs is None else {"inputs": inputs.to_dict()}

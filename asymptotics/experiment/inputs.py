@@ -30,7 +30,7 @@ MOST_CLUSTERS, MOST_AXES = 8, 60
 FARTHEST = 3.0
 
 
-def _numbers(name: str, values: Any, dimensions: int) -> Array:
+def _numbers(name: str, values: object, dimensions: int) -> Array:
     try:
         found = np.asarray(values, dtype=float)
     except (TypeError, ValueError, OverflowError):

@@ -55,7 +55,7 @@ def read_inputs(data: Mapping[str, Any], r: int) -> Inputs:
     return replace(found, clusters=[replace(c, label=x) for c, x in zip(found.clusters, labels, strict=True)])
 
 
-def _spectrum(data: Mapping[str, Any]) -> tuple[Array, Array]:
+def _spectrum(data: Mapping[str, object]) -> tuple[Array, Array]:
     """Fractions and variances of the blocks."""
     given = data.get("spectrum")
     if given is None:
@@ -97,7 +97,7 @@ def _spectrum(data: Mapping[str, Any]) -> tuple[Array, Array]:
     raise InputError(f"inputs.spectrum must be {allowed}, not {schema.show(dict(given))}.")
 
 
-def quantile_blocks(eigenvalues: Any, blocks: int) -> tuple[Array, Array]:
+def quantile_blocks(eigenvalues: object, blocks: int) -> tuple[Array, Array]:
     """Fractions and mean variances of the eigenvalues of a covariance in so many parts, largest first; blocks of 0 are kept.
 
     >>> quantile_blocks([4.0, 2.0, 1.0, 1.0], 2)[1].tolist()
@@ -161,7 +161,7 @@ def _numbers_of(text: str) -> Array:
     return found
 
 
-def _of_spectrum(fractions: Array, variances: Array, teacher: Any, r: int) -> Inputs:
+def _of_spectrum(fractions: Array, variances: Array, teacher: object, r: int) -> Inputs:
     if teacher == "axes":
         return Inputs((Cluster(1.0, np.zeros(r), np.eye(r), variances),), fractions)
     block = re.fullmatch(r"block ([1-9]\d*)", teacher) if isinstance(teacher, str) else None
@@ -172,7 +172,7 @@ def _of_spectrum(fractions: Array, variances: Array, teacher: Any, r: int) -> In
     return Inputs.spectrum(variances, fractions, "generic" if block is None else int(block[1]), r)
 
 
-def _of_clusters(given: Any, fractions: Array, variances: Array, teacher: Any, r: int) -> Inputs:
+def _of_clusters(given: object, fractions: Array, variances: Array, teacher: object, r: int) -> Inputs:
     if not isinstance(given, list) or not given or not all(isinstance(c, Mapping) for c in given):
         raise InputError(
             "inputs.clusters must be a list of tables such as {weight = 0.5, mean = {z1 = 1.0}}."
@@ -242,7 +242,7 @@ def _cluster(given: Mapping[str, Any], places: Mapping[str, int], count: int, va
     return Cluster(weight, mean, covariance, bulk, given.get("label"), far)
 
 
-def _on_axes(values: Any, places: Mapping[str, int], start: Array) -> Array:
+def _on_axes(values: object, places: Mapping[str, int], start: Array) -> Array:
     if not isinstance(values, Mapping):
         raise InputError(
             f"variances of a cluster must be given by axis, such as {{z1 = 0.5}}, not {schema.show(values)}."

@@ -37,7 +37,7 @@ def changed(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
     return out
 
 
-def value_of(text: str) -> Any:
+def value_of(text: str) -> object:
     """The TOML value that ``text`` is, or ``text`` itself; raises ``ValueError`` for a broken list, table or string."""
     try:
         found = tomllib.loads(f"value = {text}")

@@ -64,14 +64,14 @@ def values(points: Sequence[Any], name: str) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(getattr(point, name) for point in points))
 
 
-def collapse(points: Sequence[T], name: str, value: Any) -> Sequence[T]:
+def collapse(points: Sequence[T], name: str, value: object) -> Sequence[T]:
     """``points`` without repetition once their field ``name`` has one value."""
     if isinstance(points, Grid):
         return Grid(points.kind, points.axes | {name: (value,)})
     return tuple(dict.fromkeys(replace(point, **{name: value}) for point in points))  # type: ignore[type-var]
 
 
-def narrowed(points: Sequence[T], name: str, allowed: Container[Any]) -> Sequence[T]:
+def narrowed(points: Sequence[T], name: str, allowed: Container[object]) -> Sequence[T]:
     """Those of ``points`` whose field ``name`` is one of the values ``allowed``."""
     if isinstance(points, Grid):
         kept = tuple(value for value in values(points, name) if value in allowed)

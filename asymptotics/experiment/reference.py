@@ -93,7 +93,7 @@ _CLASSES = {
     "figure": FigureSettings,
 }
 _RENAMED = {"ridge.lam": "ridge.lambda"}
-_TARGET: dict[str, tuple[float | str | None, dict[str, Any], str]] = {
+_TARGET: dict[str, tuple[float | str | None, dict[str, object], str]] = {
     "expression": (None, {"type": "string"}, "an expression in z1, z2, ..."),
     "noise": (0.0, {"type": "number", "minimum": 0.0}, "a finite number of at least 0"),
     "labels": ("value", {"type": "string", "enum": ["value", "sign"]}, '"value" or "sign"'),
@@ -165,17 +165,17 @@ def keys() -> Iterator[Key]:
             yield _of_rule(table, name, rule, "1 GB" if name == "memory" else defaults[f"{table}.{name}"])
 
 
-def _of_rule(table: str, name: str, rule: Rule, default: Any) -> Key:
+def _of_rule(table: str, name: str, rule: Rule, default: object) -> Key:
     having = owners(name) if table == "training" else ()
     return Key(table, name, default, rule.allowed, schema.shape_of(rule), rule.grid, having)
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> dict[str, object]:
     """JSON Schema (draft-07, which TOML editors read) of an experiment file."""
-    tables: dict[str, dict[str, Any]] = {}
+    tables: dict[str, dict[str, object]] = {}
     for key in keys():
         one = key.shape
-        value: dict[str, Any] = (
+        value: dict[str, object] = (
             {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]} if key.grid else dict(one)
         )
         value["description"] = f"{key.meaning} ({key.allowed})"
@@ -257,7 +257,7 @@ def _absent(key: Key) -> str:
     return key.example or values.get(key.name, "1")
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, bool):
@@ -267,7 +267,7 @@ def _toml(value: Any) -> str:
     return repr(value)
 
 
-def _jsonable(value: Any) -> Any:
+def _jsonable(value: object) -> object:
     return [_jsonable(v) for v in value] if isinstance(value, tuple) else value
 
 

@@ -122,8 +122,8 @@ def grouped(
 
 
 def in_panels(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[str]
-) -> dict[tuple[Any, ...], list[Mapping[str, Any]]]:
+    rows: Iterable[Mapping[str, object]], columns: Sequence[str]
+) -> dict[tuple[object, ...], list[Mapping[str, object]]]:
     """Rows by panel; what has no value there (step 0 has no eta) stands in every panel that it fits."""
     groups = grouped(rows, columns)
     whole = {values: list(members) for values, members in groups.items() if None not in values}

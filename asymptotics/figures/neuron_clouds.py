@@ -7,7 +7,7 @@ has a law (leap ≥ 2), in units of the root mean square norm.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -59,10 +59,10 @@ def ellipse(centre: npt.ArrayLike, covariance: npt.ArrayLike, deviations: float 
 
 def plot_clouds(
     theory: Overlaps, figure: Figure | SubFigure, simulation: Overlaps | None = None
-) -> npt.NDArray[Any]:
+) -> npt.NDArray[np.float64]:
     """One panel a step on ``figure``; needs at least two target directions. Returns the array of Axes."""
     count = len(theory.steps)
-    axes: npt.NDArray[Any] = figure.subplots(1, count, sharex=True, sharey=True, squeeze=False)[0]
+    axes: npt.NDArray[np.float64] = figure.subplots(1, count, sharex=True, sharey=True, squeeze=False)[0]
     for step, ax in enumerate(axes):
         plot_cloud(step, theory, ax, simulation)
         if step:

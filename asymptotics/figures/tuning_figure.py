@@ -75,12 +75,12 @@ def _plot_search(optimum: Mapping[str, Any], ax: Axes) -> Axes:
     return plot_map(rows, "eta", "lambda", _goal(optimum), ax=ax, best=(optimum["eta"], optimum["lambda"]))
 
 
-def _goal(optimum: Mapping[str, Any]) -> str:
+def _goal(optimum: Mapping[str, object]) -> str:
     """What was made least: the test error, or the loss on class labels."""
     return "test_loss" if "test_loss" in optimum else "test_error"
 
 
-def tuning_page(optima: Sequence[Mapping[str, Any]], figure: Figure) -> None:
+def tuning_page(optima: Sequence[Mapping[str, object]], figure: Figure) -> None:
     """One figure: of one tuning its search, of a grid of them the least test error against the settings of the grid."""
     if len(optima) == 1:
         plot_tuning(optima[0], figure.add_subplot())

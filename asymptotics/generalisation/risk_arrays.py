@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.generalisation.meaning import NoPrediction
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 from hermite.frozen import Frozen
@@ -51,8 +51,7 @@ class RiskArray(Frozen):
     def to_dict(self) -> dict[str, Any]:
         """Plain data: nested lists."""
         names = ("alpha", "lam", "test_error", "train_error", "excess_risk", "error")
-        out: dict[str, Any] = plain({name: getattr(self, name).tolist() for name in names})
-        return out
+        return plain_table({name: getattr(self, name).tolist() for name in names})
 
     def to_frame(self) -> pd.DataFrame:
         """One row a point, as a pandas DataFrame."""

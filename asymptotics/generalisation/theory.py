@@ -215,7 +215,7 @@ class Theory(ABC):
         return found
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return (
         f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else f"{value}"
     )

@@ -25,7 +25,7 @@ from asymptotics.generalisation.ridge_theories.proportional_start import Proport
 from asymptotics.generalisation.ridge_theories.structured_inputs import StructuredInputs
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelE, LevelIso
 from asymptotics.generalisation.theory import Setting, Theory
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from asymptotics.results import Validity
 from hermite.errors import InputError
 from hermite.frozen import Frozen
@@ -113,8 +113,7 @@ class TheoryAnswer(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        result: dict[str, Any] = plain(vars(self))
-        return result
+        return plain_table(vars(self))
 
     def __repr__(self) -> str:
         place = self.regime if self.level is None else f"{self.regime}, level {self.level}"

@@ -6,7 +6,6 @@ import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from asymptotics.playground.calculator import LIMIT, Calculator
 from asymptotics.playground.page import Page, import_panel
@@ -54,7 +53,7 @@ def serve(
         server.stop()
 
 
-def page_of_session(state: State, limit: float = LIMIT) -> Any:
+def page_of_session(state: State, limit: float = LIMIT) -> object:
     """The page of one visitor: what the link says, or ``state`` where it says nothing."""
     pn = import_panel()
     query = {key: [_text(v) for v in values] for key, values in pn.state.session_args.items()}

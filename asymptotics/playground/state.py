@@ -226,7 +226,7 @@ def values_with(name: str, value: Any) -> tuple[Any, ...]:
     return values if value in values else tuple(sorted({*values, value}))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """A value as a link and a choice have it."""
     return "infinite" if value is None else repr(value) if isinstance(value, float) else str(value)
 

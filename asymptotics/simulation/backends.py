@@ -44,7 +44,7 @@ class Backend:
             return x
         return self.xp.asarray(x, device=self.device)
 
-    def fetch(self, x: Any) -> Array:
+    def fetch(self, x: object) -> Array:
         """An array of the backend as a NumPy array."""
         if self.xp is np:
             return np.asarray(x)
@@ -72,7 +72,7 @@ class Backend:
             values = compile_array(f.tree, self.xp)
             return lambda fields: values(self.double(fields))
 
-        def on_host(fields: Any) -> Any:
+        def on_host(fields: object) -> object:
             here = np.ascontiguousarray(self.fetch(fields), dtype=np.float64)
             return self.send(np.asarray(f(here), dtype=np.float64))
 
@@ -100,7 +100,7 @@ class TorchBackend(Backend):
 
     stream = "torch"
 
-    def _generator(self, entropy: int, key: tuple[int, ...]) -> Any:
+    def _generator(self, entropy: int, key: tuple[int, ...]) -> object:
         import torch
 
         return torch.Generator(device=self.device).manual_seed(seed_of(entropy, *key))

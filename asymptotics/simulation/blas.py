@@ -17,7 +17,7 @@ _limit: list[Any] = []
 
 
 #: The controller of the BLAS libraries that were loaded with so many modules.
-_found: dict[int, Any] = {}
+_found: dict[int, object] = {}
 
 
 def _controller() -> Any:

@@ -69,7 +69,7 @@ class DirectNetwork(Student):
         """⟨w*_k, z⟩ (m, r)."""
         return z[:, : self.target.r]
 
-    def _samples(self, stream: int, n: int) -> Iterator[tuple[Any, Any]]:
+    def _samples(self, stream: int, n: int) -> Iterator[tuple[object, object]]:
         """(z, neuron fields); while partners are equal, the fields of the first half only."""
         for z in self._batch(stream, n):
             neurons = z @ self.weights.T

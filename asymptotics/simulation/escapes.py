@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from asymptotics.experiment.settings import Network, Simulation, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from asymptotics.learning.sgd.escape_laws import LEVELS
 from asymptotics.learning.sgd.escape_times import refuse_unless_random
 from asymptotics.learning.sgd.rates import rates_of
@@ -65,7 +65,7 @@ class EscapeRuns(Frozen):
         """``replicates, escaped, last, mean, mean_sem, sd, quantiles`` in the clock s, and the median in steps and samples."""
         mean, error = self.mean_and_error()
         median = self.quantile(0.5)
-        result: dict[str, Any] = plain(
+        return plain_table(
             {
                 "method": "reduced",
                 "replicates": len(self.steps),
@@ -80,7 +80,6 @@ class EscapeRuns(Frozen):
                 "d": self.d,
             }
         )
-        return result
 
 
 @own_floating_state

@@ -173,7 +173,7 @@ class Job:
         }
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What decides the results to the last bit: the content, its seed and how the work is carried out."""
         s = self.simulation
         how = [s.test_samples, s.dtype, s.backend, s.device, s.memory, s.threads]
@@ -220,12 +220,12 @@ class Job:
 
     # What overflows is caught by ``check_finite`` and told in one sentence.
     @np.errstate(over="ignore", invalid="ignore")
-    def run_together(self, replicates: Sequence[int]) -> list[list[Any]]:
+    def run_together(self, replicates: Sequence[int]) -> list[list[object]]:
         """The trajectories of several replicates, each the same as alone."""
         setting = self.setting
         students = [self.student(replicate) for replicate in replicates]
         course = PROTOCOL_STEPS[self.training.protocol].course(students, setting)
-        found: list[list[Any]] = [[] for _ in students]
+        found: list[list[object]] = [[] for _ in students]
         for step in self.reported:
             course.go_to(step)
             for student, record in zip(students, found, strict=True):

@@ -52,11 +52,11 @@ class ProtocolSteps:
     """
 
     methods: tuple[str, ...]
-    course: Callable[[Sequence[Any], Setting], Course]
+    course: Callable[[Sequence[object], Setting], Course]
     reported: Callable[[Setting], Sequence[int]] | None
     content: Callable[[Training], list[Any]]
     together: tuple[str, ...] = ()
-    clocks: Callable[[Setting, int], dict[str, Any]] = lambda setting, step: {}
+    clocks: Callable[[Setting, int], dict[str, object]] = lambda setting, step: {}
     refusal: Callable[[Target, int, Training, Simulation], str | None] = lambda f, p, training, size: None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain, plain_table
 from asymptotics.learning.class_labels import irreducible
 from asymptotics.learning.given_directions import cosines_with_given, lengths_of
 from asymptotics.results import Overlaps, Risk, Validity
@@ -40,7 +40,7 @@ class SimulationResult(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: ``overlaps`` (or null), ``risks``, ``replicates``, ``interrupted``."""
-        out: dict[str, Any] = plain(
+        return plain_table(
             {
                 "overlaps": None if self.overlaps is None else self.overlaps.to_dict(),
                 "risks": [risk.to_dict() for risk in self.risks],
@@ -48,7 +48,6 @@ class SimulationResult(Frozen):
                 "interrupted": self.interrupted,
             }
         )
-        return out
 
 
 def points_of(job: Job, record: list[Any]) -> Iterator[tuple[int, float | None, dict[str, Any]]]:

@@ -162,7 +162,10 @@ def _conditional(f: Target, learned: Array, kappa: int) -> tuple[Array, Array]:
             for beta in betas
         ]
         runs.append(
-            [sum(m for m, d in zip(moments, level, strict=True) if d <= order) for order in range(kappa + 1)]
+            [
+                sum(float(m) for m, d in zip(moments, level, strict=True) if d <= order)
+                for order in range(kappa + 1)
+            ]
         )
     total, off = sampled_engine(f).energy()
     values = total - np.mean(runs, axis=0)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, factorial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asymptotics.stairway.visibility import Visible
 from hermite.engines.polynomial import PolynomialEngine
@@ -20,6 +20,9 @@ from hermite.exact.exactness import Exactness
 from hermite.exact.rows import Row, lower, rational
 from hermite.exact.subspaces import Span
 from hermite.target import Target
+
+if TYPE_CHECKING:
+    from hermite.exact.scalars import Exact
 
 _TERMS = 500_000
 
@@ -139,9 +142,9 @@ def orthogonal_basis(f: Target, learned: Span) -> tuple[list[Row], list[Any]]:
     return basis, norms
 
 
-def _inner(f: Target, a: Row, b: Row) -> Any:
+def _inner(f: Target, a: Row, b: Row) -> Exact:
     other = b if f.gram is None else lower(b, f.gram)
-    total = rational(0)
+    total: Exact = rational(0)
     for x, y in zip(a, other, strict=True):
         total = total + x * y
     return total

@@ -7,7 +7,7 @@ subspaces of the staircase at n = Θ(d) are proved.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from hermite.exact.rows import rational, to_float
 from hermite.exact.undecided import Undecided
 from hermite.expansion import expand
 from hermite.target import Target
+
+if TYPE_CHECKING:
+    from hermite.exact.scalars import Exact
 
 Array = npt.NDArray[np.float64]
 
@@ -43,11 +46,12 @@ def knows_energy(f: Target) -> bool:
         return False
 
 
-def _second_moment(f: Target) -> Any:
+def _second_moment(f: Target) -> Exact | float | None:
     if f.tree is None:
         return None
     try:
-        return expand(f, order=0).total_scalar
+        total: Exact | float | None = expand(f, order=0).total_scalar
+        return total
     except (InputError, Undecided):
         return None
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.floating import own_floating_state
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from asymptotics.results import UNKNOWN, ErrorBudget
 from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
@@ -30,6 +30,7 @@ from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
 if TYPE_CHECKING:
+    import flint
     import pandas as pd
 
 _STEPS = 50
@@ -56,7 +57,7 @@ class Plateaus(Frozen):
     error: ErrorBudget = UNKNOWN
 
     @property
-    def _known(self) -> Sequence[Any]:
+    def _known(self) -> Sequence[flint.fmpq | float]:
         return self.plateaus if self.exact is None else [_read(text) for text in self.exact]
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,11 +73,10 @@ class Plateaus(Frozen):
             "subspace_activation": self.subspace_activation,
             "error": self.error.to_dict(),
         }
-        result: dict[str, Any] = plain(row)
-        return result
+        return plain_table(row)
 
 
-def _read(text: str) -> Any:
+def _read(text: str) -> flint.fmpq:
     """The fraction that ``text`` writes; FLINT reads integers of any length, Python refuses beyond 4300 digits."""
     import flint
 
@@ -106,7 +106,7 @@ class PlateauTable(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """The table as the JSON of ``giantstep plateaus``."""
-        document: dict[str, Any] = plain(
+        return plain_table(
             {
                 "target": self.target,
                 "activation": self.activation,
@@ -115,7 +115,6 @@ class PlateauTable(Frozen):
                 "rows": [row.to_dict() for row in self.rows],
             }
         )
-        return document
 
     def to_frame(self) -> pd.DataFrame:
         """One row a step and κ: step, dim, kappa, plateau (and plateau_activation)."""

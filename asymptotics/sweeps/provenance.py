@@ -10,10 +10,10 @@ from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.input_laws import as_table
 
 
-def config_of(experiment: Experiment) -> dict[str, Any]:
+def config_of(experiment: Experiment) -> dict[str, object]:
     """The experiment as ``Experiment.from_dict`` takes it, up to the order of its cells: a grid is a list."""
     f = experiment.target
-    target: dict[str, Any] = {"expression": f.text, "noise": f.noise}
+    target: dict[str, object] = {"expression": f.text, "noise": f.noise}
     if f.has_classes:
         target["labels"] = f.labels
     if f.gram is not None:
@@ -48,7 +48,7 @@ def _as_in_files(table: dict[str, Any]) -> dict[str, Any]:
     return table
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A setting as JSON has it; a function by its name."""
     if isinstance(value, tuple):
         return [_plain(entry) for entry in value]

@@ -63,7 +63,7 @@ def content_key(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def checksum(*values: Any) -> int:
+def checksum(*values: object) -> int:
     """CRC-32 of values: SQLite checks the frame of its pages, not the numbers in them."""
     return zlib.crc32(repr(values).encode())
 
@@ -73,7 +73,7 @@ class Record:
     """A finished unit: ``cell`` names its settings in a table; ``points`` are (step, lambda, results)."""
 
     content: str
-    cell: Mapping[str, Any]
+    cell: Mapping[str, object]
     entropy: int
     points: tuple[tuple[int, float | None, Mapping[str, Any]], ...]
     seconds: float
@@ -354,7 +354,7 @@ class Store:
                 found.append(row | when)
         return found
 
-    def _cells(self) -> dict[str, dict[str, Any]]:
+    def _cells(self) -> dict[str, dict[str, object]]:
         """The settings of every unit as columns, by key."""
         select = "SELECT key, content, cell, entropy, checksum FROM units"
         cells = {}

@@ -34,7 +34,7 @@ def read_text(value: Any, name: str) -> str:
     return value if isinstance(value, str) else _refuse(value, name, "text")
 
 
-def read_number(value: Any, name: str, least: float = -math.inf, most: float = math.inf) -> float:
+def read_number(value: object, name: str, least: float = -math.inf, most: float = math.inf) -> float:
     """A finite number that a float holds, between two bounds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         _refuse(value, name, "a finite number")
@@ -43,7 +43,7 @@ def read_number(value: Any, name: str, least: float = -math.inf, most: float = m
     return value
 
 
-def read_table(value: Any, name: str) -> dict[str, Any]:
+def read_table(value: object, name: str) -> dict[str, object]:
     """A JSON object whose names differ; NaN and infinities are none of JSON."""
     try:
         found = json.loads(
@@ -55,7 +55,7 @@ def read_table(value: Any, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else _refuse(found, name, "a table")
 
 
-def read_cell(value: Any) -> dict[str, Any]:
+def read_cell(value: object) -> dict[str, object]:
     """The settings of a unit; without a protocol it is one of giant steps."""
     cell = read_table(value, "units.cell")
     for name, entry in cell.items():
@@ -74,7 +74,7 @@ def read_cell(value: Any) -> dict[str, Any]:
     return {"protocol": "giant"} | cell
 
 
-def read_result(value: Any) -> dict[str, Any]:
+def read_result(value: object) -> dict[str, object]:
     """The errors of a point, or its risk and its neurons."""
     result = read_table(value, "results.result")
     for name, entry in result.items():
@@ -135,14 +135,14 @@ def check_alike(rows: Iterable[Mapping[str, Any]]) -> None:
         raise Misshapen("the replicates of one point have different neurons or columns")
 
 
-def checked_point(step: Any, lam: Any) -> None:
+def checked_point(step: object, lam: object) -> None:
     """A step and a penalty, or a step alone."""
     _whole(step, "results.step")
     if lam is not None:
         read_number(lam, "results.lambda", least=0.0)
 
 
-def _neurons(value: Any) -> None:
+def _neurons(value: object) -> None:
     name = "results.result.neurons"
     if not isinstance(value, list) or not value:
         _refuse(value, name, "a list of neurons")
@@ -163,7 +163,7 @@ def _neurons(value: Any) -> None:
         raise Misshapen(f"{name}: the overlaps of its neurons differ in length")
 
 
-def _covariance(value: Any, name: str, length: int) -> None:
+def _covariance(value: object, name: str, length: int) -> None:
     """A square matrix whose diagonal, the variances, is not negative."""
     if not isinstance(value, list) or [len(_numbers(row, name)) for row in value] != [length] * length:
         _refuse(value, name, f"{length} rows of {length} numbers")
@@ -171,20 +171,20 @@ def _covariance(value: Any, name: str, length: int) -> None:
         read_number(row[m], f"the diagonal of {name}", least=0.0)
 
 
-def _numbers(value: Any, name: str) -> list[float]:
+def _numbers(value: object, name: str) -> list[float]:
     if not isinstance(value, list):
         _refuse(value, name, "a list of numbers")
     return [read_number(x, name) for x in value]
 
 
-def _whole(value: Any, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
+def _whole(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         power = most.bit_length()
         _refuse(value, name, f"a whole number of at least {least}, below 2^{power}")
     return value
 
 
-def _different_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _different_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object of JSON; of two entries of one name, Python would keep the second without a word."""
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -197,7 +197,7 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
 
 
-def _refuse(value: Any, name: str, wanted: str) -> NoReturn:
+def _refuse(value: object, name: str, wanted: str) -> NoReturn:
     try:
         # An integer of more digits than Python writes is a ValueError.
         given = repr(value)

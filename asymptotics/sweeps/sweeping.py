@@ -241,7 +241,7 @@ def _spread(count: int) -> list[int]:
     return sorted({round(i * (count - 1) / (_SAMPLE - 1)) for i in range(_SAMPLE)})
 
 
-def _among(every: Units, settings: Mapping[str, set[Any]], has_ridge: bool) -> Units:
+def _among(every: Units, settings: Mapping[str, set[object]], has_ridge: bool) -> Units:
     """The units of which a store with these settings may hold something."""
     trainings = narrowed(narrowed(every.trainings, "alpha", settings["train"]), "eta", settings["eta"])
     ridges = every.ridges

@@ -19,7 +19,7 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame([{k: _entry(v) for k, v in row.items()} for row in rows])
 
 
-def _entry(value: Any) -> Any:
+def _entry(value: object) -> object:
     """A value for a column: a seed of more than 63 bits, too, is text."""
     if isinstance(value, (list, tuple)):
         return json.dumps(value)

@@ -63,7 +63,7 @@ class Task:
         return Task(replace(self.job, steps=steps, lambdas=lambdas), self.replicate)
 
     @property
-    def cell(self) -> dict[str, Any]:
+    def cell(self) -> dict[str, object]:
         """The settings of this unit as columns of the table."""
         job = self.job
         t, s, ridge = job.training, job.simulation, job.ridge
@@ -139,7 +139,7 @@ def job_of(experiment: Experiment, unit: Unit) -> Job:
 
 def jobs_of(experiment: Experiment, units: Iterable[Unit] | None = None) -> list[Job]:
     """The cells of the sweep, or those of ``units``; raises ``InputError`` with every problem at once."""
-    jobs: dict[Any, Job] = {}
+    jobs: dict[object, Job] = {}
     problems: dict[str, None] = {}
     for unit in experiment.units() if units is None else units:
         try:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 
-def cell_names(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+def cell_names(cells: Sequence[Mapping[str, object]]) -> list[str]:
     """A suffix for each cell, of the settings in which they differ; empty for one cell alone.
 
     >>> cell_names([{"alpha": 1.0, "eta": 0.5}, {"alpha": 2.0, "eta": 0.5}])
@@ -27,7 +26,7 @@ def cell_names(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name}-{i + 1}" for i, name in enumerate(names)]
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     """A value as part of a file name."""
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return re.sub(r"[^\w.+-]", "", text)

@@ -199,7 +199,7 @@ def map_text(
     return "\n".join([*lines, *([] if quantity == "gain" else footnotes(rows)), *_once(rows)])
 
 
-def _once(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _once(rows: Sequence[Mapping[str, object]]) -> list[str]:
     """What is said of validity, once a table: notes that differ in their numbers only are told by the first of them."""
     found: dict[str, list[str]] = {}
     for row in rows:

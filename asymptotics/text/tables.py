@@ -110,7 +110,7 @@ def _rich_table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
 
 
 def folded(
-    header: Sequence[str], body: Sequence[Sequence[Any]], settings: Sequence[str], width: int | None = None
+    header: Sequence[str], body: Sequence[Sequence[object]], settings: Sequence[str], width: int | None = None
 ) -> list[str]:
     """A table no wider than ``width`` (that of the terminal, elsewhere 80), if its columns can be told otherwise.
 
@@ -147,7 +147,7 @@ def folded(
         counts.pop(least)
         kept.remove(least)
         above = sorted([*above, least])
-    groups: dict[str, list[Sequence[Any]]] = {}
+    groups: dict[str, list[Sequence[object]]] = {}
     for row in body:
         groups.setdefault(_settings(header, row, above), []).append(row)
     for heading, rows in groups.items() or {"": []}.items():
@@ -156,7 +156,7 @@ def folded(
     return lines
 
 
-def _settings(header: Sequence[str], row: Sequence[Any], places: Sequence[int]) -> str:
+def _settings(header: Sequence[str], row: Sequence[object], places: Sequence[int]) -> str:
     return ", ".join(f"{header[i]} = {number(row[i])}" for i in places)
 
 

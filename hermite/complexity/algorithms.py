@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hermite.indices.report import LeapReport
     from hermite.inputs.biased import Biased
     from hermite.inputs.walsh import Walsh
+    from hermite.labels.generative_leap import Generative
+    from hermite.labels.recovery import RecoveryThreshold
     from hermite.labels.reuse import Reuse
 
 GIANT = "Dandi et al. 2024, arXiv:2305.18270"
@@ -88,7 +90,7 @@ def _undecided(algorithm: str, status: str, source: str, note: str = "no exact e
 
 
 def gaussian_rows(
-    one: LeapReport, two: LeapReport, reused: Reuse, generative: Any, recovery: Any
+    one: LeapReport, two: LeapReport, reused: Reuse, generative: Generative, recovery: RecoveryThreshold
 ) -> tuple[Row, ...]:
     """All algorithms at Gaussian inputs; ``one``, ``two`` are the leap reports at batch exponents 1 and 2."""
     return (
@@ -172,7 +174,7 @@ def _smoothed(report: LeapReport) -> Row:
     )
 
 
-def _reused(reused: Reuse, generative: Any) -> Row:
+def _reused(reused: Reuse, generative: Generative) -> Row:
     name = "reused batches"
     if reused.dims is not None and reused.subspaces is not None:
         first, second = reused.subspaces
@@ -186,8 +188,8 @@ def _reused(reused: Reuse, generative: Any) -> Row:
         return Row(name, [], 0, None, None, "as recalled", REUSED)
     if k is None and not easy:
         return _undecided(name, "as recalled", REUSED, "undecided")
-    learned = generative.relevant_subspace if k is not None and k <= 2 else easy
-    whole = len(learned) + len(generative.hard_subspace) == generative.relevant_dim
+    learned = (generative.relevant_subspace if k is not None and k <= 2 else easy) or []
+    whole = len(learned) + len(generative.hard_subspace or []) == generative.relevant_dim
     logarithm = len(learned) > generative.grand_staircase_dims[-1]
     notes = [
         "times log d" if logarithm else "",
@@ -205,7 +207,7 @@ def _reused(reused: Reuse, generative: Any) -> Row:
     )
 
 
-def _low_degree(generative: Any) -> Row:
+def _low_degree(generative: Generative) -> Row:
     name, k = "SQ / low-degree optimal", generative.exponent
     source = GENERATIVE if generative.relevant_dim == 1 else GENERATIVE_LEAP
     if generative.bounds is None:
@@ -217,7 +219,7 @@ def _low_degree(generative: Any) -> Row:
     return Row(name, *_space(generative.relevant_subspace), max(1.0, k / 2), None, "theorem", source)
 
 
-def _amp(generative: Any, recovery: Any) -> Row:
+def _amp(generative: Generative, recovery: RecoveryThreshold) -> Row:
     """Weak recovery: trivial directions at any α = n/d, easy ones above α_c, hard ones never."""
     name, trivial = "AMP weak recovery", generative.trivial_subspace
     if generative.bounds is None:

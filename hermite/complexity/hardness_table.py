@@ -18,7 +18,7 @@ from hermite.complexity.algorithms import Row, biased_rows, gaussian_rows, radem
 from hermite.errors import InputError
 from hermite.exact.effort import purse
 from hermite.exact.exactness import Exactness
-from hermite.exact.plain import plain
+from hermite.exact.plain import plain_table
 from hermite.exact.telling import shortened
 from hermite.expansion import MAX_ORDER, expand
 from hermite.frozen import FrozenReport
@@ -82,7 +82,7 @@ class Hardness(FrozenReport):
         """The report as plain data, equal to the command's JSON: the keys of ``leap``, and those of hardness."""
         out = self.leap.to_dict()
         out["warnings"] = [*out["warnings"], *self.notes]
-        document: dict[str, Any] = plain(
+        return plain_table(
             out
             | {
                 "generative_exponent": self.generative_exponent,
@@ -101,7 +101,6 @@ class Hardness(FrozenReport):
                 "rows": [row.to_dict() for row in self.rows],
             }
         )
-        return document
 
     def table(self) -> list[list[str]]:
         """The heading and one list of cells a row."""

@@ -6,9 +6,9 @@ the Gram matrix) that contains its ridge directions, so that its expectation fac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermite.engines.canonical import canonical
 from hermite.engines.composite import is_composite
@@ -21,8 +21,8 @@ from hermite.engines.series import Series, indices
 from hermite.engines.terms import Lines, Term, expanded
 from hermite.exact.effort import ALLOWANCE, Exhausted, Memo, allowance, spent
 from hermite.exact.exactness import Exactness
-from hermite.exact.rows import lower, rational
-from hermite.exact.scalars import Scalar
+from hermite.exact.rows import Row, lower, rational
+from hermite.exact.scalars import Exact, Scalar
 from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
 from hermite.language.nodes import Variable, postorder
@@ -48,7 +48,7 @@ class AnalyticEngine:
         assert target.tree is not None
         self.target, self.r, self.gram = target, target.r, target.gram
         self.reason = ""
-        self._series: Memo[dict[tuple[int, ...], Any]] = Memo(100)
+        self._series: Memo[dict[tuple[int, ...], Scalar]] = Memo(100)
         self._energy: Memo[Scalar | None] = Memo(1)
         with allowance(_MOST_WORK, kept=True):
             try:
@@ -93,7 +93,7 @@ class AnalyticEngine:
         except Undecided:
             return True
 
-    def heat_series(self, order: int) -> dict[tuple[int, ...], Any]:
+    def heat_series(self, order: int) -> dict[tuple[int, ...], Scalar]:
         """{α: c_α/α!} up to total degree ``order``; entries that cancel formally (a proof of zero) are left out.
 
         Raises :class:`~hermite.exact.subspaces.Undecided` where a coefficient is out of reach of the integrals.
@@ -101,7 +101,7 @@ class AnalyticEngine:
         with allowance(fresh=False):
             return self._series.get(("series", self.target, order), lambda: self._expanded(order))
 
-    def _expanded(self, order: int) -> dict[tuple[int, ...], Any]:
+    def _expanded(self, order: int) -> dict[tuple[int, ...], Scalar]:
         parts: dict[tuple[int, ...], list[Scalar]] = {}
         lines: Lines = {}
         for term in self.terms:
@@ -129,7 +129,7 @@ class AnalyticEngine:
         M may add any direction of its own where B has an order below ``level``. Terms with one and the same A and M are
         added before their B are looked at.
         """
-        groups: dict[Any, Series] = {}
+        groups: dict[tuple[Hashable, frozenset[Vector]], Series] = {}
         lines: Lines = {}
         for term in self._adapted(space):
             inside = {v for v in term.directions if space.contains(_row(v))}
@@ -147,11 +147,11 @@ class AnalyticEngine:
             for alpha, c in expanded(rest, level, self.r, lines).items():
                 total[alpha] = total[alpha] + c if alpha in total else c
         span = space.copy()
-        for (_, mixed), total in groups.items():
+        for (_, others), total in groups.items():
             for row in _gradients(total, self.r):
                 span.add(row)
             if any(sum(alpha) < level and c != 0 for alpha, c in total.items()):
-                for v in sorted(mixed):
+                for v in sorted(others):
                     span.add(_row(v))
         return span
 
@@ -190,9 +190,9 @@ class AnalyticEngine:
             return None
 
 
-def _gradients(series: Series, r: int) -> Iterator[tuple[Any, ...]]:
+def _gradients(series: Series, r: int) -> Iterator[Row]:
     """Coefficient vectors of the gradient; what is proved to vanish is left out."""
-    rows: dict[tuple[int, ...], list[Any]] = {}
+    rows: dict[tuple[int, ...], list[Exact]] = {}
     for alpha, c in series.items():
         for i, a in enumerate(alpha if c != 0 else ()):
             if a:
@@ -200,5 +200,5 @@ def _gradients(series: Series, r: int) -> Iterator[tuple[Any, ...]]:
     return (tuple(row) for row in rows.values())
 
 
-def _row(v: Vector) -> tuple[Any, ...]:
+def _row(v: Vector) -> Row:
     return tuple(rational(x) for x in v)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from functools import cmp_to_key
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import flint
 
@@ -26,6 +26,8 @@ from hermite.exact.scalars import Scalar
 from hermite.exact.telling import shortened
 
 if TYPE_CHECKING:
+    import sympy
+
     from hermite.engines.univariate import Univariate
 
 #: Working precision: one integral serves all low precisions, and thousands of bits would take minutes. Functions of a
@@ -49,7 +51,7 @@ def integral(u: Univariate, n: int) -> Scalar:
         return integral(mirror, n) * sign
     name = describe(u, n)
 
-    def symbol() -> Any:
+    def symbol() -> sympy.Expr:
         import sympy
 
         # As many digits as the ball is sure of.
@@ -165,7 +167,7 @@ def _tail(u: Univariate, n: int, bits: int) -> tuple[int, float]:
 
 def describe(u: Univariate, n: int) -> str:
     """The name under which E[u He_n] is known: equal names are equal constants."""
-    parts: list[Any] = [f"t^{u.power}"] if u.power else []
+    parts: list[str] = [f"t^{u.power}"] if u.power else []
     parts += [f"sign(t + {theta})" for theta in u.thresholds]
     parts += [f"{name}({c}*t + {e})^{k}" for name, c, e, k in u.factors]
     if u.tilt.is_zero() is not True or u.quadratic.is_zero() is not True:

@@ -17,7 +17,7 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import combinations, permutations, product
 from math import factorial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import flint
 
@@ -29,6 +29,9 @@ from hermite.engines.series import Index, Series, linear_form, ring, times_ratio
 from hermite.exact.atoms import Atom
 from hermite.exact.effort import spend
 from hermite.exact.scalars import Scalar
+
+if TYPE_CHECKING:
+    import sympy
 
 #: Most values of an integrand, and the cost of one in units of :mod:`hermite.exact.effort`.
 _MOST, _COST = 25_000, 40
@@ -127,7 +130,7 @@ def heat_series(signs: tuple[Vector, ...], variances: tuple[Fraction, ...], orde
     return total
 
 
-def _density(d: Vector, size: Fraction, order: int) -> Any:
+def _density(d: Vector, size: Fraction, order: int) -> flint.fmpq_mpoly:
     """e^{−⟨d,τ⟩²/(2 size)} up to total degree ``order``, a rational polynomial."""
     square = linear_form(d) ** 2 * _fmpq(-1 / (2 * size))
     term = ring(len(d)).constant(1)
@@ -206,7 +209,7 @@ def mean_of_four(signs: tuple[Vector, ...], variances: tuple[Fraction, ...]) -> 
     def enclose() -> flint.arb:
         return _integral_of_four(d, max(128, min(int(flint.ctx.prec), MAX_BITS))) * sign
 
-    def symbol() -> Any:
+    def symbol() -> sympy.Expr:
         import sympy
 
         return sympy.Float((_integral_of_four(d, 256) * sign).str(50, radius=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import reduce
 from math import floor, prod
-from typing import Any
+from typing import TYPE_CHECKING
 
 import flint
 
@@ -15,6 +15,9 @@ from hermite.exact.undecided import Undecided
 from hermite.language.constants import ball
 from hermite.language.nodes import Call, Expression, Hermite, Number, Pi, Power, Product, Sum
 from hermite.language.printing import to_text
+
+if TYPE_CHECKING:
+    import sympy
 
 
 class Unsupported(Undecided):
@@ -111,7 +114,7 @@ def as_fraction(x: Scalar) -> Fraction:
 
 
 def _opaque(e: Expression) -> Scalar:
-    def symbol() -> Any:
+    def symbol() -> sympy.Expr:
         import sympy
 
         return sympy.Symbol(to_text(e), real=True)
@@ -195,7 +198,7 @@ def _value_atom(name: str, x: Scalar) -> Atom:
         inside = x.ball(flint.ctx.prec + 32)
         return (2 * (inside / 2).cosh()).log() if name == "logcosh" else getattr(inside, name)()
 
-    def symbol() -> Any:
+    def symbol() -> sympy.Expr:
         import sympy
 
         inside = x.to_sympy()

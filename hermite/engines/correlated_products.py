@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import groupby, permutations, product
 from math import factorial, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flint
 
@@ -28,6 +28,9 @@ from hermite.engines.univariate import Univariate
 from hermite.exact.atoms import Atom
 from hermite.exact.effort import Memo
 from hermite.exact.scalars import Scalar
+
+if TYPE_CHECKING:
+    import sympy
 
 #: Most arrangements of the lines that are compared; orders that are summed together.
 _MOST_ARRANGEMENTS, _BLOCK = 50_000, 4
@@ -211,7 +214,7 @@ def _constant(lines: Lines, beta: Index) -> Scalar:
         order = max(_BLOCK, -(-sum(beta) // _BLOCK) * _BLOCK)
         return _SUMS.get(("bundle", lines, order), lambda: taylor(lines, order))[beta]
 
-    def symbol() -> Any:
+    def symbol() -> sympy.Expr:
         import sympy
 
         return sympy.Float(enclose().str(16, radius=False))

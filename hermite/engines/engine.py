@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hermite.exact.exactness import Exactness
+
+if TYPE_CHECKING:
+    from hermite.exact.scalars import Exact
 
 
 class Engine(Protocol):
@@ -34,6 +37,6 @@ class Engine(Protocol):
         """{α: c_α/α!} up to total degree ``order``; an absent entry is proved zero."""
         ...
 
-    def total_energy(self) -> Any:
+    def total_energy(self) -> Exact | float | None:
         """E f²; None where it has no closed form."""
         ...

@@ -7,20 +7,21 @@ sign(t − b) sign(t − b') = 1 − sign(t − b) + sign(t − b') for b < b', 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
 from math import gcd, lcm
-from typing import Any
+from typing import TypeVar
 
 from hermite.engines.constants import Unsupported, as_fraction, sign_of
 from hermite.exact.effort import spend
-from hermite.exact.scalars import Scalar
+from hermite.exact.scalars import Exact, Scalar
 
 Vector = tuple[Fraction, ...]
 #: Largest number of products that rewriting may reach.
 MAX_PRODUCTS = 20_000
+K = TypeVar("K", int, tuple[int, int])
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Ridge:
     offset: Scalar
 
     @cached_property
-    def sort_key(self) -> tuple[Any, ...]:
+    def sort_key(self) -> tuple[object, ...]:
         """The order in which ridges are written; made once, as products ask for it often."""
         return (self.name, self.direction, str(self.scale), str(self.offset))
 
@@ -59,12 +60,12 @@ class Monomial:
 Form = dict[Monomial, Scalar]
 
 
-def constant_form(value: Any, r: int) -> Form:
+def constant_form(value: Exact | int | Fraction, r: int) -> Form:
     c = Scalar.of(value)
     return {} if c.is_zero() is True else {Monomial((0,) * r): c}
 
 
-def ridge_form(ridge: Ridge, r: int, coefficient: Any = 1) -> Form:
+def ridge_form(ridge: Ridge, r: int, coefficient: Exact | int | Fraction = 1) -> Form:
     return {Monomial((0,) * r, ((ridge, 1),)): Scalar.of(coefficient)}
 
 
@@ -116,7 +117,9 @@ def _times(a: Monomial, b: Monomial) -> Monomial:
     )
 
 
-def _add_sparse(a: Any, b: Any) -> Any:
+def _add_sparse(
+    a: tuple[tuple[K, Scalar], ...], b: tuple[tuple[K, Scalar], ...]
+) -> tuple[tuple[K, Scalar], ...]:
     if not a or not b:
         return a or b
     total = dict(a)
@@ -182,17 +185,18 @@ def primitive(vector: Vector) -> tuple[Vector, Fraction]:
 
 def direction_rows(form: Form, r: int) -> Iterator[list[Scalar]]:
     """Rows that span every direction along which f can vary: with f = Σ P·R, those of each R and of ∇P."""
-    groups: dict[Any, dict[tuple[int, ...], Scalar]] = {}
+    groups: dict[Monomial, dict[tuple[int, ...], Scalar]] = {}
     for key, c in form.items():
-        groups.setdefault((key.ridges, key.tilt, key.quadratic), {})[key.powers] = c
+        groups.setdefault(replace(key, powers=()), {})[key.powers] = c
     zero = Scalar.of(0)
-    for (ridges, tilt, quadratic), polynomial in groups.items():
-        for ridge, _ in ridges:
+    for factor, polynomial in groups.items():
+        tilt, quadratic = dict(factor.tilt), dict(factor.quadratic)
+        for ridge, _ in factor.ridges:
             yield [Scalar.of(x) for x in ridge.direction]
         if tilt:
-            yield [dict(tilt).get(i, zero) for i in range(r)]
+            yield [tilt.get(i, zero) for i in range(r)]
         for i in range(r):
-            row = [dict(quadratic).get((min(i, j), max(i, j)), zero) for j in range(r)]
+            row = [quadratic.get((min(i, j), max(i, j)), zero) for j in range(r)]
             yield [2 * x if i == j else x for j, x in enumerate(row)]
         gradient: dict[tuple[int, ...], list[Scalar]] = {}
         for powers, c in polynomial.items():

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import flint
 
@@ -25,6 +25,9 @@ from hermite.engines.trapezoid import BITS, normalised_coefficients, root_mean_s
 from hermite.engines.univariate import Univariate
 from hermite.exact.atoms import Atom
 from hermite.exact.scalars import Scalar
+
+if TYPE_CHECKING:
+    import sympy
 
 ZERO, ONE = Scalar.of(0), Scalar.of(1)
 #: Most terms of a sum; correlations that need more are refused.
@@ -73,7 +76,7 @@ class Pair:
         def enclose() -> flint.arb:
             return mehler_sum(u, v, i, k, self._square, sign)
 
-        def symbol() -> Any:
+        def symbol() -> sympy.Expr:
             import sympy
 
             return sympy.Float(enclose().str(30, radius=False))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 import flint
 
@@ -19,6 +19,9 @@ from hermite.engines.hermite_rows import hermite_row
 from hermite.engines.univariate import ONE, ZERO
 from hermite.exact.atoms import Atom
 from hermite.exact.scalars import Scalar
+
+if TYPE_CHECKING:
+    import sympy
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ _HALF_TURN = Scalar.sqrt_pi(2) * Fraction(1, 2)
 
 def arctan_root(q: Fraction) -> Scalar:
     """arctan √q for rational q ≥ 0: π times a rational where it is one, and at most π/4 as an opaque constant."""
-    known = {
+    known: dict[Fraction, int | Fraction] = {
         Fraction(0): 0,
         Fraction(1, 3): Fraction(1, 6),
         Fraction(1): Fraction(1, 4),
@@ -113,7 +116,7 @@ def arctan_root(q: Fraction) -> Scalar:
     def enclose() -> flint.arb:
         return flint.arb(flint.fmpq(q.numerator, q.denominator)).sqrt().atan()
 
-    def symbol() -> Any:
+    def symbol() -> sympy.Expr:
         import sympy
 
         return sympy.atan(sympy.sqrt(sympy.Rational(q.numerator, q.denominator)))

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import factorial, prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermite.exact.exactness import Exactness
 from hermite.language import nodes as ex
 
 if TYPE_CHECKING:
+    import flint
+
     from hermite.target import Target
 
 
@@ -39,14 +41,13 @@ class PolynomialEngine:
         """Degree of the target; 0 for a constant."""
         return max(int(self.h.total_degree()), 0)
 
-    def heat_series(self, order: int) -> dict[tuple[int, ...], Any]:
+    def heat_series(self, order: int) -> dict[tuple[int, ...], flint.fmpq]:
         """Coefficients c_α/α! of h up to total degree ``order``, exact rationals; absent means zero (a proof)."""
-        terms: dict[tuple[int, ...], Any] = {
+        return {
             tuple(int(a) for a in alpha): c for alpha, c in self.h.to_dict().items() if sum(alpha) <= order
         }
-        return terms
 
-    def total_energy(self) -> Any:
+    def total_energy(self) -> flint.fmpq:
         """E f², exactly: Σ c_α²/α! by Parseval; with a Gram matrix (exp(½ Σ G_ij ∂_i ∂_j) f²)(0)."""
         import flint
 
@@ -58,10 +59,10 @@ class PolynomialEngine:
         )
 
 
-def to_mpoly(tree: ex.Expression, context: Any) -> Any:
+def to_mpoly(tree: ex.Expression, context: flint.fmpq_mpoly_ctx) -> flint.fmpq_mpoly:
     """``tree`` expanded as a sparse polynomial over Q in the generators of ``context``."""
     gens = context.gens()
-    done: dict[ex.Expression, Any] = {}
+    done: dict[ex.Expression, flint.fmpq_mpoly] = {}
     for node in ex.postorder(tree):
         below = [done[child] for child in ex.children(node)]
         match node:
@@ -85,20 +86,20 @@ def to_mpoly(tree: ex.Expression, context: Any) -> Any:
     return done[tree]
 
 
-def _rational(value: Fraction) -> Any:
+def _rational(value: Fraction) -> flint.fmpq:
     import flint
 
     return flint.fmpq(value.numerator, value.denominator)
 
 
-def _balanced_sum(terms: list[Any]) -> Any:
+def _balanced_sum(terms: list[flint.fmpq_mpoly]) -> flint.fmpq_mpoly:
     """A sum by pairs: adding 10,000 monomials one by one would copy a long polynomial 10,000 times."""
     while len(terms) > 1:
         terms = [terms[i] + terms[i + 1] if i + 1 < len(terms) else terms[i] for i in range(0, len(terms), 2)]
     return terms[0]
 
 
-def hermite_polynomial(k: int, x: Any, context: Any) -> Any:
+def hermite_polynomial(k: int, x: flint.fmpq_mpoly, context: flint.fmpq_mpoly_ctx) -> flint.fmpq_mpoly:
     """He_k(x) by He_{k+1} = x He_k − k He_{k−1}."""
     previous, current = context.constant(1), x
     if k == 0:
@@ -108,7 +109,9 @@ def hermite_polynomial(k: int, x: Any, context: Any) -> Any:
     return current
 
 
-def smooth(p: Any, context: Any, gram: tuple[tuple[Fraction, ...], ...] | None) -> Any:
+def smooth(
+    p: flint.fmpq_mpoly, context: flint.fmpq_mpoly_ctx, gram: tuple[tuple[Fraction, ...], ...] | None
+) -> flint.fmpq_mpoly:
     """exp(½ Σ G_ij ∂_i ∂_j) p; without a Gram matrix variable by variable on the exponents."""
     if gram is None:
         return context.from_dict(_smooth_terms(dict(p.to_dict()), context.nvars()))
@@ -120,7 +123,7 @@ def smooth(p: Any, context: Any, gram: tuple[tuple[Fraction, ...], ...] | None) 
     return total
 
 
-def _metric_laplacian(p: Any, gram: tuple[tuple[Fraction, ...], ...]) -> Any:
+def _metric_laplacian(p: flint.fmpq_mpoly, gram: tuple[tuple[Fraction, ...], ...]) -> flint.fmpq_mpoly:
     """Σ G_ij ∂_i ∂_j p."""
     total = p - p
     for i, row in enumerate(gram):
@@ -131,13 +134,13 @@ def _metric_laplacian(p: Any, gram: tuple[tuple[Fraction, ...], ...]) -> Any:
     return total
 
 
-def _smooth_terms(terms: dict[tuple[int, ...], Any], r: int) -> dict[tuple[int, ...], Any]:
+def _smooth_terms(terms: dict[tuple[int, ...], flint.fmpq], r: int) -> dict[tuple[int, ...], flint.fmpq]:
     """x^n → Σ_j n!/(j! (n−2j)! 2^j) x^(n−2j) in each variable in turn."""
     import flint
 
-    weights: dict[int, list[Any]] = {}
+    weights: dict[int, list[flint.fmpq]] = {}
 
-    def row(n: int) -> list[Any]:
+    def row(n: int) -> list[flint.fmpq]:
         if n not in weights:
             c, out = flint.fmpq(1), []
             for j in range(n // 2 + 1):
@@ -149,7 +152,7 @@ def _smooth_terms(terms: dict[tuple[int, ...], Any], r: int) -> dict[tuple[int, 
     for i in range(r):
         if all(alpha[i] < 2 for alpha in terms):
             continue
-        smoothed: dict[tuple[int, ...], Any] = {}
+        smoothed: dict[tuple[int, ...], flint.fmpq] = {}
         for alpha, c in terms.items():
             n = int(alpha[i])
             for j, weight in enumerate(row(n)):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 import flint
 
@@ -93,7 +92,7 @@ def _image(operator: list[list[Fraction]], a: Vector) -> Vector:
     return tuple(sum((x * y for x, y in zip(row, a, strict=True)), Fraction(0)) for row in operator)
 
 
-def _flint(operator: list[list[Fraction]]) -> Any:
+def _flint(operator: list[list[Fraction]]) -> flint.fmpq_mat:
     return flint.fmpq_mat([[flint.fmpq(x.numerator, x.denominator) for x in row] for row in operator])
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermite.errors import InputError
 from hermite.exact.exactness import Exactness
@@ -70,7 +70,7 @@ class SampledEngine:
         """How the coefficients were found: "quadrature" or "sampling"."""
         return self._found(order)[2]
 
-    def heat_series(self, order: int) -> dict[Index, Any]:
+    def heat_series(self, order: int) -> dict[Index, float]:
         """{α: c_α/α!} as floats up to total degree ``order``."""
         return {alpha: c / prod(map(factorial, alpha)) for alpha, (c, _) in self.table(order).items()}
 

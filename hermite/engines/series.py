@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import factorial
-from typing import Any
 
 import flint
 
 from hermite.engines.forms import Vector
+from hermite.exact.atoms import Place
 from hermite.exact.effort import spend
 from hermite.exact.scalars import Scalar
 
@@ -83,18 +83,18 @@ def _linear_power(v: Vector, k: int) -> Iterator[tuple[Index, Fraction]]:
 
 
 @lru_cache(maxsize=64)
-def ring(variables: int) -> Any:
+def ring(variables: int) -> flint.fmpq_mpoly_ctx:
     """Polynomials over the rationals in so many variables."""
     return flint.fmpq_mpoly_ctx.get([f"t{i + 1}" for i in range(variables)], "lex")
 
 
-def linear_form(v: Sequence[Fraction]) -> Any:
+def linear_form(v: Sequence[Fraction]) -> flint.fmpq_mpoly:
     """⟨v, t⟩."""
     terms = {tuple(int(i == j) for j in range(len(v))): _fmpq(x) for i, x in enumerate(v) if x}
     return ring(len(v)).from_dict(terms)
 
 
-def times_rational(series: Series, factor: Any, order: int) -> Series:
+def times_rational(series: Series, factor: flint.fmpq_mpoly, order: int) -> Series:
     """``series`` times the polynomial ``factor`` up to total degree ``order``."""
     out = {}
     for place, polynomial in _by_constants(series, factor.context()).items():
@@ -116,18 +116,18 @@ def substituted(series: Series, lines: Sequence[Sequence[Fraction]]) -> Series:
     return _gathered(out)
 
 
-def _by_constants(series: Series, context: Any) -> dict[Any, Any]:
+def _by_constants(series: Series, context: flint.fmpq_mpoly_ctx) -> dict[Place, flint.fmpq_mpoly]:
     """{constant: its polynomial}."""
-    parts: dict[Any, dict[Index, Any]] = {}
+    parts: dict[Place, dict[Index, flint.fmpq]] = {}
     for alpha, c in series.items():
         for place, rational in c.terms.items():
             parts.setdefault(place, {})[alpha] = rational
     return {place: context.from_dict(terms) for place, terms in parts.items()}
 
 
-def _gathered(parts: dict[Any, dict[Index, Any]]) -> Series:
+def _gathered(parts: dict[Place, dict[Index, flint.fmpq]]) -> Series:
     """The series of ``_by_constants``'s parts, without what cancels."""
-    terms: dict[Index, dict[Any, Any]] = {}
+    terms: dict[Index, dict[Place, flint.fmpq]] = {}
     for place, polynomial in parts.items():
         for alpha, c in polynomial.items():
             terms.setdefault(alpha, {})[place] = c

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import cmp_to_key, lru_cache
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING
 
 import flint
 
@@ -30,6 +30,9 @@ from hermite.engines.forms import (
 from hermite.exact.atoms import Atom
 from hermite.exact.roots import complex_roots
 from hermite.exact.scalars import Scalar
+
+if TYPE_CHECKING:
+    import sympy
 
 #: Most cells on which a function of a piecewise argument is taken.
 MAX_CELLS = 256
@@ -160,7 +163,7 @@ def _sign_of_irreducible(factor: flint.fmpq_mpoly, r: int) -> Form:
     return result
 
 
-def real_roots(row: list[Any]) -> list[Scalar]:
+def real_roots(row: list[flint.fmpq]) -> list[Scalar]:
     """The real roots of an irreducible polynomial Σ row_k x^k over Q: by square roots, else constants known by their balls."""
     polynomial = flint.fmpq_poly(row).numer()
     count = len(_real_balls(polynomial))
@@ -170,7 +173,7 @@ def real_roots(row: list[Any]) -> list[Scalar]:
             return [(size * branch - Scalar.of(row[1])) / Scalar.of(2 * row[2]) for branch in (1, -1)]
 
     def atom(j: int) -> Scalar:
-        def symbol() -> Any:
+        def symbol() -> sympy.Expr:
             import sympy
 
             if polynomial.degree() > _SYMBOLIC:

@@ -186,5 +186,5 @@ def _fmpq(x: Fraction) -> flint.fmpq:
     return flint.fmpq(x.numerator, x.denominator)
 
 
-def _fraction(x: Any) -> Fraction:
+def _fraction(x: flint.fmpq) -> Fraction:
     return Fraction(int(x.p), int(x.q))

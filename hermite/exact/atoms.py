@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
+from importlib import import_module
 from math import isqrt
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import flint
+
+if TYPE_CHECKING:
+    import sympy
 
 #: Radicands up to this length are factored in full, longer ones by the first primes only: what is left stays one root.
 _FACTORED_BITS, _TRIAL_PRIMES = 110, 2_000
@@ -21,9 +27,9 @@ class Atom(str):
 
     __slots__ = ("enclose", "symbol")
     enclose: Callable[[], flint.arb]
-    symbol: Callable[[], Any]
+    symbol: Callable[[], sympy.Expr]
 
-    def __new__(cls, name: str, enclose: Callable[[], flint.arb], symbol: Callable[[], Any]) -> Atom:
+    def __new__(cls, name: str, enclose: Callable[[], flint.arb], symbol: Callable[[], sympy.Expr]) -> Atom:
         self = super().__new__(cls, name)
         self.enclose, self.symbol = enclose, symbol
         return self
@@ -36,16 +42,14 @@ class Atom(str):
 #: ((atom, exponent), …), sorted by name.
 Key = tuple[tuple[Atom, int], ...]
 #: (exponent q of e^q, other atoms): what a rational coefficient multiplies.
-Place = tuple[Any, Key]
+Place = tuple[int | Fraction, Key]
 
 _ONE = flint.fmpq(1)
 UNIT: Place = (0, ())
 
 
-def _sympy() -> Any:
-    import sympy
-
-    return sympy
+def _sympy() -> ModuleType:
+    return import_module("sympy")
 
 
 SQRT_PI = Atom("sqrt(pi)", lambda: flint.arb.pi().sqrt(), lambda: _sympy().sqrt(_sympy().pi))
@@ -128,12 +132,12 @@ def merge(a: Key, b: Key) -> tuple[Key, flint.fmpq]:
     return tuple(sorted(powers.items())), factor
 
 
-def order(item: tuple[Place, Any]) -> tuple[Any, ...]:
+def order(item: tuple[Place, flint.fmpq]) -> tuple[int | Fraction, list[tuple[str, int]]]:
     (q, key), _ = item
     return (q, [(atom.name, k) for atom, k in key])
 
 
-def term_text(q: Any, key: Key, c: Any) -> str:
+def term_text(q: int | Fraction, key: Key, c: flint.fmpq) -> str:
     factors = [atom.name if k == 1 else f"{atom.name}^{k}" for atom, k in key if k > 0]
     below = [atom.name if k == -1 else f"{atom.name}^{-k}" for atom, k in key if k < 0]
     if q:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import flint
+
+if TYPE_CHECKING:
+    from hermite.exact.scalars import Exact
 
 #: Working precisions of the balls by which rows are told apart (the second where the first does not tell), and of those that
 #: floats are made of.
@@ -20,7 +23,7 @@ class BallRows:
     def __init__(self, n: int) -> None:
         self.n = n
         self._bits = _QUICK_BITS
-        self._sources: list[Sequence[Any]] = []
+        self._sources: list[Sequence[Exact | flint.arb]] = []
         self._rows: list[tuple[int, list[flint.arb]]] = []
 
     def __len__(self) -> int:
@@ -31,7 +34,7 @@ class BallRows:
         other._bits, other._sources, other._rows = self._bits, list(self._sources), list(self._rows)
         return other
 
-    def outside(self, row: Sequence[Any]) -> bool:
+    def outside(self, row: Sequence[Exact | flint.arb]) -> bool:
         """Whether balls prove ``row`` to be outside those of the rows that were asked about before; it joins them then."""
         if self._joins(row):
             self._sources.append(row)
@@ -43,7 +46,7 @@ class BallRows:
             raise ArithmeticError("sharper balls tell less")
         return self.outside(row)
 
-    def _joins(self, row: Sequence[Any]) -> bool:
+    def _joins(self, row: Sequence[Exact | flint.arb]) -> bool:
         with flint.ctx.workprec(_BITS):
             rest = self._residue(row)
             if all(x.contains(0) for x in rest):
@@ -51,7 +54,7 @@ class BallRows:
             self._include(rest)
             return True
 
-    def _residue(self, row: Sequence[Any]) -> list[flint.arb]:
+    def _residue(self, row: Sequence[Exact | flint.arb]) -> list[flint.arb]:
         rest = [ball_of(x, self._bits) for x in row]
         for pivot, own in self._rows:
             factor = rest[pivot]
@@ -65,13 +68,13 @@ class BallRows:
         self._rows.append((pivot, [x / rest[pivot] for x in rest]))
 
 
-def surely_spans(n: int, limit: int, rows: Iterable[Sequence[Any]]) -> bool:
+def surely_spans(n: int, limit: int, rows: Iterable[Sequence[Exact | flint.arb]]) -> bool:
     """Whether balls prove ``limit`` of the rows (of balls or exact scalars) independent."""
     found = BallRows(n)
     return any(found.outside(row) and len(found) == limit for row in rows)
 
 
-def float_rows(rows: Sequence[Sequence[Any]], pivots: Sequence[int]) -> list[list[float]]:
+def float_rows(rows: Sequence[Sequence[Exact | flint.arb]], pivots: Sequence[int]) -> list[list[float]]:
     """Reduced rows over their pivots as floats; where entries are large, reduced further by the largest of them."""
     with flint.ctx.workprec(_CLEAR_BITS):
         balls = []
@@ -100,9 +103,8 @@ def _reduced_by_largest(rows: list[list[flint.arb]]) -> list[list[flint.arb]]:
     return rows
 
 
-def ball_of(x: Any, bits: int = _BITS) -> flint.arb:
+def ball_of(x: Exact | flint.arb, bits: int = _BITS) -> flint.arb:
     """A ball around an exact scalar, at the precision at which rows are told apart if not another; a ball is its own."""
     if isinstance(x, flint.arb):
         return x
-    own = getattr(x, "ball", None)
-    return flint.arb(x) if own is None else own(bits)
+    return flint.arb(x) if isinstance(x, (int, float, flint.fmpq)) else x.ball(bits)

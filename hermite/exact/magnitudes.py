@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING
 
 import flint
 
 from hermite.exact.rows import rational, sharp, to_float
 from hermite.exact.undecided import Undecided
 
+if TYPE_CHECKING:
+    from hermite.exact.scalars import Exact
 
-def beyond_floats(x: Any) -> bool:
+
+def beyond_floats(x: Exact | Fraction | float) -> bool:
     """Whether ``x`` is not zero and its nearest float is 0 or infinite.
 
     >>> beyond_floats(rational(10) ** 400), beyond_floats(rational(10) ** -400), beyond_floats(rational(0))
@@ -28,12 +31,12 @@ def beyond_floats(x: Any) -> bool:
     return math.isinf(value) or (value == 0.0 and _is_not_zero(x))
 
 
-def json_value(x: Any) -> float | None:
+def json_value(x: Exact | Fraction | float) -> float | None:
     """The nearest float, or None for what no float holds (its exact form or its decimal says how large it is)."""
     return None if beyond_floats(x) else to_float(_exact(x))
 
 
-def decimal(x: Any, digits: int = 6) -> str:
+def decimal(x: Exact | Fraction | float, digits: int = 6) -> str:
     """``x`` as a decimal of ``digits`` digits, whatever its size (see ``ball_text``).
 
     >>> decimal(rational(2) * rational(10) ** 400), decimal(0.5), decimal(Fraction(1, 3), 3)
@@ -65,12 +68,12 @@ def ball_text(ball: flint.arb, digits: int) -> str:
     return f"{mantissa}e{exponent}" if exponent else mantissa
 
 
-def _exact(x: Any) -> Any:
+def _exact(x: Exact | Fraction | float) -> Exact | flint.arb | float:
     return rational(x) if isinstance(x, (int, Fraction)) else x
 
 
-def _is_not_zero(x: Any) -> bool:
-    if isinstance(x, (int, Fraction, flint.fmpq)):
+def _is_not_zero(x: Exact | Fraction | float) -> bool:
+    if isinstance(x, (int, float, Fraction, flint.fmpq)):
         return bool(x != 0)
     try:
         return x.is_zero() is False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields
 from enum import Enum
 from typing import Any
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """``value`` as strict JSON has it: arrays are lists, NumPy scalars numbers, enums their values, NaN is null.
 
     Infinity, for which JSON has no number, is the word "inf", which ``float`` reads back.
@@ -30,6 +31,11 @@ def plain(value: Any) -> Any:
         return [plain(entry) for entry in value]
     # Arrays and NumPy's scalars, without importing NumPy for documents that have none.
     return plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def plain_table(document: Mapping[str, object]) -> dict[str, Any]:
+    """``plain`` of what has names."""
+    return {key: plain(entry) for key, entry in document.items()}
 
 
 def plain_fields(result: Any) -> dict[str, Any]:

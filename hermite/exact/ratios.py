@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce
 from math import gcd, lcm
-from typing import Any
 
 import flint
 
-from hermite.exact.atoms import Atom, is_root, radicand
+from hermite.exact.atoms import Atom, Place, is_root, radicand
 from hermite.exact.effort import spend
 from hermite.exact.scalars import Scalar
 
@@ -46,7 +45,7 @@ class Ring:
         #: Whether all exponents are within reach of greatest common divisors.
         self.fits = largest <= _MAX_EXPONENT
 
-    def _exponents(self, place: Any) -> list[int]:
+    def _exponents(self, place: Place) -> list[int]:
         q, key = place
         out = [0] * (len(self.atoms) + 1)
         out[-1] = int(q / self.step)
@@ -54,7 +53,7 @@ class Ring:
             out[self.column[atom]] = k
         return out
 
-    def polynomial(self, c: Scalar) -> Any:
+    def polynomial(self, c: Scalar) -> flint.fmpq_mpoly:
         """``c`` times the common monomial of the ring."""
         return self.context.from_dict(
             {
@@ -63,8 +62,8 @@ class Ring:
             }
         )
 
-    def scalar(self, polynomial: Any) -> Scalar:
-        terms: dict[Any, Any] = {}
+    def scalar(self, polynomial: flint.fmpq_mpoly) -> Scalar:
+        terms: dict[Place, flint.fmpq] = {}
         for exponents, x in polynomial.to_dict().items():
             *own, e = (int(k) for k in exponents)
             q = e * self.step
@@ -86,7 +85,7 @@ def without_common_factor(row: Sequence[Scalar]) -> tuple[Scalar, ...]:
         return tuple(row)
     polynomials = [ring.polynomial(x) for x in row]
     common = reduce(lambda a, b: _gcd(a, b), polynomials)
-    if common == 0:
+    if common.is_zero():
         return tuple(row)
     return tuple(ring.scalar(p / common) for p in polynomials)
 
@@ -123,7 +122,7 @@ def quotients(row: Sequence[Scalar], lead: Scalar) -> tuple[Scalar, ...] | None:
     return tuple(out)
 
 
-def _gcd(a: Any, b: Any) -> Any:
+def _gcd(a: flint.fmpq_mpoly, b: flint.fmpq_mpoly) -> flint.fmpq_mpoly:
     """The greatest common divisor, its work counted by terms and by length of the coefficients."""
     if a and b:
         words = max(int(x.leading_coefficient().height_bits()) // 64 for x in (a, b))
@@ -131,10 +130,10 @@ def _gcd(a: Any, b: Any) -> Any:
     return a.gcd(b)
 
 
-def _parts(ring: Ring, p: Any) -> list[Any]:
+def _parts(ring: Ring, p: flint.fmpq_mpoly) -> list[flint.fmpq_mpoly]:
     """The coefficients of a polynomial in front of its monomials in square roots."""
     columns = [i for i, _ in ring.roots()]
-    parts: dict[tuple[int, ...], dict[tuple[int, ...], Any]] = {}
+    parts: dict[tuple[int, ...], dict[tuple[int, ...], flint.fmpq]] = {}
     for exponents, x in p.to_dict().items():
         place = tuple(int(exponents[i]) for i in columns)
         rest = tuple(0 if i in columns else int(k) for i, k in enumerate(exponents))
@@ -142,7 +141,7 @@ def _parts(ring: Ring, p: Any) -> list[Any]:
     return [ring.context.from_dict(part) for part in parts.values()]
 
 
-def _content(p: Any) -> Any:
+def _content(p: flint.fmpq_mpoly) -> flint.fmpq:
     """The rational c for which p/c is primitive over Z with a positive first coefficient."""
     values = list(p.to_dict().values())
     size = flint.fmpq(gcd(*(int(c.p) for c in values)), lcm(*(int(c.q) for c in values)))

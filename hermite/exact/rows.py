@@ -9,16 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flint
 
 from hermite.exact.undecided import Undecided
 
+if TYPE_CHECKING:
+    from hermite.exact.scalars import Exact
+
+#: Of ``flint.fmpq`` or ``Scalar``; in the places that rest on balls alone of ``flint.arb``.
 Row = tuple[Any, ...]
 
 
-def vanishes(x: Any) -> bool:
+def vanishes(x: Exact | int) -> bool:
     """Whether an exact scalar is zero: proved either way, or :class:`Undecided`."""
     if isinstance(x, (int, flint.fmpq)):
         return bool(x == 0)
@@ -34,7 +38,7 @@ def rational(value: Fraction | int) -> flint.fmpq:
     return flint.fmpq(value.numerator, value.denominator)
 
 
-def zero_like(x: Any) -> Any:
+def zero_like(x: Exact) -> Exact:
     """0 of the kind of ``x``."""
     return x - x
 
@@ -44,7 +48,7 @@ def full_rows(n: int) -> list[Row]:
     return [tuple(flint.fmpq(int(i == j)) for j in range(n)) for i in range(n)]
 
 
-def components(row: Sequence[Any]) -> list[Row]:
+def components(row: Sequence[Exact]) -> list[Row]:
     """The rational vectors q_m of a row Σ q_m m over the monomials m of its constants."""
     if all(isinstance(x, flint.fmpq) for x in row):
         return [tuple(row)]
@@ -57,7 +61,7 @@ def components(row: Sequence[Any]) -> list[Row]:
     ]
 
 
-def lower(row: Sequence[Any], gram: Sequence[Sequence[Fraction]]) -> Row:
+def lower(row: Sequence[Exact], gram: Sequence[Sequence[Fraction]]) -> Row:
     """The covector G v of the vector v with coordinates ``row``."""
     return tuple(
         sum((rational(g) * x for g, x in zip(line, row, strict=True) if g), start=zero_like(row[0]))
@@ -85,7 +89,7 @@ _LONGEST = 120
 _DIGITS = 30
 
 
-def ratio_text(x: Any, lead: Any) -> str:
+def ratio_text(x: Exact, lead: Exact) -> str:
     """x/lead as text, the same for equal quotients."""
     if vanishes(x):
         return "0"
@@ -104,15 +108,14 @@ def ratio_text(x: Any, lead: Any) -> str:
     return str((Scalar.of(x).ball(512) / Scalar.of(lead).ball(512)).str(_DIGITS, radius=False))
 
 
-def sharp(x: Any) -> flint.arb:
+def sharp(x: Exact | flint.arb | float) -> flint.arb:
     """A ball of high relative accuracy around an exact scalar, or the best one within reach."""
-    own = getattr(x, "sharp", None)
-    return flint.arb(x) if own is None else own()
+    return flint.arb(x) if isinstance(x, (int, float, flint.fmpq, flint.arb)) else x.sharp()
 
 
-def to_float(x: Any) -> float:
+def to_float(x: Exact | flint.arb | float) -> float:
     """The nearest float; beyond the floats an infinity of its sign."""
     try:
         return int(x.p) / int(x.q) if isinstance(x, flint.fmpq) else float(x)
     except OverflowError:
-        return math.inf if x > 0 else -math.inf
+        return math.inf if float(sharp(x).sgn().mid()) > 0 else -math.inf

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import flint
 
@@ -32,6 +32,9 @@ from hermite.exact.atoms import (
     term_text,
 )
 from hermite.exact.effort import spend
+
+if TYPE_CHECKING:
+    import sympy
 
 _ONE = flint.fmpq(1)
 #: Working precisions that are tried in turn, in bits. Cancellation of terms of size 10^400 takes the last of them.
@@ -57,7 +60,7 @@ class Scalar:
         self._hash: int | None = None
 
     @classmethod
-    def of(cls, value: Any) -> Scalar:
+    def of(cls, value: Exact | int | Fraction) -> Scalar:
         """A rational (int, ``Fraction``, ``flint.fmpq``) as a Scalar."""
         if isinstance(value, Scalar):
             return value
@@ -116,7 +119,7 @@ class Scalar:
             }
         )
 
-    def __add__(self, other: Any) -> Scalar:
+    def __add__(self, other: Exact | int | Fraction) -> Scalar:
         return Scalar.total((self, Scalar.of(other)))
 
     __radd__ = __add__
@@ -124,13 +127,13 @@ class Scalar:
     def __neg__(self) -> Scalar:
         return Scalar({key: -c for key, c in self._terms.items()})
 
-    def __sub__(self, other: Any) -> Scalar:
+    def __sub__(self, other: Exact | int | Fraction) -> Scalar:
         return self + (-Scalar.of(other))
 
-    def __rsub__(self, other: Any) -> Scalar:
+    def __rsub__(self, other: Exact | int | Fraction) -> Scalar:
         return Scalar.of(other) + (-self)
 
-    def __mul__(self, other: Any) -> Scalar:
+    def __mul__(self, other: Exact | int | Fraction) -> Scalar:
         right = Scalar.of(other)._terms
         if len(right) == 1 and UNIT in right:
             spend(2 + len(self._terms))
@@ -174,7 +177,7 @@ class Scalar:
             )
         return result
 
-    def __truediv__(self, other: Any) -> Scalar:
+    def __truediv__(self, other: Exact | int | Fraction) -> Scalar:
         inverse = Scalar.of(other).inverse()
         if inverse is None:
             raise ZeroDivisionError("a Scalar can only be divided by a single non-zero monomial")
@@ -283,7 +286,7 @@ class Scalar:
     def __repr__(self) -> str:
         return f"Scalar({self})"
 
-    def to_sympy(self) -> Any:
+    def to_sympy(self) -> sympy.Expr:
         """The constant as a SymPy expression."""
         import sympy
 
@@ -296,6 +299,10 @@ class Scalar:
         return total
 
 
+#: An exact number: a rational, or a sum of constants.
+Exact = flint.fmpq | Scalar
+
+
 def _exponent(q: Fraction | int) -> Fraction | int:
     """``q`` as an integer if it is one: integers hash much faster, and nearly all are 0."""
     return q.numerator if q.denominator == 1 else q
@@ -306,13 +313,13 @@ def _words(terms: dict[Place, flint.fmpq]) -> int:
     return int(next(iter(terms.values())).height_bits()) // 64 if terms else 0
 
 
-def _fmpq(value: Any) -> flint.fmpq:
+def _fmpq(value: int | Fraction | flint.fmpq) -> flint.fmpq:
     if isinstance(value, Fraction):
         return flint.fmpq(value.numerator, value.denominator)
     return flint.fmpq(value)
 
 
-def _fraction(value: Any) -> Fraction:
+def _fraction(value: flint.fmpq) -> Fraction:
     return Fraction(int(value.p), int(value.q))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING
 
 import flint
 
@@ -27,6 +27,9 @@ from hermite.exact.rows import (
 )
 from hermite.exact.undecided import Undecided
 
+if TYPE_CHECKING:
+    from hermite.exact.scalars import Exact
+
 
 class Span:
     """A subspace of Q^n (or of its extension by constants), grown row by row.
@@ -37,7 +40,7 @@ class Span:
     rows are proved to have, it is the space.
     """
 
-    def __init__(self, n: int, rows: Iterable[Sequence[Any]] = ()) -> None:
+    def __init__(self, n: int, rows: Iterable[Sequence[Exact]] = ()) -> None:
         self.n = n
         self._rows: dict[int, Row] = {}
         self._waiting: list[Row] = []
@@ -76,12 +79,12 @@ class Span:
             self._waiting.pop(0)
         return self._rows
 
-    def residue(self, row: Sequence[Any]) -> Row:
+    def residue(self, row: Sequence[Exact]) -> Row:
         """A multiple of ``row`` less its part in the span, zero in every pivot column."""
         self._reduced()
         return self._residue(row)
 
-    def _residue(self, row: Sequence[Any]) -> Row:
+    def _residue(self, row: Sequence[Exact]) -> Row:
         current = tuple(row)
         for pivot, own in self._rows.items():
             factor = current[pivot]
@@ -90,7 +93,7 @@ class Span:
                 current = tuple(lead * x - factor * y for x, y in zip(current, own, strict=True))
         return current
 
-    def add(self, row: Sequence[Any]) -> bool:
+    def add(self, row: Sequence[Exact]) -> bool:
         """Include ``row``; whether the span grew."""
         known = self._add_quickly(row)
         if known is not None:
@@ -101,7 +104,7 @@ class Span:
             self._settle_if_known()
         return grew
 
-    def _add_quickly(self, row: Sequence[Any]) -> bool | None:
+    def _add_quickly(self, row: Sequence[Exact]) -> bool | None:
         """:meth:`add` by rational arithmetic or by balls; None where these do not tell."""
         if self.dim == self.n:
             return False
@@ -134,7 +137,7 @@ class Span:
             isinstance(x, flint.fmpq) for row in self._rows.values() for x in row
         )
 
-    def _add_formally(self, row: Sequence[Any]) -> bool:
+    def _add_formally(self, row: Sequence[Exact]) -> bool:
         new = self.residue(row)
         pivot = next((i for i, x in enumerate(new) if not vanishes(x)), None)
         if pivot is not None:
@@ -168,7 +171,7 @@ class Span:
                 self._rows[other] = normalised(mixed, other)
         self._rows[pivot] = new
 
-    def _surely_independent(self, row: Sequence[Any]) -> bool:
+    def _surely_independent(self, row: Sequence[Exact]) -> bool:
         """Whether balls prove ``row`` to be outside the span."""
         if not self._waiting:
             self._balls = BallRows(self.n)
@@ -176,7 +179,7 @@ class Span:
                 self._balls.outside(own)
         return self._balls.outside(row)
 
-    def grow(self, rows: Iterable[Sequence[Any]], limit: int | None = None) -> Span:
+    def grow(self, rows: Iterable[Sequence[Exact]], limit: int | None = None) -> Span:
         """Include rows until dimension ``limit``; rows that are not quickly decided wait for the others. Returns the span."""
         slow, doubtful = [], []
         for row in rows:
@@ -198,7 +201,7 @@ class Span:
                 self.add(row)
         return self
 
-    def contains(self, row: Sequence[Any]) -> bool:
+    def contains(self, row: Sequence[Exact]) -> bool:
         return all(vanishes(x) for x in self.residue(row))
 
     def includes(self, other: Span) -> bool:
@@ -215,13 +218,13 @@ class Span:
         pivots, rows = self.pivots, self._reduced()
         basis: list[Row] = []
         for free in (i for i in range(self.n) if i not in pivots):
-            common: Any = flint.fmpq(1)
+            common: Exact = flint.fmpq(1)
             for p in pivots:
                 common = common * rows[p][p]
-            v: list[Any] = [zero_like(common)] * self.n
+            v: list[Exact] = [zero_like(common)] * self.n
             v[free] = common
             for p in pivots:
-                others: Any = flint.fmpq(1)
+                others: Exact = flint.fmpq(1)
                 for q in pivots:
                     if q != p:
                         others = others * rows[q][q]

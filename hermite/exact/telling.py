@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+import flint
 
 from hermite.exact.rows import sharp
+
+if TYPE_CHECKING:
+    import sympy
+
+    from hermite.exact.scalars import Exact
 
 #: Characters of the longest coefficient that is written in its exact form inside a formula.
 _LONGEST = 300
 
 
-def to_sympy(c: Any) -> Any:
+def to_sympy(c: Exact | float) -> sympy.Expr:
     """An exact scalar as a SymPy object."""
     import sympy
 
-    if hasattr(c, "to_sympy"):
-        return c.to_sympy()
     if isinstance(c, float):
         return sympy.Float(c)
-    return sympy.Rational(int(c.p), int(c.q))
+    return sympy.Rational(int(c.p), int(c.q)) if isinstance(c, flint.fmpq) else c.to_sympy()
 
 
-def latex_over(c: Any, divisor: int) -> str:
+def latex_over(c: Exact | float, divisor: int) -> str:
     """c/divisor as LaTeX that fits on a page: a decimal of 30 digits where the exact form is long, or beyond SymPy."""
     import sympy
 
@@ -37,10 +42,10 @@ def latex_over(c: Any, divisor: int) -> str:
     return str(sympy.latex(decimal / divisor))
 
 
-def exact_text(c: Any) -> str:
+def exact_text(c: Exact | float) -> str:
     """An exact scalar as text; one known by a certified integral as the digits that its ball is sure of, at most 25."""
     text = str(c)
-    if "E[" not in text:
+    if isinstance(c, (float, flint.fmpq)) or "E[" not in text:
         return text
     ball = c.ball(256)
     # A ball around 0 is shown as one: no digit of it is known.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from math import factorial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermite.exact.rows import rational
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from hermite.exact.scalars import Exact
 
 Index = tuple[int, ...]
 
@@ -45,16 +49,16 @@ def symmetric_tensor(terms: dict[Index, float], r: int, k: int) -> NDArray[np.fl
     return out
 
 
-def metric_energy(terms: list[tuple[Index, Any]], k: int, gram: Any) -> Any:
+def metric_energy(terms: list[tuple[Index, Exact]], k: int, gram: Sequence[Sequence[Fraction]]) -> Exact:
     """⟨C_k, C_k⟩/k! in the metric: lower one tensor form index by index, P ↦ Σ_α c_α (G·)^α."""
-    total: dict[Index, Any] = {}
+    total: dict[Index, Exact] = {}
     r = len(gram)
     for alpha, c in terms:
         # Σ over the k legs of one copy: leg i becomes Σ_j G_ij e_j.
-        partial: dict[Index, Any] = {(0,) * r: c * factorial(k) / factorial_of(alpha)}
+        partial: dict[Index, Exact] = {(0,) * r: c * factorial(k) / factorial_of(alpha)}
         for i, a in enumerate(alpha):
             for _ in range(a):
-                grown: dict[Index, Any] = {}
+                grown: dict[Index, Exact] = {}
                 for beta, x in partial.items():
                     for j in range(r):
                         if gram[i][j]:

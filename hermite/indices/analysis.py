@@ -30,6 +30,10 @@ from hermite.indices.partial import first_order_signs, no_first_order
 from hermite.symmetry.symmetries import symmetries
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
+    import flint
+
     from hermite.target import Target
 
 #: Orders of an infinite expansion that are looked at before a question is called undecided.
@@ -253,13 +257,13 @@ def coefficient_norm(coefficients: Sequence[Any]) -> Any:
     return sum((sharp(c) ** 2 for c in coefficients), start=sharp(rational(0))).sqrt()
 
 
-def _digits(ball: Any, digits: int) -> str:
+def _digits(ball: flint.arb, digits: int) -> str:
     """The middle of a positive ball as text, whatever its size."""
     value = float(ball)
     return f"{value:.{digits}g}" if 1e-300 < value < 1e300 else ball_text(ball, digits)
 
 
-def orthogonal_part(space: Span, part: Span, gram: Any) -> Span:
+def orthogonal_part(space: Span, part: Span, gram: Sequence[Sequence[Fraction]] | None) -> Span:
     """The vectors of ``space`` that are orthogonal to ``part``, in the metric of the directions."""
     if part.dim == 0:
         return space

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hermite.bibliography import bibtex
 from hermite.errors import InputError
 from hermite.exact.exactness import Exactness
-from hermite.exact.plain import plain
+from hermite.exact.plain import plain_table
 from hermite.exact.telling import shortened
 from hermite.frozen import FrozenReport
 from hermite.indices.found_indices import Found, Vectors
@@ -37,6 +37,9 @@ ISOTROPIC_LEAP = "least ℓ: n = Θ(d^ℓ) a step learns all"
 COORDINATE_LEAP = "orders found at once along z1, z2, …"
 #: Of giant steps and their staircase, of the information exponent, and of the leap in coordinates.
 PAPERS = ("dandi2024giant", "benarous2021online", "abbe2023sgd")
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +119,7 @@ class LeapReport(FrozenReport):
             if isinstance(value, Staircase):
                 value = value.to_dict()
             out[f.name] = value
-        document: dict[str, Any] = plain(out)
-        return document
+        return plain_table(out)
 
     def lines(self) -> list[tuple[str, str]]:
         """(question, answer) pairs for a reader."""
@@ -198,7 +200,7 @@ def leap(
     f: Target | str,
     batch_exponent: float = 1,
     activation: Any = None,
-    readout: Any = None,
+    readout: object = None,
     bias: float = 0.0,
 ) -> LeapReport:
     """Leap index, staircase and hard directions of ``f``: exact for polynomials, proved or undecided otherwise.
@@ -309,7 +311,7 @@ def _index(k: int | None) -> str:
     return "none" if k is None else str(k)
 
 
-def _listed(values: tuple[Any, ...] | None) -> list[Any] | None:
+def _listed(values: tuple[T, ...] | None) -> list[T] | None:
     return None if values is None else list(values)
 
 

@@ -21,6 +21,7 @@ from hermite.language.named import activation_text, beyond_language
 from hermite.target import Target
 
 if TYPE_CHECKING:
+    from hermite.engines.engine import Engine
     from hermite.indices.report import LeapReport
     from hermite.language.nodes import Expression
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 _ORDER, _ORDERS = 8, (8, 12, 16, 20, 24)
 
 
-def student_warnings(f: Target, report: LeapReport, activation: Any, readout: Any, bias: float) -> list[str]:
+def student_warnings(
+    f: Target, report: LeapReport, activation: object, readout: Any, bias: float
+) -> list[str]:
     """Sentences on what this student does not climb or cannot fit; empty if nothing stands in its way.
 
     ``activation`` is a name or an expression in x, ``readout`` "rademacher", "gaussian" or [(value, weight), …], ``bias`` the
@@ -122,7 +125,7 @@ def _mirror_pair(f: Target) -> tuple[Any, Any]:
     return canonical(f.tree, f.r), canonical(substitute(f.tree, turned), f.r)
 
 
-def _decided(engine: Any) -> bool:
+def _decided(engine: Engine) -> bool:
     return engine.degree is not None or bool(engine.decided)
 
 

@@ -35,6 +35,8 @@ from hermite.indices.closure import Heat, closure_steps, tensor_span
 from hermite.target import as_target
 
 if TYPE_CHECKING:
+    import flint
+
     from hermite.target import Target
 
 #: Random means of a polynomial, and the orders of an infinite expansion that are looked at in turn.
@@ -167,7 +169,9 @@ def generic_dims(heat: Heat, expected: Sequence[int]) -> tuple[int, ...] | None:
         dims.append(len(basis))
 
 
-def _polynomial_gradient(heat: Heat, point: Sequence[Any], ring: Any) -> list[Any]:
+def _polynomial_gradient(
+    heat: Heat, point: Sequence[flint.fmpq_mpoly], ring: flint.fmpq_mpoly_ctx
+) -> list[flint.fmpq_mpoly]:
     """(∂h/∂u_i) at a point whose coordinates are polynomials."""
     out = [ring.constant(0) for _ in point]
     for alpha, c in heat.terms.items():
@@ -180,30 +184,34 @@ def _polynomial_gradient(heat: Heat, point: Sequence[Any], ring: Any) -> list[An
     return out
 
 
-def _coefficients(vector: Sequence[Any], r: int, ring: Any) -> list[list[Any]]:
+def _coefficients(
+    vector: Sequence[flint.fmpq_mpoly], r: int, ring: flint.fmpq_mpoly_ctx
+) -> list[list[flint.fmpq_mpoly]]:
     """The coefficients of the powers of s, each a vector of polynomials in μ; small ones first."""
-    rows: dict[tuple[int, ...], list[dict[tuple[int, ...], Any]]] = {}
+    rows: dict[tuple[int, ...], list[dict[tuple[int, ...], flint.fmpq]]] = {}
     for i, entry in enumerate(vector):
         for powers, c in entry.to_dict().items():
             own = rows.setdefault(powers[r:], [{} for _ in vector])
             own[i][(*powers[:r], *(0,) * len(powers[r:]))] = c
     out = [[ring.from_dict(terms) for terms in rows[key]] for key in sorted(rows, key=sum)]
-    return [row for row in out if any(x != 0 for x in row)]
+    return [row for row in out if not all(x.is_zero() for x in row)]
 
 
-def _independent_rows(basis: Sequence[Sequence[Any]], row: Sequence[Any]) -> bool:
+def _independent_rows(basis: Sequence[Sequence[flint.fmpq_mpoly]], row: Sequence[flint.fmpq_mpoly]) -> bool:
     """Whether ``row`` is independent of ``basis`` over Q(μ): some minor is not the zero polynomial."""
     rows = [*basis, row]
-    return any(_determinant(rows, places) != 0 for places in combinations(range(len(row)), len(rows)))
+    return any(
+        not _determinant(rows, places).is_zero() for places in combinations(range(len(row)), len(rows))
+    )
 
 
-def _determinant(rows: Sequence[Sequence[Any]], places: tuple[int, ...]) -> Any:
+def _determinant(rows: Sequence[Sequence[flint.fmpq_mpoly]], places: tuple[int, ...]) -> flint.fmpq_mpoly:
     """The determinant of some columns, expanded along the first row."""
     if len(rows) == 1:
         return rows[0][places[0]]
-    total = 0
+    total = rows[0][places[0]] * 0
     for k, place in enumerate(places):
-        if rows[0][place] != 0:
+        if not rows[0][place].is_zero():
             rest = _determinant(rows[1:], (*places[:k], *places[k + 1 :]))
             total = total + rows[0][place] * rest * (-1 if k % 2 else 1)
     return total

@@ -34,6 +34,7 @@ from hermite.symmetry.symmetries import is_even, symmetries
 from hermite.target import as_target
 
 if TYPE_CHECKING:
+    from hermite.engines.engine import Engine
     from hermite.indices.closure import Heat
     from hermite.indices.found_indices import Vectors
     from hermite.target import Target
@@ -170,7 +171,7 @@ class _Search:
         values = finite_values(f.tree)
         self.values = None if values is None else len(values)
         self.heats: list[Heat] = []
-        self.engines: list[Any] = []
+        self.engines: list[Engine] = []
         self.sets: list[Heat] = []
         self.lower, self.why = 1, "orders start at 1"
         self.upper = report.isotropic_leap if self.reached else None

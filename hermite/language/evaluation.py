@@ -19,6 +19,7 @@ from hermite.language.constants import sharp_ball
 from hermite.language.error_function import erf
 
 if TYPE_CHECKING:
+    import flint
     from numpy.typing import NDArray
 
 #: Sums of at least this many monomials are evaluated from a table of powers.
@@ -67,7 +68,7 @@ def compile_together(*roots: ex.Expression) -> Callable[[NDArray[Any]], tuple[ND
     return function
 
 
-def compile_array(e: ex.Expression, xp: Any) -> Callable[[Any], Any]:
+def compile_array(e: ex.Expression, xp: object) -> Callable[[object], object]:
     """:func:`compile_numpy` for arrays of an array-API namespace ``xp`` (torch, array_api_strict)."""
     plan, _ = _plan((e,), long_sums=False)
     return lambda z: plan.run(z, xp)[0]
@@ -84,7 +85,7 @@ def constant_value(e: ex.Expression) -> float:
     return value
 
 
-def _middle(ball: Any) -> float:
+def _middle(ball: flint.arb) -> float:
     return 0.0 if ball.contains(0) else float(ball.mid())
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hermite.errors import InputError
 from hermite.language.nodes import Number
 from hermite.language.parsing import parse
 from hermite.language.sympy_text import is_sympy, sympy_text
 
+if TYPE_CHECKING:
+    import flint
+
 Matrix = tuple[tuple[Fraction, ...], ...]
+N = TypeVar("N", Fraction, "flint.arb")
 
 
-def exact_entry(value: Any, place: str) -> Fraction:
+def exact_entry(value: object, place: str) -> Fraction:
     """A rational from an integer, a Fraction, text such as "1/2", a float (its shortest decimal), SymPy or Decimal."""
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
@@ -86,7 +90,7 @@ def is_positive_definite(matrix: Sequence[Sequence[Fraction]]) -> bool:
 _EXACT_BITS = 40_000
 
 
-def _smallest_sign(a: list[list[Any]], zero: Any) -> int | None:
+def _smallest_sign(a: list[list[N]], zero: N) -> int | None:
     """1 if all pivots of LDL^T are positive, -1 if one is not, None if a ball does not tell; ``a`` is used up."""
     for k in range(len(a)):
         if a[k][k] <= zero:

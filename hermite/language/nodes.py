@@ -7,7 +7,7 @@ distinct sub-expression once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -30,7 +30,7 @@ class Expression:
         object.__setattr__(self, "_mask", mask)
         object.__setattr__(self, "_hash", hash((type(self).__name__, self._content(), below)))
 
-    def _content(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[Hashable, ...]:
         """What the node holds besides its children."""
         return ()
 
@@ -40,7 +40,7 @@ class Expression:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and _same(self, other)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (flatten(self),)
 
     def __repr__(self) -> str:
@@ -58,7 +58,7 @@ class Number(Expression):
 
     value: Fraction
 
-    def _content(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[Hashable, ...]:
         return (self.value,)
 
 
@@ -73,7 +73,7 @@ class Variable(Expression):
 
     index: int
 
-    def _content(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[Hashable, ...]:
         return (self.index,)
 
 
@@ -98,7 +98,7 @@ class Power(Expression):
     base: Expression
     exponent: int
 
-    def _content(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[Hashable, ...]:
         return (self.exponent,)
 
 
@@ -109,7 +109,7 @@ class Hermite(Expression):
     order: int
     argument: Expression
 
-    def _content(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[Hashable, ...]:
         return (self.order,)
 
 
@@ -120,7 +120,7 @@ class Call(Expression):
     name: str
     arguments: tuple[Expression, ...]
 
-    def _content(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[Hashable, ...]:
         return (self.name,)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hermite.exact.rows import Row
 from hermite.exact.subspaces import Span
 from hermite.language.nodes import Expression, Variable, children, is_constant, postorder, variables_of
 
 if TYPE_CHECKING:
+    from hermite.engines.forms import Form
     from hermite.target import Target
 
 
@@ -171,7 +172,7 @@ def hides_order_two(f: Target, i: int) -> bool:
     return good[f.tree]
 
 
-def _is_gaussian_square(form: Any, i: int) -> bool:
+def _is_gaussian_square(form: Form, i: int) -> bool:
     """Whether z_i enters every product as (z_i² e^{−z_i²})^{p/2} = |z_i|^p e^{−p z_i²/2}, p = 0, 1, 2, …"""
     axis = tuple(Fraction(int(i == j)) for j in range(len(next(iter(form)).powers))) if form else ()
     for key in form:

@@ -13,6 +13,7 @@ from hermite.language.constants import TooLarge
 from hermite.language.nodes import Expression, Number, Variable
 
 if TYPE_CHECKING:
+    from hermite.exact.scalars import Exact
     from hermite.target import Target
 
 #: Points at which a candidate may fail: many, as a maximum of many directions is one of them at each.
@@ -125,7 +126,7 @@ def _substituted(tree: Expression, q: Matrix) -> Expression:
     )
 
 
-def _number(a: Any) -> Expression:
+def _number(a: Exact) -> Expression:
     """A sum of rational multiples of square roots as an expression."""
     from hermite.exact.atoms import radicand
     from hermite.exact.scalars import Scalar

@@ -28,6 +28,11 @@ from hermite.symmetry.invariance import (
 )
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
+    import flint
+
+    from hermite.exact.scalars import Exact
     from hermite.target import Target
 
 Polynomial = dict[tuple[int, ...], Any]
@@ -46,7 +51,7 @@ class Symmetries:
     matrices: tuple[Matrix, ...]
     planes: tuple[tuple[int, int], ...]
     proved: Callable[[Matrix], bool]
-    gram: Any = None
+    gram: Sequence[Sequence[Fraction]] | None = None
 
     def fixed(self, learned: Span) -> Span:
         """The vectors that every symmetry fixes which fixes ``learned`` pointwise (in the metric of the coordinates)."""
@@ -141,7 +146,7 @@ def _embedded(q: Matrix, used: Sequence[int], r: int) -> Matrix:
     )
 
 
-def _pairing(x: Row, y: Row) -> Any:
+def _pairing(x: Row, y: Row) -> Exact:
     return sum((a * b for a, b in zip(x, y, strict=True) if a != 0), start=rational(0))
 
 
@@ -150,7 +155,7 @@ def _signed(g: list[tuple[int, int]]) -> Matrix:
     return tuple(tuple(rational(sign * (j == place)) for j in range(len(g))) for place, sign in g)
 
 
-def _keeps(gram: Any, q: Matrix) -> bool:
+def _keeps(gram: Sequence[Sequence[Fraction]], q: Matrix) -> bool:
     """Whether Q G Qᵀ = G, for a signed permutation Q."""
     ones = [next((j, int(x.p)) for j, x in enumerate(row) if x != 0) for row in q]
     return all(
@@ -192,7 +197,7 @@ def _exchanges(f: Target) -> Iterator[Matrix]:
                 yield exchange(u, v, sign)
 
 
-def _square(v: Row) -> Any:
+def _square(v: Row) -> flint.fmpq:
     return sum((x * x for x in v), start=rational(0))
 
 

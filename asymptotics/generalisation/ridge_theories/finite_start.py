@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.fixed_point import Solution
@@ -80,7 +79,7 @@ class FiniteStart(Theory):
         distinct = p / 2 if setting.network.is_symmetric else p
         target, eigen = _spectrum_at(setting)
         pooled = deterministic_equivalent(eigen, n, distinct, ridge.lam, noise, throw=throw)
-        found: dict[str, Any] = {
+        found: dict[str, object] = {
             "nu1": pooled.nu1,
             "nu2": pooled.nu2,
             "upsilon": pooled.upsilon,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -270,7 +270,7 @@ def _overlaps(
     )
 
 
-def scatter(draws: Sequence[Any]) -> float:
+def scatter(draws: Sequence[object]) -> float:
     """The largest half width of 95 % of a mean over ``draws`` (arrays of one shape); 0 for one."""
     if len(draws) == 1:
         return 0.0

@@ -11,7 +11,7 @@ import numpy as np
 
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.floating import own_floating_state
-from asymptotics.json_values import plain
+from asymptotics.json_values import plain_table
 from asymptotics.learning.giant.recursion import initial_student
 from asymptotics.learning.sgd.averages import Problem, way_of
 from asymptotics.learning.sgd.escape_laws import (
@@ -114,7 +114,7 @@ class EscapeLaw(Frozen):
             "tau": self.samples() / self.d,
             "steps": self.steps(),
         }
-        result: dict[str, Any] = plain(
+        return plain_table(
             {
                 "protocol": "sgd",
                 "d": self.d,
@@ -126,7 +126,6 @@ class EscapeLaw(Frozen):
                 "escape": out,
             }
         )
-        return result
 
 
 @own_floating_state
@@ -254,8 +253,7 @@ class BatchTradeoff(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """``rows`` as plain numbers."""
-        result: dict[str, Any] = plain({"rows": [dict(row) for row in self.rows]})
-        return result
+        return plain_table({"rows": [dict(row) for row in self.rows]})
 
     def to_frame(self) -> pd.DataFrame:
         """The table as a pandas DataFrame."""
