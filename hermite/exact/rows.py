@@ -113,9 +113,10 @@ def sharp(x: Exact | flint.arb | float) -> flint.arb:
     return flint.arb(x) if isinstance(x, (int, float, flint.fmpq, flint.arb)) else x.sharp()
 
 
-def to_float(x: Exact | flint.arb | float) -> float:
+def to_float(x: Exact | Fraction | flint.arb | float) -> float:
     """The nearest float; beyond the floats an infinity of its sign."""
     try:
         return int(x.p) / int(x.q) if isinstance(x, flint.fmpq) else float(x)
     except OverflowError:
-        return math.inf if float(sharp(x).sgn().mid()) > 0 else -math.inf
+        # Rationals alone raise it: balls and what they enclose become infinite by themselves.
+        return math.inf if isinstance(x, (int, Fraction, flint.fmpq)) and x > 0 else -math.inf

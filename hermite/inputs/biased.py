@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
-from math import comb
 from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
@@ -31,7 +30,7 @@ from hermite.exact.rows import lower, rational
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
-from hermite.indices.closure import Heat, closure_steps, tensor_span
+from hermite.indices.closure import Heat, tensor_span
 from hermite.target import as_target
 
 if TYPE_CHECKING:
@@ -105,19 +104,32 @@ def _staircase(f: Target, seed: int) -> Biased:
     return result
 
 
-def shifted(heat: Heat, mean: Sequence[Any]) -> Heat:
-    """The polynomial h(u + m)."""
-    terms = heat.terms
-    for i, m in enumerate(mean):
-        new: dict[tuple[int, ...], Any] = {}
-        for alpha, c in terms.items():
-            for b in range(alpha[i] + 1):
-                key = (*alpha[:i], b, *alpha[i + 1 :])
-                value = c * comb(alpha[i], b) * m ** (alpha[i] - b)
-                old = new.get(key)
-                new[key] = value if old is None else old + value
-        terms = new
-    return Heat(heat.r, {a: c for a, c in terms.items() if c != 0}, heat.order, gram=heat.gram)
+def _dims_at(heat: Heat, goal: Span, rng: random.Random) -> tuple[int, ...]:
+    """The dimensions of the level-1 staircase of h(· + μ) at a random μ; h(· + μ) is never expanded.
+
+    U_{t+1} is spanned by the gradients of h on μ + U_t: random points of it are taken until one adds nothing.
+    """
+
+    def drawn() -> flint.fmpq:
+        return rational(Fraction(rng.getrandbits(62) + 1, 2**60))
+
+    mean = [drawn() for _ in range(heat.r)]
+    learned, dims = Span(heat.r), [0]
+    while dims[-1] < goal.dim:
+        basis = [row if heat.gram is None else lower(row, heat.gram) for row in learned.rows]
+        grown, grows = learned.copy(), True
+        while grows:
+            point = list(mean)
+            for row in basis:
+                t = drawn()
+                point = [x + t * y for x, y in zip(point, row, strict=True)]
+            spend(heat.r * (heat.r + len(heat.terms)))
+            grows = grown.add(heat.gradient_at(tuple(point)))
+        if grown.dim == learned.dim:
+            break
+        learned = grown
+        dims.append(learned.dim)
+    return tuple(dims)
 
 
 def _polynomial(f: Target, heat: Heat, seed: int) -> Biased:
@@ -125,8 +137,7 @@ def _polynomial(f: Target, heat: Heat, seed: int) -> Biased:
     rng = random.Random(seed)
     best: tuple[int, ...] = ()
     for _ in range(_DRAWS):
-        mean = [rational(Fraction(rng.getrandbits(62) + 1, 2**60)) for _ in range(f.r)]
-        dims = tuple(s.dim for s in closure_steps(shifted(heat, mean), 1, relevant))
+        dims = _dims_at(heat, relevant, rng)
         best = max(best, dims)
         if len(dims) <= 3 and dims[-1] == relevant.dim:
             return Biased(dims, relevant.dim, Exactness.EXACT, "")

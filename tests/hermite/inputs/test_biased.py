@@ -105,3 +105,19 @@ def test_what_nobody_proves_is_undecided() -> None:
     assert radial.complete is None
     assert "not seen" in radial.reason
     assert biased_staircase(Target.from_function(lambda x: x[:, 0], 1)).exactness == "undecided"
+
+
+@pytest.mark.parametrize("bits", [14, 20])
+def test_a_long_parity_is_read_in_three_steps(bits: int) -> None:
+    """Its polynomial shifted to a mean has 2^bits terms: it is never written out."""
+    parity = "*".join(f"z{i + 1}" for i in range(bits))
+    assert biased_staircase(Target(parity)).dims == (0, 1, bits)
+
+
+def test_a_parity_and_a_quadratic_form_climb_by_powers_of_the_form() -> None:
+    """By hand: at step 2 the curve (s-coefficients) gives 3 vectors, tied to Qμ and Q²μ; at step 3 the parity's three directions
+    come loose, beside Qμ … Q³μ; at step 4 Q⁴μ, the last of four eigenvalues ±1, ±1/3.
+    """
+    found = biased_staircase(Target("z1*z2*z3 + z4*z5 - z6*z7/3"))
+    assert found.relevant_dim == 7
+    assert found.dims == (0, 1, 3, 6, 7)
