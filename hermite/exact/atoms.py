@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
-from importlib import import_module
 from math import isqrt
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -49,7 +48,10 @@ UNIT: Place = (0, ())
 
 
 def _sympy() -> ModuleType:
-    return import_module("sympy")
+    import sympy
+
+    module: ModuleType = sympy
+    return module
 
 
 SQRT_PI = Atom("sqrt(pi)", lambda: flint.arb.pi().sqrt(), lambda: _sympy().sqrt(_sympy().pi))
