@@ -70,3 +70,8 @@ def test_what_is_no_grid_is_refused(settings: dict[str, Any], words: str) -> Non
 def test_an_experiment_comes_alone() -> None:
     with pytest.raises(InputError, match="give it alone"):
         curve(Experiment.from_toml('target.expression = "z1"'), alpha=[1.0])
+
+
+def test_without_a_training_the_curve_is_that_of_untrained_features() -> None:
+    table = curve(TARGET, alpha=[1.0, 2.0])
+    assert list(table["step"]) == [0, 0]
