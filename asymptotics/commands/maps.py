@@ -26,7 +26,8 @@ AXES = {
     "ridge.beta": "beta",
     "ridge.lambda": "lambda",
 }
-QUANTITIES = ("test_error", "train_error", "excess_risk", "gain")
+#: Names of ``comparison.map_quantities.QUANTITIES``, which is imported once a map is asked for.
+QUANTITIES = ("test_error", "train_error", "excess_risk", "gain", "level", "direction")
 
 
 @click.command(
@@ -58,7 +59,8 @@ QUANTITIES = ("test_error", "train_error", "excess_risk", "gain")
     type=click.Choice(QUANTITIES),
     default="test_error",
     show_default=True,
-    help="What is coloured; gain: how far the test error is below that of random features.",
+    help="What is coloured; gain: how far the test error is below that of random features; level: how much of the weights' "
+    "law the theory keeps; direction: the leading direction learned.",
 )
 @FORCE
 @OUT
@@ -66,8 +68,8 @@ QUANTITIES = ("test_error", "train_error", "excess_risk", "gain")
 def map_command(
     file: str, x: str, y: str, quantity: str, force: bool, out: str | None, as_json: bool
 ) -> None:
-    """A heat map of the predicted error over two grids of the file (all other keys have one value)."""
-    from asymptotics.comparison.curves import curve_rows, to_csv
+    """A heat map of the predicted error, or of what is learned, over two grids of the file (all other keys have one value)."""
+    from asymptotics.comparison.map_quantities import QUANTITIES as TABLE
     from asymptotics.experiment.columns import coordinates
     from asymptotics.text.printing import map_text
     from hermite.errors import InputError
@@ -90,20 +92,27 @@ def map_command(
         )
     if problems:
         raise InputError(problems)
-    rows = curve_rows(experiment, False, note)
-    if quantity == "gain":
-        from asymptotics.comparison.gains import with_gains
-
-        rows = with_gains(experiment, rows, note)
+    coloured = TABLE[quantity]
+    rows = coloured.rows(experiment, note)
     document = {"x": x, "y": y, "quantity": quantity, "rows": rows}
     if out is not None:
         from asymptotics.figures.map_figure import plot_map
         from asymptotics.figures.style_sheet import save
 
+        title = coloured.title.replace("_", " ")
+
         def figures() -> dict[str, bytes]:
-            drawn = save(lambda figure: plot_map(rows, *columns, quantity, figure.add_subplot()))
+            drawn = save(
+                lambda figure: plot_map(
+                    rows, *columns, quantity, figure.add_subplot(), title=title, star=coloured.best
+                )
+            )
             return {f"map.{kind}": content for kind, content in drawn.items()}
 
-        write(out, {"map.csv": to_csv(rows), "map.json": document_text(document)}, figures)
+        write(out, {"map.csv": coloured.csv(rows), "map.json": document_text(document)}, figures)
 
-    emit(document, as_json, lambda: map_text(rows, (x, y), columns, quantity))
+    emit(
+        document,
+        as_json,
+        lambda: map_text(rows, (x, y), columns, coloured.title, coloured.cell, coloured.has_errors),
+    )

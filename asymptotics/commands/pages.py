@@ -73,7 +73,7 @@ def report(source: str, output: str, no_simulation: bool, controls: bool, force:
             source, note, simulate=not no_simulation, controls=factor, settings=settings(), force=force
         )
     path = Path(output)
-    write(str(path.parent), {path.name: report_page(found)})
+    write(str(path.parent), {path.name: report_page(found)}, experiments=[found.experiment])
 
 
 @click.command(epilog=example("giantstep reproduce specialisation --out figures"))
@@ -94,17 +94,17 @@ def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
     for one in wanted:
         tell(f"{one.name}: {one.claim}\n  {one.full if full else one.reduced}")
         drawing = one.run(full, note)
-        write(out, {f"{one.name}.csv": drawing.csv}, partial(images, one.name, drawing))
+        write(out, {f"{one.name}.csv": drawing.csv}, partial(images, one.name, drawing), drawing.experiments)
 
 
 @click.command(epilog=example("giantstep demo"))
 @out_option("Folder of the figure.", default="giantstep-demo", show_default=True)
 def demo(out: str) -> None:
     """A small full run, theory and simulation, in under two minutes; writes a figure."""
-    from asymptotics.documents.demo import run_demo
+    from asymptotics.documents.demo import experiments, images, run_demo
 
-    images = run_demo(tell, note)
-    write(out, {f"demo.{kind}": content for kind, content in images.items()})
+    found = run_demo(tell, note)
+    write(out, {}, partial(images, *found), experiments())
 
 
 @click.command(epilog=example("giantstep init > experiment.toml", "giantstep cite experiment.toml"))

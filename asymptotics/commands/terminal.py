@@ -67,16 +67,23 @@ def _continued(line: str) -> list[str]:
 
 
 def emit(
-    result: object,
+    result: Mapping[str, object],
     as_json: bool,
     text: Callable[[], str],
     latex: Callable[[], str] | None = None,
 ) -> None:
-    """Print one JSON document, or the text, folded to fit; ``latex`` in its place, if that was asked for."""
+    """Print one JSON document, or the text, folded to fit; ``latex`` in its place, if that was asked for.
+
+    A document and LaTeX say where they came from, as files do.
+    """
     if as_json:
-        say(document_text(result))
+        from asymptotics.commands.provenance import document, provenance
+
+        say(document_text(document(result, provenance())))
     elif latex is not None:
-        say(latex())
+        from asymptotics.commands.provenance import comments, provenance
+
+        say(f"{latex()}\n{comments(provenance(), '%')}")
     else:
         tell(text)
 
@@ -268,16 +275,20 @@ SIMULATE = click.option(
 
 
 def write(
-    folder: str, files: Mapping[str, bytes | str], figures: Callable[[], Mapping[str, bytes]] | None = None
+    folder: str,
+    files: Mapping[str, bytes | str],
+    figures: Callable[[], Mapping[str, bytes]] | None = None,
+    experiments: Iterable[Experiment] | None = None,
 ) -> None:
     """Write results and say where they are (on standard error); figures last, and they cost no data.
 
-    ``figures`` draws them: what goes wrong there is one sentence, the data are written by then.
+    ``figures`` draws them: what goes wrong there is one sentence, the data are written by then. ``experiments`` is
+    what made them, where the command has not loaded it from a file.
     """
     from asymptotics.commands.provenance import one_line, provenance, signed
     from asymptotics.files import write_files
 
-    record = provenance()
+    record = provenance(experiments)
     written = write_files(folder, signed(files, record)) if files else []
     try:
         if figures is not None:

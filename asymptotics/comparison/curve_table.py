@@ -15,8 +15,7 @@ from asymptotics.floating import own_floating_state
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from asymptotics.comparison.curve_frame import CurveFrame
     from hermite.target import Target
 
 #: What may be an array, and of which settings it is a field.
@@ -33,7 +32,7 @@ def curve(
     simulate: Simulation | bool = False,
     progress: Progress = silent,
     **grids: Iterable[float] | float,
-) -> pd.DataFrame:
+) -> CurveFrame:
     """Test and train errors of the ridge fit at every point of a sweep: ``giantstep curve`` in Python.
 
     Parameters
@@ -46,14 +45,19 @@ def curve(
         ``steps``, ``eta``, ``alpha``, ``beta``, ``lam``: a number or an array each, whose product is the sweep.
 
     One row a point, with the columns of ``giantstep curve``'s CSV; what points share is computed once.
-    ``table.set_index(["alpha", "lambda"]).to_xarray()`` has it as a grid (extra ``xarray``).
+    A pandas DataFrame, whose ``to_xarray()`` is a grid with a dimension for every setting that varies (extra ``xarray``);
+    ``attrs`` hold the version and the experiment, as JSON.
     Raises ``InputError`` for bad settings, or where no theory covers a point.
 
     >>> table = curve("z1 + He2(z1)/2", alpha=[1.0, 2.0], lam=[0.01, 0.1], steps=0)
     >>> table["test_error"].shape
     (4,)
     """
-    import pandas as pd
+    import json
+
+    from asymptotics.comparison.curve_frame import CurveFrame
+    from asymptotics.sweeps.provenance import whole_config_of
+    from asymptotics.version import __version__
 
     if not isinstance(simulate, (bool, Simulation)):
         raise InputError(f"simulate must be True, False or a Simulation, not {type(simulate).__name__}.")
@@ -63,7 +67,9 @@ def curve(
     if isinstance(simulate, Simulation):
         experiment = replace(experiment, simulations=(simulate,))
     rows = curve_rows(experiment, bool(simulate), progress)
-    return pd.DataFrame([_flat(row) for row in rows])
+    table = CurveFrame([_flat(row) for row in rows])
+    table.attrs = {"giantstep": __version__, "experiment": json.dumps(whole_config_of(experiment))}
+    return table
 
 
 def _experiment(

@@ -57,8 +57,8 @@ def paced(progress: Progress, seconds: float = 2.0) -> Progress:
     return tell
 
 
-#: Columns of a map of what training brings.
-GAINS = ("random_features", "gain", "gain_error")
+#: Columns of a map of what training brings, or of the level.
+OF_MAPS = ("random_features", "gain", "gain_error", "level")
 
 
 @own_floating_state
@@ -273,8 +273,8 @@ def to_csv(rows: Sequence[Mapping[str, Any]], dense: Sequence[Mapping[str, Any]]
     more = [key for name in classes for key in (name, f"{name}_sem")]
     measured = (*SIMULATED, *more)
     clusters = max((len(row.get("by_cluster") or ()) for row in rows), default=0)
-    gains = GAINS if any("gain" in row for row in rows) else ()
-    told = [*classes, *(f"test_error_cluster_{k + 1}" for k in range(clusters)), *gains]
+    mapped = [key for key in OF_MAPS if any(key in row for row in rows)]
+    told = [*classes, *(f"test_error_cluster_{k + 1}" for k in range(clusters)), *mapped]
     writer.writerow([*head, "kind", *COLUMNS, "error", *told, *(f"simulation_{key}" for key in measured)])
     alone = {_place(row) for row in rows if not row["simulation"]}
     for row in [*rows, *(row for row in dense if _place(row) not in alone)]:
@@ -282,7 +282,7 @@ def to_csv(rows: Sequence[Mapping[str, Any]], dense: Sequence[Mapping[str, Any]]
         kind = "simulation" if row["simulation"] else "theory"
         theory = [*(row[key] for key in COLUMNS), row["error"]["total"], *(row.get(key) for key in classes)]
         theory += row.get("by_cluster") or [None] * clusters
-        theory += [row.get(key) for key in gains]
+        theory += [row.get(key) for key in mapped]
         simulated = [simulation.get(key) for key in measured]
         writer.writerow([*(row[key] for key in head), kind, *theory, *simulated])
     return stream.getvalue()

@@ -58,24 +58,37 @@ test_samples = 20000
 """
 
 
-def run_demo(say: Say, note: Say) -> dict[str, bytes]:
-    """Run the demonstration, saying results through ``say``; returns the figure as PNG and PDF."""
-    from asymptotics.figures.style_sheet import PAGE, save
+def experiments() -> tuple[Experiment, Experiment]:
+    """What the demonstration runs: overlaps, and a curve."""
+    return Experiment.from_toml(OVERLAPS), Experiment.from_toml(CURVE)
+
+
+def run_demo(say: Say, note: Say) -> tuple[Run, list[Row]]:
+    """Run the demonstration, saying results through ``say``; returns what its figure shows."""
     from asymptotics.stairway.stairs import plateaus
     from hermite import leap
 
     target = Target(TEXT)
+    of_overlaps, of_curve = experiments()
     say(f"1. What is in {TEXT}: directions, leap index, staircase\n")
     say(repr(leap(target, activation="relu")))
     say("\n2. The stairway: no second layer gets below these errors\n")
     say(repr(plateaus(target)))
     say("\n3. Overlaps after three giant steps of n = 4 d samples: theory and simulation\n")
-    run = runs(Experiment.from_toml(OVERLAPS), simulate=True, progress=note)[0]
+    run = runs(of_overlaps, simulate=True, progress=note)[0]
     say(overlap_table(run))
     say("\n4. Test error of the ridge fit at initialisation: theory and simulation\n")
-    rows = curve_rows(Experiment.from_toml(CURVE), simulate=True, progress=note)
+    rows = curve_rows(of_curve, simulate=True, progress=note)
     say(error_table(rows))
-    return save(lambda figure: draw(figure, run, rows), size=PAGE)
+    return run, rows
+
+
+def images(run: Run, rows: list[Row]) -> dict[str, bytes]:
+    """The figure as PNG and PDF, by file name."""
+    from asymptotics.figures.style_sheet import PAGE, save
+
+    drawn = save(lambda figure: draw(figure, run, rows), size=PAGE)
+    return {f"demo.{kind}": content for kind, content in drawn.items()}
 
 
 def overlap_table(run: Run) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asymptotics.comparison.curves import Progress
+from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network, Simulation, Training
 from asymptotics.figures.style_sheet import COLUMN
 
@@ -31,8 +32,11 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return stream.getvalue()
 
 
-def batch_size_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
-    """Steps and samples to leave a random start on He2(z1) against n_b = d^mu: theory, and the median of simulated runs."""
+def batch_size_rows(full: bool, progress: Progress) -> tuple[list[dict[str, Any]], tuple[Experiment, ...]]:
+    """Steps and samples to leave a random start on He2(z1) against n_b = d^mu: theory, and the median of simulated runs.
+
+    With the experiments that were simulated, one a row.
+    """
     from asymptotics.learning.sgd.escape_times import batch_tradeoff
     from asymptotics.simulation.escapes import simulated_escape
     from hermite.target import Target
@@ -40,20 +44,28 @@ def batch_size_rows(full: bool, progress: Progress) -> list[dict[str, Any]]:
     d, replicates = (10_000, 100) if full else (400, 24)
     f, network = Target("He2(z1)"), Network("He2", width=1, initialisation="independent")
     rows = [dict(row) for row in batch_tradeoff(f, network, d, 0.1).rows]
+    simulation = Simulation(d=d, replicates=replicates)
+    experiments = []
     for row in rows:
         progress(f"simulating n_b = {row['n_b']} ({row['loss']} loss)")
         training = Training(
             1, 1.0, 0.1, protocol="sgd", loss=row["loss"], batch_exponent=row["mu"], projection="projected"
         )
+        experiments.append(
+            Experiment(f, network, (training,), simulations=(simulation,), has_d=True, has_ridge=False)
+        )
         last = max(10, math.ceil(10 * row["steps"]))
-        runs = simulated_escape(f, network, training, Simulation(d=d, replicates=replicates), last=last)
+        runs = simulated_escape(f, network, training, simulation, last=last)
         median = runs.quantile(0.5)
         row["simulated_steps"] = None if median is None else median * runs.per_time
-    return rows
+    return rows, tuple(experiments)
 
 
-def reused_rows(full: bool, progress: Progress) -> list[dict[str, object]]:
-    """First overlap of the first neuron on a reused batch, tanh(He1(z1) + He3(z2)), alpha 3: recursion, runs, public runs."""
+def reused_rows(full: bool, progress: Progress) -> tuple[list[dict[str, object]], Experiment]:
+    """First overlap of the first neuron on a reused batch, tanh(He1(z1) + He3(z2)), alpha 3: recursion, runs, public runs.
+
+    With the experiment that was simulated.
+    """
     from asymptotics.learning.giant.recursion import initial_student
     from asymptotics.learning.laws import overlaps
     from asymptotics.learning.reuse.recursion import Batch, trajectory
@@ -77,7 +89,7 @@ def reused_rows(full: bool, progress: Progress) -> list[dict[str, object]]:
     runs = simulate(f, network, training, None, setting).overlaps
     assert runs is not None
     errors = [step.M_sem for step in runs.steps]
-    return [
+    rows: list[dict[str, object]] = [
         {
             "step": t,
             "theory": float(theory[t].M[0, 0]),
@@ -90,6 +102,7 @@ def reused_rows(full: bool, progress: Progress) -> list[dict[str, object]]:
         }
         for t in range(1, len(PUBLIC_RUNS) + 1)
     ]
+    return rows, Experiment(f, network, (training,), simulations=(setting,), has_d=True, has_ridge=False)
 
 
 def draw_reused(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, tuple[float, float]]:

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a reproduction found: how to draw it, at which size (inches), and the numbers as CSV."""
+    """What a reproduction found: how to draw it, at which size (inches), the numbers as CSV, and what was run."""
 
     draw: Callable[[Figure], object]
     size: tuple[float, float]
     csv: str
+    experiments: tuple[Experiment, ...]
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,13 @@ def _experiment(**tables: Mapping[str, Any]) -> Experiment:
 def _batch_size(full: bool, progress: Progress) -> Drawing:
     from asymptotics.figures.batch_size_figure import SIZE, plot_batch_size
 
-    rows = batch_size_rows(full, progress)
-    return Drawing(lambda figure: plot_batch_size(rows, figure), SIZE, table(rows))
+    rows, experiments = batch_size_rows(full, progress)
+    return Drawing(lambda figure: plot_batch_size(rows, figure), SIZE, table(rows), experiments)
 
 
 def _reused_batch(full: bool, progress: Progress) -> Drawing:
-    rows = reused_rows(full, progress)
-    return Drawing(*draw_reused(rows), table(rows))
+    rows, experiment = reused_rows(full, progress)
+    return Drawing(*draw_reused(rows), table(rows), (experiment,))
 
 
 # Overlaps over the steps ----------------------------------------------------------------------------------------
@@ -166,9 +167,8 @@ def _overlaps(full: bool, progress: Progress) -> Drawing:
     from asymptotics.figures.neuron_clouds import plot_cloud
     from asymptotics.figures.overlap_figure import plot_overlaps
 
-    found = [
-        runs(_steps_of(text, full), simulate=True, progress=progress)[0] for text in (STAIRCASE, NO_STAIRCASE)
-    ]
+    experiments = tuple(_steps_of(text, full) for text in (STAIRCASE, NO_STAIRCASE))
+    found = [runs(experiment, simulate=True, progress=progress)[0] for experiment in experiments]
 
     def draw(figure: Figure) -> None:
         rows = figure.subplots(2, 4, width_ratios=(1.9, 1, 1, 1))
@@ -180,7 +180,7 @@ def _overlaps(full: bool, progress: Progress) -> Drawing:
                 if step > 1:
                     ax.set_ylabel("")
 
-    return Drawing(draw, (PAGE[0], 4.4), overlaps_csv([run.to_dict() for run in found]))
+    return Drawing(draw, (PAGE[0], 4.4), overlaps_csv([run.to_dict() for run in found]), experiments)
 
 
 def _latex(text: str) -> str:
@@ -192,7 +192,8 @@ def _latex(text: str) -> str:
 def _gradient(full: bool, progress: Progress) -> Drawing:
     from asymptotics.figures.overlap_figure import plot_overlaps
 
-    found = [_gradients(_steps_of(text, full), progress) for text in (STAIRCASE, NO_STAIRCASE)]
+    experiments = tuple(_steps_of(text, full) for text in (STAIRCASE, NO_STAIRCASE))
+    found = [_gradients(experiment, progress) for experiment in experiments]
 
     def draw(figure: Figure) -> None:
         for text, run, ax in zip((STAIRCASE, NO_STAIRCASE), found, figure.subplots(1, 2), strict=True):
@@ -201,7 +202,7 @@ def _gradient(full: bool, progress: Progress) -> Drawing:
             ax.set_xlabel("giant step")
             ax.set_ylabel(r"overlap of the step, $\Delta M / \eta$")
 
-    return Drawing(draw, (PAGE[0], 2.6), overlaps_csv([run.to_dict() for run in found]))
+    return Drawing(draw, (PAGE[0], 2.6), overlaps_csv([run.to_dict() for run in found]), experiments)
 
 
 def _gradients(experiment: Experiment, progress: Progress) -> Run:
@@ -240,24 +241,21 @@ def _specialisation(full: bool, progress: Progress) -> Drawing:
 
     d, width, replicates = (400, 1000, 10) if full else (100, 200, 4)
     settings = ((1, (), 4.0), (2, (0, 1), 2.0))
-    found = [
-        runs(
-            _experiment(
-                target={"expression": SPECIAL},
-                training={
-                    "steps": 1,
-                    "alpha": alpha,
-                    "eta": 2.0,
-                    "batch_exponent": exponent,
-                    "remove_orders": list(removed),
-                },
-                simulation={"d": d, "width": width, "replicates": replicates, "test_samples": 2000},
-            ),
-            simulate=True,
-            progress=progress,
-        )[0]
+    experiments = tuple(
+        _experiment(
+            target={"expression": SPECIAL},
+            training={
+                "steps": 1,
+                "alpha": alpha,
+                "eta": 2.0,
+                "batch_exponent": exponent,
+                "remove_orders": list(removed),
+            },
+            simulation={"d": d, "width": width, "replicates": replicates, "test_samples": 2000},
+        )
         for exponent, removed, alpha in settings
-    ]
+    )
+    found = [runs(experiment, simulate=True, progress=progress)[0] for experiment in experiments]
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
@@ -271,7 +269,7 @@ def _specialisation(full: bool, progress: Progress) -> Drawing:
             "orange: predicted groups, two standard deviations; grey: simulated neurons", fontsize="small"
         )
 
-    return Drawing(draw, (PAGE[0], 3.6), overlaps_csv([run.to_dict() for run in found]))
+    return Drawing(draw, (PAGE[0], 3.6), overlaps_csv([run.to_dict() for run in found]), experiments)
 
 
 # Test error over log_d n ----------------------------------------------------------------------------------------
@@ -283,6 +281,7 @@ def _test_error(full: bool, progress: Progress) -> Drawing:
     d, replicates = (80, 10) if full else (40, 3)
     exponents = [0.5 + 0.25 * k for k in range(7)]
     rows: list[Row] = []
+    experiments: list[Experiment] = []
     for exponent in exponents:
         alpha = round(d**exponent) / d
         experiment = _experiment(
@@ -294,12 +293,14 @@ def _test_error(full: bool, progress: Progress) -> Drawing:
             ridge={"alpha": alpha, "beta": float(d), "lambda": 0.01, "regime": "finite"},
             simulation={"d": d, "replicates": replicates, "test_samples": 20000},
         )
+        experiments.append(experiment)
         progress(f"n = {round(alpha * d)}")
         # With fewer than d samples a step learns noise: there the simulation stands alone, beside the plateaus.
         found = curve_rows(experiment, True)
         rows += [_without_theory(row) if row["step"] and exponent < 1 else row for row in found]
         if exponent >= _REMOVED_FROM:
-            rows += curve_rows(_low_orders_removed(d, alpha, replicates), True)
+            experiments.append(_low_orders_removed(d, alpha, replicates))
+            rows += curve_rows(experiments[-1], True)
     shown = [row | {"log_n": math.log(row["n2"], d), "line": _line(row)} for row in rows]
 
     def draw(figure: Figure) -> None:
@@ -311,7 +312,7 @@ def _test_error(full: bool, progress: Progress) -> Drawing:
         ax.set_xlabel(r"samples of the step and of the fit, $\log_d n$")
         ax.set_title(f"$f^\\star = {_latex(STAIRCASE)}$, $d = {d}$, $p = d^2$")
 
-    return Drawing(draw, COLUMN, to_csv(rows))
+    return Drawing(draw, COLUMN, to_csv(rows), tuple(experiments))
 
 
 #: From this exponent on a fit has samples enough to remove its own linear part.
@@ -391,4 +392,4 @@ def _stairway(full: bool, progress: Progress) -> Drawing:
         ax.set_xlabel(r"giant steps $t$")
         ax.set_title(f"$f^\\star = {expression_latex(LONG_STAIRCASE, ['z1', 'z2', 'z3'])}$, $d = {d}$")
 
-    return Drawing(draw, COLUMN, to_csv(rows))
+    return Drawing(draw, COLUMN, to_csv(rows), (experiment,))

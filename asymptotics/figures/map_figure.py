@@ -22,6 +22,9 @@ _LOG_FROM = 8
 _LOG_COLOURS = 30
 
 
+#: How bright red, green and blue are in grey.
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+
 #: Parts of the Axes between labels of contours, and from a label to the border.
 _LABELS_APART, _MARGIN = 0.12, 0.06
 
@@ -33,20 +36,84 @@ def plot_map(
     quantity: str = "test_error",
     ax: Axes | None = None,
     best: tuple[float, float] | None = None,
+    *,
+    title: str = "",
+    star: str = "least",
 ) -> Axes:
     """``quantity`` over the columns ``x`` and ``y`` of ``rows``, which hold every pair of their values once.
 
-    Cells are coloured, contours are drawn where there are at least three values on both axes; where there is no finite
-    answer the cell stays empty. A star marks the least value (of a gain the largest), or ``best`` (x, y).
+    Numbers colour their cells, with contours where there are at least three values on both axes; a star marks the "least" or the
+    "most" of them (``star``), or ``best`` (x, y). Names have a colour each, told by a legend above. Where there is no answer
+    the cell stays empty. ``title`` is what is said of the colours.
     """
     ax = axes_or_new(ax)
-    xs, ys = (sorted({float(row[key]) for row in rows if math.isfinite(row[key])}) for key in (x, y))
-    values = np.full((len(ys), len(xs)), np.nan)
-    for row in rows:
-        if row[quantity] is not None and math.isfinite(row[x]) and math.isfinite(row[y]):
-            values[ys.index(float(row[y])), xs.index(float(row[x]))] = row[quantity]
-    values[~np.isfinite(values)] = np.nan
+    # Kernel ridge (infinite width) has no place on an axis.
+    placed = [row for row in rows if math.isfinite(row[x]) and math.isfinite(row[y])]
+    xs, ys = (sorted({float(row[key]) for row in placed}) for key in (x, y))
+    cells = {(ys.index(float(row[y])), xs.index(float(row[x]))): row[quantity] for row in placed}
     ax.grid(False)
+    title = title or quantity.replace("_", " ")
+    if any(isinstance(value, str) for value in cells.values()):
+        _colour_names(ax, xs, ys, cells, title)
+        _scales(ax, xs, ys)
+    else:
+        _colour_numbers(ax, xs, ys, cells, title, star, best)
+    ax.set_xlabel(AXIS_LABELS.get(x, x))
+    ax.set_ylabel(AXIS_LABELS.get(y, y))
+    return ax
+
+
+Cells = Mapping[tuple[int, int], Any]
+"""(row, column) → value."""
+
+
+def _colour_names(ax: Axes, xs: Sequence[float], ys: Sequence[float], cells: Cells, title: str) -> None:
+    """A colour a name, dark to light so that grey tells them apart too, borders between them, and a legend."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    names = sorted({value for value in cells.values() if value is not None})
+    scale = colormaps["viridis"](np.linspace(0.0, 1.0, 256))
+    grey = scale[:, :3] @ _LUMINANCE
+    # Equally far apart in grey, which rises along the scale.
+    colours = [tuple(scale[np.searchsorted(grey, g)]) for g in np.linspace(grey[20], grey[-20], len(names))]
+    values = np.full((len(ys), len(xs)), np.nan)
+    for at, value in cells.items():
+        if value is not None:
+            values[at] = names.index(value)
+    across, up = _edges(xs), _edges(ys)
+    ax.pcolormesh(
+        across, up, values, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(names) - 0.5, rasterized=True
+    )
+    for i, j in np.argwhere(values[:, 1:] != values[:, :-1]):
+        ax.plot([across[j + 1]] * 2, up[i : i + 2], color="white", linestyle="-", marker="", linewidth=1.2)
+    for i, j in np.argwhere(values[1:] != values[:-1]):
+        ax.plot(across[j : j + 2], [up[i + 1]] * 2, color="white", linestyle="-", marker="", linewidth=1.2)
+    handles = [
+        Patch(facecolor=colour, edgecolor="0.3", label=name)
+        for name, colour in zip(names, colours, strict=True)
+    ]
+    # Short names share a row.
+    columns = max(1, min(len(names), 36 // (4 + max(map(len, names), default=1))))
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
+    ax.legend(handles=handles, title=title, alignment="left", ncols=columns, **place)
+
+
+def _colour_numbers(
+    ax: Axes,
+    xs: Sequence[float],
+    ys: Sequence[float],
+    cells: Cells,
+    title: str,
+    star: str,
+    best: tuple[float, float] | None,
+) -> None:
+    """Colours with their bar, contours with their values, and the star."""
+    values = np.full((len(ys), len(xs)), np.nan)
+    for at, value in cells.items():
+        if value is not None and math.isfinite(value):
+            values[at] = value
     finite = values[np.isfinite(values)]
     log = finite.size > 0 and finite.min() > 0 and finite.max() >= _LOG_COLOURS * finite.min()
     mesh = ax.pcolormesh(
@@ -61,9 +128,9 @@ def plot_map(
     else:
         lines = None
     if finite.size:
-        extreme = np.nanargmax(values) if quantity == "gain" else np.nanargmin(values)
+        extreme = np.nanargmax(values) if star == "most" else np.nanargmin(values)
         i, j = np.unravel_index(extreme, values.shape)
-        place = best or (xs[j], ys[i])
+        place = best or (xs[int(j)], ys[int(i)])
         # Whole also at the border.
         ax.plot(
             *place,
@@ -75,6 +142,17 @@ def plot_map(
             clip_on=False,
             zorder=3,
         )
+    _scales(ax, xs, ys)
+    if lines is not None:
+        # On the final scales, so that no two labels, nor a label and the star, meet.
+        ax.clabel(lines, fontsize=6, fmt="%.3g", manual=_label_places(ax, lines, place))
+    figure = ax.get_figure()
+    assert figure is not None
+    figure.colorbar(mesh, ax=ax, label=f"{title} (star: {star})")
+
+
+def _scales(ax: Axes, xs: Sequence[float], ys: Sequence[float]) -> None:
+    """Logarithmic axes where the range asks for it, cells whole, and the values as ticks where they have room."""
     for axis, scale, limits, found in (
         (ax.xaxis, ax.set_xscale, ax.set_xlim, xs),
         (ax.yaxis, ax.set_yscale, ax.set_ylim, ys),
@@ -87,15 +165,6 @@ def plot_map(
             # The values themselves: names of minor ticks of less than a decade run into each other.
             axis.set_ticks(found, [f"{value:.3g}" for value in found])
             axis.set_ticks([], minor=True)
-    if lines is not None:
-        # On the final scales, so that no two labels, nor a label and the star, meet.
-        ax.clabel(lines, fontsize=6, fmt="%.3g", manual=_label_places(ax, lines, place))
-    ax.set_xlabel(AXIS_LABELS.get(x, x))
-    ax.set_ylabel(AXIS_LABELS.get(y, y))
-    figure = ax.get_figure()
-    assert figure is not None
-    figure.colorbar(mesh, ax=ax, label=_label(quantity))
-    return ax
 
 
 def _label_places(ax: Axes, lines: Any, star: tuple[float, float]) -> list[tuple[float, float]]:
@@ -116,12 +185,6 @@ def _label_places(ax: Axes, lines: Any, star: tuple[float, float]) -> list[tuple
             places.append((float(points[chosen, 0]), float(points[chosen, 1])))
             taken.append(seen[chosen])
     return places
-
-
-def _label(quantity: str) -> str:
-    if quantity == "gain":
-        return "gain over random features (star: most)"
-    return quantity.replace("_", " ") + " (star: least)"
 
 
 def _is_log(values: Sequence[float]) -> bool:

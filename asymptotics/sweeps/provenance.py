@@ -28,6 +28,24 @@ def config_of(experiment: Experiment) -> dict[str, object]:
     }
 
 
+def whole_config_of(experiment: Experiment) -> dict[str, object]:
+    """``config_of`` in the values of JSON, with how it is drawn, and a d of the simulation only where one was given."""
+    from asymptotics.experiment.figure_keys import FigureSettings
+    from asymptotics.json_values import plain
+
+    tables = config_of(experiment)
+    if not experiment.has_d:
+        simulation = _table(experiment.simulations)
+        tables["simulation"] = {key: value for key, value in simulation.items() if key != "d"}
+    drawn = {
+        field.name: value
+        for field in fields(FigureSettings)
+        if (value := getattr(experiment.figure, field.name)) != field.default
+    }
+    found: dict[str, object] = plain(tables | ({"figure": drawn} if drawn else {}))
+    return found
+
+
 def _table(settings: Iterable[Any]) -> dict[str, Any]:
     rows = list(settings)
     table: dict[str, Any] = {}

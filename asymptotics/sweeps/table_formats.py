@@ -36,3 +36,15 @@ def parquet(table: pd.DataFrame) -> bytes:
     stream = io.BytesIO()
     table.to_parquet(stream, index=False)
     return stream.getvalue()
+
+
+def parquet_with(content: bytes, entries: Mapping[str, str]) -> bytes:
+    """A Parquet file with ``entries`` beside what its metadata hold."""
+    import io
+
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(io.BytesIO(content))
+    stream = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **entries}), stream)
+    return stream.getvalue()

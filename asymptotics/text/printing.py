@@ -182,28 +182,30 @@ def curve_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def map_text(
-    rows: Sequence[Mapping[str, Any]], keys: tuple[str, str], columns: tuple[str, str], quantity: str
+    rows: Sequence[Mapping[str, Any]],
+    keys: tuple[str, str],
+    columns: tuple[str, str],
+    title: str,
+    cell: Callable[[Mapping[str, Any]], str],
+    errors: bool,
 ) -> str:
-    """The table of ``giantstep map``: ``quantity`` over two ``columns`` (``keys`` of the file) in sure digits."""
+    """The table of ``giantstep map``: the ``cell`` of each row over two ``columns`` (``keys`` of the file), called ``title``.
+
+    ``errors``: what the rows say of theirs stands below.
+    """
     xs, ys = (sorted({row[column] for row in rows}) for column in columns)
-    cells = {
-        (row[columns[0]], row[columns[1]]): measured(row["gain"], row["gain_error"])
-        if quantity == "gain"
-        else sure(row[quantity], row.get("error"))
-        for row in rows
-    }
+    cells = {(row[columns[0]], row[columns[1]]): cell(row) for row in rows}
     body = [[f"{v:g}", *(cells[u, v] for u in xs)] for v in ys]
-    said = "gain over random features" if quantity == "gain" else quantity
-    lines = [f"{said} over {keys[0]} (to the right) and {keys[1]} (down)"]
+    lines = [f"{title} over {keys[0]} (to the right) and {keys[1]} (down)"]
     lines.append(table([keys[1], *(f"{u:g}" for u in xs)], body))
-    return "\n".join([*lines, *([] if quantity == "gain" else footnotes(rows)), *_once(rows)])
+    return "\n".join([*lines, *(footnotes(rows) if errors else ()), *_once(rows)])
 
 
 def _once(rows: Sequence[Mapping[str, object]]) -> list[str]:
     """What is said of validity, once a table: notes that differ in their numbers only are told by the first of them."""
     found: dict[str, list[str]] = {}
     for row in rows:
-        if row["validity_note"]:
+        if row.get("validity_note"):
             said = f"{row['validity']}: {row['validity_note']}"
             kind = re.sub(r"(level \S+|(the first|both|neither) (is|are) included|no correction)", "", said)
             found.setdefault(re.sub(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", "#", kind), []).append(said)

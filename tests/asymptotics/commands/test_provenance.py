@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from asymptotics import Experiment
-from asymptotics.commands.cli import run
+from asymptotics.commands.cli import cli, run
 from asymptotics.comparison.citations import BIBTEX, citation_keys
 from asymptotics.generalisation.theory_table import THEORIES
 from asymptotics.version import __version__
@@ -44,7 +45,7 @@ def record(path: Path) -> dict[str, object]:
         assert found is not None
         return dict(json.loads(re.sub(r"\\([()\\])", r"\1", found[1])))
     lines = dict(line[2:].split(": ", 1) for line in path.read_text().splitlines() if line.startswith("# "))
-    return dict(lines) | {key: json.loads(lines[key]) for key in ("seed", "experiment")}
+    return dict(lines) | {key: json.loads(lines[key]) for key in ("seed", "experiment", "options")}
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "png", "pdf"])
@@ -58,6 +59,132 @@ def test_a_file_holds_version_date_seed_and_an_experiment_that_makes_it_again(
     again = Experiment.from_dict(found["experiment"])  # type: ignore[arg-type]
     assert list(again.ridges) == list(Experiment.from_toml(FILE).ridges)
     assert again.simulations[0].seed == 7
+    assert found["options"] == {"file": found["options"]["file"]}  # type: ignore[index]
+
+
+#: Every command that prints JSON, with a small question.
+QUESTIONS = {
+    "leap": ["z1"],
+    "expand": ["z1"],
+    "hardness": ["z1"],
+    "plateaus": ["z1"],
+    "activations": [],
+    "plan": ["z1", "--samples", "600", "--d", "60", "--max-steps", "0"],
+    "overlaps": ["FILE"],
+    "curve": ["FILE"],
+    "spectrum": ["FILE", "--set", "training.steps=1", "--set", "ridge.alpha=2"],
+    "tune": ["FILE", "--over", "lam"],
+    "samples": ["FILE", "--test-error", "1.0"],
+    "map": ["FILE", "--y", "ridge.lambda", "--set", "ridge.lambda=[0.1, 1]"],
+    "plot": ["FILE", "--out", "OUT"],
+    "simulate": ["FILE", "--store", "OUT.sqlite"],
+    "validate": ["FILE", "--sizes", "1"],
+    "cite": ["FILE"],
+    "escape": [
+        "FILE",
+        *(
+            f"--set={setting}"
+            for setting in (
+                "target.expression=z1",
+                "network.activation=He1",
+                "network.width=1",
+                "network.initialisation=independent",
+                "training.steps=1",
+                "training.protocol=sgd",
+                "training.loss=correlation",
+                "training.alpha=1",
+                "training.batch_exponent=0.5",
+                "training.eta=0.1",
+                "simulation.d=1000",
+            )
+        ),
+    ],
+}
+
+
+def answered(command: str, tmp_path: Path, *more: str) -> list[str]:
+    """The words of a question."""
+    (tmp_path / "e.toml").write_text(FILE)
+    places = {"FILE": str(tmp_path / "e.toml"), "OUT": str(tmp_path / "o"), "OUT.sqlite": str(tmp_path / "s")}
+    return [command, *(places.get(word, word) for word in QUESTIONS[command]), *more]
+
+
+def test_every_command_with_a_json_document_is_asked() -> None:
+    with_json = {
+        name
+        for name, command in cli.commands.items()
+        if any("--json" in option.opts for option in command.params)
+    }
+    assert with_json == set(QUESTIONS)
+
+
+@pytest.mark.parametrize("command", QUESTIONS)
+def test_a_document_on_standard_output_says_where_it_came_from_as_files_do(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    seed = ["--seed", "5"] if "FILE" in QUESTIONS[command] else []
+    assert run(answered(command, tmp_path, *seed, "--json")) in (0, 1)
+    found = json.loads(capsys.readouterr().out)["provenance"]
+    assert (found["giantstep"], found["date"], found["command"]) == (
+        __version__,
+        "1970-01-01T00:00:00Z",
+        command,
+    )
+    if seed:
+        assert found["seed"] == 5
+        assert Experiment.from_dict(found["experiment"]).simulations[0].seed == 5
+    else:
+        assert found["options"].get("expr", "z1") == "z1"
+
+
+def test_the_experiment_of_a_document_is_the_one_that_made_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also how it is drawn; and a d of the simulation only where the file gave one."""
+    for text in (
+        FILE + 'figure = {x = "ridge.alpha", log = "none"}\n',
+        'target = {expression = "z1", labels = "sign"}\nridge = {loss = "logistic"}\ntraining.steps = 0\n',
+        'target = {expression = "z1*z2", gram = [["1", "1/2"], ["1/2", "1"]]}\ntraining.steps = 0\nridge = {}\n',
+    ):
+        (tmp_path / "e.toml").write_text(text)
+        assert run(["curve", str(tmp_path / "e.toml"), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        again, first = Experiment.from_dict(found["provenance"]["experiment"]), Experiment.from_toml(text)
+        assert again == first
+        assert (again.figure, again.has_d, again.has_ridge) == (first.figure, first.has_d, first.has_ridge)
+
+
+def test_latex_says_where_it_came_from_in_comments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["leap", "z1", "--latex"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"% giantstep: {__version__}" in lines
+    assert '% options: {"expr": "z1"}' in lines
+
+
+def test_texts_pages_and_tables_of_a_store_are_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    assert run(answered("validate", tmp_path, "--out", str(tmp_path / "v"))) in (0, 1)
+    assert f"\n# giantstep: {__version__}\n" in (tmp_path / "v" / "validation.txt").read_text()
+    assert run(answered("simulate", tmp_path, "--out", str(tmp_path / "m"))) == 0
+    assert (tmp_path / "m" / "simulate.csv").read_text().startswith(f"# giantstep: {__version__}\n")
+    for source in ("e.toml", "s"):
+        page = tmp_path / "page.html"
+        assert run(["report", str(tmp_path / source), "-o", str(page), "--no-simulation"]) == 0
+        found = re.search(r'<meta name="giantstep" content="([^"]*)">', page.read_text())
+        assert found is not None
+        said = json.loads(html.unescape(found[1]))
+        assert Experiment.from_dict(said["experiment"]).simulations[0].d == 20
+
+
+def test_parquet_holds_the_record_beside_its_table(tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    assert run(answered("simulate", tmp_path, "--out", str(tmp_path / "m"))) == 0
+    read = pq.read_table(tmp_path / "m" / "simulate.parquet")
+    assert json.loads(read.schema.metadata[b"giantstep"])["command"] == "simulate"
+    assert len(read.to_pandas()) == 2 * 3
 
 
 def test_pandas_skips_the_lines(written: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,49 @@ def test_a_simulation_stands_beside() -> None:
 
 
 def test_a_grid_becomes_an_array_of_xarray() -> None:
+    """A dimension for every setting that varies; what was not trained stands at every eta."""
+    pytest.importorskip("xarray")
+    experiment = Experiment.from_toml(
+        f'target.expression = "{TARGET}"\ntraining = {{steps = [0, 1], eta = [0.5, 1.0]}}\n'
+        "ridge = {alpha = [1.0, 2.0, 4.0], lambda = 0.1}"
+    )
+    table = curve(experiment)
+    grid = table.to_xarray()
+    assert dict(grid.sizes) == {"step": 2, "eta": 2, "alpha": 3}
+    assert not grid["test_error"].isnull().any()
+    for row in table.to_dict("records"):
+        etas = [row["eta"]] if row["step"] else [0.5, 1.0]
+        for eta in etas:
+            point = grid["test_error"].sel(step=row["step"], eta=eta, alpha=row["alpha"])
+            assert float(point) == row["test_error"]
+    assert float(grid["lambda"]) == 0.1
+    assert Experiment.from_dict(json.loads(grid.attrs["experiment"])) == experiment
+
+
+def test_an_index_of_ones_own_is_that_of_pandas() -> None:
     pytest.importorskip("xarray")
     table = curve(TARGET, alpha=[1.0, 2.0], lam=[0.1, 1.0])
-    grid = table.set_index(["alpha", "lambda"])["test_error"].to_xarray()
-    assert grid.shape == (2, 2)
+    grid = table.set_index(["lambda", "alpha"])["test_error"].to_xarray()
+    assert grid.dims == ("lambda", "alpha")
+    assert table[table["alpha"] == 1.0].to_xarray()["test_error"].dims == ("lambda",)
+
+
+def test_one_point_is_an_array_too_and_kernel_ridge_is_at_infinity() -> None:
+    pytest.importorskip("xarray")
+    assert dict(curve(TARGET).to_xarray().sizes) == {"step": 1}
+    grid = curve(TARGET, beta=[1.0, np.inf]).to_xarray()
+    assert grid["beta"].values.tolist() == [1.0, np.inf]
+
+
+def test_without_xarray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(InputError, match=r"giantstep\[xarray\]"):
+        curve(TARGET).to_xarray()
+
+
+def test_a_table_remembers_its_experiment() -> None:
+    table = curve(TARGET, alpha=[1.0, 2.0])
+    assert Experiment.from_dict(json.loads(table.attrs["experiment"])).target.text == TARGET
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,7 @@ def test_the_command_prints_the_plan(capsys: pytest.CaptureFixture[str]) -> None
     options = ["plan", "z1", "--samples", "600", "--d", "60", "--max-steps", "0"]
     assert run([*options, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
+    assert document.pop("provenance")["options"] == {"expr": "z1", "samples": 600, "d": 60, "max-steps": 0}
     assert document == json.loads(json.dumps(plan("z1", samples=600, d=60, max_steps=0).to_dict()))
     assert document["runner_up"] is None
     assert document["decided"] is None

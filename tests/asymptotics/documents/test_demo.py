@@ -16,10 +16,10 @@ def test_the_demonstration_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(demo, name, "\n".join([*small, "d = 40", "width = 40", "test_samples = 1000"]))
     said: list[str] = []
     notes: list[str] = []
-    files = demo.run_demo(said.append, notes.append)
+    files = demo.images(*demo.run_demo(said.append, notes.append))
     text = "\n".join(said)
     for part in ("leap index", "κ = 1", "simulation ± s.e.", "direction", "alpha"):
         assert part in text
-    assert files["png"].startswith(b"\x89PNG")
-    assert files["pdf"].startswith(b"%PDF")
+    assert files["demo.png"].startswith(b"\x89PNG")
+    assert files["demo.pdf"].startswith(b"%PDF")
     assert notes

@@ -119,7 +119,7 @@ def test_the_error_goes_down_the_stairway() -> None:
 
 
 def test_the_public_runs_follow_the_recursion_with_memory_and_not_that_of_fresh_batches() -> None:
-    rows = reused_rows(False, lambda _message: None)
+    rows, _experiment = reused_rows(False, lambda _message: None)
     for row in rows:
         assert abs(row["theory"] - row["public_runs"]) < 1.5e-3
         assert abs(row["theory"] - row["simulation"]) < 4 * row["simulation_sem"]
