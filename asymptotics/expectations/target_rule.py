@@ -44,6 +44,8 @@ _HALF_WIDTH = 3.182
 _MARGIN = 1.5
 #: A function that needs nodes beyond this grows too fast to be called plain.
 _FAR = 16.0
+#: Waves shorter than this would need more rows than there is memory for.
+_FINEST_WAVE = 0.02
 #: Above this relative error no number is given.
 _REFUSED = 0.05
 #: Seconds of the next candidate, in those of all before.
@@ -162,6 +164,8 @@ def _along_axes(f: Target, refine: float, largest: int, accuracy: float) -> Iter
 def _split_rows(f: Target, refine: float) -> Iterator[TargetRule]:
     """Rows of a plane, split where they cross the sharp layers."""
     oblique = [x for x in sharp_layers(f) if x.width < 2 * MILD]
+    if any(x.place is None and x.width < _FINEST_WAVE for x in oblique):
+        return
     for finer in (1.0, 1.5) if oblique else ():
         order = max(8, round(10 * math.sqrt(refine) * finer))
         yield _compared(

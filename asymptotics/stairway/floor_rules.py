@@ -121,14 +121,18 @@ def _check_points(points: int, r: int) -> None:
         )
 
 
-def _tensor(rules: list[tuple[Array, Array]]) -> tuple[Array, Array]:
-    if not rules:
-        return np.zeros((1, 0)), np.ones(1)
-    grids = np.meshgrid(*[x for x, _ in rules], indexing="ij")
-    weights = np.ones(1)
-    for _, w in rules:
+def _tensor(rules: list[tuple[Array, Array]], least: float = 0.0) -> tuple[Array, Array]:
+    """The product of the rules, without points whose weights are below ``least`` of the largest."""
+    nodes, weights = np.zeros((1, 0)), np.ones(1)
+    for x, w in rules:
+        _check_points(len(weights) * len(w), len(rules))
+        nodes = np.column_stack([np.repeat(nodes, len(x), axis=0), np.tile(x, len(nodes))])
         weights = np.multiply.outer(weights, w).ravel()
-    return np.stack([g.ravel() for g in grids], axis=1), weights
+        if least:
+            # As soon as a corner counts for nothing it is left out: it is never multiplied out.
+            kept = weights > least * weights.max()
+            nodes, weights = nodes[kept], weights[kept]
+    return nodes, weights
 
 
 def _split(breaks: Sequence[float], r: int, refine: float) -> tuple[Array, Array]:
@@ -146,11 +150,9 @@ def _nested_grid(planes: Planes, r: int, k: int, refine: float) -> Grid:
     if r == 2:
         breaks[0] += _crossings(sloped)
     smooth = _symmetric(*trapezoid_rule(STEP[r] / refine))
-    outer, weights = _tensor([_split(b, r, refine) if b else smooth for b in breaks[:-1]])
-    if k == 0:
-        # Nothing of its symmetry is needed: the corners, most points, count for nothing.
-        kept = weights > _NEGLIGIBLE * weights.max()
-        outer, weights = outer[kept], weights[kept]
+    # Where nothing is learned no symmetry is needed: the corners, most points, count for nothing.
+    least = 0.0 if k else _NEGLIGIBLE
+    outer, weights = _tensor([_split(b, r, refine) if b else smooth for b in breaks[:-1]], least)
     order = max(8, round((18 if r <= 2 else 12) * refine))
     _check_points(len(outer) * (int(REACH / 0.75) + len(sloped)) * order, r)
     edges = [np.broadcast_to(np.arange(-REACH, REACH + 0.5, 1.5), (len(outer), int(REACH / 0.75) + 1))]

@@ -18,9 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.known_moments import known_moments
-from asymptotics.expectations.quadrature import (
-    hermite_value,
-)
+from asymptotics.expectations.quadrature import hermite_values
 from asymptotics.expectations.target_rule import energy_of
 from asymptotics.stairway.expansion_floors import check_size, floors_at_start, knows_energy, proved_spaces
 from asymptotics.stairway.floor_rules import STEP, Grid, basis_of, grid_of, planes_of
@@ -37,6 +35,8 @@ _GOAL, _REFUSED = 1e-8, 0.05
 _FINEST = {1: 64.0, 2: 4.0, 3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0}
 #: Points at which f is computed at once.
 _AT_ONCE = 500_000
+#: Numbers of one piece of a sum over points.
+_IN_CACHE = 1 << 18
 #: Values of f above this, or all below its inverse, have squares that are no floats.
 _LARGEST = 1e150
 
@@ -127,11 +127,11 @@ class NumericalFloors:
         total = float(grid.wx @ np.sum(grid.wy * values**2, axis=1))
         scale = max(total, 1e-300)
         out: list[float] = []
-        weighted = values * grid.wy
-        for level in range(kappa + 1):
-            for beta in _multi_indices(r - k, level):
-                part = np.sum(weighted * _product(grid.y, beta), axis=1)[:, None]
-                total -= float(_visible_moment(grid, part, level, visible)[0, 0])
+        levels = [list(_multi_indices(r - k, level)) for level in range(kappa + 1)]
+        parts = iter(_projected(grid.y, values * grid.wy, [beta for own in levels for beta in own]).T)
+        for level, own in enumerate(levels):
+            for _ in own:
+                total -= float(_visible_moment(grid, next(parts)[:, None], level, visible)[0, 0])
             out.append(total if total > 1e-13 * scale else 0.0)
         return out
 
@@ -182,12 +182,41 @@ def _multi_indices(n: int, degree: int) -> Iterator[tuple[int, ...]]:
         yield tuple(chosen.count(i) for i in range(n))
 
 
-def _product(y: Array, beta: tuple[int, ...]) -> Array:
-    """h_β(y), shape of ``y`` without its last axis."""
-    out = np.ones(y.shape[:-1])
-    for i, b in enumerate(beta):
-        if b:
-            out *= hermite_value(y[..., i], b)
+def _projected(y: Array, weighted: Array, betas: Sequence[tuple[int, ...]]) -> Array:
+    """Σ_n weighted_kn h_β(y_kn) for every β, (K, number of β); ``y`` (K or 1, N, m), ``weighted`` (K, N).
+
+    In pieces that stay in the cache: each axis has its polynomials once, and each β one product.
+    """
+    out = np.zeros((len(weighted), len(betas)))
+    step = max(1, _IN_CACHE // (len(y) * len(betas)))
+    for start in range(0, y.shape[1], step):
+        piece = slice(start, start + step)
+        products = _products(y[:, piece], betas)
+        if len(y) == 1:
+            out += weighted[:, piece] @ products[:, 0].T
+        else:
+            out += np.einsum("kn,bkn->kb", weighted[:, piece], products)
+    return out
+
+
+def _products(y: Array, betas: Sequence[tuple[int, ...]]) -> Array:
+    """h_β(y) for every β, (number of β, *shape of ``y`` without its last axis)."""
+    along = hermite_values(np.moveaxis(y, -1, 0), max(map(max, betas), default=0) if betas[0] else 0)
+    out = np.ones((len(betas), *y.shape[:-1]))
+    known: dict[tuple[int, ...], int] = {}
+    for place, beta in enumerate(betas):
+        used = [i for i, b in enumerate(beta) if b]
+        if used:
+            last = used[-1]
+            rest = known.get((*beta[:last], *(0,) * (len(beta) - last)))
+            own = along[beta[last], last]
+            if rest is None:
+                out[place] = own
+                for i in used[:-1]:
+                    out[place] *= along[beta[i], i]
+            else:
+                np.multiply(out[rest], own, out=out[place])
+        known[beta] = place
     return out
 
 
@@ -205,7 +234,7 @@ def _visible_moment(grid: Grid, g: Array, outside: int, visible: Visible) -> Arr
             continue
         for degree in range(parity, int(limit) - outside + 1, 2):
             for alpha in _multi_indices(grid.x.shape[1], degree):
-                coefficient = (grid.wx * _product(grid.x, alpha)) @ part
+                coefficient = (grid.wx * _products(grid.x, [alpha])[0]) @ part
                 total += np.outer(coefficient, coefficient)
     return total
 

@@ -23,6 +23,7 @@ from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from asymptotics.text.fitting import aligned, blocks, terminal_width
 from hermite.errors import InputError
+from hermite.exact.effort import purse
 from hermite.exact.exactness import Exactness
 from hermite.exact.magnitudes import decimal, json_value
 from hermite.exact.rows import rational, to_float
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _STEPS = 50
+#: Units of work that all exact questions of one table share.
+_PURSE = 1_500_000
 #: Exact values of more characters are shown as decimals in the table.
 _LONGEST = 40
 
@@ -184,6 +187,11 @@ def plateaus(
     ]
     if problems:
         raise InputError(problems)
+    with purse(_PURSE):
+        return _table(target, steps, kappa, activation)
+
+
+def _table(target: Target, steps: int | None, kappa: int | None, activation: Any) -> PlateauTable:
     floors = _floors_of(target)
     top = kappa if kappa is not None else (4 if floors.degree is None else min(floors.degree, 4))
     generic = _climb(floors, Visible(), steps)

@@ -45,7 +45,10 @@ _PURSE: ContextVar[_Purse | None] = ContextVar("purse", default=None)
 
 @contextmanager
 def purse(units: int) -> Iterator[None]:
-    """The questions inside share ``units``: what is left bounds the allowance of the next."""
+    """The questions inside share ``units``: what is left bounds the allowance of the next. A purse inside goes on."""
+    if _PURSE.get() is not None:
+        yield
+        return
     token = _PURSE.set(_Purse(units))
     try:
         yield
@@ -80,6 +83,24 @@ def allowance(units: int = ALLOWANCE, *, fresh: bool = True, kept: bool = False)
         _ACCOUNT.reset(token)
         if shared is not None:
             shared.left = max(shared.left - account.spent, 0)
+
+
+@contextmanager
+def share(units: int) -> Iterator[None]:
+    """Work inside is part of the open question, and may take ``units`` of what it has left: then it alone is given up."""
+    outer = _ACCOUNT.get()
+    if outer is None:
+        with allowance(units):
+            yield
+        return
+    account = _Account(min(units, max(outer.left, 0)), paid=outer.paid)
+    token = _ACCOUNT.set(account)
+    try:
+        yield
+    finally:
+        _ACCOUNT.reset(token)
+        outer.left -= account.spent
+        outer.spent += account.spent
 
 
 def spend(units: int) -> None:

@@ -34,8 +34,18 @@ def vanishes(x: Exact | int) -> bool:
 
 def rational(value: Fraction | int) -> flint.fmpq:
     """A Python rational as ``flint.fmpq``."""
+    if type(value) is int:
+        return flint.fmpq(value)
     value = Fraction(value)
     return flint.fmpq(value.numerator, value.denominator)
+
+
+def integral(row: Row) -> Row:
+    """The rational row times the least common denominator."""
+    below = flint.fmpz(1)
+    for x in row:
+        below = below.lcm(x.q)
+    return tuple(x * below for x in row)
 
 
 def zero_like(x: Exact) -> Exact:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Characters of the longest coefficient that is written in its exact form inside a formula.
 _LONGEST = 300
+#: Binary exponents beyond which a number is written without SymPy.
+_LONGEST_EXPONENT = 1 << 20
 
 
 def to_sympy(c: Exact | float) -> sympy.Expr:
@@ -28,6 +30,9 @@ def to_sympy(c: Exact | float) -> sympy.Expr:
 
 def latex_over(c: Exact | float, divisor: int) -> str:
     """c/divisor as LaTeX that fits on a page: a decimal of 30 digits where the exact form is long, or beyond SymPy."""
+    if not isinstance(c, float) and _beyond_sympy(c):
+        digits, _, exponent = (sharp(c) / divisor).str(30, radius=False).partition("e")
+        return rf"{digits} \cdot 10^{{{int(exponent)}}}"
     import sympy
 
     decimal = sympy.Float(sharp(c).str(30, radius=False), 30) if not isinstance(c, float) else sympy.Float(c)
@@ -40,6 +45,15 @@ def latex_over(c: Exact | float, divisor: int) -> str:
             # SymPy orders terms by their values, which mpmath does not have of erfc(1e200).
             pass
     return str(sympy.latex(decimal / divisor))
+
+
+def _beyond_sympy(c: Exact) -> bool:
+    """Whether the powers of ten that mpmath would write out have millions of digits."""
+    ball = sharp(c)
+    if ball.contains(0) or not ball.is_finite():
+        return False
+    mantissa, exponent = ball.mid().man_exp()
+    return abs(int(exponent) + int(mantissa).bit_length()) > _LONGEST_EXPONENT
 
 
 def exact_text(c: Exact | float) -> str:

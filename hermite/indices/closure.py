@@ -11,7 +11,7 @@ itself a vector of coefficients of the w_i, so that only evaluation points and d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -21,9 +21,14 @@ from typing import Any
 import flint
 
 from hermite.exact.ball_rows import ball_of, surely_spans
-from hermite.exact.rows import Row, lower, rational, vanishes
+from hermite.exact.effort import spend
+from hermite.exact.rows import Row, integral, lower, rational, vanishes
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
+from hermite.indices.modular import spans_modulo
+
+#: Bits of all powers at one point from which a proof modulo a prime is tried first.
+_LONG = 1_000_000
 
 Gram = Sequence[Sequence[Fraction]]
 
@@ -38,7 +43,7 @@ class Heat:
     truncated: bool = False
     gram: Gram | None = None
 
-    @property
+    @cached_property
     def is_rational(self) -> bool:
         """Whether all coefficients are rational numbers."""
         return all(isinstance(c, flint.fmpq) for c in self.terms.values())
@@ -90,6 +95,11 @@ class Heat:
         return Heat(self.r, out, max(self.order - 1, 0), self.truncated, self.gram)
 
     @cached_property
+    def known_spans(self) -> dict[Hashable, Span]:
+        """What :func:`conditional_span` found: every level asks for the orders below it again."""
+        return {}
+
+    @cached_property
     def _partials(self) -> tuple[Any, ...] | None:
         """The ∂h/∂u_i as polynomials over Q; None unless all coefficients are rational."""
         if not all(isinstance(c, flint.fmpq) for c in self.terms.values()):
@@ -101,6 +111,8 @@ class Heat:
     def gradient_at(self, point: Row) -> Row:
         """(∂h/∂u_i)_i at u = ``point``."""
         if self._partials is not None and all(isinstance(x, flint.fmpq) for x in point):
+            words = max(int(x.height_bits()) for x in point) * self.order // 64
+            spend(self.r * len(self.terms) * (1 + words // 32) // 4)
             return tuple(partial(*point) for partial in self._partials)
         top = max((max(alpha) for alpha in self.terms), default=0)
         powers: list[list[Any]] = []
@@ -165,6 +177,15 @@ def tensor_span(heat: Heat, order: int | None = None, limit: int | None = None) 
 
 def conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
     """U + span_x col T_k^U(x): what order k adds to the learned space U inside ``goal`` = V*."""
+    if not heat.is_rational:
+        return _conditional_span(heat, learned, k, goal)
+    known, key = heat.known_spans, (tuple(learned.rows), k, goal.dim)
+    if key not in known:
+        known[key] = _conditional_span(heat, learned, k, goal)
+    return known[key].copy()
+
+
+def _conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
     if learned.dim and not (heat.gram is None and learned.is_coordinate()) and not heat.is_rational:
         # What fills the goal by balls needs no exact elimination.
         balls = heat.in_balls()
@@ -176,8 +197,24 @@ def conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
         if heat.truncated:
             # A table that is cut off cannot prove what does not grow.
             return learned.copy()
+    elif learned.dim and not learned.is_coordinate() and _fills_quickly(heat, learned, k, goal):
+        return goal.copy()
     span = learned.copy().grow(conditional_rows(heat, learned, k), goal.dim)
     return goal.copy() if span.dim == goal.dim else span
+
+
+def _fills_quickly(heat: Heat, learned: Span, k: int, goal: Span) -> bool:
+    """Whether the goal is proved to be filled modulo a prime, where exact values would be long."""
+    if not heat.is_rational or not all(isinstance(x, flint.fmpq) for row in learned.rows for x in row):
+        return False
+    bits = max(x.height_bits() for row in learned.rows for x in row)
+    if bits * heat.order * len(heat.terms) < _LONG:
+        return False
+    normals, basis = (
+        [_covector(row, heat.gram) for row in rows]
+        for rows in (learned.complement(heat.gram).rows, learned.rows)
+    )
+    return spans_modulo(heat.terms, learned.rows, basis, normals, k, goal.dim)
 
 
 def conditional_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
@@ -212,6 +249,8 @@ def _general_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
     """
     normals = [_covector(row, heat.gram) for row in learned.complement(heat.gram).rows]
     basis = [_covector(row, heat.gram) for row in learned.rows]
+    if heat.is_rational and all(isinstance(x, flint.fmpq) for row in basis for x in row):
+        basis = [integral(row) for row in basis]
     if any(isinstance(c, flint.arb) for c in heat.terms.values()):
         normals, basis = ([tuple(map(ball_of, row)) for row in rows] for rows in (normals, basis))
     for form in _derivatives(heat, normals, k - 1):

@@ -113,8 +113,8 @@ def _leap(r: int, supports: set[tuple[int, ...]]) -> int | None:
 
 
 def _polynomial_forms(e: ex.Expression) -> dict[tuple[int, ...], Form] | None:
-    """Monomials with exponents modulo 2; None if the polynomial is too large to expand."""
-    expander = Expander(budget=2_000_000)
+    """Monomials without squares, which are 1; None if the polynomial is too large to expand."""
+    expander = Expander(budget=2_000_000, signs=True)
     for node in ex.postorder(e):
         expander.expand(node)
     polynomial = expander.done[e]
@@ -122,7 +122,7 @@ def _polynomial_forms(e: ex.Expression) -> dict[tuple[int, ...], Form] | None:
         return None
     out: dict[tuple[int, ...], Form] = {}
     for monomial, c in polynomial.items():
-        _accumulate(out.setdefault(tuple(i for i, a in monomial if a % 2), {}), {ex.ONE: c}, 1)
+        _accumulate(out.setdefault(tuple(i for i, _ in monomial), {}), {ex.ONE: c}, 1)
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from hermite.errors import InputError
 from hermite.language import nodes as ex
@@ -42,10 +43,11 @@ class Expander:
     """Expands sub-expressions within a budget; give it children before parents.
 
     The budget counts products of coefficients, long ones by the square of their length (the cost of a gcd).
+    ``signs``: the variables are ±1, so that x² = 1 and exponents count modulo 2.
     """
 
-    def __init__(self, budget: int = 100_000) -> None:
-        self.budget = budget
+    def __init__(self, budget: int = 100_000, *, signs: bool = False) -> None:
+        self.budget, self.signs = budget, signs
         self.done: dict[ex.Expression, Polynomial | None] = {}
         self.inexact: set[ex.Expression] = set()
 
@@ -102,7 +104,7 @@ class Expander:
             product: Polynomial = {}
             for a, x in result.items():
                 for b, y in factor.items():
-                    monomial = _times(a, b)
+                    monomial = _times(a, b, self.signs)
                     product[monomial] = product.get(monomial, Fraction(0)) + x * y
             result = {monomial: c for monomial, c in product.items() if c}
         return result
@@ -124,8 +126,11 @@ def _bits(p: Polynomial) -> int:
     return max((c.numerator.bit_length() + c.denominator.bit_length() for c in p.values()), default=0)
 
 
-def _times(a: Monomial, b: Monomial) -> Monomial:
+@lru_cache(maxsize=1 << 14)
+def _times(a: Monomial, b: Monomial, signs: bool) -> Monomial:
     exponents = dict(a)
     for i, k in b:
         exponents[i] = exponents.get(i, 0) + k
+    if signs:
+        exponents = {i: 1 for i, k in exponents.items() if k % 2}
     return tuple(sorted(exponents.items()))

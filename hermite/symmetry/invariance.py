@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from hermite.exact.ball_rows import ball_of
+from hermite.exact.effort import Exhausted, share
 from hermite.exact.rows import Row, rational
 from hermite.exact.subspaces import Span
 from hermite.language.constants import TooLarge
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Points at which a candidate may fail: many, as a maximum of many directions is one of them at each.
 _POINTS = 12
+#: Units of work that one candidate is worth.
+_PROOF = 200_000
 #: Rows of Q.
 Matrix = tuple[Row, ...]
 
@@ -47,9 +50,10 @@ def invariance(f: Target) -> Callable[[Matrix], bool]:
         if any(not x.overlaps(y) for x, y in zip(own, moved, strict=True)):
             return False
         try:
-            return _same(f, tree, _substituted(tree, q))
-        except TooLarge:
-            # Constants beyond what is rewritten: nothing is proved.
+            with share(_PROOF):
+                return _same(f, tree, _substituted(tree, q))
+        except (TooLarge, Exhausted):
+            # Constants beyond what is rewritten, or too much to write out: nothing is proved.
             return False
 
     return proved
@@ -162,8 +166,11 @@ def _same(f: Target, a: Expression, b: Expression) -> bool:
 
 def polynomial_terms(f: Target, tree: Expression | None = None) -> dict[tuple[int, ...], Any]:
     """{powers: coefficient} of a polynomial in the variables of ``f``: f itself, or ``tree``."""
-    from hermite.engines.polynomial import PolynomialEngine
-    from hermite.target import Target
+    import flint
 
-    whole = f if tree is None else Target(tree, f.variables)
-    return {tuple(int(a) for a in k): c for k, c in PolynomialEngine(whole).polynomial.to_dict().items()}
+    from hermite.engines.polynomial import to_mpoly
+
+    context = flint.fmpq_mpoly_ctx.get([f"u{i + 1}" for i in range(f.r)], "lex")
+    whole = f.tree if tree is None else tree
+    assert whole is not None
+    return {tuple(int(a) for a in k): c for k, c in to_mpoly(whole, context).to_dict().items()}

@@ -8,13 +8,16 @@ coordinates by 2π/m; the fixed space is an upper bound of what first moments ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import combinations, permutations, product
-from math import comb, gcd
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
+import flint
+
+from hermite.exact.effort import spend
 from hermite.exact.rows import Row, rational
 from hermite.exact.subspaces import Span
 from hermite.language.nodes import variables_of
@@ -209,25 +212,28 @@ def turns(terms: Polynomial, i: int, j: int) -> bool:
     """Whether a rotation of (z_i, z_j) by some 2π/m, m ≥ 2, leaves a polynomial of them invariant.
 
     In w = z_i + i z_j the monomial w^a w̄^b turns by 2π(a − b)/m: m is the greatest common divisor of all a − b.
+    Low degrees first: most polynomials show at once that there is none.
     """
-    m = 0
-    for (a, b), c in _complex_monomials(terms, i, j).items():
-        if any(x != 0 for pair in c.values() for x in pair):
-            m = gcd(m, a - b)
-    return m != 1
-
-
-def _complex_monomials(
-    terms: Polynomial, i: int, j: int
-) -> dict[tuple[int, int], dict[tuple[int, ...], list[Any]]]:
-    """{(a, b): {the other powers: [Re, Im] of the coefficient}} of w^a w̄^b, w = z_i + i z_j."""
-    out: dict[tuple[int, int], dict[tuple[int, ...], list[Any]]] = {}
+    groups: dict[tuple[int, tuple[int, ...]], dict[int, Any]] = {}
     for alpha, c in terms.items():
-        n, m = alpha[i], alpha[j]
         rest = tuple(0 if k in (i, j) else a for k, a in enumerate(alpha))
-        # z_i = (w + w̄)/2, z_j = (w − w̄)/(2i): the factor i^{-m} is real or imaginary.
-        for s, t in product(range(n + 1), range(m + 1)):
-            size = c * comb(n, s) * comb(m, t) * (-1) ** (m - t) / rational(2 ** (n + m))
-            pair = out.setdefault((s + t, n + m - s - t), {}).setdefault(rest, [rational(0), rational(0)])
-            pair[m % 2] = pair[m % 2] + size * (1 if m % 4 in (0, 3) else -1)
-    return out
+        groups.setdefault((alpha[i] + alpha[j], rest), {})[alpha[j]] = c
+    m = 0
+    for (degree, _), own in sorted(groups.items(), key=lambda item: item[0]):
+        m = gcd(m, *(2 * a - degree for a in _turning(own, degree)))
+        if m == 1:
+            return False
+    return True
+
+
+def _turning(own: Mapping[int, Any], degree: int) -> Iterator[int]:
+    """The a for which w^a w̄^(N−a) occurs in Σ_m c_m z_i^(N−m) z_j^m of ``degree`` N, {m: c_m}.
+
+    z_i = (w + w̄)/2, z_j = (w − w̄)/(2i): i^{-m} is real or imaginary; with w̄ = 1 these are polynomials in w.
+    """
+    plus, minus = flint.fmpq_poly([1, 1]), flint.fmpq_poly([-1, 1])
+    parts = [flint.fmpq_poly(), flint.fmpq_poly()]
+    for m, c in own.items():
+        spend(degree)
+        parts[m % 2] += plus ** (degree - m) * minus**m * (c if m % 4 in (0, 3) else -c)
+    return (a for a in range(degree + 1) if any(part[a] != 0 for part in parts))
