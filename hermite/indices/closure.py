@@ -112,7 +112,9 @@ class Heat:
         """(∂h/∂u_i)_i at u = ``point``."""
         if self._partials is not None and all(isinstance(x, flint.fmpq) for x in point):
             words = max(int(x.height_bits()) for x in point) * self.order // 64
-            spend(self.r * len(self.terms) * (1 + words // 32) // 4)
+            # Fractions pay a common divisor for every term.
+            whole = all(x.q == 1 for x in point)
+            spend(self.r * len(self.terms) * (1 + (words // 32 if whole else words * words // 128)) // 4)
             return tuple(partial(*point) for partial in self._partials)
         top = max((max(alpha) for alpha in self.terms), default=0)
         powers: list[list[Any]] = []

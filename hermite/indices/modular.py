@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from hermite.exact.effort import spend
+from hermite.exact.rows import rational
+
 PRIME = 2**61 - 1
 #: Points beyond those that are needed if every one shows a new direction.
 _SPARE = 2
@@ -57,10 +60,46 @@ def spans_modulo(
         if len(found) >= dim:
             break
         form = terms
+        spend(k * len(terms))
         for _ in range(k - 1):
             form = _derivative(form, _mixture(outside, draw))
         _include(found, _gradient(form, _mixture(inside, draw)))
     return len(found) >= dim
+
+
+def dims_modulo(
+    table: Mapping[tuple[int, ...], Any], r: int, dim: int, gram: Sequence[Sequence[Any]] | None, draw: Random
+) -> tuple[int, ...] | None:
+    """Dimensions of U_0 = {0} ⊂ U_1 ⊂ …, U_{t+1} = U_t + span of ∇h on μ + U_t, at a mean μ that is drawn.
+
+    Each space is spanned at points that are drawn until one adds nothing. Lower bounds for the mean, with equality but for a
+    probability of about (degree · ``dim``)/2^61. None where a coefficient has no residue.
+    """
+    metric = [] if gram is None else residues([[rational(x) for x in row] for row in gram])
+    values = residues([list(table.values())])
+    if values is None or metric is None:
+        return None
+    terms: Terms = dict(zip(table, values[0], strict=True))
+    mean = [draw.randrange(1, PRIME) for _ in range(r)]
+    learned: list[list[int]] = []
+    dims = [0]
+    while dims[-1] < dim:
+        moves = learned if gram is None else [_applied(metric, row) for row in learned]
+        grown, size = list(learned), -1
+        while size < len(grown) < dim:
+            size = len(grown)
+            step = _mixture(moves, draw) if moves else [0] * r
+            spend(r * len(terms))
+            _include(grown, _gradient(terms, [(x + y) % PRIME for x, y in zip(mean, step, strict=True)]))
+        if len(grown) == len(learned):
+            break
+        learned = grown
+        dims.append(len(learned))
+    return tuple(dims)
+
+
+def _applied(matrix: Sequence[Sequence[int]], row: Sequence[int]) -> list[int]:
+    return [sum(x * y for x, y in zip(own, row, strict=True)) % PRIME for own in matrix]
 
 
 def _mixture(rows: Sequence[Sequence[int]], draw: Random) -> list[int]:

@@ -5,11 +5,11 @@ U_{t+1} = U_t + span_{u ∈ U_t} ∇h(μ + u), U_0 = {0}. h is entire and non-co
 (Cornacchia, Mikulincer, Mossel 2025, arXiv:2502.06443, for one direction and for Boolean juntas). This is no promise
 for several directions: a radial target stops at dimension 1, zᵀAz at the number of distinct non-zero eigenvalues of A.
 
-Polynomials: exact. A space that fills V* at one rational μ fills it at almost every μ; where random means do not fill it, the
-climb is repeated over the field Q(μ), and what is dependent there is dependent for every μ. (Only where that is too large
-a computation the dimensions are those of random means: "numerical".) Infinite expansions: with μ = ta, ∇h at points of U_t
-is a power series in t, known to the order of the expansion; a minor with a coefficient whose ball excludes 0 is non-zero
-for almost every μ, which proves growth. Where growth is not seen nothing is proved.
+Polynomials: exact. A space that fills V* at one rational μ, or modulo a prime, fills it at almost every μ; where random
+means do not fill it, the climb is repeated over the field Q(μ), and what is dependent there is dependent for every μ. (Only
+where that is too large a computation the dimensions are those of random means: "numerical".) Infinite expansions: with
+μ = ta, ∇h at points of U_t is a power series in t, known to the order of the expansion; a minor with a coefficient whose
+ball excludes 0 is non-zero for almost every μ, which proves growth. Where growth is not seen nothing is proved.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
 from hermite.indices.closure import Heat, tensor_span
+from hermite.indices.modular import dims_modulo
 from hermite.target import as_target
 
 if TYPE_CHECKING:
@@ -104,46 +105,27 @@ def _staircase(f: Target, seed: int) -> Biased:
     return result
 
 
-def _dims_at(heat: Heat, goal: Span, rng: random.Random) -> tuple[int, ...]:
-    """The dimensions of the level-1 staircase of h(· + μ) at a random μ; h(· + μ) is never expanded.
-
-    U_{t+1} is spanned by the gradients of h on μ + U_t: random points of it are taken until one adds nothing.
-    """
-
-    def drawn() -> flint.fmpq:
-        return rational(Fraction(rng.getrandbits(62) + 1, 2**60))
-
-    mean = [drawn() for _ in range(heat.r)]
-    learned, dims = Span(heat.r), [0]
-    while dims[-1] < goal.dim:
-        basis = [row if heat.gram is None else lower(row, heat.gram) for row in learned.rows]
-        grown, grows = learned.copy(), True
-        while grows:
-            point = list(mean)
-            for row in basis:
-                t = drawn()
-                point = [x + t * y for x, y in zip(point, row, strict=True)]
-            spend(heat.r * (heat.r + len(heat.terms)))
-            grows = grown.add(heat.gradient_at(tuple(point)))
-        if grown.dim == learned.dim:
-            break
-        learned = grown
-        dims.append(learned.dim)
-    return tuple(dims)
-
-
 def _polynomial(f: Target, heat: Heat, seed: int) -> Biased:
     relevant = tensor_span(heat)
     rng = random.Random(seed)
     best: tuple[int, ...] = ()
     for _ in range(_DRAWS):
-        dims = _dims_at(heat, relevant, rng)
+        dims = dims_modulo(heat.terms, heat.r, relevant.dim, heat.gram, rng)
+        if dims is None:
+            continue
         best = max(best, dims)
         if len(dims) <= 3 and dims[-1] == relevant.dim:
             return Biased(dims, relevant.dim, Exactness.EXACT, "")
-    generic = generic_dims(heat, best)
+    generic = generic_dims(heat, best) if best else None
     if generic is not None:
         return Biased(generic, relevant.dim, Exactness.EXACT, "")
+    if not best:
+        return Biased(
+            None,
+            relevant.dim,
+            Exactness.UNDECIDED,
+            "a coefficient has no residue modulo the prime of the draws",
+        )
     reason = f"dimensions at {_DRAWS} random means: right but for a probability below 1e-9"
     return Biased(best, relevant.dim, Exactness.NUMERICAL, reason)
 

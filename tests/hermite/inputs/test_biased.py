@@ -121,3 +121,9 @@ def test_a_parity_and_a_quadratic_form_climb_by_powers_of_the_form() -> None:
     found = biased_staircase(Target("z1*z2*z3 + z4*z5 - z6*z7/3"))
     assert found.relevant_dim == 7
     assert found.dims == (0, 1, 3, 6, 7)
+
+
+@pytest.mark.parametrize("text", ["(((z5-2/3))*(z20))^40", "((z3-z4)+z2)^40*z1", "z1*z2*z3*z4*z5*z6*z7*z8"])
+def test_a_polynomial_of_high_degree_is_climbed_modulo_a_prime(text: str) -> None:
+    result = biased_staircase(text)
+    assert (result.dims, result.exactness) == ((0, 1, result.relevant_dim), "exact")
