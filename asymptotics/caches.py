@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import is_dataclass
 from functools import wraps
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -74,17 +75,21 @@ class SetUps:
 def remembered(function: Callable[P, T]) -> Callable[P, T]:
     """``function`` of hashable arguments that remembers its values, as ``lru_cache`` does, but bounded by bytes.
 
-    Two callers share one value: its arrays are read-only.
+    Two callers share one value: its arrays are read-only. A default that is given is the default.
 
-    >>> unit = remembered(np.eye)
-    >>> unit(2) is unit(2), unit(2).flags.writeable
+    >>> @remembered
+    ... def unit(size: int, scale: float = 1.0): return scale * np.eye(size)
+    >>> unit(2) is unit(2, 1.0) is unit(size=2, scale=1.0), unit(2).flags.writeable
     (True, False)
     """
     kept = SetUps(_BYTES, _ENTRIES)
+    defaults = {name: one.default for name, one in signature(function).parameters.items()}
+    names = tuple(defaults)
 
     @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> T:
-        return kept.get((args, tuple(sorted(kwargs.items()))), lambda: function(*args, **kwargs))
+        rest = tuple((kwargs or defaults).get(name, defaults[name]) for name in names[len(args) :])
+        return kept.get(args + rest, lambda: function(*args, **kwargs))
 
     return inside
 

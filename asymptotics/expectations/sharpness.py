@@ -30,6 +30,8 @@ _ENTIRE = frozenset({"exp", "sin", "cos"})
 KINKED = frozenset({"relu", "abs", "sign", "heaviside", "max", "min"})
 #: Layers and waves at least so wide leave a function plain.
 _PLAIN = 0.25
+#: The same of a bump: all axes of a product of plain rules are as fine as it needs.
+_WIDE = 0.5
 #: Edges around a layer, in units of its width: functions are analytic beyond, on panels that grow with the distance.
 _FLANKS = np.array([-24.0, -12.0, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, 12.0, 24.0])
 
@@ -76,9 +78,10 @@ def layers_of_tree(tree: Expression, r: int, cholesky: Array | None = None) -> t
 
 @remembered
 def is_plain(f: Target) -> bool:
-    """Whether ``f`` is a polynomial in smooth functions of affine forms, none sharper than ``_PLAIN``, and kinked ones.
+    """Whether ``f`` is a polynomial in smooth functions of affine forms, in bumps, none sharper than ``_PLAIN``, and kinked ones.
 
-    Kinks are not looked at: see :func:`asymptotics.expectations.frames.kink_frame`.
+    Bumps are exp(b·x + xᵀAx) without a growing part (A ⪯ 0), at least ``_WIDE`` wide. Kinks are not looked at: see
+    :func:`asymptotics.expectations.frames.kink_frame`.
     """
     from hermite.language.expressions import Call, is_constant, postorder
 
@@ -87,8 +90,21 @@ def is_plain(f: Target) -> bool:
     calls = [node for node in postorder(f.tree) if isinstance(node, Call) and not is_constant(node)]
     smooth = [node for node in calls if node.name not in KINKED]
     return all(
-        node.name in _LAYERED | _ENTIRE and (degree_of(node.arguments[0]) or 2) <= 1 for node in smooth
+        node.name in _LAYERED | _ENTIRE
+        and (
+            (degree_of(node.arguments[0]) or 2) <= 1
+            or (node.name == "exp" and _is_bump(node.arguments[0], f))
+        )
+        for node in smooth
     )
+
+
+def _is_bump(exponent: Expression, f: Target) -> bool:
+    form = quadratic_form(exponent, f.r)
+    if form is None:
+        return False
+    sizes = np.linalg.eigvalsh(form[2])
+    return bool(sizes[-1] <= 1e-12 * np.abs(sizes).max() and sizes[0] >= -0.5 / _WIDE**2)
 
 
 def _bumps(linear: Array, square: Array) -> list[Layer]:

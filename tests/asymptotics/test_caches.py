@@ -73,3 +73,17 @@ def test_what_fails_is_not_remembered() -> None:
         with pytest.raises(ValueError, match="no"):
             fails(1)
     assert calls == [1, 1]
+
+
+def test_an_argument_at_its_default_is_the_default() -> None:
+    """Two callers of one question, one of whom says what the other leaves out, share one value."""
+    calls: list[tuple[int, float]] = []
+
+    @remembered
+    def value(size: int, scale: float = 1.0) -> tuple[int, float]:
+        calls.append((size, scale))
+        return size, scale
+
+    assert value(2) is value(2, 1.0) is value(size=2) is value(2, scale=1.0)
+    assert value(2, 2.0) == (2, 2.0)
+    assert calls == [(2, 1.0), (2, 2.0)]

@@ -9,7 +9,9 @@ from scipy.special import ndtr
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.frames import kink_frame, splits_kinks
-from asymptotics.expectations.target_rule import rule_of, target_rule
+from asymptotics.expectations.known_moments import against_exact
+from asymptotics.expectations.sharpness import is_plain
+from asymptotics.expectations.target_rule import default_accuracy, rule_of, target_rule
 from hermite import Target, expand
 
 
@@ -69,3 +71,22 @@ def test_the_error_of_averages_is_the_larger_of_target_and_activation() -> None:
         for activation in (plain, kinked):
             larger = max(rule_of(f).error, activation.error)
             assert quadrature_error(f, activation) == larger
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["exp(-z1^2)", "exp(-z1^2/2)*z2+z3", "exp(-(z1-z2)^2/2)+z3", "exp(z2-2*z1^2)", "z1^3*exp(-2*(z1-5)^2)"],
+)
+def test_a_wide_bump_needs_no_scan(expression: str) -> None:
+    """It is entire: two plain rules that agree have converged, to what is known exactly."""
+    f = Target(expression)
+    rule = rule_of(f)
+    assert rule.method == "tensor of plain rules"
+    assert against_exact(f, rule.nodes, rule.weights) <= max(rule.error, 1e-15)
+    assert rule.error <= default_accuracy(f.r)
+
+
+@pytest.mark.parametrize("expression", ["exp(-40*z1^2)", "exp(z1^2/8)", "exp(-z1*z2)"])
+def test_a_narrow_or_growing_exponential_is_no_plain_bump(expression: str) -> None:
+    f = Target(expression)
+    assert not is_plain(f)
