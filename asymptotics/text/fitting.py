@@ -66,7 +66,8 @@ def _words(text: str, width: int, hanging: int = 0, breaking: bool = False) -> l
 
 
 def blocks(header: Sequence[str], cells: Sequence[Sequence[str]], width: int, gap: int) -> list[Block]:
-    """The table as it is if it fits, else with folded cells, else in blocks of columns that each begin with the first.
+    """The table as it is if it fits, else with folded cells, else in blocks of columns that each begin with the first ones:
+    as many as tell the rows apart, or one where these would take half of the width.
 
     Cells may hold line breaks afterwards; ``gap`` is what stands between two columns.
     """
@@ -77,9 +78,11 @@ def blocks(header: Sequence[str], cells: Sequence[Sequence[str]], width: int, ga
     ]
     found: list[Block] = []
     left = list(range(len(columns)))
+    names = _naming(cells)
+    front = list(range(names)) if _total(least[:names], gap) <= width // 2 else [0]
     while left:
-        # Greedily: what stands side by side when folded, the first column in front of every block.
-        taken = [0, left.pop(0)] if found else [left.pop(0)]
+        # Greedily: what stands side by side when folded, the columns that name the rows in front of every block.
+        taken = [*(i for i in front if i < left[0]), left.pop(0)] if found else [left.pop(0)]
         while left and _total([least[i] for i in [*taken, left[0]]], gap) <= width:
             taken.append(left.pop(0))
         sizes = _sizes([wide[i] for i in taken], [least[i] for i in taken], width, gap)
@@ -103,6 +106,14 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         for row in lines
         for line in zip_longest(*row, fillvalue="")
     )
+
+
+def _naming(cells: Sequence[Sequence[str]]) -> int:
+    """The least number of first columns in which no two rows agree; 1 where all of them do not suffice."""
+    for names in range(1, len(cells[0]) if cells else 1):
+        if len({tuple(row[:names]) for row in cells}) == len(cells):
+            return names
+    return 1
 
 
 def _total(sizes: Sequence[int], gap: int) -> int:

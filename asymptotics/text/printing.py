@@ -15,6 +15,10 @@ _THEORY = ("theory", "theory_limit")
 _POINT = ("step", "alpha_train", "eta", "alpha", "beta", "lambda", "d")
 
 
+#: Rows of a step that are shown.
+_ROWS = 8
+
+
 def expansion_text(expansion: Mapping[str, Any]) -> str:
     """The coefficients and the energies of ``giantstep expand``."""
     if expansion["exactness"] == "undecided":
@@ -55,9 +59,9 @@ def activations_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def overlaps_text(document: Mapping[str, Any]) -> str:
-    """The table of ``giantstep overlaps``: at most eight entries a step."""
+    """The table of ``giantstep overlaps``: at most eight rows a step, entries that look alike in one."""
     simulated = document["steps"][0]["simulation"] is not None
-    spread = any(spread_of(entry) for step in document["steps"] for entry in step["neurons"][:8])
+    spread = any(spread_of(entry) for step in document["steps"] for entry in step["neurons"])
     header = ["step", "readout", "weight", "M", *["sd of M"] * spread, "norm2", "risk"]
     header += ["M simulated", "risk simulated"] * simulated
     reused = any("train_error" in step for step in document["steps"])
@@ -66,11 +70,13 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
         ["train_error"] * reused + ["train simulated"] * (reused and simulated) + ["samples", "s"] * online
     )
     rows: list[list[Any]] = []
+    hidden = False
     for step in document["steps"]:
+        own_rows: list[list[Any]] = []
         # The error of the weights is relative to the largest of their entries.
         largest = max(max(entry["norm2"], *map(abs, entry["M"])) for entry in step["neurons"])
         unsure = size_of(step.get("error")) * largest
-        for g, entry in enumerate(step["neurons"][:8]):
+        for g, entry in enumerate(step["neurons"]):
             own = {"total": unsure / entry["norm2"]} if entry["norm2"] else None
             row = [
                 step["step"],
@@ -93,18 +99,55 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
                 row.append(measured(found.get("train_error"), found.get("train_error_sem")))
             if online:
                 row += [step.get("samples"), step.get("time")]
-            rows.append(row)
+            own_rows.append(row)
+        joined = _joined(own_rows, header.index("weight"))
+        hidden = hidden or len(joined) > _ROWS
+        rows += joined[:_ROWS]
+    several = any("-" in row[-1] or "," in row[-1] for row in rows)
+    name = "neurons" if document["regime"] == "fixed width" else "entries"
+    header = [header[0], *[name] * several, *header[1:]]
+    rows = [[row[0], *[row[-1]] * several, *row[1:-1]] for row in rows]
     head = f"alpha = {document['alpha']:g}, eta = {document['eta']:g}, regime: {document['regime']}"
     lines = [head, table(header, rows)]
     budgets = [step.get(name) for step in document["steps"] for name in ("error", "risk_error")]
     lines += footnotes([{"error": budget} for budget in budgets])
     if spread:
         lines.append("sd of M: neurons of an entry differ in their overlaps by so much; M is their mean")
-    if len(document["steps"][0]["neurons"]) > 8:
-        lines.append("(the first eight entries of each step; --json prints all)")
+    if several:
+        lines.append(f"{name} of a row look alike; weight is that of all of them")
+    if hidden:
+        lines.append("(the first eight rows of each step; --json prints all)")
     if document["validity_note"]:
         lines.append(f"{document['validity']}: {document['validity_note']}")
     return "\n".join(lines)
+
+
+def _joined(rows: Sequence[Sequence[Any]], weight: int) -> list[list[Any]]:
+    """Rows that differ in their place alone as one, its places in a last column; weights add up."""
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        alike.setdefault(tuple(number(cell) for cell in row), []).append(place)
+    out = []
+    for places in alike.values():
+        row = list(rows[places[0]])
+        row[weight] = math.fsum(rows[place][weight] for place in places)
+        out.append([*row, _ranges(places)])
+    return out
+
+
+def _ranges(places: Sequence[int]) -> str:
+    """Rising places from 0 as text that counts from 1.
+
+    >>> _ranges([0, 1, 2, 5, 7, 8])
+    '1-3, 6, 8-9'
+    """
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and runs[-1][1] == place - 1:
+            runs[-1][1] = place
+        else:
+            runs.append([place, place])
+    return ", ".join(str(a + 1) if a == b else f"{a + 1}-{b + 1}" for a, b in runs)
 
 
 def escape_text(document: Mapping[str, Any]) -> str:
