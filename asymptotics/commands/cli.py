@@ -25,17 +25,14 @@ from asymptotics.commands import (
     targets,
 )
 from asymptotics.commands.early import leave_at_once
+from asymptotics.commands.streams import INTERRUPTED, Interrupts, guard_streams, silence_stdout
 from asymptotics.commands.terminal import (
     INPUT_ERROR,
     INTERNAL_ERROR,
-    INTERRUPTED,
     NOT_CONVERGED,
     Heartbeat,
-    Interrupts,
-    guard_streams,
     note,
     say,
-    silence_stdout,
 )
 
 

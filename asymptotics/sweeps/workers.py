@@ -7,31 +7,20 @@ hands over results as they come, and gives the unit of a dead worker to another.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import multiprocessing
 import os
-import signal
-import sys
-import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any, Protocol, TypeVar
 
 from asymptotics.simulation.blas import cores
+from asymptotics.sweeps.children import LIMIT, SAFE, children_import_safely, settle_in
+from asymptotics.sweeps.cluster import Cluster
 from hermite.errors import InputError
 
 T = TypeVar("T", bound=Hashable)
 R = TypeVar("R")
-
-#: Deaths of its worker after which a unit is given up.
-LIMIT = 3
-#: What keeps ``python -c`` and ``python -m``, which start workers, from looking for modules in the working folder.
-SAFE = {"PYTHONSAFEPATH": "1"}
-#: Seconds to wait for a Dask scheduler.
-PATIENCE = 10.0
 
 
 class Pool(Protocol):
@@ -98,14 +87,14 @@ class Processes:
     def _start(self) -> None:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        with _children_import_safely():
+        with children_import_safely():
             self._executor = ProcessPoolExecutor(
-                max_workers=self.workers, initializer=_settle_in, initargs=(os.getpid(),), env=SAFE
+                max_workers=self.workers, initializer=settle_in, initargs=(os.getpid(),), env=SAFE
             )
 
     def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
         """Start ``work(item)`` in one of the processes."""
-        with _children_import_safely():
+        with children_import_safely():
             future: Future[R] = self._executor.submit(work, item)
         return future
 
@@ -123,159 +112,6 @@ class Processes:
     def close(self) -> None:
         """End the processes, whatever they are doing."""
         self._executor.shutdown(wait=True, kill_workers=True)
-
-
-def _settle_in(driver: int) -> None:
-    """A worker leaves Ctrl-C to the driver, and ends when the driver has gone (killed, it cannot say so)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        # An orphan gets another parent; no process identifier can be mistaken for a later one.
-        while os.getppid() == driver:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-class Cluster:
-    """A Dask cluster: the scheduler at an address, or ``"local"`` for processes of this machine under Dask.
-
-    Dask itself gives the work of a dead worker to others, and gives up after three deaths on one unit.
-    """
-
-    fragile = False
-
-    def __init__(self, address: str, count: int) -> None:
-        self._distributed, self.address = _import_distributed(), address
-        self._cluster: Any = None
-        try:
-            if address != "local":
-                # A client made for an address that cannot be would haunt the end of the program.
-                self._distributed.comm.get_address_host_port(address, strict=True)
-            else:
-                with _children_ignore_interrupts(), _children_import_safely():
-                    self._cluster = self._distributed.LocalCluster(
-                        n_workers=count,
-                        threads_per_worker=1,
-                        dashboard_address=None,
-                        silence_logs=logging.CRITICAL,
-                    )
-            self._client = self._distributed.Client(
-                self._cluster or address, timeout=PATIENCE, set_as_default=False
-            )
-        except (OSError, ValueError, TimeoutError, ImportError) as error:
-            self._end_cluster()
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"Cannot reach a Dask scheduler at {address!r}: {reason}.") from None
-        self.workers = sum(self._client.nthreads().values())
-        # A cluster may grow while it works: keep at least a few units waiting.
-        self.capacity = max(4, 2 * self.workers)
-        self._executor = self._client.get_executor(pure=False)
-        self._check_versions()
-
-    def _check_versions(self) -> None:
-        """Refuse workers without giantstep, or with another version of it, before the work starts."""
-        from asymptotics.version import __version__
-
-        try:
-            found = self._client.run(version_here)
-        except Exception as error:
-            self.close()
-            raise InputError(
-                f"The Dask workers of {self.address!r} cannot run giantstep ({type(error).__name__}: {error}); "
-                f"install giantstep {__version__} there."
-            ) from None
-        for worker, version in found.items():
-            if version != __version__:
-                self.close()
-                raise InputError(
-                    f"The Dask worker {worker} runs giantstep {version}, this is {__version__}: "
-                    "install the same version everywhere."
-                )
-
-    def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
-        """Start ``work(item)`` on some worker of the cluster."""
-        future: Future[R] = self._executor.submit(work, item)
-        return future
-
-    def deaths(self, error: BaseException) -> int:
-        """Dask has tried three times; a lost scheduler ends everything."""
-        if isinstance(error, self._distributed.KilledWorker):
-            return LIMIT
-        lost = (CancelledError, self._distributed.CancelledError, self._distributed.core.CommClosedError)
-        if isinstance(error, lost) or self._client.status in ("closed", "closing"):
-            raise InputError(
-                f"The Dask scheduler at {self.address!r} has gone; finished units are kept, run again to resume."
-            )
-        return 0
-
-    def revive(self) -> None:
-        """Dask has done it."""
-
-    def close(self) -> None:
-        """Leave the cluster; a local one ends."""
-        with contextlib.suppress(Exception):
-            self._client.close()
-        self._end_cluster()
-
-    def _end_cluster(self) -> None:
-        if self._cluster is not None:
-            with contextlib.suppress(Exception):
-                self._cluster.close()
-
-
-def version_here() -> str:
-    """The version of giantstep where this runs."""
-    from asymptotics.version import __version__
-
-    return __version__
-
-
-def _import_distributed() -> Any:
-    """The package; its log goes nowhere unless the program that uses us had set it up."""
-    try:
-        import dask
-
-        if "distributed" not in sys.modules:
-            dask.config.set({"logging": {"distributed": "critical", "distributed.client": "critical"}})
-        import distributed
-
-        # Dask starts a worker that died anew, from its own threads.
-        dask.config.set(
-            {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in SAFE.items()}
-        )
-    except ImportError:
-        raise InputError('--scheduler needs the extra "dask": pip install "giantstep[dask]".') from None
-    return distributed
-
-
-@contextlib.contextmanager
-def _children_ignore_interrupts() -> Iterator[None]:
-    """Processes started here leave Ctrl-C, which a terminal sends to all of them, to the driver."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
-
-
-@contextlib.contextmanager
-def _children_import_safely() -> Iterator[None]:
-    """Processes started here import no module from the working folder, where a user may have a ``random.py``."""
-    before = {name: os.environ.get(name) for name in SAFE}
-    os.environ.update(SAFE)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def possible_workers(asked: int) -> tuple[int, str]:

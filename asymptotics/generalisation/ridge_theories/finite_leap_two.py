@@ -11,12 +11,8 @@ from asymptotics.expectations.quadrature import trapezoid_rule
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.experiment.settings import Training
 from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
-from asymptotics.generalisation.finite.leap_two_units import (
-    floor_of,
-    leap_two_law,
-    leap_two_units,
-    linear_carriers,
-)
+from asymptotics.generalisation.finite.leap_two_law import leap_two_law
+from asymptotics.generalisation.finite.leap_two_units import floor_of, leap_two_units, linear_carriers
 from asymptotics.generalisation.finite.trained_units import TrainedUnits
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result

@@ -14,7 +14,8 @@ import pytest
 from asymptotics import Network, Ridge, Simulation, Training, risk, simulate, theories
 from asymptotics.expectations.activations import get_activation
 from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
-from asymptotics.generalisation.finite.leap_two_units import leap_two_law, leap_two_units, semicircle
+from asymptotics.generalisation.finite.leap_two_law import leap_two_law, semicircle
+from asymptotics.generalisation.finite.leap_two_units import leap_two_units
 from asymptotics.generalisation.ridge_theories import finite_leap_two
 from asymptotics.generalisation.ridge_theories.finite_leap_two import FiniteLeapTwo
 from asymptotics.generalisation.theory import Setting

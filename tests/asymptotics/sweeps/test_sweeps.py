@@ -25,7 +25,7 @@ import pytest
 import asymptotics
 from asymptotics import Experiment, sweep
 from asymptotics.commands.cli import run
-from asymptotics.commands.terminal import INTERRUPTED
+from asymptotics.commands.streams import INTERRUPTED
 from asymptotics.comparison.curves import simulated_risks
 from asymptotics.comparison.trajectories import measure
 from asymptotics.experiment.points import Grid, collapse, expand, values

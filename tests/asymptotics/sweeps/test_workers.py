@@ -19,8 +19,10 @@ import threadpoolctl
 
 from asymptotics.simulation import blas
 from asymptotics.simulation.blas import blas_threads
-from asymptotics.sweeps import workers
-from asymptotics.sweeps.workers import LIMIT, Cluster, Pool, Processes, Serial, complete, open_pool
+from asymptotics.sweeps import cluster
+from asymptotics.sweeps.children import LIMIT
+from asymptotics.sweeps.cluster import Cluster
+from asymptotics.sweeps.workers import Pool, Processes, Serial, complete, open_pool
 from hermite.errors import InputError
 
 
@@ -205,7 +207,7 @@ def test_libraries_are_looked_for_once_a_process(monkeypatch: pytest.MonkeyPatch
 
 def test_a_scheduler_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     for address in ("tcp://127.0.0.1:1", "no such thing", "ftp://x:1"):
         with pytest.raises(InputError, match="Cannot reach a Dask scheduler"):
             open_pool(1, address)
