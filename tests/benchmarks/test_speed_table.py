@@ -42,3 +42,25 @@ def test_the_page_names_no_machine() -> None:
     assert platform.node() not in text
     assert getpass.getuser() not in text
     assert str(Path.home()) not in text
+
+
+def test_a_line_that_fails_is_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import sys
+
+    import speed_table
+
+    def broken() -> None:
+        raise ValueError("no such\nthing")
+
+    lines = (
+        Line("a failure", "nothing", broken, 1.0),
+        Line("a pass", "itself", lambda: (lambda: 0, lambda: sum(range(99_999))), 9.0),
+    )
+    monkeypatch.setattr(speed_table, "LINES", lines)
+    monkeypatch.setattr(sys, "argv", ["speed_table", str(tmp_path / "page.md")])
+    with pytest.raises(SystemExit) as ended:
+        speed_table.main()
+    assert ended.value.code == 1
+    said = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "| a failure | – | – (ValueError: no such thing) | – | 1 |" in said
+    assert "| a pass | " in said
