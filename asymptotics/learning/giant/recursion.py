@@ -58,6 +58,8 @@ _FIRST_SIZE, _LAST_SIZE = 13, 20
 _FALL = 0.8
 #: Seconds of a finer cubature, in those of all before.
 _MORE = 3.0
+#: Step of the difference that gives d/ds at sΩ.
+_TILT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,16 @@ def _exact_kernel(f: Target, activation: Activation, start: Student, rates: Rate
     return _ExactKernel(by_kinds, levels=(0.3, 0.45, 0.6, 0.8), goal=np.inf)
 
 
+def noise_of_a_step(f: Target, activation: Activation, student: Student) -> Array | None:
+    """K = E[(δ² + Δ) σ'_i σ'_j] as d → ∞ where it needs no sampling, at the finest rule; else None."""
+    way = _exact_kernel(f, activation, student, Rates(1.0, 1.0))
+    kernel = None if way is None else way.of(student, way.levels[-1])
+    if kernel is None:
+        return None
+    noise: Array = kernel[0] + f.noise * gram_moments(activation, student.bias, student.Q).slopes
+    return noise
+
+
 def _by_cubature(
     f: Target,
     activation: Activation,
@@ -238,7 +250,7 @@ def _by_cubature(
             if kernel is None:
                 return None
             finite = rates.d is not None
-            radius = _radius(activation, students[-1], f.r) if finite and f.noise else None
+            radius = _radius(activation, students[-1], means) if finite and f.noise else None
             risks.append(means.risk)
             students.append(advance(students[-1], means, kernel, f.noise, radius, rates))
         risks.append(closed_means(f, activation, students[-1], refine).risk)
@@ -319,7 +331,7 @@ def _trajectory(
         K, KZ = kernel_by_sampling(f, activation, student, size, seed, exact, with_radius=finite)
         orbits = orbits_of(student)
         kernel = orbits.mean(K), orbits.mean(KZ)
-        radius = _radius(activation, student, f.r) if finite and f.noise else None
+        radius = _radius(activation, student, means) if finite and f.noise else None
         risks.append(means.risk)
         students.append(advance(student, means, kernel, f.noise, radius, rates))
     risks.append(closed_means(f, activation, students[-1]).risk)
@@ -327,14 +339,12 @@ def _trajectory(
     return Path(tuple(students), tuple(risks), none, none)
 
 
-def _radius(activation: Activation, student: Student, r: int) -> Array:
-    """E[σ'_i σ'_j |u|²] with |u|² = hᵀ Ω⁺ h: enters Q at relative order 1/d, so that 2^12 points are enough."""
-    from asymptotics.expectations.quadrature import sobol_normal
-
-    root = student.root()
-    u = sobol_normal(r + root.shape[1], 12, 1)
-    slopes = activation.derivative(u[:, :r] @ student.M.T + u[:, r:] @ root.T + student.bias)
-    radius: Array = (slopes * np.sum(u**2, axis=1)[:, None]).T @ slopes / len(u)
+def _radius(activation: Activation, student: Student, means: Means) -> Array:
+    """E[σ'_i σ'_j |u|²] with |u|² = hᵀ Ω⁺ h: rank(Ω) E[σ'_i σ'_j] + 2 d/ds of it at sΩ, s = 1."""
+    up, down = (
+        gram_moments(activation, student.bias, scale * student.Q).slopes for scale in (1 + _TILT, 1 - _TILT)
+    )
+    radius: Array = means.rank * means.slopes + (up - down) / _TILT
     return radius
 
 

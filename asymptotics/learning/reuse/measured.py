@@ -13,7 +13,7 @@ import numpy.typing as npt
 from asymptotics.expectations.patience import Patience
 from asymptotics.learning.giant.fixed_width import bias_draws
 from asymptotics.learning.giant.noise_kernel import Student
-from asymptotics.learning.giant.recursion import initial_student
+from asymptotics.learning.giant.recursion import initial_student, noise_of_a_step
 from asymptotics.learning.reuse.recursion import Batch, Trajectory, trajectory
 from hermite.errors import ConvergenceError
 from hermite.target import Target
@@ -40,7 +40,7 @@ class Means:
 
 
 def measured(f: Target, network: Network, training: Training, accuracy: float) -> tuple[Means, float]:
-    """Means over scrambles and biases, and the standard error of the worst entry of M, Q (relative) and risk."""
+    """Means over scrambles and biases, and the standard error of the worst entry of M, Q (relative), risk and train error."""
     readout = network.finite_readout(int(network.width))
     size, count, patience = _FIRST_SIZE, _SCRAMBLES[0], Patience()
     axes = f.r + 1 + 2 * len(readout) * (training.steps + 1)
@@ -78,16 +78,18 @@ def _started(
 ) -> tuple[Batch, Student]:
     """What is fixed through the steps, and the start."""
     classes = np.unique(np.stack([readout, bias], axis=1), axis=0, return_inverse=True)[1]
+    sigma, start = network.get_activation(), initial_student(readout, bias, f.r, symmetric=network.is_symmetric)
     batch = Batch(
         f,
-        network.get_activation(),
+        sigma,
         training.alpha,
         training.eta,
         training.weight_decay,
         classes.ravel(),
         network.is_symmetric,
+        noise_of_a_step(f, sigma, start),
     )
-    return batch, initial_student(readout, bias, f.r, symmetric=network.is_symmetric)
+    return batch, start
 
 
 def _trajectories(
@@ -110,14 +112,16 @@ def _mean(runs: Sequence[Trajectory]) -> Means:
 
 
 def _spread(runs: Sequence[Trajectory]) -> float:
-    """Largest standard error of the mean over scrambles, relative to max(‖w‖²) and to the risk before training."""
+    """Largest standard error of the mean over scrambles, relative to max(‖w‖²) and to the risk and train error at the start."""
     root = math.sqrt(len(runs))
     norm = max(1.0, max(float(np.max(np.abs(q.Q))) for q in runs))
     m = np.std([q.m for q in runs], axis=0, ddof=1) / root / math.sqrt(norm)
     Q = np.std([q.Q for q in runs], axis=0, ddof=1) / root / norm
     risk = np.std([q.risk for q in runs], axis=0, ddof=1) / root
     start = float(runs[0].risk[0]) or 1.0
-    return max(float(m.max()), float(Q.max()), float(risk.max()) / start)
+    train = np.std([q.train for q in runs], axis=0, ddof=1) / root
+    first = float(np.mean([q.train[0] for q in runs])) or 1.0
+    return max(float(m.max()), float(Q.max()), float(risk.max()) / start, float(train.max()) / first)
 
 
 def _diverged() -> ConvergenceError:

@@ -54,6 +54,8 @@ class Batch:
     decay: float = 0.0
     classes: npt.NDArray[np.intp] | None = None
     symmetric: bool = False
+    #: E[(δ² + Δ) σ'_i σ'_j] of the first step (p, p) where it is known: that step is then one on fresh samples exactly.
+    first: Array | None = None
     #: False is a negative control: fields on the batch as on fresh samples, no correlation of the gradients in time.
     memory: bool = True
 
@@ -114,6 +116,8 @@ def trajectory(batch: Batch, start: Student, steps: int, log2_size: int, seed: i
             if batch.memory or s == t:
                 C[t, s] = pool.pairs(weighted.T @ scores[s]) / batch.alpha
                 C[s, t] = C[t, s].T
+        if t == 0 and batch.first is not None:
+            C[0, 0] = np.outer(a, a) * batch.first / batch.alpha
         for s in range(t + 1) if batch.memory else ():
             A[t + 1, s] = keep * A[t, s] + eta * sum(
                 (gamma[v] @ A[v, s] for v in range(s + 1, t + 1)), np.zeros((p, p))

@@ -19,6 +19,7 @@ from asymptotics.learning.giant.recursion import recursion as giant_recursion
 from asymptotics.learning.sgd.averages import (
     Averages,
     Problem,
+    Way,
     averages_on,
     erf_averages,
     sampled_way,
@@ -48,6 +49,16 @@ def flat(student: Student) -> np.ndarray:
     return np.concatenate([student.M.ravel(), student.Q[np.triu_indices(len(student.Q))]])
 
 
+def leading(way: Way) -> Way:
+    """Noise d K/n_b alone, as the reference counted it."""
+
+    def averages(student: Student, seed: int, size: int) -> Averages:
+        mean = way(student, seed, size)
+        return replace(mean, tilt=np.zeros_like(mean.tilt))
+
+    return averages
+
+
 def largest_gap(students: Any, values: Any) -> float:
     return max(float(np.abs(flat(q) - np.array(v)).max()) for q, v in zip(students, values, strict=True))
 
@@ -58,8 +69,11 @@ def test_the_erf_committee_agrees_with_a_second_implementation() -> None:
     assert not sampled
     step = Step(row["eta"] * row["n_b_over_d"], 1 / row["n_b_over_d"])
     path = recursion(start_of(row), way, step, row["times"], 0, 0)
-    # The oracle's batch is finite (n_b = 10^4): 1/n_b of the signal's square is left out here.
+    # The oracle's batch is finite (n_b = 10^4): in the limit 1/n_b of the signal's square is left out.
     assert largest_gap(path.students, row["oracle"]["values"]) < 2e-6
+    oracle = replace(step, n_b=10**4, d=round(10**4 / row["n_b_over_d"]))
+    path = recursion(start_of(row), leading(way), oracle, row["times"], 0, 0)
+    assert largest_gap(path.students, row["oracle"]["values"]) < 1e-6
     full = FULL["erf_committee_full_d1000"]
     path = recursion(start_of(row), way, replace(step, n_b=100, d=1000), full["times"], 0, 0)
     assert largest_gap(path.students, full["values"]) < 1e-6
@@ -75,14 +89,9 @@ def test_polynomials_agree_with_a_second_implementation(key: str) -> None:
         Problem(Target(row["target"], noise=row["noise"]), get_activation("x + He2(x)/2")), 2
     )
     assert not sampled
-
-    def leading(student: Student, seed: int, size: int) -> Averages:
-        mean = exact(student, seed, size)
-        return replace(mean, tilt=np.zeros_like(mean.tilt))
-
     step = Step(row["step"], row["d"] / row["n_b"], row["n_b"], row["d"], projection)
     rows = row["values"][key]
-    path = recursion(start_of(row), exact if kind == "full" else leading, step, [r["t"] for r in rows], 0, 0)
+    path = recursion(start_of(row), exact if kind == "full" else leading(exact), step, [r["t"] for r in rows], 0, 0)
     assert largest_gap(path.students, [r["M_then_upper_Q"] for r in rows]) < 1e-6
     np.testing.assert_allclose(path.risks, [r["risk"] for r in rows], atol=1e-6)
 
@@ -153,8 +162,8 @@ def test_one_step_at_n_of_order_d_is_a_giant_step() -> None:
     giant = giant_recursion(f, sigma, start, 1, Rates(0.8, 3.0), 1e-9).students[1]
     way, _ = way_of(Problem(f, sigma), 2)
     one = moved(start, way(start, 0, 0), Step(0.8, 1 / 3.0, projection="free"))
-    np.testing.assert_allclose(one.M, giant.M, atol=1e-9)
-    np.testing.assert_allclose(one.Q, giant.Q, atol=1e-7)
+    np.testing.assert_allclose(one.M, giant.M, atol=1e-12)
+    np.testing.assert_allclose(one.Q, giant.Q, atol=1e-12)
 
 
 def test_small_steps_follow_the_flow_at_first_order() -> None:
@@ -183,9 +192,14 @@ def test_flows_and_recursion_are_those_of_the_published_curves(name: str, kind: 
     nu = row["e"] * row["d"] / row["n_b"]
     path = integrated(start, way, flow_of(nu, kind), "projected", row["ode"]["tau"], 0, 0)
     np.testing.assert_allclose(path.risks, row["ode"]["risk"], atol=2e-6)
-    if kind == "population":
-        steps = recursion(start, way, Step(row["e"], row["d"] / row["n_b"]), row["t"], 0, 0)
-        np.testing.assert_allclose(steps.risks, row["risk"], atol=1e-5)
+    step = Step(row["e"], row["d"] / row["n_b"], row["n_b"], row["d"])
+    told = np.array(recursion(start, leading(way), step, row["t"], 0, 0).risks)
+    np.testing.assert_allclose(told, row["risk"], rtol=3e-6)
+    # The public code's own run; along all of it the median deviations are 0.4, 1.4 and 0.07 % (online.md, section 5). After
+    # step 3000 the run of Saad and Solla leaves the symmetric plateau by its noise.
+    early = np.array(row["t"]) <= 3000
+    assert np.abs(told / row["stored"] - 1)[early].max() <= row["max_rel_dev_to_3000"]
+    assert row["median_rel_dev"] < {"noise": 0.004, "saad-solla": 0.015, "population": 0.001}[kind]
     if kind == "noise":
         # Negative control: without the gradient the risk ends at 1/2, not at the runs' 0.46.
         assert path.risks[-1] - row["stored"][-1] > 0.03
@@ -267,12 +281,25 @@ def test_online_sgd_goes_through_the_same_door() -> None:
     )
 
 
-def test_one_free_step_at_n_of_order_d_is_a_giant_step_by_the_same_door() -> None:
-    f, network = Target("erf(z1/sqrt(2))/2 + erf(z2/sqrt(2))"), Network("erf(x/sqrt(2))", width=2)
-    giant = overlaps(f, network, Training(1, 4.0, 0.8), accuracy=1e-9)[1]
-    online = overlaps(f, network, Training(1, 4.0, 0.8, protocol="sgd", projection="free"))[1]
-    np.testing.assert_allclose(online.M, giant.M, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(online.Q, giant.Q, rtol=1e-7)
+@pytest.mark.parametrize("d", [None, 300])
+@pytest.mark.parametrize(
+    ("text", "activation"),
+    [
+        ("erf(z1/sqrt(2))/2 + erf(z2/sqrt(2))", "erf(x/sqrt(2))"),
+        ("z1 + z1^2/3 + z1*z2", "x + He2(x)/2"),
+        ("z1 + He3(z1)/5", "x + He3(x)/6"),
+    ],
+)
+def test_one_free_step_at_n_of_order_d_is_a_giant_step_by_the_same_door(
+    text: str, activation: str, d: int | None
+) -> None:
+    f, network = Target(text, noise=0.1), Network(activation, width=2, initialisation="independent")
+    giant = overlaps(f, network, Training(1, 4.0, 0.8), accuracy=1e-9, d=d)[1]
+    free = Training(1, 4.0, protocol="sgd", projection="free", step=0.8)
+    online = overlaps(f, network, free, d=d)[1]
+    np.testing.assert_allclose(online.M, giant.M, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(online.Q, giant.Q, rtol=1e-12, atol=1e-12)
+    assert online.risk == pytest.approx(giant.risk, rel=1e-9)
 
 
 @pytest.mark.parametrize(

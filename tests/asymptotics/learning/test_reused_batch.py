@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,26 @@ def test_one_step_on_a_batch_is_a_giant_step() -> None:
     assert np.abs(Q - giant.Q).max() < 4 * error
 
 
+@pytest.mark.parametrize(
+    ("text", "activation", "width", "keys"),
+    [
+        ("z1 + z1*z2", "relu", 2, {}),
+        ("z1 + z1*z2", "relu", 8, {}),
+        ("z1 - He2(z2)", "tanh", 4, {}),
+        ("z1 + z1*z2", "x + He2(x)/2", 2, {"initialisation": "independent"}),
+        ("z1 + z1*z2", "relu", 2, {"bias": 0.5}),
+    ],
+)
+def test_the_first_step_on_a_batch_is_a_giant_step_by_the_same_door(
+    text: str, activation: str, width: int, keys: dict[str, Any]
+) -> None:
+    f, network = Target(text, noise=0.1), Network(activation, width=width, **keys)
+    giant = overlaps(f, network, Training(1, 3.0, 0.8), accuracy=1e-6)[1]
+    reused = overlaps(f, network, Training(1, 3.0, 0.8, protocol="reuse"))[1]
+    np.testing.assert_allclose(reused.M, giant.M, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(reused.Q, giant.Q, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("text", ["He4(z1)", "z1*z2*z3", "He2(z1)"])
 def test_targets_without_a_mean_direction_given_the_label_stay_hard(text: str) -> None:
     found = overlaps(Target(text), Network(width=4), Training(3, 3.0, 0.8, protocol="reuse"))
@@ -104,10 +125,27 @@ def test_weight_decay_alone_shrinks_the_weights() -> None:
 
 
 def test_exchangeable_neurons_stay_equal() -> None:
+    """Rows of M, and entries of Q in a class: same neuron, partner, same readout, other readout."""
     found = overlaps(Target("z1 + z1*z2"), Network(width=8), Training(3, 4.0, 1.0, protocol="reuse"))
+    i, j = np.indices((8, 8))
+    classes = np.where(i == j, 0, np.where(i + j == 7, 1, np.where((i < 4) == (j < 4), 2, 3)))
     for step in found.steps:
         np.testing.assert_allclose(step.M[:4], np.broadcast_to(step.M[0], (4, 2)), atol=1e-12)
         np.testing.assert_allclose(step.norm2[:4], step.norm2[0], rtol=1e-12)
+        for kind, half in product(range(4), (True, False)):
+            entries = step.Q[(classes == kind) & ((i < 4) == half)]
+            np.testing.assert_allclose(entries, entries[0], atol=1e-12)
+
+
+def test_the_extrapolation_in_the_width_meets_the_closed_second_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 X(16) − X(8) before the closed form is put in its place; X(16) itself (control) is 0.0077 off."""
+    monkeypatch.setattr("asymptotics.learning.reuse.law._closed", lambda *_: None)
+    training = Training(2, 4.0, 1.5, protocol="reuse")
+    found = overlaps("z1 + z1*z2", Network(), training, accuracy=1.5e-3)
+    closed = np.array(DATA["closed_second_step"]["M"])
+    wide = overlaps("z1 + z1*z2", Network(width=16), training)
+    assert np.abs(found[2].M[0] - closed).max() < 2e-3
+    assert np.abs(wide[2].M[0] - closed).max() > 5e-3
 
 
 def test_many_neurons_meet_the_closed_second_step() -> None:
