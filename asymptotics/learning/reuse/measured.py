@@ -78,7 +78,10 @@ def _started(
 ) -> tuple[Batch, Student]:
     """What is fixed through the steps, and the start."""
     classes = np.unique(np.stack([readout, bias], axis=1), axis=0, return_inverse=True)[1]
-    sigma, start = network.get_activation(), initial_student(readout, bias, f.r, symmetric=network.is_symmetric)
+    sigma, start = (
+        network.get_activation(),
+        initial_student(readout, bias, f.r, symmetric=network.is_symmetric),
+    )
     batch = Batch(
         f,
         sigma,

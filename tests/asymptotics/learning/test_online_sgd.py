@@ -91,7 +91,9 @@ def test_polynomials_agree_with_a_second_implementation(key: str) -> None:
     assert not sampled
     step = Step(row["step"], row["d"] / row["n_b"], row["n_b"], row["d"], projection)
     rows = row["values"][key]
-    path = recursion(start_of(row), exact if kind == "full" else leading(exact), step, [r["t"] for r in rows], 0, 0)
+    path = recursion(
+        start_of(row), exact if kind == "full" else leading(exact), step, [r["t"] for r in rows], 0, 0
+    )
     assert largest_gap(path.students, [r["M_then_upper_Q"] for r in rows]) < 1e-6
     np.testing.assert_allclose(path.risks, [r["risk"] for r in rows], atol=1e-6)
 
