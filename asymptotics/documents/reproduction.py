@@ -286,8 +286,6 @@ def _test_error(full: bool, progress: Progress) -> Drawing:
         alpha = round(d**exponent) / d
         experiment = _experiment(
             target={"expression": STAIRCASE},
-            # Pairs of neurons have no theory at all n, p and d after a step; independent rows have.
-            network={"initialisation": "independent"},
             # The step takes as many samples as the fit.
             training={"steps": [0, 1], "alpha": alpha, "eta": 2.0},
             ridge={"alpha": alpha, "beta": float(d), "lambda": 0.01, "regime": "finite"},
@@ -310,7 +308,16 @@ def _test_error(full: bool, progress: Progress) -> Drawing:
             ax.axhline(level, color="0.5", linestyle=":", linewidth=0.8, zorder=0)
             ax.annotate(label, (0.5, level), fontsize="x-small", color="0.35", va="bottom")
         ax.set_xlabel(r"samples of the step and of the fit, $\log_d n$")
-        ax.set_title(f"$f^\\star = {_latex(STAIRCASE)}$, $d = {d}$, $p = d^2$")
+        # From the error of noise to that of a fit: two decades. The legend stands where a title would.
+        ax.set_yscale("log")
+        ax.annotate(
+            f"$f^\\star = {_latex(STAIRCASE)}$, $d = {d}$, $p = d^2$",
+            (0.98, 0.96),
+            xycoords="axes fraction",
+            ha="right",
+            va="top",
+            fontsize="small",
+        )
 
     return Drawing(draw, COLUMN, to_csv(rows), tuple(experiments))
 
@@ -326,7 +333,6 @@ def _low_orders_removed(d: int, alpha: float, replicates: int) -> Experiment:
     """
     return _experiment(
         target={"expression": STAIRCASE},
-        network={"initialisation": "independent"},
         training={"steps": 1, "alpha": alpha / d, "eta": 2.0, "batch_exponent": 2, "remove_orders": [0, 1]},
         ridge={"alpha": alpha, "beta": float(d), "lambda": 0.01, "d": d},
         simulation={"d": d, "replicates": replicates, "test_samples": 20000},

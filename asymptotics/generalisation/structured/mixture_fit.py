@@ -139,7 +139,10 @@ class MixtureFit:
         self.r = alpha / beta
         self.A, (self.U, self.B), self.J = len(c.layer.c), c.layer.members.shape, len(c.fractions)
         self.pick = (c.layer.members[:, :, None], c.layer.members[:, None, :])
-        self.e = c.variances[c.cluster]
+        # Sums over places are products of matrices: they are most of the work.
+        self.pairs = (c.mu1[:, :, None] * c.mu1[:, None, :]).reshape(len(c.mu1), -1)
+        self.spread = c.spread.reshape(len(c.mu1), -1)
+        self.member = (c.cluster == np.arange(len(c.variances))[:, None]).astype(float)
 
     def scatter(self, values: Array) -> Array:
         """Σ_u of blocks (U, B, B, ...) at the rows and columns of their groups (A, A, ...)."""
@@ -147,17 +150,31 @@ class MixtureFit:
         np.add.at(out, self.pick, values)
         return out
 
+    def along_blocks(self, values: Array) -> Array:
+        """μ1ᵀ (Σ_j w_j e_cj X_j) μ1 at every place (O,) for X (J, A, A)."""
+        seen = (self.c.variances * self.c.fractions) @ values.reshape(self.J, -1)
+        found: Array = np.sum(self.pairs * seen[self.c.cluster], axis=1)
+        return found
+
+    def over_blocks(self, weights: Array) -> Array:
+        """Σ_ω weights e_cj μ1 μ1ᵀ (J, A, A)."""
+        found: Array = self.c.variances.T @ ((self.member * weights) @ self.pairs)
+        return found.reshape(self.J, self.A, self.A)
+
+    def over_spread(self, weights: Array) -> Array:
+        """Σ_ω weights Ms_u (U, B, B)."""
+        found: Array = (weights @ self.spread).reshape(self.U, self.B, self.B)
+        return found
+
     def variance(self, V1: Array, inverse: Array) -> Array:
         """V(ω) for V1 (J, A, A) and N⁻¹ (U, B, B)."""
-        c = self.c
-        own = np.einsum("oubc,ubc,u->o", c.spread, inverse, c.layer.count)
-        V: Array = own + np.einsum("oa,oj,jab,ob->o", c.mu1, self.e * c.fractions, V1, c.mu1, optimize=True)
-        return V
+        own: Array = self.spread @ (self.c.layer.count[:, None, None] * inverse).ravel()
+        return own + self.along_blocks(V1)
 
     def responses(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array]:
         """L, T, W, (J, A, A) each."""
         c = self.c
-        hat = self.r * np.einsum("o,oj,oa,ob->jab", c.weights * iv, self.e, c.mu1, c.mu1, optimize=True)
+        hat = self.r * self.over_blocks(c.weights * iv)
         D = np.array(
             [
                 self.scatter(self.beta * c.layer.count[:, None, None] * block * inverse)
@@ -179,7 +196,7 @@ class MixtureFit:
             V1, inverse = self._unpack(x)
             iv = 1 / (1 + self.variance(V1, inverse))
             _, T, W = self.responses(iv, inverse)
-            own = self.r * np.einsum("o,oubc->ubc", c.weights * iv, c.spread)
+            own = self.r * self.over_spread(c.weights * iv)
             within = np.einsum("j,jubc,jubc->ubc", c.fractions, c.layer.bulk, T[(slice(None), *self.pick)])
             N = self.lam * np.eye(self.B) + own + within
             new = np.linalg.inv((N + np.swapaxes(N, 1, 2)) / 2)
@@ -222,7 +239,8 @@ class MixtureFit:
         phi, sigma = self._sector()
         M = phi.shape[2]
         w = self.r * c.weights * iv
-        VE = np.einsum("o,oam,obl->ambl", w, phi, phi, optimize=True)
+        flat = phi.reshape(len(w), -1)
+        VE = ((flat.T * w) @ flat).reshape(A, M, A, M)
         for k, within in enumerate(c.within):
             here = c.cluster == k
             pair = np.einsum("o,oa,ob->ab", w[here], c.mu1[here], c.mu1[here])
@@ -271,8 +289,7 @@ class MixtureFit:
         def moments(eps: Array, X: Array) -> tuple[Array, Array, Array]:
             """Q1⊥ (J, A, A), Qs and the next X (U, B, B)."""
             w = self.r * c.weights * iv**2 * eps
-            q1 = np.einsum("o,oj,oa,ob->jab", w, self.e, c.mu1, c.mu1, optimize=True)
-            qs = np.einsum("o,oubc->ubc", w, c.spread)
+            q1, qs = self.over_blocks(w), self.over_spread(w)
             inner = inverse @ X @ inverse
             Y = np.array([self.scatter(beta * count * block * inner) for block in c.layer.bulk])
             within = L @ q1 @ np.swapaxes(L, 1, 2) / beta + T @ Y @ T
@@ -284,8 +301,7 @@ class MixtureFit:
         eps, X = eps0, source
         for _ in range(5000):
             Q1, Qs, after = moments(eps, X)
-            new = eps0 + np.einsum("oa,oj,jab,ob->o", c.mu1, self.e * c.fractions, Q1, c.mu1, optimize=True)
-            new = new + np.einsum("oubc,ubc->o", c.spread, Qs)
+            new = eps0 + self.along_blocks(Q1) + self.spread @ Qs.ravel()
             change = max(
                 float(np.max(np.abs(new - eps))) / max(float(np.max(np.abs(new))), 1e-300),
                 float(np.max(np.abs(after - X))) / max(float(np.max(np.abs(after))), 1e-300),
