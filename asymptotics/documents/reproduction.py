@@ -304,12 +304,19 @@ def _test_error(full: bool, progress: Progress) -> Drawing:
     def draw(figure: Figure) -> None:
         ax = figure.add_subplot()
         plot_rows(ax, shown, "log_n", by="line")
-        for label, level in _levels(STAIRCASE):
+        levels = _levels(STAIRCASE)
+        most = max(level for _, level in levels)
+        for label, level in levels:
+            if level < _NOTHING_LEFT * most:
+                # No line of a logarithmic axis.
+                continue
             ax.axhline(level, color="0.5", linestyle=":", linewidth=0.8, zorder=0)
             ax.annotate(label, (0.5, level), fontsize="x-small", color="0.35", va="bottom")
         ax.set_xlabel(r"samples of the step and of the fit, $\log_d n$")
         # From the error of noise to that of a fit: two decades. The legend stands where a title would.
+        lines = [row["test_error"] for row in shown if row["test_error"] is not None]
         ax.set_yscale("log")
+        ax.set_ylim(0.5 * min(lines), None)
         ax.annotate(
             f"$f^\\star = {_latex(STAIRCASE)}$, $d = {d}$, $p = d^2$",
             (0.98, 0.96),
@@ -322,6 +329,8 @@ def _test_error(full: bool, progress: Progress) -> Drawing:
     return Drawing(draw, COLUMN, to_csv(rows), tuple(experiments))
 
 
+#: A plateau of less than this share of the highest is 0.
+_NOTHING_LEFT = 1e-6
 #: From this exponent on a fit has samples enough to remove its own linear part.
 _REMOVED_FROM = 1.5
 
