@@ -319,10 +319,8 @@ def _test_error(full: bool, progress: Progress) -> Drawing:
         ax.set_ylim(0.5 * min(lines), None)
         ax.annotate(
             f"$f^\\star = {_latex(STAIRCASE)}$, $d = {d}$, $p = d^2$",
-            (0.98, 0.96),
+            (0.03, 0.05),
             xycoords="axes fraction",
-            ha="right",
-            va="top",
             fontsize="small",
         )
 

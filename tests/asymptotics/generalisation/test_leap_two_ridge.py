@@ -156,6 +156,21 @@ def test_blocks_converge_and_one_is_too_few() -> None:
     assert one < 0.97 * twelve
 
 
+def test_one_block_is_refuted_by_networks_and_six_are_not() -> None:
+    """Negative control of the semicircle: 40 networks and more of L3 and L6 lie 3.8 and 4.7 s.e. above an isotropic bulk."""
+    scores = {}
+    for blocks in (1, 6):
+        gaps = []
+        for name in ("L1", "L3", "L6"):
+            mean, sem = ROWS[name]["monte_carlo"]["test"]
+            gaps.append((solved(ROWS[name], blocks=blocks).excess + ROWS[name]["noise"] - mean) / sem)
+        scores[blocks] = np.array(gaps)
+    assert np.sqrt(np.mean(scores[1] ** 2)) > 3.5
+    assert scores[1].min() < -4
+    assert np.sqrt(np.mean(scores[6] ** 2)) < 2.1
+    assert np.max(np.abs(scores[6])) < 3
+
+
 def test_finer_rules_over_the_learned_coordinates_agree() -> None:
     assert solved(ROWS["L3"]).excess == pytest.approx(solved(ROWS["L3"], nodes=33).excess, rel=1e-4)
 

@@ -72,6 +72,17 @@ def test_reference_values_are_met(case) -> None:
         assert abs(value - mean) < 4 * sem
 
 
+def test_the_hinge_loss_has_its_reference_values_and_networks() -> None:
+    """G1 with the hinge loss, to what a kink leaves of its rule; networks at d = 200."""
+    found = fit(CASES[0], *units_of(CASES[0]), "hinge").solve()
+    values = (found.classification, found.test_loss, found.train_loss, found.norm2)
+    assert values == pytest.approx((0.373964, 0.88574, 0.26085, 7.9994), rel=5e-5)
+    for value, mean, sem in zip(
+        values, (0.3735, 0.882, 0.259, 8.11), (0.0034, 0.008, 0.006, 0.14), strict=True
+    ):
+        assert abs(value - mean) < 3 * sem
+
+
 @pytest.mark.parametrize("pairs", [False, True])
 @pytest.mark.parametrize("case", CASES[:3], ids=lambda c: c["id"])
 def test_the_square_loss_is_ridge_regression_on_the_labels(case, pairs) -> None:

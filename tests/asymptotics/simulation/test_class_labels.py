@@ -271,6 +271,16 @@ def test_tuning_makes_the_loss_least() -> None:
         (FIELD, {"ridge": Ridge(beta=math.inf)}, "finite beta"),
         (FIELD, {"ridge": Ridge(regime="finite", d=50)}, "does not cover target.labels"),
         (FIELD, {"ridge": Ridge(loss="logistic", level="matrix")}, "ridge.level"),
+        (
+            FIELD,
+            {"ridge": Ridge(loss="logistic", level="E+", d=50), "training": Training(steps=1)},
+            "ridge.level",
+        ),
+        (
+            FIELD,
+            {"ridge": Ridge(loss="hinge", regime="fixed-width"), "network": Network(width=4)},
+            "does not cover",
+        ),
     ],
 )
 def test_what_no_theory_of_losses_covers_is_refused(f, settings, said) -> None:
