@@ -245,11 +245,23 @@ def langevin(neuron: Neuron, leap: int, d: int, threshold: float) -> EscapeTimes
     else:
         steps = neuron.eta * d ** (leap / 2 - 1) / neuron.step
         shrunk = 1 + noise / steps
-        drift = steps * ((m + learned / steps) / np.sqrt(shrunk) - m)
+        drift = steps * _smoothed(m, (m + learned / steps) / np.sqrt(shrunk) - m)
         diffusion = diffusion / shrunk
     start = _start_density(m, d)
     times, survival = _survival(m, drift, diffusion, start, neuron.fine)
     return _times_of(times, survival)
+
+
+def _smoothed(m: Array, moved: Array) -> Array:
+    """The velocity whose flow by one unit of time is the step m → m + ``moved``, to second order and for any linear step.
+
+    A flow grows at every moment by what it has become, a step by what was there before it: log(1 + b')/b' of b.
+    """
+    slope = np.maximum(np.gradient(moved, m), -0.9)
+    small = np.abs(slope) < 1e-8
+    ratio = np.log1p(slope) / np.where(small, 1.0, slope)
+    velocity: Array = moved * np.where(small, 1.0, ratio)
+    return velocity
 
 
 def _drift_and_noise(neuron: Neuron, m: float) -> tuple[float, float, float, float]:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _LAST_TIME = 200.0
 #: log2 of the points of a sampled kernel behind the driven escape, where it is a correction; and the flow's own tolerance.
 _SIZE, _FLOW = 11, 1e-5
-#: Above the cap of the step size constants are recalled: up to 1.3 times as many steps were met at leap 3.
+#: Above the cap of the step size constants are recalled: up to 1.2 times as many steps were met at leap 3, of few runs.
 _CAPPED = 0.5
 
 
@@ -278,7 +278,7 @@ def batch_tradeoff(
     batch and steps fall as 1/n_b. Above it, larger batches bring steps of the same size with less noise: the law is that of
     the smaller rate e d^max(l/2, 1)/n_b, and steps stay at the floor of the cap, as arXiv:2406.02157 has it for projected
     steps and the square loss; its constants are recalled and not checked here. What a projected step does to an overlap is
-    counted as it is; time that goes in whole steps is not (``steps`` of order 1: a rough count).
+    counted as it is, growth within a step as well, and ``steps`` are whole ones (half a step is added).
     Raises ``InputError`` where no law covers a row.
     """
     from asymptotics.experiment.settings import Training
@@ -303,7 +303,8 @@ def batch_tradeoff(
                 except Erased:
                     laws[key] = None
             law = laws[key]
-            steps = None if law is None else max(law.samples(0.5) / n_b, 1.0)
+            # A threshold that is passed within a step is seen at its end: half a step later in the middle.
+            steps = None if law is None else max(law.samples(0.5) / n_b + 0.5, 1.0)
             rows.append(
                 {
                     "loss": loss,
