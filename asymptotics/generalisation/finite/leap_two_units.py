@@ -34,6 +34,8 @@ Array = npt.NDArray[np.float64]
 
 #: Gauss–Hermite nodes an axis for the starts x, by the number of learned directions; few of them act as equal neurons.
 _STARTS = {0: 1, 1: 18, 2: 10}
+#: Fewer of them, to compare with.
+_FEWER_STARTS = {0: 1, 1: 12, 2: 7}
 #: Nodes over the learned coordinates an axis (trapezoid, reach) and over the one on u, by their number.
 _ON_TARGET, _REACH = {1: 21, 2: 15}, {1: 6.0, 2: 6.0}
 _ON_COMMON, _COMMON_REACH = {0: 31, 1: 9, 2: 7}, {0: 6.0, 1: 5.0, 2: 4.0}
@@ -53,16 +55,18 @@ def leap_two_units(
     *,
     starts: int | None = None,
     nodes: int | None = None,
+    fewer: bool = False,
 ) -> TrainedUnits:
     """Features and carriers of the layer for the ridge fit of ``f`` at dimension d.
 
-    ``starts``: nodes an axis for x; ``nodes`` an axis over the learned coordinates. Raises ``InputError`` where the target
+    ``starts``: nodes an axis for x (``fewer``: two thirds of the usual ones, which says how much they matter); ``nodes`` an axis
+    over the learned coordinates. Raises ``InputError`` where the target
     has kinks on lines that are no axes of the learned directions, or needs a grid that is too large.
     """
     r2 = law.axes.shape[1]
     has_common = bool(np.any(law.common))
     x, weights, target = _learned_coordinates(f, law, has_common, nodes)
-    found = _split(law, d, starts or _STARTS[r2], has_common, few=r2 > 1)
+    found = _split(law, d, starts or (_FEWER_STARTS if fewer else _STARTS)[r2], has_common, few=r2 > 1)
     covariance = law.covariance_at(found.unit, found.more)
     mean = np.einsum("j,jubc->ubc", law.weights, covariance)
     norm2 = np.einsum("ubb->ub", mean)

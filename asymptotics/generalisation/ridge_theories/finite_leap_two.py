@@ -121,11 +121,14 @@ class FiniteLeapTwo(Theory):
         noise, units = setting.f.noise, units_at(setting, _READOUTS)
         found = _errors(setting, units, throw)
         test, surety = found.excess + noise, self.surety(setting)
+        learns = order_learned(setting.f, tuple(setting.training.remove_orders), float(EXPONENT)) is not None
+        others = [units_at(setting, _READOUTS, fewer_starts=True)] if learns else []
         if setting.network.readout == "gaussian":
-            fewer = _errors(setting, units_at(setting, _READOUTS - 1), throw)
-            # Nodes stand for a law: no integral misses its accuracy.
-            moved = abs(fewer.excess - found.excess) / test if test > 0 else 0.0
-            surety = replace(surety, theory=(surety.theory or 0.0) + moved)
+            others.append(units_at(setting, _READOUTS - 1))
+        # Nodes stand for a law, of the starts and of the readout: no integral misses its accuracy.
+        moved = [_errors(setting, fewer, throw).excess - found.excess for fewer in others]
+        if test > 0:
+            surety = replace(surety, theory=(surety.theory or 0.0) + sum(map(abs, moved)) / test)
         return result(
             setting, self.name, surety, test, found.train,
             found.solution.error_of_a_response, averages=units.features.error, plateau=floor_of(units) + noise,
@@ -203,15 +206,15 @@ def law_at(setting: Setting, alpha: float, readouts: int) -> OneStepLaw:
     )
 
 
-def units_at(setting: Setting, readouts: int) -> TrainedUnits:
-    """Features and carriers of the layer at ``ridge.d``, a Gaussian readout with so many nodes."""
+def units_at(setting: Setting, readouts: int, *, fewer_starts: bool = False) -> TrainedUnits:
+    """Features and carriers of the layer at ``ridge.d``, a Gaussian readout with so many nodes, random starts with fewer."""
     d, batch = setting.ridge.d, _batch(setting)
     assert d is not None
 
     def make() -> TrainedUnits:
         law = leap_two_law(law_at(setting, batch.alpha, readouts), batch.alpha, d, p=setting.neurons)
-        return leap_two_units(setting.fitted, setting.network.get_activation(), law, d)
+        return leap_two_units(setting.fitted, setting.network.get_activation(), law, d, fewer=fewer_starts)
 
     own = None if setting.network.is_symmetric else setting.neurons
-    key = ("leap two at d", setting.f, setting.network, batch.training, d, readouts, own)
+    key = ("leap two at d", setting.f, setting.network, batch.training, d, readouts, own, fewer_starts)
     return setting.set_ups.get(key, make)

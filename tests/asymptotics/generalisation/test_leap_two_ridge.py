@@ -13,6 +13,7 @@ import pytest
 
 from asymptotics import Network, Ridge, Simulation, Training, risk, simulate, theories
 from asymptotics.expectations.activations import get_activation
+from asymptotics.generalisation.finite import leap_two_units as leap_two_rules
 from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.leap_two_law import leap_two_law, semicircle
 from asymptotics.generalisation.finite.leap_two_units import leap_two_units
@@ -373,6 +374,21 @@ def test_a_gaussian_readout_states_the_error_of_its_nodes(monkeypatch) -> None:
     more = finite_leap_two._errors(here, finite_leap_two.units_at(here, 5), True).excess + 0.1
     nodes = found.error.theory - FiniteLeapTwo().surety(here).theory
     assert 1e-4 < abs(found.test_error / more - 1) < nodes < 0.05
+
+
+def test_random_starts_state_the_error_of_their_nodes(monkeypatch) -> None:
+    """Six nodes an axis and their error, beside twelve."""
+    monkeypatch.setattr(leap_two_rules, "_STARTS", {1: 6})
+    monkeypatch.setattr(leap_two_rules, "_FEWER_STARTS", {1: 4})
+    network, training = Network("relu"), Training(alpha=2, eta=1.0, batch_exponent=2)
+    f, ridge = Target(HE2, noise=0.1), Ridge(4.0, 1.0, 0.05, d=50, regime="finite")
+    here = Setting(f, network, training, ridge)
+    found = FiniteLeapTwo().solve(here, True)
+    starts = found.error.theory - FiniteLeapTwo().surety(here).theory
+    monkeypatch.setattr(leap_two_rules, "_STARTS", {1: 12})
+    there = Setting(f, network, training, ridge)
+    more = finite_leap_two._errors(there, finite_leap_two.units_at(there, 8), True).excess + 0.1
+    assert 1e-5 < abs(found.test_error / more - 1) < starts
 
 
 def test_the_stated_error_is_that_of_the_largest_deviation_met() -> None:
