@@ -27,6 +27,7 @@ from asymptotics.learning.sgd.averages import (
 )
 from asymptotics.learning.sgd.escape_laws import LEVELS, Neuron, langevin, leap_two
 from asymptotics.learning.sgd.flow import Step, flow_of, integrated, moved, recursion
+from asymptotics.learning.sgd.rates import rates_of
 from asymptotics.simulation.escapes import simulated_escape
 from asymptotics.simulation.job import Job
 from hermite import InputError, Target
@@ -398,16 +399,23 @@ def test_what_grows_within_a_step_is_counted_by_the_correlation_loss(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Leap 3, e = 1.6 and 5: a step grows by what was there before it, a flow (control) by what it has become."""
-    f, d, mus = "He3(z1)/sqrt(6)", 100, (1.75, 2.0)
+    f, d = Target("He3(z1)/sqrt(6)"), 100
+    base = Training(protocol="sgd", alpha=1.0, eta=0.5, loss="correlation")
+    trainings = [replace(base, batch_exponent=mu) for mu in (1.75, 2.0)]
     medians = []
-    for mu in mus:
-        training = Training(protocol="sgd", alpha=1.0, eta=0.5, loss="correlation", batch_exponent=mu)
+    for training in trainings:
         runs = simulated_escape(f, LONE, training, Simulation(d=d, width=1, replicates=200, seed=9), last=60)
         medians.append(runs.quantile(0.5) * runs.per_time)
 
     def told() -> np.ndarray:
-        table = batch_tradeoff(f, LONE, d, 0.5, mu=mus).to_frame()
-        return table[table.loss == "correlation"].steps.to_numpy()
+        found = []
+        for training in trainings:
+            rates = rates_of(f, LONE.get_activation(), training, d)
+            neuron = Neuron(Problem(f, LONE.get_activation(), True), 1.0, rates.eta_of_the_law, step=rates.e)
+            law = langevin(neuron, 3, d, training.threshold)
+            # What is passed within a step is seen at its end.
+            found.append(law.quantiles[2] * rates.steps_per_time + 0.5)
+        return np.array(found)
 
     # 200 runs: a median of whole steps is known to 7 % and half a step.
     grown = told()
@@ -533,3 +541,63 @@ def test_free_norms_that_the_mean_of_the_labels_multiplies_are_refused(
         return
     found = overlaps(text, network, Training(2, **keys), d=400, accuracy=3e-3)
     assert np.isfinite(found[2].Q).all()
+
+
+def test_batches_and_steps_beyond_reach_are_refused_before_any_work() -> None:
+    network = Network("erf", width=2, initialisation="independent")
+    huge = Training(1, alpha=1.0, batch_exponent=2.0, eta=0.1, protocol="sgd")
+    with pytest.raises(InputError, match=r"training\.alpha d\^batch_exponent must be at most 1e\+08 samples"):
+        overlaps("z1", network, huge, d=20_000)
+    long = Training(time=(1e9,), alpha=1.0, batch_exponent=0.0, eta=0.1, protocol="sgd")
+    with pytest.raises(InputError, match=r"training\.time \(or steps\) must end before 1e\+09 steps"):
+        overlaps("z1", network, long, d=100)
+
+
+def test_a_target_that_no_order_of_the_student_sees_is_never_learned() -> None:
+    """c_l = 0 of relu at odd l ≥ 3; the leap is the student's, not the target's."""
+    odd = Network("relu", width=1, initialisation="independent")
+    training = Training(protocol="sgd", batch_exponent=0.0, eta=0.1)
+    with pytest.raises(InputError, match="never learned by correlation with this activation"):
+        escape("He3(z1)", odd, training, 100)
+    assert rates_of(Target("z1*z2 + He3(z1)"), get_activation("He3(x)/6 + x/2"), training, 100).leap == 3
+    assert rates_of(Target("He3(z1) + He4(z1)"), get_activation("relu"), training, 100).leap == 4
+
+
+def test_noise_that_forgets_the_target_is_told() -> None:
+    network = Network("erf", width=2, initialisation="independent")
+    for step, told in ((0.5, True), (0.05, False)):
+        training = Training(2, alpha=1.0, batch_exponent=0.0, step=step, protocol="sgd")
+        found = overlaps("z1", network, training, d=100)
+        assert any("noise dominated" in text for text in found.warnings) is told
+
+
+@pytest.mark.parametrize("activation", ["erf(x/sqrt(2))", "x + He2(x)/2", "relu"])
+def test_collapsed_neurons_have_no_inverse_and_need_none(activation: str) -> None:
+    """Two equal rows are one neuron of the same readout; pairs of opposite readout are silent at the start."""
+    f = Target("erf(z1/sqrt(2)) + erf(z2/sqrt(2))/2") if "erf" in activation else Target("z1 + z1*z2")
+    one = Network(activation, [[1.0, 1.0]], width=1, initialisation="independent")
+    training = Training(5, alpha=1.0, batch_exponent=0.5, eta=0.4, protocol="sgd")
+    single = overlaps(f, one, replace(training, start={"overlap": [[0.3, 0.1]]}), d=300)
+    start = {"overlap": [[0.3, 0.1]] * 2, "gram": [[1.0, 1.0]] * 2}
+    twins = overlaps(f, replace(one, width=2), replace(training, start=start), d=300)
+    error = 4 * np.hypot(single.solution.residual, twins.solution.residual) + 1e-9
+    for t in range(6):
+        assert np.abs(twins[t].M - single[t].M[0]).max() < error
+        assert np.abs(twins[t].Q - 1).max() < error
+    pairs = overlaps(f, Network(activation, width=2), replace(training, steps=1), d=300)
+    np.testing.assert_array_equal(pairs[0].Q, 1.0)
+    assert np.isfinite(pairs[1].Q).all()
+
+
+def test_an_endless_batch_has_no_noise() -> None:
+    """The difference to the population gradient falls as 1/n_b at a fixed step, to nothing."""
+    row = ONLINE["trajectories"]["erf-committee"]
+    start = start_of(row)
+    way, _ = way_of(Problem(COMMITTEE, ERF), 2)
+    limit = flat(moved(start, way(start, 0, 0), Step(0.3, 0.0)))
+    gaps = [
+        np.abs(flat(moved(start, way(start, 0, 0), Step(0.3, 1000 / n, n, 1000))) - limit).max()
+        for n in (10**6, 10**8, 10**10)
+    ]
+    assert gaps[0] / gaps[1] == pytest.approx(100, rel=1e-2)
+    assert gaps[2] < 1e-6 * 0.3

@@ -192,6 +192,7 @@ def test_the_network_on_a_reused_batch_has_the_predicted_overlaps() -> None:
         ({}, {"steps": 9}, "steps"),
         ({"width": 64}, {}, "width"),
         ({"width": 4, "bias": 1.0}, {"eta": 2.0, "weight_decay": 1.0}, "weight_decay"),
+        ({"width": 16, "bias": 1.0}, {"steps": 5}, r"must be at most 80 for neurons that all differ, not 96"),
         ({"readout": "gaussian"}, {}, "readout"),
         ({"bias": 1.0}, {}, "width"),
     ],

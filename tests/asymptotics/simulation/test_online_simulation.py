@@ -184,6 +184,9 @@ def test_simulated_escapes_follow_the_law_of_leap_two() -> None:
     assert error is not None
     assert abs(mean - law.mean) < 4 * error
     assert abs(error * np.sqrt(600) / law.sd - 1) < 0.2
+    times = runs.steps / runs.per_time
+    for level, s in law.quantiles.items():
+        assert abs(np.mean(times <= s) - level) < 3 * np.sqrt(level * (1 - level) / 600)
     # Negative control: a start without the noise of the steps is later by log(1 + σ²/2λ)/(2λ).
     alone = law.mean + np.log1p(law.sigma2 / (2 * law.rate)) / (2 * law.rate)
     assert abs(mean - alone) > 4 * error
@@ -260,6 +263,16 @@ def test_labels_that_are_drawn_anew_at_every_step_are_another_protocol(
     anew, other = train_error()
     assert abs(anew - 0.804) < 4 * np.hypot(other, 0.01)
     assert anew - kept > 6 * np.hypot(error, other)
+
+
+def test_a_reused_batch_may_be_smaller_than_the_network() -> None:
+    """n = 2 samples, four neurons: the batch is learned by heart."""
+    training = Training(6, alpha=0.1, eta=0.15, protocol="reuse")
+    setting = Simulation(d=20, replicates=8, test_samples=200)
+    found = simulate(Target("z1"), Network("relu", width=4), training, None, setting).overlaps
+    assert found is not None
+    assert found[6].train_error < 0.7 * found[0].train_error
+    assert np.isfinite(overlaps("z1", Network("relu", width=4), replace(training, steps=1))[1].Q).all()
 
 
 ONLINE = {
