@@ -197,7 +197,8 @@ def train(
 ) -> LearnedFeatures:
     """The layer with the covariance of its residuals after ``steps`` giant steps on n = α d samples each.
 
-    Its ``error`` is what a coarser cubature changes in M and R. Raises :class:`InputError` if eta makes it overflow.
+    Its ``error`` is what a coarser cubature changes in M and R, in units of ã and ã² for groups of |ã| > 1: the far nodes of a
+    Gaussian law, which hardly a neuron has, move most. Raises :class:`InputError` if eta makes it overflow.
     """
     start = untrained(groups, f.r, covariance=True)
     few = start.links.groups <= FEW_GROUPS
@@ -215,8 +216,11 @@ def train(
         coarse, coarser = start, replace(resolution, refine=_COARSER * resolution.refine)
         for _ in range(steps):
             coarse = advance(coarse, averages(f, activation, coarse, coarser), eta, alpha, rare=False)
-    size = max(float(np.abs(values).max()) for values in (layer.M, layer.R))
-    change = max(float(np.abs(a - b).max()) for a, b in ((layer.M, coarse.M), (layer.R, coarse.R)))
+    units = np.maximum(1.0, np.abs(start.readout))
+    of_links = units[layer.links.left] * units[layer.links.right]
+    pairs = ((layer.M, coarse.M, units[:, None]), (layer.R, coarse.R, of_links))
+    size = max(float(np.abs(fine / unit).max()) for fine, _, unit in pairs)
+    change = max(float(np.abs((fine - other) / unit).max()) for fine, other, unit in pairs)
     return replace(layer, error=change / size)
 
 
