@@ -96,6 +96,10 @@ for command in (
     cli.add_command(command)
 
 
+#: Characters of a sentence of click, which quotes what was given whole.
+_LONGEST = 600
+
+
 def main() -> None:
     """The entry point: runs the command and turns every expected failure into a sentence and an exit code."""
     guard_streams()
@@ -128,6 +132,7 @@ def main() -> None:
 def run(args: list[str]) -> int:
     """The exit code of ``giantstep`` with these arguments; says what went wrong on standard error."""
     from hermite.errors import ConvergenceError, InputError
+    from hermite.exact.telling import shortened
 
     try:
         code = cli.main(args=args, prog_name="giantstep", standalone_mode=False)
@@ -135,7 +140,7 @@ def run(args: list[str]) -> int:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f" (see '{context.command_path} --help')" if context else ""
-        note(error.format_message().replace("\n", " ") + hint)
+        note(shortened(error.format_message().replace("\n", " "), _LONGEST) + hint)
         return error.exit_code
     except InputError as error:
         for problem in error.problems:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import click
 
-from asymptotics.commands.terminal import ExpressionCommand, example, note, say
+from asymptotics.commands.terminal import ExpressionCommand, FiniteRange, example, note, say
 
 
 @click.command(cls=ExpressionCommand, epilog=example('giantstep explore "z1 + z1*z2"'))
@@ -21,7 +21,7 @@ from asymptotics.commands.terminal import ExpressionCommand, example, note, say
 )
 @click.option(
     "--limit",
-    type=click.FloatRange(0, 3600, min_open=True),
+    type=FiniteRange(0, 3600, min_open=True),
     default=10.0,
     show_default=True,
     metavar="S",

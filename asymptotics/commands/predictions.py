@@ -14,6 +14,7 @@ from asymptotics.commands.terminal import (
     LATEX,
     OUT,
     SIMULATE,
+    FiniteRange,
     document_text,
     emit,
     example,
@@ -27,7 +28,7 @@ from asymptotics.commands.terminal import (
 
 ACCURACY = click.option(
     "--accuracy",
-    type=click.FloatRange(min=0.0),
+    type=FiniteRange(min=0.0),
     metavar="X",
     help="Relative; what the theory leaves out is measured to it and put right (0: not at all; default: where over 1 %).",
 )
@@ -38,7 +39,7 @@ ACCURACY = click.option(
 @SIMULATE
 @click.option(
     "--accuracy",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=FiniteRange(min=0.0, min_open=True),
     metavar="X",
     help="What the integrals must reach, absolute (default: 1e-4 is tried for, 1e-3 will do); where they do not, exit code 3.",
 )

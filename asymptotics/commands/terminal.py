@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import threading
 import time
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from asymptotics.experiment.grid import Experiment
 
 DISAGREES, INPUT_ERROR, NOT_CONVERGED, INTERNAL_ERROR, BROKEN_PIPE = 1, 2, 3, 70, 141
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers; nan, which no comparison refuses, and infinities lie in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
 
 
 class ExpressionCommand(click.Command):

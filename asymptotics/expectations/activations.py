@@ -24,6 +24,7 @@ from asymptotics.expectations.callables import jumps_of, numerical_slope
 from asymptotics.expectations.piecewise import PiecewisePolynomial, from_tree, kinks_of
 from asymptotics.expectations.sigma_averages import GaussianAverages
 from hermite.errors import InputError
+from hermite.exact.telling import shortened
 from hermite.language import expressions as ex
 from hermite.language.named import activation_text, beyond_language
 from hermite.language.parsing import parse
@@ -141,7 +142,11 @@ def _from_text(text: str) -> Activation:
     foreign = beyond_language(bare)
     if foreign is not None and foreign.pair is not None:
         return Activation(name=bare, function=foreign.pair[0], slope=foreign.pair[1], kinks=foreign.kinks)
-    return from_expression(parse(activation_text(bare), activation=True), name=bare)
+    try:
+        tree = parse(activation_text(bare), activation=True)
+    except InputError as error:
+        raise InputError(f"activation {shortened(text)!r} cannot be read: {error}") from None
+    return from_expression(tree, name=bare)
 
 
 def from_expression(tree: ex.Expression, name: str) -> Activation:

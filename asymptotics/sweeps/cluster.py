@@ -18,6 +18,19 @@ R = TypeVar("R")
 PATIENCE = 10.0
 
 
+def check_address(address: str) -> None:
+    """Raise ``InputError`` for an address that no Dask scheduler can have, or where there is no Dask."""
+    distributed = _import_distributed()
+    if address == "local":
+        return
+    try:
+        # A client made for an address that cannot be would haunt the end of the program.
+        distributed.comm.get_address_host_port(address, strict=True)
+    except (ValueError, ImportError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"--scheduler: {address!r} is no address of a Dask scheduler: {reason}") from None
+
+
 class Cluster:
     """A Dask cluster: the scheduler at an address, or ``"local"`` for processes of this machine under Dask.
 
@@ -27,13 +40,11 @@ class Cluster:
     fragile = False
 
     def __init__(self, address: str, count: int) -> None:
+        check_address(address)
         self._distributed, self.address = _import_distributed(), address
         self._cluster: Any = None
         try:
-            if address != "local":
-                # A client made for an address that cannot be would haunt the end of the program.
-                self._distributed.comm.get_address_host_port(address, strict=True)
-            else:
+            if address == "local":
                 with children_ignore_interrupts(), children_import_safely():
                     self._cluster = self._distributed.LocalCluster(
                         n_workers=count,

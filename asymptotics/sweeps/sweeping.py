@@ -38,6 +38,7 @@ from asymptotics.sweeps.tasks import (
     run_task,
     tasks_of,
 )
+from asymptotics.sweeps.cluster import check_address
 from asymptotics.sweeps.workers import complete, open_pool, possible_workers
 from hermite.errors import InputError
 
@@ -89,6 +90,8 @@ def sweep(
     if not force:
         experiment.check_steps()
         check_units(experiment.unit_count)
+    if scheduler is not None:
+        check_address(scheduler)
     tasks = tasks_of(experiment)
     workers = _settled(experiment, workers, scheduler, progress)
     if isinstance(store, Store):

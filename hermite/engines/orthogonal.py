@@ -13,6 +13,8 @@ from fractions import Fraction
 from math import comb
 from operator import itemgetter
 
+import flint
+
 from hermite.engines.cones import Cone, covariance
 from hermite.engines.constants import Unsupported, as_fraction, sign_of
 from hermite.engines.correlated_products import Bundle, bundle
@@ -24,12 +26,15 @@ from hermite.engines.terms import Flat, Term
 from hermite.engines.tilted import Gaussian, Tilted
 from hermite.engines.univariate import ZERO, Factor, Univariate
 from hermite.exact.effort import Exhausted, spend
+from hermite.exact.rows import rational
 from hermite.exact.scalars import Scalar
 from hermite.exact.undecided import Undecided
 
 _NOT_ORTHOGONAL = "a product of functions along directions that are not orthogonal"
 #: Most terms into which a product of sin and cos along directions that are not orthogonal is expanded.
 MAX_WAVES = 500
+#: Units of work for every direction of a product.
+_A_PRODUCT = 5
 _WAVES = frozenset({"sin", "cos"})
 #: Functions for which Mehler's sum takes long: panels are as good there.
 _MANY = frozenset({"sin", "cos", "logcosh"})
@@ -121,6 +126,7 @@ def _split(
     split_waves = _distributed([(g, k, at.of(g.direction)) for g, k in waves])
     for powers, weight in _mixed_powers(key.powers, mixing).items():
         for wave_factors, wave_weight in split_waves.items():
+            spend(_A_PRODUCT * len(basis))
             along = {
                 a: _univariate(
                     powers[k],
@@ -368,17 +374,22 @@ def _powers(factors: Sequence[Factor]) -> list[Factor]:
     return [(*place, k) for place, k in total.items()]
 
 
-def _mixed_powers(powers: tuple[int, ...], mixing: list[list[Fraction]]) -> dict[tuple[int, ...], Fraction]:
+def _mixed_powers(powers: tuple[int, ...], mixing: list[list[Fraction]]) -> dict[tuple[int, ...], flint.fmpq]:
     """Π u_i^{a_i} as a polynomial in t_1, t_2, …"""
     size = len(mixing[0]) if mixing else 0
-    total: dict[tuple[int, ...], Fraction] = {(0,) * size: Fraction(1)}
-    for i, a in enumerate(powers):
-        for _ in range(a):
-            grown: dict[tuple[int, ...], Fraction] = {}
-            for exponents, c in total.items():
-                for k, m in enumerate(mixing[i]):
-                    if m:
-                        place = (*exponents[:k], exponents[k] + 1, *exponents[k + 1 :])
-                        grown[place] = grown.get(place, Fraction(0)) + c * m
-            total = {place: c for place, c in grown.items() if c}
-    return total
+    forms = [
+        (a, [(k, rational(m)) for k, m in enumerate(row) if m])
+        for a, row in zip(powers, mixing, strict=True)
+        if a
+    ]
+    if not forms:
+        return {(0,) * size: rational(1)}
+    axes = len({k for _, row in forms for k, _ in row})
+    degree = sum(a for a, _ in forms)
+    words = degree * max(m.height_bits() for _, row in forms for _, m in row) // 64
+    spend(comb(degree + max(axes - 1, 0), degree) * (1 + words // 8) if axes > 1 else 1)
+    ring = flint.fmpq_mpoly_ctx.get([f"t{k}" for k in range(size)], "lex")
+    total = ring.constant(1)
+    for a, row in forms:
+        total *= ring.from_dict({tuple(int(k == j) for j in range(size)): m for k, m in row}) ** a
+    return {tuple(map(int, place)): c for place, c in total.to_dict().items()}

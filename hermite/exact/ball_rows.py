@@ -24,7 +24,8 @@ class BallRows:
         self.n = n
         self._bits = _QUICK_BITS
         self._sources: list[Sequence[Exact | flint.arb]] = []
-        self._rows: list[tuple[int, list[flint.arb]]] = []
+        #: (pivot, [(place, entry), …]): most entries of a row are zeros.
+        self._rows: list[tuple[int, list[tuple[int, flint.arb]]]] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -58,14 +59,16 @@ class BallRows:
         rest = [ball_of(x, self._bits) for x in row]
         for pivot, own in self._rows:
             factor = rest[pivot]
-            rest = [x - factor * y for x, y in zip(rest, own, strict=True)]
-            rest[pivot] = flint.arb(0)
+            if not factor.is_zero():
+                for i, y in own:
+                    rest[i] = rest[i] - factor * y
+                rest[pivot] = flint.arb(0)
         return rest
 
     def _include(self, rest: list[flint.arb]) -> None:
         sure = [i for i in range(self.n) if not rest[i].contains(0)]
         pivot = max(sure, key=lambda i: rest[i].abs_lower().log().mid())
-        self._rows.append((pivot, [x / rest[pivot] for x in rest]))
+        self._rows.append((pivot, [(i, x / rest[pivot]) for i, x in enumerate(rest) if not x.is_zero()]))
 
 
 def surely_spans(n: int, limit: int, rows: Iterable[Sequence[Exact | flint.arb]]) -> bool:

@@ -20,6 +20,8 @@ from hermite.exact.scalars import Scalar
 
 #: Most monomials of a row, and of a quotient, on which divisors are looked for.
 MAX_TERMS = 600
+#: Units of work of one quotient, whatever its length: rings and their polynomials.
+_A_QUOTIENT = 100
 #: Largest exponent of a generator: FLINT's greatest common divisors of larger ones do not divide.
 _MAX_EXPONENT = 2**40
 
@@ -94,6 +96,7 @@ def quotient(x: Scalar, y: Scalar) -> tuple[Scalar, Scalar] | None:
     """(numerator, denominator) of x/y in canonical form; None where that takes too many terms."""
     if len(x.terms) + len(y.terms) > MAX_TERMS:
         return None
+    spend(_A_QUOTIENT)
     x, y = without_common_factor((x, y))
     for p in sorted({radicand(atom) for _, key in y.terms for atom, _ in key if is_root(atom)}):
         conjugate = y.conjugate(p)
