@@ -28,7 +28,7 @@ def check_address(address: str) -> None:
         distributed.comm.get_address_host_port(address, strict=True)
     except (ValueError, ImportError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"--scheduler: {address!r} is no address of a Dask scheduler: {reason}") from None
+        raise InputError(f"Cannot reach a Dask scheduler at {address!r}: {reason}.") from None
 
 
 class Cluster:

@@ -21,6 +21,7 @@ from asymptotics.floating import own_floating_state
 from asymptotics.simulation.blas import cores, fewer_threads
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.seeds import unit_entropy
+from asymptotics.sweeps.cluster import check_address
 from asymptotics.sweeps.costs import NOMINAL, Estimate, calibrate, crowd, estimate, work_of
 from asymptotics.sweeps.interrupts import unbroken
 from asymptotics.sweeps.meter import Meter
@@ -38,7 +39,6 @@ from asymptotics.sweeps.tasks import (
     run_task,
     tasks_of,
 )
-from asymptotics.sweeps.cluster import check_address
 from asymptotics.sweeps.workers import complete, open_pool, possible_workers
 from hermite.errors import InputError
 

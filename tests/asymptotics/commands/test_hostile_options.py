@@ -104,7 +104,7 @@ def test_a_hostile_value_of_an_option_is_refused_in_one_sentence(
             plain.replace("-", "_"),
             *value.split("=")[0].split("."),
             value.rpartition("/")[0],
-            "''",
+            repr(value),
         ]
         assert any(word and word.lower() in err.lower() for word in words), told
         assert len(err) < 2000, told
