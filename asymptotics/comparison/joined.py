@@ -72,7 +72,8 @@ class Altered:
 def with_sizes(experiment: Experiment, count: int) -> Experiment:
     """``experiment`` simulated also at d/2, d/4, … (``count`` sizes in all), unless its file has several d.
 
-    A width that stands in for "infinite" keeps its ratio to d: its own finite-size terms fall with those of d.
+    A width that stands in for "infinite" keeps its ratio to d: its own finite-size terms fall with those of d. A ridge that
+    names the d of the file's simulation stands beside each size at its own.
     """
     sizes = sorted({s.d for s in experiment.simulations})
     if len(sizes) == 1:
@@ -84,6 +85,7 @@ def with_sizes(experiment: Experiment, count: int) -> Experiment:
     return replace(
         experiment,
         simulations=tuple(replace(largest, d=d, width=w) for d, w in zip(sizes, widths, strict=True)),
+        ridges=tuple(replace(q, d=None) if q.d == largest.d else q for q in experiment.ridges),
     )
 
 

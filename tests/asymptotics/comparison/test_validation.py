@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Experiment
+from asymptotics.comparison.joined import with_sizes
 from asymptotics.comparison.judging import holm, judge
 from asymptotics.comparison.validation import validate
 from asymptotics.comparison.verdict import LEVEL
@@ -209,7 +210,6 @@ def test_negative_controls_are_refused_and_weak_experiments_say_so() -> None:
 
 
 def test_sizes_are_added_unless_the_file_has_several() -> None:
-    from asymptotics.comparison.joined import with_sizes
 
     experiment = Experiment.from_toml(OVERLAPS)
     made = with_sizes(experiment, 3).simulations
@@ -275,3 +275,21 @@ def test_the_text_says_what_was_allowed_and_what_is_not_exact() -> None:
     fine = validation_text(judge(rows([0.5], validity="exact")).to_dict())
     assert "one size only" in fine
     assert "not exact" not in fine
+
+
+@pytest.mark.parametrize("own", [400, 1000, None])
+def test_a_ridge_of_the_simulation_stands_beside_every_size_at_its_own(own: int | None) -> None:
+    """Online SGD whose batch is √d: the theory at d = 400 beside runs at d = 100 was taken for a finite size."""
+    ridge = {"alpha": 20.0, "regime": "fixed-width"} | ({} if own is None else {"d": own})
+    experiment = Experiment.from_dict(
+        {
+            "target": {"expression": "z1 + z1*z2"},
+            "network": {"activation": "tanh", "width": 2, "initialisation": "independent"},
+            "training": {"protocol": "sgd", "steps": 3, "alpha": 1.0, "batch_exponent": 0.5},
+            "simulation": {"method": "reduced", "d": 400},
+            "ridge": ridge,
+        }
+    )
+    sized = with_sizes(experiment, 3)
+    assert [s.d for s in sized.simulations] == [100, 200, 400]
+    assert [q.d for q in sized.ridges] == [own if own == 1000 else None]
