@@ -30,21 +30,26 @@ def numerical_slope(function: Function, jumps: tuple[float, ...] = ()) -> Functi
 
 
 def jumps_of(function: Function, reach: float = _REACH) -> tuple[float, ...]:
-    """Jumps of ``function`` in [−reach, reach]: cells of 1e-4 over which it changes by more than 1 %.
+    """Jumps of ``function`` in [−reach, reach]: cells of 1e-4 that have most of the change over 2e-3 around them.
+
+    The change must be no rounding: 1e-6 of the largest value at least, for functions that grow far beyond their jumps.
 
     A numerical derivative smears a jump over 2e-5; the jump is where the function passes half its height.
     """
     low = np.linspace(-reach, reach, 4001)[:-1] - 1e-4 * np.pi
     high = low + 2 * reach / 4000
     values = np.asarray(function(low), float)
-    scale = float(np.max(np.abs(values)))
-    for _ in range(5):
+    scale, around = float(np.max(np.abs(values))), np.zeros(len(low))
+    for halving in range(5):
         middle = (low + high) / 2
         left, centre, right = (np.asarray(function(x), float) for x in (low, middle, high))
         first = np.abs(centre - left) > np.abs(right - centre)
+        if halving == 0:
+            around = np.maximum(np.abs(centre - left), np.abs(right - centre))
         low, high = np.where(first, low, middle), np.where(first, middle, high)
     left, right = np.asarray(function(low), float), np.asarray(function(high), float)
-    jump = np.abs(right - left) > 1e-2 * scale
+    inside = np.abs(right - left)
+    jump = (inside > 0.5 * around) & (inside > 1e-6 * scale)
     # A little wider: the whole of a smeared jump lies inside, also where two cells share it.
     low, high = low[jump] - 4e-5, high[jump] + 4e-5
     left, right = np.asarray(function(low), float), np.asarray(function(high), float)

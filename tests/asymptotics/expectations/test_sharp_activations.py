@@ -88,6 +88,9 @@ def step(x):
         (step, [math.pi / 7], 0.5 * math.erfc(math.pi / 7 / math.sqrt(2)), 0.0),
         (lambda x: np.sign(x + 1.2345) + np.maximum(x - 0.3, 0), [-1.2345, 0.3], None, None),
         (lambda x: 1e-9 * np.maximum(x - 0.3, 0), [0.3], 1e-18 * 0.30206020517588, None),
+        # Beside what grows to 700 and 6e4, a jump of 2 is no small one.
+        (lambda x: x**3 + np.sign(x), [0.0], 16 + 8 / math.sqrt(2 * math.pi), 27.0),
+        (lambda x: x**5 - 10 * x**3 + 15 * x + np.sign(x - 0.2), [0.2], None, 600.0),
     ],
 )
 def test_jumps_of_functions_and_of_their_slopes_are_found(function, kinks, energy, slope) -> None:
@@ -96,8 +99,28 @@ def test_jumps_of_functions_and_of_their_slopes_are_found(function, kinks, energ
     if energy is not None:
         assert a.second_moment == pytest.approx(energy, rel=1e-9)
     if slope is not None:
-        assert a.derivative_second_moment == pytest.approx(slope, abs=1e-9)
+        assert a.derivative_second_moment == pytest.approx(slope, rel=1e-9, abs=1e-9)
     assert a.error < 1e-8
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        np.tanh,
+        np.cosh,
+        np.exp,
+        lambda x: x**3,
+        lambda x: np.sin(25 * x),
+        lambda x: x**6 + np.cos(x),
+        lambda x: 2 + 0 * x,
+        lambda x: np.exp(-3000 * (x - 0.7) ** 2),
+        lambda x: np.tanh(200 * (x - 1)),
+        lambda x: np.log1p(np.exp(x)),
+    ],
+)
+def test_smooth_functions_have_no_jumps(function) -> None:
+    """Neither where they turn, nor where a numerical slope is rounding."""
+    assert get_activation(function).kinks == ()
 
 
 def pair(a: Activation, g, m1: float, m2: float, s1: float, s2: float, rho: float, moment) -> float:
