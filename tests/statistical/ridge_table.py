@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import product
 
 import numpy as np
 
-from asymptotics import Network, Ridge, Simulation, Training, risk, simulate
+from asymptotics import Network, Ridge, Simulation, Training, __version__, risk, simulate
 from hermite import Target
 
 STAIR = Target("z1 + z1*z2", noise=0.05)
@@ -123,6 +124,7 @@ def table(rows: list[Row], d: int, replicates: int) -> str:
         "",
         f"{len(rows)} settings, {replicates} runs each at d = {d} (fixed width: d = 100,000, p = 8), label noise included.",
         "z = (theory − simulation)/standard error of the simulation; nothing is allowed for the theory's own error.",
+        f"Theory and simulation of giantstep {__version__}, {date.today():%d %B %Y}.",
         f"Root mean square z: test {rms(rows, 0):.2f}, train {rms(rows, 1):.2f}; "
         f"largest |z|: {max(abs(row.z[0]) for row in rows):.1f} and {max(abs(row.z[1]) for row in rows):.1f}.",
         "",
