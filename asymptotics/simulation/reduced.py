@@ -47,11 +47,7 @@ class ReducedNetwork(Student):
         self.block = block_of(self.p + self.r)
         self.rows = max(self.block, min(int(setup.memory // row), 65536))
         self.M, self.Q = self._start(setup.symmetric)
-        drawn = self.drawn_biases(setup.bias)
-        if drawn is None:
-            self.biases = np.zeros(self.p)
-        else:
-            self.biases = np.concatenate([drawn, drawn[::-1]]) if setup.symmetric else drawn
+        self.biases = self.all_biases(setup)
 
     def _start(self, symmetric: bool) -> tuple[Array, Array]:
         """Overlaps of rows uniform on the sphere: a Gaussian (p, r) part and a Bartlett factor, then normalised."""

@@ -43,7 +43,7 @@ class ReducedStructured(Student):
         self.means_of, self.roots, self.spread = means, roots, np.sqrt(inputs.bulk)
         # The axis along which clusters are far apart has a name here.
         self.sizes[-1] -= means.shape[1] - inputs.axes
-        self.biases = np.zeros(self.p)
+        self.biases = self.all_biases(setup)
         row = self.dtype.itemsize * (len(self.sizes) + 6) * self.p + 64
         self.block = block_of(self.p + self.r)
         self.rows = max(self.block, min(int(setup.memory // row), 65536))
@@ -76,7 +76,7 @@ class ReducedStructured(Student):
             z = np.empty((len(chunk), axes), self.dtype)
             for k, root in enumerate(self.roots):
                 z[here == k] = self.means_of[k] + chunk[here == k][:, :axes] @ root.T
-            neurons = z @ self.named.T.astype(self.dtype)
+            neurons = z @ self.named.T.astype(self.dtype) + self.biases.astype(self.dtype)
             parts = []
             for j, factor in enumerate(factors):
                 part = chunk[:, ends[j] : ends[j + 1]] * self.spread[here, j, None].astype(self.dtype)

@@ -64,6 +64,13 @@ class Student:
             return None
         return bias * self.backend.normals(self.entropy, self.replicate, BIASES)(self.distinct)
 
+    def all_biases(self, setup: Setup) -> Array:
+        """Biases of all neurons (p,); zeros without."""
+        drawn = self.drawn_biases(setup.bias)
+        if drawn is None:
+            return np.zeros(self.p)
+        return np.concatenate([drawn, drawn[::-1]]) if setup.symmetric else np.asarray(drawn)
+
     def noise(self, stream: int) -> Callable[..., Any]:
         """The standard normals of the label noise of a batch."""
         return self.backend.normals(self.entropy, self.replicate, FIRST_BATCH + 2 * stream + 1)

@@ -36,21 +36,28 @@ THIN = Inputs([Cluster(1.0, [0.0], [[2.0]], [4.0, 0.5])], (0.04, 0.96))
 STEEP = Inputs([Cluster(1.0, [0.0], [[1.0]], [6.0, 0.2])], (0.15, 0.85))
 FAR = Inputs([Cluster(0.5, [0.0], [[1.0]], [1.0], far=0.6), Cluster(0.5, [0.5], [[1.0]], [0.6], far=-0.4)])
 CASES = [
-    pytest.param("z1 + z1*z2", "relu", UNLIKE, True, id="clusters of two blocks"),
-    pytest.param("He2(z1) + z1", "tanh(x + 1/2)", THIN, False, id="a block of two axes"),
-    pytest.param("z1 + z1^2/2", "relu(x - 7/10)", FAR, True, id="means of norm sqrt(d)"),
+    pytest.param("z1 + z1*z2", "relu", UNLIKE, True, 0.0, id="clusters of two blocks"),
+    pytest.param("He2(z1) + z1", "tanh(x + 1/2)", THIN, False, 0.0, id="a block of two axes"),
+    pytest.param("z1 + z1^2/2", "relu(x - 7/10)", FAR, True, 0.0, id="means of norm sqrt(d)"),
+    pytest.param("z1 + z1*z2", "relu", UNLIKE, True, 1.0, id="random biases"),
 ]
 
 
 def entries(
-    kind: Callable[[Setup, Inputs], Any], text: str, name: str, inputs: Inputs, pairs: bool, runs: int
+    kind: Callable[[Setup, Inputs], Any],
+    text: str,
+    name: str,
+    inputs: Inputs,
+    pairs: bool,
+    runs: int,
+    bias: float = 0.0,
 ) -> Any:
     """(runs, entries): M, the upper half of Q after every step, and the test error of a fit."""
     rows = []
     for replicate in range(runs):
         target, activation = Target(text, noise=0.2), get_activation(name)
         setup = Setup(
-            target, activation, READOUT, D, symmetric=pairs, bias=0.0, entropy=unit_entropy(0, [str(kind), text]),
+            target, activation, READOUT, D, symmetric=pairs, bias=bias, entropy=unit_entropy(0, [str(kind), text]),
             replicate=replicate, memory=10**8, dtype="float64",
         )  # fmt: skip
         student = kind(setup, inputs)
@@ -72,10 +79,10 @@ def worst(a: Any, b: Any) -> tuple[float, float]:
     return float(np.abs(z).max()), float(p * a.shape[1])
 
 
-@pytest.mark.parametrize(("text", "name", "inputs", "pairs"), CASES)
-def test_reduced_and_direct_runs_on_a_mixture_have_the_same_law(text, name, inputs, pairs) -> None:
+@pytest.mark.parametrize(("text", "name", "inputs", "pairs", "bias"), CASES)
+def test_reduced_and_direct_runs_on_a_mixture_have_the_same_law(text, name, inputs, pairs, bias) -> None:
     """About 40 entries a case: |z| < 4.5 and Bonferroni-corrected p > 0.001, at 300 runs of each kind."""
-    given = (text, name, inputs, pairs, 300)
+    given = (text, name, inputs, pairs, 300, bias)
     z, p = worst(entries(StructuredNetwork, *given), entries(ReducedStructured, *given))
     assert z < 4.5
     assert p > 1e-3
