@@ -48,7 +48,7 @@ def plot_curve(
     dense: Rows = (),
     layout: Layout | None = None,
 ) -> Axes:
-    """``quantity`` of the rows of a curve against the setting that varies most; one line a setting of the
+    """The test error of the rows of a curve against the setting that varies most; one line a setting of the
     others. ``dense``: rows of the theory on a finer grid, of which the lines are made where they are given.
 
     Lines are the theory, points the simulation ± its standard error, thin dotted levels the plateaus, over the range in
@@ -145,9 +145,8 @@ def plot_rows(
     x: str,
     by: str | None = None,
     names: Mapping[Any, str] | None = None,
-    quantity: str = "test_error",
 ) -> Axes:
-    """``quantity`` of the rows of a curve against their column ``x``, a line for each value of ``by``.
+    """The test errors of the rows of a curve against their column ``x``, a line for each value of ``by``.
 
     Lines are the theory where there is one, points the simulation ± its standard error; ``names`` of the lines.
     """
@@ -156,8 +155,8 @@ def plot_rows(
         groups.setdefault(row[by] if by else None, []).append(row)
     for look, (value, members) in zip(distinct_looks(len(groups)), groups.items(), strict=True):
         label = (names or {}).get(value, str(value))
-        _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, quantity, look, label)
-    ax.set_ylabel(quantity.replace("_", " "))
+        _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, "test_error", look, label)
+    ax.set_ylabel("test error")
     ax.set_ylim(bottom=0)
     legend(ax, _runs(rows), "", ())
     return ax

@@ -50,9 +50,9 @@ def legend_entry(ax: Axes, look: Mapping[str, Any], label: str, line: bool, mark
     )
 
 
-def legend_title(runs: Collection[int | None], more: str = "", lines: bool = True) -> str:
+def legend_title(runs: Collection[int | None], more: str = "") -> str:
     """What lines, points and bars are; ``runs``: how many replicates the points rest on."""
-    parts = ["lines: theory"] if lines else []
+    parts = ["lines: theory"]
     if runs:
         count = next(iter(runs)) if len(runs) == 1 else None
         parts.append("points: simulation ± s.e." + (f" ({count} runs)" if count else ""))

@@ -84,14 +84,14 @@ def save(draw: Callable[[Figure], object], size: tuple[float, float] | None = No
     return files
 
 
-def drawn_svg(draw: Callable[[Figure], object], size: tuple[float, float] | None = None) -> bytes:
+def drawn_svg(draw: Callable[[Figure], object]) -> bytes:
     """What ``draw`` draws on a new figure as SVG for a page, letters as outlines; equal input gives equal bytes."""
     import_matplotlib()
     import matplotlib
     from matplotlib.figure import Figure
 
     with style(), matplotlib.rc_context({"svg.hashsalt": "giantstep", "svg.fonttype": "path"}):
-        figure = Figure(figsize=size)
+        figure = Figure()
         draw(figure)
         stream = io.BytesIO()
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})

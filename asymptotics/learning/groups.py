@@ -47,9 +47,9 @@ class Groups:
             out[left], out[right] = right, left
         return out
 
-    def frequent(self, least: float = NEGLIGIBLE_SHARE) -> Groups:
-        """Without the groups of fewer than ``least`` of the neurons: the far nodes of a law, which no average sees."""
-        kept = self.fraction >= least
+    def frequent(self) -> Groups:
+        """Without the groups of fewer than ``NEGLIGIBLE_SHARE`` of the neurons: the far nodes of a law, which no average sees."""
+        kept = self.fraction >= NEGLIGIBLE_SHARE
         if self.pairs is not None:
             # The two of a pair have equal shares but for rounding: they stay or go together.
             for left, right in self.pairs:

@@ -93,16 +93,16 @@ class OnlineReduced:
             student.M, student.Q = rows[:, : self.r].copy(), (gram + gram.T) / 2
 
     @np.errstate(over="ignore", invalid="ignore")
-    def first_above(self, threshold: float, steps: int, every: int = 1) -> npt.NDArray[np.int64]:
+    def first_above(self, threshold: float, steps: int) -> npt.NDArray[np.int64]:
         """The first step at which the largest ‖M_i‖ of a replicate exceeds ``threshold`` (−1: not within ``steps``).
 
-        Looked at after ``every`` steps; replicates that are through are left out of the work.
+        Replicates that are through are left out of the work.
         """
         found = np.full(len(self.students), -1, dtype=np.int64)
         active = np.arange(len(self.students))
-        for t in range(0, steps + 1, every):
+        for t in range(steps + 1):
             if t:
-                self.advance(every)
+                self.advance(1)
             along = self.rows[:, :, : self.r]
             through = np.einsum("apk,apk->ap", along, along).max(axis=1) > threshold**2
             if through.any():

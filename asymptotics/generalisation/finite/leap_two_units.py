@@ -53,20 +53,19 @@ def leap_two_units(
     law: LeapTwoLaw,
     d: int,
     *,
-    starts: int | None = None,
     nodes: int | None = None,
     fewer: bool = False,
 ) -> TrainedUnits:
     """Features and carriers of the layer for the ridge fit of ``f`` at dimension d.
 
-    ``starts``: nodes an axis for x (``fewer``: two thirds of the usual ones, which says how much they matter); ``nodes`` an axis
-    over the learned coordinates. Raises ``InputError`` where the target
+    ``nodes``: an axis over the learned coordinates; ``fewer``: two thirds of the usual ones an axis for x, which says how much these
+    matter. Raises ``InputError`` where the target
     has kinks on lines that are no axes of the learned directions, or needs a grid that is too large.
     """
     r2 = law.axes.shape[1]
     has_common = bool(np.any(law.common))
     x, weights, target = _learned_coordinates(f, law, has_common, nodes)
-    found = _split(law, d, starts or (_FEWER_STARTS if fewer else _STARTS)[r2], has_common, few=r2 > 1)
+    found = _split(law, d, (_FEWER_STARTS if fewer else _STARTS)[r2], has_common, few=r2 > 1)
     covariance = law.covariance_at(found.unit, found.more)
     mean = np.einsum("j,jubc->ubc", law.weights, covariance)
     norm2 = np.einsum("ubb->ub", mean)

@@ -128,7 +128,6 @@ def solve_matrix(
     lam: float,
     *,
     d: int | None = None,
-    throw: bool = True,
     tol: float = 1e-9,
     traces: Susceptibilities | None = None,
 ) -> MatrixErrors:
@@ -138,12 +137,12 @@ def solve_matrix(
     alone, ``traces`` if the caller has it.
     """
     refuse_singular(units, alpha, beta, lam)
-    first = traces or susceptibilities(units, alpha, beta, lam, throw=throw)
+    first = traces or susceptibilities(units, alpha, beta, lam)
     k = units.kappa.shape[1]
     system = MatrixSystem(units, covariance, axes[:k], alpha, 1.0 / beta, first.om)
     el = lam if beta <= alpha else 1.0
     start = first.solution.value
-    solution = _near_traces(system, System(units, alpha, 1.0 / beta, first.om), el, start, throw, tol)
+    solution = _near_traces(system, System(units, alpha, 1.0 / beta, first.om), el, start, tol)
     _, inverse = system.unpack(solution.value)
     iv = system.iv(solution.value)
     blocks = system.blocks_of(iv, inverse)
@@ -161,9 +160,7 @@ def solve_matrix(
     return MatrixErrors(test, train, norm2, solution)
 
 
-def _near_traces(
-    system: MatrixSystem, traces: System, el: float, start: Array, throw: bool, tol: float = 1e-9
-) -> Solution:
+def _near_traces(system: MatrixSystem, traces: System, el: float, start: Array, tol: float) -> Solution:
     """The fixed point of ``system`` from that of the traces alone.
 
     The two maps differ by little, their slopes by less: x ← x + (1 − traces')⁻¹ (whole(x) − x) takes a few evaluations of
@@ -195,7 +192,7 @@ def _near_traces(
     if found.converged:
         # Where the residual was measured, and the blocks are known.
         return replace(found, value=seen[0])
-    return solve(whole, found.value, tol=tol, throw=throw, **how)
+    return solve(whole, found.value, tol=tol, **how)
 
 
 def _first_moments(
