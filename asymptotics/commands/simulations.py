@@ -59,7 +59,7 @@ def simulate(
     from asymptotics.commands.provenance import remember
     from asymptotics.experiment.grid import Experiment
     from asymptotics.sweeps.sweeping import plan, sweep
-    from asymptotics.text.printing import plan_text, sweep_text
+    from asymptotics.text.printing import sweep_plan_text, sweep_text
     from hermite.errors import InputError
 
     if store is None and file == "-":
@@ -68,7 +68,7 @@ def simulate(
     place = Path(store) if store is not None else Path(file).with_suffix(".sqlite")
     if dry_run:
         planned = plan(experiment, place, workers, resume, note)
-        emit(planned, as_json, lambda: plan_text(planned))
+        emit(planned, as_json, lambda: sweep_plan_text(planned))
         return
     try:
         result = sweep(

@@ -276,7 +276,7 @@ def sweep_text(means: Sequence[Mapping[str, Any]]) -> str:
     return table([*shown, *results], body)
 
 
-def plan_text(plan: Mapping[str, Any]) -> str:
+def sweep_plan_text(plan: Mapping[str, Any]) -> str:
     """The answer of ``giantstep simulate --dry-run``."""
     lines = [
         f"{plan['units']} units ({plan['rows']} rows): {plan['stored']} stored, {plan['missing']} missing"
