@@ -404,7 +404,7 @@ LINES = (
     Line("two steps of 128 neurons, relu", EIGH, lambda: fixed_width(128), 60),
     Line(
         "two steps of 32 different neurons, erf", EIGH,
-        lambda: fixed_width(32, activation="erf(x)", readout="gaussian"), 60,
+        lambda: fixed_width(32, activation="erf(x)", readout="gaussian"), 8,
     ),
     Line("20 units of 8 neurons in 32 dimensions", "the update rule in NumPy", small_unit, 20),
     Line("a further point at level matrix", "inv of a 480 x 480 matrix", lambda: further_level("matrix"), 60),
