@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
@@ -26,12 +28,37 @@ from asymptotics.commands.terminal import (
     write,
 )
 
+if TYPE_CHECKING:
+    from asymptotics.comparison.spectra import SpectrumCell
+
 ACCURACY = click.option(
     "--accuracy",
     type=FiniteRange(min=0.0),
     metavar="X",
     help="Relative; what the theory leaves out is measured to it and put right (0: not at all; default: where over 1 %).",
 )
+
+
+class Cell(Protocol):
+    """What one setting of an experiment gives."""
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+
+C = TypeVar("C", bound=Cell)
+
+
+def _cell_by_cell(cells: Sequence[C], drawn: Callable[[C, str], dict[str, bytes]]) -> dict[str, bytes]:
+    """The pictures of every cell, named by what tells it from the others."""
+    from asymptotics.text.cell_names import cell_names
+
+    names = cell_names([cell.settings for cell in cells])
+    return {
+        name: content
+        for cell, own in zip(cells, names, strict=True)
+        for name, content in drawn(cell, own).items()
+    }
 
 
 @click.command(epilog=example("giantstep init > experiment.toml", "giantstep overlaps experiment.toml"))
@@ -60,17 +87,9 @@ def overlaps(
     document = one_or_list(documents)
     if out is not None:
         from asymptotics.comparison.trajectories import images_of
-        from asymptotics.text.cell_names import cell_names
-
-        def figures() -> dict[str, bytes]:
-            names = cell_names([run.settings for run in found])
-            images: dict[str, bytes] = {}
-            for run, name in zip(found, names, strict=True):
-                images |= images_of(run, name)
-            return images
 
         data = {"overlaps.csv": to_csv(documents), "overlaps.json": document_text(document)}
-        write(out, data, figures)
+        write(out, data, lambda: _cell_by_cell(found, images_of))
     emit(document, as_json, lambda: "\n\n".join(map(overlaps_text, documents)))
 
 
@@ -139,18 +158,13 @@ def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_
     if out is not None:
         from asymptotics.figures.spectrum_figure import spectrum_page
         from asymptotics.figures.style_sheet import save
-        from asymptotics.text.cell_names import cell_names
 
-        def figures() -> dict[str, bytes]:
-            images: dict[str, bytes] = {}
-            names = cell_names([one.settings for one in found])
-            for one, name in zip(found, names, strict=True):
-                drawn = save(partial(spectrum_page, one.spectrum))
-                images |= {f"spectrum{name}.{kind}": content for kind, content in drawn.items()}
-            return images
+        def pictures(cell: SpectrumCell, name: str) -> dict[str, bytes]:
+            drawn = save(partial(spectrum_page, cell.spectrum))
+            return {f"spectrum{name}.{kind}": content for kind, content in drawn.items()}
 
         data = {"spectrum.csv": spectra_csv(found), "spectrum.json": document_text(document)}
-        write(out, data, figures)
+        write(out, data, lambda: _cell_by_cell(found, pictures))
     emit(document, as_json, lambda: "\n\n".join(map(spectrum_text, documents)))
 
 
