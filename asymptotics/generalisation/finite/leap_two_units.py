@@ -58,9 +58,9 @@ def leap_two_units(
 ) -> TrainedUnits:
     """Features and carriers of the layer for the ridge fit of ``f`` at dimension d.
 
-    ``nodes``: an axis over the learned coordinates; ``fewer``: two thirds of the usual ones an axis for x, which says how much these
-    matter. Raises ``InputError`` where the target
-    has kinks on lines that are no axes of the learned directions, or needs a grid that is too large.
+    ``nodes``: an axis over the learned coordinates; ``fewer``: two thirds of the usual ones an axis for x, which says how much
+    these matter. Raises ``InputError`` where the target has kinks on lines that are no axes of the learned directions, or
+    needs a grid that is too large.
     """
     r2 = law.axes.shape[1]
     has_common = bool(np.any(law.common))
