@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,12 +41,15 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 MOST_NEURONS = 32
-#: Steps up to which the recursion is iterated, independent scrambles behind an error, log2 of the points of sampled kernels.
-_MOST_ITERATED, _SCRAMBLES, _SIZES = 20_000, 4, (12, 17)
-#: Error that sampled kernels should have at least; less is tried for as long as points times steps are no more than this.
-_ASKED, _MOST_WORK = 1e-3, 2**24
+#: Steps up to which the recursion is iterated; log2 of the points of sampled kernels; independent scrambles behind an error
+#: (at first, and at most where an accuracy is asked for).
+_MOST_ITERATED, _SIZES, _SCRAMBLES = 20_000, (12, 17), (4, 64)
+#: Error of sampled kernels that is tried for where none is asked, as long as points times steps are no more than this.
+_TRIED, _MOST_WORK = 1e-4, 2**24
 #: Numbers of the scrambles that a recursion takes in turn, which are kept.
 _MOST_KEPT = 7_000_000
+#: What closed averages leave, at most: nothing below it can be asked for.
+_CLOSED = 1e-9
 #: Relative error of the solver of the flow.
 _FLOW = 1e-6
 
@@ -57,6 +60,8 @@ class OnlineSGD:
 
     name: str = "conditional-mean recursion of online SGD"
     validity: Validity = Validity.LEADING_ORDER
+    #: Less is tried for (``_TRIED``) as far as it costs little.
+    aim: ClassVar[float] = 1e-3
 
     def concerns(self, network: Network, training: Training, d: int | None) -> bool:
         return True
@@ -89,10 +94,13 @@ class OnlineSGD:
             training.dynamics == "auto" and steps[-1] <= _MOST_ITERATED
         )
         solve = _iterated if iterated else _flowing
-        means, error, risk_error = _measured(problem, network, training, rates, steps, solve, accuracy)
+        goal = _TRIED if accuracy == self.aim else accuracy
+        means, error, risk_error = _measured(
+            problem, network, training, rates, steps, solve, goal, accuracy < self.aim
+        )
         readout = network.finite_readout(int(network.width))
         rows = tuple(_entry(means, k, t, readout, rates) for k, t in enumerate(steps))
-        return _result(f, rows, error, risk_error, max(accuracy, _ASKED), rates, network, training, iterated)
+        return _result(f, rows, error, risk_error, max(accuracy, _CLOSED), rates, network, training, iterated)
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
         raise InputError(
@@ -134,21 +142,26 @@ def _measured(
     steps: Sequence[int],
     solve: Solver,
     accuracy: float,
+    asked: bool,
 ) -> tuple[_Means, float, float]:
-    """Mean over scrambles (one where nothing is sampled) and biases, the largest standard errors of an entry and of the risk."""
+    """Mean over scrambles (one where nothing is sampled) and biases, the largest standard errors of an entry and of the risk.
+
+    Where the ``accuracy`` is ``asked`` for, more points and scrambles are taken as long as patience lasts.
+    """
     p = int(network.width)
     readout = network.finite_readout(p)
     way, sampled = way_of(problem, p)
     biased = network.bias > 0
     if biased and not sampled:
         way, sampled = sampled_way(problem), True
-    size, patience = _SIZES[0], Patience()
+    size, count, patience = _SIZES[0], _SCRAMBLES[0] if sampled else 1, Patience()
+    starts = [_start(problem.target, readout, bias, network, training) for bias in bias_draws(network)]
+    found: list[list[Path]] = [[] for _ in starts]
     while True:
         parts, errors, risk_errors = [], [], []
-        for bias in bias_draws(network):
-            start = _start(problem.target, readout, bias, network, training)
-            seeds = range(1, _SCRAMBLES + 1) if sampled else range(1)
-            paths = [solve(start, way, training, rates, steps, 7919 * k, size) for k in seeds]
+        for start, paths in zip(starts, found, strict=True):
+            seeds = range(len(paths) + 1, count + 1)
+            paths += [solve(start, way, training, rates, steps, 7919 * k, size) for k in seeds]
             M = np.array([[q.M for q in path.students] for path in paths])
             Q = np.array([[q.Q for q in path.students] for path in paths])
             risk = np.array([path.risks for path in paths])
@@ -163,19 +176,24 @@ def _measured(
                         float((Q.std(axis=0, ddof=1) / root).max()) / norm,
                     )
                 )
-        error = max(errors, default=1e-9)
+        error = max(errors, default=_CLOSED)
         # Quasi-Monte Carlo of functions with kinks: about N^(−3/4).
         wanted = size + max(1, math.ceil(math.log2(max(error, 1e-12) / accuracy) / 0.75))
         within = [
             n
             for n in range(size + 1, min(wanted, _SIZES[1]) + 1)
-            if 2**n * steps[-1] <= _MOST_WORK
+            if (asked or 2**n * steps[-1] <= _MOST_WORK)
             and 2**n * (problem.target.r + p) * SCRAMBLES_IN_TURN <= _MOST_KEPT
             and patience.allows(2.0 ** (n - size))
         ]
-        if not sampled or error <= accuracy or not within:
+        if not sampled or error <= accuracy:
             break
-        size = within[-1]
+        if within:
+            size, found = within[-1], [[] for _ in starts]
+        elif asked and 2 * count <= _SCRAMBLES[1] and patience.allows(1.0):
+            count *= 2
+        else:
+            break
     names = ("M", "Q", "risk")
     return (
         _Means(*(np.mean([getattr(part, name) for part in parts], axis=0) for name in names)),

@@ -601,3 +601,20 @@ def test_an_endless_batch_has_no_noise() -> None:
     ]
     assert gaps[0] / gaps[1] == pytest.approx(100, rel=1e-2)
     assert gaps[2] < 1e-6 * 0.3
+
+
+def test_an_accuracy_that_is_asked_of_online_sgd_is_reached_or_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sampled kernels at more points than memory keeps: by more scrambles; what is not reached is no answer."""
+    network = Network("relu", width=4)
+    training = Training(5, alpha=1.0, batch_exponent=0.5, eta=0.8, protocol="sgd")
+    monkeypatch.setattr("asymptotics.learning.sgd.law._SIZES", (10, 10))
+    usual = overlaps("z1 + z1*z2", network, training, d=1000)
+    asked = usual.solution.residual / 2.5
+    found = overlaps("z1 + z1*z2", network, training, d=1000, accuracy=asked)
+    assert found.solution.residual <= asked
+    gap = np.abs(found[5].M - usual[5].M).max()
+    assert gap < 4 * np.hypot(found.solution.residual, usual.solution.residual)
+    with pytest.raises(ConvergenceError, match="not the accuracy 1e-09"):
+        overlaps("z1 + z1*z2", network, replace(training, steps=1), d=1000, accuracy=1e-9)
