@@ -85,9 +85,12 @@ def run_demo(say: Say, note: Say) -> tuple[Run, list[Row]]:
 
 def images(run: Run, rows: list[Row]) -> dict[str, bytes]:
     """The figure as PNG and PDF, by file name."""
+    from asymptotics.comparison.theory_lines import dense_rows
     from asymptotics.figures.style_sheet import PAGE, save
 
-    drawn = save(lambda figure: draw(figure, run, rows), size=PAGE)
+    # Lines of the theory between the points, too.
+    dense = dense_rows(experiments()[1], "alpha", rows)
+    drawn = save(lambda figure: draw(figure, run, rows, dense), size=PAGE)
     return {f"demo.{kind}": content for kind, content in drawn.items()}
 
 
@@ -118,13 +121,14 @@ def _compared(theory: float, mean: float, sem: float) -> list[Any]:
     return [f"{theory:.4f}", f"{mean:.4f} ± {number(sem, 2)}", f"{(mean - theory) / sem:+.1f}"]
 
 
-def draw(figure: Figure, run: Run, rows: list[Row]) -> None:
+def draw(figure: Figure, run: Run, rows: list[Row], dense: list[Row]) -> None:
     """Overlaps on the left, the learning curve on the right."""
     from asymptotics.figures.curve_figure import plot_curve
+    from asymptotics.figures.line_labels import title_above
     from asymptotics.figures.overlap_figure import plot_overlaps
 
     left, right = figure.subplots(1, 2)
     plot_overlaps(run.theory, left, simulation=run.measured)
-    left.set_title(r"$f^\star = z_1 + z_1 z_2$: $z_2$ is learned once $z_1$ is")
-    plot_curve(rows, right)
-    right.set_title("ridge fit of the readout at initialisation")
+    title_above(left, r"$f^\star = z_1 + z_1 z_2$: $z_2$ is learned once $z_1$ is")
+    plot_curve(rows, right, dense=dense)
+    title_above(right, "ridge fit of the readout at initialisation")

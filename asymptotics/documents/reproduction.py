@@ -21,6 +21,7 @@ from asymptotics.documents.protocol_reproduction import (
     table,
 )
 from asymptotics.experiment.grid import Experiment
+from asymptotics.figures.line_labels import title_above
 from asymptotics.figures.style_sheet import COLUMN, PAGE
 from asymptotics.simulation.averages import mean_and_error
 from hermite.errors import InputError
@@ -174,7 +175,7 @@ def _overlaps(full: bool, progress: Progress) -> Drawing:
         rows = figure.subplots(2, 4, width_ratios=(1.9, 1, 1, 1))
         for text, run, panels in zip((STAIRCASE, NO_STAIRCASE), found, rows, strict=True):
             plot_overlaps(run.theory, panels[0], run.measured)
-            panels[0].set_title(f"$f^\\star = {_latex(text)}$")
+            title_above(panels[0], f"$f^\\star = {_latex(text)}$")
             for step, ax in enumerate(panels[1:], start=1):
                 plot_cloud(step, run.theory, ax, run.measured)
                 if step > 1:
@@ -198,7 +199,7 @@ def _gradient(full: bool, progress: Progress) -> Drawing:
     def draw(figure: Figure) -> None:
         for text, run, ax in zip((STAIRCASE, NO_STAIRCASE), found, figure.subplots(1, 2), strict=True):
             plot_overlaps(run.theory, ax, run.measured)
-            ax.set_title(f"$f^\\star = {_latex(text)}$")
+            title_above(ax, f"$f^\\star = {_latex(text)}$")
             ax.set_xlabel("giant step")
             ax.set_ylabel(r"overlap of the step, $\Delta M / \eta$")
 
@@ -403,6 +404,6 @@ def _stairway(full: bool, progress: Progress) -> Drawing:
         )
         ax.set_xticks([row["step"] for row in rows])
         ax.set_xlabel(r"giant steps $t$")
-        ax.set_title(f"$f^\\star = {expression_latex(LONG_STAIRCASE, ['z1', 'z2', 'z3'])}$, $d = {d}$")
+        title_above(ax, f"$f^\\star = {expression_latex(LONG_STAIRCASE, ['z1', 'z2', 'z3'])}$, $d = {d}$")
 
     return Drawing(draw, COLUMN, to_csv(rows), (experiment,))

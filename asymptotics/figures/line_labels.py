@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 MOST_LABELS = 6
 """Lines that get a label where they end; more share a legend."""
 
+#: Points between a legend and the title above it.
+_TITLE_PAD = 4.0
+
 End = tuple[float, float, str]
 """Where a line ends (x, y) and its label."""
 
@@ -69,6 +72,15 @@ def legend(ax: Axes, runs: Collection[int | None], more: str, ends: Sequence[End
     else:
         count = len(ax.get_legend_handles_labels()[1])
         ax.legend(title=title, alignment="left", ncols=1 if count < 2 else min(4, -(-count // 3)), **place)
+
+
+def title_above(ax: Axes, text: str) -> None:
+    """A title above the legend, which stands above the Axes: matplotlib would write the two over each other."""
+    found, figure = ax.get_legend(), ax.get_figure()
+    pad = None
+    if found is not None and figure is not None:
+        pad = found.get_window_extent().height * 72 / figure.dpi + _TITLE_PAD
+    ax.set_title(text, pad=pad)
 
 
 def label_ends(ax: Axes, ends: Sequence[End]) -> None:

@@ -7,6 +7,8 @@ scripts itself, so that nothing is loaded from a network.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -33,6 +35,8 @@ _TITLES = {
     "overlaps": "Overlaps",
 }
 _FORMS = ("TOML", "Python", "link")
+#: Numbers of the pages of this process, which a notebook may show beside each other.
+_PAGES = itertools.count(1)
 
 
 def explore(
@@ -147,9 +151,19 @@ class Page:
         button = pn.widgets.Button(label="Copy", sizing_mode="stretch_width", stylesheets=self._focus)
         button.js_on_click(args={"text": self.copied}, code="navigator.clipboard.writeText(text.value)")
         rows = [part for name in CONTROLS for part in (self.widgets[name], self.problems[name])]
+        name = f"giantstep-controls-{next(_PAGES)}"
         left = pn.Column(
-            *rows, self.form, self.copied, button, styles={"flex": "1 1 280px", "min-width": "0"}
+            *rows,
+            self.form,
+            self.copied,
+            button,
+            css_classes=[name],
+            styles={"flex": "1 1 280px", "min-width": "0"},
         )
+        # Its value changes with the status; that runs the script, on a server and in a notebook.
+        self._told = pn.widgets.TextInput(visible=False)
+        self._told.jscallback(value=self._names_of_sliders(name))
+        left.append(self._told)
         right = pn.Column(
             self.status, *self.parts.values(), styles={"flex": "3 1 min(480px, 100%)", "min-width": "0"}
         )
@@ -178,6 +192,15 @@ class Page:
             options = {f"{v:g}": v for v in values_with(name, value)}
             return widgets.DiscreteSlider(options=options, value=value, **common)
         return widgets.Select(options=[*map(_choice, control.values)], value=_choice(value), **common)
+
+    def _names_of_sliders(self, page: str) -> str:
+        """The script that gives the handles of sliders, in the order of the controls, their names and real values.
+
+        ``page`` is the class of the controls.
+        """
+        told = [{"label": label, "values": values} for label, values in self.sliders()]
+        script = Path(__file__).with_name("sliders.js").read_text(encoding="utf-8")
+        return script.replace("%SLIDERS%", json.dumps(told)).replace("%PAGE%", page)
 
     def sliders(self) -> list[tuple[str, list[str]]]:
         """Label and values, as they are shown, of every slider, in the order of the page."""
@@ -226,7 +249,7 @@ class Page:
     async def _answer(self, state: State) -> None:
         """The parts of one state as they come; where a newer one waits, this one is soon given up."""
         begun = time.monotonic()
-        self.status.object = _status("busy", "Computing…")
+        self._say("busy", "Computing…")
         left = dict.fromkeys(PARTS)
         await asyncio.to_thread(self.calculator.ask, state)
         try:
@@ -239,16 +262,21 @@ class Page:
                     self._show(found)
                     if found.name == "controls" and found.problems:
                         said = found.problems.get("", "Not updated: see the message beside the control.")
-                        self.status.object = _status("refused", said)
+                        self._say("refused", said)
                         return
                 elif self._wanted is not None and time.monotonic() > begun + _GRACE:
                     return
         except Cancelled as error:
             for name in left:
                 self.parts[name].object = _part(name, f'<p class="refusal">{escape(str(error))}</p>')
-            self.status.object = _status("refused", str(error))
+            self._say("refused", str(error))
             return
-        self.status.object = _status("done", f"Done in {time.monotonic() - begun:.1f} s.")
+        self._say("done", f"Done in {time.monotonic() - begun:.1f} s.")
+
+    def _say(self, kind: str, text: str) -> None:
+        """The status, and the script that follows it."""
+        self.status.object = _status(kind, text)
+        self._told.value = f"{kind} {time.monotonic()}"
 
     def _show(self, found: Part) -> None:
         if found.name == "controls":

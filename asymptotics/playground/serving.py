@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
 from asymptotics.playground.calculator import LIMIT, Calculator
 from asymptotics.playground.page import Page, import_panel
@@ -18,7 +16,7 @@ PORT = 5006
 _TITLE = "giantstep: a page to play with"
 _FRAME = """{% extends base %}
 {% block preamble %}<meta name="viewport" content="width=device-width, initial-scale=1">{% endblock %}
-{% block contents %}<main>{{ super() }}</main><script>{{ sliders|safe }}</script>{% endblock %}
+{% block contents %}<main>{{ super() }}</main>{% endblock %}
 """
 
 
@@ -63,15 +61,7 @@ def page_of_session(state: State, limit: float = LIMIT) -> object:
     pn.state.on_session_destroyed(lambda _context: page.calculator.close())
     frame = pn.Template(_FRAME, location=True)
     frame.add_panel("page", page.layout)
-    frame.add_variable("sliders", _names_of_sliders(page))
     return frame
-
-
-def _names_of_sliders(page: Page) -> str:
-    """The script that gives the handles of sliders, in the order of the controls, their names and real values."""
-    told = [{"label": label, "values": values} for label, values in page.sliders()]
-    script = Path(__file__).with_name("sliders.js").read_text(encoding="utf-8")
-    return script.replace("%SLIDERS%", json.dumps(told))
 
 
 def free_port(port: int) -> int:
