@@ -38,7 +38,7 @@ _SHARES, _ETAS, _LAMBDAS = (0.2, 0.5, 0.8), (0.3, 1.0, 3.0), (1e-3, 1e-2, 0.1, 1
 #: First factors of a move of (share, eta, lambda, p), in logarithms; halved so often.
 _MOVES, _HALVINGS = (0.8, 0.7, 1.5, 0.7), 3
 #: To which what is told of a schedule is measured, relative to its error.
-_ACCURACY = 0.01
+_ACCURACY = 0.03
 #: Parts of a rate that are measured too where the search cannot be trusted.
 _SMALLER = (0.7, 0.5)
 #: Where eta and lambda end.
@@ -145,7 +145,7 @@ def plan(
     """The schedule of least predicted test error for ``samples`` samples in dimension ``d``.
 
     All steps of a schedule have equally large fresh batches of n = Θ(d) samples; what they leave is for the ridge fit.
-    ``max_width``: neurons at most (default 4 d); ``accuracy``: as in :func:`asymptotics.risk`, of what is told (0.01). Raises
+    ``max_width``: neurons at most (default 4 d); ``accuracy``: as in :func:`asymptotics.risk`, of what is told (0.03). Raises
     ``InputError`` for a budget that no theory of averages is about, and where no schedule has a prediction known to within
     10 %.
 
@@ -157,8 +157,9 @@ def plan(
     width = 4 * d if max_width is None else max_width
     _check(samples, d, max_steps, width, f)
     budget = Budget(samples, d, width)
-    # At the best of many settings what the level leaves out is most of what is left: it is measured, whatever is expected.
-    predictions = Predictions(f, network, _ACCURACY if accuracy is None else accuracy)
+    # At the best of many settings what the level leaves out is much of what is left: it is measured, whatever is expected.
+    untrained = Predictions(f, network, accuracy)
+    trained = Predictions(f, network, _ACCURACY if accuracy is None else accuracy)
     found: list[Schedule] = []
     most, reasons = _useful_steps(f, max_steps, samples, d)
     start: tuple[float, ...] | None = None
@@ -166,7 +167,7 @@ def plan(
         name = f"{steps} giant step" + "s" * (steps != 1)
         progress(f"schedules of {name}")
         try:
-            one, start = _best(budget, predictions, steps, start)
+            one, start = _best(budget, trained if steps else untrained, steps, start)
         except InputError as error:
             reasons.append((name, " ".join(error.problems)))
             continue

@@ -203,5 +203,44 @@ def test_handles_of_sliders_have_names_and_say_real_values(browser: Browser, ser
     assert after["alpha of a step, n/d"] == ["6", "6"]
 
 
+#: What a notebook shows is the layout alone, without the frame of the served page; twice, as cells may.
+TWICE = """
+import sys
+import panel as pn
+from asymptotics.playground.calculator import Calculator
+from asymptotics.playground.page import Page, beginning
+from asymptotics.playground.serving import ADDRESS, free_port
+
+def layout():
+    pages = [Page(beginning(f), (), Calculator(60)) for f in ("z1", "z1 + z1*z2")]
+    for page in pages:
+        pn.state.onload(page.begin)
+    return pn.Column(*(page.layout for page in pages))
+
+port = free_port(0)
+server = pn.io.server.get_server(layout, port=port, address=ADDRESS)
+server.start()
+print(f"http://{ADDRESS}:{port}/", flush=True)
+server.io_loop.start()
+"""
+
+
+def test_sliders_have_names_also_where_the_layout_stands_alone_as_in_a_notebook(browser: Browser) -> None:
+    pytest.importorskip("panel")
+    command = [sys.executable, "-c", TWICE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            browser.visit(process.stdout.readline().strip())
+            until(lambda: len([t for t in texts(browser, "#status") if t.startswith("Done in")]) == 2)
+            asked = f"{ALL}.filter(e => e.matches('.noUi-handle')).map(e => e.getAttribute('aria-label'))"
+            found = until(lambda: (names := browser.run(asked)) and all(names) and names)
+            assert len(found) == 14
+            assert found[:7] == found[7:]
+            assert found[2] == "eta"
+        finally:
+            process.terminate()
+
+
 def test_the_page_is_for_this_machine_alone(server: str) -> None:
     assert server.startswith("http://127.0.0.1:")
