@@ -12,7 +12,7 @@ MOST_LABELS = 6
 """Lines that get a label where they end; more share a legend."""
 
 #: Points between a legend and the title above it.
-_TITLE_PAD = 4.0
+_TITLE_PAD = 7.0
 
 End = tuple[float, float, str]
 """Where a line ends (x, y) and its label."""

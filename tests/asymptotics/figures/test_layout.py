@@ -159,3 +159,25 @@ def test_the_file_says_how_it_is_drawn_in_its_own_keys() -> None:
 def test_a_figure_with_wrong_keys_is_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         FigureSettings(**settings)
+
+
+def test_a_title_stands_above_the_legend_that_stands_above_the_axes() -> None:
+    from matplotlib.figure import Figure
+
+    from asymptotics.figures.line_labels import title_above
+    from asymptotics.figures.style_sheet import style
+
+    with style():
+        for lines in (1, 3):
+            figure = Figure()
+            ax = figure.add_subplot()
+            ax.plot([0, 1], [0, 1], label="theory")
+            ax.legend(title="\n".join(["a line"] * lines), loc="lower left", bbox_to_anchor=(0.0, 1.0))
+            title_above(ax, "A title")
+            figure.canvas.draw()
+            legend = ax.get_legend()
+            assert legend is not None
+            assert ax.title.get_window_extent().y0 > legend.get_window_extent().y1
+        bare = Figure().add_subplot()
+        title_above(bare, "A title")
+        assert bare.get_title() == "A title"
