@@ -17,6 +17,7 @@ from asymptotics.comparison.curves import Progress, paced, silent
 from asymptotics.comparison.trajectories import predict
 from asymptotics.experiment.columns import coordinates
 from asymptotics.experiment.grid import Experiment
+from hermite.errors import InputError
 
 if TYPE_CHECKING:
     from asymptotics.results import StepOverlaps
@@ -85,10 +86,13 @@ def _name(variables: Sequence[str], vector: Any) -> str:
 def direction_rows(experiment: Experiment, progress: Progress = silent) -> list[dict[str, Any]]:
     """One row a cell: its settings, ``direction``, ``direction_vector``, ``direction_overlap`` and the error of that.
 
-    Nothing is fitted: cells that differ in the ridge fit alone have one answer. Raises ``InputError`` where no law covers it.
+    Nothing is fitted: cells that differ in the ridge fit alone have one answer. Raises ``InputError`` where no law covers
+    it, and for times in place of steps.
     """
     tell, found = paced(progress), {}
     longest = experiment.longest
+    if longest[0].time:
+        raise InputError("training.time has no place in a map; give training.steps.")
     for i, training in enumerate(longest):
         tell(f"overlaps of training {i + 1} of {len(longest)}")
         steps = predict(experiment, training, experiment.simulation_of(training)).steps

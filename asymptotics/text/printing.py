@@ -321,10 +321,13 @@ def validation_text(report: Mapping[str, Any]) -> str:
         f"(rms z {c['rms_z']:.1f}, largest {c['max_abs_z']:.1f})"
         for c in report["controls"]
     ]
-    if any(row["rejected"] and row.get("validity") != "exact" for row in report["rows"]):
+    unsure = [row for row in report["rows"] if row["rejected"] and row.get("validity") != "exact"]
+    if unsure:
+        # Levels are of the theory after steps.
+        closer = '; ridge.level = "En+" may be closer' if any(row["step"] for row in unsure) else ""
         lines.append(
             "note: the theory at refused points is not exact as d grows (see validity, and validity_note of giantstep "
-            'curve); ridge.level = "En+" may be closer.'
+            f"curve){closer}."
         )
     lines += footnotes(report["rows"])
     return "\n".join([*lines, f"verdict: {report['statement']}"])

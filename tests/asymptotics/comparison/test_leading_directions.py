@@ -12,6 +12,7 @@ from asymptotics import Experiment, Network, Training, overlaps
 from asymptotics.comparison.leading_directions import direction_rows, leading_direction, to_csv
 from asymptotics.results import ErrorBudget, StepOverlaps
 from hermite import Target
+from hermite.errors import InputError
 
 
 def step(M: Any, **more: Any) -> StepOverlaps:
@@ -94,3 +95,11 @@ def test_rows_are_the_cells_of_the_experiment() -> None:
     lines = to_csv(rows).splitlines()
     assert lines[0].endswith("direction,direction_overlap,direction_error,direction_1,direction_2")
     assert len(lines) == 9
+
+
+def test_times_in_place_of_steps_are_refused() -> None:
+    experiment = Experiment.from_toml(
+        'target.expression = "z1"\nnetwork.width = 4\ntraining = {protocol = "sgd", time = [0.5, 1.0]}'
+    )
+    with pytest.raises(InputError, match=r"give training\.steps"):
+        direction_rows(experiment)
