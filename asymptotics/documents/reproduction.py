@@ -399,8 +399,13 @@ def _stairway(full: bool, progress: Progress) -> Drawing:
         steps = [row["step"] for row in rows if row["plateau"] is not None]
         levels = [row["plateau"] for row in rows if row["plateau"] is not None]
         ax.step(steps, levels, where="mid", color="0.5", linestyle=":", marker="")
+        # Beside the last stair, where neither the line nor the stairs are.
         ax.annotate(
-            r"plateau, $\kappa = 1$", (steps[0], 0.97 * levels[0]), fontsize="small", color="0.35", va="top"
+            r"plateau, $\kappa = 1$",
+            (steps[1] + 0.57, levels[1] / 2),
+            fontsize="small",
+            color="0.35",
+            va="center",
         )
         ax.set_xticks([row["step"] for row in rows])
         ax.set_xlabel(r"giant steps $t$")

@@ -30,7 +30,8 @@ def test_a_schedule_spends_the_budget_and_its_error_is_that_of_risk(found: Plan)
     for one in found.schedules:
         assert one.samples <= 1500
         assert one.p <= 4 * 80
-        again = risk(F, Network(), one.training, one.ridge)
+        # What the level leaves out is measured after steps, whatever is expected of it.
+        again = risk(F, Network(), one.training, one.ridge, accuracy=0.03 if one.steps else None)
         assert one.test_error == pytest.approx(again.test_error, rel=1e-9)
         assert one.training.n(80) == (one.n or one.training.n(80))
         assert one.ridge.n2(80) == one.n2
