@@ -11,6 +11,7 @@ from asymptotics.generalisation.ridge_theories.left_out import (
     expected_correction,
     finite_left_out,
     grown_left_out,
+    mean_left_out,
 )
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
@@ -96,7 +97,7 @@ class FiniteTrained(Theory):
         surety = self.surety(setting)
         # Half of what the proportional theory knows to be of relative order 1/n and n p/d³ is unsure here as there.
         known = abs(test) + (0.0 if errors.freedom is None else abs(errors.freedom[0]))
-        unsure = known / 2 + finite_left_out(setting, errors.finite)
+        unsure = known / 2 + finite_left_out(setting, errors.finite) + mean_left_out(setting, errors.test)
         surety = replace(surety, theory=(surety.theory or 0.0) + unsure)
         return result(
             setting, self.name, surety, (found.excess + noise) * (1 + test), found.train * (1 + train),

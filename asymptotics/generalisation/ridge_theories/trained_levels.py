@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.ridge_words import Level, Regime
-from asymptotics.generalisation.ridge_theories.left_out import left_out
+from asymptotics.generalisation.ridge_theories.left_out import left_out, mean_left_out
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
     NEURONS,
@@ -178,7 +178,8 @@ def solve_level(setting: Setting, level: Level, throw: bool) -> Errors:
 def left_out_by(setting: Setting, errors: Errors, *, measured: bool = False) -> float:
     """The budget of ``left_out`` for solved equations."""
     freedom = None if errors.freedom is None else errors.freedom[0]
-    return left_out(setting, layer_of(setting), errors.common[0], freedom, errors.finite, measured=measured)
+    size = left_out(setting, layer_of(setting), errors.common[0], freedom, errors.finite, measured=measured)
+    return size + mean_left_out(setting, errors.test)
 
 
 def layer_of(setting: Setting) -> LearnedFeatures:
