@@ -157,9 +157,8 @@ def plan(
     width = 4 * d if max_width is None else max_width
     _check(samples, d, max_steps, width, f)
     budget = Budget(samples, d, width)
-    # At the best of many settings what the level leaves out is much of what is left: it is measured, whatever is expected.
-    untrained = Predictions(f, network, accuracy)
-    trained = Predictions(f, network, _ACCURACY if accuracy is None else accuracy)
+    predictions = Predictions(f, network, accuracy)
+    measured = Predictions(f, network, _ACCURACY if accuracy is None else accuracy)
     found: list[Schedule] = []
     most, reasons = _useful_steps(f, max_steps, samples, d)
     start: tuple[float, ...] | None = None
@@ -167,7 +166,11 @@ def plan(
         name = f"{steps} giant step" + "s" * (steps != 1)
         progress(f"schedules of {name}")
         try:
-            one, start = _best(budget, trained if steps else untrained, steps, start)
+            one, start = _best(budget, predictions, steps, start)
+            if steps:
+                # At the best of many settings what the level leaves out is much of what is left: it is measured, whatever
+                # is expected.
+                one = budget.schedule(measured, steps, start, measured=True) or one
         except InputError as error:
             reasons.append((name, " ".join(error.problems)))
             continue
