@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from math import floor, isfinite, log10
 from typing import Any
 
 
 def shown(value: Any) -> str:
-    """A number in six digits, a list in brackets, nothing for None; escaped."""
+    """A number in six digits, a list in brackets (rounding beside its largest number is 0), nothing for None; escaped."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -16,6 +17,11 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, (list, tuple)):
+        largest = max((abs(x) for x in value if isinstance(x, float) and isfinite(x)), default=0.0)
+        if largest > 0:
+            places = 13 - floor(log10(largest))
+            # Adding 0 takes the sign off a zero.
+            value = [round(x, places) + 0.0 if isinstance(x, float) else x for x in value]
         return "[" + ", ".join(map(shown, value)) + "]"
     return escape(str(value))
 

@@ -34,7 +34,23 @@ class FiniteRange(click.FloatRange):
 
 
 class ExpressionCommand(click.Command):
-    """A command whose EXPR may begin with a minus sign: ``giantstep leap -z1^2`` needs no ``--``."""
+    """A command whose EXPR may begin with a minus sign: ``giantstep leap -z1^2`` needs no ``--``.
+
+    The name of an experiment file in its place, which other commands take, is refused as what it is.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        given = ctx.params["expr"].strip()
+        # No expression ends like this: attributes are not part of the language.
+        if given.lower().endswith(".toml"):
+            from asymptotics.experiment.schema import show
+
+            raise click.UsageError(
+                f"EXPR is the target itself, not a file as {show(given)}: give the expression that stands there under "
+                '[target], such as "z1 + z1*z2".',
+                ctx,
+            )
+        return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         options = {name: p for p in self.get_params(ctx) for name in (*p.opts, *p.secondary_opts)}

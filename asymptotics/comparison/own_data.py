@@ -1,9 +1,10 @@
 """A user's own measurements as points that the theory is judged at.
 
 A table has columns as ours have: ``step``, ``alpha_train``, ``eta``, ``alpha``, ``beta``, ``lambda``, ``d``; one that is
-missing has the file's value (which must be one, not a grid), and counts do as well as ratios: ``n`` for alpha_train,
-``n2`` for alpha, ``p`` for beta. What was measured is ``test_error``, ``train_error`` or both (columns with the prefix
-``simulation_``, as in the CSV of ``giantstep curve --simulate``, win over the theory's of the same name), and either
+missing has the file's value (which must be one, not a grid; a d that the file does not give must be a column, for the default
+was hardly measured), and counts do as well as ratios: ``n`` for alpha_train, ``n2`` for alpha, ``p`` for beta. What was
+measured is ``test_error``, ``train_error`` or both (columns with the prefix ``simulation_``, as in the CSV of
+``giantstep curve --simulate``, win over the theory's of the same name), and either
 
 * one row a point, with standard errors ``test_error_sem``, ``train_error_sem`` and, where they were estimated, from how
   many ``replicates`` (absent: the standard errors count as known), or
@@ -134,6 +135,7 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _coordinates(experiment: Experiment, frame: pd.DataFrame) -> dict[str, Any]:
     """A column for every setting: of the data, from their counts, or the one value of the file."""
+    _refuse_unknown_dimension(experiment, frame)
     found: dict[str, Any] = {}
     missing = []
     for name, (table, field, count) in reversed(_SETTINGS.items()):
@@ -153,6 +155,15 @@ def _coordinates(experiment: Experiment, frame: pd.DataFrame) -> dict[str, Any]:
             f"The data need a column {', '.join(reversed(missing))}: the experiment has several values of it."
         )
     return found
+
+
+def _refuse_unknown_dimension(experiment: Experiment, frame: pd.DataFrame) -> None:
+    """Neither the data nor the experiment says d: sizes n/d, and what is left out at finite d, would be those of another."""
+    default = values(experiment.simulations, "d") == (Simulation().d,)
+    if "d" not in frame.columns and default and not experiment.has_d:
+        raise InputError(
+            "The data need a column d, or the experiment simulation.d: neither says at which dimension was measured."
+        )
 
 
 def _exponent(experiment: Experiment, frame: pd.DataFrame) -> Any:

@@ -42,3 +42,17 @@ def test_a_spectrum_has_a_page() -> None:
 def test_text_is_escaped_and_nothing_is_a_row_of_its_own(text: str) -> None:
     assert cells(html_of("t", {"a": text, "b": None, "c": []}, ("a", "b", "c"))) == ["a", text]
     assert cells(html_table("t", ("x",), [(True,), (0.1,), ([1.0, None],)])) == ["yes", "0.1", "[1, ]"]
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([0.5, -2.6e-17], "[0.5, 0]"),
+        ([1e-9, 2.6e-26, float("nan")], "[1e-09, 0, nan]"),
+        ([123456789.0, 1.0, -2e-3], "[1.23457e+08, 1, -0.002]"),
+        ([0.0, 0.0], "[0, 0]"),
+        ([1e308, 1e-300], "[1e+308, 0]"),
+    ],
+)
+def test_rounding_is_no_number_of_a_row(values: list[float], text: str) -> None:
+    assert cells(html_table("t", ("x",), [(values,)])) == [text]

@@ -140,6 +140,21 @@ def test_what_no_table_can_mean_is_one_sentence(columns: dict[str, object], word
         validate(EXPERIMENT, data=pd.DataFrame(table))
 
 
+@pytest.mark.parametrize("columns", [{"alpha": [1.0]}, {"n2": [512]}, {"p": [512]}])
+def test_a_dimension_that_neither_the_data_nor_the_file_says_is_asked_for(
+    columns: dict[str, object],
+) -> None:
+    """The default d was hardly the one that was measured; a file or a column that says it is enough."""
+    text = TEXT.replace("simulation = {d = 100}", "").replace("[1.0, 2.0]", "1.0")
+    table = pd.DataFrame(GOOD | columns).drop(columns="alpha" if "n2" in columns else [])
+    with pytest.raises(InputError, match=r"need a column d, or the experiment simulation\.d"):
+        validate(Experiment.from_toml(text), data=table)
+    said_by_file = validate(Experiment.from_toml(text, ["simulation.d=512"]), data=table)
+    said_by_data = validate(Experiment.from_toml(text), data=table.assign(d=512))
+    assert said_by_file.rows == said_by_data.rows
+    assert [row["d"] for row in said_by_data.rows] == [512]
+
+
 @pytest.mark.parametrize("data", [[1, 2], "missing.csv", Path("missing.csv"), pd.DataFrame()])
 def test_what_is_no_table_is_refused(data: object) -> None:
     with pytest.raises(InputError):
