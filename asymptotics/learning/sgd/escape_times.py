@@ -12,8 +12,8 @@ import numpy as np
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain_table
-from asymptotics.learning.giant.recursion import initial_student
-from asymptotics.learning.sgd.averages import Problem, way_of
+from asymptotics.learning.sgd.averages import Problem
+from asymptotics.learning.sgd.driven_escapes import driven
 from asymptotics.learning.sgd.escape_laws import (
     COARSER,
     FEWER_POINTS,
@@ -26,7 +26,6 @@ from asymptotics.learning.sgd.escape_laws import (
     langevin,
     leap_two,
 )
-from asymptotics.learning.sgd.flow import Flow, first_time
 from asymptotics.learning.sgd.rates import Rates, rates_of
 from asymptotics.results import UNKNOWN, ErrorBudget
 from hermite.errors import InputError
@@ -38,10 +37,6 @@ if TYPE_CHECKING:
 
     from asymptotics.experiment.settings import Network, Training
 
-#: Largest τ up to which a driven escape (leap 1) is looked for.
-_LAST_TIME = 200.0
-#: log2 of the points of a sampled kernel behind the driven escape, where it is a correction; and the flow's own tolerance.
-_SIZE, _FLOW = 11, 1e-5
 #: Above the cap of the step size constants are recalled: up to 1.2 times as many steps were met at leap 3, of few runs.
 _CAPPED = 0.5
 
@@ -56,7 +51,8 @@ class EscapeLaw(Frozen):
                      eta above which nothing escapes
     ``n_b``, ``step``, ``nu``, ``regime``  batch, step size e, ν = e d/n_b, and what limits the number of steps
     ``error``        of the mean (and of quantiles, in its units): what fewer points and coarser equations change, and 1/√d + 2/t
-                     of t steps for what a law of many directions and small steps leaves out
+                     of t steps for what a law of many directions and small steps leaves out; at leap 1 also how far random
+                     starts move the time
     """
 
     leap: int
@@ -139,7 +135,7 @@ def escape(f: Target | str, network: Network, training: Training, d: int) -> Esc
     target = as_target(f)
     refuse_unless_random(network, training)
     rates = rates_of(target, network.get_activation(), training, d)
-    times, (quadrature, solver) = _times(target, network, training, rates, d)
+    times, (quadrature, solver, scatter) = _times(target, network, training, rates, d)
     assert rates.n_b is not None
     steps = times.mean * rates.steps_per_time
     return EscapeLaw(
@@ -160,7 +156,9 @@ def escape(f: Target | str, network: Network, training: Training, d: int) -> Esc
         _regime(rates, training, d),
         "none: one neuron" if network.width == 1 else "mean field of the driven escape",
         ErrorBudget(
-            quadrature + quadrature_error(target, network.get_activation()), solver, _left_out(d, steps)
+            quadrature + quadrature_error(target, network.get_activation()),
+            solver,
+            _left_out(d, steps) + scatter,
         ),
     )
 
@@ -191,12 +189,11 @@ def refuse_unless_random(network: Network, training: Training) -> None:
 
 def _times(
     f: Target, network: Network, training: Training, rates: Rates, d: int
-) -> tuple[EscapeTimes, tuple[float, float]]:
-    """The law, and what fewer points and coarser equations change in it, relative to the mean."""
+) -> tuple[EscapeTimes, tuple[float, float, float]]:
+    """The law, and what fewer points, coarser equations and (leap 1) random starts change in it, relative to the mean."""
     problem = Problem(f, network.get_activation(), training.loss == "correlation")
     if rates.leap == 1:
-        found = _driven(problem, network, rates, training.threshold)
-        return found, (found.apart(_driven(problem, network, rates, training.threshold, 2, _SIZE - 1)), _FLOW)
+        return driven(problem, network, rates, training.threshold, d)
     if network.width != 1 or network.bias:
         raise InputError(
             f"network.width must be 1 (without biases) for the law of an escape at leap {rates.leap}, not {network.width}: "
@@ -212,25 +209,7 @@ def _times(
         return langevin(neuron, rates.leap, d, training.threshold)
 
     found = law(FINE)
-    return found, (found.apart(law(FEWER_POINTS)), found.apart(law(COARSER)))
-
-
-def _driven(
-    problem: Problem, network: Network, rates: Rates, threshold: float, seed: int = 1, size: int = _SIZE
-) -> EscapeTimes:
-    """Leap 1: the flow from M = 0 reaches the threshold at one time; runs scatter by O(d^−1/2)."""
-    p = int(network.width)
-    readout = network.finite_readout(p)
-    start = initial_student(readout, np.zeros(p), problem.target.r, symmetric=network.is_symmetric)
-    way, _ = way_of(problem, p)
-    # In τ the flow at noise-to-signal ν has signal ν and noise ν².
-    flow = Flow("saad-solla", rates.nu, rates.nu**2)
-    tau = first_time(start, way, flow, "projected", threshold, _LAST_TIME, seed, size, _FLOW)
-    if tau is not None:
-        return EscapeTimes("driven, deterministic", tau, None, (tau,) * len(LEVELS))
-    raise InputError(
-        f"training.threshold = {threshold:g} is not reached within {_LAST_TIME:g} d samples: use a smaller threshold or eta"
-    )
+    return found, (found.apart(law(FEWER_POINTS)), found.apart(law(COARSER)), 0.0)
 
 
 def _regime(rates: Rates, training: Training, d: int) -> str:
