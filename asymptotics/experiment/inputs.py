@@ -69,7 +69,7 @@ class Cluster:
         if not (bulk.size and np.all(bulk >= 0) and np.any(bulk > 0)):
             problems.append("the bulk of a cluster must be variances of at least 0, one of them positive.")
         if not (isinstance(self.weight, (int, float)) and 0 < self.weight <= 1):
-            problems.append(f"the weight of a cluster must be a probability, not {self.weight!r}.")
+            problems.append(f"the weight of a cluster must be a probability above 0, not {self.weight!r}.")
         if (
             isinstance(self.far, bool)
             or not isinstance(self.far, (int, float))
@@ -112,7 +112,11 @@ class Inputs:
         if not math.isclose(total, 1.0, rel_tol=1e-9):
             problems.append(f"the weights of the clusters must sum to 1, not {total:g}.")
         if not np.all(fractions > 0) or not math.isclose(float(fractions.sum()), 1.0, rel_tol=1e-9):
-            problems.append("Inputs.fractions must be positive and sum to 1.")
+            problems.append(
+                f"Inputs.fractions must be positive and sum to 1, not to {float(fractions.sum()):g}."
+                if np.all(fractions > 0)
+                else f"Inputs.fractions must be positive and sum to 1, not {fractions.tolist()}."
+            )
         axes = {len(c.mean) for c in clusters}
         if len(axes) > 1:
             problems.append("all clusters must have the same named axes.")
@@ -125,7 +129,9 @@ class Inputs:
             )
         teacher = None if self.teacher is None else _numbers("teacher", self.teacher, 2)
         if teacher is not None and teacher.shape[1] != max(axes):
-            problems.append(f"Inputs.teacher must have one column a named axis, {max(axes)}.")
+            problems.append(
+                f"Inputs.teacher must have one column a named axis, {max(axes)}, not {teacher.shape[1]}."
+            )
         if problems:
             raise InputError(problems)
         object.__setattr__(self, "clusters", clusters)
@@ -242,7 +248,15 @@ class Inputs:
         return rows
 
     def targets_of(self, f: Target) -> tuple[Target, ...]:
-        """The target of every cluster: f, or its own label as a function of the same variables."""
-        return tuple(
-            f if c.label is None else Target(c.label, f.variables, noise=f.noise) for c in self.clusters
-        )
+        """The target of every cluster: f, or its own label as a function of the same variables.
+
+        Raises :class:`InputError`, which names the cluster.
+        """
+        return tuple(f if c.label is None else _labelled(c.label, f, k) for k, c in enumerate(self.clusters))
+
+
+def _labelled(label: object, f: Target, k: int) -> Target:
+    try:
+        return Target(label, f.variables, noise=f.noise)  # type: ignore[arg-type]
+    except InputError as error:
+        raise InputError([f"label of cluster {k + 1}: {problem}" for problem in error.problems]) from None

@@ -29,7 +29,7 @@ def read_inputs(data: Mapping[str, Any], r: int) -> Inputs:
     """
     fractions, variances = _spectrum(data)
     teacher = data.get("teacher", "axes" if "clusters" in data or "spectrum" not in data else "generic")
-    if "clusters" not in data:
+    if "clusters" not in data and isinstance(teacher, str):
         found = _of_spectrum(fractions, variances, teacher, r)
     else:
         if isinstance(teacher, str) and teacher != "axes":
@@ -38,7 +38,7 @@ def read_inputs(data: Mapping[str, Any], r: int) -> Inputs:
                 "spectrum alone."
             )
         found = _of_clusters(
-            data["clusters"], fractions, variances, None if teacher == "axes" else teacher, r
+            data.get("clusters", [{}]), fractions, variances, None if teacher == "axes" else teacher, r
         )
     labels = data.get("labels", "function")
     if labels == "function":
@@ -75,6 +75,10 @@ def _spectrum(data: Mapping[str, object]) -> tuple[Array, Array]:
         table = _rows(blocks, 2, pairs)
         if table.shape[1] != 2:
             raise InputError(f"{pairs}, not {schema.show(blocks)}.")
+        if not np.all(table[:, 0] > 0) or not np.isclose(table[:, 0].sum(), 1.0, rtol=1e-9, atol=0):
+            raise InputError(
+                f"{pairs}, of fractions that are positive and sum to 1, not {schema.show(blocks)}."
+            )
         return table[:, 0], table[:, 1]
     if isinstance(blocks, bool) or not isinstance(blocks, int) or not 1 <= blocks <= 50:
         raise InputError(
@@ -167,7 +171,8 @@ def _of_spectrum(fractions: Array, variances: Array, teacher: object, r: int) ->
     block = re.fullmatch(r"block ([1-9]\d*)", teacher) if isinstance(teacher, str) else None
     if teacher != "generic" and (block is None or int(block[1]) > len(variances)):
         raise InputError(
-            f'inputs.teacher must be "axes", "generic" or "block 1" to "block {len(variances)}", not {schema.show(teacher)}.'
+            f'inputs.teacher must be "axes", "generic", "block 1" to "block {len(variances)}", or a row of numbers a variable, '
+            f"not {schema.show(teacher)}."
         )
     return Inputs.spectrum(variances, fractions, "generic" if block is None else int(block[1]), r)
 
@@ -192,7 +197,7 @@ def _of_clusters(given: object, fractions: Array, variances: Array, teacher: obj
         raise InputError(list(dict.fromkeys(problems)))
     lengths = [len(c["mean"]) for c in given if isinstance(c.get("mean"), list)]
     lengths += [len(c["covariance"]) for c in given if isinstance(c.get("covariance"), list)]
-    places = _places(names, r if teacher is None else _rows(teacher, 2, _TEACHER).shape[1])
+    places = _places(names, r, None if teacher is None else _rows(teacher, 2, _TEACHER).shape[1])
     count = max([len(places), *lengths])
     return Inputs([_cluster(c, places, count, variances) for c in given], fractions, teacher)
 
@@ -211,11 +216,12 @@ def _rows(value: Any, dimensions: int, wanted: str) -> Array:
     return found
 
 
-def _places(names: list[str], first: int) -> dict[str, int]:
-    """z1.. first, at least so many of them, then m1.. in order."""
+def _places(names: list[str], r: int, columns: int | None) -> dict[str, int]:
+    """z1.. first, then m1.. in order: as many z as variables, or as a teacher's ``columns`` leave to them, or as are named."""
     ranks = [(kind, int(number)) for kind, number in (_split(name) for name in names)]
     most = {kind: max([number for k, number in ranks if k == kind], default=0) for kind in "zm"}
-    order = [f"z{i + 1}" for i in range(max(first, most["z"]))] + [f"m{i + 1}" for i in range(most["m"])]
+    first = max(r if columns is None else columns - most["m"], most["z"])
+    order = [f"z{i + 1}" for i in range(first)] + [f"m{i + 1}" for i in range(most["m"])]
     return {name: place for place, name in enumerate(order)}
 
 

@@ -13,6 +13,7 @@ are linear.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from asymptotics.generalisation.spiked.feature_moments import product_moment
 from asymptotics.generalisation.spiked.first_moments import pseudo_inverse
 from asymptotics.learning.structured.layer import MixtureLayer
 from asymptotics.learning.structured.moments import conditional, spike_places
+from hermite.errors import ConvergenceError
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -287,28 +289,22 @@ class MixtureFit:
         blocks = (slice(None), *self.pick)
 
         def moments(eps: Array, X: Array) -> tuple[Array, Array, Array]:
-            """Q1⊥ (J, A, A), Qs and the next X (U, B, B)."""
+            """Q1⊥ (J, A, A), Qs (U, B, B) and the part of the next X that is no source, for ε and X."""
             w = self.r * c.weights * iv**2 * eps
             q1, qs = self.over_blocks(w), self.over_spread(w)
             inner = inverse @ X @ inverse
             Y = np.array([self.scatter(beta * count * block * inner) for block in c.layer.bulk])
             within = L @ q1 @ np.swapaxes(L, 1, 2) / beta + T @ Y @ T
-            after = (
-                qs / beta + source + np.einsum("j,jubc,jubc->ubc", c.fractions, c.layer.bulk, within[blocks])
-            )
+            after = qs / beta + np.einsum("j,jubc,jubc->ubc", c.fractions, c.layer.bulk, within[blocks])
             return W @ q1 @ W / beta + np.swapaxes(L, 1, 2) @ Y @ L, beta * count * inner, after
 
-        eps, X = eps0, source
-        for _ in range(5000):
-            Q1, Qs, after = moments(eps, X)
-            new = eps0 + self.along_blocks(Q1) + self.spread @ Qs.ravel()
-            change = max(
-                float(np.max(np.abs(new - eps))) / max(float(np.max(np.abs(new))), 1e-300),
-                float(np.max(np.abs(after - X))) / max(float(np.max(np.abs(after))), 1e-300),
-            )
-            eps, X = new, after
-            if change < 1e-13:
-                break
+        def after(eps: Array, X: Array) -> tuple[Array, Array]:
+            """What ε and X cause, without their sources: a linear map."""
+            Q1, Qs, found = moments(eps, X)
+            return self.along_blocks(Q1) + self.spread @ Qs.ravel(), found
+
+        eps, X = _linear(after, eps0, source)
+        Qs = moments(eps, X)[1]
         by_cluster = np.array(
             [
                 float(c.weights[here] @ eps[here] / c.weights[here].sum())
@@ -322,3 +318,36 @@ class MixtureFit:
             float(np.einsum("ubb->", Qs)),
             solution,
         )
+
+
+def _linear(
+    effect: Callable[[Array, Array], tuple[Array, Array]], eps0: Array, source: Array
+) -> tuple[Array, Array]:
+    """(ε, X) = (ε0, source) + effect(ε, X) for a linear ``effect``.
+
+    Its rank is that of the second moments, not the number of places: a Krylov space of so many dimensions holds the solution,
+    where plain iteration takes hundreds of rounds, and thousands near the interpolation threshold. Each part is in units of
+    its own source, so that neither is lost beside the other. Raises ``ConvergenceError``.
+    """
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    places = eps0.size
+    units = [float(np.max(np.abs(part), initial=0.0)) or 1.0 for part in (eps0, source)]
+
+    def pack(eps: Array, X: Array) -> Array:
+        return np.concatenate([eps / units[0], X.ravel() / units[1]])
+
+    def unpack(x: Array) -> tuple[Array, Array]:
+        return x[:places] * units[0], x[places:].reshape(source.shape) * units[1]
+
+    start = pack(eps0, source)
+    system = LinearOperator(
+        (start.size, start.size), matvec=lambda x: x - pack(*effect(*unpack(x))), dtype=np.float64
+    )
+    found, _ = gmres(system, start, rtol=1e-13, restart=min(start.size, 200), maxiter=5)
+    left = float(np.linalg.norm(start - system.matvec(found)))
+    if not left <= 1e-9 * float(np.linalg.norm(found)):
+        raise ConvergenceError(
+            "The second moments of the fit are beyond floats: choose a larger ridge.lambda."
+        )
+    return unpack(found)

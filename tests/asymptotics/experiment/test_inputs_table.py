@@ -104,6 +104,22 @@ def test_labels_make_classes_and_an_empty_table_is_isotropic() -> None:
     assert inputs_of("[inputs]") is None
 
 
+@pytest.mark.parametrize(
+    ("table", "axes"),
+    [
+        ("teacher = [[0.6, 0.8]]\nclusters = [{variances = {z1 = 2.0}, mean = {m1 = 1.0}}]", 2),
+        ("teacher = [[0.6, 0, 0.8]]\nclusters = [{variances = {m2 = 3.0}}]", 3),
+        ("teacher = [[0.6, 0.8, 0]]\nclusters = [{variances = {z2 = 3.0}, mean = {m1 = 1.0}}]", 3),
+        ("teacher = [[1.0]]", 1),
+        ('teacher = [[0.6, 0.8]]\nspectrum = {law = "power", exponent = 0.5, blocks = 3}', 2),
+    ],
+)
+def test_rows_of_a_teacher_lie_on_all_named_axes(table, axes) -> None:
+    found = inputs_of(f"[inputs]\n{table}")
+    assert found.axes == axes
+    assert np.shape(found.teacher) == (1, axes)
+
+
 def test_the_table_survives_a_round_trip() -> None:
     experiment = Experiment.from_toml(CLUSTERS)
     again = Experiment.from_dict(config_of(experiment))
@@ -150,6 +166,12 @@ def test_curves_sweeps_and_seeds_know_the_inputs(tmp_path, capsys) -> None:
         ('inputs.spectrum = {law = "power", exponent = 2}', "below 1"),
         ('inputs.spectrum = {file = "nowhere.csv"}', "Cannot read the spectrum"),
         ("inputs.spectrum = {blocks = [[1.0]]}", "pairs"),
+        ("inputs.spectrum = {blocks = [[0.5, 1.0], [0.4, 2.0]]}", "spectrum.blocks must be .* sum to 1"),
+        (
+            'inputs = {teacher = "spread", spectrum = {blocks = [[1.0, 1.0]]}}',
+            "a row of numbers a variable, not 'spread'",
+        ),
+        ("inputs = {teacher = [[1, 0]], clusters = [{mean = {z1 = 1, m2 = 1}}]}", "named axis, 3, not 2"),
         ('inputs = {spectrum = {law = "power", exponent = 0.5}, teacher = "block 13"}', "block 12"),
         ('inputs.labels = ["1", "2"]', "each of the 1 clusters"),
         ("inputs.fractions = [0.5]", "sum to 1"),

@@ -134,6 +134,47 @@ def test_one_isotropic_cluster_of_equal_norms_is_level_e(steps, start) -> None:
     assert whole.test_error == pytest.approx(ours.test, rel=2e-3 if steps else 1e-9)
 
 
+@pytest.mark.parametrize("start", ["independent", "symmetric"])
+@pytest.mark.parametrize("lam", [1e-2, 1e-6, 1e-8])
+def test_second_moments_are_solved_at_the_interpolation_threshold(start, lam) -> None:
+    """As many neurons as samples: plain iteration stopped 1 part in 10^6 short at λ = 1e-6, and a quarter at 1e-8."""
+    ridge = Ridge(1.0 if start == "independent" else 0.5, 1.0, lam)
+    network = Network("tanh(x + 1/2)", initialisation=start)
+    limit = risk(MIX, network, Training(steps=0), ridge, accuracy=0)
+    ours = risk(MIX, network, Training(steps=0), ridge, accuracy=0, inputs=Inputs())
+    assert (ours.test_error, ours.train_error) == pytest.approx(
+        (limit.test_error, limit.train_error), rel=1e-8
+    )
+
+
+def test_the_errors_of_clusters_are_solved_at_the_interpolation_threshold() -> None:
+    """The envelope identity d/dλ [α train + λ β |a|²] = β |a|² holds for two clusters and blocks where λ is small."""
+    layer = trained_layer(
+        MIX, Network("tanh(x + 1/2)").get_activation(), BASE, readout_groups(Network()), 1.5, 4.0
+    )
+    features = mixture_features(MIX, Network("tanh(x + 1/2)").get_activation(), BASE, layer)
+
+    def fit(lam: float) -> tuple[float, float]:
+        found = MixtureFit(features, 1.0, 1.0, lam, None).solve()
+        return found.train + lam * found.norm2, found.norm2
+
+    lam, step = 1e-7, 1e-2
+    (above, _), (below, _) = fit(lam * (1 + step)), fit(lam * (1 - step))
+    assert (above - below) / (2 * step * lam) == pytest.approx(fit(lam)[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("label", ["z1 +", "x9", "z2", "", 1, ["1"]])
+def test_a_label_that_is_no_expression_is_refused_by_its_cluster(label) -> None:
+    inputs = Inputs([Cluster(0.5), Cluster(0.5, label=label)])
+    for question in (
+        lambda: risk("z1", ridge=Ridge(2, 1, 0.1), inputs=inputs),
+        lambda: overlaps("z1", Network(), Training(), inputs=inputs),
+        lambda: simulate("z1", ridge=Ridge(2, 1, 0.1), simulation=Simulation(d=20), inputs=inputs),
+    ):
+        with pytest.raises(InputError, match="label of cluster 2: expression"):
+            question()
+
+
 TWO = [
     Cluster(0.5, [0.7, 0.0], [[0.5, 0.1], [0.1, 1.0]], [0.5, 1.5]),
     Cluster(0.5, [-0.7, 0.3], [[1.5, 0], [0, 0.8]], [1.0, 1.0]),
@@ -335,9 +376,13 @@ def test_what_the_theory_of_mixtures_does_not_cover_is_refused(changed, said) ->
         (lambda: Cluster(mean="a"), "finite numbers"),
         (lambda: Inputs([Cluster(0.5)]), "sum to 1, not 0.5"),
         (lambda: Inputs([Cluster(bulk=[1.0, 2.0])]), "one variance a block"),
-        (lambda: Inputs(fractions=[0.5]), "positive and sum to 1"),
+        (lambda: Inputs(fractions=[0.5]), "positive and sum to 1, not to 0.5"),
+        (
+            lambda: Inputs([Cluster(bulk=[1.0, 2.0])], [-0.5, 1.5]),
+            r"positive and sum to 1, not \[-0.5, 1.5\]",
+        ),
         (lambda: Inputs([Cluster(1 / 9)] * 9), "at most 8 clusters"),
-        (lambda: Inputs(teacher=[[1.0, 2.0]]), "one column a named axis"),
+        (lambda: Inputs(teacher=[[1.0, 2.0]]), "one column a named axis, 1, not 2"),
         (lambda: Inputs.power_law(1.5), "exponent from 0"),
         (lambda: Inputs.spectrum([1.0], [1.0], "block"), "generic"),
     ],
