@@ -75,7 +75,7 @@ KINDS = (
         "Your own measurements",
         r"[Tt]he data|data must|row of the data|_sem|no point to validate|finite theory and simulation",
         "`validate --data` takes columns as our tables have them: settings that the file has several values of, "
-        "and test_error or "
+        "d if it gives none, and test_error or "
         "train_error with standard errors (one row a point) or without (one row a run, three runs at least).",
     ),
     (
@@ -142,7 +142,7 @@ KINDS = (
     (
         "A value out of its range",
         r"must (be|hold|map|lie|have|broadcast|end)|needs|takes|differ|go(es)? with|give it alone|has no|covers|"
-        r"one of|exclude each other|--set|There (is|are) no|of the kind|no text|weights sum|is a pair|is a finite number",
+        r"one of|exclude each other|--set|There (is|are) no|of the kind|no text|weights sum|is a pair|is (a|no) finite number",
         "The sentence names the key, what was given and what is allowed; `giantstep init --all` prints every "
         "key with its range, and "
         "[the experiment file](experiment-file.md) explains them.",

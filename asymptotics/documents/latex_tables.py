@@ -141,7 +141,7 @@ def hardness_latex(document: Mapping[str, Any]) -> str:
     variables = tuple(document["variables"])
     rows = []
     for row in document["rows"]:
-        power = "--" if row["exponent"] is None else f"$d^{{{row['exponent']}}}$"
+        power = "--" if row["exponent"] is None else f"$d^{{{row['exponent']:g}}}$"
         learned = row.get("learned")
         space = "--" if learned is None else prose(pretty(learned, variables), variables)
         rows.append([prose(row["algorithm"]), power, space, prose(row["status"]), prose(row["source"] or "")])

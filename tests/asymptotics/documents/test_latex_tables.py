@@ -55,6 +55,13 @@ def test_exact_plateaus_are_formulas(capsys: pytest.CaptureFixture[str]) -> None
     assert rows[2][1] == r"$\operatorname{span}\{z_{1}\}$"
 
 
+def test_powers_of_d_are_whole_where_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """The exponent of smoothed SGD is k/2: 1, 3/2, ..."""
+    assert run(["hardness", "He3(z1)", "--latex"]) == 0
+    powers = [row[1] for row in cells(capsys.readouterr().out)[1:]]
+    assert powers == ["$d^{3}$", "--", "--", "$d^{2}$", "$d^{1.5}$", "$d^{1}$", "$d^{1}$", "$d^{1}$"]
+
+
 def test_what_one_activation_reaches_is_a_row_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plateaus", "z1*z2", "--activation", "relu", "--latex"]) == 0
     rows = cells(capsys.readouterr().out)
