@@ -25,6 +25,8 @@ from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
 from hermite.indices.closure import Heat, conditional_span, tensor_span
 from hermite.language.building import power
+from hermite.language.limits import degree_bound
+from hermite.language.nodes import Call, Power, is_constant, postorder
 from hermite.target import as_target
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def reuse_staircase(f: Target | str, degree: int = 3) -> Reuse:
     f = as_target(f)
     if isinstance(degree, bool) or not isinstance(degree, int) or not 1 <= degree <= 8:
         raise InputError(f"degree must be a whole number from 1 to 8, not {degree!r}")
-    if f.tree is None or not f.is_polynomial:
+    if _degree(f) is None:
         return Reuse(
             degree, None, None, None, Exactness.UNDECIDED, "the powers are expanded for polynomials only"
         )
@@ -97,16 +99,29 @@ def _staircases(f: Target, degree: int) -> Reuse:
 def _heats(f: Target, degree: int) -> list[Heat]:
     """The labels f, …, f^degree; raises ``InputError`` where a power has too many terms."""
     heats: list[Heat] = []
+    own = _degree(f)
+    assert own is not None
     for m in range(1, degree + 1):
-        own = engine_for(f).degree
-        assert own is not None
         top = m * own
         if m > 1 and comb(f.r + top, f.r) > _LARGEST and not _is_monomial(heats[0]):
             raise InputError(f"the power {m} has too many terms")
         engine = engine_for(f if m == 1 else _power(f, m))
-        assert engine.degree is not None
-        heats.append(Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram))
+        last = top if engine.degree is None else engine.degree
+        heats.append(Heat(f.r, engine.heat_series(last), last, gram=f.gram))
     return heats
+
+
+def _degree(f: Target) -> int | None:
+    """The degree of a polynomial, or a bound of it where coefficients are irrational, as sqrt(6) is; None for others."""
+    if f.tree is None:
+        return None
+    if f.is_polynomial:
+        return engine_for(f).degree
+    for node in postorder(f.tree):
+        inverse = isinstance(node, Power) and node.exponent < 0
+        if (inverse or isinstance(node, Call)) and not is_constant(node):
+            return None
+    return degree_bound(f.tree)
 
 
 def reused_steps(f: Target | str, degree: int = 3, steps: int = 2) -> list[Vectors] | None:
@@ -119,7 +134,7 @@ def reused_steps(f: Target | str, degree: int = 3, steps: int = 2) -> list[Vecto
     ([0, 0, 1], [0, 0, 0])
     """
     f = as_target(f)
-    if f.tree is None or not f.is_polynomial:
+    if _degree(f) is None:
         return None
     try:
         with allowance():

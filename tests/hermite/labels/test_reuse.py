@@ -6,7 +6,7 @@ import pytest
 from target_table import ROWS
 
 from hermite import InputError, Target, leap
-from hermite.labels.reuse import reuse_staircase
+from hermite.labels.reuse import reuse_staircase, reused_steps
 
 POLYNOMIALS = [row for row in ROWS if row["class"] == "polynomial" and row["relevant_dim"]]
 
@@ -52,3 +52,30 @@ def test_what_is_open_is_undecided_and_bad_input_refused() -> None:
     assert reuse_staircase(Target.from_function(lambda x: x[:, 0], 1)).dims is None
     with pytest.raises(InputError, match="degree"):
         reuse_staircase(Target("z1"), degree=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "dims", "two_passes"),
+    [
+        ("z1 + He3(z2)/sqrt(6)", ((0, 2), (0, 2)), 2),
+        ("He4(z1)/sqrt(24)", ((0,), (0, 1)), 0),
+        ("sqrt(2)*z1*z2*z3", ((0,), (0, 3)), 0),
+        ("(z1 + z2)/sqrt(2) + He3(z2 - z1)/sqrt(6)", ((0, 2), (0, 2)), 2),
+        ("exp(1)*z1 + He3(z2)*pi", ((0, 2), (0, 2)), 2),
+        ("sqrt(2)*z1 - 2*z1/sqrt(2) + He2(z2)", ((0,), (0, 1)), 0),
+    ],
+)
+def test_irrational_coefficients_of_a_polynomial_are_no_obstacle(
+    text: str, dims: tuple[tuple[int, ...], ...], two_passes: int
+) -> None:
+    """They were "undecided", told to be no polynomials."""
+    assert reuse_staircase(text).dims == dims
+    spaces = reused_steps(text)
+    assert spaces is not None
+    assert len(spaces[-1]) == two_passes
+
+
+@pytest.mark.parametrize("text", ["relu(z1) + z2", "exp(z1)", "sqrt(z1^2)"])
+def test_what_is_no_polynomial_is_undecided(text: str) -> None:
+    assert reuse_staircase(text).dims is None
+    assert reused_steps(text) is None
