@@ -16,11 +16,19 @@ from asymptotics.playground.view import parts
 
 
 def main() -> None:
-    """Answer until nobody asks any more."""
+    """Answer until nobody asks any more, or listens."""
     # What libraries print must not come between the lines.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     limit = int(sys.argv[1])
+    try:
+        _answer(answers, limit)
+    except BrokenPipeError:
+        # The page has ended in the middle of an answer; closing the stream would try to tell the rest of it.
+        os._exit(0)
+
+
+def _answer(answers: object, limit: int) -> None:
     _tell(answers, {"ready": True})
     for line in sys.stdin:
         if hasattr(signal, "alarm"):

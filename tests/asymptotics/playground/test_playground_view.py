@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
@@ -234,3 +235,24 @@ def test_bad_input_is_refused_before_anything_is_served(
     out, err = capsys.readouterr()
     assert out == ""
     assert words in err
+
+
+def test_a_page_that_ends_in_the_middle_of_an_answer_leaves_no_trace_on_the_terminal() -> None:
+    """Ctrl-C reaches the page alone: its process then tells its answer to nobody."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "asymptotics.playground.calculating", "60"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.loads(process.stdout.readline()) == {"ready": True}
+    process.stdout.close()
+    process.stdin.write(json.dumps(asdict(State(target="z1"))) + "\n")
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()
