@@ -173,7 +173,7 @@ def _refusal_of_size(network: Network, training: Training) -> str | None:
 
 
 def _entry(means: Means, t: int, readout: Array) -> StepOverlaps:
-    train = float(means.train[t])
+    train = None if math.isnan(means.train[t]) else float(means.train[t])
     return neuron_entries(t, readout, means.m[t], means.gram[t], float(means.risk[t]), train_error=train)
 
 
@@ -257,15 +257,16 @@ def layer_of_moments(network: Network, r: int, moments: LayerMoments) -> Learned
 
 
 def _extrapolated(small: StepOverlaps, large: StepOverlaps) -> StepOverlaps:
-    assert small.train_error is not None
-    assert large.train_error is not None
+    train = None
+    if small.train_error is not None and large.train_error is not None:
+        train = 2 * large.train_error - small.train_error
     return replace(
         large,
         M=2 * large.M - small.M,
         Q=2 * large.Q - small.Q,
         norm2=2 * large.norm2 - small.norm2,
         risk=2 * large.risk - small.risk,
-        train_error=2 * large.train_error - small.train_error,
+        train_error=train,
     )
 
 
@@ -287,6 +288,9 @@ def _result(
         )
     if d is not None:
         notes.append("finite-d terms are not included")
+    lost = [str(step.step) for step in steps if step.train_error is None]
+    if lost:
+        notes.append(f"no train error after step {', '.join(lost)}: its tails are too heavy to be sampled")
     return Overlaps(
         regime="reused batch",
         steps=sampled_budgets(f, steps, error, left_out_at(d) + extrapolated),

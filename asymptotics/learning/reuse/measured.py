@@ -33,6 +33,9 @@ _LARGEST_NORM, _LARGEST_ERROR = 1e3, 0.1
 
 @dataclass(frozen=True)
 class Means:
+    """Overlaps ``m`` (T + 1, p, r) and ``gram`` (T + 1, p, p), ``risk`` and ``train`` (T + 1,); the last NaN where it has tails
+    too heavy to be sampled."""
+
     m: Array
     gram: Array
     risk: Array
@@ -111,20 +114,32 @@ def _mean(runs: Sequence[Trajectory]) -> Means:
     gram = np.mean([[q.Q[t, t] for t in range(len(q.m))] for q in runs], axis=0)
     if not np.all(np.isfinite(gram)) or float(np.max(np.einsum("tii->ti", gram))) > _LARGEST_NORM:
         raise _diverged()
-    return Means(m, gram, np.mean([q.risk for q in runs], axis=0), np.mean([q.train for q in runs], axis=0))
+    train = np.where(_train_spread(runs) > _LARGEST_ERROR, np.nan, np.mean([q.train for q in runs], axis=0))
+    return Means(m, gram, np.mean([q.risk for q in runs], axis=0), train)
+
+
+def _train_spread(runs: Sequence[Trajectory]) -> Array:
+    """Standard errors (T + 1,) of the mean train error, relative to that at the start.
+
+    Its last step has higher powers of the label than the weights of that step: it may be lost where they are known.
+    """
+    first = float(np.mean([q.train[0] for q in runs])) or 1.0
+    spread: Array = np.std([q.train for q in runs], axis=0, ddof=1) / math.sqrt(len(runs)) / first
+    return spread
 
 
 def _spread(runs: Sequence[Trajectory]) -> float:
-    """Largest standard error of the mean over scrambles, relative to max(‖w‖²) and to the risk and train error at the start."""
+    """Largest standard error of the mean over scrambles, relative to max(‖w‖²) and to the risk and train error at the start; the
+    train error as far as it is told."""
     root = math.sqrt(len(runs))
     norm = max(1.0, max(float(np.max(np.abs(q.Q))) for q in runs))
     m = np.std([q.m for q in runs], axis=0, ddof=1) / root / math.sqrt(norm)
     Q = np.std([q.Q for q in runs], axis=0, ddof=1) / root / norm
     risk = np.std([q.risk for q in runs], axis=0, ddof=1) / root
     start = float(runs[0].risk[0]) or 1.0
-    train = np.std([q.train for q in runs], axis=0, ddof=1) / root
-    first = float(np.mean([q.train[0] for q in runs])) or 1.0
-    return max(float(m.max()), float(Q.max()), float(risk.max()) / start, float(train.max()) / first)
+    train = _train_spread(runs)
+    told = float(train[train <= _LARGEST_ERROR].max(initial=0.0))
+    return max(float(m.max()), float(Q.max()), float(risk.max()) / start, told)
 
 
 def _diverged() -> ConvergenceError:
