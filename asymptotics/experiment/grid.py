@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from asymptotics.experiment import schema
 from asymptotics.experiment.figure_keys import FIGURE_RULES, FigureSettings
 from asymptotics.experiment.input_laws import InputLaw, answers, input_law, traits_of
+from asymptotics.experiment.inputs_table import beside
 from asymptotics.experiment.overrides import changed
 from asymptotics.experiment.points import collapse, expand, values
 from asymptotics.experiment.schema import Rule
@@ -112,13 +113,15 @@ class Experiment:
     def load(cls, path: str | Path, settings: Sequence[str] = ()) -> Experiment:
         """Read an experiment file (TOML); ``-`` reads it from standard input; ``settings``: see ``from_toml``.
 
+        Files that it names are looked for beside it, then in the working directory.
+
         Raises ``InputError`` with one sentence a problem: file, syntax, unknown keys, types, ranges.
         """
-        return cls.from_toml(read(path), settings)
+        return cls.from_toml(read(path), settings, None if str(path) == "-" else Path(path).parent)
 
     @classmethod
-    def from_toml(cls, text: str, settings: Sequence[str] = ()) -> Experiment:
-        """The experiment that a TOML text describes (``load`` without the file).
+    def from_toml(cls, text: str, settings: Sequence[str] = (), folder: Path | None = None) -> Experiment:
+        """The experiment that a TOML text describes (``load`` without the file, of which ``folder`` is the place).
 
         ``settings``: "ridge.alpha=[1, 2]" and the like, in place of what the text says.
 
@@ -131,7 +134,7 @@ class Experiment:
             data = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
             raise InputError(f"The experiment file is not valid TOML: {error}.") from None
-        return cls.from_dict(changed(data, settings))
+        return cls.from_dict(beside(changed(data, settings), folder))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Experiment:

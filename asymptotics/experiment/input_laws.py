@@ -89,7 +89,7 @@ _STRUCTURED = (
         "spectrum",
         {"type": "object"},
         "a table of law and exponent, of blocks, or of file",
-        "variances of the blocks: a power law, a table, or eigenvalues in a text file (one a line)",
+        "variances of the blocks: a power law, a table, or eigenvalues in a text file (one a line; beside this file)",
         '{law = "power", exponent = 0.8, blocks = 12}',
     ),
     InputKey(

@@ -26,6 +26,8 @@ Array = npt.NDArray[np.float64]
 
 #: What the equations are solved for.
 MOST_CLUSTERS, MOST_AXES = 8, 60
+#: Σ_j w_j e_cj, the variance that a row sees: beyond, its powers leave the floats beside axes of variance 1.
+SMALLEST_BULK, LARGEST_BULK = 1e-30, 1e30
 #: Means of norm √d, in that unit: beyond, nodes of the neurons' shifts do not resolve an activation.
 FARTHEST = 3.0
 
@@ -122,6 +124,13 @@ class Inputs:
             problems.append("all clusters must have the same named axes.")
         if any(len(c.bulk) != len(fractions) for c in clusters):
             problems.append(f"the bulk of every cluster must have one variance a block, {len(fractions)}.")
+        else:
+            seen = [float(np.dot(c.bulk, fractions)) for c in clusters]
+            problems += [
+                f"the bulk of cluster {k + 1} must have a mean variance from {SMALLEST_BULK:g} to {LARGEST_BULK:g}, not {q:g}."
+                for k, q in enumerate(seen)
+                if not SMALLEST_BULK <= q <= LARGEST_BULK
+            ]
         if len(clusters) > MOST_CLUSTERS or max(axes) + len(fractions) > MOST_AXES:
             problems.append(
                 f"Inputs cover at most {MOST_CLUSTERS} clusters and {MOST_AXES} named axes and blocks together, not "

@@ -101,6 +101,18 @@ def _spectrum(data: Mapping[str, object]) -> tuple[Array, Array]:
     raise InputError(f"inputs.spectrum must be {allowed}, not {schema.show(dict(given))}.")
 
 
+def beside(data: Mapping[str, Any], folder: Path | None) -> Mapping[str, Any]:
+    """``data`` of a whole experiment, its file of eigenvalues found in ``folder`` where one of that name lies there."""
+    inputs = data.get("inputs")
+    spectrum = inputs.get("spectrum") if isinstance(inputs, Mapping) else None
+    name = spectrum.get("file") if isinstance(spectrum, Mapping) else None
+    if folder is None or not isinstance(name, str) or "\0" in name or not (folder / name).is_file():
+        return data
+    assert isinstance(inputs, Mapping)
+    assert isinstance(spectrum, Mapping)
+    return {**data, "inputs": {**inputs, "spectrum": {**spectrum, "file": str(folder / name)}}}
+
+
 def quantile_blocks(eigenvalues: object, blocks: int) -> tuple[Array, Array]:
     """Fractions and mean variances of the eigenvalues of a covariance in so many parts, largest first; blocks of 0 are kept.
 

@@ -56,6 +56,21 @@ def test_eigenvalues_of_a_file_make_blocks(tmp_path) -> None:
     assert inputs.bulk.tolist() == [[3.5, 1.5]]
 
 
+def test_a_file_of_eigenvalues_lies_beside_the_experiment_or_where_one_works(tmp_path, monkeypatch) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "beside.csv").write_text("4\n2\n")
+    (tmp_path / "here.csv").write_text("3\n1\n")
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "study" / "experiment.toml"
+    for name, bulk in (("beside.csv", [4.0, 2.0]), ("here.csv", [3.0, 1.0])):
+        path.write_text(f'target.expression = "z1"\ninputs.spectrum = {{file = "{name}", blocks = 2}}')
+        assert Experiment.load(path).inputs.bulk.tolist() == [bulk]
+    assert Experiment.load(path, ['inputs.spectrum={file="beside.csv"}']).inputs.bulk.tolist() == [[4.0, 2.0]]
+    path.write_text('target.expression = "z1"\ninputs.spectrum.file = "nowhere.csv"')
+    with pytest.raises(InputError, match=r"Cannot read the spectrum 'nowhere\.csv'"):
+        Experiment.load(path)
+
+
 @pytest.mark.parametrize(
     "text",
     ["# of a covariance\n4\n3 # third\n\n2\n1\n", "4, 3, 2, 1", "\ufeff4;3;2;1\n", "1\r\n2\r\n3e0\r\n4."],

@@ -382,6 +382,8 @@ def test_what_the_theory_of_mixtures_does_not_cover_is_refused(changed, said) ->
             r"positive and sum to 1, not \[-0.5, 1.5\]",
         ),
         (lambda: Inputs([Cluster(1 / 9)] * 9), "at most 8 clusters"),
+        (lambda: Inputs([Cluster(bulk=[1e-60])]), "bulk of cluster 1 must have a mean variance from 1e-30"),
+        (lambda: Inputs([Cluster(0.5), Cluster(0.5, bulk=[1e200])]), "bulk of cluster 2 .* not 1e.200"),
         (lambda: Inputs(teacher=[[1.0, 2.0]]), "one column a named axis, 1, not 2"),
         (lambda: Inputs.power_law(1.5), "exponent from 0"),
         (lambda: Inputs.spectrum([1.0], [1.0], "block"), "generic"),
