@@ -80,7 +80,7 @@ KINDS = (
     ),
     (
         "Clusters and covariances of inputs",
-        r"[Ii]nputs|cluster|spectrum must|spectrum\.|teacher|power law|spectrum covers|Boolean",
+        r"[Ii]nputs|cluster|spectrum must|spectrum\.|teacher|power law|spectrum covers|Boolean|of fractions",
         "The table `[inputs]` gives other laws of the inputs; not every question has an answer for them. Leave "
         "the table out for "
         "isotropic inputs, or simulate.",

@@ -11,7 +11,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from script_loading import module_at
 
 ROOT = Path(__file__).parents[1]
 CLAIMS = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
@@ -117,13 +116,6 @@ def test_conventions_are_cited_from_where_they_are() -> None:
             for name in cited:
                 found = ROOT / (name if "." in name else f"{name}.md")
                 assert found.exists() or (ROOT / name).exists(), (path, name)
-
-
-def test_every_refusal_has_its_advice() -> None:
-    """A new sentence of no known kind would end the build of the pages, which many a machine does not try."""
-    refusals = module_at(ROOT / "docs" / "refusals.py")
-    page = refusals.troubleshooting_page()
-    assert all(f"## {title}" in page for title, _, _ in refusals.KINDS)
 
 
 @pytest.mark.skipif(
