@@ -55,6 +55,11 @@ def within_meaning(found: Risk) -> Risk:
     return replace(found, validity=Validity.NONE, validity_note=_none_of(found))
 
 
+def reached_by(found: Risk) -> float:
+    """What the integrals and the solver reached of the test error, relative."""
+    return (found.error.quadrature or 0.0) + (found.error.solver or 0.0)
+
+
 def meant(found: Risk, throw: bool = True, accuracy: float | None = None) -> Risk:
     """:func:`within_meaning`; raises :class:`NoPrediction` where that is nothing, unless told not to.
 
@@ -66,7 +71,7 @@ def meant(found: Risk, throw: bool = True, accuracy: float | None = None) -> Ris
         return told
     if told.validity == Validity.NONE:
         raise NoPrediction(told)
-    reached, asked = (found.error.quadrature or 0.0) + (found.error.solver or 0.0), accuracy or ENOUGH
+    reached, asked = reached_by(found), accuracy or ENOUGH
     if reached > asked:
         raise ConvergenceError(
             f"the integrals and the solver of the test error at step {found.step} reached {reached:.1e} of it, not {asked:.0e}, "

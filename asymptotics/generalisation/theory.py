@@ -19,6 +19,7 @@ from asymptotics.experiment.input_laws import INPUT_LAWS, ISOTROPIC, InputLaw, l
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.experiment.settings import Network, Ridge, Training
+from asymptotics.generalisation.meaning import ENOUGH, reached_by
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import ErrorBudget, Risk, Validity
 from hermite.errors import InputError
@@ -205,6 +206,8 @@ class Theory(ABC):
             f"{name} = {_shown(value)}"
             for name, value in setting.given().items()
             if name in self.unused(setting)
+            # Without it a number that is rougher than this is refused.
+            and not (name == "accuracy" and reached_by(found) > ENOUGH)
         ]
         if unused:
             said = found.validity_note

@@ -43,7 +43,7 @@ class ConvexLosses(Theory):
         found = []
         if not f.has_classes:
             found.append(
-                f'The theory of ridge.loss = "{ridge.loss}" covers class labels: give target.labels = "sign", or simulate.'
+                f'The theory of ridge.loss = "{ridge.loss}" covers class labels: give target.labels = "sign".'
             )
         if f.r > MOST_DIRECTIONS:
             found.append(

@@ -27,7 +27,7 @@ from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from asymptotics.learning.groups import Groups, readout_groups
 from hermite import Target
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 
 CASES = json.loads((Path(__file__).parents[2] / "data" / "losses.json").read_text())["losses"]
 
@@ -251,6 +251,29 @@ def test_sampled_features_fitted_by_the_logistic_loss_have_the_predicted_errors(
     assert np.all(np.abs(mean - expected) < 4 * sem)
     other = fit(case, *units_of(case), "logistic", d=d, lam=0.2).solve()
     assert abs(mean[3] - other.norm2) > 4 * sem[3]
+
+
+def test_a_loss_of_classes_on_values_is_refused_without_an_advice_that_does_not_help() -> None:
+    """Simulations of values by a loss of classes are refused as well."""
+    ridge = Ridge(2.0, 1.0, 0.1, loss="logistic")
+    with pytest.raises(InputError, match=r'give target\.labels = "sign"') as refused:
+        risk("z1", ridge=ridge)
+    assert "simulate" not in str(refused.value)
+    with pytest.raises(InputError, match=r'needs class labels: give target\.labels = "sign"'):
+        simulate("z1", ridge=ridge, simulation=Simulation(d=20))
+
+
+def test_an_accuracy_that_let_a_rough_number_pass_is_not_called_unused() -> None:
+    """Labels that jump along a curve of two directions: 3 % are reached, and refused where 1 % is asked."""
+    setting = (
+        Target("z1 + z1*z2", labels="sign"),
+        Network("relu"),
+        Training(alpha=3.0),
+        Ridge(2.0, 1.0, 0.1, loss="logistic"),
+    )
+    with pytest.raises(ConvergenceError, match="accuracy = 3e-02"):
+        risk(*setting)
+    assert "Not used" not in risk(*setting, accuracy=0.03).validity_note
 
 
 @pytest.mark.parametrize(
