@@ -47,7 +47,9 @@ PROTOCOLS: dict[str, ProtocolTraits] = {
         online=True,
         papers=("arnaboldi2024online", "saad1995online"),
     ),
-    "reuse": ProtocolTraits(("weight_decay",), isotropic=True, classes=True, papers=("dandi2024benefits",)),
+    "reuse": ProtocolTraits(
+        ("weight_decay", "start"), isotropic=True, classes=True, papers=("dandi2024benefits",)
+    ),
 }
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.experiment.settings import Simulation, Training
+from asymptotics.learning.given_start import refusal_of_start, start_of
 from asymptotics.learning.sgd.rates import Rates, rates_of, reported_steps
-from asymptotics.learning.sgd.start import refusal_of_start, start_of
 from asymptotics.simulation.direct import DirectNetwork
 from asymptotics.simulation.online_direct import OnlineDirect
 from asymptotics.simulation.online_reduced import OnlineReduced, OnlineStep, refusal_of_dimension
@@ -82,8 +82,20 @@ class _StepByStep:
         return None
 
 
+def _begin(students: Sequence[Any], setting: Setting) -> None:
+    """A given start; a random one is what students are made with."""
+    if setting.training.start != "random":
+        M, Q = start_of(setting.target, setting.training)
+        for student in students:
+            student.begin_at(M, Q)
+
+
+@dataclass
 class _Reused(_StepByStep):
     """The same stream at every step is the same batch, label noise included."""
+
+    def __post_init__(self) -> None:
+        _begin(self.students, self.setting)
 
     def _move(self, student: Any) -> None:
         training, d = self.setting.training, self.setting.d
@@ -98,11 +110,8 @@ class _Online:
     """Online SGD, direct or reduced."""
 
     def __init__(self, students: Sequence[Any], setting: Setting) -> None:
-        training, f = setting.training, setting.target
-        if training.start != "random":
-            M, Q = start_of(f, training)
-            for student in students:
-                student.begin_at(M, Q)
+        training = setting.training
+        _begin(students, setting)
         rates = _rates(setting)
         assert rates.n_b is not None
         step = OnlineStep(rates.e, rates.n_b, training.loss == "correlation", training.projection)
@@ -144,15 +153,30 @@ def _online_refusal(f: Target, p: int, training: Training, simulation: Simulatio
     return refusal_of_start(f, p, training)
 
 
+def _given(start: Any) -> Any:
+    return start if start == "random" else [None if x is None else np.asarray(x).tolist() for x in start]
+
+
 def _online_content(training: Training) -> list[Any]:
-    start = training.start
-    given = start if start == "random" else [None if x is None else np.asarray(x).tolist() for x in start]
+    given = _given(training.start)
     return ["sgd", training.rate_exponent, training.step, training.loss, training.projection, given]
+
+
+def _reused_content(training: Training) -> list[Any]:
+    # Stores from before a start could be given stay valid.
+    given = [] if training.start == "random" else [_given(training.start)]
+    return ["reuse", training.weight_decay, *given]
 
 
 PROTOCOL_STEPS = {
     "giant": ProtocolSteps(("direct", "reduced"), _StepByStep, None, lambda training: []),
-    "reuse": ProtocolSteps(("direct",), _Reused, None, lambda training: ["reuse", training.weight_decay]),
+    "reuse": ProtocolSteps(
+        ("direct",),
+        _Reused,
+        None,
+        _reused_content,
+        refusal=lambda f, p, training, _: refusal_of_start(f, p, training),
+    ),
     "sgd": ProtocolSteps(
         ("direct", "reduced"),
         _Online,

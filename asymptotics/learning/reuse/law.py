@@ -15,6 +15,7 @@ from asymptotics.learning.features import LearnedFeatures, Links
 from asymptotics.learning.giant.exponents import has_order
 from asymptotics.learning.giant.fixed_width import refusal_of_width
 from asymptotics.learning.giant.many_neurons import notes_of
+from asymptotics.learning.given_start import refusal_of_start
 from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.law import WithoutLayer
 from asymptotics.learning.reuse.measured import Means, measured
@@ -48,7 +49,10 @@ class ReusedBatch(WithoutLayer):
 
     def covers(self, f: Target, network: Network, training: Training, d: int | None) -> str | None:
         return (
-            refusal_of_protocol(training) or refusal_of_width(network) or _refusal_of_size(network, training)
+            refusal_of_protocol(training)
+            or refusal_of_width(network)
+            or _refusal_of_size(network, training)
+            or refusal_of_start(f, int(network.width), training)
         )
 
     def overlaps(
@@ -92,6 +96,8 @@ class ReusedBatchOfManyNeurons:
                 'network.readout must have atoms for many neurons on a reused batch, not "gaussian"; '
                 "give a width, or a law such as [[1.0, 0.5], [-1.0, 0.5]]"
             )
+        if training.start != "random":
+            return 'network.width must be a whole number with a given training.start, not "infinite"'
         return refusal_of_protocol(training)
 
     def overlaps(
@@ -163,7 +169,9 @@ def _refusal_of_size(network: Network, training: Training) -> str | None:
     p, steps = int(network.width), training.steps
     if p > MOST_NEURONS:
         return f'network.width must be at most {MOST_NEURONS} with protocol = "reuse", not {p}; or "infinite"'
-    different = len(set(network.finite_readout(p).tolist())) == p or network.bias > 0
+    different = (
+        len(set(network.finite_readout(p).tolist())) == p or network.bias > 0 or training.start != "random"
+    )
     if different and p * (steps + 1) > MOST_AXES:
         return (
             f"network.width * (training.steps + 1) must be at most {MOST_AXES} for neurons that all differ, not "

@@ -14,6 +14,7 @@ from asymptotics.expectations.patience import Patience
 from asymptotics.learning.giant.fixed_width import bias_draws
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import initial_student, noise_of_a_step
+from asymptotics.learning.given_start import start_of
 from asymptotics.learning.reuse.recursion import Batch, Trajectory, trajectory
 from hermite.errors import ConvergenceError
 from hermite.target import Target
@@ -81,10 +82,11 @@ def _started(
 ) -> tuple[Batch, Student]:
     """What is fixed through the steps, and the start."""
     classes = np.unique(np.stack([readout, bias], axis=1), axis=0, return_inverse=True)[1]
-    sigma, start = (
-        network.get_activation(),
-        initial_student(readout, bias, f.r, symmetric=network.is_symmetric),
-    )
+    sigma, symmetric = network.get_activation(), network.is_symmetric
+    start = initial_student(readout, bias, f.r, symmetric=symmetric)
+    if training.start != "random":
+        classes, symmetric = np.arange(len(readout)), False
+        start = Student(readout, bias, *start_of(f, training))
     batch = Batch(
         f,
         sigma,
@@ -92,7 +94,7 @@ def _started(
         training.eta,
         training.weight_decay,
         classes.ravel(),
-        network.is_symmetric,
+        symmetric,
         noise_of_a_step(f, sigma, start),
     )
     return batch, start

@@ -19,6 +19,7 @@ from asymptotics.learning.giant.low_orders import low_orders
 from asymptotics.learning.giant.many_neurons import notes_of
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import initial_student
+from asymptotics.learning.given_start import refusal_of_start, start_of
 from asymptotics.learning.sgd.averages import Problem, Way, sampled_way, way_of
 from asymptotics.learning.sgd.flow import (
     SCRAMBLES_IN_TURN,
@@ -30,7 +31,6 @@ from asymptotics.learning.sgd.flow import (
     recursion,
 )
 from asymptotics.learning.sgd.rates import Rates, rates_of, reported_steps
-from asymptotics.learning.sgd.start import refusal_of_start, start_of
 from asymptotics.results import Overlaps, StepOverlaps, Validity
 from hermite.errors import InputError
 from hermite.target import Target

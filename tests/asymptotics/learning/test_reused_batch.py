@@ -281,3 +281,39 @@ def test_scrambles_reach_the_accuracy_that_the_memory_of_one_does_not(
     few = overlaps("z1 + z1*z2", network, training, accuracy=asked, throw=False)
     assert few.solution.residual > asked
     assert not few.solution.converged
+
+
+GIVEN = {"overlap": [[0.5, 0.0], [0.2, -0.3], [0.0, 0.4]]}
+
+
+def test_a_given_start_on_a_reused_batch_agrees_with_the_network() -> None:
+    network = Network("tanh", width=3, readout=[[1.0, 2 / 3], [-1.0, 1 / 3]], initialisation="independent")
+    training = Training(2, 4.0, 1.0, protocol="reuse", start=GIVEN)
+    found = overlaps("z1 + z1*z2", network, training)
+    np.testing.assert_allclose(found[0].M, GIVEN["overlap"], atol=1e-12)
+    runs = simulate(
+        "z1 + z1*z2",
+        network,
+        training,
+        None,
+        Simulation(d=400, width=3, replicates=20, test_samples=500, seed=5),
+    ).overlaps
+    for step in (1, 2):
+        z = (runs[step].M - found[step].M) / runs[step].M_sem
+        assert np.sqrt(np.mean(z**2)) < 2.0
+    random = overlaps("z1 + z1*z2", network, replace(training, start="random"))
+    assert np.abs(random[2].M - found[2].M).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("width", "start", "word"),
+    [
+        (2, GIVEN, "2 rows of 2"),
+        ("infinite", GIVEN, "whole number"),
+        (1, {"overlap": [[1.2, 0.0]]}, "at most 1"),
+    ],
+)
+def test_a_start_that_does_not_fit_a_reused_batch_is_refused(width: Any, start: Any, word: str) -> None:
+    network = Network("tanh", width=width, initialisation="independent")
+    with pytest.raises(InputError, match=word):
+        overlaps("z1 + z1*z2", network, Training(1, 4.0, 1.0, protocol="reuse", start=start))

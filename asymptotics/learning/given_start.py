@@ -1,4 +1,4 @@
-"""A given start of online SGD: overlaps M⁰ (p, r) with the directions as the target has them, and the Gram matrix Q⁰ (p, p)."""
+"""A given start: overlaps M⁰ (p, r) with the directions as the target has them, and the Gram matrix Q⁰ (p, p)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def refusal_of_start(f: Target, p: int, training: Training) -> str | None:
     M, Q = start_of(f, training)
     if not np.allclose(Q, Q.T, rtol=0, atol=1e-12 * float(np.abs(Q).max())):
         return "training.start.gram must be symmetric"
-    if training.projection != "free" and not np.allclose(np.diag(Q), 1.0, rtol=0, atol=1e-9):
+    kept = training.traits.online and training.projection != "free"
+    if kept and not np.allclose(np.diag(Q), 1.0, rtol=0, atol=1e-9):
         return 'training.start.gram must have a unit diagonal unless projection = "free"'
     if training.start[1] is None and float(np.max(np.sum(M**2, axis=1))) > 1 + 1e-9:
         return "training.start.overlap must have rows of length at most 1 (those of unit weights) unless gram is given"
