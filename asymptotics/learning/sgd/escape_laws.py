@@ -196,7 +196,10 @@ def leap_two(neuron: Neuron, d: int, threshold: float) -> EscapeTimes:
     shift = (math.log(d) / 2 + math.log(threshold) - math.log1p(gathered) / 2) / rate + nonlinear
     mean = shift - (float(digamma(multiplicity / 2)) + math.log(2)) / (2 * rate)
     sd = math.sqrt(float(polygamma(1, multiplicity / 2))) / (2 * rate)
-    quantiles = tuple(float(shift - math.log(chi.ppf(1 - level, multiplicity)) / rate) for level in LEVELS)
+    # What starts above the threshold (few directions) is through at once.
+    quantiles = tuple(
+        max(0.0, float(shift - math.log(chi.ppf(1 - level, multiplicity)) / rate)) for level in LEVELS
+    )
     return EscapeTimes(
         "closed law of leap 2",
         mean,

@@ -662,3 +662,12 @@ def test_the_stated_error_of_a_driven_escape_holds_what_random_starts_do(
     assert sem is not None
     assert abs(mean - law.mean) < law.error.at_least * law.mean + 2 * sem
     assert law.error.at_least < 0.3
+
+
+@pytest.mark.parametrize("d", [2, 5, 20])
+def test_no_escape_is_before_the_start(d: int) -> None:
+    """In few directions a start may be above the threshold: times were told down to s = −2.4."""
+    training = Training(protocol="sgd", alpha=1.0, eta=0.1, batch_exponent=0.5, loss="correlation")
+    quantiles = list(escape("He2(z1)", LONE, training, d).quantiles.values())
+    assert min(quantiles) >= 0
+    assert quantiles == sorted(quantiles)
