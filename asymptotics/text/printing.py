@@ -324,7 +324,7 @@ def validation_text(report: Mapping[str, Any]) -> str:
     unsure = [row for row in report["rows"] if row["rejected"] and row.get("validity") != "exact"]
     if unsure:
         # Levels are of the theory after steps.
-        closer = '; ridge.level = "En+" may be closer' if any(row["step"] for row in unsure) else ""
+        closer = '; ridge.level = "En+" may be closer' if any(row.get("step") for row in unsure) else ""
         lines.append(
             "note: the theory at refused points is not exact as d grows (see validity, and validity_note of giantstep "
             f"curve){closer}."
