@@ -668,6 +668,7 @@ def test_the_stated_error_of_a_driven_escape_holds_what_random_starts_do(
 def test_no_escape_is_before_the_start(d: int) -> None:
     """In few directions a start may be above the threshold: times were told down to s = −2.4."""
     training = Training(protocol="sgd", alpha=1.0, eta=0.1, batch_exponent=0.5, loss="correlation")
-    quantiles = list(escape("He2(z1)", LONE, training, d).quantiles.values())
+    network = Network("He2", [[1.0, 1.0]], width=1, initialisation="independent")
+    quantiles = list(escape("He2(z1)", network, training, d).quantiles.values())
     assert min(quantiles) >= 0
     assert quantiles == sorted(quantiles)
