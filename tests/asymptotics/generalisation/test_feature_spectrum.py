@@ -149,3 +149,17 @@ def test_the_command_prints_what_the_function_returns(tmp_path, capsys) -> None:
     assert "edge of the bulk" in capsys.readouterr().out
     file.write_text('[target]\nexpression = "z1"\n[training]\nbatch_exponent = 2\n')
     assert run(["spectrum", str(file)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("z1 + z1*z2 + He2(z2)", True),
+        ("z1 + He2(z1 + z2)/4", True),
+        ("z1 + He2(z1)/2", False),
+        ("z1 + He3(z2)", False),
+    ],
+)
+def test_second_order_terms_off_the_learned_direction_are_told(text: str, unknown: bool) -> None:
+    found = spectrum(text, Network(), Training(1, 4.0), Ridge(2.0, 2.0, d=100), bulk="initial")
+    assert ("may put more spikes" in found.validity_note) is unknown
