@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp
+from laws_compared import entries_of, worst
 
 from asymptotics import Cluster, Inputs, Network, Ridge, Simulation, Training, overlaps, simulate
 from asymptotics.expectations.activations import get_activation
 from asymptotics.simulation import reduced_structured
 from asymptotics.simulation.reduced_structured import ReducedStructured
-from asymptotics.simulation.ridge_fit import fit_and_test
 from asymptotics.simulation.seeds import unit_entropy
 from asymptotics.simulation.structured import StructuredNetwork
 from asymptotics.simulation.student import Setup
@@ -52,31 +51,15 @@ def entries(
     runs: int,
     bias: float = 0.0,
 ) -> Any:
-    """(runs, entries): M, the upper half of Q after every step, and the test error of a fit."""
-    rows = []
-    for replicate in range(runs):
-        target, activation = Target(text, noise=0.2), get_activation(name)
-        setup = Setup(
-            target, activation, READOUT, D, symmetric=pairs, bias=bias, entropy=unit_entropy(0, [str(kind), text]),
-            replicate=replicate, memory=10**8, dtype="float64",
-        )  # fmt: skip
-        student = kind(setup, inputs)
-        row: list[float] = []
-        for step in range(1, STEPS + 1):
-            student.giant_step(step, N, 1.2)
-            m, q = student.overlaps()
-            row += [*m.ravel(), *q[np.triu_indices(4)]]
-        fit = fit_and_test(student, target, [0.1], n2=80, n_test=400, streams=(2001, 2002))
-        rows.append([*row, float(fit.test_error[0])])
-    return np.array(rows)
-
-
-def worst(a: Any, b: Any) -> tuple[float, float]:
-    """(largest |z| of the means, smallest Kolmogorov–Smirnov p-value times the number of entries)."""
-    error = np.sqrt(a.var(axis=0, ddof=1) / len(a) + b.var(axis=0, ddof=1) / len(b))
-    z = (a.mean(axis=0) - b.mean(axis=0)) / error
-    p = min(ks_2samp(x, y).pvalue for x, y in zip(a.T, b.T, strict=True))
-    return float(np.abs(z).max()), float(p * a.shape[1])
+    """See ``entries_of``."""
+    setups = (
+        Setup(
+            Target(text, noise=0.2), get_activation(name), READOUT, D, symmetric=pairs, bias=bias,
+            entropy=unit_entropy(0, [str(kind), text]), replicate=replicate, memory=10**8, dtype="float64",
+        )
+        for replicate in range(runs)
+    )  # fmt: skip
+    return entries_of(lambda setup: kind(setup, inputs), setups, STEPS, N)
 
 
 @pytest.mark.parametrize(("text", "name", "inputs", "pairs", "bias"), CASES)
