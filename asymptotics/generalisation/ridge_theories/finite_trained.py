@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from asymptotics.expectations.activations import Activation
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation.ridge_theories.left_out import (
     bulk_left_out,
+    by_what_is_left,
     expected_correction,
     finite_left_out,
     grown_left_out,
@@ -74,10 +76,9 @@ class FiniteTrained(Theory):
             "target's), of the law that the step has as d grows, without radial terms: 1 to 7 % at d = 80"
         )
         sigma = setting.network.get_activation()
-        curved = abs(sigma.coefficient(2)) > 0.1 * abs(sigma.coefficient(1))
-        shared = curved and setting.network.is_symmetric
+        shared = _is_curved(sigma) and setting.network.is_symmetric
         validity = Validity.APPROXIMATE if shared else Validity.LEADING_ORDER
-        return Surety(validity, note, _of_size(setting) + (_ISO if curved else 0.0))
+        return Surety(validity, note, _of_size(setting) + self._anisotropy(setting))
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The equations with functions of the learned coordinates.
@@ -98,12 +99,17 @@ class FiniteTrained(Theory):
         # Half of what the proportional theory knows to be of relative order 1/n and n p/d³ is unsure here as there.
         known = abs(test) + (0.0 if errors.freedom is None else abs(errors.freedom[0]))
         unsure = known / 2 + finite_left_out(setting, errors.finite) + mean_left_out(setting, errors.test)
+        unsure += (by_what_is_left(setting, errors.test) - 1.0) * self._anisotropy(setting)
         surety = replace(surety, theory=(surety.theory or 0.0) + unsure)
         return result(
             setting, self.name, surety, (found.excess + noise) * (1 + test), found.train * (1 + train),
             found.solution.error_of_a_response, averages=layer_of(setting).error + units.features.error,
             order_parameters={"kappa": found.kappa, "D": found.D}, solution=found.solution,
         )  # fmt: skip
+
+    def _anisotropy(self, setting: Setting) -> float:
+        """The part of the budget that counts more in a small test error."""
+        return _ISO if _is_curved(setting.network.get_activation()) else 0.0
 
 
 class FiniteTrainedE(FiniteTrained):
@@ -122,10 +128,17 @@ class FiniteTrainedE(FiniteTrained):
             "the residuals of the weights have the law that the step gives them as d grows, without radial terms: 1 to 6 % "
             "at d = 80 to 150"
         )
+        size = _of_size(setting) + self._anisotropy(setting) + grown_left_out(setting, layer_of(setting))
+        return Surety(Validity.LEADING_ORDER, note, size)
+
+    def _anisotropy(self, setting: Setting) -> float:
         layer = layer_of(setting)
-        anisotropy = bulk_left_out(setting, layer) + expected_correction(setting, layer)
-        anisotropy += grown_left_out(setting, layer)
-        return Surety(Validity.LEADING_ORDER, note, _of_size(setting) + anisotropy)
+        return bulk_left_out(setting, layer) + expected_correction(setting, layer)
+
+
+def _is_curved(sigma: Activation) -> bool:
+    """Whether features have a second Hermite order that counts."""
+    return abs(sigma.coefficient(2)) > 0.1 * abs(sigma.coefficient(1))
 
 
 def _of_size(setting: Setting) -> float:

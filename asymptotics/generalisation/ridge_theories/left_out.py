@@ -2,7 +2,8 @@
 
 Relative to the test error,
 
-    base(anisotropy)                 anisotropy of the bulk, several times more where beta > alpha
+    base(anisotropy)                 anisotropy of the bulk, several times more where beta > alpha, and Var f/(2 E) times more
+                                     where less than half of the target is left: its share of Var f is what stays
     + common/2                       half of what the coherence of the group means changes (the rest is included)
     + finite²/5                      finite: the share that the means of the features bring at finite d, of relative order 1/d;
                                      the next order counts where all of E is of that order (a constant target). Where a Gaussian
@@ -36,17 +37,18 @@ from asymptotics.learning.giant.low_orders import low_orders
 from asymptotics.learning.giant.one_step import hermite_tensor
 from asymptotics.learning.groups import has_nodes
 
-#: By the indicator of the anisotropy: (its limit, share of the test error).
-_BASE = ((0.06, 0.010), (0.2, 0.012), (0.5, 0.020), (math.inf, 0.030))
+#: By the indicator of the anisotropy: (the indicator, share of the test error), straight lines between: what is compared by
+#: its error must not jump.
+_BASE = ((0.0, 0.010), (0.06, 0.011), (0.2, 0.016), (0.5, 0.025), (0.8, 0.030))
 _OVERPARAMETRISED = 2.5
 #: The same once the bulk is measured: what batches and means leave.
-_MEASURED = ((0.2, 0.008), (0.5, 0.010), (math.inf, 0.015))
+_MEASURED = ((0.1, 0.008), (0.2, 0.009), (0.5, 0.0125), (0.8, 0.015))
 _OVERPARAMETRISED_MEASURED = 1.5
 #: The share of a correction measured on batches that is unsure: they are smaller than d, and the bulk is its mean.
 UNSURE = 0.5
 #: Of the degrees of freedom, in units of 1/n2.
 _FREEDOM = 1.2
-#: What a correction is expected to be: bulk by the same limits, and norms after several steps of curved activations.
+#: What a correction is expected to be, by limits of the indicator: bulk, and norms after several steps of curved activations.
 _BULK = ((0.06, 0.006), (0.2, 0.008), (0.5, 0.014), (math.inf, 0.019))
 _NORMS, _CURVED = 0.005, 0.1
 #: Of the share that means of features bring at finite d: of its square, the next order; where nodes stand for a law of
@@ -61,12 +63,10 @@ _HEAVY, _BASE_HAS = 0.25, 6.0
 _QUADRATIC, _MOST_QUADRATIC = 4.0, 0.3
 
 
-def _by_anisotropy(
-    table: tuple[tuple[float, float], ...], setting: Setting, layer: LearnedFeatures, more: float
-) -> float:
-    size = next((size for limit, size in table if layer.anisotropy <= limit), table[-1][1])
+def _overparametrised(setting: Setting, more: float) -> float:
+    """``more`` where beta > alpha, else 1."""
     alpha, beta = setting.ratios
-    return size * (more if beta > alpha else 1.0)
+    return more if beta > alpha else 1.0
 
 
 def finite_left_out(setting: Setting, finite: float) -> float:
@@ -88,14 +88,25 @@ def expected_correction(setting: Setting, layer: LearnedFeatures) -> float:
     first, second, _ = _shape(setting)
     several = setting.training.steps > 1 and abs(second) > _CURVED * abs(first)
     norms = _NORMS * (setting.training.steps - 1) if several else 0.0
-    return _by_anisotropy(_BULK, setting, layer, _OVERPARAMETRISED) + norms
+    bulk = next(size for limit, size in _BULK if layer.anisotropy <= limit)
+    return bulk * _overparametrised(setting, _OVERPARAMETRISED) + norms
+
+
+def by_what_is_left(setting: Setting, test: float) -> float:
+    """max(1, Var f/(2 ``test``)): what the anisotropy of the bulk changes is a share of the target, not of a small test error.
+
+    An example: z1 + He2(z1)/2, relu, alpha_train = alpha = 10, beta = 4, lambda = 0.037, d = 100: the network's error, 0.225 of
+    1.125, is 7 % above level E, and corrections measure 9 %; at alpha = 2, beta = 1, an error of 0.63, they measure 0.6 %.
+    """
+    low = low_orders(setting.f)
+    return max(1.0, (low.energy - low.constant**2) / (2 * test)) if test > 0 else 1.0
 
 
 def bulk_left_out(setting: Setting, layer: LearnedFeatures, measured: bool = False) -> float:
     """The part of the budget that does not shrink with d, with or without a measurement of the bulk."""
-    if measured:
-        return _by_anisotropy(_MEASURED, setting, layer, _OVERPARAMETRISED_MEASURED)
-    return _by_anisotropy(_BASE, setting, layer, _OVERPARAMETRISED)
+    table, more = (_MEASURED, _OVERPARAMETRISED_MEASURED) if measured else (_BASE, _OVERPARAMETRISED)
+    indicators, sizes = zip(*table, strict=True)
+    return float(np.interp(layer.anisotropy, indicators, sizes)) * _overparametrised(setting, more)
 
 
 def left_out(

@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrainedE
-from asymptotics.generalisation.ridge_theories.left_out import UNSURE, expected_correction, left_out
+from asymptotics.generalisation.ridge_theories.left_out import (
+    UNSURE,
+    by_what_is_left,
+    expected_correction,
+    left_out,
+)
 from asymptotics.generalisation.ridge_theories.measured_lines import (
     DEFAULT_ACCURACY,
     Line,
@@ -129,9 +134,16 @@ class Auto(MeasuredLevel):
     def _measures(self, line: Line) -> bool:
         """All points of a line or none: a correction that starts at some of them would be a jump."""
         return any(
-            one.accuracy is not None or expected_correction(one, layer_of(one)) > DEFAULT_ACCURACY
-            for one in line.settings
+            one.accuracy is not None or self._expected(line, one) > DEFAULT_ACCURACY for one in line.settings
         )
+
+    def _expected(self, line: Line, setting: Setting) -> float:
+        """What measuring is expected to change, relative to the test error; nothing where level E is not solved."""
+        try:
+            test = line.errors(setting, False).test
+        except (InputError, ConvergenceError):
+            return 0.0
+        return expected_correction(setting, layer_of(setting)) * by_what_is_left(setting, test)
 
     def _beyond_expectation(self, line: Line, setting: Setting) -> float:
         """What was measured of bulk and norms beyond what is expected: the theory for all (n, p, d) leaves it out, too."""
@@ -139,7 +151,7 @@ class Auto(MeasuredLevel):
             return 0.0
         found = line.measured(setting)
         size = min(found.bulk.size + found.norm.size, 10.0)
-        return max(0.0, size - expected_correction(setting, layer_of(setting)))
+        return max(0.0, size - self._expected(line, setting))
 
     def _proportional(self, line: Line, setting: Setting, throw: bool) -> Risk:
         """Level E, and what it leaves out if that may count."""

@@ -7,7 +7,12 @@ from typing import ClassVar
 
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.ridge_words import Level, Regime
-from asymptotics.generalisation.ridge_theories.left_out import left_out, mean_left_out
+from asymptotics.generalisation.ridge_theories.left_out import (
+    bulk_left_out,
+    by_what_is_left,
+    left_out,
+    mean_left_out,
+)
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
     NEURONS,
@@ -178,8 +183,10 @@ def solve_level(setting: Setting, level: Level, throw: bool) -> Errors:
 def left_out_by(setting: Setting, errors: Errors, *, measured: bool = False) -> float:
     """The budget of ``left_out`` for solved equations."""
     freedom = None if errors.freedom is None else errors.freedom[0]
-    size = left_out(setting, layer_of(setting), errors.common[0], freedom, errors.finite, measured=measured)
-    return size + mean_left_out(setting, errors.test)
+    layer = layer_of(setting)
+    size = left_out(setting, layer, errors.common[0], freedom, errors.finite, measured=measured)
+    more = by_what_is_left(setting, errors.test) - 1.0
+    return size + more * bulk_left_out(setting, layer, measured) + mean_left_out(setting, errors.test)
 
 
 def layer_of(setting: Setting) -> LearnedFeatures:

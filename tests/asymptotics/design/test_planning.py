@@ -41,7 +41,7 @@ def test_a_schedule_spends_the_budget_and_its_error_is_that_of_risk(found: Plan)
 @pytest.mark.parametrize("setting", ["eta", "lam", "split"])
 @pytest.mark.parametrize("factor", [0.7, 1.4])
 def test_no_neighbour_is_better(setting: str, factor: float, found: Plan) -> None:
-    """At the level at which it was searched; 1e-3 is what moves of a tenth of a factor can miss of a minimum."""
+    """As it is told, measured; the search is made at the level that measures nothing, and may miss 1/200 of a flat minimum."""
     best = found.best
     training, ridge = best.training, best.ridge
     if setting == "eta":
@@ -52,10 +52,10 @@ def test_no_neighbour_is_better(setting: str, factor: float, found: Plan) -> Non
         n = round(int(best.n or 0) * (1 + (factor - 1) / 2))
         training, ridge = replace(training, alpha=n / 80), replace(ridge, alpha=(1500 - n) / 80)
     here, there = (
-        risk(F, Network(), *settings, accuracy=0)
+        risk(F, Network(), *settings, accuracy=0.03)
         for settings in ((best.training, best.ridge), (training, ridge))
     )
-    assert at_most(there) > at_most(here) * (1 - 1e-3)
+    assert at_most(there) > at_most(here) * (1 - 5e-3)
 
 
 def at_most(found: Risk) -> float:
