@@ -40,6 +40,8 @@ MAX_ORDER = 200
 #: Axes and entries of the largest tensor that is formed (NumPy holds 64 axes).
 _AXES = 64
 _ENTRIES = 50_000_000
+#: What is left of an error beside a float.
+_ROUNDING = 2.0**-52
 
 
 def expand(f: Target | str, order: int | None = None) -> HermiteExpansion:
@@ -127,10 +129,10 @@ class HermiteExpansion:
         return self._told(to_float, self.scalar(alpha))
 
     def error(self, alpha: Index) -> float:
-        """What ``value(alpha)`` may be off by: 0 for symbolic targets, the error of its integral for callables."""
+        """What ``value(alpha)`` may be off by beyond rounding: the error of its integral, 0 for exact numbers."""
         alpha = self._checked(alpha)
         if self.exactness != Exactness.NUMERICAL:
-            return 0.0
+            return self._radius(self.scalar(alpha))
         from hermite.engines.sampled import SampledEngine
 
         assert isinstance(self.engine, SampledEngine)
@@ -267,7 +269,10 @@ class HermiteExpansion:
         return f"HermiteExpansion({self.target.text!r}, order={self.order}, {self.exactness}, {{{text}}})"
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON of ``giantstep expand``; numbers that no float holds are null, their decimals in ``beyond_floats``."""
+        """The JSON of ``giantstep expand``; numbers that no float holds are null, their decimals in ``beyond_floats``.
+
+        Certified numbers have their error where it is more than rounding: coefficients beside them, the others in ``errors``.
+        """
         known = self.exactness != Exactness.UNDECIDED
         total = self.total_scalar if known else None
         rest = self._residual() if known else None
@@ -291,6 +296,11 @@ class HermiteExpansion:
                 "beyond_floats": {
                     path: decimal(x) for path, x in numbers.items() if x is not None and beyond_floats(x)
                 },
+                "errors": {
+                    path: radius
+                    for path, x in numbers.items()
+                    if x is not None and not path.startswith("coefficients") and (radius := self._radius(x))
+                },
                 "exactness": self.exactness,
                 "reason": self.reason,
             }
@@ -299,7 +309,20 @@ class HermiteExpansion:
     def _entry(self, alpha: Index, c: Exact | float) -> dict[str, object]:
         if self.exactness == Exactness.NUMERICAL:
             return {"exact": None, "value": c, "error": self.error(alpha)}
-        return {"exact": exact_text(c), "value": self._told(json_value, c)}
+        radius = self._radius(c)
+        entry: dict[str, object] = {"exact": exact_text(c), "value": self._told(json_value, c)}
+        return entry | ({"error": radius} if radius else {})
+
+    def _radius(self, c: Exact | float) -> float:
+        """The radius of the ball that an integral gives; 0 where a float holds no more than its middle."""
+        if self.exactness != Exactness.CERTIFIED or isinstance(c, float):
+            return 0.0
+        try:
+            ball = sharp(c)
+        except Undecided:
+            return 0.0
+        radius = float(ball.rad())
+        return 0.0 if radius <= _ROUNDING * abs(float(ball.mid())) else radius
 
     def _sorted(self, order: int | None) -> list[tuple[Index, Exact | float]]:
         top = self.order if order is None else order

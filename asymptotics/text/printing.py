@@ -17,6 +17,8 @@ _POINT = ("step", "alpha_train", "eta", "alpha", "beta", "lambda", "d")
 
 #: Rows of a step that are shown.
 _ROWS = 8
+#: An error relative to its number that shows in four digits.
+_SEEN = 5e-5
 
 
 def expansion_text(expansion: Mapping[str, Any]) -> str:
@@ -25,21 +27,32 @@ def expansion_text(expansion: Mapping[str, Any]) -> str:
         return f"undecided: {expansion['reason']}"
     from hermite.exact.telling import shortened
 
-    beyond = expansion["beyond_floats"]
+    beyond, errors = expansion["beyond_floats"], expansion["errors"]
+
+    def told(path: str, value: float | None, error: float) -> object:
+        """The number with its error, where that is seen in the digits shown."""
+        shown = beyond.get(path, value)
+        return f"{number(shown)} ± {error:.1g}" if error > _SEEN * abs(value or 0.0) else shown
+
     coefficients = [
         [
             f"({k})",
             shortened(c["exact"], 60) if c["exact"] else None,
-            beyond.get(f"coefficients.{k}", c["value"]),
+            told(f"coefficients.{k}", c["value"], c.get("error", 0.0)),
         ]
         for k, c in expansion["coefficients"].items()
     ]
-    energies = [[k, beyond.get(f"energies.{k}", energy)] for k, energy in enumerate(expansion["energies"])]
-    total, rest = (beyond.get(key, expansion[key]) for key in ("total_energy", "residual_energy"))
+    energies = [
+        [k, told(f"energies.{k}", energy, errors.get(f"energies.{k}", 0.0))]
+        for k, energy in enumerate(expansion["energies"])
+    ]
+    total, rest = (
+        number(told(key, expansion[key], errors.get(key, 0.0))) for key in ("total_energy", "residual_energy")
+    )
     parts = [
         table(["order of He", "coefficient", "value"], coefficients),
         table(["k", "energy"], energies),
-        f"total energy E f^2  {number(total)}\nabove order {expansion['order']:<8}{number(rest)}",
+        f"total energy E f^2  {total}\nabove order {expansion['order']:<8}{rest}",
         f"how this is known: {expansion['exactness']}",
     ]
     return "\n\n".join(parts)

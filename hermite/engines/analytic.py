@@ -12,27 +12,26 @@ from typing import TYPE_CHECKING
 
 from hermite.engines.canonical import canonical
 from hermite.engines.composite import is_composite
-from hermite.engines.constants import as_fraction
+from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.correlated_products import Bundle
 from hermite.engines.forms import Form, Vector, direction_rows, multiply
 from hermite.engines.mehler import Pair
 from hermite.engines.orthogonal import orthogonal_terms
 from hermite.engines.series import Series, indices
-from hermite.engines.terms import Lines, Term, expanded
+from hermite.engines.terms import Lines, Term, expanded, try_integrals
 from hermite.exact.effort import ALLOWANCE, Exhausted, Memo, allowance, spent
 from hermite.exact.exactness import Exactness
 from hermite.exact.rows import Row, lower, rational
 from hermite.exact.scalars import Exact, Scalar
 from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
-from hermite.language.nodes import Variable, postorder
+from hermite.language.building import power
+from hermite.language.nodes import Call, Variable, postorder
 
 if TYPE_CHECKING:
     from hermite.target import Target
 
 
-#: An even order up to which coefficients of composite functions must be within reach.
-_TRIED = 4
 #: Units of work for the canonical form of one target.
 _MOST_WORK = 1_000_000
 #: What E f² may cost: beside the expansion it is one number, and its square has the square of the terms.
@@ -50,22 +49,44 @@ class AnalyticEngine:
         self.reason = ""
         self._series: Memo[dict[tuple[int, ...], Scalar]] = Memo(100)
         self._energy: Memo[Scalar | None] = Memo(1)
+        #: Products that hold a function of two directions; the form is all the rest.
+        self.patched: tuple[Term, ...] = ()
         with allowance(_MOST_WORK, kept=True):
             try:
-                self.form: Form | None = canonical(target.tree, target.r)
-                self.terms: tuple[Term, ...] = orthogonal_terms(self.form, target.r, target.gram)
-                self._try_integrals()
+                self.form: Form | None
+                self.form, self.terms = self._in_closed_form()
             except (Undecided, ArithmeticError) as why:
                 self.form, self.terms, self.reason = None, (), str(why)
             #: What all this cost, in units of :mod:`hermite.exact.effort`.
             self.cost = spent()
 
-    def _try_integrals(self) -> None:
-        """One coefficient of every composite function, so that an integral out of reach shows here."""
-        for term in self.terms:
-            for _, u in term.factors:
-                if any(is_composite(name) for name, *_ in u.factors):
-                    u.coefficient(_TRIED + (u.parity == "odd")).ball()
+    def _in_closed_form(self) -> tuple[Form, tuple[Term, ...]]:
+        tree, r, gram = self.target.tree, self.r, self.gram
+        assert tree is not None
+        try:
+            if any(isinstance(e, Call) and len(e.arguments) > 1 for e in postorder(tree)):
+                self._refuse_crowds()
+            form = canonical(tree, r)
+            terms = orthogonal_terms(form, r, gram)
+            try_integrals(terms)
+            return form, terms
+        except Exhausted:
+            raise
+        except (Undecided, ArithmeticError):
+            from hermite.engines.patches import pieces
+
+            form, self.patched = pieces(tree, r, gram)
+            return form, orthogonal_terms(form, r, gram) + self.patched
+
+    def _refuse_crowds(self) -> None:
+        """Raise for maxima of many lines, which are integrals of their own."""
+        from hermite.engines.patches import crowded, products
+
+        assert self.target.tree is not None
+        if any(
+            crowded(factor, self.r, self.gram) for factors in products(self.target.tree) for factor in factors
+        ):
+            raise Unsupported("a maximum of many lines")
 
     @property
     def decided(self) -> bool:
@@ -110,13 +131,19 @@ class AnalyticEngine:
         total = {alpha: Scalar.total(own) for alpha, own in parts.items()}
         return {alpha: c for alpha, c in total.items() if c.is_zero() is not True}
 
-    def direction_span(self) -> Span:
-        """The span of the directions that occur: an upper bound of the relevant space."""
+    def direction_span(self, order: int = 1) -> Span:
+        """The span of the directions that occur in what has orders from ``order`` on: it holds the spans of their tensors.
+
+        For order 1 an upper bound of the relevant space; beyond it polynomials of lower degree bring nothing.
+        """
         if self.form is None:
             assert self.target.tree is not None
             used = {node.index for node in postorder(self.target.tree) if isinstance(node, Variable)}
             return Span(self.r, [row for i, row in enumerate(full(self.r).rows) if i in used])
-        return Span(self.r, direction_rows(self.form, self.r))
+        form = {key: c for key, c in self.form.items() if key.varies_beyond(order)}
+        rows = [*direction_rows(form, self.r)]
+        rows += [[Scalar.of(x) for x in v] for term in self.patched for v in term.directions_of_order(order)]
+        return Span(self.r, rows)
 
     def proves_closed(self, space: Span, level: int) -> bool:
         """Whether U = ``space`` is *proved* closed at ``level`` by terms that split over U and U⊥."""
@@ -161,7 +188,7 @@ class AnalyticEngine:
         if self.form is None or not all(x.is_rational for row in rows for x in row):
             return self.terms
         frame = [tuple(as_fraction(x) for x in row) for row in rows]
-        return orthogonal_terms(self.form, self.r, self.gram, frame)
+        return orthogonal_terms(self.form, self.r, self.gram, frame) + self.patched
 
     def _is_orthogonal(self, v: Vector, space: Span) -> bool:
         covector = _row(v) if self.gram is None else lower(_row(v), self.gram)
@@ -182,7 +209,14 @@ class AnalyticEngine:
 
     def _squared(self, form: Form) -> Scalar | None:
         try:
-            square = orthogonal_terms(multiply(form, form), self.r, self.gram)
+            if self.patched:
+                from hermite.engines.patches import pieces
+
+                assert self.target.tree is not None
+                form, others = pieces(power(self.target.tree, 2), self.r, self.gram)
+                square = orthogonal_terms(form, self.r, self.gram) + others
+            else:
+                square = orthogonal_terms(multiply(form, form), self.r, self.gram)
             return Scalar.total(term.mean() for term in square)
         except Exhausted:
             raise

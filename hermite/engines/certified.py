@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 #: composite argument oscillate fast where the Gaussian weight is small: they get one precision only.
 LEAST_BITS, MAX_BITS, COMPOSITE_BITS = 256, 512, 64
 #: Most values of one integrand, and the cost of one in units of :mod:`hermite.exact.effort`, by its factors (composite
-#: ones: by the length of their text).
-_MOST = 25_000
+#: ones: by the length of their text; what needs more of them is a patch, :mod:`hermite.engines.patches`).
+_MOST, _MOST_COMPOSITE = 25_000, 10_000
 _COSTS = {"tanh": 4, "logcosh": 6, "erf": 8, "sin": 3, "cos": 3}
 #: A radius over √n!, the root mean square of He_n, that says nothing of a coefficient.
 _WORST = 1e-3
@@ -68,23 +68,30 @@ def _bits(u: Univariate, wanted: int) -> int:
 
 def enclosure(u: Univariate, n: int, bits: int) -> flint.arb:
     """A ball around E[u(t) He_n(t/s)] at ``bits`` bits; raises :class:`Unsupported` where it would say nothing."""
-    try:
-        value = _BALLS.get(("integral", u, n, bits), lambda: _ball(u, n, bits))
-    except (ArithmeticError, ValueError) as why:
-        # Numbers too large for the floats of the tail bound, or more evaluations than are allowed.
-        raise Unsupported(f"the integral {shortened(describe(u, n))} could not be enclosed ({why})") from None
+    value = _BALLS.get(("integral", u, n, bits), lambda: _tried(u, n, bits))
+    if isinstance(value, Unsupported):
+        raise value
     if not value.is_finite() or value.rad() > _WORST * flint.arb.fac_ui(n).sqrt():
         raise Unsupported(f"the integral {shortened(describe(u, n))} could not be enclosed")
     return value
 
 
-#: Integrals that are known.
-_BALLS: Memo[flint.arb] = Memo(4096)
+#: Integrals that are known, and what is known to be out of reach.
+_BALLS: Memo[flint.arb | Unsupported] = Memo(4096)
+
+
+def _tried(u: Univariate, n: int, bits: int) -> flint.arb | Unsupported:
+    try:
+        return _ball(u, n, bits)
+    except (ArithmeticError, ValueError) as why:
+        # Numbers too large for the floats of the tail bound, or more evaluations than are allowed.
+        return Unsupported(f"the integral {shortened(describe(u, n))} could not be enclosed ({why})")
 
 
 def _ball(u: Univariate, n: int, bits: int) -> flint.arb:
     """The ball, its evaluations counted."""
     cost = 4 + sum(_COSTS.get(name, 0) or len(name) * 2 // 3 for name, *_ in u.factors)
+    most = _MOST_COMPOSITE if any(is_composite(name) for name, *_ in u.factors) else _MOST
     with flint.ctx.workprec(bits + 32):
         s = u.s.ball(bits + 32)
         cut, tail = _tail(u, n, bits)
@@ -94,7 +101,7 @@ def _ball(u: Univariate, n: int, bits: int) -> flint.arb:
         total, count = flint.acb(0), 0
         for left, right in pairwise(points):
             f = _integrand(u, n, s, (left + right) / 2)
-            value, more = integrated(f, left, right, _MOST - count, lambda: spend(cost))
+            value, more = integrated(f, left, right, most - count, lambda: spend(cost))
             total, count = total + value, count + more
         return total.real / (2 * flint.arb.pi()).sqrt() + flint.arb(0, tail)
 

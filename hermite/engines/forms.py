@@ -56,6 +56,10 @@ class Monomial:
     tilt: tuple[tuple[int, Scalar], ...] = ()
     quadratic: tuple[tuple[tuple[int, int], Scalar], ...] = ()
 
+    def varies_beyond(self, order: int) -> bool:
+        """Whether it may have Hermite coefficients of ``order`` or more: all but polynomials of lower degree."""
+        return bool(self.ridges or self.tilt or self.quadratic) or sum(self.powers) >= order
+
 
 Form = dict[Monomial, Scalar]
 

@@ -8,6 +8,8 @@ from fractions import Fraction
 from math import factorial
 from typing import Any, Protocol
 
+from hermite.engines.composite import is_composite
+from hermite.engines.extremes import Extreme
 from hermite.engines.forms import Vector
 from hermite.engines.series import Index, Series, indices, line_powers, scales, substituted, times
 from hermite.engines.univariate import Univariate
@@ -44,6 +46,15 @@ class Term:
     def directions(self) -> tuple[Vector, ...]:
         return tuple(v for v, _ in self.factors) + tuple(v for plane in self.planes for v in plane.axes)
 
+    def directions_of_order(self, order: int) -> tuple[Vector, ...]:
+        """Directions that span all that orders from ``order`` on may see."""
+        extremes = [plane for plane in self.planes if isinstance(plane, Extreme)]
+        if len(extremes) != 1 or len(self.planes) > 1 or not all(u.is_power for _, u in self.factors):
+            return self.directions
+        # Order k of a product holds the order k − j of the maximum, j up to the degree of the rest.
+        degree = sum(u.power for _, u in self.factors)
+        return tuple(v for v, _ in self.factors) + extremes[0].directions_of_order(order - degree)
+
     def mean(self) -> Scalar:
         """E of the term."""
         value = self.coefficient
@@ -52,6 +63,18 @@ class Term:
         for plane in self.planes:
             value = value * plane.coefficient((0,) * len(plane.axes))
         return value
+
+
+#: An even order up to which coefficients of composite functions must be within reach.
+_TRIED = 4
+
+
+def try_integrals(terms: Sequence[Term]) -> None:
+    """One coefficient of every composite function, so that an integral out of reach shows: it raises ``Unsupported``."""
+    for term in terms:
+        for _, u in term.factors:
+            if any(is_composite(name) for name, *_ in u.factors):
+                u.coefficient(_TRIED + (u.parity == "odd")).ball()
 
 
 #: Series along a direction, and those of functions along it: the terms of a sum share most of them.

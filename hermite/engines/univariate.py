@@ -73,7 +73,12 @@ class Univariate:
 
     @property
     def is_one(self) -> bool:
-        return self == Univariate(0, (), (), ZERO, ZERO, self.variance)
+        return self.is_power and not self.power
+
+    @property
+    def is_power(self) -> bool:
+        """Whether it is t^power alone."""
+        return self == Univariate(self.power, (), (), ZERO, ZERO, self.variance)
 
     def mirrored(self) -> tuple[Univariate, int]:
         """(v, σ) with u(−t) = σ v(t), v of the same kind."""

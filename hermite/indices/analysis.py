@@ -23,6 +23,7 @@ from hermite.indices.closure import (
     climb,
     coordinate_closure,
     coordinate_leap,
+    order_span,
     tensor_span,
 )
 from hermite.indices.found_indices import Found, FoundSteps
@@ -71,8 +72,7 @@ class _Indices:
     def _climb(self, level: int) -> Climb:
         """U_0 ⊂ U_1 ⊂ … at a level, climbed once."""
         if level not in self._climbs:
-            ceiling = None if self.proofs is None else self.proofs.ceiling
-            self._climbs[level] = climb(self.heat, level, self.relevant, ceiling)
+            self._climbs[level] = climb(self.heat, level, self.relevant, self.proofs)
         return self._climbs[level]
 
     def _sure(self, climbed: Climb, level: int) -> list[Span]:
@@ -106,8 +106,7 @@ class _Indices:
         steps = self._sure(self._climb(self.level), self.level)
         leading = steps
         if self.level > 1:
-            ceiling = None if self.proofs is None else self.proofs.ceiling
-            leading = self._sure(climb(heat, self.level, relevant, ceiling, leading=True), self.level)
+            leading = self._sure(climb(heat, self.level, relevant, self.proofs, leading=True), self.level)
         complete: bool | None = last.dim == relevant.dim
         if not self.check(last, self.level) or steps[-1].dim < last.dim:
             complete = None
@@ -145,7 +144,7 @@ class _Indices:
         for k in range(1, self.heat.order + 1):
             if total.dim == self.relevant.dim:
                 break
-            spans.append(tensor_span(self.heat, k, self.relevant.dim))
+            spans.append(order_span(self.heat, k, self.relevant, self.proofs))
             total = total + spans[-1]
         return spans
 
@@ -294,9 +293,15 @@ class _Proofs:
         """Whether U = ``space`` is proved closed at ``level``."""
         if not self.engine.decided:
             return False
-        if self.engine.proves_closed(space, level):
+        if level == 1 and self._fixed(space).dim <= space.dim:
             return True
-        return level == 1 and self._fixed(space).dim <= space.dim
+        try:
+            proved: bool = self.engine.proves_closed(space, level)
+        except Exhausted:
+            raise
+        except Undecided:
+            return False
+        return proved
 
     def _fixed(self, space: Span) -> Span:
         """The directions of the target that the symmetries fix which fix ``space``."""
@@ -309,6 +314,11 @@ class _Proofs:
             except Undecided:
                 return fixed
         return fixed
+
+    def of_order(self, k: int) -> Span:
+        """A space that holds span(C_k)."""
+        span: Span = self.engine.direction_span(k)
+        return span
 
     def ceiling(self, space: Span, level: int) -> Span:
         """A space that holds all that orders 1..``level`` add to ``space``."""

@@ -11,12 +11,12 @@ itself a vector of coefficients of the w_i, so that only evaluation points and d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import flint
 
@@ -67,6 +67,8 @@ class Heat:
         terms: dict[tuple[int, ...], Any] = {}
         seen: set[tuple[int, ...]] = set()
         for start, c in self.terms.items():
+            if start in seen:
+                continue
             orbit, left, vanishing = {start: 1}, [start], False
             while left:
                 alpha = left.pop()
@@ -77,7 +79,7 @@ class Heat:
                     if image not in orbit:
                         orbit[image] = sign
                         left.append(image)
-            if start not in seen and not vanishing and all(alpha in self.terms for alpha in orbit):
+            if not vanishing and all(alpha in self.terms for alpha in orbit):
                 terms |= {alpha: c * sign for alpha, sign in orbit.items()}
             seen |= set(orbit)
         return Heat(self.r, terms, self.order, self.truncated, self.gram)
@@ -300,8 +302,24 @@ def _compositions(k: int, total: int) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
-#: (U, k): a space that is proved to hold all that orders 1..k add to U; the goal where nothing better is known.
-Ceiling = Callable[[Span, int], Span]
+class Limits(Protocol):
+    """What a table that is cut off cannot show: what it does not grow to. The whole space where nothing better is known."""
+
+    def ceiling(self, space: Span, level: int) -> Span:
+        """A space that holds all that orders 1..``level`` add to ``space``."""
+        ...
+
+    def of_order(self, k: int) -> Span:
+        """A space that holds span(C_k)."""
+        ...
+
+
+def order_span(heat: Heat, k: int, goal: Span, limits: Limits | None) -> Span:
+    """span(C_k); where it fills what it may fill, that space, whose rows are simple."""
+    bound = goal if limits is None else limits.of_order(k)
+    bound = bound if bound.dim < goal.dim else goal
+    span = tensor_span(heat, k, bound.dim)
+    return bound.copy() if limits is not None and span.dim == bound.dim else span
 
 
 @dataclass(frozen=True)
@@ -318,20 +336,23 @@ def closure_steps(heat: Heat, level: int, goal: Span) -> list[Span]:
 
 
 def climb(
-    heat: Heat, level: int, goal: Span, ceiling: Ceiling | None = None, *, leading: bool = False
+    heat: Heat, level: int, goal: Span, limits: Limits | None = None, *, leading: bool = False
 ) -> Climb:
     """The closure steps; with ``leading`` each adds only the smallest order k ≤ ``level`` that adds anything.
 
-    A table that is cut off shows that a space grows, never that it does not grow further: that is what ``ceiling`` proves.
+    A table that is cut off shows that a space grows, never that it does not grow further: that is what ``limits`` prove.
     """
     spaces, sure = [Span(heat.r)], 1
     while spaces[-1].dim < goal.dim:
         learned = grown = spaces[-1]
         settled: list[bool] = []
         for k in range(1, min(level, heat.order) + 1):
-            top = goal if ceiling is None or not learned.dim else ceiling(learned, k)
+            top = goal if limits is None or not learned.dim else limits.ceiling(learned, k)
             top = top if top.dim < goal.dim else goal
-            found = conditional_span(heat, learned, k, top) if top.dim > grown.dim else top
+            if not learned.dim:
+                found = order_span(heat, k, goal, limits)
+            else:
+                found = conditional_span(heat, learned, k, top) if top.dim > grown.dim else top
             grown = found if found.dim == goal.dim else grown + found
             settled.append(not heat.truncated or not learned.dim or grown.dim == top.dim)
             if grown.dim == goal.dim or (leading and grown.dim > learned.dim):

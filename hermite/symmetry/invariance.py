@@ -28,7 +28,7 @@ Matrix = tuple[Row, ...]
 def invariance(f: Target) -> Callable[[Matrix], bool]:
     """Q ↦ whether f∘Q = f is proved.
 
-    Most candidates fail at one of a dozen points, by ball arithmetic. The rest is decided by the coefficients of a polynomial,
+    Most candidates fail at one of some points, by ball arithmetic. The rest is decided by the coefficients of a polynomial,
     else by equal normal forms or by equal sums of products of ridges; where none applies the answer is False.
     """
     import flint
@@ -41,6 +41,12 @@ def invariance(f: Target) -> Callable[[Matrix], bool]:
     points = [
         [flint.arb((7 * i * i + 13 * i * k + 5 * k + 3) % 23 - 11) / 9 for i in range(f.r)]
         for k in range(_POINTS)
+    ]
+    # And some at which each variable alone is large: a maximum is that variable there.
+    points += [
+        [x + side * 3 if i == j else x for j, x in enumerate(points[i % _POINTS])]
+        for i in range(f.r if f.r > 3 else 0)
+        for side in (1, -1)
     ]
     own = [value(z) for z in points]
 

@@ -188,15 +188,17 @@ def test_bad_input_is_refused() -> None:
 
 def test_what_is_undecided_is_not_called_nothing() -> None:
     """No Hermite expansion, but level sets decide the rest."""
-    report = hardness(Target("tanh(z1*z2)"))
-    learned = {row.algorithm: row.learned_text(("z1", "z2"), report.relevant_dim) for row in report.rows}
+    report = hardness(Target("tanh(z1*z2*z3)"))
+    learned = {
+        row.algorithm: row.learned_text(("z1", "z2", "z3"), report.relevant_dim) for row in report.rows
+    }
     assert {learned[name] for name in NAMES[:5]} == {"undecided"}
-    assert {learned[name] for name in NAMES[5:]} == {"everything: span{z1, z2}"}
+    assert {learned[name] for name in NAMES[5:]} == {"everything: span{z1, z2, z3}"}
     assert ("information exponent", "undecided") in report.summary()
     # On the cube sin(pi z1) z2 is 0, which is not proved: nothing is claimed.
     cube = hardness(Target("sin(pi*z1)*z2"), inputs="rademacher")
     assert {(row.learned, row.exponent) for row in cube.rows} == {(None, None)}
-    partly = {row.algorithm: row for row in hardness(Target("tanh(z1*z2)*z3")).rows}
+    partly = {row.algorithm: row for row in hardness(Target("tanh(z1*z2*z3)*z4")).rows}
     assert partly["reused batches"].learned is None or partly["reused batches"].exponent is not None
     unknown = {row.algorithm: row for row in hardness(Target("sin(z1*z2*z3)")).rows}
     assert unknown["reused batches"].learned is None or unknown["reused batches"].exponent is not None

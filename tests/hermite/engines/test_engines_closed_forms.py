@@ -104,7 +104,7 @@ def test_many_pieces_along_one_line_are_right() -> None:
     assert tangents.is_zero((1,)) is True
     folded = expand(Target("abs(abs(abs(abs(z1) - 4) - 2) - 1)"), 3)
     assert (folded.exactness, folded.is_zero((1,)), folded.is_zero((2,))) == ("exact", True, False)
-    assert "pieces" in expand(Target("max(" + ", ".join(f"z{i}" for i in range(1, 13)) + ")")).reason
+    assert "pieces" in expand(Target("tanh(max(" + ", ".join(f"z{i}" for i in range(1, 13)) + "))")).reason
 
 
 IDENTITIES = [
@@ -159,8 +159,7 @@ def test_closure_is_proved_where_terms_split() -> None:
         "tanh(z1*z2*z3)",
         "relu(z1 - 1)*relu(z1 + z2)*relu(z1 + z3)*relu(z3 + z4)",
         "tanh(z1)*tanh(z1 + z2)*tanh(z1 - 2*z3)*tanh(z2 + z4)",
-        "sign(sin(z1))",
-        "relu(z1 + sqrt(2)*z2)",
+        "sign(sin(z1*z2*z3))",
     ],
 )
 def test_refusals_give_a_reason(text: str) -> None:
