@@ -46,9 +46,9 @@ def _made(target: Target) -> Engine:
 
         return PolynomialEngine(target)
     if target.is_symbolic:
-        from hermite.engines.analytic import AnalyticEngine
+        from hermite.engines.rebased import engine_of
 
-        return AnalyticEngine(target)
+        return engine_of(target)
     return sampled_engine(target)
 
 

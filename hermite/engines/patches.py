@@ -29,6 +29,7 @@ from hermite.engines.terms import Term, try_integrals
 from hermite.exact.atoms import Atom
 from hermite.exact.effort import Exhausted, Memo
 from hermite.exact.scalars import Scalar
+from hermite.exact.telling import shortened
 from hermite.exact.undecided import Undecided
 from hermite.language import building
 from hermite.language import nodes as ex
@@ -91,7 +92,8 @@ def table(tree: ex.Expression, m: int, order: int) -> Moments:
     found = _MOMENTS.get(("patch", tree, order), lambda: moments(tree, m, order))
     if not found.error <= _WORST * found.size:
         raise Unsupported(
-            f"E[{to_text(tree)} ...] is known to {found.error:.1g} only, by the work that one question is allowed"
+            f"the coefficients of {shortened(to_text(tree))} up to order {order} are known to {found.error / found.size:.1g} "
+            "of its size only, by the work that one question is allowed"
         )
     return found
 

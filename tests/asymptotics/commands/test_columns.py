@@ -72,7 +72,7 @@ replicates = 3
 """
 ONE = ["--set", "ridge.alpha=1.25", "--set", "ridge.beta=0.5", "--set", "ridge.lambda=0.01"]
 CASES = [
-    ["leap", "z1+z2+z3+z4+z5+z6+z7+z8*z9+z10*z11+z12"], ["leap", "tanh(z1+He3(z2))"],
+    ["leap", "z1+z2+z3+z4+z5+z6+z7+z8*z9+z10*z11+z12"], ["leap", "tanh(z1+He3(z2)*z3)"],
     ["leap", "relu(z1)-relu(z2)", "--activation", "tanh", "--reused-batch"],
     ["expand", "z1*z2*z3*z4*z5*z6 + He4(z1) + relu(z1)", "--order", "3"], ["expand", "min(z1,z2+z3/3)", "--order", "2"],
     ["hardness", "z1 + z2*z3", "--d", "1000"], ["hardness", "z1*z2", "--inputs", "rademacher"],
