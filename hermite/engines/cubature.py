@@ -260,7 +260,11 @@ def _hermite_rows(order: int, x: Array) -> Array:
     return np.array(rows[: order + 1])
 
 
-@lru_cache(maxsize=len(_RULES))
+@lru_cache(maxsize=4)
 def _nodes(points: int) -> tuple[Array, Array]:
+    """Nodes and weights of one of the rules on [−1, 1]."""
     found = rule(points)
-    return np.array([float(x) for x, _ in found]), np.array([float(w) for _, w in found])
+    nodes, weights = np.array([[float(x), float(w)] for x, w in found]).T.copy()
+    nodes.flags.writeable = False
+    weights.flags.writeable = False
+    return nodes, weights
