@@ -142,6 +142,7 @@ class StepOverlaps(Frozen):
     ``lengths`` (r,)    ‖w*_m‖; None for unit vectors
     ``train_error``     E[(y − f)²] on the training batch, where it is reused (label noise included); else None
     ``samples``, ``time`` N = t n_b and s = N/d^max(leap − 1, 1), for online SGD; else None
+    ``states``          nodes of the law of orthonormal (M, Q) over runs: weights (N,), M (N, G, r), Q (N, G, G); else None
     ``runs``            the values of single replicates (simulation only): ``risk`` (R,), ``norm2`` (R, G), ``M`` (R, G, r), and
                         ``train_error`` (R,) where a batch is reused
     """
@@ -164,6 +165,7 @@ class StepOverlaps(Frozen):
     train_error_sem: float | None = None
     samples: int | None = None
     time: float | None = None
+    states: tuple[Array, Array, Array] | None = field(default=None, repr=False)
     runs: dict[str, Array] | None = field(default=None, repr=False)
     error: ErrorBudget = UNKNOWN
     risk_error: ErrorBudget = UNKNOWN
@@ -211,6 +213,7 @@ class Overlaps(Frozen):
     ``solution``: the steps taken, and the error of their integrals (its ``residual``) against the accuracy asked for; None
     for a simulation, a closed form, and where that error is not known.
     ``samples`` (simulation only): per step an array (replicates, p, r) of the cosines of single neurons, for clouds.
+    ``two_time``: ⟨w_i^t, w_j^s⟩ (T + 1, T + 1, p, p) on a reused batch at fixed width; else None.
     """
 
     regime: str
@@ -224,6 +227,7 @@ class Overlaps(Frozen):
     n: int | None = None
     solution: Solution | None = None
     samples: tuple[Array, ...] | None = field(default=None, repr=False)
+    two_time: Array | None = field(default=None, repr=False)
 
     def __getitem__(self, step: int) -> StepOverlaps:
         return self.steps[step]

@@ -16,6 +16,7 @@ from asymptotics.commands.terminal import (
     one_format,
     read_gram,
 )
+from hermite.errors import InputError
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -42,6 +43,12 @@ if TYPE_CHECKING:
 @click.option(
     "--reused-batch", is_flag=True, help="Also what two passes over one batch of order d samples can learn."
 )
+@click.option(
+    "--initialisation",
+    type=click.Choice(["symmetric", "independent"]),
+    help="Of the student (--activation) on a reused batch: symmetric, neurons in pairs of opposite readouts, or independent. "
+    "Default: symmetric.",
+)
 @LATEX
 @JSON
 def leap(
@@ -52,11 +59,16 @@ def leap(
     bias: float,
     gram: str | None,
     reused_batch: bool,
+    initialisation: str | None,
     latex: bool,
     as_json: bool,
 ) -> None:
     """Leap index, staircase and hard directions of a target EXPR in z1, z2, ..."""
     one_format(as_json, latex)
+    if initialisation is not None and not (reused_batch and activation is not None):
+        raise InputError(
+            "--initialisation goes with --reused-batch and --activation: nothing else here depends on the start"
+        )
     from hermite import Target
     from hermite import leap as query
     from hermite.indices.report import pretty
@@ -66,9 +78,15 @@ def leap(
     report = query(target, batch_exponent=exponent, activation=activation, readout=readout, bias=bias)
     document, text = report.to_dict(), repr(report)
     if reused_batch:
-        found = _two_passes(target, activation, readout)
+        found, powers = _two_passes(target, activation, readout, initialisation)
         document["reused_two_steps"] = found
-        text += f"\n  two passes over one batch can learn  {pretty(found, target.variables)}"
+        start = initialisation or "symmetric"
+        seen = "all powers" if powers is None else f"powers up to {powers}"
+        student = f"a student that sees {seen} of the label"
+        if activation is not None:
+            document["reused_student"] = {"initialisation": start, "powers": powers}
+            student = f"{activation} from {'a' if start == 'symmetric' else 'an'} {start} start, sees {seen} of the label"
+        text += f"\n  two passes over one batch can learn  {pretty(found, target.variables)}\n    ({student})"
 
     def table() -> str:
         from asymptotics.documents.latex_tables import leap_latex
@@ -78,18 +96,26 @@ def leap(
     emit(document, as_json, lambda: text, table if latex else None)
 
 
-def _two_passes(f: Target, activation: str | None, readout: str | None) -> list[list[str]] | None:
-    """The directions that two steps on one batch can learn, of this student or (powers up to five) of any; None: undecided."""
-    from hermite.labels.reuse import reused_steps
+#: Powers of the label that a student is asked about where none is named.
+_POWERS = 5
 
+
+def _two_passes(
+    f: Target, activation: str | None, readout: str | None, initialisation: str | None
+) -> tuple[list[list[str]] | None, int | None]:
+    """The directions that two steps on one batch can learn, of this student or (powers up to five) of any; None: undecided.
+    And the highest power of the label that the student sees; None: all."""
     if activation is None:
-        spaces = reused_steps(f, degree=5)
-    else:
-        from asymptotics.experiment.settings import Network
-        from asymptotics.learning.reuse.directions import reused_directions
+        from hermite.labels.reuse import reused_steps
 
-        spaces = reused_directions(f, Network(activation, readout or "rademacher"))
-    return None if spaces is None else spaces[-1]
+        spaces = reused_steps(f, degree=_POWERS)
+        return None if spaces is None else spaces[-1], _POWERS
+    from asymptotics.experiment.settings import Network
+    from asymptotics.learning.reuse.directions import label_powers, reused_directions
+
+    student = Network(activation, readout or "rademacher", initialisation=initialisation or "symmetric")
+    spaces = reused_directions(f, student)
+    return None if spaces is None else spaces[-1], label_powers(student)
 
 
 @click.command(cls=ExpressionCommand, epilog=example('giantstep expand "relu(z1) - z2^2" --order 3'))

@@ -43,7 +43,7 @@ MEANINGS = {
     "training.projection": "back to the sphere: by division, by the tangent, or not",
     "training.start": "where the weights begin",
     "training.time": "report at these times, in samples/d^max(leap - 1, 1)",
-    "training.dynamics": "recursion, its flow, or what suits the length",
+    "training.dynamics": "recursion, its flow (ode), what suits the length (auto), or the law of one overlap (langevin)",
     "training.threshold": "overlap at which a direction counts as found",
     "ridge.alpha": "the fit has n2 = alpha d fresh samples",
     "ridge.beta": "p = beta d neurons; inf: kernel ridge",

@@ -91,8 +91,10 @@ def integer(minimum: int, below: int = 2**63) -> Callable[[Any], int]:
     return _shaped(convert, {"type": "integer", "minimum": minimum})
 
 
-def number(minimum: float, *, open_end: bool = False, infinite: bool = False) -> Callable[[Any], float]:
-    """A real number ≥ ``minimum`` (> if ``open_end``); NaN never, +inf only if ``infinite``."""
+def number(
+    minimum: float, *, open_end: bool = False, infinite: bool = False, below: float = math.inf
+) -> Callable[[Any], float]:
+    """A real number ≥ ``minimum`` (> if ``open_end``) and < ``below``; NaN never, +inf only if ``infinite``."""
 
     def convert(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, Real):
@@ -103,10 +105,13 @@ def number(minimum: float, *, open_end: bool = False, infinite: bool = False) ->
             raise Refused from None
         if math.isnan(x) or (math.isinf(x) and not infinite) or x < minimum or (open_end and x == minimum):
             raise Refused
+        if x >= below and not math.isinf(below):
+            raise Refused
         return x
 
     bound = {} if math.isinf(minimum) else {"exclusiveMinimum" if open_end else "minimum": minimum}
-    return _shaped(convert, {"type": "number"} | bound)
+    top = {} if math.isinf(below) else {"exclusiveMaximum": below}
+    return _shaped(convert, {"type": "number"} | bound | top)
 
 
 def choice(*names: str) -> Callable[[Any], str]:

@@ -55,8 +55,10 @@ TRAINING_RULES = {
     "projection": Rule(schema.choice("projected", "spherical", "free"), '"projected", "spherical" or "free"'),
     "start": Rule(schema.start, '"random" or a table {overlap = [[...]], gram = [[...]]} of p rows'),
     "time": Rule(schema.times, "a list of rising numbers of at least 0"),
-    "dynamics": Rule(schema.choice("auto", "recursion", "ode"), '"auto", "recursion" or "ode"'),
-    "threshold": Rule(schema.number(0.0, open_end=True), "a number between 0 and 1"),
+    "dynamics": Rule(
+        schema.choice("auto", "recursion", "ode", "langevin"), '"auto", "recursion", "ode" or "langevin"'
+    ),
+    "threshold": Rule(schema.number(0.0, open_end=True, below=1.0), "a number above 0 and below 1"),
 }
 RIDGE_RULES = {
     "alpha": Rule(_POSITIVE, "a finite number greater than 0", grid=True),
@@ -240,8 +242,9 @@ class Training:
     ``projection``    P: "projected" (division by the norm), "spherical" (tangent gradient, then division) or "free"
     ``start``         "random" or (M⁰, Q⁰): rows of overlaps (p, r), and the Gram matrix (p, p) or None
     ``time``          report at these s = samples/d^max(leap − 1, 1) instead of at steps
-    ``dynamics``      "recursion", "ode" or "auto" (the flow beyond 20,000 steps)
-    ``threshold``     overlap at which a direction counts as found
+    ``dynamics``      "recursion", "ode" or "auto" (the flow beyond 20,000 steps): the mean; "langevin": the law of the overlap
+                      of one neuron with one direction, noise of the steps and random start included
+    ``threshold``     overlap at which a direction counts as found, below 1
 
     ``remove_orders``: (), (0,) or (0, 1), subtracted from the labels batch by batch: m = mean(y), then
     B = (1/n) Z^T (y − m), y ← y − m − Z B.

@@ -38,9 +38,10 @@ def _giant() -> tuple[Law, ...]:
 
 
 def _sgd() -> tuple[Law, ...]:
+    from asymptotics.learning.sgd.langevin_law import OneOverlap
     from asymptotics.learning.sgd.law import OnlineSGD
 
-    return (OnlineSGD(),)
+    return (OnlineSGD(), OneOverlap())
 
 
 def _reuse() -> tuple[Law, ...]:

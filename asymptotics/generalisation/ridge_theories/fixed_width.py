@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.generalisation.ridge_theories.settings_used import ANY_PROTOCOL, removed_orders
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
@@ -74,7 +76,13 @@ class FixedWidthFit(Theory):
         found = orthonormal_overlaps(f, network, setting.training, d=ridge.d)
         last = found.steps[-1]
         penalty = 0.0 if ridge.d is None else network.width * ridge.lam / ridge.n2(ridge.d)
-        excess = population_error(setting.fitted, network.get_activation(), last.M, last.Q, penalty)
+        sigma = network.get_activation()
+        # Where the overlaps of a run have a law, the mean of the fits is not the fit at their mean.
+        weights, M, Q = (np.ones(1), last.M[None], last.Q[None]) if last.states is None else last.states
+        errors = [
+            population_error(setting.fitted, sigma, *state, penalty) for state in zip(M, Q, strict=True)
+        ]
+        excess = float(weights @ errors)
         surety = self.surety(setting)
         surety = Surety(surety.validity, f"{_NOTE}; overlaps: {found.validity_note}", surety.theory)
         error = excess + f.noise

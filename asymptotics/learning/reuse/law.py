@@ -61,16 +61,9 @@ class ReusedBatch(WithoutLayer):
         means, error = measured(f, network, training, accuracy)
         readout = network.finite_readout(int(network.width))
         steps = tuple(_entry(means, t, readout) for t in range(training.steps + 1))
-        return _result(
-            f,
-            steps,
-            error,
-            0.0,
-            network,
-            d,
-            "d → ∞ at fixed width; corrections O(d^-1/2)",
-            accuracy,
-        )
+        where = "d → ∞ at fixed width; corrections O(d^-1/2)"
+        found = _result(f, steps, error, 0.0, network, d, where, accuracy)
+        return replace(found, two_time=means.two_time)
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,20 @@ _LARGEST_NORM, _LARGEST_ERROR = 1e3, 0.1
 
 @dataclass(frozen=True)
 class Means:
-    """Overlaps ``m`` (T + 1, p, r) and ``gram`` (T + 1, p, p), ``risk`` and ``train`` (T + 1,); the last NaN where it has tails
-    too heavy to be sampled."""
+    """Overlaps ``m`` (T + 1, p, r) and ``two_time`` ⟨w_i^t, w_j^s⟩ (T + 1, T + 1, p, p), ``risk`` and ``train`` (T + 1,);
+    ``train`` NaN where it has tails too heavy to be sampled."""
 
     m: Array
-    gram: Array
+    two_time: Array
     risk: Array
     train: Array
+
+    @property
+    def gram(self) -> Array:
+        """⟨w_i^t, w_j^t⟩ (T + 1, p, p)."""
+        times = np.arange(len(self.m))
+        gram: Array = self.two_time[times, times]
+        return gram
 
 
 def measured(f: Target, network: Network, training: Training, accuracy: float) -> tuple[Means, float]:
@@ -73,7 +80,7 @@ def measured(f: Target, network: Network, training: Training, accuracy: float) -
     if error > _LARGEST_ERROR:
         raise _diverged()
     return Means(
-        *(np.mean([getattr(q, name) for q in parts], axis=0) for name in ("m", "gram", "risk", "train"))
+        *(np.mean([getattr(q, name) for q in parts], axis=0) for name in ("m", "two_time", "risk", "train"))
     ), error
 
 
@@ -113,11 +120,11 @@ def _trajectories(
 
 def _mean(runs: Sequence[Trajectory]) -> Means:
     m = np.mean([q.m for q in runs], axis=0)
-    gram = np.mean([[q.Q[t, t] for t in range(len(q.m))] for q in runs], axis=0)
-    if not np.all(np.isfinite(gram)) or float(np.max(np.einsum("tii->ti", gram))) > _LARGEST_NORM:
+    Q = np.mean([q.Q for q in runs], axis=0)
+    if not np.all(np.isfinite(Q)) or float(np.max(np.einsum("ttii->ti", Q))) > _LARGEST_NORM:
         raise _diverged()
     train = np.where(_train_spread(runs) > _LARGEST_ERROR, np.nan, np.mean([q.train for q in runs], axis=0))
-    return Means(m, gram, np.mean([q.risk for q in runs], axis=0), train)
+    return Means(m, Q, np.mean([q.risk for q in runs], axis=0), train)
 
 
 def _train_spread(runs: Sequence[Trajectory]) -> Array:

@@ -308,17 +308,17 @@ def wide_points(r: int, p: int, seed: int, size: int) -> tuple[Array, Array]:
     return u, w / w.sum()
 
 
-def sampled_way(problem: Problem, p: int = 0) -> Way:
-    """Closed means, and K from points; covers everything."""
+def sampled_way(problem: Problem, p: int = 0, refine: float = 1.0) -> Way:
+    """Closed means, on ``refine`` times the usual nodes an axis, and K from points; covers everything."""
     f, sigma = problem.target, problem.activation
 
     def averages(student: Student, seed: int, size: int) -> Averages:
         sampled = averages_on(problem, student, *wide_points(f.r, len(student.readout), seed, size))
         silent = problem.at(student)
-        means = closed_means(f, sigma, silent)
+        means = closed_means(f, sigma, silent, refine)
 
         def risk() -> float:
-            return closed_means(f, sigma, student).risk if problem.correlation else means.risk
+            return closed_means(f, sigma, student, refine).risk if problem.correlation else means.risk
 
         return replace(sampled, target=means.target, network=means.network, square=means.square, late=risk)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import initial_student
-from asymptotics.learning.sgd.averages import Problem, way_of
+from asymptotics.learning.sgd.averages import Problem, sampled_way, way_of
 from asymptotics.learning.sgd.escape_laws import LEVELS, EscapeTimes
 from asymptotics.learning.sgd.flow import Flow, first_time
 from asymptotics.learning.sgd.rates import Rates
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 #: Largest τ up to which a driven escape (leap 1) is looked for.
 _LAST_TIME = 200.0
-#: log2 of the points of a sampled kernel behind the driven escape, where it is a correction; and the flow's own tolerance.
-_SIZE, _FLOW = 11, 1e-5
+#: log2 of the points of a sampled kernel behind the driven escape, where it is a correction, and of those that it is compared
+#: with; nodes an axis of the means beside it, as shares of the usual.
+_SIZES, _REFINED = (11, 10), (0.6, 0.4)
+#: Tolerance of the flow: of closed averages, and of sampled ones, whose kinks are of the size of their error.
+_CLOSED, _SAMPLED = 1e-5, 1e-4
 #: Random starts that a driven escape is compared with, the tolerance of their flows, and how far one may move its time for it
 #: to be the same escape.
 _STARTS, _ROUGH, _ANOTHER_WAY = 3, 1e-3, 0.5
@@ -40,23 +43,25 @@ def driven(
     p = int(network.width)
     readout = network.finite_readout(p)
     start = initial_student(readout, np.zeros(p), problem.target.r, symmetric=network.is_symmetric)
-    way, sampled = way_of(problem, p)
+    closed, sampled = way_of(problem, p)
     # In τ the flow at noise-to-signal ν has signal ν and noise ν².
     flow = Flow("saad-solla", rates.nu, rates.nu**2)
 
-    def time(begin: Student, last: float, size: int, tolerance: float) -> float | None:
-        seed = 1 + _SIZE - size
+    def time(begin: Student, last: float, coarse: bool, tolerance: float) -> float | None:
+        way = sampled_way(problem, p, _REFINED[coarse]) if sampled else closed
+        seed, size = 1 + coarse, _SIZES[coarse]
         return first_time(begin, way, flow, "projected", threshold, last, seed, size, tolerance)
 
-    tau = time(start, _LAST_TIME, _SIZE, _FLOW)
+    tolerance = _SAMPLED if sampled else _CLOSED
+    tau = time(start, _LAST_TIME, False, tolerance)
     if tau is None:
         raise InputError(
             f"training.threshold = {threshold:g} is not reached within {_LAST_TIME:g} d samples: use a smaller threshold or "
             "eta, or simulate (--simulate)"
         )
-    coarse = (time(start, 2 * tau, _SIZE - 1, _FLOW) if sampled else tau) or 2 * tau
+    coarse = (time(start, 2 * tau, True, _ROUGH) if sampled else tau) or 2 * tau
     starts = [_scattered(start, d, seed) for seed in range(_STARTS)]
-    moved = [time(begin, 2 * tau, _SIZE - 1, _ROUGH) or 2 * tau for begin in starts]
+    moved = [time(begin, 2 * tau, True, _ROUGH) or 2 * tau for begin in starts]
     scatter = max(abs(each - coarse) for each in moved) / tau
     if scatter > _ANOTHER_WAY:
         raise InputError(
@@ -64,7 +69,7 @@ def driven(
             f"but from random starts at d = {d} by another way (s = {min(moved):.3g}), which has no law: simulate it (--simulate)"
         )
     found = EscapeTimes("driven, deterministic", tau, None, (tau,) * len(LEVELS))
-    return found, (abs(coarse - tau) / tau, _FLOW, scatter)
+    return found, (abs(coarse - tau) / tau, tolerance, scatter)
 
 
 def _scattered(start: Student, d: int, seed: int) -> Student:

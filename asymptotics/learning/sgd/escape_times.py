@@ -23,9 +23,10 @@ from asymptotics.learning.sgd.escape_laws import (
     EscapeTimes,
     Fineness,
     Neuron,
-    langevin,
     leap_two,
 )
+from asymptotics.learning.sgd.langevin_law import refusal_of_langevin
+from asymptotics.learning.sgd.one_overlap import langevin
 from asymptotics.learning.sgd.rates import Rates, rates_of
 from asymptotics.results import UNKNOWN, ErrorBudget
 from hermite.errors import InputError
@@ -181,8 +182,6 @@ def refuse_unless_random(network: Network, training: Training) -> None:
         raise InputError(
             'training.projection must be "projected" or "spherical" for the law of an escape, not "free"'
         )
-    if not training.threshold < 1:
-        raise InputError(f"training.threshold must be below 1, not {training.threshold:g}")
     if not isinstance(network.width, int):
         raise InputError('network.width must be a whole number with protocol = "sgd", not "infinite"')
 
@@ -192,7 +191,10 @@ def _times(
 ) -> tuple[EscapeTimes, tuple[float, float, float]]:
     """The law, and what fewer points, coarser equations and (leap 1) random starts change in it, relative to the mean."""
     problem = Problem(f, network.get_activation(), training.loss == "correlation")
-    if rates.leap == 1:
+    by_equation = training.dynamics == "langevin"
+    if by_equation and (refusal := refusal_of_langevin(f, network, training, d)) is not None:
+        raise InputError(refusal)
+    if rates.leap == 1 and not by_equation:
         return driven(problem, network, rates, training.threshold, d)
     if network.width != 1 or network.bias:
         raise InputError(
@@ -200,11 +202,11 @@ def _times(
             "several neurons interact; simulate them (--simulate)"
         )
     (readout,) = network.finite_readout(1)
-    step = rates.e if training.projection == "projected" else 0.0
+    spherical = training.projection == "spherical"
 
     def law(fine: Fineness) -> EscapeTimes:
-        neuron = Neuron(problem, float(readout), rates.eta_of_the_law, fine, step)
-        if rates.leap == 2:
+        neuron = Neuron(problem, float(readout), rates.eta_of_the_law, fine, rates.e, spherical)
+        if rates.leap == 2 and not by_equation:
             return leap_two(neuron, d, training.threshold)
         return langevin(neuron, rates.leap, d, training.threshold)
 

@@ -16,11 +16,11 @@ from asymptotics.learning.entries import neuron_entries, sampled_budgets
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.fixed_width import bias_draws, refusal_of_width
 from asymptotics.learning.giant.low_orders import low_orders
-from asymptotics.learning.giant.many_neurons import notes_of
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import initial_student
 from asymptotics.learning.given_start import refusal_of_start, start_of
 from asymptotics.learning.sgd.averages import Problem, Way, sampled_way, way_of
+from asymptotics.learning.sgd.cautions import warnings_of
 from asymptotics.learning.sgd.flow import (
     SCRAMBLES_IN_TURN,
     Path,
@@ -64,7 +64,7 @@ class OnlineSGD:
     aim: ClassVar[float] = 1e-3
 
     def concerns(self, network: Network, training: Training, d: int | None) -> bool:
-        return True
+        return training.dynamics != "langevin"
 
     def covers(self, f: Target, network: Network, training: Training, d: int | None) -> str | None:
         if not isinstance(network.width, int):
@@ -86,7 +86,7 @@ class OnlineSGD:
         if training.start == "random" and rates.leap > 1 and steps[-1]:
             raise InputError(
                 f"training.start must be given at leap {rates.leap}, where a mean never leaves a random start; or ask for the "
-                "law of the escape time (escape)"
+                'law of the escape time (escape), or for that of one overlap (training.dynamics = "langevin")'
             )
         if (growing := _refusal_of_mean(f, network, training, rates.leap)) is not None:
             raise InputError(growing)
@@ -274,17 +274,6 @@ def _result(
     ]
     if error:
         notes.append(f"error {error:.1e} of the integrals, relative to the weights")
-    warnings = list(notes_of(network.get_activation()))
-    if rates.capped:
-        warnings.append(f"the step is capped at e = {rates.e:.4g}; give training.step for a larger one")
-    if rates.nu > 30:
-        warnings.append("noise dominated (nu > 30): the target is forgotten")
-    erased = _erased(network, training, rates)
-    if erased > 0.5:
-        warnings.append(
-            f"a step takes {erased:.2g} of a weight away (e ã² E[σσ'l]/p) before it is divided by its norm: what was learned is "
-            'lost; use training.projection = "spherical", training.loss = "correlation" or a smaller step'
-        )
     return Overlaps(
         regime="online SGD",
         steps=sampled_budgets(
@@ -292,22 +281,9 @@ def _result(
         ),
         validity=Validity.LEADING_ORDER,
         validity_note="; ".join(notes),
-        warnings=tuple(warnings),
+        warnings=warnings_of(network, training, rates),
         d=rates.d,
         p=int(network.width),
         n=rates.n_b,
         solution=stepped(rows[-1].step, error, asked, dynamics),
     )
-
-
-def _erased(network: Network, training: Training, rates: Rates) -> float:
-    """e ã² E[σσ'l]/p of the largest readout: the share of a unit weight that the student's own output pulls away in a step.
-
-    E[σσ'l] = d/ds E σ(s x)²/2 at s = 1. 0 where nothing is pulled, or norms are not divided by.
-    """
-    if training.loss != "square" or training.projection != "projected":
-        return 0.0
-    p, h = int(network.width), 1e-4
-    up, down = network.get_activation().squares(np.zeros(2), np.array([1 + h, 1 - h]))
-    largest = float(np.max(np.abs(network.finite_readout(p))))
-    return float(rates.e * largest**2 * (up - down) / (4 * h) / p)

@@ -97,6 +97,7 @@ def test_norms_that_the_protocol_fixes_are_no_test() -> None:
     [
         (["He3(z1)"], [["1"]]),
         (["He3(z1)", "--activation", "x + He2(x)/2"], []),
+        (["He3(z1)", "--activation", "x + He2(x)/2", "--initialisation", "independent"], [["1"]]),
         (["He3(z1)", "--activation", "tanh"], [["1"]]),
         (["tanh(z1)*z2"], None),
         (["z1*z2*z3"], []),
@@ -108,5 +109,32 @@ def test_leap_tells_what_two_passes_over_one_batch_can_learn(
     """A quadratic student of both signs sees squares of the label alone; undecided is null."""
     assert run(["leap", *arguments, "--reused-batch", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["reused_two_steps"] == found
-    assert run(["leap", *arguments, "--json"]) == 0
+    rest = arguments[: arguments.index("--initialisation")] if "--initialisation" in arguments else arguments
+    assert run(["leap", *rest, "--json"]) == 0
     assert "reused_two_steps" not in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("start", "powers"), [(None, 2), ("symmetric", 2), ("independent", 3)], ids=["default", "pairs", "alone"]
+)
+def test_two_passes_name_the_start_that_they_depend_on(
+    start: str | None, powers: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    given = ["leap", "He3(z1)", "--reused-batch", "--activation", "x + He2(x)/2"]
+    given += [] if start is None else ["--initialisation", start]
+    assert run([*given, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["reused_student"]
+    assert told == {"initialisation": start or "symmetric", "powers": powers}
+    assert run(given) == 0
+    assert f"{start or 'symmetric'} start, sees powers up to {powers} of the label" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "given", [[], ["--reused-batch"], ["--activation", "tanh"], ["--reused-batch", "--activation", "tanh"]]
+)
+def test_a_start_that_nothing_depends_on_is_refused(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["leap", "z1", *given, "--initialisation", "independent"])
+    assert code == (0 if len(given) == 3 else 2)
+    assert ("--initialisation goes with" in capsys.readouterr().err) == (code == 2)

@@ -25,8 +25,9 @@ from asymptotics.learning.sgd.averages import (
     sampled_way,
     way_of,
 )
-from asymptotics.learning.sgd.escape_laws import LEVELS, Neuron, langevin, leap_two
+from asymptotics.learning.sgd.escape_laws import LEVELS, Neuron, leap_two
 from asymptotics.learning.sgd.flow import Step, flow_of, integrated, moved, recursion
+from asymptotics.learning.sgd.one_overlap import langevin
 from asymptotics.learning.sgd.rates import rates_of
 from asymptotics.simulation.escapes import simulated_escape
 from asymptotics.simulation.job import Job
@@ -342,8 +343,9 @@ def test_escape_times_do_not_depend_on_the_batch_but_on_the_step() -> None:
     base = Training(protocol="sgd", alpha=200.0, batch_exponent=0.0, eta=0.05, threshold=0.2)
     even = replace(base, projection="spherical")
     law, other = (escape(f, network, replace(even, alpha=alpha), 100_000) for alpha in (200.0, 400.0))
-    assert other.mean == pytest.approx(law.mean, rel=1e-12)
-    assert other.steps() == pytest.approx(law.steps() / 2, rel=1e-12)
+    # But for steps that are not small.
+    assert other.mean == pytest.approx(law.mean, rel=1e-3)
+    assert other.steps() == pytest.approx(law.steps() / 2, rel=1e-3)
     # A projected step of size e also shrinks the weight along itself, by 4 e: e = 1e-4 here.
     law, other = (escape(f, network, replace(base, alpha=alpha), 100_000) for alpha in (200.0, 400.0))
     assert other.mean == pytest.approx(law.mean, rel=2e-3)
@@ -420,7 +422,7 @@ def test_what_grows_within_a_step_is_counted_by_the_correlation_loss(
     # 200 runs: a median of whole steps is known to 7 % and half a step.
     grown = told()
     assert (np.abs(grown - medians) < 0.14 * np.array(medians) + 0.5).all()
-    monkeypatch.setattr("asymptotics.learning.sgd.escape_laws._smoothed", lambda m, moved: moved)
+    monkeypatch.setattr("asymptotics.learning.sgd.one_overlap._smoothed", lambda m, moved: moved)
     assert (told() < 0.93 * grown).all()
 
 

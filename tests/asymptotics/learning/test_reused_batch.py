@@ -138,13 +138,16 @@ def test_exchangeable_neurons_stay_equal() -> None:
 
 
 def test_the_extrapolation_in_the_width_meets_the_closed_second_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """2 X(16) − X(8) before the closed form is put in its place; X(16) itself (control) is 0.0077 off."""
+    """2 X(16) − X(8) before the closed form is put in its place; X(16) itself (control) is 0.0077 off.
+
+    With a third of the standard error (38 s) the largest gap is 4e-4.
+    """
     monkeypatch.setattr("asymptotics.learning.reuse.law._closed", lambda *_: None)
     training = Training(2, 4.0, 1.5, protocol="reuse")
     found = overlaps("z1 + z1*z2", Network(), training, accuracy=1.5e-3)
     closed = np.array(DATA["closed_second_step"]["M"])
     wide = overlaps("z1 + z1*z2", Network(width=16), training)
-    assert np.abs(found[2].M[0] - closed).max() < 2e-3
+    assert np.abs(found[2].M[0] - closed).max() < 1e-3
     assert np.abs(wide[2].M[0] - closed).max() > 5e-3
 
 
@@ -156,6 +159,20 @@ def test_many_neurons_meet_the_closed_second_step() -> None:
     np.testing.assert_allclose(found[2].M[0], row["M"], atol=error)
     assert error < 0.01
     assert abs(found[1].train_error - row["train_after_one_step"]) < error * found[0].risk
+
+
+def test_products_of_weights_at_two_times_are_told_on_request() -> None:
+    """Weight decay alone: ⟨w^t, w^s⟩ = k^(t + s) Q^0; else the diagonal is that of the steps."""
+    training = Training(2, 4.0, 1.0, protocol="reuse", weight_decay=0.5)
+    still = overlaps("z1", Network("erf", [[0.0, 1.0]], width=2), training)
+    expected = 0.5 ** np.add.outer(np.arange(3), np.arange(3))
+    np.testing.assert_allclose(still.two_time, expected[:, :, None, None] * np.ones((2, 2)), atol=1e-12)
+    found = overlaps("z1 + z1*z2", Network("erf", width=2), training)
+    assert found.two_time is not None
+    for t, step in enumerate(found.steps):
+        np.testing.assert_array_equal(found.two_time[t, t], step.Q)
+    np.testing.assert_allclose(found.two_time[1, 2], found.two_time[2, 1].T, atol=1e-12)
+    assert "two_time" not in found.to_dict()
 
 
 def test_fixed_width_ridge_reads_the_reused_layer() -> None:
