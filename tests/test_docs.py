@@ -33,6 +33,17 @@ def test_every_claim_has_a_function_a_test_and_a_notebook() -> None:
         assert all((ROOT / notebook).exists() for notebook in notebooks)
 
 
+def test_every_kind_of_fault_that_use_has_shown_has_its_tests() -> None:
+    page = (ROOT / "docs" / "outside-use.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!kind of fault)([^|]+) \| ([^|]+) \|$", page, re.M)
+    assert len({kind for kind, _ in rows}) == len(rows) >= 40
+    for kind, cell in rows:
+        tests = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", cell)
+        assert tests, kind
+        for file, test in tests:
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{kind}: {file}::{test}"
+
+
 BLOCKS = [
     pytest.param(code, id=f"{page.stem} {place}")
     for page in sorted((ROOT / "docs").glob("*.md"))

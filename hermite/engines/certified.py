@@ -39,6 +39,8 @@ _MOST, _MOST_COMPOSITE = 25_000, 10_000
 _COSTS = {"tanh": 4, "logcosh": 6, "erf": 8, "sin": 3, "cos": 3}
 #: A radius over √n!, the root mean square of He_n, that says nothing of a coefficient.
 _WORST = 1e-3
+#: Relative accuracy below which a ball is no float.
+_FLOAT_BITS = 53
 #: Standard deviations beyond which no tail bound is looked for.
 _FARTHEST = 100_000
 
@@ -57,7 +59,19 @@ def integral(u: Univariate, n: int) -> Scalar:
         # As many digits as the ball is sure of.
         return sympy.Float(enclosure(u, n, _bits(u, 256)).str(50, radius=False))
 
-    return Scalar.atom(Atom(name, lambda: enclosure(u, n, _bits(u, int(flint.ctx.prec))), symbol))
+    return Scalar.atom(Atom(name, lambda: _sharp_enough(u, n, int(flint.ctx.prec)), symbol))
+
+
+def _sharp_enough(u: Univariate, n: int, wanted: int) -> flint.arb:
+    """The ball at the precision that is wanted; of a composite function a sharper one where its values are tiny."""
+    bits = _bits(u, wanted)
+    ball = enclosure(u, n, bits)
+    if bits == COMPOSITE_BITS and wanted > LEAST_BITS and ball.rel_accuracy_bits() < _FLOAT_BITS:
+        try:
+            return enclosure(u, n, LEAST_BITS)
+        except Unsupported:
+            return ball
+    return ball
 
 
 def _bits(u: Univariate, wanted: int) -> int:

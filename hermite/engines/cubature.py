@@ -1,4 +1,4 @@
-"""Hermite coefficients of any expression in one, two or three variables, by cells with a proved error.
+"""Hermite coefficients of any expression in one or two variables, by cells with a proved error.
 
 E[F(x) Π He_{α_i}(x_i)/√α_i!] over a box is cut into cells. On a cell where F is analytic a product of Gauss–Legendre rules
 of N points misses at most Σ_a (64/15) w_a M_a ρ^{−2(N−1)}/(1 − ρ^{−2}), M_a a bound on the ellipse of parameter ρ along axis a,
@@ -16,6 +16,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from hermite.engines.constants import Unsupported
 from hermite.engines.discs import Array, Disc, Sides, hermite_tops, values
@@ -27,7 +28,7 @@ from hermite.language import nodes as ex
 #: Points of the rules that a cell may take, the parameters of the ellipses that bound them.
 _RULES, _RATIOS = (3, 6, 10, 16), (1.4, 2.0, 3.0, 5.0, 9.0)
 #: Error that is aimed at, relative to the root mean square of F; most cells, by dimension; most values of F.
-_WANTED, _CELLS, _MOST_VALUES = {1: 1e-11, 2: 1e-11, 3: 1e-6}, {1: 12_000, 2: 24_000, 3: 40_000}, 6_000_000
+_WANTED, _CELLS, _MOST_VALUES = 1e-11, {1: 12_000, 2: 24_000}, 6_000_000
 #: Values of F, or bounds, for one unit of :mod:`hermite.exact.effort`; values that are taken together.
 _A_UNIT, _BATCH = 8, 100_000
 #: Error of the Gaussian, the Hermite polynomials and the weights at a node, relative to their bounds.
@@ -75,25 +76,33 @@ class _Cells:
 def moments(tree: ex.Expression, m: int, order: int) -> Moments:
     """The moments of F = ``tree`` in m standard normal variables; raises :class:`Unsupported` where nothing is proved."""
     front, degree = growth(tree)
-    radius, tail = _box(front, degree, m)
     # Bounds far out may overflow, densities vanish: inf and 0 say so.
     with np.errstate(all="ignore"):
-        return _within(tree, m, order, (front, radius, tail))
+        return _within(tree, m, order, front, degree)
 
 
-def _within(tree: ex.Expression, m: int, order: int, box: tuple[float, float, float]) -> Moments:
-    front, radius, tail = box
-    cells = _cut(tree, _grid(radius, m), order, front)
-    return _summed(tree, cells, m, order, tail)
+def _within(tree: ex.Expression, m: int, order: int, front: float, degree: int) -> Moments:
+    size = _size(tree, m) or front
+    radius, tail = _box(front, degree, m, size)
+    return _summed(tree, _cut(tree, _grid(radius, m), order, size), order, tail, size)
 
 
-def _box(front: float, degree: int, m: int) -> tuple[float, float]:
+def _size(tree: ex.Expression, m: int) -> float:
+    """The root mean square of F, roughly: from the middles of its ranges on unit cells."""
+    centre, half = _grid(6.0, m)
+    middle, _ = values(tree, [(centre[:, i], half[:, i]) for i in range(m)], {}, real=True)
+    share = (special.ndtr(centre + half) - special.ndtr(centre - half)).prod(axis=1)
+    found = math.sqrt(float(np.sum(share * middle**2)))
+    return found if math.isfinite(found) else 0.0
+
+
+def _box(front: float, degree: int, m: int, size: float) -> tuple[float, float]:
     """(R, a bound of E[|F He_α| outside |x| ≤ R]), by Cauchy–Schwarz, (1 + x)^p e^{−x²/4} falling beyond R."""
     p = 2 * degree + m - 1
     for radius in range(6, 80):
         if p / (1 + radius) <= radius / 2:
             log_tail = p * math.log1p(radius) - radius**2 / 2 + math.log(2 / radius)
-            if log_tail < 2 * math.log(_WANTED[m]) - 8:
+            if log_tail / 2 + math.log(front) < math.log(_WANTED * size) - 4:
                 return float(radius), front * math.exp(log_tail / 2)
     raise Unsupported("a function that grows too fast for a certified sum")
 
@@ -104,18 +113,17 @@ def _grid(radius: float, m: int) -> tuple[Array, Array]:
     return centre, np.full_like(centre, 0.5)
 
 
-def _cut(tree: ex.Expression, boxes: tuple[Array, Array], order: int, front: float) -> _Cells:
+def _cut(tree: ex.Expression, boxes: tuple[Array, Array], order: int, size: float) -> _Cells:
     """Cells whose errors sum to what is wanted, as far as the work goes: the worst are halved first."""
     found = _studied(tree, *boxes, order)
     m = found.centre.shape[1]
-    wanted, size = _WANTED[m], min(front, 1.0)
     while True:
         best = found.best
         total, worst = float(best.sum()), float(best.max())
-        if total <= wanted * size or len(found) > _CELLS[m]:
+        if total <= _WANTED * size or len(found) > _CELLS[m]:
             return found
-        split = best > min(worst / 16, wanted * size) if not math.isfinite(worst) else best > worst / 16
-        split &= best > wanted * size / (4 * len(found))
+        split = best > min(worst / 16, _WANTED * size) if not math.isfinite(worst) else best > worst / 16
+        split &= best > _WANTED * size / (4 * len(found))
         parts = found.take(split)
         halves = _halved(parts.centre, parts.half, parts.longest)
         found = _joined(found.take(~split), _studied(tree, *halves, order))
@@ -188,12 +196,13 @@ def _weight(centre: Array, wide: Array, aside: Array | float, order: int) -> Arr
     return np.asarray(np.exp((aside * aside - near * near) / 2) / math.sqrt(2 * math.pi) * top)
 
 
-def _summed(tree: ex.Expression, cells: _Cells, m: int, order: int, tail: float) -> Moments:
+def _summed(tree: ex.Expression, cells: _Cells, order: int, tail: float, size: float) -> Moments:
     """The sums over all cells, each by the fewest points that do beside the error of the whole."""
+    m = cells.centre.shape[1]
     total = float(cells.best.sum())
     if not math.isfinite(total):
         raise Unsupported("a function that is not bounded on small cells: no certified sum")
-    allowed = max(total, _WANTED[m]) / (4 * len(cells))
+    allowed = max(total, _WANTED * size) / (4 * len(cells))
     good = cells.errors <= np.maximum(cells.best, allowed)[:, None]
     # Along 0, 1, 2, … the rules get dearer; the middle of the range needs no value of F.
     choice = good.argmax(axis=1)
@@ -234,7 +243,7 @@ def _on_cells(tree: ex.Expression, cells: _Cells, points: int, order: int) -> tu
         f = np.broadcast_to(cells.middle.reshape(n, *(1,) * m), (n, *(len(nodes),) * m))
         rounding = np.zeros(())
     doubt = np.broadcast_to(rounding + np.abs(f) * _NODE_ERROR, f.shape)
-    letters = "abc"[:m]
+    letters = "ab"[:m]
     sizes = [np.abs(row).max(axis=0) for row in rows]
     missed = float(
         np.einsum(f"n{letters},{','.join('n' + i for i in letters)}->", doubt, *sizes, optimize=True)
@@ -247,8 +256,8 @@ def _on_cells(tree: ex.Expression, cells: _Cells, points: int, order: int) -> tu
             optimize=True,
         )
     )
-    inner = ",".join(f"{k}n{i}" for k, i in zip("pqr", letters, strict=False))
-    table = np.einsum(f"n{letters},{inner}->{'pqr'[:m]}", f, *rows, optimize=True)
+    inner = ",".join(f"{k}n{i}" for k, i in zip("pq", letters, strict=False))
+    table = np.einsum(f"n{letters},{inner}->{'pq'[:m]}", f, *rows, optimize=True)
     return table, missed, energy
 
 

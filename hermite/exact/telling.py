@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Characters of the longest coefficient that is written in its exact form inside a formula.
 _LONGEST = 300
+#: Relative accuracy of a float.
+_FLOAT_BITS = 53
 #: Binary exponents beyond which a number is written without SymPy.
 _LONGEST_EXPONENT = 1 << 20
 
@@ -62,6 +64,8 @@ def exact_text(c: Exact | float) -> str:
     if isinstance(c, (float, flint.fmpq)) or "E[" not in text:
         return text
     ball = c.ball(256)
+    if ball.rel_accuracy_bits() < _FLOAT_BITS:
+        ball = c.sharp()
     # A ball around 0 is shown as one: no digit of it is known.
     return str(ball.str(3) if ball.contains(0) else ball.str(25, radius=False))
 

@@ -21,7 +21,16 @@ def test_bytes_change_their_unit_at_a_billion(count: float, told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(40, "40 s"), (91, "1.5 min"), (5400, "1.5 h"), (2e5, "2.3 days")]
+    ("seconds", "told"),
+    [
+        (40, "40 s"),
+        (91, "1.5 min"),
+        (5400, "1.5 h"),
+        (2e5, "2.3 days"),
+        (1e7, "116 days"),
+        (1e8, "3 years"),
+        (2e11, "6,338 years"),
+    ],
 )
 def test_times_change_their_unit_where_people_do(seconds: float, told: str) -> None:
     assert duration(seconds) == told

@@ -107,6 +107,15 @@ def test_a_zero_that_no_rule_proves_is_undecided() -> None:
     assert generative(f).exponent == 4
 
 
+@pytest.mark.parametrize("scale", [12, 22, 40])
+def test_tiny_composites_are_as_accurate_as_large_ones(scale: int) -> None:
+    """sin(ε z²) = ε z² to ε³: an absolute precision of the integrals lost what is below it."""
+    e = expand(Target(f"sin(1e-{scale}*z1^2)"), 2)
+    assert e.value((2,)) == pytest.approx(2 * 10.0**-scale, rel=1e-12)
+    assert float(e.to_dict()["coefficients"]["2"]["exact"]) == pytest.approx(2 * 10.0**-scale, rel=1e-12)
+    assert leap(Target(f"sin(1e-{scale}*z1^2)")).leap_index == 2
+
+
 @pytest.mark.parametrize(
     ("name", "sign"),
     [("tanh(z1^3)", -1), ("cos(z1 + z1^3)", 1), ("sin(z1^2)", 1), ("tanh(z1^2 + z1)", 0), ("erf", -1)],

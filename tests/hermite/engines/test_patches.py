@@ -210,6 +210,18 @@ def test_errors_of_moments_hold_on_a_jump_along_a_parabola() -> None:
     assert abs(found.table[0, 1] - slope) < found.error
 
 
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [("tanh(z1*z2/10^6)", 1e-6), ("sin(1e-9*z1^2)", 1e-9), ("tanh(z1*z2)*exp(-40)", math.exp(-40))],
+)
+def test_accuracy_is_relative_to_the_size_of_the_function(text: str, unit: float) -> None:
+    e = expand(text, 2)
+    alpha = (2,) if "z2" not in text else (1, 1)
+    exact = {"tanh(z1*z2/10^6)": 1.0, "sin(1e-9*z1^2)": 2.0}.get(text, expand("tanh(z1*z2)", 2).value((1, 1)))
+    assert e.value(alpha) / unit == pytest.approx(exact, rel=1e-9)
+    assert e.error(alpha) < 1e-9 * unit
+
+
 def test_steep_functions_along_lines_nearly_parallel_are_decided_within_their_error() -> None:
     text = "tanh(100*z1)*tanh(100*z1+z2)"
     e = expand(text, 2)
