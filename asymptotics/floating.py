@@ -1,7 +1,8 @@
 """The doors of the library: its own state of floating-point errors, whatever the caller's is, and settings of their kind.
 
 Many programs set ``np.seterr(all="raise")``; an exp(−800) that is rightly 0 would then be an error. Every public function
-that computes, and every worker, runs in NumPy's own default state: underflow is silent, the rest warns. What is no network,
+that computes, and every worker, runs in NumPy's own default state: underflow is silent, the rest warns. It has one BLAS
+thread (:func:`asymptotics.blas.one_thread`). What is no network,
 training, ridge, simulation, experiment or number where one is declared is refused there in one sentence.
 """
 
@@ -14,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from asymptotics.blas import one_thread
 from hermite.errors import InputError
 
 P = ParamSpec("P")
@@ -81,7 +83,7 @@ def own_floating_state(function: Callable[P, R]) -> Callable[P, R]:
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
         for name, value in (*zip(names, args, strict=False), *kwargs.items()):
             _check(name, value, declared.get(name))
-        with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
+        with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"), one_thread():
             return function(*args, **kwargs)
 
     return inside

@@ -112,7 +112,7 @@ def singular_values(
 
     c_0 = E σ of unit variance, also on structured ``inputs``.
     """
-    from asymptotics.simulation.blas import blas_threads, warn_of_threads
+    from asymptotics.blas import blas_threads, warn_of_threads
     from asymptotics.simulation.drawn_inputs import drawn
     from asymptotics.simulation.job import Job
     from asymptotics.simulation.seeds import unit_entropy

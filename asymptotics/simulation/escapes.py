@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.blas import blas_threads, warn_of_threads
 from asymptotics.experiment.settings import Network, Simulation, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain_table
 from asymptotics.learning.sgd.escape_laws import LEVELS
 from asymptotics.learning.sgd.escape_times import refuse_unless_random
 from asymptotics.learning.sgd.rates import rates_of
-from asymptotics.simulation.blas import blas_threads, warn_of_threads
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.online_reduced import OnlineReduced, OnlineStep
 from hermite.frozen import Frozen

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from asymptotics.blas import blas_threads, warn_of_threads
 from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Simulation, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.simulation.blas import blas_threads, warn_of_threads
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.summaries import SimulationResult, summary
 from hermite.target import Target, as_target

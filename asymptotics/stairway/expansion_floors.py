@@ -7,6 +7,7 @@ subspaces of the staircase at n = Θ(d) are proved.
 from __future__ import annotations
 
 import math
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,6 @@ import numpy.typing as npt
 from asymptotics.caches import remembered
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import InputError
-from hermite.exact.exactness import Exactness
 from hermite.exact.magnitudes import beyond_floats, decimal
 from hermite.exact.rows import rational, to_float
 from hermite.exact.undecided import Undecided
@@ -75,12 +75,22 @@ def floors_at_start(f: Target, kappa: int, visible: Visible) -> list[float] | No
     return None if any(math.isnan(x) or x < 0 for x in out) else out
 
 
-@remembered
-def proved_spaces(f: Target) -> tuple[Array, ...] | None:
-    """Orthonormal rows of U_0 ⊂ U_1 ⊂ … at n = Θ(d) a step; None where the staircase is undecided."""
-    from hermite.indices.report import leap
+def proved_after(f: Target, dim: int) -> Array | None:
+    """Orthonormal rows of the first space of more than ``dim`` dimensions at n = Θ(d) a step, or of the last; None: undecided."""
+    for steps in count(1):
+        spaces = proved_spaces(f, steps)
+        if spaces is None or len(spaces) <= steps or len(spaces[-1]) > dim:
+            return None if spaces is None else spaces[-1]
+    raise AssertionError("the staircase ends")
 
-    report = leap(f)
-    if f.tree is None or report.exactness == Exactness.UNDECIDED:
+
+@remembered
+def proved_spaces(f: Target, steps: int) -> tuple[Array, ...] | None:
+    """Orthonormal rows of U_0 ⊂ … ⊂ U_steps, fewer where the staircase ends before; None where it is undecided."""
+    from hermite.indices.first_steps import first_steps
+    from hermite.indices.report import orthonormal_rows
+
+    spaces = None if f.tree is None else first_steps(f, steps)
+    if spaces is None:
         return None
-    return report.staircase.bases
+    return tuple(orthonormal_rows(space.floats(), f.r, f.cholesky) for space in spaces)

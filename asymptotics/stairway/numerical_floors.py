@@ -20,7 +20,7 @@ import numpy.typing as npt
 from asymptotics.expectations.known_moments import known_moments
 from asymptotics.expectations.quadrature import hermite_values
 from asymptotics.expectations.target_rule import energy_of
-from asymptotics.stairway.expansion_floors import check_size, floors_at_start, knows_energy, proved_spaces
+from asymptotics.stairway.expansion_floors import check_size, floors_at_start, knows_energy, proved_after
 from asymptotics.stairway.floor_rules import STEP, Grid, basis_of, grid_of, planes_of
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import ConvergenceError, InputError
@@ -106,9 +106,9 @@ class NumericalFloors:
         k, r = len(learned), self.f.r
         if k == r:
             return learned
-        proved = proved_spaces(self.f) if visible.everything and self.f.tree is not None else None
+        proved = proved_after(self.f, k) if visible.everything else None
         if proved is not None:
-            return next((space for space in proved if len(space) > k), learned)
+            return proved if len(proved) > k else learned
         basis, grid, values = self._sampled(learned, self.fineness)
         linear = np.einsum(
             "kn,kn,kni->ki", values, np.broadcast_to(grid.wy, values.shape), _inner_nodes(grid, values)

@@ -211,7 +211,7 @@ def memory_of(job: Job) -> float:
 
 def calibrate(job: Job) -> Work:
     """Seconds a piece of each kind of work here, with the activation and the target of ``job``."""
-    from asymptotics.simulation.blas import blas_threads
+    from asymptotics.blas import blas_threads
     from asymptotics.simulation.seeds import generator
 
     dtype = np.dtype(job.simulation.dtype)

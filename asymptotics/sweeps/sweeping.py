@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from asymptotics.blas import cores, fewer_threads
 from asymptotics.experiment.columns import ordered, untrained_is_null
 from asymptotics.experiment.grid import MOST_UNITS, Experiment, Units, check_units
 from asymptotics.experiment.points import narrowed, values
 from asymptotics.floating import own_floating_state
-from asymptotics.simulation.blas import cores, fewer_threads
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.seeds import unit_entropy
 from asymptotics.sweeps.cluster import check_address

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from asymptotics.blas import blas_threads
 from asymptotics.experiment.grid import Experiment, Unit
 from asymptotics.floating import own_floating_state
-from asymptotics.simulation.blas import blas_threads
 from asymptotics.simulation.job import Job, spelling_of
 from asymptotics.simulation.summaries import points_of
 from asymptotics.sweeps.store import Point, Store, canonical, content_key

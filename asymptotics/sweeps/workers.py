@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any, Protocol, TypeVar
 
-from asymptotics.simulation.blas import cores
+from asymptotics.blas import cores
 from asymptotics.sweeps.children import LIMIT, SAFE, children_import_safely, settle_in
 from asymptotics.sweeps.cluster import Cluster
 from hermite.errors import InputError

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from hermite.engines.univariate import Univariate
 
-#: Working precision: one integral serves all low precisions, and thousands of bits would take minutes. Functions of a
+#: Working precision: one integral serves the lowest precisions, and thousands of bits would take minutes. Functions of a
 #: composite argument oscillate fast where the Gaussian weight is small: they get one precision only.
-LEAST_BITS, MAX_BITS, COMPOSITE_BITS = 256, 512, 64
+LEAST_BITS, MAX_BITS, COMPOSITE_BITS = 128, 512, 64
 #: Most values of one integrand, and the cost of one in units of :mod:`hermite.exact.effort`, by its factors (composite
 #: ones: by the length of their text; what needs more of them is a patch, :mod:`hermite.engines.patches`).
 _MOST, _MOST_COMPOSITE = 25_000, 10_000
@@ -111,13 +111,17 @@ def _ball(u: Univariate, n: int, bits: int) -> flint.arb:
         cut, tail = _tail(u, n, bits)
         points = [flint.arb(-cut), flint.arb(0), flint.arb(cut)]
         points += [-theta.ball(bits + 32) / s for theta in u.thresholds]
+        # The integrand is even (an odd one is never integrated): twice its right half.
+        halved = u.parity is not None and all(point == 0 or not point.contains(0) for point in points)
+        if halved:
+            points = [point for point in points if point >= 0]
         points.sort(key=cmp_to_key(_order))
         total, count = flint.acb(0), 0
         for left, right in pairwise(points):
             f = _integrand(u, n, s, (left + right) / 2)
             value, more = integrated(f, left, right, most - count, lambda: spend(cost))
             total, count = total + value, count + more
-        return total.real / (2 * flint.arb.pi()).sqrt() + flint.arb(0, tail)
+        return (1 + halved) * total.real / (2 * flint.arb.pi()).sqrt() + flint.arb(0, tail)
 
 
 def _order(a: flint.arb, b: flint.arb) -> int:

@@ -62,7 +62,7 @@ class _Indices:
     """The indices of one target from h and its relevant space; ``proofs`` of what an infinite expansion cannot add."""
 
     def __init__(
-        self, f: Target, heat: Heat, relevant: Span, level: int, proofs: _Proofs | None = None
+        self, f: Target, heat: Heat, relevant: Span, level: int, proofs: Proofs | None = None
     ) -> None:
         self.f, self.heat, self.relevant, self.level = f, heat, relevant, level
         self.proofs = proofs
@@ -275,15 +275,15 @@ def _pair(covector: Sequence[Any], row: Sequence[Any]) -> Any:
 
 def proved_closed(engine: Any, space: Span, level: int) -> bool:
     """Whether U = ``space`` is proved closed at ``level``: by the terms of the expansion, or (level 1) by symmetry."""
-    return _Proofs(engine).closed(space, level)
+    return Proofs(engine).closed(space, level)
 
 
 def most_added(engine: Any, space: Span, level: int) -> Span:
     """A space that holds all that orders 1..``level`` of the target add to U = ``space``."""
-    return _Proofs(engine).ceiling(space, level)
+    return Proofs(engine).ceiling(space, level)
 
 
-class _Proofs:
+class Proofs:
     """What is proved not to be added to a space, by the terms of the expansion or (at level 1) by symmetry."""
 
     def __init__(self, engine: Any) -> None:
@@ -356,13 +356,19 @@ def _infinite(f: Target, engine: Any, level: int) -> Found:
     raise AssertionError("the order rises to its end")
 
 
-def _up_to(f: Target, engine: Any, level: int, order: int) -> tuple[Found, bool]:
-    """(what the orders up to ``order`` show, whether higher ones would show no more)."""
-    bound: Span = engine.direction_span()
+def truncated_heat(f: Target, engine: Any, order: int) -> Heat:
+    """h of an infinite expansion up to ``order``."""
     heat = Heat(f.r, engine.heat_series(order), order, truncated=True, gram=f.gram)
     if f.gram is None and not heat.is_rational:
         # What is equal by symmetry then cancels formally as well.
         heat = heat.symmetrised(symmetries(f).matrices)
+    return heat
+
+
+def _up_to(f: Target, engine: Any, level: int, order: int) -> tuple[Found, bool]:
+    """(what the orders up to ``order`` show, whether higher ones would show no more)."""
+    bound: Span = engine.direction_span()
+    heat = truncated_heat(f, engine, order)
     relevant = tensor_span(heat, limit=bound.dim)
     if relevant.dim == 0 < bound.dim:
         return undecided(f, f"no coefficient up to order {order} is proved to be non-zero"), False
@@ -371,7 +377,7 @@ def _up_to(f: Target, engine: Any, level: int, order: int) -> tuple[Found, bool]
         relevant = bound
     elif order < SEARCH_ORDER:
         return undecided(f, f"the relevant space has at least dimension {relevant.dim}"), False
-    indices = _Indices(f, heat, relevant, level, _Proofs(engine))
+    indices = _Indices(f, heat, relevant, level, Proofs(engine))
     if relevant.dim < bound.dim:
         indices.doubts.append(
             f"the relevant space has at least dimension {relevant.dim} and at most {bound.dim}"

@@ -336,14 +336,22 @@ def closure_steps(heat: Heat, level: int, goal: Span) -> list[Span]:
 
 
 def climb(
-    heat: Heat, level: int, goal: Span, limits: Limits | None = None, *, leading: bool = False
+    heat: Heat,
+    level: int,
+    goal: Span,
+    limits: Limits | None = None,
+    *,
+    leading: bool = False,
+    steps: int | None = None,
 ) -> Climb:
-    """The closure steps; with ``leading`` each adds only the smallest order k ≤ ``level`` that adds anything.
+    """The closure steps, the first ``steps`` of them or all.
+
+    With ``leading`` each adds only the smallest order k ≤ ``level`` that adds anything.
 
     A table that is cut off shows that a space grows, never that it does not grow further: that is what ``limits`` prove.
     """
     spaces, sure = [Span(heat.r)], 1
-    while spaces[-1].dim < goal.dim:
+    while spaces[-1].dim < goal.dim and (steps is None or len(spaces) <= steps):
         learned = grown = spaces[-1]
         settled: list[bool] = []
         for k in range(1, min(level, heat.order) + 1):

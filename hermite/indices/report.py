@@ -25,7 +25,7 @@ from hermite.indices.found_indices import Found, Vectors
 from hermite.target import as_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -62,13 +62,10 @@ class Staircase(FrozenReport):
     @cached_property
     def bases(self) -> tuple[NDArray[np.float64], ...]:
         """Orthonormal rows (dim U_t, r) of each space in the orthonormal coordinates of the target."""
-        import numpy as np
-
-        frame = np.eye(self.r) if self.cholesky is None else self.cholesky()
-        matrices = [np.asarray(rows, dtype=float).reshape(len(rows), self.r) for rows in self.coordinates]
-        if not all(np.isfinite(m).all() for m in matrices):
-            raise InputError("a learned space has coordinates that floats do not hold; scale the target")
-        return tuple(np.linalg.qr((matrix @ frame).T)[0].T for matrix in matrices)
+        return tuple(
+            orthonormal_rows(rows, self.r, None if self.cholesky is None else self.cholesky())
+            for rows in self.coordinates
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -78,6 +75,19 @@ class Staircase(FrozenReport):
             "leading_dims": _listed(self.leading_dims),
             "complete": self.complete,
         }
+
+
+def orthonormal_rows(
+    coordinates: Sequence[Sequence[float]], r: int, frame: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Orthonormal rows (k, r) of the space of k vectors Σ_i x_i w_i; ``frame``: rows w_i, None: the axes."""
+    import numpy as np
+
+    matrix = np.asarray(coordinates, dtype=float).reshape(len(coordinates), r)
+    if not np.isfinite(matrix).all():
+        raise InputError("a learned space has coordinates that floats do not hold; scale the target")
+    rows: NDArray[np.float64] = np.linalg.qr((matrix if frame is None else matrix @ frame).T)[0].T
+    return rows
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import threadpoolctl
 
-from asymptotics.simulation import blas
-from asymptotics.simulation.blas import blas_threads
+from asymptotics import blas
+from asymptotics.blas import blas_threads, one_thread
+from asymptotics.floating import own_floating_state
 from asymptotics.sweeps import cluster
 from asymptotics.sweeps.children import LIMIT
 from asymptotics.sweeps.cluster import Cluster
@@ -180,6 +181,59 @@ def test_threads_of_one_process_share_their_limit(monkeypatch: pytest.MonkeyPatc
     second.__exit__(None, None, None)
     waiting.join()
     assert events == [1, "restored", 2, "two", "restored"]
+
+
+class _Threads:
+    """A BLAS library of four threads."""
+
+    now = 4
+
+    def limit(self, limits: int, user_api: str) -> _Threads:
+        saved = _Threads()
+        saved.now, _Threads.now = _Threads.now, limits
+        return saved
+
+    def restore_original_limits(self) -> None:
+        _Threads.now = self.now
+
+
+def test_a_door_has_one_thread_and_a_unit_of_work_inside_or_beside_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blas, "_controller", _Threads)
+    monkeypatch.setattr(blas, "cores", lambda: 8)
+    with one_thread():
+        assert _Threads.now == 1
+        with one_thread(), blas_threads(2):
+            assert _Threads.now == 2
+            with one_thread():
+                assert _Threads.now == 2
+        assert _Threads.now == 1
+    assert _Threads.now == 4
+    # In different threads they need not be nested.
+    door, unit = one_thread(), blas_threads(3)
+    door.__enter__()
+    unit.__enter__()
+    door.__exit__(None, None, None)
+    assert _Threads.now == 3
+    unit.__exit__(None, None, None)
+    assert _Threads.now == 4
+
+
+def test_a_theory_has_one_blas_thread_and_leaves_the_callers_alone() -> None:
+    def counts() -> list[int]:
+        return [info["num_threads"] for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
+
+    seen: list[list[int]] = []
+
+    @own_floating_state
+    def door() -> None:
+        seen.append(counts())
+
+    before = counts()
+    door()
+    assert set(seen[0]) == {1}
+    assert counts() == before
 
 
 def test_libraries_are_looked_for_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:

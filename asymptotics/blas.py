@@ -1,4 +1,8 @@
-"""How many threads BLAS has while a unit of work runs."""
+"""How many threads BLAS has: one inside the doors of the library, and what a unit of simulation asks for.
+
+The matrices of a theory are small: a second thread waits for the first, at the cost of a core, and on a busy machine ten times
+longer than the work takes.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,9 @@ _turn = threading.Condition()
 #: Thread counts of the units at work in this process, and the limit that they share.
 _inside: list[int] = []
 _limit: list[Any] = []
+#: Doors that are open, and the limit that they share.
+_open: list[int] = []
+_of_doors: list[Any] = []
 
 
 #: The controller of the BLAS libraries that were loaded with so many modules.
@@ -72,4 +79,29 @@ def blas_threads(count: int) -> Iterator[None]:
             _inside.pop()
             if not _inside:
                 _limit.pop().restore_original_limits()
+                _closed()
                 _turn.notify_all()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One BLAS thread, but for the units of work inside, or beside in another thread, which have their own."""
+    with _turn:
+        counts = not _inside
+        if counts:
+            _open.append(1)
+            if not _of_doors:
+                _of_doors.append(_controller().limit(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        if counts:
+            with _turn:
+                _open.pop()
+                _closed()
+
+
+def _closed() -> None:
+    """The caller's threads are back once the last door is closed and no unit is at work."""
+    if _of_doors and not _open and not _inside:
+        _of_doors.pop().restore_original_limits()
