@@ -111,8 +111,9 @@ def _ball(u: Univariate, n: int, bits: int) -> flint.arb:
         cut, tail = _tail(u, n, bits)
         points = [flint.arb(-cut), flint.arb(0), flint.arb(cut)]
         points += [-theta.ball(bits + 32) / s for theta in u.thresholds]
-        # The integrand is even (an odd one is never integrated): twice its right half.
-        halved = u.parity is not None and all(point == 0 or not point.contains(0) for point in points)
+        # Where u He_n is even: twice its right half.
+        even = u.parity == ("odd" if n % 2 else "even")
+        halved = even and all(point == 0 or not point.contains(0) for point in points)
         if halved:
             points = [point for point in points if point >= 0]
         points.sort(key=cmp_to_key(_order))

@@ -13,20 +13,23 @@ from hermite.exact.effort import Exhausted, allowance
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.indices.analysis import SEARCH_ORDER, Proofs, truncated_heat
-from hermite.indices.closure import climb
+from hermite.indices.closure import Heat, climb, tensor_span
 from hermite.target import Target
 
 
 def first_steps(f: Target, steps: int) -> tuple[Span, ...] | None:
-    """U_0 = {0} ⊂ … ⊂ U_steps of a symbolic target with an infinite expansion, fewer where the staircase ends before.
+    """U_0 = {0} ⊂ … ⊂ U_steps of a symbolic target, fewer where the staircase ends before.
 
     All of them are proved; None where one is not, with the orders and the work of one question.
     """
     engine = engine_for(f)
     if not engine.decided:
         return None
-    proofs = Proofs(engine)
     with allowance():
+        if engine.degree is not None:
+            heat = Heat(f.r, engine.heat_series(engine.degree), engine.degree, gram=f.gram)
+            return tuple(climb(heat, 1, tensor_span(heat), steps=steps).spaces)
+        proofs = Proofs(engine)
         for order in _orders(steps):
             try:
                 found = _up_to(f, proofs, order, steps)

@@ -9,6 +9,7 @@ DECIDED = (
     "tanh(z1) + z2*z3/2",
     "relu(z1) + z2*z3 + z1*z2",
     "cos(z1)*z2 + z1/2",
+    "z1 + z1*z2 + z1*z2*z3",
     "sin(z1)*z2",
     "abs(z1) + z2^2",
     "erf(z1) + z1*z2/2 + z1*z2*z3",
