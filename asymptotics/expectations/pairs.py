@@ -228,6 +228,14 @@ def _correlation(covariance: Array, scale: Array) -> Array:
     return rho
 
 
+def _distinct(*values: Array) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Places of one pair of each kind, and the kind of each pair: equal to rounding (2^-50, so that ρ = 1 stays apart)."""
+    keys = np.stack([part for value in values for part in np.frexp(value)], axis=1)
+    keys[:, ::2] = np.round(keys[:, ::2] * 2.0**50)
+    _, first, back = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return first, back.reshape(-1)
+
+
 def _split_moments(
     activation: Activation,
     m1: Array,
@@ -238,7 +246,12 @@ def _split_moments(
     *,
     only_slopes: bool = False,
 ) -> PairMoments:
-    """The moments by quadrature over h_1; the last three by Stein's lemma."""
+    """The moments by quadrature over h_1, once for pairs that are equal; the last three by Stein's lemma."""
+    first, back = _distinct(m1, s1, m2, s2, rho)
+    if len(first) < len(m1):
+        some = (values[first] for values in (m1, s1, m2, s2, rho))
+        found = _split_moments(activation, *some, only_slopes=only_slopes)
+        return PairMoments(found.second[back], found.slopes[back], found.forward[back], found.backward[back])
     out = [np.zeros(m1.shape) for _ in range(4)]
     rest = np.sqrt(np.clip(1 - rho**2, 0, None))
     rows = max(1, _CHUNK // (64 * 64 * (3 + len(activation.kinks))))

@@ -46,7 +46,7 @@ def tabulated(function: Function, resolved: Resolved, m: Array, s: float, power:
         value = moments(function, resolved, np.array([(low + high) / 2]), np.array([s]), power)
         return np.full(m.shape, value[0])
     smooth = max(s, 0.3) if resolved.step >= 0.2 else max(s, 2e-3)
-    points = max(12, math.ceil(16 * (high - low) / min(smooth, 1.0)) + 1)
+    points = max(12, math.ceil(16 * (high - low) / smooth) + 1)
     while points < len(m) // 2:
         grid = np.linspace(low, high, points)
         spline = make_interp_spline(
