@@ -21,7 +21,7 @@ import numpy.typing as npt
 from asymptotics.expectations.piecewise import PiecewisePolynomial, expectations
 from asymptotics.expectations.sharpness import edges_around, layers_of_tree
 from asymptotics.expectations.sigma_moments import TABLE_ABOVE, erf_moment, moments, projections, tabulated
-from asymptotics.expectations.sigma_rules import Resolved
+from asymptotics.expectations.sigma_rules import NotFinite, Resolved
 from hermite.errors import InputError
 from hermite.language import expressions as ex
 
@@ -205,10 +205,6 @@ class GaussianAverages:
     def _integrand(self, kind: str) -> Function:
         base = self.slope if kind.startswith("slope") else self.function
         return (lambda x: np.square(base(x))) if kind.endswith("square") else base
-
-
-class NotFinite(InputError, OverflowError):
-    """Moments of an activation were asked for at an argument that is not finite."""
 
 
 def _finite(m: npt.ArrayLike, s: npt.ArrayLike) -> tuple[Array, Array]:

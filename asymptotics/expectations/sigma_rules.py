@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.panels import resolve
 from asymptotics.expectations.quadrature import legendre
+from hermite.errors import InputError
 
 Array = npt.NDArray[np.float64]
 Function = Callable[[Any], Any]
@@ -33,6 +34,14 @@ _OWN = 1.25
 _AGREES = 3e-12
 #: Spreads at which the trapezoid rule has to agree with the panels.
 _SPREADS = (1.0, 0.5, 0.2, 0.07)
+
+
+#: |x| is 2 to this at most where panels are looked for, and of a function that is simple far out so many lie beyond the half.
+_FARTHEST, _FEW = 12, 100
+
+
+class NotFinite(InputError, OverflowError):
+    """Moments of an activation were asked for at an argument that is not finite, or too large for a function that waves."""
 
 
 class Resolved:
@@ -52,9 +61,12 @@ class Resolved:
         self._edges: dict[int, Array] = {}
 
     def edges(self, reach: float) -> Array:
-        """Edges (P + 1,) of the panels that resolve σ and σ' on [−R, R], R ≥ ``reach`` a power of two."""
+        """Edges (P + 1,) of the panels that resolve σ and σ' on [−R, R], R ≥ ``reach`` a power of two.
+
+        Raises :class:`NotFinite` where that is too far for a function that oscillates.
+        """
         level = max(4, math.ceil(math.log2(max(reach, 1.0))))
-        level = min(level, 12)
+        too_far, level = level > _FARTHEST, min(level, _FARTHEST)
         if level not in self._edges:
             size = float(2**level)
 
@@ -69,7 +81,13 @@ class Resolved:
             with np.errstate(all="ignore"):
                 panels = resolve(both, -size, size, [*self.kinks, *self.layers], scan=scan, local=True)
             self._edges[level] = panels.edges
-        return self._edges[level]
+        found = self._edges[level]
+        if too_far and np.count_nonzero(np.abs(found) > 2.0 ** (level - 1)) > _FEW:
+            raise NotFinite(
+                "The fields of the neurons are too large for an activation that oscillates: use a smaller network.bias, "
+                "network.readout or training.eta."
+            )
+        return found
 
     @cached_property
     def step(self) -> float:
