@@ -111,11 +111,11 @@ class _Counter:
         if not np.all(np.isfinite(gx)):
             return float("inf")
         worst = 0.0
+        sizes, gaps = np.maximum(np.abs(gx), np.abs(x)), np.abs(gx - x)
         for block in self.blocks:
-            scale = max(np.abs(gx[block]).max(initial=0.0), np.abs(x[block]).max(initial=0.0))
-            gap = np.abs(gx[block] - x[block]).max(initial=0.0)
+            gap = gaps[block].max(initial=0.0)
             if gap > 0.0:
-                worst = max(worst, float(gap / scale))
+                worst = max(worst, float(gap / sizes[block].max()))
         return worst
 
 
@@ -295,13 +295,24 @@ def _newton(counter: _Counter, x: Array, check: Check, tol: float, steps: int = 
 def jacobian(g: Map, x: Array, gx: Array, blocks: Sequence[slice]) -> Array:
     """Forward differences of g at x, (m, m); the increment is relative to each component's block."""
     slope = np.empty((len(x), len(x)))
+    for i, moved in enumerate(_moved(x, blocks)):
+        slope[:, i] = (g(moved) - gx) / (moved[i] - x[i])
+    return slope
+
+
+def jacobian_at_once(g: Map, x: Array, blocks: Sequence[slice]) -> Array:
+    """:func:`jacobian` of a map that takes many points along a leading axis."""
+    moved = _moved(x, blocks)
+    images = g(np.concatenate([x[None], moved]))
+    slope: Array = (images[1:] - images[0]).T / (np.diag(moved) - x)
+    return slope
+
+
+def _moved(x: Array, blocks: Sequence[slice]) -> Array:
+    """x (m, m) with one component moved in every row."""
     size = np.empty(len(x))
     for block in blocks:
         size[block] = np.abs(x[block]).max(initial=0.0)
     size[size == 0.0] = 1.0
-    for i in range(len(x)):
-        h = 1e-7 * max(abs(x[i]), 1e-3 * size[i])
-        moved = x.copy()
-        moved[i] += h
-        slope[:, i] = (g(moved) - gx) / (moved[i] - x[i])
-    return slope
+    moved: Array = x + np.diag(1e-7 * np.maximum(np.abs(x), 1e-3 * size))
+    return moved

@@ -73,7 +73,7 @@ class Setting:
         """The level asked for."""
         return Level(self.ridge.level)
 
-    @property
+    @cached_property
     def ratios(self) -> tuple[float, float]:
         """alpha and beta, as rounding leaves them at ``ridge.d``."""
         ridge = self.ridge
@@ -90,7 +90,7 @@ class Setting:
             return math.inf
         return float(self.ridge.p(self.ridge.d, self.network.is_symmetric))
 
-    @property
+    @cached_property
     def actual(self) -> Training:
         """The training with the sampling ratio n/d that rounding leaves at ``ridge.d``."""
         d = self.ridge.d

@@ -191,10 +191,11 @@ def left_out_by(setting: Setting, errors: Errors, *, measured: bool = False) -> 
 
 def layer_of(setting: Setting) -> LearnedFeatures:
     """The first layer after training: it sees the labels without the removed orders."""
-    # Its own number of neurons is p = beta d, whatever width overlaps are asked at.
-    f, network, training = setting.f, replace(setting.network, width="infinite"), setting.actual
+    f, network, training = setting.f, setting.network, setting.actual
     return setting.set_ups.get(
-        ("layer", f, network, training), lambda: learned_features(f, network, training)
+        ("layer", f, network, training),
+        # Its own number of neurons is p = beta d, whatever width overlaps are asked at.
+        lambda: learned_features(f, replace(network, width="infinite"), training),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import Solution, jacobian, solve
+from asymptotics.fixed_point import Solution, jacobian_at_once, solve
 from asymptotics.generalisation.spiked.first_moments import mean_response, pseudo_inverse
 from asymptotics.generalisation.spiked.linear_sector import (
     coherent_means,
@@ -57,7 +57,6 @@ class MatrixSystem(System):
         super().__init__(units, alpha, inverse_beta, om)
         self.covariance, self.spikes = covariance, spikes
         self.d = covariance.shape[-1]
-        self.left, self.right = units.members[:, :, None], units.members[:, None, :]
         self.last: tuple[Array, Array, Blocks] | None = None
 
     def spike_part(self, iv: Array, hat: Array) -> Array:
@@ -169,7 +168,7 @@ def _near_traces(system: MatrixSystem, traces: System, el: float, start: Array, 
     """
     whole, cheap = system.map_at(el), traces.map_at(el)
     how: dict[str, Any] = {"physical": system.physical, "blocks": system.blocks}
-    slope = jacobian(cheap, start, cheap(start), system.blocks)
+    slope = jacobian_at_once(cheap, start, system.blocks)
     towards = np.linalg.pinv(np.eye(len(start)) - slope)
 
     seen = [start]

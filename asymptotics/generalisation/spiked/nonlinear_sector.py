@@ -61,14 +61,20 @@ def _fixed_point(system: System, el: float, throw: bool) -> Solution:
 
 
 class System:
-    """The map of the susceptibilities on the packed upper triangles of V1 (A, A) and N⁻¹ (U, B, B)."""
+    """The map of the susceptibilities on the packed upper triangles of V1 (A, A) and N⁻¹ (U, B, B).
+
+    Points may be many at once, along leading axes.
+    """
 
     def __init__(self, units: Units, alpha: float, inverse_beta: float, om: float) -> None:
         self.units, self.alpha, self.inverse_beta, self.om = units, alpha, inverse_beta, om
         a, (u, b) = units.groups, units.members.shape
-        self.rows, self.cols = np.triu_indices(a)
-        self.inner_rows, self.inner_cols = np.triu_indices(b)
+        self.rows, self.cols, self.place = triangle(a)
+        self.inner_rows, self.inner_cols, inner_place = triangle(b)
         self.size = len(self.rows)
+        #: Of the entries of all N⁻¹, (U, B, B), and of those on their diagonals.
+        self.inner_place = inner_place + len(self.inner_rows) * np.arange(u)[:, None, None]
+        self.inner_diagonal = self.inner_place[:, np.arange(b), np.arange(b)].ravel()
         #: Where N⁻¹ begins.
         self.head = self.size
         self.blocks: tuple[slice, ...] = (slice(0, self.size), slice(self.size, None))
@@ -79,6 +85,8 @@ class System:
         self.forms = np.concatenate([pairs, spread.reshape(len(pairs), -1)], axis=1)
         self.factors = np.concatenate([double, (units.count[:, None] * inner_double).ravel()])
         self.eye_a, self.eye_b, self.u = np.eye(a), np.eye(b), u
+        self.weights = alpha * units.weights
+        self.left, self.right = units.members[:, :, None], units.members[:, None, :]
 
     def start(self, el: float) -> Array:
         """The safe start above the solution: V1 = diag(π)/el, N = el."""
@@ -88,24 +96,11 @@ class System:
 
     def unpack(self, x: Array) -> tuple[Array, Array]:
         """V1 (A, A) and N⁻¹ (U, B, B)."""
-        return self._fill(x[: self.size]), self._fill_inner(x[self.head :])
-
-    def _fill(self, x: Array) -> Array:
-        out = np.empty_like(self.eye_a)
-        out[self.rows, self.cols] = x
-        out[self.cols, self.rows] = x
-        return out
-
-    def _fill_inner(self, x: Array) -> Array:
-        values = x.reshape(self.u, -1)
-        out = np.empty((self.u, *self.eye_b.shape))
-        out[:, self.inner_rows, self.inner_cols] = values
-        out[:, self.inner_cols, self.inner_rows] = values
-        return out
+        return x[..., : self.size][..., self.place], x[..., self.head :][..., self.inner_place]
 
     def variance(self, x: Array) -> Array:
         """V(κ) (K,)."""
-        variance: Array = self.forms @ (self.factors * x)
+        variance: Array = (self.factors * x) @ self.forms.T
         return variance
 
     def iv(self, x: Array) -> Array:
@@ -114,38 +109,62 @@ class System:
 
     def physical(self, x: Array) -> bool:
         """N⁻¹ > 0 on the diagonal and V(κ) > 0."""
-        inner = x[self.head :].reshape(self.u, -1)[:, self.inner_rows == self.inner_cols]
-        return bool(np.all(inner > 0) and np.all(self.variance(x) > 0))
+        inner = x[self.head :][self.inner_diagonal]
+        return bool(inner.min() > 0 and self.variance(x).min() > 0)
 
     def hat(self, iv: Array) -> Array:
         """Vh = α E[μ1 μ1ᵀ iv] (A, A)."""
-        return self._fill(self.forms[:, : self.size].T @ (self.alpha * self.units.weights * iv))
+        packed: Array = (self.weights * iv) @ self.forms[:, : self.size]
+        return packed[..., self.place]
 
     def responses(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array]:
         """L = (I + Vh D)⁻¹, T = L Vh, W = D L, with Vh = α E[μ1 μ1ᵀ iv] and D = Σ scat(ν ρ∘N⁻¹)."""
         units = self.units
         hat = self.hat(iv)
         weighted = units.count[:, None, None] * inverse
-        D = (units.scatter @ weighted.ravel()).reshape(self.eye_a.shape)
-        L: Array = np.asarray(np.linalg.inv(self.eye_a + hat @ D), dtype=np.float64)
+        D = (weighted.reshape(*weighted.shape[:-3], -1) @ units.scatter.T).reshape(hat.shape)
+        L = inverse_of(self.eye_a + hat @ D)
         return L, L @ hat, D @ L
 
     def feedback(self, iv: Array, inverse: Array) -> tuple[Array, Array]:
         """ρ∘T[u] (U, B, B) and the upper triangle of W (A, A)."""
         _, T, W = self.responses(iv, inverse)
-        members = self.units.members
-        return self.units.rho * T[members[:, :, None], members[:, None, :]], W[self.rows, self.cols]
+        return self.units.rho * T[..., self.left, self.right], W[..., self.rows, self.cols]
 
     def map_at(self, el: float) -> Map:
         """x ↦ (V1, N⁻¹) at this penalty."""
-        units = self.units
+        ridge = el * self.eye_b
 
         def step(x: Array) -> Array:
             iv = self.iv(x)
-            within, top = self.feedback(iv, self._fill_inner(x[self.head :]))
-            own = self._fill_inner(self.forms[:, self.head :].T @ (self.alpha * units.weights * iv))
-            N = el * self.eye_b + self.inverse_beta * (own + within)
-            inverse = np.linalg.inv(N)
-            return np.concatenate([top, inverse[:, self.inner_rows, self.inner_cols].ravel()])
+            within, top = self.feedback(iv, x[..., self.head :][..., self.inner_place])
+            own = ((self.weights * iv) @ self.forms[:, self.head :])[..., self.inner_place]
+            inverse = inverse_of(ridge + self.inverse_beta * (own + within))
+            packed = inverse[..., self.inner_rows, self.inner_cols]
+            return np.concatenate([top, packed.reshape(*x.shape[:-1], -1)], axis=-1)
 
         return step
+
+
+def triangle(
+    size: int,
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns of the upper triangle, and the place (size, size) of every entry of a symmetric matrix in it."""
+    rows, cols = np.triu_indices(size)
+    place = np.empty((size, size), np.intp)
+    place[rows, cols] = place[cols, rows] = np.arange(len(rows))
+    return rows, cols, place
+
+
+def inverse_of(matrix: Array) -> Array:
+    """Inverses (…, n, n); those of two rows in closed form, as a call of NumPy's costs ten times the arithmetic."""
+    if matrix.shape[-1] != 2:
+        out: Array = np.asarray(np.linalg.inv(matrix), np.float64)
+        return out
+    adjugate = np.empty_like(matrix)
+    adjugate[..., 0, 0], adjugate[..., 1, 1] = matrix[..., 1, 1], matrix[..., 0, 0]
+    adjugate[..., 0, 1], adjugate[..., 1, 0] = -matrix[..., 0, 1], -matrix[..., 1, 0]
+    determinant = matrix[..., 0, 0] * matrix[..., 1, 1] - matrix[..., 0, 1] * matrix[..., 1, 0]
+    if not np.all(determinant):
+        raise np.linalg.LinAlgError("Singular matrix")
+    return adjugate / determinant[..., None, None]

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.fixed_point import solve
-from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, System
+from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, System, triangle
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.transfers import Transfers, congruence, transfers
 
@@ -49,7 +49,7 @@ class FreedomSystem(System):
         self.directions = 1 + modes + r
         self.seen = units.seen
         count = self.seen.shape[1]
-        self.seen_rows, self.seen_cols = np.triu_indices(count)
+        self.seen_rows, self.seen_cols, self.seen_place = triangle(count)
         products = self.seen[:, self.seen_rows] * self.seen[:, self.seen_cols]
         double = np.where(self.seen_rows == self.seen_cols, 1.0, 2.0)
         head = self.size + len(double)
@@ -65,21 +65,20 @@ class FreedomSystem(System):
         #: Rows of the sector that see φ, (A (1 + modes),), and θ, (r, A).
         places = np.arange(a * self.directions).reshape(a, self.directions)
         self.on_seen, self.on_theta = places[:, : 1 + modes].ravel(), places[:, 1 + modes :].T
+        self.means = self.on_seen[:: 1 + modes]
+        self.eye_n = np.eye(places.size)
 
     def sector(self, iv: Array, inverse: Array, T: Array) -> tuple[Array, Array, Array]:
         """LE, TE and WE (n, n), n = A × directions."""
-        units, n = self.units, self.units.groups * self.directions
+        units, n = self.units, len(self.eye_n)
         DE = (self.sector_scatter @ (units.count[:, None, None] * inverse).ravel()).reshape(n, n)
         VE = np.zeros((n, n))
-        weighted = self.seen.T * (self.alpha * units.weights * iv)
-        VE[np.ix_(self.on_seen, self.on_seen)] = weighted @ self.seen
-        hat = self.hat(iv)
-        for rows in self.on_theta:
-            VE[np.ix_(rows, rows)] = hat
+        seen = (self.weights * iv) @ self.forms[:, self.size : self.head]
+        VE[self.on_seen[:, None], self.on_seen] = seen[self.seen_place]
+        VE[self.on_theta[:, :, None], self.on_theta[:, None, :]] = self.hat(iv)
         if units.coherence is not None:
-            means = self.on_seen[:: 1 + units.modes]
-            VE[np.ix_(means, means)] += T * units.coherence * self.inverse_beta / self.d
-        LE: Array = np.asarray(np.linalg.inv(np.eye(n) + VE @ DE), np.float64)
+            VE[self.means[:, None], self.means] += T * units.coherence * self.inverse_beta / self.d
+        LE: Array = np.asarray(np.linalg.inv(self.eye_n + VE @ DE), np.float64)
         return LE, LE @ VE, DE @ LE
 
     @cached_property
@@ -96,13 +95,12 @@ class FreedomSystem(System):
         """q ρ∘T[u] + Σ v TE/d (U, B, B), and the packed parts of V that are not spread."""
         _, T, W = self.responses(iv, inverse)
         _, TE, WE = self.sector(iv, inverse, T)
-        members = self.units.members
         own = (self.sector_scatter.T @ TE.ravel()).reshape(self.units.rho.shape)
-        within = self.bulk * self.units.rho * T[members[:, :, None], members[:, None, :]]
-        along = sum((WE[np.ix_(rows, rows)] for rows in self.on_theta), np.zeros_like(W))
+        within = self.bulk * self.units.rho * T[self.left, self.right]
+        along = WE[self.on_theta[:, :, None], self.on_theta[:, None, :]].sum(axis=0)
         linear = self.bulk * W + along / self.d
-        mixed = WE[np.ix_(self.on_seen, self.on_seen)] / self.d
-        packed = [linear[self.rows, self.cols], mixed[self.seen_rows, self.seen_cols]]
+        mixed = WE[self.on_seen[self.seen_rows], self.on_seen[self.seen_cols]] / self.d
+        packed = [linear[self.rows, self.cols], mixed]
         return within + (own + own.swapaxes(1, 2)) / (2 * self.d), np.concatenate(packed)
 
     def transfers(self, sus: Susceptibilities) -> Transfers:

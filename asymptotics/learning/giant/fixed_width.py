@@ -217,8 +217,17 @@ def typical_starts(
 def _paths(starts: Sequence[Student], setting: Setting, accuracy: float) -> list[Path]:
     steps = setting.training.steps
     return [
-        recursion(setting.labels, setting.activation, start, steps, setting.rates, accuracy)
-        for start in starts
+        recursion(
+            setting.labels,
+            setting.activation,
+            start,
+            steps,
+            setting.rates,
+            accuracy,
+            seed=k,
+            among=len(starts),
+        )
+        for k, start in enumerate(starts)
     ]
 
 
@@ -241,12 +250,12 @@ def _overlaps(
         covariance = covariance_of(M) if spread else None
         steps.append(setting.entry(step, M.mean(axis=0), Q, float(np.mean(risks)), covariance))
     averages = quadrature_error(setting.target, setting.activation)
-    errors = np.max([path.errors for path in paths], axis=0)
+    errors = _of_mean(paths, [path.errors for path in paths])
     reached = max(float(errors.max()) / unit_of(steps), averages)
     # Draws of biases and of starts are a sample of their law.
     each = range(len(steps))
     drawn = [scatter([path.students[t].M for path in paths]) for t in each]
-    moved = np.max([path.risk_errors for path in paths], axis=0)
+    moved = _of_mean(paths, [path.risk_errors for path in paths])
     moved += [scatter([path.risks[t] for path in paths]) for t in each]
     said = [setting.where, *notes]
     if len(paths) > 1 and not spread:
@@ -268,6 +277,16 @@ def _overlaps(
         n=setting.rates.n,
         solution=stepped(steps[-1].step, reached, accuracy),
     )
+
+
+def _of_mean(paths: Sequence[Path], errors: Sequence[Sequence[float]]) -> Array:
+    """Errors (steps + 1,) of the mean over ``paths``: independent where all are sampled."""
+    each = np.array(errors, float)
+    if all(path.is_sampled for path in paths):
+        independent: Array = np.sqrt(np.sum(each**2, axis=0)) / len(paths)
+        return independent
+    largest: Array = np.max(each, axis=0)
+    return largest
 
 
 def scatter(draws: Sequence[object]) -> float:

@@ -146,12 +146,14 @@ class Path:
 
     ``errors``: at each, the change of the entries of M and Q under a finer rule, or their 95 % half width and the change
     under twice the points (scatter does not see a bias); ``risk_errors`` the same of the risks; ``error`` the largest.
+    ``is_sampled``: errors of paths of different seeds are independent.
     """
 
     students: tuple[Student, ...]
     risks: tuple[float, ...]
     errors: tuple[float, ...]
     risk_errors: tuple[float, ...]
+    is_sampled: bool = False
 
     @property
     def error(self) -> float:
@@ -166,9 +168,17 @@ class Path:
 
 
 def recursion(
-    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, accuracy: float = 1e-4
+    f: Target,
+    activation: Activation,
+    start: Student,
+    steps: int,
+    rates: Rates,
+    accuracy: float = 1e-4,
+    *,
+    seed: int = 0,
+    among: int = 1,
 ) -> Path:
-    """Iterate ``steps`` giant steps from ``start``.
+    """Iterate ``steps`` giant steps from ``start``, one of ``among`` starts of different ``seed`` whose mean is asked for.
 
     Up to two neurons and r ≤ 3, and as d → ∞ erf without biases or few kinds of exchangeable neurons: cubature, refined
     to see the error. Else ``_SCRAMBLES`` independent trajectories on scrambled Sobol points, doubled until the 95 % half
@@ -183,7 +193,7 @@ def recursion(
             path = (
                 None if exact is None else _by_cubature(f, activation, start, steps, rates, accuracy, exact)
             )
-            return path or _by_sampling(f, activation, start, steps, rates, accuracy)
+            return path or _by_sampling(f, activation, start, steps, rates, accuracy * math.sqrt(among), seed)
         except (OverflowError, np.linalg.LinAlgError):
             raise _overflow(rates.eta) from None
 
@@ -275,13 +285,19 @@ def _apart(one: Path, two: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _by_sampling(
-    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, accuracy: float
+    f: Target,
+    activation: Activation,
+    start: Student,
+    steps: int,
+    rates: Rates,
+    accuracy: float,
+    seed: int,
 ) -> Path:
     patience = Patience()
     size_before, size = _FIRST_SIZE - 1, _FIRST_SIZE
-    before = _mean_path(f, activation, start, steps, rates, size_before)
+    before = _mean_path(f, activation, start, steps, rates, size_before, seed)
     while True:
-        best = _mean_path(f, activation, start, steps, rates, size)
+        best = _mean_path(f, activation, start, steps, rates, size, seed)
         # What fewer points change is an error that the scatter of the scrambles does not show: it is that of the fewer
         # points, of which the more leave the part to which errors fall.
         moved, risks_moved = _apart(best, before)
@@ -304,10 +320,11 @@ def _by_sampling(
 
 
 def _mean_path(
-    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, size: int
+    f: Target, activation: Activation, start: Student, steps: int, rates: Rates, size: int, seed: int
 ) -> Path:
     """The mean over independent scrambles of 2^size points; errors are half widths of 95 %."""
-    runs = [_trajectory(f, activation, start, steps, rates, size, 7919 * (k + 1)) for k in range(_SCRAMBLES)]
+    seeds = [7919 * (seed * _SCRAMBLES + k + 1) for k in range(_SCRAMBLES)]
+    runs = [_trajectory(f, activation, start, steps, rates, size, one) for one in seeds]
     root = math.sqrt(_SCRAMBLES) / _HALF_WIDTH
     students, errors = [], []
     for states in zip(*(run.students for run in runs), strict=True):
@@ -316,7 +333,7 @@ def _mean_path(
         errors.append(max(float(np.max(part.std(axis=0, ddof=1), initial=0.0)) / root for part in (M, Q)))
     risks = np.array([run.risks for run in runs])
     scatter = tuple((risks.std(axis=0, ddof=1) / root).tolist())
-    return Path(tuple(students), tuple(risks.mean(axis=0).tolist()), tuple(errors), scatter)
+    return Path(tuple(students), tuple(risks.mean(axis=0).tolist()), tuple(errors), scatter, is_sampled=True)
 
 
 def _trajectory(

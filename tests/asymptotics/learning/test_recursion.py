@@ -246,7 +246,7 @@ def test_a_stated_error_is_that_of_the_finer_points_not_of_the_coarser_ones(monk
     def off(size: int) -> float:
         return far * 2.0 ** (-0.8 * (size - 12))
 
-    def converging(f, activation, start, steps, rates, size) -> recursion_module.Path:
+    def converging(f, activation, start, steps, rates, size, seed) -> recursion_module.Path:
         moved = recursion_module.Student(start.readout, start.bias, start.M + off(size), start.Q)
         return recursion_module.Path((start, moved), (1.0, 1.0), (0.0, off(size) / 100), (0.0, 0.0))
 
