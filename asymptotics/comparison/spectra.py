@@ -58,20 +58,24 @@ def spectra_csv(cells: Sequence[SpectrumCell]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        [*cells[0].settings, "n2", "p", "kind", "number", "singular_value", "error", "carries", "simulated"]
+        [
+            *cells[0].settings,
+            *("n2", "p", "kind", "number", "singular_value", "error", "spread", "carries", "simulated"),
+        ]
     )
     for cell in cells:
         found = cell.spectrum
         measured = [] if found.simulated is None else [float(s) for s in found.simulated]
         head = [*cell.settings.values(), found.n2, found.p]
-        lines: list[tuple[str, int | None, float, str | None]] = [
-            ("spike", k + 1, float(place), carried)
+        spread = [None] * len(found.spikes) if found.spread is None else [float(s) for s in found.spread]
+        lines: list[tuple[str, int | None, float, float | None, str | None]] = [
+            ("spike", k + 1, float(place), spread[k], carried)
             for k, (place, carried) in enumerate(zip(found.spikes, found.carries, strict=True))
         ]
-        lines.append(("edge", None, found.edge, None))
-        for k, (kind, number, place, carried) in enumerate(lines):
+        lines.append(("edge", None, found.edge, None, None))
+        for k, (kind, number, place, own, carried) in enumerate(lines):
             simulated = measured[k] if k < len(measured) else None
-            writer.writerow([*head, kind, number, place, found.error.total, carried, simulated])
+            writer.writerow([*head, kind, number, place, found.error.total, own, carried, simulated])
     return stream.getvalue()
 
 

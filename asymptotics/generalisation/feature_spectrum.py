@@ -1,8 +1,10 @@
 r"""Singular values of the features after one giant step: a bulk, and spikes that carry powers of the learned direction.
 
-Two ways. ``bulk = "conditional"`` (default after a step of one learned direction): the conditional equations at negative
-penalties, :mod:`asymptotics.generalisation.finite.conditional_spectrum`; they hold the growth of |w| and a bulk whose
-variance depends on the learned coordinate. ``bulk = "initial"``: the bulk of the network before the step, as follows.
+Three ways. ``bulk = "conditional"``: the conditional equations at negative penalties,
+:mod:`asymptotics.generalisation.finite.conditional_spectrum`; they hold the growth of |w| and a bulk whose variance depends on
+the learned coordinate. ``bulk = "stretched"``: the same with rows that are not isotropic off the learned direction, for the
+batch has stretched them, :mod:`asymptotics.generalisation.finite.stretched_units`; more spikes come of that. Default: the
+second where it tells more than the first. ``bulk = "initial"``: the bulk of the network before the step, as follows.
 
 F_μi = σ(⟨w_i, z_μ⟩), n2 × p, independent rows at initialisation; the step moves w_i by eta ã_i c_1 β, β = (1/n) Σ y z. To
 leading order F = F_0 + Σ_k (c_k/k!) (eta c_1)^k ⟨β, z⟩^k ãᵀ^k, of size eta^k: spike k leaves the bulk where the step is
@@ -24,33 +26,31 @@ deterministic equivalent of the harmonics and on simulation.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.target_rule import rule_of
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.generalisation.finite import conditional_spectrum
-from asymptotics.generalisation.initial_bulk import Bulk as _Bulk
-from asymptotics.generalisation.initial_bulk import (
-    asymptotic_places,
-    degree_of_features,
-    transfer,
-    window_count,
+from asymptotics.generalisation.finite.conditional_spectrum import CROSSING
+from asymptotics.generalisation.initial_bulk import asymptotic_places, window_count
+from asymptotics.generalisation.spectrum_places import (
+    Setting,
+    direction_of,
+    initial_places,
+    strength_of,
 )
-from asymptotics.generalisation.initial_bulk import outliers as _outliers
+from asymptotics.generalisation.spectrum_ways import places_after_a_step
 from asymptotics.generalisation.spiked.target_moments import moments_at_start
 from asymptotics.json_values import plain
 from asymptotics.learning.giant.low_orders import without_orders
-from asymptotics.learning.giant.one_step import hermite_tensor
 from asymptotics.learning.natural_units import natural_units
 from asymptotics.results import ErrorBudget, Validity
 from hermite.bibliography import bibtex
-from hermite.errors import ConvergenceError, InputError
+from hermite.errors import InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
@@ -59,24 +59,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-#: By how much the part of the gradient that is not included moves spikes, at most.
-_LEFT_OUT = 0.08
-#: The same where the bulk is that after the step.
-_CONDITIONAL = 0.03
-#: The edge of the bulk before a step, at n2 and p of some hundreds.
-_UNTRAINED = 0.015
-#: Places of spikes are bisected to this.
-_CROSSING = 1e-9
-#: Weights grow in a step: a bulk that is narrower than this part of the one before is none.
-_NARROWER = 0.8
+#: From this part in the target's space on, a stretched direction is one of its second-order term.
+_IN_TARGET = 0.15
 _HERE = "The spectrum after one step"
-#: Of coefficients beside the root of E f²: no more than rounding.
-_ROUNDING = 1e-9
-#: For z1 + z1 z2 + He2(z2), relu, eta = 2 networks had values of 84 and 74 beyond an edge of 56 that no spike told.
-_BEYOND = (
-    " Directions of the target's second-order term other than the learned one are not included: the step stretches weights along "
-    "them, which may put more spikes beyond this edge."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +70,12 @@ class FeatureSpectrum(Frozen):
 
     ``edge``          upper edge of the bulk
     ``spikes``        singular values above it, downwards
-    ``features``      (spikes, K + 1): squared weights of each spike's left vector on h_0..h_K(⟨β, z⟩/|β|) (they sum to 1)
+    ``features``      (spikes, K + 1): squared weights of each spike's left vector on h_0..h_K(⟨β, z⟩/|β|)
+    ``off``           (spikes,): what is left of 1, on inputs off the learned direction
+    ``on_target``     (spikes, r): squared components on the target's directions of the direction that most of this part has
     ``carries``       the same in words, one a spike
-    ``bulk``          "conditional" or "initial": where edge and spikes come from
+    ``bulk``          "conditional", "stretched" or "initial": where edge and spikes come from
+    ``spread``        (spikes,): standard deviation of a place from network to network by the batch of the step; None: not known
     ``density``       (2, points): places s and singular values per unit of s in the bulk; None where it was not followed
     ``direction``     |β|; ``overlap`` cos of β with the target's C_1
     ``asymptotic``    well-separated places of the spikes k = 1, 2, …, sizes |c_k|/k! |eta c_1|^k √(n2 p) r_k(|β|) r_k(ã)
@@ -115,11 +103,16 @@ class FeatureSpectrum(Frozen):
     simulated: Array | None = None
     bulk: str = "initial"
     density: Array | None = None
+    off: Array = field(default_factory=lambda: np.zeros(0))
+    on_target: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    spread: Array | None = None
 
     @property
     def carries(self) -> tuple[str, ...]:
         """What each spike carries, in words: the powers of the learned direction that hold most of its left vector."""
-        return tuple(map(in_words, self.features))
+        if not np.any(self.off):
+            return tuple(map(in_words, self.features))
+        return tuple(map(in_words, self.features, self.off, np.sum(self.on_target, axis=1)))
 
     @property
     def citations(self) -> str:
@@ -174,8 +167,10 @@ def spectrum(
 ) -> FeatureSpectrum:
     """Edge and spikes of the features of ``network`` after 0 or 1 giant steps, at ``ridge.d``, n2 = α d and p = β d.
 
-    ``bulk``: "conditional" (the bulk as the step leaves it), "initial" (as it was), or "auto": conditional after a step,
-    unless its equations can't be followed. Raises ``InputError`` for biases, several steps, or a batch exponent other than 1.
+    ``bulk``: "conditional" (the bulk as the step leaves it, rows isotropic off the learned direction), "stretched" (rows as
+    drawn batches stretch them), "initial" (as it was), or "auto": after a step stretched where that finds spikes off the learned
+    direction or another edge, else conditional; initial where neither can be followed. Raises ``InputError`` for biases,
+    several steps, or a batch exponent other than 1.
 
     >>> from hermite import Target
     >>> net = Network("tanh(x + 7/10)", initialisation="independent")
@@ -192,16 +187,13 @@ def spectrum(
     f, network, training = units.target, units.network, units.training
     sigma = network.get_activation()
     seen = without_orders(f, tuple(training.remove_orders))
-    _, c1_target, energy = moments_at_start(seen)
+    c1_target = moments_at_start(seen)[1]
     n = training.n(d) if training.steps else None
-    signal = float(np.linalg.norm(c1_target))
-    size = 0.0 if n is None else math.sqrt(signal**2 + (energy + f.noise) * d / n)
-    strength = training.eta * sigma.coefficient(1) * size if n is not None else 0.0
     values, weights = network.readout_atoms(24)
-    given = f, network, training, d, n2, p
-    found = None if n is None or bulk == "initial" else _conditional(*given, strict=bulk == "conditional")
-    places = found or _initial(sigma, strength if n is not None else 0.0, network, d, n2, p, n is not None)
-    beyond = _BEYOND if n is not None and _turns_elsewhere(seen, c1_target, energy, sigma) else ""
+    setting = Setting(f, seen, network, training, d, n2, p, n)
+    places = initial_places(setting) if n is None else places_after_a_step(setting, bulk)
+    signal, size, strength = float(np.linalg.norm(c1_target)), direction_of(setting), strength_of(setting)
+    own = rule_of(seen).error if n is not None else 0.0
     return FeatureSpectrum(
         step=training.steps,
         n=n,
@@ -218,117 +210,28 @@ def spectrum(
         else np.zeros(0),
         window_count=window_count(sigma, training.eta, n2, p, values) if n is not None else 0,
         validity=Validity.LEADING_ORDER,
-        validity_note=f"One constant c_0 is subtracted from the features. {places.note}{beyond}",
-        error=_error(seen, places, trained=n is not None),
+        validity_note=f"One constant c_0 is subtracted from the features. {places.note}",
+        # Averages of the target enter places squared; before a step the harmonics are those of the network itself.
+        error=ErrorBudget(own + places.averages, CROSSING, places.theory),
         bulk=places.bulk,
         density=places.density,
+        off=places.off,
+        on_target=places.on_target,
+        spread=places.spread,
     )
 
 
-def _turns_elsewhere(f: Target, c1: Array, energy: float, sigma: Activation) -> bool:
-    """Whether C_2 acts off the direction that one step learns, beyond the rounding of f, and features see that by c_2."""
-    tensor = hermite_tensor(f, 2)
-    if not sigma.coefficient(2):
-        return False
-    size = float(np.linalg.norm(c1))
-    along = np.outer(c1, c1) / size**2 if size > 0 else np.zeros_like(tensor)
-    return float(np.linalg.norm(tensor - along @ tensor @ along)) > _ROUNDING * math.sqrt(energy)
+def in_words(shares: Array, off: float = 0.0, on_target: float = 0.0) -> str:
+    """What a left vector with these squared weights on h_0, h_1, … carries: all parts of at least 15 %.
 
-
-def _error(f: Target, places: _Places, *, trained: bool) -> ErrorBudget:
-    """Averages enter places squared; before a step the harmonics are those of the network itself."""
-    own = rule_of(f).error if trained else 0.0
-    return ErrorBudget(own + places.averages, _CROSSING, places.theory if trained else _UNTRAINED)
-
-
-@dataclass(frozen=True)
-class _Places:
-    """What one of the two ways gives; ``averages``: relative error of its integrals."""
-
-    edge: float
-    spikes: Array
-    features: Array
-    density: Array | None
-    bulk: str
-    theory: float
-    note: str
-    averages: float
-
-
-def _conditional(
-    f: Target, network: Network, training: Training, d: int, n2: int, p: int, *, strict: bool
-) -> _Places | None:
-    """The conditional way; None (or the error, if ``strict``) where it has no solution."""
-    from asymptotics.generalisation.finite.trained_units import spectral_features
-    from asymptotics.learning.laws import learned_features
-
-    sigma = network.get_activation()
-    try:
-        actual = replace(training, alpha=training.n(d) / d)
-        layer = learned_features(f, replace(network, width="infinite"), actual)
-        x, features = spectral_features(sigma, layer, d)
-        c = conditional_spectrum.without_mean(features, sigma.coefficient(0))
-        found = conditional_spectrum.bulk_and_spikes(c, n2, p)
-        rows, stretch = (p // 2, math.sqrt(2)) if network.is_symmetric else (p, 1.0)
-        untrained = _Bulk(sigma, d, n2, rows)
-        if found.edge < _NARROWER * stretch * math.sqrt(untrained.square(untrained.edge())):
-            raise ConvergenceError(
-                "The equations of the spectrum were lost above the bulk: training.eta is too large; use bulk = 'initial'."
-            )
-    except (InputError, ConvergenceError):
-        if strict:
-            raise
-        return None
-    shares = conditional_spectrum.hermite_shares(
-        x[:, 0] if x.shape[1] else np.zeros(len(x)), c.weights, found.left, degree_of_features(sigma)
-    )
-    density = np.array(conditional_spectrum.bulk_density(c, n2, p, found))
-    note = (
-        "The bulk is that of the weights after the step; edge and spikes are 0.3 to 3 % off, and the largest value of the "
-        "bulk lies 0.5 to 1.5 % below its edge at n2 of some hundreds."
-    )
-    return _Places(
-        found.edge, found.spikes, shares, density if density.size else None, "conditional", _CONDITIONAL, note,
-        features.error + layer.error,
-    )  # fmt: skip
-
-
-def _initial(
-    sigma: Activation, strength: float, network: Network, d: int, n2: int, p: int, stepped: bool
-) -> _Places:
-    """The way of the initial bulk."""
-    from asymptotics.generalisation.finite.trained_units import initial_features
-
-    rows, stretch = (p // 2, math.sqrt(2)) if network.is_symmetric else (p, 1.0)
-    bulk = _Bulk(sigma, d, n2, rows)
-    edge_nu = bulk.edge()
-    H, error = transfer(sigma, strength, *network.readout_atoms(24))
-    alone = np.zeros((len(H), 0))
-    if network.is_symmetric:
-        # Atoms come in the order of their values: the opposite of the j-th is the j-th from the end.
-        H, alone = (H + H[:, ::-1]) / 2, (H - H[:, ::-1]) / 2
-    spikes, shares = _outliers(bulk, edge_nu, H, alone) if stepped else (np.zeros(0), np.zeros((0, len(H))))
-    c = conditional_spectrum.without_mean(
-        initial_features(sigma, d, pairs=network.is_symmetric), sigma.coefficient(0)
-    )
-    try:
-        around = conditional_spectrum.bulk_and_spikes(c, n2, p)
-        density = np.array(conditional_spectrum.bulk_density(c, n2, p, around, rank=rows))
-    except ConvergenceError:
-        density = np.zeros((2, 0))
-    note = (
-        "The part of the gradient that is no multiple of β is not included: it widens the bulk by the growth of |w|, and moves "
-        "spikes by about 1 to 8 %."
-    )
-    edge = stretch * math.sqrt(bulk.square(edge_nu))
-    return _Places(
-        edge, stretch * spikes, shares, density if density.size else None, "initial", _LEFT_OUT, note,
-        error + bulk.error,
-    )  # fmt: skip
-
-
-def in_words(shares: Array) -> str:
-    """What a left vector with these squared weights on h_0, h_1, … carries: all parts of at least 15 %."""
+    ``off``: the part off the learned direction, in a direction of which ``on_target`` lies in the target's space.
+    """
+    if off > np.max(shares):
+        if on_target < _IN_TARGET:
+            return "inputs with large labels in the batch (its noise stretches the weights)"
+        return (
+            f"a direction of the target's second-order term ({100 * on_target:.0f} % in the target's space)"
+        )
     names = ("the mean", "the learned direction", "its square", "its cube")
     order = [int(k) for k in np.argsort(-shares) if shares[k] >= 0.15] or [int(np.argmax(shares))]
     named = [names[k] if k < len(names) else f"its power {k}" for k in order]
@@ -339,10 +242,10 @@ def in_words(shares: Array) -> str:
 
 def _refuse(network: Network, training: Training, ridge: Ridge, bulk: str) -> None:
     problems = []
-    if bulk not in ("auto", "conditional", "initial"):
-        problems.append(f'bulk must be "auto", "conditional" or "initial", not {bulk!r}.')
-    if bulk == "conditional" and training.steps == 0:
-        problems.append('bulk = "conditional" is about the bulk after a step, and training.steps is 0.')
+    if bulk not in ("auto", "conditional", "stretched", "initial"):
+        problems.append(f'bulk must be "auto", "conditional", "stretched" or "initial", not {bulk!r}.')
+    if bulk in ("conditional", "stretched") and training.steps == 0:
+        problems.append(f'bulk = "{bulk}" is about the bulk after a step, and training.steps is 0.')
     if ridge.d is None or math.isinf(ridge.beta):
         problems.append(f"{_HERE} needs ridge.d, the input dimension, and a finite ridge.beta.")
     if network.bias > 0:

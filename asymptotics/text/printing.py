@@ -411,6 +411,7 @@ def samples_text(rows: Sequence[Mapping[str, Any]]) -> str:
 def spectrum_text(document: Mapping[str, Any]) -> str:
     """The table of ``giantstep spectrum``: edge and spikes, with the simulated values beside them."""
     simulated = document["simulated"] or []
+    spread = document["spread"]
     rows: list[list[Any]] = []
     for k, place in enumerate(document["spikes"]):
         carries = document["carries"][k]
@@ -418,17 +419,20 @@ def spectrum_text(document: Mapping[str, Any]) -> str:
             [
                 f"spike {k + 1}",
                 sure(place, document.get("error")),
+                *([] if spread is None else [spread[k]]),
                 carries,
                 simulated[k] if k < len(simulated) else None,
             ]
         )
     k = len(rows)
     edge = sure(document["edge"], document.get("error"))
-    rows.append(["edge of the bulk", edge, None, simulated[k] if k < len(simulated) else None])
+    between = [] if spread is None else [None]
+    rows.append(["edge of the bulk", edge, *between, None, simulated[k] if k < len(simulated) else None])
+    heads = ["", "theory", *([] if spread is None else ["spread"]), "carries", "simulated"]
     lines = [
         f"singular values of {document['n2']} x {document['p']} features at d = {document['d']}, "
         f"after {document['step']} giant step{'s' * (document['step'] != 1)}",
-        table(["", "theory", "carries", "simulated"], rows),
+        table(heads, rows),
         *footnotes([document]),
         "spikes as d grows, for steps of this power of n2 (each window of powers lifts one more out of the bulk): "
         + ("beyond the last window" if document["window_count"] is None else str(document["window_count"])),

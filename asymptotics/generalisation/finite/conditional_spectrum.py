@@ -13,8 +13,9 @@ real solution, κ < 0, where s is above the bulk of F. Coming from far above,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from asymptotics.generalisation.finite.unit_equations import (
     TOLERANCE,
     UnitFeatures,
     UnitState,
-    metric,
+    metrics,
     triangle,
     unit_state,
 )
@@ -36,7 +37,13 @@ Numbers = npt.NDArray[Any]
 
 #: Where the march begins, in units of √n + √p; its ratio far away and near the bulk; how finely the edge is bisected.
 _FAR, _RATIOS, _EDGE = 40.0, ((4.0, 0.7), (1.6, 0.9), (0.0, 0.97)), 1e-6
-_NEWTON = 25
+#: Of the way to where the edge seems to be, what a step leaves.
+_LEFT = 0.15
+#: Steps of Newton from the place before: more are none, for the place is beyond the edge.
+_NEWTON = 16
+#: Places of spikes are found to this, relative.
+CROSSING = 1e-9
+_TURNS = 40
 #: Height above the real axis, and points, of the density; both relative to the edge.
 _HEIGHT, _POINTS = 2e-3, 100
 
@@ -51,9 +58,16 @@ class Place:
     state: UnitState
 
 
+#: The eigenvalues, downwards, of which one passes 1 at a spike, and the left functions (values, 1 + J, X), at a place.
+Block = Callable[[Place], tuple[Array, Array]]
+
+
 @dataclass(frozen=True)
 class BulkAndSpikes:
-    """``edge``, ``spikes`` (downwards) with their ``left`` functions (spikes, X) of x, and the place above the edge."""
+    """``edge``, ``spikes`` (downwards) with their ``left`` functions (spikes, 1 + J, X), and the place above the edge.
+
+    ``left`` are what multiplies 1 and J inputs off the learned direction in each left vector, functions of x.
+    """
 
     edge: float
     spikes: Array
@@ -69,11 +83,13 @@ def without_mean(c: UnitFeatures, constant: float) -> UnitFeatures:
     return replace(c, T=T, count=count)
 
 
-def bulk_and_spikes(c: UnitFeatures, n: int, p: int) -> BulkAndSpikes:
+def bulk_and_spikes(c: UnitFeatures, n: int, p: int, block: Block | None = None) -> BulkAndSpikes:
     """Edge and spikes of the n × p features ``c``, which are ``without_mean``.
 
-    Raises ``ConvergenceError`` if the equations have no solution far above the bulk.
+    ``block``: the operator of finite rank that makes the spikes; by default that of degree 0. Raises ``ConvergenceError`` if
+    the equations have no solution far above the bulk.
     """
+    block = block or partial(_of_degree_zero, c, n)
     scale = math.sqrt(n) + math.sqrt(p)
     size = float(np.sqrt(np.max(np.einsum("a,xabb->x", c.per_neuron, c.tail)) + np.max(np.sum(c.T[1:] ** 2))))
     s = _FAR * scale * max(1.0, size)
@@ -82,36 +98,60 @@ def bulk_and_spikes(c: UnitFeatures, n: int, p: int) -> BulkAndSpikes:
     if start is None:
         raise ConvergenceError("The equations of the spectrum have no solution far above the bulk.")
     here, found = start, []
-    values = _strengths(c, n, here)[0]
+    values = block(here)[0]
     for after in _downwards(c, n, p, start, scale):
-        moved = _strengths(c, n, after)[0]
+        moved = block(after)[0]
         for j in range(len(moved)):
             if values[j] < 1 <= moved[j]:
-                found.append(_crossing(c, n, p, here, after, j))
+                found.append(_crossing(c, n, p, block, here, after, j))
         here, values = after, moved
     found.sort(key=lambda spike: -spike[0])
-    left = np.array([vector for _, vector in found]).reshape(len(found), len(c.weights))
+    left = np.array([vector for _, vector in found]) if found else np.zeros((0, 1, len(c.weights)))
     return BulkAndSpikes(float(np.real(here.s)), np.array([place for place, _ in found]), left, here)
 
 
 def _downwards(c: UnitFeatures, n: int, p: int, start: Place, scale: float) -> Iterator[Place]:
-    """Solutions at falling s, down to the edge."""
-    here, sign = start, _sign(c, start)
-    shrink = 1.0
+    """Solutions at falling s, down to the edge.
+
+    There the trace of the resolvent has a slope of (s − edge)^{−1/2}: near it two slopes tell where the edge is, and steps go
+    most of the way.
+    """
+    here, sign, slope = start, _sign(c, start), _slope(c, start)
+    edge, shrink = 0.0, 1.0
     while shrink > _EDGE:
-        relative = float(np.real(here.s)) / scale
-        ratio = next(ratio for above, ratio in _RATIOS if relative > above)
-        s = float(np.real(here.s)) * (1 - (1 - ratio) * shrink)
+        above = float(np.real(here.s))
+        ratio = next(ratio for far, ratio in _RATIOS if above / scale > far)
+        s = max(above * (1 - (1 - ratio) * shrink), edge + (above - edge) * _LEFT)
         after = _newton(c, n, p, s, here.kappa * (s / here.s) ** 2, here.H)
-        if after is None or _sign(c, after) != sign or np.any(np.real(after.kappa) >= 0):
+        moved = None if after is None or _sign(c, after) != sign else _slope(c, after)
+        if after is None or moved is None:
             shrink /= 2
             continue
-        here = after
+        if slope is not None and moved > slope:
+            # slope⁻² is linear in s and 0 at the edge.
+            edge = s - (above - s) / ((moved / slope) ** 2 - 1)
+        here, slope = after, moved
         yield here
+        if s - edge < _EDGE * s:
+            return
 
 
 def _sign(c: UnitFeatures, place: Place) -> float:
     return float(np.linalg.slogdet(place.state.jacobian(c.weights))[0])
+
+
+def _slope(c: UnitFeatures, place: Place) -> float | None:
+    """Σ_x w_x κ'(x)/κ(x)², ' by λ; None for a solution that is none outside the bulk.
+
+    There κ < 0 falls with λ, for 1/κ(x) are entries of a resolvent.
+    """
+    X = len(place.kappa)
+    right = np.zeros(X + place.state.r2.size)
+    right[:X] = 1.0
+    moved = np.linalg.solve(place.state.jacobian(c.weights), right)[:X]
+    if np.any(place.kappa >= 0) or np.any(moved <= 0):
+        return None
+    return float(c.weights @ (moved / place.kappa**2))
 
 
 def _newton(c: UnitFeatures, n: int, p: int, s: complex, kappa: Numbers, H: Numbers) -> Place | None:
@@ -135,29 +175,48 @@ def _newton(c: UnitFeatures, n: int, p: int, s: complex, kappa: Numbers, H: Numb
     return None
 
 
-def _strengths(c: UnitFeatures, n: int, place: Place) -> tuple[Array, Array]:
+def _of_degree_zero(c: UnitFeatures, n: int, place: Place) -> tuple[Array, Array]:
     """Eigenvalues, downwards, of T_0ᵀ (−W) T_0 M_0 (at most eight), and the left functions (T_0 M_0 u)(x)/κ(x)."""
     X = len(c.weights)
     T = c.T[0].reshape(X, -1)
-    M = metric(c, np.linalg.inv(place.H), 0)
+    M = metrics(c, np.linalg.inv(place.H), c.partners[:1])[0]
     W = c.weights * n / place.kappa
     values, vectors = np.linalg.eig(T.T @ (-W[:, None] * T) @ M)
     order = np.argsort(-values.real)[:8]
     left = (T @ (M @ vectors[:, order].real)).T / place.kappa
-    return np.asarray(values.real[order], np.float64), np.asarray(left, np.float64)
+    return np.asarray(values.real[order], np.float64), np.asarray(left[:, None], np.float64)
 
 
-def _crossing(c: UnitFeatures, n: int, p: int, high: Place, low: Place, j: int) -> tuple[float, Array]:
-    """(place, left function) where the j-th eigenvalue passes 1 between two solutions, by bisection."""
-    for _ in range(40):
-        s = (high.s + low.s) / 2
-        middle = _newton(c, n, p, s, low.kappa * (s / low.s) ** 2, low.H)
+def _crossing(
+    c: UnitFeatures, n: int, p: int, block: Block, high: Place, low: Place, j: int
+) -> tuple[float, Array]:
+    """(place, left functions) where the j-th eigenvalue passes 1 between two solutions.
+
+    By secants in the logarithms, for it is near a power of s; bisected where a secant is no help.
+    """
+    above, below = (float(np.real(place.s)) for place in (high, low))
+    at_high, at_low = block(high)[0][j], block(low)[0][j]
+    for turn in range(_TURNS):
+        part = (
+            math.log(max(at_high, 1e-9)) / math.log(max(at_high, 1e-9) / at_low) if at_low > at_high else 0.5
+        )
+        if turn % 3 == 2 or not 0 < part < 1:
+            part = 0.5
+        s = above * (below / above) ** part
+        starts = (low, high)
+        found = (_newton(c, n, p, s, place.kappa * (s / place.s) ** 2, place.H) for place in starts)
+        middle = next((place for place in found if place is not None), None)
         if middle is None:
             break
-        high, low = (high, middle) if _strengths(c, n, middle)[0][j] >= 1 else (middle, low)
-        if abs(high.s - low.s) < 1e-9 * abs(high.s):
+        value = block(middle)[0][j]
+        if value >= 1:
+            low, below, at_low = middle, s, value
+        else:
+            above, at_high = s, value
+        if abs(value - 1) < CROSSING or abs(above - below) < CROSSING * above:
+            low = middle
             break
-    return float(np.real(low.s)), _strengths(c, n, low)[1][j]
+    return float(np.real(low.s)), block(low)[1][j]
 
 
 def hermite_shares(x: Array, weights: Array, left: Array, degree: int) -> Array:

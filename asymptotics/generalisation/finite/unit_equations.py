@@ -107,23 +107,24 @@ def triangle(B: int) -> Array:
 
 
 def response(T: Array, M: Array, W: Array) -> tuple[Array, Array, Array]:
-    """Z, Y and Π of one operator ``T`` (X, C), metric ``M`` (C, C) of its columns and ``W`` (X,)."""
-    gram = T.T @ (W[:, None] * T)
-    inner = np.linalg.solve(np.eye(len(M)) + gram @ M, np.concatenate([T.T, gram], axis=1))
-    rows = len(T)
-    Z = T @ M @ inner[:, :rows]
+    """Z, Y and Π of operators ``T`` (…, X, C), metrics ``M`` (…, C, C) of their columns and ``W`` (X,)."""
+    turned = np.swapaxes(T, -1, -2)
+    gram = turned @ (W[:, None] * T)
+    inner = np.linalg.solve(np.eye(M.shape[-1]) + gram @ M, np.concatenate([turned, gram], axis=-1))
+    rows = T.shape[-2]
+    Z = T @ M @ inner[..., :rows]
     # Y = T (1 + M G)⁻¹ and Π = (1 + G M)⁻¹ G: no difference of large terms.
-    Y: Array = inner[:, :rows].T
-    return (Z + Z.T) / 2, Y, inner[:, rows:]
+    Y: Array = np.swapaxes(inner[..., :rows], -1, -2)
+    return (Z + np.swapaxes(Z, -1, -2)) / 2, Y, inner[..., rows:]
 
 
-def metric(features: UnitFeatures, D: Array, degree: int) -> Array:
-    """M_l (A B, A B), block diagonal."""
+def metrics(features: UnitFeatures, D: Array, partners: Array) -> Array:
+    """blockdiag_a[(ω_a/B) D(a) ∘ P_a] for each P of ``partners`` (m, A, B, B): (m, A B, A B)."""
     A, B = D.shape[:2]
-    M = np.zeros((A, B, A, B), D.dtype)
+    M = np.zeros((len(partners), A, B, A, B), D.dtype)
     index = np.arange(A)
-    M[index, :, index, :] = features.per_neuron[:, None, None] * D * features.partners[degree]
-    return M.reshape(A * B, A * B)
+    M[:, index, :, index, :] = np.moveaxis(features.per_neuron[:, None, None] * D * partners, 1, 0)
+    return M.reshape(len(M), A * B, A * B)
 
 
 def unit_state(c: UnitFeatures, kappa: Array, H: Array, n: int, p: float, lam: complex) -> UnitState:
@@ -138,27 +139,27 @@ def unit_state(c: UnitFeatures, kappa: Array, H: Array, n: int, p: float, lam: c
     rows, columns = (np.array(side) for side in zip(*lower, strict=True))
     infinite = math.isinf(p)
     kind = np.result_type(kappa, H)
-    Z, Y = np.empty((len(c.count), X, X), kind), np.empty(c.T.shape, kind)
+    # All degrees at once: each is a small operator, and there are many of them.
+    Z, Y, pi = response(c.T.reshape(len(c.count), X, -1), metrics(c, D, c.partners), W)
+    Y, pi = Y.reshape(c.T.shape), pi.reshape(-1, A, B, A, B)
+    counted = c.count[:, None, None, None] * c.partners
     spread = c.tail.astype(kind)
-    zeta = np.einsum("x,xabc->abc", W, c.tail)
+    for P, y in zip(counted, Y, strict=True):
+        spread += P * y[:, :, :, None] * y[:, :, None, :]
+    own = np.einsum("labac->labc", pi)
+    zeta = np.einsum("x,xabc->abc", W, c.tail) + np.sum(counted * (own + own.swapaxes(2, 3)), axis=0) / 2
     # ∂r_2/∂D, contracted below with ∂D/∂H.
     bend = np.zeros((A, B, B, A, B, B), kind)
-    for degree, count in enumerate(c.count):
-        z, y, pi = response(c.T[degree].reshape(X, -1), metric(c, D, degree), W)
-        Z[degree], Y[degree] = z, y.reshape(X, A, B)
-        P = c.partners[degree]
-        spread += count * P * Y[degree][:, :, :, None] * Y[degree][:, :, None, :]
-        pi = pi.reshape(A, B, A, B)
-        own = np.einsum("abac->abc", pi)
-        zeta += count * P * (own + own.transpose(0, 2, 1)) / 2
-        if not infinite:
-            bend += count * np.einsum("abc,def,abde,dfac->abcdef", P, P, pi, pi, optimize=True)
-    r1 = kappa - lam - np.einsum("a,abc,xabc->x", part, D, c.tail, optimize=True)
+    if not infinite:
+        for weight, P, one in zip(counted, c.partners, pi, strict=True):
+            sides = one[:, :, None, :, :, None] * one.transpose(2, 3, 0, 1)[:, None, :, :, None, :]
+            bend += weight[..., None, None, None] * P * sides
+    r1 = kappa - lam - np.einsum("abc,xabc->x", part[:, None, None] * D, c.tail)
     r1 -= np.einsum("l,lxx->x", c.count, Z)
     on_kappa = np.einsum("l,lxy->xy", c.count, Z**2) / (n * k**2)
     # ∂D/∂H_t = −D E_t D.
-    turned = -np.einsum("abc,tcd,ade->atbe", D, tri, D, optimize=True)
-    on_H = -np.einsum("a,xabc,atbc->xat", part, spread, turned, optimize=True).reshape(X, -1)
+    turned = -(D[:, None] @ tri @ D[:, None])
+    on_H = -np.einsum("xabc,atbc->xat", spread, part[:, None, None, None] * turned).reshape(X, -1)
     if infinite:
         r2 = H - np.eye(B)
         from_kappa = np.zeros((A * len(tri), X))
@@ -166,7 +167,7 @@ def unit_state(c: UnitFeatures, kappa: Array, H: Array, n: int, p: float, lam: c
     else:
         r2 = H - np.eye(B) - zeta / p
         from_kappa = (spread / (k**2 * p * n)[:, None, None, None])[:, :, rows, columns].reshape(X, -1).T
-        moved = np.einsum("abcdef,d,dtef->abcdt", bend, part / p, turned, optimize=True)
+        moved = np.einsum("abcdef,dtef->abcdt", bend, (part / p)[:, None, None, None] * turned)
         from_H = np.eye(A * len(tri)) + moved[:, rows, columns].reshape(A * len(tri), -1)
     return UnitState(Z, Y, r1, r2[:, rows, columns].ravel(), on_kappa, on_H, from_kappa, from_H)
 
