@@ -114,7 +114,8 @@ def _downwards(c: UnitFeatures, n: int, p: int, start: Place, scale: float) -> I
     """Solutions at falling s, down to the edge.
 
     There the trace of the resolvent has a slope of (s − edge)^{−1/2}: near it two slopes tell where the edge is, and steps go
-    most of the way.
+    most of the way. Times λ² the slope is the mean of 1/(1 − t/|λ|)² over the spectrum t, which rises towards it: where it
+    falls, the solution is another one, or part of the bulk has been leapt over.
     """
     here, sign, slope = start, _sign(c, start), _slope(c, start)
     edge, shrink = 0.0, 1.0
@@ -124,7 +125,7 @@ def _downwards(c: UnitFeatures, n: int, p: int, start: Place, scale: float) -> I
         s = max(above * (1 - (1 - ratio) * shrink), edge + (above - edge) * _LEFT)
         after = _newton(c, n, p, s, here.kappa * (s / here.s) ** 2, here.H)
         moved = None if after is None or _sign(c, after) != sign else _slope(c, after)
-        if after is None or moved is None:
+        if after is None or moved is None or (slope is not None and moved * s**4 < slope * above**4):
             shrink /= 2
             continue
         if slope is not None and moved > slope:
