@@ -11,7 +11,10 @@ from asymptotics.expectations.sigma_rules import Function
 
 Array = npt.NDArray[np.float64]
 
-_REACH = 9.0
+#: Where jumps are looked for: nine standard deviations of a neuron three times as wide as at the start, and a mean of two.
+_REACH = 29.0
+#: The first cells.
+_CELL = 4.5e-3
 _STEP = 1e-5
 
 
@@ -32,14 +35,22 @@ def numerical_slope(function: Function, jumps: tuple[float, ...] = ()) -> Functi
 def jumps_of(function: Function, reach: float = _REACH) -> tuple[float, ...]:
     """Jumps of ``function`` in [−reach, reach]: cells of 1e-4 that have most of the change over 2e-3 around them.
 
-    The change must be no rounding: 1e-6 of the largest value at least, for functions that grow far beyond their jumps.
+    The change must be no rounding: 1e-6 of the largest value no farther from 0 at least. Functions may grow beyond their jumps.
 
     A numerical derivative smears a jump over 2e-5; the jump is where the function passes half its height.
     """
-    low = np.linspace(-reach, reach, 4001)[:-1] - 1e-4 * np.pi
-    high = low + 2 * reach / 4000
-    values = np.asarray(function(low), float)
-    scale, around = float(np.max(np.abs(values))), np.zeros(len(low))
+    with np.errstate(all="ignore"):
+        # Far out a function may overflow.
+        return _jumps(function, reach)
+
+
+def _jumps(function: Function, reach: float) -> tuple[float, ...]:
+    cells = 2 * round(reach / _CELL)
+    low = np.linspace(-reach, reach, cells + 1)[:-1] - 1e-4 * np.pi
+    high = low + 2 * reach / cells
+    size = np.abs(np.asarray(function(low), float))
+    outward = np.maximum.accumulate(np.maximum(size[cells // 2 :], size[: cells // 2][::-1]))
+    scale, around = np.concatenate([outward[::-1], outward]), np.zeros(len(low))
     for halving in range(5):
         middle = (low + high) / 2
         left, centre, right = (np.asarray(function(x), float) for x in (low, middle, high))

@@ -9,7 +9,13 @@ def duration(seconds: float) -> str:
         if seconds < limit * length:
             return f"{max(seconds / length, 0.1):.2g} {unit}"
     days = seconds / 86400
-    return f"{days:.2g} days" if days < 99.5 else f"{days:.0f} days" if days < 730 else f"{days / 365.25:,.0f} years"
+    return (
+        f"{days:.2g} days"
+        if days < 99.5
+        else f"{days:.0f} days"
+        if days < 730
+        else f"{days / 365.25:,.0f} years"
+    )
 
 
 def size(count: float) -> str:

@@ -161,3 +161,26 @@ def test_waves_are_not_folded_out_of_sight(frequency: int, spread: float) -> Non
     exact = (1 - np.cos(2 * frequency * (m - 1.25)) * math.exp(-2 * (frequency * spread) ** 2)) / 2
     np.testing.assert_allclose(a.squares(m, np.full_like(m, spread)), exact, atol=1e-10)
     assert a.error < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("function", "edge"),
+    [
+        (np.round, lambda k: k - 0.5),
+        (np.floor, lambda k: k),
+        (lambda x: np.round(3 * x), lambda k: (k - 0.5) / 3),
+    ],
+)
+def test_python_functions_with_many_jumps_are_known_as_far_as_wide_neurons_reach(function, edge) -> None:
+    # The value k lies between edge(k) and edge(k + 1).
+    upper = [math.erfc(edge(k) / math.sqrt(2)) / 2 for k in range(-40, 42)]
+    second = math.fsum(k * k * (a - b) for k, (a, b) in zip(range(-40, 41), pairwise(upper), strict=True))
+    first = math.fsum(math.exp(-(edge(k) ** 2) / 2) / math.sqrt(2 * math.pi) for k in range(-40, 41))
+    sigma = get_activation(function)
+    assert sigma.error < 1e-9
+    assert sigma.second_moment == pytest.approx(second, rel=1e-12, abs=0)
+    assert sigma.coefficient(1) == pytest.approx(first, rel=1e-12, abs=0)
+
+
+def test_a_function_that_overflows_far_out_has_its_jumps_without_a_warning() -> None:
+    assert get_activation(lambda x: np.exp(x**2 / 4) * 1e-3 + np.sign(x - 1)).kinks == pytest.approx((1.0,))
