@@ -56,7 +56,7 @@ def _of_both(setting: Setting) -> Places:
     plain = _tried(conditional_places, setting)
     if plain is None or abs(typical.around.edge / plain.edge - 1) > CONDITIONAL:
         return found.places()
-    return plain
+    return replace(plain, theory=plain.theory + found.uneven)
 
 
 def _tried(way: Callable[[Setting], Places], setting: Setting) -> Places | None:

@@ -50,7 +50,7 @@ class StretchedUnits:
 
     ``slope`` T_1 (X, A, B); ``bulk`` (groups, A, B, B) v/s of the bulk, with ``carried`` (groups,) Σ o_j² there; ``out``
     (J, A, B, B) of the directions taken out, with ``along`` o_j (J,); ``on_target`` (J + 1, r): components of these and of
-    what is left of u on the target's directions; ``learned`` (r,) those of u.
+    what is left of u on the target's directions; ``learned`` (r,) those of u. ``uneven``: :func:`_unevenness`.
     """
 
     x: Array
@@ -62,6 +62,7 @@ class StretchedUnits:
     along: Array
     on_target: Array
     learned: Array
+    uneven: float
 
 
 def stretched_units(
@@ -108,8 +109,21 @@ def stretched_units(
     carried = np.array([np.sum(batch.along[inside[part]] ** 2) for part in groups])
     return StretchedUnits(
         x[:, 0], features, plain.T[1], bulk, carried, np.moveaxis(v[..., out], -1, 0),
-        np.append(along, remains), on_target, learned,
+        np.append(along, remains), on_target, learned, _unevenness(sigma, norm2, v, shares, d),
     )  # fmt: skip
+
+
+def _unevenness(sigma: Activation, norm2: Array, v: Array, shares: Array, d: int) -> float:
+    """Spread of |w|² from neuron to neuron, relative, times the share of degree two of the features: what no degree here has.
+
+    ``v`` (A, B, B, d) along the eigenvectors, of mean 1; rows that are isotropic have one norm.
+    """
+    second = np.einsum("a,abbj->", shares, v**2) / (v.shape[1] * v.shape[-1])
+    size = float(np.einsum("a,ab->", shares, norm2)) / norm2.shape[1]
+    first, square = sigma.coefficient(1) ** 2 * size, sigma.coefficient(2) ** 2 / 2
+    other = (sigma.second_moment - sigma.coefficient(0) ** 2 - sigma.coefficient(1) ** 2 - square) * size
+    energy = first + square * size**2 + max(other, 0.0)
+    return math.sqrt(2 * max(float(second) - 1, 0.0) / d) * float(square * size**2 / max(energy, 1e-300))
 
 
 def _groups(size: int) -> list[slice]:
