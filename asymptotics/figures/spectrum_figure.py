@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from asymptotics.figures.style_sheet import axes_or_new
 
@@ -15,8 +18,12 @@ if TYPE_CHECKING:
     from asymptotics.generalisation.feature_spectrum import FeatureSpectrum
 
 
+Array = npt.NDArray[np.float64]
+
 #: Heights, as parts of the Axes, at which neighbouring labels of spikes are written.
 _HEIGHTS = (0.62, 0.5, 0.38, 0.26)
+#: Spikes closer than this part of the axis have one label; letters of a line of it.
+_CLOSE, _WIDE = 0.06, 26
 #: From so many counts in a bin on the axis is logarithmic above 1; there it makes a kink in the line of the theory.
 _MANY = 20
 
@@ -55,13 +62,15 @@ def plot_spectrum(spectrum: FeatureSpectrum, ax: Axes | None = None) -> Axes:
 
 
 def _say_what_spikes_carry(axes: Axes, spectrum: FeatureSpectrum) -> None:
-    """A label beside every spike, on the side with more room."""
-    stops = [axes.get_xlim()[1], *spectrum.spikes, spectrum.edge]
-    for k, (place, carried) in enumerate(zip(spectrum.spikes, spectrum.carries, strict=True)):
-        right = stops[k] - place > place - stops[k + 2]
+    """A label beside every spike, or beside several that are close, on the side with more room."""
+    clusters = close_spikes(spectrum.spikes, _CLOSE * axes.get_xlim()[1])
+    stops = [axes.get_xlim()[1], *(float(spectrum.spikes[one].mean()) for one in clusters), spectrum.edge]
+    for k, one in enumerate(clusters):
+        words = dict.fromkeys(_short(spectrum, j) for j in range(one.start, one.stop))
+        right = stops[k] - stops[k + 1] > stops[k + 1] - stops[k + 2]
         axes.annotate(
-            carried.replace(" and ", "\nand "),
-            (place, _HEIGHTS[k % len(_HEIGHTS)]),
+            "\n".join(words),
+            (spectrum.spikes[one.start if right else one.stop - 1], _HEIGHTS[k % len(_HEIGHTS)]),
             xycoords=axes.get_xaxis_transform(),
             xytext=(4 if right else -4, 0),
             textcoords="offset points",
@@ -70,6 +79,21 @@ def _say_what_spikes_carry(axes: Axes, spectrum: FeatureSpectrum) -> None:
             fontsize="small",
             color="C0",
         )
+
+
+def close_spikes(spikes: Array, distance: float) -> list[slice]:
+    """Runs of ``spikes`` (downwards) of which each is closer than ``distance`` to the next."""
+    breaks = np.flatnonzero(-np.diff(spikes) >= distance) + 1
+    ends = [0, *breaks.tolist(), len(spikes)]
+    return [slice(i, j) for i, j in pairwise(ends) if j > i]
+
+
+def _short(spectrum: FeatureSpectrum, k: int) -> str:
+    """What a spike carries, a part a line; off the learned direction without what stands in parentheses."""
+    carried = spectrum.carries[k]
+    if k < len(spectrum.off) and spectrum.off[k] > max(spectrum.features[k]):
+        return fill(carried.split(" (")[0], _WIDE)
+    return carried.replace(" and ", "\nand ")
 
 
 def spectrum_page(spectrum: FeatureSpectrum, figure: Figure) -> None:

@@ -26,8 +26,8 @@ _LEFT_OUT = 0.08
 CONDITIONAL = 0.03
 #: The edge of the bulk before a step, at n2 and p of some hundreds.
 _UNTRAINED = 0.015
-#: Weights grow in a step: a bulk that is narrower than this part of the one before is none.
-_NARROWER = 0.8
+#: A bulk that is narrower than this part of the one before the step is none; where an activation saturates it does narrow.
+_NARROWER = 0.05
 
 
 @dataclass(frozen=True)
