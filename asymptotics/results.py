@@ -213,6 +213,7 @@ class Overlaps(Frozen):
     ``solution``: the steps taken, and the error of their integrals (its ``residual``) against the accuracy asked for; None
     for a simulation, a closed form, and where that error is not known.
     ``samples`` (simulation only): per step an array (replicates, p, r) of the cosines of single neurons, for clouds.
+    ``online``: ``n_b``, ``step`` e, ``nu`` e d/n_b, and the ``kind`` of flow that this is near, of online SGD; else None.
     ``two_time``: ⟨w_i^t, w_j^s⟩ (T + 1, T + 1, p, p) on a reused batch at fixed width; else None.
     """
 
@@ -228,6 +229,7 @@ class Overlaps(Frozen):
     solution: Solution | None = None
     samples: tuple[Array, ...] | None = field(default=None, repr=False)
     two_time: Array | None = field(default=None, repr=False)
+    online: dict[str, Any] | None = field(default=None, repr=False)
 
     def __getitem__(self, step: int) -> StepOverlaps:
         return self.steps[step]
@@ -254,6 +256,7 @@ class Overlaps(Frozen):
             "d": self.d,
             "p": self.p,
             "n": self.n,
+            **(plain_table(self.online) if self.online is not None else {}),
             "steps": [s.to_dict() for s in self.steps],
         }
 

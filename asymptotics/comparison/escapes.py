@@ -65,9 +65,7 @@ def _without_law(
     return {
         "protocol": "sgd",
         "d": simulation.d,
-        "n_b": rates.n_b,
-        "step": rates.e,
-        "nu": rates.nu,
+        **rates.to_dict(),
         "regime": None,
         "clocks": None,
         "escape": {"leap": rates.leap}

@@ -104,10 +104,21 @@ def refuse_without_theory(experiment: Experiment) -> None:
 
 
 def measure_all(experiment: Experiment, progress: Progress = silent) -> list[Measured]:
-    """Simulate every point: the ridge fit where the file has a [ridge] table, else the overlaps."""
+    """Simulate every point: the ridge fit where the file has a [ridge] table, else the overlaps.
+
+    Raises ``InputError`` for what makes no network before any is simulated.
+    """
+    from asymptotics.simulation.runner import job_for
+
+    f, network, inputs = experiment.target, experiment.network, experiment.inputs
     if not experiment.has_ridge:
+        for training in experiment.longest:
+            for simulation in experiment.simulations:
+                job_for(f, network, training, None, simulation, inputs=inputs)
         return list(_measure_overlaps(experiment, progress))
     units = list(experiment.units())
+    for unit in units:
+        job_for(f, network, unit.training, unit.ridge, unit.simulation, unit.steps, unit.lambdas, inputs)
     points: dict[tuple[object, ...], Measured] = {}
     for i, unit in enumerate(units):
         progress(f"simulating unit {i + 1} of {len(units)} (d = {unit.simulation.d})")

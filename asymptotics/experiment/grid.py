@@ -159,6 +159,10 @@ class Experiment:
         }
         if "steps" in tables["training"] and schema.listed(tables["training"].get("time", [])) != []:
             problems.append("training.time and training.steps exclude each other: give one of them.")
+        if "step" in tables["training"] and len(grids["training"].get("eta", ())) > 1:
+            problems.append(
+                "training.step takes the place of training.eta: several values of eta are one and the same."
+            )
         given = {key: value for key, value in _NETWORK_DEFAULTS.items() if key not in tables["network"]}
         problems += network_problems(given | grids["network"])
         inputs = None

@@ -59,10 +59,21 @@ def owners(key: str) -> tuple[str, ...]:
 
 
 def protocol_problems(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
-    """Keys of [training] that the protocol does not have, set to something else than their ``defaults``."""
+    """Keys of [training] that the protocol does not have, set to something else than their ``defaults``, and keys that do
+    not go together."""
     protocol = values.get("protocol", "giant")
     special = {key: owners(key) for traits in PROTOCOLS.values() for key in traits.keys}
-    return [
+    problems = []
+    if values.get("step") is not None and values.get("rate_exponent", "auto") != "auto":
+        problems.append(
+            "training.step is the step itself, and training.rate_exponent has no part in it: leave one out."
+        )
+    if values.get("eta", 1.0) * values.get("weight_decay", 0.0) >= 2:
+        problems.append(
+            f"training.eta * training.weight_decay must be below 2, not {values['eta'] * values['weight_decay']:g} (the weights "
+            "would grow without a gradient)."
+        )
+    return problems + [
         f'training.{key} is a key of protocol = {choices(special[key])}, not of "{protocol}"; leave it out.'
         for key, value in values.items()
         if key in special and key not in PROTOCOLS[protocol].keys and value != defaults[key]

@@ -150,11 +150,6 @@ def refusal_of_protocol(training: Training) -> str | None:
         )
     if training.steps > MOST_STEPS:
         return f'training.steps must be at most {MOST_STEPS} with protocol = "reuse", not {training.steps}'
-    if training.eta * training.weight_decay >= 2:
-        return (
-            f"training.eta * training.weight_decay must be below 2, not {training.eta * training.weight_decay:g} "
-            "(the weights would grow without a gradient)"
-        )
     return None
 
 

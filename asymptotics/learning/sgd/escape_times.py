@@ -50,7 +50,8 @@ class EscapeLaw(Frozen):
     ``mean``, ``sd``, ``quantiles``  in the clock s = N/d^max(l − 1, 1), N samples; ``sd`` None: O(d^−1/2) (leap 1)
     ``rate``, ``sigma2``, ``start_share``, ``critical_eta``  leap 2: λ, σ², share of the randomness due to the start, and the
                      eta above which nothing escapes
-    ``n_b``, ``step``, ``nu``, ``regime``  batch, step size e, ν = e d/n_b, and what limits the number of steps
+    ``n_b``, ``step``, ``nu``, ``kind``, ``regime``  batch, step size e, ν = e d/n_b, the flow that it is near, and what limits
+                     the number of steps
     ``error``        of the mean (and of quantiles, in its units): what fewer points and coarser equations change, and 1/√d + 2/t
                      of t steps for what a law of many directions and small steps leaves out; at leap 1 also how far random
                      starts move the time
@@ -71,6 +72,7 @@ class EscapeLaw(Frozen):
     step: float
     nu: float
     regime: str
+    kind: str = ""
     interaction: str = ""
     error: ErrorBudget = UNKNOWN
 
@@ -118,6 +120,7 @@ class EscapeLaw(Frozen):
                 "n_b": self.n_b,
                 "step": self.step,
                 "nu": self.nu,
+                "kind": self.kind,
                 "regime": self.regime,
                 "clocks": clocks,
                 "escape": out,
@@ -155,6 +158,7 @@ def escape(f: Target | str, network: Network, training: Training, d: int) -> Esc
         rates.e,
         rates.nu,
         _regime(rates, training, d),
+        rates.kind,
         "none: one neuron" if network.width == 1 else "mean field of the driven escape",
         ErrorBudget(
             quadrature + quadrature_error(target, network.get_activation()),

@@ -142,11 +142,6 @@ def flow_of(nu: float, kind: str) -> Flow:
     }[kind]
 
 
-def kind_near(nu: float) -> str:
-    """The flow that a noise-to-signal ratio ν is close to."""
-    return "population" if nu < 0.1 else "noise" if nu > 30 else "saad-solla"
-
-
 def velocity(student: Student, mean: Averages, flow: Flow, projection: str) -> tuple[Array, Array]:
     """(dM, dQ) per unit of the flow's clock."""
     a = student.readout

@@ -119,6 +119,7 @@ class OneOverlap(WithoutLayer):
             d=d,
             p=1,
             n=rates.n_b,
+            online=rates.to_dict(),
             solution=stepped(steps[-1], worst, max(worst, accuracy), self.name),
         )
 

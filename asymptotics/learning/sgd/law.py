@@ -27,7 +27,6 @@ from asymptotics.learning.sgd.flow import (
     Step,
     flow_of,
     integrated,
-    kind_near,
     recursion,
 )
 from asymptotics.learning.sgd.rates import Rates, rates_of, reported_steps
@@ -269,7 +268,7 @@ def _result(
     )
     dynamics = "recursion" if iterated else "flow of Saad and Solla"
     notes = [
-        f"{where}; {dynamics}; e = {rates.e:.4g}, nu = e d/n_b = {rates.nu:.4g} ({kind_near(rates.nu)})",
+        f"{where}; {dynamics}; e = {rates.e:.4g}, nu = e d/n_b = {rates.nu:.4g} ({rates.kind})",
         "single runs fluctuate by about 0.7 d^-1/2 around it",
     ]
     if error:
@@ -285,5 +284,6 @@ def _result(
         d=rates.d,
         p=int(network.width),
         n=rates.n_b,
+        online=rates.to_dict(),
         solution=stepped(rows[-1].step, error, asked, dynamics),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.learning.giant.exponents import has_order
@@ -47,6 +47,15 @@ class Rates:
     def nu(self) -> float:
         """ν = e d/n_b."""
         return self.e * self.noise_ratio
+
+    @property
+    def kind(self) -> str:
+        """The flow that ν is close to."""
+        return "population" if self.nu < 0.1 else "noise" if self.nu > 30 else "saad-solla"
+
+    def to_dict(self) -> dict[str, Any]:
+        """``n_b, step, nu, kind``."""
+        return {"n_b": self.n_b, "step": self.e, "nu": self.nu, "kind": self.kind}
 
     @property
     def steps_per_time(self) -> float:

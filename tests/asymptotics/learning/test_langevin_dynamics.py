@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asymptotics import Network, Ridge, Simulation, Training, escape, overlaps, risk, simulate
+from asymptotics import Experiment, Network, Ridge, Simulation, Training, escape, overlaps, risk, simulate
 from asymptotics.commands.cli import run
 from asymptotics.learning.sgd import one_overlap
 from asymptotics.learning.sgd.langevin_law import LawOfOverlap
@@ -216,3 +216,55 @@ def test_a_threshold_that_no_overlap_reaches_is_refused_at_every_door(
     file.write_text(FILE.replace("[simulation]", f"threshold = {json.dumps(threshold)}\n[simulation]"))
     assert run([command, str(file)]) == 2
     assert "training.threshold must be a number above 0 and below 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("keys", "word"),
+    [
+        ({"protocol": "sgd", "step": 0.1, "rate_exponent": 2.0}, "leave one out"),
+        (
+            {"protocol": "reuse", "eta": 2.0, "weight_decay": 1.0},
+            "eta . training.weight_decay must be below 2",
+        ),
+        ({"protocol": "reuse", "eta": 1.0, "weight_decay": 3}, "not 3 "),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused_whoever_reads_them(keys: dict[str, Any], word: str) -> None:
+    """A simulation took weight decays of no law, and a rate exponent beside a step was read by nobody."""
+    with pytest.raises(InputError, match=word):
+        Training(**keys)
+
+
+def test_several_rates_beside_a_step_are_refused() -> None:
+    table = {"protocol": "sgd", "step": 0.1, "eta": [1.0, 2.0]}
+    with pytest.raises(InputError, match="takes the place"):
+        Experiment.from_dict({"target": {"expression": "z1"}, "training": table})
+    table["eta"] = [1.0]
+    assert len(Experiment.from_dict({"target": {"expression": "z1"}, "training": table}).trainings) == 1
+
+
+@pytest.mark.parametrize("ridge", ["", '[ridge]\nregime = "fixed-width"\n'])
+def test_a_method_that_no_network_has_is_refused_before_anything_is_simulated(
+    ridge: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "reuse.toml"
+    file.write_text(
+        'target.expression = "z1"\nnetwork.activation = "erf"\nnetwork.width = 2\n'
+        'training.protocol = "reuse"\ntraining.steps = 1\n'
+        f'[simulation]\nmethod = "reduced"\nd = 40\n{ridge}'
+    )
+    assert run(["validate", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert "simulation.method" in said
+    assert "simulating" not in said
+
+
+def test_online_sgd_tells_its_batch_step_and_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "one.toml"
+    file.write_text(FILE.replace('dynamics = "langevin"', "start = {overlap = [[0.3]]}"))
+    for command in ("overlaps", "escape"):
+        given = ["--set", 'training.start="random"'] if command == "escape" else []
+        assert run([command, str(file), *given, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["n_b"], told["step"], told["nu"]) == (100, pytest.approx(0.1), pytest.approx(0.1))
+        assert told["kind"] in ("population", "saad-solla")
