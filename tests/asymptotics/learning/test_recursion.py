@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asymptotics import Network, Training, overlaps
 from asymptotics.expectations.activations import get_activation
+from asymptotics.expectations.pairs import gram_moments
 from asymptotics.expectations.quadrature import tensor_rule
 from asymptotics.learning.giant import recursion as recursion_module
 from asymptotics.learning.giant.noise_kernel import (
@@ -256,3 +258,27 @@ def test_a_stated_error_is_that_of_the_finer_points_not_of_the_coarser_ones(monk
     left = float(path.students[-1].M[0, 0])
     assert path.error < 1e-3
     assert 0.4 * left < path.error < 1.01 * left
+
+
+def test_steps_that_blow_up_by_many_orders_are_answered_and_said_to_diverge() -> None:
+    found = overlaps("1e-5*(z1 + z1*z2)", Network("softplus", width=2), Training(2, eta=1e5), accuracy=1e-3)
+    assert found.steps[-1].risk > 1e5
+    assert any("training diverges" in warning for warning in found.warnings)
+
+
+def test_steps_that_blow_up_a_wave_are_refused_in_one_sentence() -> None:
+    for activation in ("sin(x) + x", "cos(3*x) + x"):
+        with pytest.raises(InputError, match="smaller eta"):
+            overlaps("1e-5*z1", Network(activation, width=4), Training(2, eta=1e5), accuracy=1e-3)
+
+
+def test_moments_of_equal_pairs_are_equal() -> None:
+    sigma = get_activation("softplus")
+    Q = np.full((6, 6), 0.5) + 0.5 * np.eye(6)
+    whole, two = (
+        gram_moments(sigma, np.zeros(6), 300.0 * Q),
+        gram_moments(sigma, np.zeros(2), 300.0 * Q[:2, :2]),
+    )
+    for many, few in zip(whole, two, strict=True):
+        assert many[:2, :2] == pytest.approx(few, rel=1e-9, abs=0)
+        assert np.ptp(many[~np.eye(6, dtype=bool)]) <= 1e-9 * few[0, 1]
