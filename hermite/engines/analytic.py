@@ -209,15 +209,20 @@ class AnalyticEngine:
 
     def _squared(self, form: Form) -> Scalar | None:
         try:
-            if self.patched:
-                from hermite.engines.patches import pieces
+            if not self.patched:
+                try:
+                    square = orthogonal_terms(multiply(form, form), self.r, self.gram)
+                    try_integrals(square)
+                    return Scalar.total(term.mean() for term in square)
+                except Exhausted:
+                    raise
+                except Undecided:
+                    pass
+            from hermite.engines.patches import pieces
 
-                assert self.target.tree is not None
-                form, others = pieces(power(self.target.tree, 2), self.r, self.gram)
-                square = orthogonal_terms(form, self.r, self.gram) + others
-            else:
-                square = orthogonal_terms(multiply(form, form), self.r, self.gram)
-            return Scalar.total(term.mean() for term in square)
+            assert self.target.tree is not None
+            form, others = pieces(power(self.target.tree, 2), self.r, self.gram)
+            return Scalar.total(term.mean() for term in orthogonal_terms(form, self.r, self.gram) + others)
         except Exhausted:
             raise
         except Undecided:

@@ -99,11 +99,13 @@ def _function(name: str, x: list[Scalar]) -> Scalar:
 def scalar_sqrt(x: Scalar) -> Scalar | None:
     """√x where x = q π^k with rational q ≥ 0 and integer k; else None."""
     if x.is_rational:
-        return Scalar.sqrt(as_fraction(x))
+        value = as_fraction(x)
+        return Scalar.sqrt(value) if value >= 0 else None
     for k in (-2, -1, 1, 2):
         rest = x * Scalar.sqrt_pi(-2 * k)
         if rest.is_rational:
-            return Scalar.sqrt(as_fraction(rest)) * Scalar.sqrt_pi(k)
+            value = as_fraction(rest)
+            return Scalar.sqrt(value) * Scalar.sqrt_pi(k) if value >= 0 else None
     return None
 
 

@@ -27,8 +27,10 @@ from hermite.language import nodes as ex
 
 #: Points of the rules that a cell may take, the parameters of the ellipses that bound them.
 _RULES, _RATIOS = (3, 6, 10, 16), (1.4, 2.0, 3.0, 5.0, 9.0)
-#: Error that is aimed at, relative to the root mean square of F; most cells, by dimension; most values of F.
-_WANTED, _CELLS, _MOST_VALUES = 1e-11, {1: 12_000, 2: 24_000}, 6_000_000
+#: Error that is aimed at, relative to the root mean square of F; most cells, by dimension; most values of F and its parts. Where
+#: these would be more, larger errors are borne.
+_SLACK = (1.0, 1e2, 1e4, 1e6)
+_WANTED, _CELLS, _MOST_VALUES = 1e-11, {1: 12_000, 2: 24_000}, 20_000_000
 #: Values of F, or bounds, for one unit of :mod:`hermite.exact.effort`; values that are taken together.
 _A_UNIT, _BATCH = 8, 100_000
 #: Error of the Gaussian, the Hermite polynomials and the weights at a node, relative to their bounds.
@@ -202,14 +204,18 @@ def _summed(tree: ex.Expression, cells: _Cells, order: int, tail: float, size: f
     total = float(cells.best.sum())
     if not math.isfinite(total):
         raise Unsupported("a function that is not bounded on small cells: no certified sum")
-    allowed = max(total, _WANTED * size) / (4 * len(cells))
-    good = cells.errors <= np.maximum(cells.best, allowed)[:, None]
-    # Along 0, 1, 2, … the rules get dearer; the middle of the range needs no value of F.
-    choice = good.argmax(axis=1)
-    count = sum(int((choice == k).sum()) * n**m for k, n in enumerate(_RULES, start=1))
-    if count > _MOST_VALUES:
+    nodes = len(ex.postorder(tree))
+    for slack in _SLACK:
+        allowed = slack * max(total, _WANTED * size) / (4 * len(cells))
+        good = cells.errors <= np.maximum(cells.best, allowed)[:, None]
+        # Along 0, 1, 2, … the rules get dearer; the middle of the range needs no value of F.
+        choice = good.argmax(axis=1)
+        count = sum(int((choice == k).sum()) * n**m for k, n in enumerate(_RULES, start=1))
+        if count * nodes <= _MOST_VALUES:
+            break
+    else:
         raise Unsupported("a function that needs too many values for a certified sum")
-    spend(count * len(ex.postorder(tree)) // _A_UNIT // 4)
+    spend(count * nodes // (4 * _A_UNIT))
     table = np.zeros((order + 1,) * m)
     error, square = float(cells.errors[np.arange(len(cells)), choice].sum()), 0.0
     for k in range(len(_RULES) + 1):

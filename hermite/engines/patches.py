@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING
 import flint
 
 from hermite.engines.canonical import canonical
+from hermite.engines.composite import is_composite
 from hermite.engines.constants import Unsupported
 from hermite.engines.extremes import extreme
 from hermite.engines.forms import Form, Vector, add, primitive
 from hermite.engines.orthogonal import orthogonal_terms
 from hermite.engines.quadratic import Metric, inner, orthogonal_to
+from hermite.engines.radial_patches import RadialPatch, radial
 from hermite.engines.series import Index
 from hermite.engines.terms import Term, try_integrals
 from hermite.exact.atoms import Atom
@@ -47,6 +49,8 @@ _MOST_PRODUCTS, _BLOCK = 500, 4
 _WORST = 0.02
 #: Most directions of a patch.
 _MOST_AXES = 2
+#: Most directions of a function of their distance from the origin.
+_MOST_RADIAL = 10
 #: Lines of a maximum from which signs at different levels have no closed form; lines beyond which there are too many signs.
 _FEW_LINES, _MANY_LINES = 4, 5
 
@@ -222,18 +226,22 @@ def _patch(tree: ex.Expression, directions: Sequence[Vector], r: int, gram: Metr
         rest = orthogonal_to(v, axes, gram)
         if rest is not None:
             axes.append(rest)
+    variances = [inner(a, a, gram) for a in axes]
+    own = _in_axes(tree, axes, variances, r, gram)
+    if 2 <= len(axes) <= _MOST_RADIAL:
+        along = radial(own, variances)
+        if along is not None:
+            try:
+                return _radial_term(along, axes, variances)
+            except Exhausted:
+                raise
+            except (Undecided, ArithmeticError) as doubt:
+                why = str(doubt) if len(axes) > _MOST_AXES else why
     if len(axes) > _MOST_AXES:
         raise Unsupported(why)
-    variances = [inner(a, a, gram) for a in axes]
     roots = [building.call("sqrt", (ex.Number(v),)) for v in variances]
-    images = {}
-    for i in ex.variables_of(tree):
-        unit = tuple(Fraction(int(i == j)) for j in range(r))
-        images[i] = building.add(
-            building.multiply((ex.Number(inner(unit, a, gram) / v), root, ex.Variable(k)))
-            for k, (a, v, root) in enumerate(zip(axes, variances, roots, strict=True))
-        )
-    c, own = rational_factor(normal_form(building.substitute(tree, images)))
+    scaled = {i: building.multiply((root, ex.Variable(i))) for i, root in enumerate(roots)}
+    c, own = rational_factor(normal_form(building.substitute(own, scaled)))
     patch = Patch(tuple(axes), tuple(variances), own)
     try:
         table(own, len(axes), _BLOCK)
@@ -242,6 +250,36 @@ def _patch(tree: ex.Expression, directions: Sequence[Vector], r: int, gram: Metr
     except Undecided as doubt:
         raise Unsupported(f"{why}; {doubt}") from None
     return Term(Scalar.of(c), (), (patch,))
+
+
+def _in_axes(
+    tree: ex.Expression, axes: Sequence[Vector], variances: Sequence[Fraction], r: int, gram: Metric | None
+) -> ex.Expression:
+    """``tree`` in the coordinates t_k = ⟨a_k, z⟩: z_i = Σ_k ⟨e_i, a_k⟩ t_k/v_k, and what it does not depend on."""
+    images = {}
+    for i in ex.variables_of(tree):
+        unit = tuple(Fraction(int(i == j)) for j in range(r))
+        images[i] = building.add(
+            building.multiply((ex.Number(inner(unit, a, gram) / v), ex.Variable(k)))
+            for k, (a, v) in enumerate(zip(axes, variances, strict=True))
+        )
+    return building.substitute(tree, images)
+
+
+def _radial_term(along: ex.Expression, axes: Sequence[Vector], variances: Sequence[Fraction]) -> Term:
+    """A function of Σ t_k²/v_k, given along t_1; raises where the integrals along a line are out of reach."""
+    root = building.call("sqrt", (ex.Number(variances[0]),))
+    c, own = rational_factor(
+        normal_form(building.substitute(along, {0: building.multiply((root, ex.Variable(0)))}))
+    )
+    if len(axes) <= _MOST_AXES and any(
+        is_composite(g.name) for key in canonical(own, 1) for g, _ in key.ridges
+    ):
+        raise Unsupported("a function of the distance without a closed form: cells of the plane are as good")
+    ball = RadialPatch(tuple(axes), tuple(variances), own)
+    for k in (0, 2, 4):
+        ball.coefficient((k,) + (0,) * (len(axes) - 1)).ball()
+    return Term(Scalar.of(c), (), (ball,))
 
 
 def directions_of(tree: ex.Expression, r: int) -> list[Vector]:

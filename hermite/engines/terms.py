@@ -9,6 +9,7 @@ from math import factorial
 from typing import Any, Protocol
 
 from hermite.engines.composite import is_composite
+from hermite.engines.constants import Unsupported
 from hermite.engines.extremes import Extreme
 from hermite.engines.forms import Vector
 from hermite.engines.series import Index, Series, indices, line_powers, scales, substituted, times
@@ -70,9 +71,14 @@ _TRIED = 4
 
 
 def try_integrals(terms: Sequence[Term]) -> None:
-    """One coefficient of every composite function, so that an integral out of reach shows: it raises ``Unsupported``."""
+    """One coefficient of every composite function, so that an integral out of reach shows: it raises ``Unsupported``.
+
+    So does a part whose own mean is infinite: exp(−|z² − 1|) is e^{z² − 1} inside, where it is no function of the whole line.
+    """
     for term in terms:
         for _, u in term.factors:
+            if not u.is_integrable:
+                raise Unsupported("a piece that grows too fast to be a function of the whole line")
             if any(is_composite(name) for name, *_ in u.factors):
                 u.coefficient(_TRIED + (u.parity == "odd")).ball()
 

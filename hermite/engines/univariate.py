@@ -80,6 +80,14 @@ class Univariate:
         """Whether it is t^power alone."""
         return self == Univariate(self.power, (), (), ZERO, ZERO, self.variance)
 
+    @property
+    def is_integrable(self) -> bool:
+        """Whether the Gaussian outweighs e^{quadratic t²}."""
+        return (
+            self.quadratic.is_zero() is True
+            or sign_of(ONE - self.quadratic * Scalar.of(2 * self.variance)) > 0
+        )
+
     def mirrored(self) -> tuple[Univariate, int]:
         """(v, σ) with u(−t) = σ v(t), v of the same kind."""
         odd = self.power + len(self.thresholds)

@@ -87,8 +87,10 @@ class Scalar:
 
     @classmethod
     def sqrt(cls, q: Fraction | int) -> Scalar:
-        """√q for rational q ≥ 0, through its square-free part."""
+        """√q for rational q ≥ 0, through its square-free part. Raises ``ValueError`` for any other."""
         q = Fraction(q)
+        if q < 0:
+            raise ValueError(f"no real square root of {q}")
         if q == 0:
             return cls.of(0)
         outside, primes = Fraction(1, q.denominator), []

@@ -64,18 +64,20 @@ def test_coefficients_of_fast_waves_are_those_of_quadrature(text: str) -> None:
     assert e.is_zero((1,)) is not False
 
 
-def test_discs_and_kinks_have_the_closed_form_within_their_error() -> None:
-    """q = |z|² is exponential of mean 2: P(q < 1) = 1 − e^{−1/2}, E[(z_1² − 1) 1(q < 1)] = −e^{−1/2}/2, E|q − 2| = 4/e."""
-    disc, ring = expand("Heaviside(1-z1^2-z2^2)", 2), expand("abs(z1^2+z2^2-2)", 2)
-    for e, alpha, exact, worst in [
-        (disc, (0, 0), 1 - math.exp(-0.5), 2e-3),
-        (disc, (2, 0), -math.exp(-0.5) / 2, 2e-3),
-        (ring, (0, 0), 4 / math.e, 2e-5),
+def test_jumps_and_kinks_have_the_iterated_integral_within_their_error() -> None:
+    """P(z1² + 4 z2² < 1) and E|z1² − z2| by an integral over z1 of the closed one over z2."""
+    weight = lambda x: math.exp(-x * x / 2) / math.sqrt(2 * math.pi)  # noqa: E731
+    inside = lambda x: special.erf(math.sqrt((1 - x * x) / 8))  # noqa: E731
+    folded = lambda m: math.sqrt(2 / math.pi) * math.exp(-m * m / 2) + m * special.erf(m / math.sqrt(2))  # noqa: E731
+    ellipse, fold = expand("Heaviside(1-z1^2-4*z2^2)", 2), expand("abs(z1^2-z2)", 2)
+    for e, exact, worst in [
+        (ellipse, integrate.quad(lambda x: inside(x) * weight(x), -1, 1)[0], 5e-3),
+        (fold, integrate.quad(lambda x: folded(x * x) * weight(x), -9, 9)[0], 1e-4),
     ]:
-        assert abs(e.value(alpha) - exact) < e.error(alpha) < worst
-    assert e.is_zero((1, 1)) is True
-    document = disc.to_dict()
-    assert document["coefficients"]["2,0"]["error"] == disc.error((2, 0)) > 0
+        assert abs(e.value((0, 0)) - exact) < e.error((0, 0)) < worst
+    assert ellipse.is_zero((1, 1)) is True
+    document = ellipse.to_dict()
+    assert document["coefficients"]["2,0"]["error"] == ellipse.error((2, 0)) > 0
     assert document["errors"]["total_energy"] > 0
 
 
@@ -100,7 +102,7 @@ def test_leaps_of_composites_of_two_directions_are_decided(
     text: str, index: int, dims: tuple[int, ...], hard: int
 ) -> None:
     report = leap(text)
-    assert report.exactness == "certified"
+    assert report.exactness in ("exact", "certified")
     assert (report.leap_index, report.staircase.dims, len(report.hard_directions)) == (index, dims, hard)
 
 
@@ -230,3 +232,25 @@ def test_steep_functions_along_lines_nearly_parallel_are_decided_within_their_er
     for alpha in [(0, 0), (2, 0), (0, 2)]:
         sample = y * hermite(alpha[0], z[:, 0]) * hermite(alpha[1], z[:, 1])
         assert abs(e.value(alpha) - sample.mean()) < 4.5 * sample.std() / math.sqrt(len(z)) + e.error(alpha)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exp(-abs(z1^2-1))",
+        "exp(-abs(z1^2-1)*3/10)",
+        "exp(-abs(z1^2-1))*abs(z1)",
+        "exp(-abs(z1^2+z1-1))",
+        "z1^2*exp(-abs(2*z1^2-3))",
+    ],
+)
+def test_exponentials_that_grow_on_a_bounded_piece_are_right(text: str) -> None:
+    """e^{z²} on |z| < 1 is no difference of two functions of finite mean: it was called exact and was wrong by 20 %."""
+    f, e = Target(text), expand(text, 2)
+    x = np.linspace(-9, 9, 900_001)
+    density = np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    y = f(x[:, None])
+    for k in range(3):
+        expected = float(integrate.simpson(y * density * hermite(k, x), x=x))
+        assert abs(e.value((k,)) - expected) < 1e-8
+    assert float(e.total_energy) == pytest.approx(float(integrate.simpson(y * y * density, x=x)), rel=1e-8)
