@@ -47,9 +47,9 @@ _ROUNDING = 2.0**-52
 def expand(f: Target | str, order: int | None = None) -> HermiteExpansion:
     """The Hermite expansion of ``f`` up to total degree ``order`` (default: the degree of a polynomial, else 4).
 
-    Exact for polynomials and closed forms, certified balls for tanh, logistic and softplus and for bounded functions of a
-    composite argument along one direction (sin(z1^2), tanh(relu(z1)^3)), numerical for callables,
-    "undecided" (with the reason) where no engine applies.
+    Exact for polynomials and closed forms; certified balls for tanh, logistic and softplus, for any function of one or two
+    directions that is bounded by a polynomial (sin(z1^2), tanh(z1 + He3(z2)), sign(z1^2 - z2)) and for maxima of lines; numerical
+    for callables, "undecided" (with the reason) where no engine applies. What a ball is wide by is ``error(alpha)``.
 
     Raises ``InputError`` if the order is not a whole number from 0 to 200.
 

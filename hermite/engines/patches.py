@@ -238,7 +238,7 @@ def _patch(tree: ex.Expression, directions: Sequence[Vector], r: int, gram: Metr
             except (Undecided, ArithmeticError) as doubt:
                 why = str(doubt) if len(axes) > _MOST_AXES else why
     if len(axes) > _MOST_AXES:
-        raise Unsupported(why)
+        raise Unsupported(f"{why}; sums over cells take two directions, not {len(axes)}")
     roots = [building.call("sqrt", (ex.Number(v),)) for v in variances]
     scaled = {i: building.multiply((root, ex.Variable(i))) for i, root in enumerate(roots)}
     c, own = rational_factor(normal_form(building.substitute(own, scaled)))
