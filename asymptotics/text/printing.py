@@ -125,7 +125,8 @@ def overlaps_text(document: Mapping[str, Any]) -> str:
     budgets = [step.get(name) for step in document["steps"] for name in ("error", "risk_error")]
     lines += footnotes([{"error": budget} for budget in budgets])
     if spread:
-        lines.append("sd of M: neurons of an entry differ in their overlaps by so much; M is their mean")
+        who = "runs" if document["regime"] == "online SGD" else "neurons of an entry"
+        lines.append(f"sd of M: {who} differ in their overlaps by so much; M is their mean")
     if several:
         lines.append(f"{name} of a row look alike; weight is that of all of them")
     if hidden:
