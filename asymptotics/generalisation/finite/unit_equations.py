@@ -95,6 +95,10 @@ class UnitSolution:
     solution: Solution
 
 
+#: Residual at a penalty on the way, of which the next one is only a start.
+_ON_THE_WAY = 1e-4
+
+
 def triangle(B: int) -> Array:
     """E_ij + E_ji (i > j) and E_ii, (B(B + 1)/2, B, B): a symmetric matrix is Σ of its lower triangle times these."""
     out = []
@@ -196,7 +200,7 @@ def solve_unit_equations(
             state = unit_state(c, kappa, H, n, p, penalty)
             evaluations += 1
             residual = _residual(state, kappa, H)
-            if residual < TOLERANCE or not math.isfinite(residual):
+            if residual < (TOLERANCE if penalty == lam else _ON_THE_WAY) or not math.isfinite(residual):
                 break
             kappa, H = _moved(c, state, kappa, H)
     status = Status.CONVERGED if residual < TOLERANCE else Status.STALLED
