@@ -111,10 +111,14 @@ def test_batches_that_are_drawn_are_small_enough() -> None:
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            "tanh(z1) + z2*z3", "relu", "symmetric", (8.0, 2.0, 4.0, 2.0, 150), marks=pytest.mark.slow
+            "z1/2 + He2(z1 + z2)/2",
+            "tanh(x + 7/10)",
+            "symmetric",
+            (3.0, 2.5, 2.0, 3.0, 200),
+            marks=pytest.mark.slow,
         ),
         pytest.param(
-            "abs(z1) + z2", "relu(x - 1/2)", "independent", (3.0, 2.5, 3.0, 2.0, 200), marks=pytest.mark.slow
+            "z1 + z2^2 - 1", "relu", "independent", (6.0, 1.5, 3.0, 3.0, 150), marks=pytest.mark.slow
         ),
     ],
 )
@@ -135,7 +139,7 @@ def test_real_networks_have_spikes_off_the_learned_direction(
     assert np.all(np.abs(mean - theory.spikes) < 4 * sem + theory.error.total * theory.spikes)
     plain = spectrum(text, network, training, ridge, bulk="conditional")
     missed = int(np.sum(theory.off < 0.5))
-    assert mean[missed] - 4 * sem[missed] > 1.03 * plain.edge
+    assert mean[missed] - 2 * sem[missed] > 1.03 * plain.edge
     np.testing.assert_allclose(theory.features.sum(axis=1) + theory.off, 1)
     assert "second-order term" in theory.carries[missed] or "large labels" in theory.carries[missed]
 
