@@ -412,7 +412,7 @@ def samples_text(rows: Sequence[Mapping[str, Any]]) -> str:
 def spectrum_text(document: Mapping[str, Any]) -> str:
     """The table of ``giantstep spectrum``: edge and spikes, with the simulated values beside them."""
     simulated = document["simulated"] or []
-    spread = document["spread"]
+    spread = document.get("spread")
     rows: list[list[Any]] = []
     for k, place in enumerate(document["spikes"]):
         carries = document["carries"][k]
