@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,17 +90,9 @@ def kink_planes(f: Target) -> list[tuple[Array, float]] | None:
 
 def _kink_planes(tree: Expression, r: int) -> list[tuple[Array, float]] | None:
     """(n, b) of every hyperplane n·u + b = 0 on which ``tree`` may have a kink; None if one is not a plane."""
-    from hermite.language.building import add, negate
-    from hermite.language.expressions import Call, Power, Product, is_constant, postorder
+    from hermite.language.expressions import Power, Product, is_constant
 
-    arguments: list[Expression] = []
-    for node in postorder(tree):
-        if isinstance(node, Call) and node.name in KINKED and not is_constant(node):
-            a = node.arguments
-            if node.name in ("max", "min"):
-                arguments += [add((a[i], negate(a[j]))) for i in range(len(a)) for j in range(i)]
-            else:
-                arguments.append(a[0])
+    arguments = _kink_arguments(tree)
     planes: list[tuple[Array, float]] = []
     while arguments:
         argument = arguments.pop()
@@ -116,6 +108,37 @@ def _kink_planes(tree: Expression, r: int) -> list[tuple[Array, float]] | None:
                 return None
             planes.append(plane)
     return planes
+
+
+def _kink_arguments(tree: Expression) -> list[Expression]:
+    """Expressions on whose zeros ``tree`` may have a kink."""
+    from hermite.language.building import add, negate
+    from hermite.language.expressions import Call, is_constant, postorder
+
+    arguments: list[Expression] = []
+    for node in postorder(tree):
+        if isinstance(node, Call) and node.name in KINKED and not is_constant(node):
+            a = node.arguments
+            if node.name in ("max", "min"):
+                arguments += [add((a[i], negate(a[j]))) for i in range(len(a)) for j in range(i)]
+            else:
+                arguments.append(a[0])
+    return arguments
+
+
+def kink_functions(f: Target) -> list[Callable[[Array], Array]]:
+    """Functions of x (N, r), orthonormal coordinates, on whose zeros ``f`` may have a kink; none of a callable."""
+    from hermite.language.evaluation import compile_numpy
+
+    if f.tree is None:
+        return []
+    turn = f.cholesky.T
+
+    def seen(argument: Expression) -> Callable[[Array], Array]:
+        evaluate = compile_numpy(argument)
+        return lambda x: np.broadcast_to(np.asarray(evaluate(x @ turn), float), x.shape[:-1])
+
+    return [seen(argument) for argument in _kink_arguments(f.tree)]
 
 
 def _affine(e: Expression, r: int) -> tuple[Array, float] | None:

@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.label_rows import class_moments
 from asymptotics.experiment.inputs import Cluster, Inputs
+from asymptotics.generalisation.losses.label_grid import turning
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, units_of_layer
 from asymptotics.generalisation.spiked.target_moments import root_of_rest
 from asymptotics.learning.groups import Groups
 from asymptotics.learning.structured.layer import MixtureLayer, trained_layer
+from asymptotics.learning.structured.moments import RawMoments
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -28,12 +31,18 @@ def class_step_units(
     f: Target, sigma: Activation, groups: Groups, eta: float, alpha: float
 ) -> tuple[Units, Array]:
     """The units after a step on n = ``alpha`` d labels of ``f``, and the overlap Γ (r, 1) of their spike."""
-    layer = trained_layer(f, sigma, isotropic_inputs(f.r), groups, eta, alpha)
+    mean, first, second, _ = class_moments(f)
+    # E y^k is m, 1, m, 1.
+    moments = RawMoments(
+        np.array([mean, 1.0, mean, 1.0]),
+        np.array([first, np.zeros(f.r), first]),
+        np.array([second, np.eye(f.r)]),
+    )
+    layer = trained_layer(f, sigma, isotropic_inputs(f.r), groups, eta, alpha, [moments])
     assert layer.u is not None
     overlap = layer.teacher @ layer.u[:, None]
     rho = layer.bulk[0] / _outer(layer)
-    units = spiked_units(
-        f.class_mean,
+    units = units_of_layer(
         sigma,
         SpikedNeurons(
             layer.c[:, None],
@@ -44,7 +53,8 @@ def class_step_units(
             rho=rho[:, 0, 1] if groups.pairs is not None else None,
             v=_on(_basis(layer, overlap), layer),
         ),
-        overlap,
+        f.r,
+        *turning(f, overlap),
     )
     return units, overlap
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,16 +30,23 @@ from hermite.errors import ConvergenceError, InputError
 
 Array = npt.NDArray[np.float64]
 
-_SWEEPS, _TOLERANCE, _REACH = 1500, 1e-9, 7.0
+_SWEEPS, _TOLERANCE, _ROUGH, _REACH = 1500, 1e-9, 1e-5, 7.0
 #: Of the readout's size: means and alignments of less than this are none.
 _ROUNDING = 1e-5
-#: Up to so many nodes of τ averages over ξ are taken at each; of more, at so many values of M.
-_MANY, _CHEBYSHEV = 60, 41
+#: Grid of the local field: points a width √q of its noise, at least and at most, and of all κ and ξ together.
+_A_WIDTH, _LEAST, _GRID_MOST, _MOST_VALUES = 5.0, 61, 250, 1e6
+#: Of the likeliest κ; the grid is for those that are likelier.
+_COMMON = 1e-3
+#: Of the interpolation by six points.
+_POLES = (-120.0, 24.0, -12.0, 12.0, -24.0, 120.0)
 
 
 @dataclass(frozen=True)
 class ConvexErrors:
-    """``classification`` P(sign f ≠ y), losses and E(y − f)² on new and on training samples, |a|²/p."""
+    """``classification`` P(sign f ≠ y), losses and E(y − f)² on new and on training samples, |a|²/p.
+
+    ``missed``: what the nodes of the labels leave out, relative.
+    """
 
     classification: float
     test_loss: float
@@ -47,6 +55,12 @@ class ConvexErrors:
     train_mse: float
     norm2: float
     solution: Solution
+    missed: float = 0.0
+
+    @property
+    def told(self) -> tuple[float, ...]:
+        """The errors and losses."""
+        return self.classification, self.test_loss, self.train_loss, self.mse, self.train_mse
 
 
 @dataclass(frozen=True)
@@ -91,7 +105,7 @@ class ConvexFit:
                 "Losses other than the square cover at most one learned direction and a finite beta."
             )
         self.u, self.loss, self.alpha, self.beta, self.lam, self.d = units, LOSSES[loss], alpha, beta, lam, d
-        self.positive, self.tau = labels.positive, labels.tau
+        self.positive, self.coarser, self.tau = labels.positive, labels.coarser, labels.tau
         self.weights = units.weights[:, None] * labels.share
         self.xi, self.wxi = normal_grid(self.loss.nodes)
         self.spikes = units.kappa.shape[1]
@@ -99,7 +113,7 @@ class ConvexFit:
 
     def averages(self, M: Array, q: Array, V: Array) -> _Averages:
         """E over y and ξ at means (K, J) and variances (K,)."""
-        places, spread = self._places(M)
+        places, spread = self._places(M, q)
         root, width = np.sqrt(q)[:, None, None], V[:, None, None]
         omega = places[..., None] + root * self.xi
         total = [np.zeros(M.shape) for _ in range(3)]
@@ -118,20 +132,30 @@ class ConvexFit:
                 out += share * spread(value)
         return _Averages(*total)
 
-    def _places(self, M: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Where functions of M (K, J) are computed, and from there to all of M: polynomials in M where there are many."""
-        if M.shape[1] <= _MANY:
-            return M, lambda values: values
+    def _places(self, M: Array, q: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Where functions of M (K, J) are computed, and from there to all of M.
+
+        Where M has many values they are computed on a grid, as fine as √q asks, and interpolated by six points.
+        """
         low, high = M.min(axis=1, keepdims=True), M.max(axis=1, keepdims=True)
-        half = np.maximum((high - low) / 2, 1e-12 * np.maximum(np.abs(high), 1e-300))
-        x = np.cos(np.pi * np.arange(_CHEBYSHEV) / (_CHEBYSHEV - 1))
-        signs = (-1.0) ** np.arange(_CHEBYSHEV)
-        signs[[0, -1]] /= 2
-        gap = (M - (low + high) / 2)[..., None] / half[..., None] - x
-        gap[np.abs(gap) < 1e-14] = 1e-14
-        share = signs / gap
-        share /= share.sum(axis=2, keepdims=True)
-        return (low + high) / 2 + half * x, lambda values: np.asarray((share @ values[..., None])[..., 0])
+        span = np.maximum(high - low, 1e-12 * np.maximum(np.abs(high), 1e-300))
+        common = self.u.weights > _COMMON * self.u.weights.max()
+        turns = float(np.max(span[common, 0] / np.sqrt(q[common]))) if float(q.min()) > 0 else 0.0
+        most = min(_GRID_MOST, _MOST_VALUES / (len(M) * len(self.xi)))
+        count = int(max(_LEAST, min(_A_WIDTH * turns, most)))
+        if M.shape[1] <= count:
+            return M, lambda values: values
+        place = (M - low) / span * (count - 1)
+        first = np.clip(place.astype(np.intp) - 2, 0, count - len(_POLES))
+        gaps = [place - first - k for k in range(len(_POLES))]
+        shares = [math.prod(gaps[:k] + gaps[k + 1 :], start=1 / pole) for k, pole in enumerate(_POLES)]
+        flat = first + count * np.arange(len(M))[:, None]
+
+        def spread(values: Array) -> Array:
+            values = np.ascontiguousarray(values).ravel()
+            return np.asarray(sum(s * values.take(flat + k) for k, s in enumerate(shares)))
+
+        return low + span * np.linspace(0.0, 1.0, count), spread
 
     def fields(self, t: Array, B: Array) -> Array:
         """M (K, J)."""
@@ -145,32 +169,43 @@ class ConvexFit:
     def solve(self, *, throw: bool = True) -> ConvexErrors:
         """Sweeps from nothing; ``ConvergenceError`` unless ``throw`` is false."""
         (U, b), A = self.u.members.shape, self.u.groups
-        t, B = np.zeros(A), np.zeros((A, self.size))
-        V1, N = np.zeros((A, A)), np.tile((self.lam + 0.2) * np.eye(b), (U, 1, 1))
-        Q1, Qs = np.zeros((A, A)), np.zeros((U, b, b))
+        start = (
+            np.zeros((A, A)), np.tile((self.lam + 0.2) * np.eye(b), (U, 1, 1)), np.zeros((A, A)),
+            np.zeros((U, b, b)), np.zeros(A), np.zeros((A, self.size)),
+        )  # fmt: skip
+        state, solution = self._settled(start, _TOLERANCE)
+        if throw and not solution.converged:
+            raise ConvergenceError(f"{solution.status.value} (residual {solution.residual:.1e})", solution)
+        found = self._errors(state, solution)
+        if self.coarser is None:
+            return found
+        other = copy(self)
+        other.positive = self.coarser
+        rough = other._errors(*other._settled(state, _ROUGH))
+        return replace(
+            found, missed=max(abs(1 - a / b) for a, b in zip(rough.told, found.told, strict=True) if b)
+        )
+
+    def _settled(self, state: tuple[Array, ...], tolerance: float) -> tuple[tuple[Array, ...], Solution]:
+        """V1, N, Q1⊥, Qs, t, B after sweeps from ``state`` until they change by less than ``tolerance``."""
         change, sweeps, mix = math.inf, 0, self.loss.damping
         with np.errstate(over="ignore"):
-            while sweeps < _SWEEPS and change > _TOLERANCE:
+            while sweeps < _SWEEPS and change > tolerance:
                 sweeps += 1
-                V, q, M = self._variances(V1, N, Q1, Qs, t, B)
-                new = self._sweep(self.averages(M, q, V), N, t, B)
-                old = (V1, N, Q1, Qs, t, B)
+                V, q, M = self._variances(*state)
+                new = self._sweep(self.averages(M, q, V), state[1], *state[4:])
                 # t and B are parts of one vector, and where both vanish rounding beside the readout.
                 readout = _ROUNDING * math.sqrt(float(np.max(np.abs(new[3]))))
                 size = max(float(np.max(np.abs(new[4]))), float(np.max(np.abs(new[5]))), readout, 1e-300)
                 sizes = [max(float(np.max(np.abs(a))), 1e-300) for a in new[:4]] + [size, size]
                 change = max(
-                    float(np.max(np.abs(a - o))) / x for a, o, x in zip(new, old, sizes, strict=True)
+                    float(np.max(np.abs(a - o))) / x for a, o, x in zip(new, state, sizes, strict=True)
                 )
-                V1, N, Q1, Qs, t, B = (o + mix * (a - o) for a, o in zip(new, old, strict=True))
+                state = tuple(o + mix * (a - o) for a, o in zip(new, state, strict=True))
                 if not math.isfinite(change):
                     break
-        status = Status.CONVERGED if change <= _TOLERANCE else Status.STALLED
-        solution = Solution(status, change, sweeps, "plain", t)
-        if throw and not solution.converged:
-            raise ConvergenceError(f"{status.value} (residual {change:.1e})", solution)
-        V, q, M = self._variances(V1, N, Q1, Qs, t, B)
-        return self._errors(M, q, V, float(np.einsum("ubb->", Qs)), solution)
+        status = Status.CONVERGED if change <= tolerance else Status.STALLED
+        return state, Solution(status, change, sweeps, "plain", state[4])
 
     def _variances(
         self, V1: Array, N: Array, Q1: Array, Qs: Array, t: Array, B: Array
@@ -264,12 +299,14 @@ class ConvexFit:
         np.add.at(out, (self.u.members[:, :, None], self.u.members[:, None, :]), values)
         return out
 
-    def _errors(self, M: Array, q: Array, V: Array, norm2: float, solution: Solution) -> ConvexErrors:
+    def _errors(self, state: tuple[Array, ...], solution: Solution) -> ConvexErrors:
         from scipy.special import ndtr
 
+        V, q, M = self._variances(*state)
+        norm2 = float(np.einsum("ubb->", state[3]))
         found = np.zeros(5)
         root = np.maximum(np.sqrt(q)[:, None], 1e-300)
-        places, spread = self._places(M)
+        places, spread = self._places(M, q)
         omega = places[..., None] + np.sqrt(q)[:, None, None] * self.xi
         for y, share in ((1.0, self.positive), (-1.0, 1 - self.positive)):
             w = self.weights * share

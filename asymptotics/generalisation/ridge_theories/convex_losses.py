@@ -11,7 +11,7 @@ from asymptotics.generalisation.losses.label_grid import MOST_DIRECTIONS, LabelG
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS, after_one_exponent
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
+from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, units_of_layer
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.class_labels import irreducible
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes, readout_groups
@@ -86,7 +86,7 @@ class ConvexLosses(Theory):
         found = self.errors(setting, throw)
         return result(
             setting, f"{self.name}: {setting.ridge.loss}", self.surety(setting), found.mse, found.train_mse,
-            found.solution.residual, averages=_set_up(setting)[1].error,
+            found.solution.residual, averages=_set_up(setting)[1].error + found.missed,
             excess_risk=found.mse - irreducible(setting.f), plateau=None,
             classification_error=found.classification, test_loss=found.test_loss, train_loss=found.train_loss,
             solution=found.solution,
@@ -105,10 +105,9 @@ class ConvexLosses(Theory):
 
 def _set_up(setting: Setting) -> tuple[Units, LabelGrid]:
     """Units of the layer, and the labels that it sees."""
-    mean = setting.f.class_mean
     key = ("class units", setting.f, setting.network, setting.actual)
     units, overlap = setting.set_ups.get(key, lambda: _units(setting))
-    return units, setting.set_ups.get((*key, "labels"), lambda: label_grid(mean, units.kappa, overlap))
+    return units, setting.set_ups.get((*key, "labels"), lambda: label_grid(setting.f, units.kappa, overlap))
 
 
 def _units(setting: Setting) -> tuple[Units, np.ndarray]:
@@ -118,8 +117,6 @@ def _units(setting: Setting) -> tuple[Units, np.ndarray]:
     if not training.steps:
         biases, weights = bias_nodes(network, BIAS_NODES)
         nothing = np.zeros((len(biases), 0))
-        units = spiked_units(
-            f.class_mean, sigma, SpikedNeurons(nothing, np.ones(len(biases)), weights, biases)
-        )
+        units = units_of_layer(sigma, SpikedNeurons(nothing, np.ones(len(biases)), weights, biases), f.r)
         return units, np.zeros((f.r, 0))
     return class_step_units(f, sigma, readout_groups(network), training.eta, training.alpha)

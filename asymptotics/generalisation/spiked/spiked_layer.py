@@ -8,7 +8,7 @@ at leading order. The neurons of a pair have residuals f, f' of correlation ρ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,28 +76,47 @@ def spiked_units(
     ``overlap`` Γ (r, k) of the target's directions with the spikes; ``coarse``: averages of the target to 1e-4.
     Raises ``InputError`` on inconsistent shapes.
     """
+    gamma = _overlap_of(f.r, neurons, overlap)
+    k = gamma.shape[1]
+    # As far as the rule reaches; a target that is sharper than this is seen in the error of its moments.
+    slope = min(spike_slope(f, gamma), SHARPEST if k == 1 else 8.0 if k == 2 else 1.0)
+    units = units_of_layer(sigma, neurons, f.r, slope, spike_breaks(f, gamma), spike_comp=spike_comp)
+    seen = conditional_moments(f, units.kappa, gamma, coarse)
+    found = float(units.weights @ (seen.f0**2 + np.sum(seen.f1**2, axis=1) + seen.fs2))
+    error = max(check_energy(f, found), units.error)
+    return replace(units, f0=seen.f0, f1=seen.f1, fs2=seen.fs2, f2=seen.f2, error=error)
+
+
+def units_of_layer(
+    sigma: Activation,
+    neurons: SpikedNeurons,
+    r: int,
+    slope: float = 1.0,
+    breaks: Sequence[float] = (),
+    *,
+    spike_comp: bool = True,
+) -> Units:
+    """The units without a target (its moments are 0), for one of ``r`` directions that the rule over κ is to resolve.
+
+    ``slope``: how sharply averages of the target turn with κ; ``breaks``: where panels end.
+    """
     s = np.atleast_1d(np.asarray(neurons.norm2, float))
     groups = len(s)
     c = np.asarray(neurons.coordinates, float).reshape(groups, -1)
     k = c.shape[1]
-    gamma = np.zeros((f.r, 0)) if overlap is None else np.asarray(overlap, float).reshape(f.r, k)
-    _check(s, gamma, k)
+    if not np.all(s > 0):
+        raise InputError(f"norm2 must be positive for every group, not {s.tolist()}.")
     shift = np.zeros(groups) if neurons.biases is None else np.asarray(neurons.biases, float)
     share = (
         np.full(groups, 1.0 / groups) if neurons.fractions is None else np.asarray(neurons.fractions, float)
     )
     members, correlation = neurons.units
-    breaks = spike_breaks(f, gamma) + _pair_breaks(sigma, c, shift, np.sqrt(s), members, correlation)
-    slope = float(np.max(np.linalg.norm(c, axis=1) / np.sqrt(s), initial=1.0))
-    # As far as the rule reaches; a target that is sharper than this is seen in the error of its moments.
-    slope = max(slope, min(spike_slope(f, gamma), SHARPEST if k == 1 else 8.0 if k == 2 else 1.0))
+    breaks = [*breaks, *_pair_breaks(sigma, c, shift, np.sqrt(s), members, correlation)]
+    slope = max(slope, float(np.max(np.linalg.norm(c, axis=1) / np.sqrt(s), initial=1.0)))
     kappa, weights = spike_rule(k, slope, breaks)
     mean = kappa @ c.T + shift
     mu0, mu1, rest = group_moments(sigma, mean, s)
-    seen = conditional_moments(f, kappa, gamma, coarse)
     root = np.sqrt(s)
-    missed = missed_by_rule(sigma, weights, mu0**2 + mu1**2 + rest, c, shift, s, share)
-    error = check_energy(f, float(weights @ (seen.f0**2 + np.sum(seen.f1**2, axis=1) + seen.fs2)))
     return Units(
         weights=weights,
         kappa=kappa,
@@ -108,13 +127,12 @@ def spiked_units(
         count=share[members[:, 0]] / np.where((members == members[:, :1]).sum(axis=1) == 2, 2.0, 1.0),
         members=members,
         rho=correlation,
-        v=isotropic(correlation, k, f.r, spike_comp) if neurons.v is None else np.asarray(neurons.v, float),
-        f0=seen.f0,
-        f1=seen.f1,
-        fs2=seen.fs2,
+        v=isotropic(correlation, k, r, spike_comp) if neurons.v is None else np.asarray(neurons.v, float),
+        f0=np.zeros(len(kappa)),
+        f1=np.zeros((len(kappa), r)),
+        fs2=np.zeros(len(kappa)),
         mu2=s * sigma.S2_distribution(mean, np.broadcast_to(root, mean.shape)),
-        f2=seen.f2,
-        error=max(error, missed),
+        error=missed_by_rule(sigma, weights, mu0**2 + mu1**2 + rest, c, shift, s, share),
     )
 
 
@@ -126,16 +144,15 @@ def isotropic(rho: Array, k: int, r: int, spike_comp: bool) -> Array:
     return rho[..., None, None] * directions
 
 
-def _check(s: Array, gamma: Array, k: int) -> None:
-    problems: list[str] = []
-    if not np.all(s > 0):
-        problems.append(f"norm2 must be positive for every group, not {s.tolist()}.")
+def _overlap_of(r: int, neurons: SpikedNeurons, overlap: npt.ArrayLike | None) -> Array:
+    """Γ (r, k), checked."""
+    k = np.asarray(neurons.coordinates, float).reshape(np.size(neurons.norm2), -1).shape[1]
+    gamma = np.zeros((r, 0)) if overlap is None else np.asarray(overlap, float).reshape(r, k)
     if k and float(np.linalg.norm(gamma, 2)) > 1 + 1e-9:
-        problems.append(
+        raise InputError(
             "overlap must have singular values of at most 1: directions and spikes are orthonormal."
         )
-    if problems:
-        raise InputError(problems)
+    return gamma
 
 
 def _pair_matrices(rho: Array) -> Array:

@@ -12,6 +12,7 @@ on block j, and Σ_gh on E and the noise axes. Norms fluctuate by cluster with c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -105,9 +106,15 @@ def _norm(inputs: Inputs, bulk: Array, kept: Array) -> Array:
 
 
 def trained_layer(
-    f: Target, sigma: Activation, inputs: Inputs, groups: Groups, eta: float, alpha: float
+    f: Target,
+    sigma: Activation,
+    inputs: Inputs,
+    groups: Groups,
+    eta: float,
+    alpha: float,
+    moments: Sequence[RawMoments] | None = None,
 ) -> MixtureLayer:
-    """The layer after one step from an output of 0."""
+    """The layer after one step from an output of 0; ``moments`` of the labels by cluster, if they are not those of values."""
     members = np.arange(len(groups.readout))[:, None]
     if groups.pairs is not None:
         members = np.array(groups.pairs, dtype=np.intp)
@@ -118,7 +125,7 @@ def trained_layer(
     c1, c2 = sigma.S1(zero, root), sigma.S2(zero, root)
     rest = np.maximum(sigma.slope_squares(zero, root) - c1**2 - q * c2**2, 0.0)
     own, teacher = q * c2**2 + rest, inputs.teacher_of(f)
-    moments = [
+    moments = moments or [
         raw_moments(g, teacher, m, S)
         for g, m, S in zip(inputs.targets_of(f), inputs.means, inputs.covariances, strict=True)
     ]
@@ -173,7 +180,7 @@ class _Averages:
     @classmethod
     def of(
         cls,
-        moments: list[RawMoments],
+        moments: Sequence[RawMoments],
         p: Array,
         c1: Array,
         c2: Array,

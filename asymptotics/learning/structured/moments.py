@@ -102,7 +102,7 @@ def error_of_fields(f: Target, inputs: Inputs) -> float:
 
 def _mean_square(f: Target, middle: Array, seen: Array, part: float) -> float:
     s, weights = fields_rule(f, middle[None], seen, part)
-    return float(weights[0] @ np.asarray(f.class_mean(s[0]), float) ** 2)
+    return float(weights[0] @ np.asarray(f(s[0]), float) ** 2)
 
 
 def conditional(f: Target, teacher: Array, centre: Array, covariance: Array) -> Conditional:
@@ -126,15 +126,13 @@ class RawMoments:
 
 
 def raw_moments(f: Target, teacher: Array, mean: Array, covariance: Array) -> RawMoments:
-    """The moments of the labels that a step of the square loss sees: with Gaussian noise, or classes y = ±1."""
+    """The moments of the labels with Gaussian noise that a step of the square loss sees."""
     slope, seen = regression(teacher, covariance)
     middle = mean @ teacher.T
     s, weights = fields_rule(f, middle[None], seen)
     w, shift = np.broadcast_to(weights, s.shape[:2])[0], s[0] - middle
-    g, noise = np.asarray(f.class_mean(s[0]), float), f.noise
+    g, noise = np.asarray(f(s[0]), float), f.noise
     powers = np.array([g, g**2 + noise, g**3 + 3 * g * noise, g**4 + 6 * g**2 * noise + 3 * noise**2])
-    if f.has_classes:
-        powers = np.array([g, np.ones_like(g), g, np.ones_like(g)])
     powers = powers * w
     plain = powers.sum(axis=1)
     moved = mean + shift @ slope.T

@@ -53,7 +53,7 @@ def units_of(case, pairs=False) -> tuple[Units, np.ndarray]:
 
 
 def fit(case, units, overlap, loss, **changed) -> ConvexFit:
-    grid = label_grid(classes(case).class_mean, units.kappa, overlap)
+    grid = label_grid(classes(case), units.kappa, overlap)
     size = {name: case[name] for name in ("alpha", "beta", "lam", "d")} | changed
     return ConvexFit(units, grid, loss, **size)
 
@@ -87,7 +87,7 @@ def test_the_hinge_loss_has_its_reference_values_and_networks() -> None:
 @pytest.mark.parametrize("case", CASES[:3], ids=lambda c: c["id"])
 def test_the_square_loss_is_ridge_regression_on_the_labels(case, pairs) -> None:
     units, overlap = units_of(case, pairs)
-    grid = label_grid(classes(case).class_mean, units.kappa, overlap)
+    grid = label_grid(classes(case), units.kappa, overlap)
     m = 2 * grid.positive - 1
     f0, f1 = np.sum(m * grid.share, axis=1), np.sum(m * grid.share * grid.tau[..., 0], axis=1)
     labelled = replace(units, f0=f0, f1=f1[:, None], fs2=1 - f0**2 - f1**2)
@@ -104,7 +104,10 @@ TURNED = "3/5*z1 + 4/5*z2 + ((3/5*z1 + 4/5*z2)^2 - 1)/2"
     ("loss", "steps"), [("logistic", 0), ("hinge", 0), ("huber", 0), ("square", 1), ("logistic", 1)]
 )
 def test_a_target_of_one_direction_may_be_written_with_two(loss, steps) -> None:
-    """Another grid, and after a step another law of the layer."""
+    """Another grid, and after a step another law of the layer.
+
+    The kink of the hinge loss leaves 6e-4 with 161 nodes, falling as their square: 1.5e-4 with the 321 that are used.
+    """
     network, training = Network("relu", initialisation="independent"), Training(steps, 4.0, 2.0)
     ridge = Ridge(2.0, 1.0, 0.05, d=400, loss=loss)
     one, two = (
@@ -112,7 +115,9 @@ def test_a_target_of_one_direction_may_be_written_with_two(loss, steps) -> None:
         for text in ("z1 + (z1^2 - 1)/2", TURNED)
     )
     for name in ("classification_error", "test_loss", "train_loss", "test_error", "train_error"):
-        assert getattr(two, name) == pytest.approx(getattr(one, name), rel=1e-4)
+        assert getattr(two, name) == pytest.approx(
+            getattr(one, name), rel=1.5e-4 if loss == "hinge" else 1e-4
+        )
 
 
 @pytest.mark.parametrize("start", ["independent", "symmetric"])
@@ -129,21 +134,23 @@ def test_the_layer_of_class_labels_is_that_of_one_cluster_of_their_moments(start
 CURVED = Target("z1 + (z1^2 - 1)/2", noise=0.2, labels="sign")
 
 
-def test_errors_of_two_directions_do_not_depend_on_the_degree_of_the_labels(monkeypatch) -> None:
-    """Without noise, sign(z1 z2 + z1) jumps along lines: more nodes and finer steps change errors by what is stated.
-
-    What is stated is above the 1 % that passes by default.
-    """
-    f, network = Target("z1*z2 + z1", labels="sign"), Network("relu")
-    coarse = risk(f, network, None, Ridge(2.0, 1.0, 0.05, loss="logistic"), throw=False)
-    monkeypatch.setattr(label_grids, "_NODES", 25)
-    monkeypatch.setattr(label_grids, "_FINE", 0.04)
+@pytest.mark.parametrize("loss", ["square", "logistic"])
+def test_what_labels_of_two_directions_leave_out_is_stated_and_small(loss, monkeypatch) -> None:
+    """Without noise, sign(z1 z2 + z1) jumps along lines: more panels and degrees change errors by less than is stated."""
+    f, network, ridge = (
+        Target("z1*z2 + z1", labels="sign"),
+        Network("relu"),
+        Ridge(20.0, 5.0, 0.01, loss=loss),
+    )
+    coarse = risk(f, network, None, ridge)
+    monkeypatch.setattr(label_grids, "_PANEL_OF_ONE", 0.125)
+    monkeypatch.setattr(label_grids, "_DEGREES", 25)
     monkeypatch.setattr(errors, "SHARED", SetUps())
-    fine = risk(f, network, None, Ridge(2.0, 1.0, 0.05, loss="logistic"), throw=False)
+    fine = risk(f, network, None, ridge)
     assert fine.classification_error != coarse.classification_error
-    gap = abs(coarse.classification_error - fine.classification_error)
-    assert gap < coarse.error.quadrature * fine.classification_error
-    assert 1e-6 < coarse.error.quadrature < 2e-2
+    for name in ("classification_error", "test_loss", "test_error"):
+        gap = abs(getattr(coarse, name) / getattr(fine, name) - 1)
+        assert gap < coarse.error.quadrature < 5e-3
 
 
 def test_networks_on_class_labels_of_two_directions_are_as_predicted() -> None:
