@@ -31,6 +31,8 @@ from hermite.errors import ConvergenceError, InputError
 Array = npt.NDArray[np.float64]
 
 _SWEEPS, _TOLERANCE, _ROUGH, _REACH = 1500, 1e-9, 1e-5, 7.0
+#: Sweeps by which their rate is known; what a drift may still go, in what it has come.
+_LOOKED_BACK, _DRIFT = 50, 10.0
 #: Of the readout's size: means and alignments of less than this are none.
 _ROUNDING = 1e-5
 #: Grid of the local field: points a width √q of its noise, at least and at most, and of all κ and ξ together.
@@ -70,6 +72,20 @@ class _Averages:
     g: Array
     square: Array
     curvature: Array
+
+
+def _amplification(history: list[float]) -> float:
+    """How much farther than the last change the fixed point is: 1/(1 − ρ) of changes that shrink by ρ a sweep.
+
+    Changes that shrink as 1/sweeps or slower are no geometric series: near λ = 0 at interpolation the readout still grows, and
+    the fixed point may be several times as far as the sweeps have come.
+    """
+    back = min(_LOOKED_BACK, len(history) - 1)
+    if back < 1 or not history[-1] > 0 or not math.isfinite(history[-1]):
+        return 1.0
+    rate = (history[-1] / history[-1 - back]) ** (1 / back)
+    sum_of_rest = 1 / max(1 - rate, 1e-9)
+    return sum_of_rest if sum_of_rest < len(history) / 4 else _DRIFT * sum_of_rest
 
 
 def normal_grid(nodes: int, reach: float = _REACH) -> tuple[Array, Array]:
@@ -189,6 +205,7 @@ class ConvexFit:
     def _settled(self, state: tuple[Array, ...], tolerance: float) -> tuple[tuple[Array, ...], Solution]:
         """V1, N, Q1⊥, Qs, t, B after sweeps from ``state`` until they change by less than ``tolerance``."""
         change, sweeps, mix = math.inf, 0, self.loss.damping
+        history: list[float] = []
         with np.errstate(over="ignore"):
             while sweeps < _SWEEPS and change > tolerance:
                 sweeps += 1
@@ -201,11 +218,12 @@ class ConvexFit:
                 change = max(
                     float(np.max(np.abs(a - o))) / x for a, o, x in zip(new, state, sizes, strict=True)
                 )
+                history.append(change)
                 state = tuple(o + mix * (a - o) for a, o in zip(new, state, strict=True))
                 if not math.isfinite(change):
                     break
         status = Status.CONVERGED if change <= tolerance else Status.STALLED
-        return state, Solution(status, change, sweeps, "plain", state[4])
+        return state, Solution(status, change, sweeps, "plain", state[4], _amplification(history))
 
     def _variances(
         self, V1: Array, N: Array, Q1: Array, Qs: Array, t: Array, B: Array

@@ -86,7 +86,7 @@ class ConvexLosses(Theory):
         found = self.errors(setting, throw)
         return result(
             setting, f"{self.name}: {setting.ridge.loss}", self.surety(setting), found.mse, found.train_mse,
-            found.solution.residual, averages=_set_up(setting)[1].error + found.missed,
+            found.solution.residual * (found.solution.amplification or 1.0), averages=_set_up(setting)[1].error + found.missed,
             excess_risk=found.mse - irreducible(setting.f), plateau=None,
             classification_error=found.classification, test_loss=found.test_loss, train_loss=found.train_loss,
             solution=found.solution,

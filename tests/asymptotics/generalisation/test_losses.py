@@ -25,6 +25,7 @@ from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
+from asymptotics.learning.class_labels import as_values
 from asymptotics.learning.groups import Groups, readout_groups
 from hermite import Target
 from hermite.errors import ConvergenceError, InputError
@@ -169,6 +170,17 @@ def test_networks_on_class_labels_of_two_directions_are_as_predicted() -> None:
         assert abs(gap) < 4 * sem + theory.error.theory * getattr(real, name)
     wrong = risk(Target("z1", noise=0.05, labels="sign"), network, training, ridge)
     assert abs(wrong.classification_error - real.classification_error) > 8 * real.classification_error_sem
+
+
+@pytest.mark.parametrize("lam", [1e-3, 1e-5, 1e-6, 1e-7, 1e-8])
+def test_a_fit_of_labels_near_interpolation_states_what_its_sweeps_leave(lam) -> None:
+    """As many neurons as samples: ridge regression on labels of the same moments is solved to the end."""
+    f, network = Target("z1", noise=0.1, labels="sign"), Network("relu", initialisation="independent")
+    sweeps = risk(f, network, None, Ridge(1.0, 1.0, lam, loss="square"), throw=False)
+    solved = risk(as_values(f), network, None, Ridge(1.0, 1.0, lam, regime="proportional"), throw=False)
+    assert sweeps.error.solver is not None
+    assert abs(solved.test_error / sweeps.test_error - 1) < sweeps.error.solver + 1e-7
+    assert sweeps.error.solver > 0.04 or lam > 1e-6
 
 
 def test_targets_of_three_directions_are_refused() -> None:
