@@ -83,7 +83,7 @@ def _amplification(history: list[float]) -> float:
     back = min(_LOOKED_BACK, len(history) - 1)
     if back < 1 or not history[-1] > 0 or not math.isfinite(history[-1]):
         return 1.0
-    rate = (history[-1] / history[-1 - back]) ** (1 / back)
+    rate = float((history[-1] / history[-1 - back]) ** (1 / back))
     sum_of_rest = 1 / max(1 - rate, 1e-9)
     return sum_of_rest if sum_of_rest < len(history) / 4 else _DRIFT * sum_of_rest
 
