@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,11 @@ class ResolvedAxis:
     panels: Panels
     kinks: tuple[float, ...]
     reach: float
-    reference: Array
+
+    @cached_property
+    def reference(self) -> Array:
+        """The moments on halves of the panels."""
+        return _moments(self.functions, *_gaussian(_halved(self.panels), ORDER + 3))
 
     def rule(self, step: float, order: int, tolerance: float, panel_order: int = ORDER) -> AxisRule:
         """The first candidate within ``tolerance``: trapezoid of ``step``, or ``order`` nodes between two kinks.
@@ -99,8 +104,7 @@ def resolved_axis(
         return values * _root_density(x)[:, None]
 
     panels = resolve(amplitude, -reach, reach, [*inside, *edges])
-    reference = _moments(functions, *_gaussian(_halved(panels), ORDER + 3))
-    return ResolvedAxis(functions, panels, inside, reach, reference)
+    return ResolvedAxis(functions, panels, inside, reach)
 
 
 def _halved(panels: Panels) -> Panels:

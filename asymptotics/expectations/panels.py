@@ -28,9 +28,9 @@ Functions = Callable[[Array], Array]
 ORDER = 16
 TAIL = 3e-7
 _SCAN = 0.06
-#: Halvings of one scan panel, and panels in all, before a function is given up.
+#: Halvings of one scan panel, and panels of one function and of several together (their sum), before they are given up.
 _DEPTH = 44
-_MOST = 20_000
+_MOST, _MOST_TOGETHER = 20_000, 120_000
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,10 @@ def _resolved(tree: _Tree, scale: _Scale, tail: float) -> npt.NDArray[np.bool_]:
 def _halved(functions: Functions, tree: _Tree, scale: _Scale, tail: float) -> tuple[Array, float]:
     """(edges of the panels that the unresolved ones end in, the share that stays unresolved)."""
     edges = [tree.low, tree.high]
-    count = 0
+    count, most = 0, min(_MOST, _MOST_TOGETHER // max(1, tree.square.shape[1]))
     for _ in range(_DEPTH):
         count += len(tree.low)
-        if not len(tree.low) or count > _MOST:
+        if not len(tree.low) or count > most:
             break
         middle = (tree.low + tree.high) / 2
         edges.append(middle)

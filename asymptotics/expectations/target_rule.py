@@ -115,7 +115,8 @@ def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetR
         raise ConvergenceError(f"the averages over {f.text!r} are not finite on any rule")
     if best.error > accuracy:
         # Where nothing does, many nodes are not worth a little: all averages are paid for by the node.
-        good = [rule for rule in tried if rule.error <= _NEARLY * best.error]
+        most = _NEARLY * best.error if best.error > _REFUSED else min(_NEARLY * best.error, _REFUSED)
+        good = [rule for rule in tried if rule.error <= most]
         best = min(good, key=lambda rule: len(rule.weights))
     best.nodes.flags.writeable = best.weights.flags.writeable = False
     return best
@@ -241,13 +242,21 @@ def _plain_rules(f: Target, refine: float, largest: int, tolerance: float) -> It
 
 @remembered
 def _resolved_frame(f: Target) -> tuple[Array, list[ResolvedAxis]] | None:
-    """The axes along which f is sharp, each resolved; None where two sharp directions are oblique."""
+    """The axes along which f is sharp, each resolved; None where two sharp directions are oblique, or one is too rough."""
     sharp = sharp_layers(f)
     frame = frame_of(sharp, f.r) or frame_of([x for x in sharp if x.width < MILD], f.r)
-    return None if frame is None else (frame[0], resolved_axes(f, *frame))
+    if frame is None:
+        return None
+    resolved: list[ResolvedAxis] = []
+    for axis in _resolved_axes(f, *frame):
+        # A product of rules is no better than its worst; a single axis has no other rule.
+        if f.r > 1 and axis.panels.unresolved**2 > _REFUSED:
+            return None
+        resolved.append(axis)
+    return frame[0], resolved
 
 
-def resolved_axes(f: Target, axes: Array, layers: Sequence[Sequence[Layer]]) -> list[ResolvedAxis]:
+def _resolved_axes(f: Target, axes: Array, layers: Sequence[Sequence[Layer]]) -> Iterator[ResolvedAxis]:
     """Every axis of the frame, resolved along lines through typical points and through the places of the layers."""
     r = f.r
     base = np.zeros((1, r))
@@ -255,23 +264,19 @@ def resolved_axes(f: Target, axes: Array, layers: Sequence[Sequence[Layer]]) -> 
         places = [[x.place for x in found if x.place is not None and abs(x.place) < 5] for found in layers]
         corner = np.array([p[0] if p else 0.0 for p in places])
         base = np.concatenate([base, corner[None], np.random.default_rng(1).standard_normal((_LINES, r))])
-    out = []
     for j in range(r):
         lines = base.copy()
         lines[:, j] = 0.0
-        out.append(
-            resolved_axis(
-                _along(f, lines @ axes, axes[j]),
-                [x.place for x in layers[j] if x.place is not None and x.width == 0],
-                [
-                    e
-                    for x in layers[j]
-                    if x.place is not None and x.width > 0
-                    for e in edges_around(x.place, x.width)
-                ],
-            )
+        yield resolved_axis(
+            _along(f, lines @ axes, axes[j]),
+            [x.place for x in layers[j] if x.place is not None and x.width == 0],
+            [
+                e
+                for x in layers[j]
+                if x.place is not None and x.width > 0
+                for e in edges_around(x.place, x.width)
+            ],
         )
-    return out
 
 
 def _along(f: Target, base: Array, axis: Array) -> Callable[[Array], Array]:

@@ -33,8 +33,8 @@ Planes = Sequence[tuple[Array, float]]
 #: Errors relative to E f² that are small enough, and too large; steps are divided by at most _FINEST.
 _GOAL, _REFUSED = 1e-8, 0.05
 _FINEST = {1: 64.0, 2: 4.0, 3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0}
-#: Points at which f is computed at once.
-_AT_ONCE = 500_000
+#: Points at which f is computed at once: what is computed on the way stays in the cache.
+_AT_ONCE = 1 << 16
 #: Numbers of one piece of a sum over points.
 _IN_CACHE = 1 << 18
 #: Values of f above this, or all below its inverse, have squares that are no floats.
@@ -78,7 +78,9 @@ class NumericalFloors:
         return [[_text(x) for x in row] for row in whole]
 
     def floors(self, learned: Array, kappa: int, visible: Visible) -> list[float]:
-        """For κ = 0..``kappa``; never negative; at U = {0} by the exact expansion where it is decided."""
+        """For κ = 0..``kappa``; never negative; at U = {0} by the exact expansion where it is decided, at U = V nothing."""
+        if len(learned) == self.f.r and visible.everything:
+            return [0.0] * (kappa + 1)
         exact = None if len(learned) else floors_at_start(self.f, kappa, visible)
         if exact is not None:
             return exact
@@ -146,17 +148,20 @@ class NumericalFloors:
         return self._kept[key]
 
     def _values(self, grid: Grid, basis: Array) -> Array:
-        k, r = grid.x.shape[1], self.f.r
-        rows = grid.y.shape[:2]
-        inner = (grid.y.reshape(math.prod(rows), r - k) @ basis[k:]).reshape(*rows, r)
-        points = ((grid.x @ basis[:k])[:, None, :] + inner).reshape(-1, r)
-        values: Array = np.empty(len(points))
+        k = grid.x.shape[1]
+        values: Array = np.empty((len(grid.x), grid.y.shape[1]))
+        along = min(values.shape[1], _AT_ONCE)
+        down = max(1, _AT_ONCE // along)
         with np.errstate(all="ignore"):
-            # In pieces: what an expression computes on the way takes several times the memory of its points.
-            for start in range(0, len(points), _AT_ONCE):
-                piece = slice(start, start + _AT_ONCE)
-                values[piece] = self.f(points[piece])
-        values = values.reshape(-1, grid.y.shape[1])
+            # In pieces: the points themselves, and what an expression computes on the way, take several times the memory.
+            for first in range(0, len(values), down):
+                rows = slice(first, first + down)
+                outer = (grid.x[rows] @ basis[:k])[:, None, :]
+                inner = grid.y if len(grid.y) == 1 else grid.y[rows]
+                for start in range(0, values.shape[1], along):
+                    piece = slice(start, start + along)
+                    points = outer + inner[:, piece] @ basis[k:]
+                    values[rows, piece] = self.f(points.reshape(-1, self.f.r)).reshape(points.shape[:-1])
         largest = float(np.max(np.abs(values), initial=0.0))
         # Where all values of an expression are 0, they may lie below the floats, or the function far out.
         too_small = largest < 1 / _LARGEST and (largest > 0 or not knows_energy(self.f))

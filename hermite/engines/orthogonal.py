@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
-from operator import itemgetter
 
 import flint
 
 from hermite.engines.cones import Cone, covariance
-from hermite.engines.constants import Unsupported, as_fraction, sign_of
+from hermite.engines.constants import Unsupported, as_fraction
 from hermite.engines.correlated_products import Bundle, bundle
 from hermite.engines.forms import Form, Monomial, Ridge, Vector, primitive
 from hermite.engines.mehler import Pair
@@ -25,14 +24,13 @@ from hermite.engines.quadratic import Metric, inner, orthogonal_to, principal_ax
 from hermite.engines.terms import Flat, Term
 from hermite.engines.tilted import Gaussian, Tilted
 from hermite.engines.univariate import ZERO, Factor, Univariate
+from hermite.engines.waves import distributed
 from hermite.exact.effort import Exhausted, spend
 from hermite.exact.rows import rational
 from hermite.exact.scalars import Scalar
 from hermite.exact.undecided import Undecided
 
 _NOT_ORTHOGONAL = "a product of functions along directions that are not orthogonal"
-#: Most terms into which a product of sin and cos along directions that are not orthogonal is expanded.
-MAX_WAVES = 500
 #: Units of work for every direction of a product.
 _A_PRODUCT = 5
 _WAVES = frozenset({"sin", "cos"})
@@ -47,18 +45,26 @@ def orthogonal_terms(
 
     Directions of ``frame`` come first where a direction is free to choose.
     """
-    total: dict[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Flat, ...]], Scalar] = {}
+    total: dict[tuple[_Numbered, tuple[Flat, ...]], Scalar] = {}
+    # Fractions are slow to hash: directions go by number until the end.
+    numbers: dict[Vector, int] = {}
     for key, c in form.items():
-        for factors, planes, value in _product(key, r, gram, frame):
-            place = (factors, planes)
-            total[place] = total[place] + c * value if place in total else c * value
+        for factors, planes, value in _product(key, r, gram, frame, numbers):
+            place, value = (factors, planes), c * value
+            known = total.get(place)
+            total[place] = value if known is None else known + value
+    vectors = list(numbers)
     # Equal functions share the table of their coefficients.
     kinds: dict[Univariate, Univariate] = {}
     return tuple(
-        Term(c, tuple((v, kinds.setdefault(u, u)) for v, u in factors), planes)
+        Term(c, tuple((vectors[v], kinds.setdefault(u, u)) for v, u in factors), planes)
         for (factors, planes), c in total.items()
         if c.is_zero() is not True
     )
+
+
+#: Functions along directions, by the number of the direction.
+_Numbered = tuple[tuple[int, Univariate], ...]
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,11 @@ class _Coordinates:
 
 
 def _product(
-    key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector]
-) -> list[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Flat, ...], Scalar]]:
+    key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector], numbers: dict[Vector, int]
+) -> list[tuple[_Numbered, tuple[Flat, ...], Scalar]]:
     """A product over orthogonal directions; where its exp has other axes, under the Gaussian of this."""
     try:
-        return list(_split(key, r, gram, frame))
+        return list(_split(key, r, gram, frame, numbers))
     except Exhausted:
         raise
     except Undecided:
@@ -104,9 +110,12 @@ def _product(
 
 
 def _split(
-    key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector]
-) -> Iterator[tuple[tuple[tuple[Vector, Univariate], ...], tuple[Flat, ...], Scalar]]:
-    """Products over orthogonal directions and planes, with their weights, whose sum is the product ``key``."""
+    key: Monomial, r: int, gram: Metric | None, frame: Sequence[Vector], numbers: dict[Vector, int]
+) -> Iterator[tuple[_Numbered, tuple[Flat, ...], Scalar]]:
+    """Products over orthogonal directions and planes, with their weights, whose sum is the product ``key``.
+
+    ``numbers``: those of the directions; new ones are added.
+    """
     hard = [(g, k) for g, k in key.ridges if g.name not in _WAVES]
     waves = [(g, k) for g, k in key.ridges if g.name in _WAVES]
     lines, pairs = _components(hard, gram)
@@ -123,27 +132,37 @@ def _split(
     mixing = [at.of(tuple(Fraction(int(i == j)) for j in range(r))) for i in range(r)]
     tilts = _tilts(key, mixing, len(basis))
     alone = _off_planes(hard, pairs)
-    split_waves = _distributed([(g, k, at.of(g.direction)) for g, k in waves])
+    split_waves = distributed([(g, k, at.of(g.direction)) for g, k in waves])
+    own = [(alone.get(a, ()), quadratic.get(a, ZERO)) for a in basis]
+    spaces = [([basis.index(a) for a in axes], axes, at.inside(of, axes), of) for axes, of in pairs]
+    lonely = [(k, numbers.setdefault(basis[k], len(numbers))) for k in _lonely(basis, flat)]
+    made: dict[tuple[int, int, tuple[Factor, ...]], Univariate] = {}
+
+    def along(k: int, power: int, wave: tuple[Factor, ...]) -> Univariate:
+        place = (k, power, wave)
+        if place not in made:
+            ridges, square = own[k]
+            made[place] = _univariate(power, ridges, wave, tilts[k], square, at.variances[k])
+        return made[place]
+
+    apart = [
+        ([tuple(f for place, f in wave if place == k) for k in range(len(basis))], value)
+        for wave, value in split_waves.items()
+    ]
     for powers, weight in _mixed_powers(key.powers, mixing).items():
-        for wave_factors, wave_weight in split_waves.items():
+        for wave_of, wave_weight in apart:
             spend(_A_PRODUCT * len(basis))
-            along = {
-                a: _univariate(
-                    powers[k],
-                    alone.get(a, ()),
-                    [f for place, f in wave_factors if place == k],
-                    tilts[k],
-                    quadratic.get(a, ZERO),
-                    at.variances[k],
-                )
-                for k, a in enumerate(basis)
-            }
-            factors = [(a, u) for a, u in along.items() if a not in flat and not u.is_one]
+            factors = [(number, along(k, powers[k], wave_of[k])) for k, number in lonely]
             planes = tuple(
-                _flat(axes, at.inside(directions, axes), hard, directions, [along[a] for a in axes])
-                for axes, directions in pairs
+                _flat(axes, inside, hard, directions, [along(k, powers[k], wave_of[k]) for k in places])
+                for places, axes, inside, directions in spaces
             )
-            yield tuple(sorted(factors, key=itemgetter(0))), planes, Scalar.of(weight) * wave_weight
+            yield tuple(item for item in factors if not item[1].is_one), planes, wave_weight * weight
+
+
+def _lonely(basis: Sequence[Vector], flat: Sequence[Vector]) -> list[int]:
+    """The places of the directions outside the planes, in the order of the directions."""
+    return sorted((k for k, a in enumerate(basis) if a not in flat), key=lambda k: basis[k])
 
 
 def _tilts(key: Monomial, mixing: Sequence[Sequence[Fraction]], count: int) -> list[Scalar]:
@@ -308,62 +327,6 @@ def _complete(
         if rest is not None:
             basis.append(rest)
     return basis
-
-
-Wave = tuple[int, Factor]
-
-
-def _distributed(
-    waves: Sequence[tuple[Ridge, int, list[Fraction]]],
-) -> dict[tuple[Wave, ...], Scalar]:
-    """Products of sin and cos of sums as sums of products of (place, sin or cos of one coordinate)."""
-    total: dict[tuple[Wave, ...], Scalar] = {(): Scalar.of(1)}
-    for g, k, coordinates in waves:
-        single = _one_wave(g, coordinates)
-        for _ in range(k):
-            grown: dict[tuple[Wave, ...], Scalar] = {}
-            for left, c in total.items():
-                for right, d in single.items():
-                    place = tuple(sorted(left + right, key=str))
-                    grown[place] = grown[place] + c * d if place in grown else c * d
-            total = {place: c for place, c in grown.items() if c.is_zero() is not True}
-            if len(total) > MAX_WAVES:
-                raise Unsupported(f"a product of waves that expands to more than {MAX_WAVES} terms")
-    return total
-
-
-def _one_wave(g: Ridge, coordinates: list[Fraction]) -> dict[tuple[Wave, ...], Scalar]:
-    """cos or sin of Σ_k c m_k t_k + e; the offset stays with the first coordinate."""
-    used = [k for k, m in enumerate(coordinates) if m]
-    total: dict[str, dict[tuple[Wave, ...], Scalar]] = {}
-    for number, k in enumerate(used):
-        offset = g.offset if number == 0 else ZERO
-        here = {name: _wave_factor(name, g.scale * coordinates[k], offset) for name in ("cos", "sin")}
-        if number == 0:
-            total = {name: {((k, factor),): c} for name, (factor, c) in here.items()}
-            continue
-        total = {
-            "cos": _joined(k, (total["cos"], here["cos"], 1), (total["sin"], here["sin"], -1)),
-            "sin": _joined(k, (total["sin"], here["cos"], 1), (total["cos"], here["sin"], 1)),
-        }
-    return total[g.name]
-
-
-def _joined(
-    k: int, *parts: tuple[dict[tuple[Wave, ...], Scalar], tuple[Factor, Scalar], int]
-) -> dict[tuple[Wave, ...], Scalar]:
-    return {
-        (*waves, (k, factor)): c * value * sign
-        for before, (factor, value), sign in parts
-        for waves, c in before.items()
-    }
-
-
-def _wave_factor(name: str, scale: Scalar, offset: Scalar) -> tuple[Factor, Scalar]:
-    """name(scale·t + offset) as (factor of positive scale, ±1)."""
-    if sign_of(scale) > 0:
-        return (name, scale, offset, 1), Scalar.of(1)
-    return (name, -scale, -offset, 1), Scalar.of(-1 if name == "sin" else 1)
 
 
 def _powers(factors: Sequence[Factor]) -> list[Factor]:

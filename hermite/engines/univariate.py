@@ -71,7 +71,7 @@ class Univariate:
         odd = self.power + len(self.thresholds) - len(shifts) + sum(k for own, k in parities if own < 0)
         return "odd" if odd % 2 else "even"
 
-    @property
+    @cached_property
     def is_one(self) -> bool:
         return self.is_power and not self.power
 

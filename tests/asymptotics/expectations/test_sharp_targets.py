@@ -8,7 +8,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
+from numpy.polynomial.hermite_e import hermeval
 from scipy.integrate import quad
+from scipy.special import ndtr
 from sharp_functions import Sharp, SharpPair, sharp_functions, sharp_pairs
 
 from asymptotics.expectations.panels import resolve
@@ -16,6 +18,8 @@ from asymptotics.expectations.sharpness import layers_of
 from asymptotics.expectations.target_rule import default_accuracy, rule_of, target_rule
 from hermite import Target
 from hermite.errors import ConvergenceError
+
+_HE17 = (0.0,) * 17 + (1.0,)
 
 
 def mean(g, points: tuple[float, ...]) -> float:
@@ -253,3 +257,23 @@ def test_a_bump_is_where_its_exponent_is_largest() -> None:
     assert np.abs(turned.normal) == pytest.approx([0.6, 0.8])
     assert turned.place is not None
     assert abs(turned.place) == pytest.approx(0.75)
+
+
+def test_what_no_rule_of_its_axes_resolves_is_given_up_after_counted_values() -> None:
+    """sin(He17(z1)) min(z1, z2) took 39 million values, and the smallest rule "near the best" was one to be refused."""
+    values = 0
+
+    def rough(z: np.ndarray) -> np.ndarray:
+        nonlocal values
+        values += len(z)
+        return np.asarray(np.sin(hermeval(z[:, 0], _HE17)) * np.minimum(z[:, 0], z[:, 1]))
+
+    f = Target.from_function(rough, 2)
+    rule = rule_of(f).checked(0.05)
+    assert values < 15e6
+    # E min(x, y)² over y ~ N(0, 1) is x² (1 − Φ(x)) + Φ(x) − x φ(x).
+    x = np.linspace(-8.0, 8.0, 4_000_001)
+    density = np.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)
+    inner = x**2 * ndtr(-x) + ndtr(x) - x * density
+    energy = float(np.sum(np.sin(hermeval(x, _HE17)) ** 2 * inner * density) * (x[1] - x[0]))
+    assert rule.weights @ f(rule.nodes) ** 2 == pytest.approx(energy, rel=rule.error)
