@@ -198,10 +198,27 @@ class HermiteExpansion:
     def energy_scalar(self, k: int) -> Any:
         """‖C_k‖²/k! as an exact scalar."""
         self._known()
-        terms = [(alpha, c) for alpha, c in self.series.items() if sum(alpha) == k]
-        if self.target.gram is None:
-            return sum((c * c / factorial_of(alpha) for alpha, c in terms), start=self._zero)
-        return metric_energy(terms, k, self.target.gram)
+        if k not in self._energies:
+            terms = self._by_order.get(k, [])
+            self._energies[k] = (
+                sum((c * c / factorial_of(alpha) for alpha, c in terms), start=self._zero)
+                if self.target.gram is None
+                else metric_energy(terms, k, self.target.gram)
+            )
+        return self._energies[k]
+
+    @cached_property
+    def _energies(self) -> dict[int, Any]:
+        """Those that were asked for."""
+        return {}
+
+    @cached_property
+    def _by_order(self) -> dict[int, list[tuple[Index, Any]]]:
+        """The series by order: it may have tens of thousands of terms, and hundreds of orders."""
+        found: dict[int, list[tuple[Index, Any]]] = {}
+        for alpha, c in self.series.items():
+            found.setdefault(sum(alpha), []).append((alpha, c))
+        return found
 
     def energy(self, k: int) -> sympy.Expr:
         """Energy of order k, ‖C_k‖²/k! = Σ_{|α|=k} c_α²/α!, as a SymPy object."""

@@ -7,7 +7,7 @@ Nothing is rotated by a square root.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, factorial
@@ -22,6 +22,8 @@ from hermite.exact.subspaces import Span
 from hermite.target import Target
 
 if TYPE_CHECKING:
+    import flint
+
     from hermite.exact.scalars import Exact
 
 _TERMS = 500_000
@@ -36,14 +38,45 @@ class Adapted:
     norms: tuple[Any, ...]
     dim: int
 
-    def energies(self) -> Iterator[tuple[int, int, Fraction]]:
-        """(degree, degree outside U, energy) of every term."""
-        for alpha, c in self.terms.items():
-            energy = c * c
-            for a, norm in zip(alpha, self.norms, strict=True):
-                if a:
-                    energy = energy * factorial(a) / norm**a
-            yield sum(alpha), sum(alpha[self.dim :]), Fraction(int(energy.p), int(energy.q))
+    def energies(self) -> tuple[list[tuple[int, int, flint.fmpz]], flint.fmpz]:
+        """([(degree, degree outside U, energy × denominator) of every term], denominator)."""
+        import flint
+
+        tops, below = _whole(self.terms.values())
+        norms, norms_below = _whole(self.norms)
+        degree = max(map(sum, self.terms), default=0)
+        # Σ of fractions would look for common divisors at every term. Energies are Π a_i! (top/below)² / Π (norm_i/below')^a_i.
+        powers = [_powers(norm, degree) for norm in norms]
+        up = _powers(norms_below, degree)
+        total = flint.fmpz(1)
+        for power in powers:
+            total *= power[degree]
+        found = []
+        for (alpha, _), top in zip(self.terms.items(), tops, strict=True):
+            energy = top * top * up[sum(alpha)]
+            for a, power in zip(alpha, powers, strict=True):
+                energy *= factorial(a) * power[degree - a]
+            found.append((sum(alpha), sum(alpha[self.dim :]), energy))
+        return found, below * below * total
+
+
+def _whole(values: Iterable[Any]) -> tuple[list[flint.fmpz], flint.fmpz]:
+    """Rationals as whole numbers over one denominator."""
+    import flint
+
+    rows = list(values)
+    below = flint.fmpz(1)
+    for x in rows:
+        below = below.lcm(x.q)
+    return [(x * below).p for x in rows], below
+
+
+def _powers(x: flint.fmpz, top: int) -> list[flint.fmpz]:
+    """x^0, …, x^top."""
+    out = [x**0]
+    for _ in range(top):
+        out.append(out[-1] * x)
+    return out
 
 
 class PolynomialFloors:
@@ -71,12 +104,16 @@ class PolynomialFloors:
 
     def floors(self, learned: Span, kappa: int, visible: Visible) -> list[Fraction]:
         """For κ = 0..``kappa``: Σ f_α² over |α_⊥| > κ or |α| out of reach of the activation."""
-        out = [Fraction(0)] * (kappa + 1)
-        for degree, outside, energy in adapt(self.f, self.engine, learned).energies():
+        import flint
+
+        energies, below = adapt(self.f, self.engine, learned).energies()
+        out = [flint.fmpz(0)] * (kappa + 1)
+        for degree, outside, energy in energies:
             reached = outside if visible(degree) else kappa + 1
             for k in range(min(reached, kappa + 1)):
                 out[k] += energy
-        return out
+        shares = [flint.fmpq(top, below) for top in out]
+        return [Fraction(int(x.p), int(x.q)) for x in shares]
 
     def next(self, learned: Span, visible: Visible) -> Span:
         """U + span over x of E[f z_⊥ | z_U = x], restricted to what the activation sees."""
@@ -88,6 +125,8 @@ class PolynomialFloors:
                 rows.setdefault(alpha[: parts.dim], {})[i] = c / parts.norms[i]
         grown = learned.copy()
         for row in rows.values():
+            if grown.dim == self.f.r:
+                break
             vector = [rational(0)] * self.f.r
             for i, c in row.items():
                 vector = [x + c * b for x, b in zip(vector, parts.basis[i], strict=True)]

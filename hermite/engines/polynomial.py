@@ -7,9 +7,11 @@ and no integral is ever formed, and every coefficient is an exact rational.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import cached_property
 from math import factorial, prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hermite.exact.exactness import Exactness
 from hermite.language import nodes as ex
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     import flint
 
     from hermite.target import Target
+
+N = TypeVar("N", "flint.fmpz", "flint.fmpq")
+Index = tuple[int, ...]
 
 
 class PolynomialEngine:
@@ -43,9 +48,13 @@ class PolynomialEngine:
 
     def heat_series(self, order: int) -> dict[tuple[int, ...], flint.fmpq]:
         """Coefficients c_α/α! of h up to total degree ``order``, exact rationals; absent means zero (a proof)."""
-        return {
-            tuple(int(a) for a in alpha): c for alpha, c in self.h.to_dict().items() if sum(alpha) <= order
-        }
+        if order >= self.degree:
+            return dict(self._terms)
+        return {alpha: c for alpha, c in self._terms.items() if sum(alpha) <= order}
+
+    @cached_property
+    def _terms(self) -> dict[tuple[int, ...], flint.fmpq]:
+        return {tuple(map(int, alpha)): c for alpha, c in self.h.to_dict().items()}
 
     def total_energy(self) -> flint.fmpq:
         """E f², exactly: Σ c_α²/α! by Parseval; with a Gram matrix (exp(½ Σ G_ij ∂_i ∂_j) f²)(0)."""
@@ -138,27 +147,58 @@ def _smooth_terms(terms: dict[tuple[int, ...], flint.fmpq], r: int) -> dict[tupl
     """x^n → Σ_j n!/(j! (n−2j)! 2^j) x^(n−2j) in each variable in turn."""
     import flint
 
-    weights: dict[int, list[flint.fmpq]] = {}
+    below = _common_denominator(terms)
+    if below is None:
+        return _smoothed(terms, r)
+    # Whole numbers need no common divisors, and all the weights are whole.
+    whole = {alpha: flint.fmpz((c * below).p) for alpha, c in terms.items()}
+    return {alpha: flint.fmpq(c, below) for alpha, c in _smoothed(whole, r).items()}
 
-    def row(n: int) -> list[flint.fmpq]:
+
+def _common_denominator(terms: dict[tuple[int, ...], flint.fmpq]) -> flint.fmpz | None:
+    """The least one of all coefficients; None where it is much longer than they are."""
+    import flint
+
+    longest = max((int(c.height_bits()) for c in terms.values()), default=0)
+    below = flint.fmpz(1)
+    for c in terms.values():
+        below = below.lcm(c.q)
+        if below.height_bits() > 2 * longest + 64:
+            return None
+    return below
+
+
+def _smoothed(terms: dict[tuple[int, ...], N], r: int) -> dict[tuple[int, ...], N]:
+    """:func:`_smooth_terms` with coefficients of any kind."""
+    import flint
+
+    weights: dict[int, list[flint.fmpz]] = {}
+
+    def row(n: int) -> list[flint.fmpz]:
         if n not in weights:
-            c, out = flint.fmpq(1), []
+            c, out = flint.fmpz(1), []
             for j in range(n // 2 + 1):
                 out.append(c)
-                c = c * flint.fmpq((n - 2 * j) * (n - 2 * j - 1), 2 * (j + 1))
+                c = c * ((n - 2 * j) * (n - 2 * j - 1)) // (2 * (j + 1))
             weights[n] = out
         return weights[n]
 
     for i in range(r):
-        if all(alpha[i] < 2 for alpha in terms):
-            continue
-        smoothed: dict[tuple[int, ...], flint.fmpq] = {}
-        for alpha, c in terms.items():
-            n = int(alpha[i])
-            for j, weight in enumerate(row(n)):
-                key = (*alpha[:i], n - 2 * j, *alpha[i + 1 :])
-                value = c * weight
-                old = smoothed.get(key)
-                smoothed[key] = value if old is None else old + value
-        terms = {alpha: c for alpha, c in smoothed.items() if c != 0}
+        if any(alpha[i] > 1 for alpha in terms):
+            terms = _along_axis(terms, i, row)
     return terms
+
+
+def _along_axis(terms: dict[Index, N], i: int, row: Callable[[int], list[flint.fmpz]]) -> dict[Index, N]:
+    """One variable of :func:`_smooth_terms`; ``row(n)``: the weights of x^n."""
+    smoothed: dict[Index, N] = {}
+    for alpha, c in terms.items():
+        before: Index = alpha[:i]
+        after: Index = alpha[i + 1 :]
+        n = int(alpha[i])
+        for j, weight in enumerate(row(n)):
+            key = (*before, n - 2 * j, *after)
+            value = c * weight
+            old = smoothed.get(key)
+            smoothed[key] = value if old is None else old + value
+    return {alpha: c for alpha, c in smoothed.items() if c != 0}

@@ -59,12 +59,14 @@ SQRT_PI = Atom("sqrt(pi)", lambda: flint.arb.pi().sqrt(), lambda: _sympy().sqrt(
 
 @lru_cache(maxsize=1024)
 def root_atom(p: int) -> Atom:
-    return Atom(f"sqrt({p})", lambda: flint.arb(p).sqrt(), lambda: _sympy().sqrt(p))
+    # FLINT writes and reads integers of any length, Python refuses beyond 4300 digits.
+    return Atom(f"sqrt({flint.fmpz(p)})", lambda: flint.arb(p).sqrt(), lambda: _sympy().sqrt(p))
 
 
 @lru_cache(maxsize=4096)
 def exp_atom(p: int, q: int) -> Atom:
-    text = f"exp({p})" if q == 1 else f"exp({p}/{q})"
+    top = flint.fmpz(p)
+    text = f"exp({top})" if q == 1 else f"exp({top}/{flint.fmpz(q)})"
     return Atom(
         text, lambda: flint.arb(flint.fmpq(p, q)).exp(), lambda: _sympy().exp(_sympy().Rational(p, q))
     )
@@ -113,7 +115,7 @@ def is_root(atom: Atom) -> bool:
 
 def radicand(atom: Atom) -> int:
     """p of √p."""
-    return int(atom.name[5:-1])
+    return int(flint.fmpz(atom.name[5:-1]))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -144,7 +146,6 @@ def term_text(q: int | Fraction, key: Key, c: flint.fmpq) -> str:
     below = [atom.name if k == -1 else f"{atom.name}^{-k}" for atom, k in key if k < 0]
     if q:
         factors.append(exp_atom(q.numerator, q.denominator).name)
-    # FLINT writes integers of any length, Python refuses beyond 4300 digits.
     top, bottom = abs(c.p), c.q
     if top != 1 or not factors:
         factors.insert(0, str(top))

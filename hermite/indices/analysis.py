@@ -214,10 +214,11 @@ class _Indices:
             warnings.append(f"inert: {', '.join(inert)} does not matter to the target")
         if index is None:
             return [*warnings, "the target is constant: there is nothing to learn"]
-        sizes = {
-            k: coefficient_norm([c for alpha, c in self.heat.terms.items() if sum(alpha) == k])
-            for k in range(index, self.heat.order + 1)
-        }
+        by_order: dict[int, list[Any]] = {k: [] for k in range(index, self.heat.order + 1)}
+        for alpha, c in self.heat.terms.items():
+            if sum(alpha) in by_order:
+                by_order[sum(alpha)].append(c)
+        sizes = {k: coefficient_norm(own) for k, own in by_order.items()}
         first = sizes.pop(index)
         for k, size in sizes.items():
             crossing = (size / first) ** (rational(2) / (k - index))

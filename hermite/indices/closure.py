@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import groupby
 from math import prod
 from typing import Any, Protocol
 
@@ -162,21 +163,28 @@ def gradient_rows(heat: Heat, order: int | None = None) -> Iterator[Row]:
     span(C_k) is the orthogonal complement of {v : ∂_v ⟨C_k, μ^⊗k⟩ = 0}.
     """
     zero = rational(0)
-    rows: dict[tuple[int, ...], list[Any]] = {}
-    # Low orders first: they are known best.
-    for alpha, c in sorted(heat.terms.items(), key=lambda item: sum(item[0])):
-        if order is not None and sum(alpha) != order:
+    # Low orders first: they are known best, and often all that is asked for.
+    for degree, terms in groupby(sorted(heat.terms.items(), key=_degree), key=_degree):
+        if order is not None and degree != order:
             continue
-        for i, a in enumerate(alpha):
-            if a:
-                key = (*alpha[:i], a - 1, *alpha[i + 1 :])
-                rows.setdefault(key, [zero] * heat.r)[i] = c * a
-    return (tuple(row) for row in rows.values())
+        rows: dict[tuple[int, ...], list[Any]] = {}
+        for alpha, c in terms:
+            for i, a in enumerate(alpha):
+                if a:
+                    key = (*alpha[:i], a - 1, *alpha[i + 1 :])
+                    rows.setdefault(key, [zero] * heat.r)[i] = c * a
+        yield from map(tuple, rows.values())
+
+
+def _degree(term: tuple[tuple[int, ...], Any]) -> int:
+    return sum(term[0])
 
 
 def tensor_span(heat: Heat, order: int | None = None, limit: int | None = None) -> Span:
     """span(C_k) for k = ``order``, or the relevant space V* of all orders; stops growing at dimension ``limit``."""
-    return Span(heat.r).grow(gradient_rows(heat, order), limit)
+    # No row has an entry at a variable that no term holds: what fills the others is all there is.
+    used = sum(any(column) for column in zip(*heat.terms, strict=True))
+    return Span(heat.r).grow(gradient_rows(heat, order), used if limit is None else min(limit, used))
 
 
 def conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:

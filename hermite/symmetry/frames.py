@@ -11,6 +11,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from hermite.errors import InputError
 from hermite.exact.rows import Row
 from hermite.exact.subspaces import Span
 from hermite.language.nodes import Expression, Variable, children, is_constant, postorder, variables_of
@@ -81,7 +82,11 @@ def frame(f: Target) -> Frame | None:
         for j in range(f.r)
     }
     names = tuple(f"x{i + 1}" for i in range(len(axes)))
-    return Frame(Target(substitute(f.tree, values), names, noise=f.noise), tuple(axes))
+    try:
+        return Frame(Target(substitute(f.tree, values), names, noise=f.noise), tuple(axes))
+    except InputError:
+        # Its numbers may be longer than those that may be written: f stays as it is.
+        return None
 
 
 def single_index(f: Target) -> Target | None:
