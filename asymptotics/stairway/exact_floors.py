@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from hermite.exact.scalars import Exact
 
-_TERMS = 500_000
+#: Most terms of a rotated polynomial, where their numbers are of usual length; longer ones count as several.
+_TERMS, _BITS = 500_000, 2048
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,14 @@ def adapt(f: Target, engine: PolynomialEngine, learned: Span) -> Adapted:
         terms = {tuple(int(alpha[i]) for i in order): c for alpha, c in engine.h.to_dict().items()}
         unit = tuple(tuple(rational(int(i == j)) for j in range(f.r)) for i in order)
         return Adapted(terms, unit, (rational(1),) * f.r, learned.dim)
-    if comb(engine.degree + f.r, f.r) > _TERMS:
+    longest = max(int(c.height_bits()) for c in engine.h.to_dict().values())
+    slope = max(int(x.height_bits()) for b in basis for x in b)
+    words = 1 + (longest + engine.degree * slope) // _BITS
+    if comb(engine.degree + f.r, f.r) * words > _TERMS:
+        length = f" of {words * _BITS:,} bits" if words > 1 else ""
         raise InputError(
-            f"The stairway of a polynomial of degree {engine.degree} in {f.r} variables along general directions "
-            f"would need more than {_TERMS:,} terms; choose coordinates along the learned directions."
+            f"The stairway of a polynomial of degree {engine.degree} in {f.r} variables along general directions would need "
+            f"more than {_TERMS // words:,} terms{length}; choose coordinates along the learned directions."
         )
     covectors = [b if f.gram is None else lower(b, f.gram) for b in basis]
     gens = engine.context.gens()

@@ -26,7 +26,7 @@ from hermite.errors import InputError
 from hermite.exact.effort import purse
 from hermite.exact.exactness import Exactness
 from hermite.exact.magnitudes import decimal, json_value
-from hermite.exact.rows import to_float
+from hermite.exact.rows import rational, to_float
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target
 
