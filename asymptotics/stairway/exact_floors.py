@@ -143,10 +143,11 @@ def adapt(f: Target, engine: PolynomialEngine, learned: Span) -> Adapted:
     basis, norms = orthogonal_basis(f, learned)
     if f.gram is None and learned.is_coordinate():
         order = [*learned.pivots, *(i for i in range(f.r) if i not in learned.pivots)]
-        terms = {tuple(int(alpha[i]) for i in order): c for alpha, c in engine.h.to_dict().items()}
+        series = engine.heat_series(engine.degree)
+        terms = {tuple(alpha[i] for i in order): c for alpha, c in series.items()}
         unit = tuple(tuple(rational(int(i == j)) for j in range(f.r)) for i in order)
         return Adapted(terms, unit, (rational(1),) * f.r, learned.dim)
-    longest = max(int(c.height_bits()) for c in engine.h.to_dict().values())
+    longest = max(int(c.height_bits()) for c in engine.heat_series(engine.degree).values())
     slope = max(int(x.height_bits()) for b in basis for x in b)
     words = 1 + (longest + engine.degree * slope) // _BITS
     if comb(engine.degree + f.r, f.r) * words > _TERMS:

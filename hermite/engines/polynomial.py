@@ -39,22 +39,28 @@ class PolynomialEngine:
         self.r, self.gram = target.r, target.gram
         self.context = flint.fmpq_mpoly_ctx.get([f"u{i + 1}" for i in range(target.r)], "lex")
         self.polynomial = to_mpoly(target.tree, self.context)
-        self.h = smooth(self.polynomial, self.context, target.gram)
+        #: The terms of h by exponents: taken from a polynomial of FLINT each would look for common divisors again.
+        self._terms: dict[Index, flint.fmpq] = (
+            _smooth_terms(_plain(self.polynomial), self.r)
+            if target.gram is None
+            else _plain(smooth(self.polynomial, self.context, target.gram))
+        )
 
-    @property
+    @cached_property
+    def h(self) -> flint.fmpq_mpoly:
+        """The heat-smoothed polynomial."""
+        return self.context.from_dict(self._terms)
+
+    @cached_property
     def degree(self) -> int:
         """Degree of the target; 0 for a constant."""
-        return max(int(self.h.total_degree()), 0)
+        return max(map(sum, self._terms), default=0)
 
     def heat_series(self, order: int) -> dict[tuple[int, ...], flint.fmpq]:
         """Coefficients c_α/α! of h up to total degree ``order``, exact rationals; absent means zero (a proof)."""
         if order >= self.degree:
             return dict(self._terms)
         return {alpha: c for alpha, c in self._terms.items() if sum(alpha) <= order}
-
-    @cached_property
-    def _terms(self) -> dict[tuple[int, ...], flint.fmpq]:
-        return {tuple(map(int, alpha)): c for alpha, c in self.h.to_dict().items()}
 
     def total_energy(self) -> flint.fmpq:
         """E f², exactly: Σ c_α²/α! by Parseval; with a Gram matrix (exp(½ Σ G_ij ∂_i ∂_j) f²)(0)."""
@@ -63,7 +69,7 @@ class PolynomialEngine:
         if self.gram is not None:
             return smooth(self.polynomial * self.polynomial, self.context, self.gram)[(0,) * self.r]
         return sum(
-            (c * c * prod(factorial(int(a)) for a in alpha) for alpha, c in self.h.to_dict().items()),
+            (c * c * prod(map(factorial, alpha)) for alpha, c in self._terms.items()),
             flint.fmpq(0),
         )
 
@@ -99,6 +105,11 @@ def _rational(value: Fraction) -> flint.fmpq:
     import flint
 
     return flint.fmpq(value.numerator, value.denominator)
+
+
+def _plain(p: flint.fmpq_mpoly) -> dict[Index, flint.fmpq]:
+    """{exponents: coefficient} with exponents of Python."""
+    return {tuple(map(int, alpha)): c for alpha, c in p.to_dict().items()}
 
 
 def _balanced_sum(terms: list[flint.fmpq_mpoly]) -> flint.fmpq_mpoly:
