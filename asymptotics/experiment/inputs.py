@@ -208,8 +208,10 @@ class Inputs:
 
     @property
     def means(self) -> Array:
-        """m_c (K, n_E)."""
-        return np.array([c.mean for c in self.clusters])
+        """m_c (K, n_E); components that are nothing beside any bulk, and whose squares may be no floats, are 0."""
+        means = np.array([c.mean for c in self.clusters], float)
+        means[np.abs(means) < SMALLEST_BULK] = 0.0
+        return means
 
     @property
     def covariances(self) -> Array:

@@ -550,3 +550,11 @@ def test_what_means_of_norm_sqrt_d_do_not_cover_is_refused() -> None:
     for far in (math.nan, 4.0, "1", True):
         with pytest.raises(InputError, match="far of a cluster"):
             Cluster(far=far)
+
+
+@pytest.mark.parametrize("mean", [1e-31, 1e-200])
+def test_means_too_small_for_their_squares_are_none(mean) -> None:
+    """The fixed point did not settle on a mean of 1e-200."""
+    inputs = [Inputs((Cluster(0.5, (m,)), Cluster(0.5, (-m,)))) for m in (mean, 0.0)]
+    found = [risk("z1", Network("relu"), Training(1), Ridge(2.0, 1.0, 0.01, d=200), inputs=x) for x in inputs]
+    assert found[0].test_error == found[1].test_error
