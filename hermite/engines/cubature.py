@@ -78,6 +78,8 @@ class _Cells:
 def moments(tree: ex.Expression, m: int, order: int) -> Moments:
     """The moments of F = ``tree`` in m standard normal variables; raises :class:`Unsupported` where nothing is proved."""
     front, degree = growth(tree)
+    if front == 0:
+        raise Unsupported("a part that vanishes everywhere and is not written as 0")
     # Bounds far out may overflow, densities vanish: inf and 0 say so.
     with np.errstate(all="ignore"):
         return _within(tree, m, order, front, degree)
@@ -104,7 +106,7 @@ def _box(front: float, degree: int, m: int, size: float) -> tuple[float, float]:
     for radius in range(6, 80):
         if p / (1 + radius) <= radius / 2:
             log_tail = p * math.log1p(radius) - radius**2 / 2 + math.log(2 / radius)
-            if log_tail / 2 + math.log(front) < math.log(_WANTED * size) - 4:
+            if log_tail / 2 + math.log(front) < math.log(_WANTED) + math.log(size) - 4:
                 return float(radius), front * math.exp(log_tail / 2)
     raise Unsupported("a function that grows too fast for a certified sum")
 

@@ -254,3 +254,8 @@ def test_exponentials_that_grow_on_a_bounded_piece_are_right(text: str) -> None:
         expected = float(integrate.simpson(y * density * hermite(k, x), x=x))
         assert abs(e.value((k,)) - expected) < 1e-8
     assert float(e.total_energy) == pytest.approx(float(integrate.simpson(y * y * density, x=x)), rel=1e-8)
+
+
+def test_a_part_that_vanishes_everywhere_is_no_accident() -> None:
+    for text in ("relu(-(logistic(z4-sqrt(2))^4)) + z1", "relu(-(tanh(z1*z2)^2))"):
+        assert expand(text).exactness in ("undecided", "exact", "certified")
