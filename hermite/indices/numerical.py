@@ -207,7 +207,7 @@ class Numbers:
     def _reach(self, spans: Sequence[Span]) -> _Reach:
         """The relevant space; doubts where a part of it may be missing."""
         r = self.f.r
-        relevant, flags = _flag(spans, r)
+        relevant, flags = self._flag(spans)
         decided = all(sure for _, sure in spans) or len(relevant) == r
         hidden = len(relevant) < r and self.depends_outside(relevant)
         if hidden and len(relevant):
@@ -220,6 +220,20 @@ class Numbers:
             self.doubts.append("some coefficients are neither zero nor not, by their own errors")
         # Nothing hidden: a whole space has no outside, and what was looked at there did not matter.
         return _Reach(relevant, tuple(_cut(flags)), whole=not hidden)
+
+    def _flag(self, spans: Sequence[Span]) -> tuple[Array, list[int]]:
+        """(the space that orders 1..k show together, its dimension for each k), until it is everything.
+
+        The rows of all orders are put to one rank: each order's own span is off by its errors, and a sum of them too large.
+        """
+        relevant, dims = np.zeros((0, self.f.r)), []
+        for k, (span, _) in enumerate(spans, start=1):
+            together, _ = self.grown(np.zeros((0, self.f.r)), range(1, k + 1))
+            relevant = max((together, relevant, span), key=len)
+            dims.append(len(relevant))
+            if len(relevant) == self.f.r:
+                break
+        return relevant, dims
 
     def _course(self, reach: _Reach) -> _Course:
         """The staircase at the level asked for; a doubt where it is not known whether it ends in the relevant space."""
@@ -293,17 +307,6 @@ def _turned(tensor: Array, error: Array, frame: Array) -> tuple[Array, Array]:
     return tensor, error
 
 
-def _flag(spans: Sequence[Span], r: int) -> tuple[Array, list[int]]:
-    """(the sum of the spans, its dimension after each of them), until it is everything."""
-    relevant, dims = np.zeros((0, r)), []
-    for span, _ in spans:
-        relevant = joined(relevant, span)
-        dims.append(len(relevant))
-        if len(relevant) == r:
-            break
-    return relevant, dims
-
-
 def _leap_span(spans: Sequence[Span], index: int | None, reach: _Reach) -> list[list[str]] | None:
     """The span of C_leap; nothing of a constant, None where the leap is undecided."""
     if index:
@@ -347,8 +350,9 @@ def complement(rows: Array, r: int) -> Array:
 
 
 def outside(space: Array, part: Array) -> Array:
-    """The part of ``space`` orthogonal to its subspace ``part``."""
-    return joined(part, space)[len(part) :]
+    """The part of ``space`` orthogonal to its subspace ``part``, of as many dimensions as are left: both are off by errors."""
+    _, _, vt = np.linalg.svd(space - space @ part.T @ part, full_matrices=False)
+    return vt[: max(len(space) - len(part), 0)]
 
 
 def strings(rows: Array) -> list[list[str]]:

@@ -50,6 +50,33 @@ def test_every_coefficient_is_judged_by_its_own_error(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("g", "r", "rows", "leap_index"),
+    [
+        (lambda z: np.tanh(z.sum(axis=1)), 5, [[1, 1, 1, 1, 1]], 1),
+        (lambda z: np.sign(z @ np.array([1.0, 2.0, 0.0, -1.0])), 4, [[1, 2, 0, -1]], 1),
+        (lambda z: np.abs(z.sum(axis=1)), 5, [[1, 1, 1, 1, 1]], 2),
+        (
+            lambda z: np.sign(z[:, 0] + z[:, 1]) + np.tanh(z[:, 2] - z[:, 3]),
+            4,
+            [[1, 1, 0, 0], [0, 0, 1, -1]],
+            1,
+        ),
+    ],
+)
+def test_directions_of_all_orders_are_counted_once_where_points_are_drawn(
+    g, r: int, rows: list[list[int]], leap_index: int
+) -> None:
+    """Each order shows the same direction, off by its own sampling error."""
+    report = leap(target(g, r))
+    assert (report.leap_index, report.relevant_dim) == (leap_index, len(rows))
+    found = np.array(report.relevant_subspace, dtype=float)
+    basis = np.linalg.qr(np.array(rows, dtype=float).T)[0].T
+    frame = np.linalg.qr(found.T)[0].T
+    assert np.linalg.norm(frame - frame @ basis.T @ basis) < 0.02
+    assert len(report.hard_directions) == len(rows) - report.staircase.dims[-1]
+
+
+@pytest.mark.parametrize(
     ("g", "r", "known"),
     [
         (lambda z: np.sin(30 * z[:, 0]), 1, None),
