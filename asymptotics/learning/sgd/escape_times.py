@@ -299,19 +299,20 @@ def batch_tradeoff(
                     "steps": steps,
                     "samples": None if steps is None else steps * n_b,
                     "capped": rates.capped,
-                    "error": _error_of_row(law, d, steps, rates.capped),
+                    "error": _error_of_row(law, d, steps, n_b, rates.capped),
                 }
             )
     return BatchTradeoff(tuple(rows))
 
 
 def _error_of_row(
-    law: EscapeLaw | None, d: int, steps: float | None, capped: bool
+    law: EscapeLaw | None, d: int, steps: float | None, n_b: int, capped: bool
 ) -> dict[str, float | None]:
     """The budget of the law at another batch, in the median; relative to it, also the floor of one step."""
     if law is None or steps is None:
         return UNKNOWN.to_dict()
-    share = abs(law.mean / law.quantiles[0.5])
+    # Of the row's samples, at least those of one step: the median itself is 0 where most starts are above the threshold.
+    share = abs(law.samples()) / (steps * n_b)
     known = ((law.error.quadrature or 0.0) * share, (law.error.solver or 0.0) * share)
     return ErrorBudget(*known, _left_out(d, steps) + _CAPPED * capped).to_dict()
 

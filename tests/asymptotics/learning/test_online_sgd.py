@@ -454,6 +454,14 @@ def test_steps_at_the_floor_of_the_cap_are_those_of_runs(loss: str) -> None:
     assert abs(told - median) < 0.15 * median + 1.5
 
 
+def test_a_batch_tradeoff_whose_median_start_is_above_the_threshold_counts_one_step() -> None:
+    network = Network("relu", readout=[[1.0, 1.0]], width=1, initialisation="independent")
+    for d, threshold in ((100, 0.03), (1, 0.5)):
+        for row in batch_tradeoff("He2(z1)", network, d, 0.1, mu=(0.0,), threshold=threshold).rows:
+            assert row["steps"] == 1.0, row
+            assert np.isfinite(row["error"]["total"]), row
+
+
 @pytest.mark.parametrize(
     ("network", "training", "word"),
     [
