@@ -219,7 +219,7 @@ def _from_callable(function: Function, derivative: Function | None) -> Activatio
     jumps = jumps_of(function)
     if derivative is None and jumps:
         slope = numerical_slope(function, jumps)
-    kinks = _joined([*jumps, *jumps_of(slope)])
+    kinks = _joined([*jumps, *jumps_of(slope, slope_of=function)])
     return Activation(name=name, function=function, slope=slope, kinks=kinks, note=note)
 
 

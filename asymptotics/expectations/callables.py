@@ -32,25 +32,33 @@ def numerical_slope(function: Function, jumps: tuple[float, ...] = ()) -> Functi
     return slope
 
 
-def jumps_of(function: Function, reach: float = _REACH) -> tuple[float, ...]:
+def jumps_of(function: Function, reach: float = _REACH, slope_of: Function | None = None) -> tuple[float, ...]:
     """Jumps of ``function`` in [−reach, reach]: cells of 1e-4 that have most of the change over 2e-3 around them.
 
     The change must be no rounding: 1e-6 of the largest value no farther from 0 at least. Functions may grow beyond their jumps.
+    Where ``function`` is the numerical slope of ``slope_of``, its rounding is that of ``slope_of`` over the step.
 
     A numerical derivative smears a jump over 2e-5; the jump is where the function passes half its height.
     """
     with np.errstate(all="ignore"):
         # Far out a function may overflow.
-        return _jumps(function, reach)
+        return _jumps(function, reach, slope_of)
 
 
-def _jumps(function: Function, reach: float) -> tuple[float, ...]:
+def _outward(function: Function, x: Array) -> Array:
+    """The largest |``function``| at any of the points ``x``, symmetric about 0, no farther from 0."""
+    size, half = np.abs(np.asarray(function(x), float)), len(x) // 2
+    outward = np.maximum.accumulate(np.maximum(size[half:], size[:half][::-1]))
+    return np.concatenate([outward[::-1], outward])
+
+
+def _jumps(function: Function, reach: float, slope_of: Function | None) -> tuple[float, ...]:
     cells = 2 * round(reach / _CELL)
     low = np.linspace(-reach, reach, cells + 1)[:-1] - 1e-4 * np.pi
     high = low + 2 * reach / cells
-    size = np.abs(np.asarray(function(low), float))
-    outward = np.maximum.accumulate(np.maximum(size[cells // 2 :], size[: cells // 2][::-1]))
-    scale, around = np.concatenate([outward[::-1], outward]), np.zeros(len(low))
+    least, around = 1e-6 * _outward(function, low), np.zeros(len(low))
+    if slope_of is not None:
+        least += 1e2 * np.finfo(float).eps / _STEP * _outward(slope_of, low)
     for halving in range(5):
         middle = (low + high) / 2
         left, centre, right = (np.asarray(function(x), float) for x in (low, middle, high))
@@ -60,7 +68,7 @@ def _jumps(function: Function, reach: float) -> tuple[float, ...]:
         low, high = np.where(first, low, middle), np.where(first, middle, high)
     left, right = np.asarray(function(low), float), np.asarray(function(high), float)
     inside = np.abs(right - left)
-    jump = (inside > 0.5 * around) & (inside > 1e-6 * scale)
+    jump = (inside > 0.5 * around) & (inside > least)
     # A little wider: the whole of a smeared jump lies inside, also where two cells share it.
     low, high = low[jump] - 4e-5, high[jump] + 4e-5
     left, right = np.asarray(function(low), float), np.asarray(function(high), float)
