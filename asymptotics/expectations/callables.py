@@ -32,7 +32,9 @@ def numerical_slope(function: Function, jumps: tuple[float, ...] = ()) -> Functi
     return slope
 
 
-def jumps_of(function: Function, reach: float = _REACH, slope_of: Function | None = None) -> tuple[float, ...]:
+def jumps_of(
+    function: Function, reach: float = _REACH, slope_of: Function | None = None
+) -> tuple[float, ...]:
     """Jumps of ``function`` in [−reach, reach]: cells of 1e-4 that have most of the change over 2e-3 around them.
 
     The change must be no rounding: 1e-6 of the largest value no farther from 0 at least. Functions may grow beyond their jumps.

@@ -57,14 +57,14 @@ class InputTraits:
     ``questions``      the commands that answer for it; None: every one
     ``is_isotropic``   whether plateaus, leap and stairway are about it
     ``target_note``    what these are worth on it, in a report (HTML)
-    ``natural_units``  whether f → c f scales all labels and E f² is that of isotropic inputs: units may then be chosen
+    ``natural_units``  whether f → c f scales all labels on given inputs: units may then be chosen
     """
 
     word: str
     read: Callable[[Mapping[str, object], int], InputLaw | None]
     keys: tuple[InputKey, ...] = ()
     questions: tuple[str, ...] | None = ()
-    natural_units: bool = False
+    natural_units: Callable[[InputLaw | None], bool] = lambda inputs: False
     is_isotropic: bool = False
     target_note: str = ""
 
@@ -116,13 +116,18 @@ _STRUCTURED = (
 #: The laws by name.
 INPUT_LAWS: dict[str, InputTraits] = {
     ISOTROPIC: InputTraits(
-        "isotropic inputs", lambda table, r: None, questions=None, natural_units=True, is_isotropic=True
+        "isotropic inputs",
+        lambda table, r: None,
+        questions=None,
+        natural_units=lambda inputs: True,
+        is_isotropic=True,
     ),
     Inputs.law: InputTraits(
         "structured inputs",
         read_inputs,
         _STRUCTURED,
         questions=("curve", "overlaps", "simulate", "validate", "samples", "tune", "map", "report"),
+        natural_units=lambda inputs: isinstance(inputs, Inputs) and not any(c.label for c in inputs.clusters),
         target_note=(
             "The answers below are those of isotropic inputs. On a cluster of mean m the target is f(z + m): its mean acts as "
             "a linear term, and the leap is that of biased inputs (<code>giantstep hardness --inputs biased</code>)."

@@ -59,6 +59,7 @@ class NaturalUnits:
             train_error=self.errors(found.train_error),
             excess_risk=self.errors(found.excess_risk),
             plateau=None if found.plateau is None else self.errors(found.plateau),
+            by_cluster=None if found.by_cluster is None else tuple(map(self.errors, found.by_cluster)),
         )
 
     def restored_overlaps(self, found: Overlaps) -> Overlaps:
@@ -116,7 +117,7 @@ def natural_units(
 
 def units_of_a_fit(f: Target, network: Network, training: Training, inputs: InputLaw | None) -> NaturalUnits:
     """The setting of a ridge fit in natural units; its own where ``inputs`` have none."""
-    if not traits_of(inputs).natural_units:
+    if not traits_of(inputs).natural_units(inputs):
         return NaturalUnits(f, network, training)
     return natural_units(f, network, training, readout_is_replaced=True)
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from asymptotics import (
+    Cluster,
     Experiment,
+    Inputs,
     Network,
     Ridge,
     Simulation,
@@ -184,6 +186,28 @@ def test_every_theory_of_the_fit_is_covariant(unit: str, steps: int, ridge: Ridg
     other = risk(*scaled(unit, network, {"steps": steps}, c, 1 / c / c), ridge)
     assert other.test_error / c / c == pytest.approx(plain.test_error, rel=1e-8)
     assert other.train_error / c / c == pytest.approx(plain.train_error, rel=1e-8)
+
+
+@pytest.mark.parametrize("unit", ["1e-150", "1e-75", "300", "1e100", "1e150"])
+@pytest.mark.parametrize("steps", [0, 1])
+def test_the_fit_on_structured_inputs_is_covariant(unit: str, steps: int) -> None:
+    """By cluster too; labels of a cluster's own have no unit and are left as they are."""
+    near, far = Cluster(0.5, (1.0,)), Cluster(0.5, (-0.5,), ((0.5,),), (0.7,))
+    c, ridge = float(unit), Ridge(2.0, 1.0, 0.1)
+    here, there = (
+        risk(
+            Target(f"{text}*(z1 + z1^2/2)", noise=0.1 * size * size),
+            Network("tanh"),
+            Training(steps, 4.0, eta=1 / size) if steps else None,
+            ridge,
+            inputs=Inputs(clusters=(near, far)),
+        )
+        for text, size in (("1", 1.0), (unit, c))
+    )
+    found = np.array([there.test_error, there.train_error, *(there.by_cluster or ())]) / c / c
+    expected = [here.test_error, here.train_error, *(here.by_cluster or ())]
+    assert len(expected) == 4
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("unit", UNITS)
