@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Binary orders of magnitude that are left alone, and those at which the integral of f² is safe.
 _PLAIN, _SAFE = 4, 40
+#: An integral of f² above 2^-_SURE has all its digits.
+_SURE = 600
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ def _label_size(f: Target) -> int:
     """
     values = np.abs(np.asarray(f(np.random.default_rng(0).standard_normal((64, f.r))), dtype=np.float64))
     first = _size(float(np.max(values)))
-    first = first if abs(first) > _SAFE else 0
+    if abs(first) <= _SAFE or (first < 0 and low_orders(f).energy > math.ldexp(1.0, -_SURE)):
+        # The second: the points miss a narrow target, whose own size is sure.
+        first = 0
     seen = scaled_target(f, -first) if first else f
     return first + _size(math.sqrt(low_orders(seen).energy + seen.noise))
 

@@ -188,6 +188,23 @@ def test_every_theory_of_the_fit_is_covariant(unit: str, steps: int, ridge: Ridg
     assert other.train_error / c / c == pytest.approx(plain.train_error, rel=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("text", "bumps"),
+    [
+        ("exp(-83^2*(z1+2.019)^2)", [(83, -2.019)]),
+        ("exp(-83^2*(z1+2.019)^2)+exp(-123^2*(z2-2.237)^2)", [(83, -2.019), (123, 2.237)]),
+    ],
+)
+def test_narrow_targets_far_out_are_not_counted_in_a_unit_that_misses_them(
+    text: str, bumps: list[tuple[int, float]]
+) -> None:
+    """exp(−k²(z − m)²) has E f = exp(−k² m²/s)/√s and E z f = (2 k² m/s) E f, s = 1 + 2 k²."""
+    found = overlaps(Target(text), Network(), Training(1, 4.0))[1].M[0]
+    for (k, m), slope in zip(bumps, found, strict=True):
+        s = 1 + 2 * k * k
+        assert slope == pytest.approx(k * k * m / s * np.exp(-k * k * m * m / s) / np.sqrt(s), rel=1e-8)
+
+
 @pytest.mark.parametrize("unit", ["1e-150", "1e-75", "300", "1e100", "1e150"])
 @pytest.mark.parametrize("steps", [0, 1])
 def test_the_fit_on_structured_inputs_is_covariant(unit: str, steps: int) -> None:

@@ -24,8 +24,11 @@ import numpy.typing as npt
 from asymptotics.fixed_point import Solution, Status
 from asymptotics.generalisation.losses.label_grid import LabelGrid
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
-from asymptotics.generalisation.spiked.first_moments import pseudo_inverse
+from asymptotics.generalisation.spiked.first_moments import first_moments, pseudo_inverse
+from asymptotics.generalisation.spiked.linear_sector import second_moments, source_of
+from asymptotics.generalisation.spiked.nonlinear_sector import susceptibilities
 from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.transfers import transfers
 from hermite.errors import ConvergenceError, InputError
 
 Array = npt.NDArray[np.float64]
@@ -183,12 +186,14 @@ class ConvexFit:
         return M
 
     def solve(self, *, throw: bool = True) -> ConvexErrors:
-        """Sweeps from nothing; ``ConvergenceError`` unless ``throw`` is false."""
+        """Sweeps from nothing, the square loss's from its ridge equations; ``ConvergenceError`` unless ``throw`` is false."""
         (U, b), A = self.u.members.shape, self.u.groups
-        start = (
+        start: tuple[Array, ...] = (
             np.zeros((A, A)), np.tile((self.lam + 0.2) * np.eye(b), (U, 1, 1)), np.zeros((A, A)),
             np.zeros((U, b, b)), np.zeros(A), np.zeros((A, self.size)),
         )  # fmt: skip
+        if self.loss.name == "square":
+            start = self._of_ridge_equations() or start
         state, solution = self._settled(start, _TOLERANCE)
         if throw and not solution.converged:
             raise ConvergenceError(f"{solution.status.value} (residual {solution.residual:.1e})", solution)
@@ -201,6 +206,36 @@ class ConvexFit:
         return replace(
             found, missed=max(abs(1 - a / b) for a, b in zip(rough.told, found.told, strict=True) if b)
         )
+
+    def _of_ridge_equations(self) -> tuple[Array, ...] | None:
+        """V1, N, Q1⊥, Qs, t, B of the square loss on labels of these moments, solved by Newton's method; None where it fails.
+
+        Near n = p at a small λ sweeps would come closer by a factor 1 − O(√λ) each.
+        """
+        weights = self.weights / self.u.weights[:, None]
+        label = weights * (2 * self.positive - 1)
+        f0 = label.sum(axis=1)
+        f1 = np.sum(label[..., None] * self.tau, axis=1)
+        u = replace(
+            self.u, f0=f0, f1=f1, fs2=1.0 - f0**2 - np.sum(f1**2, axis=1), curvature=None, coherence=None
+        )
+        ratios = self.alpha, self.beta
+        try:
+            sus = susceptibilities(u, *ratios, self.lam, throw=False)
+            if not sus.solution.converged:
+                return None
+            first = first_moments(u, sus, *ratios, self.d, quadratic=False)
+            e = first.conjugate[u.members]
+            source = source_of(u, sus, np.einsum("ubcef,ube,ucf->ubc", u.v, e, e), first.means, self.d)
+            eps, _ = second_moments(u, sus, transfers(u, sus), *ratios, first.eps0, source)
+            N: Array = np.asarray(sus.om * np.linalg.inv(sus.inverse), np.float64)
+        except np.linalg.LinAlgError:
+            return None
+        t, B = first.means, first.alignment
+        V = (1.0 / sus.iv - sus.om) / sus.om
+        found = self.averages(self.fields(t, B), np.zeros_like(V), V)
+        square = np.broadcast_to((eps / (1 + V) ** 2)[:, None], found.square.shape)
+        return (sus.W / sus.om, N, *self._sweep(replace(found, square=square), N, t, B)[2:])
 
     def _settled(self, state: tuple[Array, ...], tolerance: float) -> tuple[tuple[Array, ...], Solution]:
         """V1, N, Q1⊥, Qs, t, B after sweeps from ``state`` until they change by less than ``tolerance``."""

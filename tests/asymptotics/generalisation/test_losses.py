@@ -174,14 +174,28 @@ def test_networks_on_class_labels_of_two_directions_are_as_predicted() -> None:
 
 
 @pytest.mark.parametrize("lam", [1e-3, 1e-5, 1e-6, 1e-7, 1e-8])
-def test_a_fit_of_labels_near_interpolation_states_what_its_sweeps_leave(lam) -> None:
-    """As many neurons as samples: ridge regression on labels of the same moments is solved to the end."""
+def test_the_square_loss_on_labels_is_solved_at_interpolation(lam) -> None:
+    """As many neurons as samples: the sweeps start from ridge regression on labels of the same moments, and stay there."""
     f, network = Target("z1", noise=0.1, labels="sign"), Network("relu", initialisation="independent")
     sweeps = risk(f, network, None, Ridge(1.0, 1.0, lam, loss="square"), throw=False)
     solved = risk(as_values(f), network, None, Ridge(1.0, 1.0, lam, regime="proportional"), throw=False)
     assert sweeps.error.solver is not None
     assert abs(solved.test_error / sweeps.test_error - 1) < sweeps.error.solver + 1e-7
-    assert sweeps.error.solver > 0.04 or lam > 1e-6
+    assert sweeps.solution.converged
+    assert sweeps.error.solver < 1e-6
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_sweeps_of_the_square_loss_from_nothing_end_where_those_from_its_ridge_equations_do(
+    pairs, monkeypatch
+) -> None:
+    case = next(case for case in CASES if case["eta"])
+    one = fit(case, *units_of(case, pairs), "square")
+    started = one.solve()
+    monkeypatch.setattr(ConvexFit, "_of_ridge_equations", lambda _self: None)
+    swept = one.solve()
+    assert started.solution.iterations < 3 < swept.solution.iterations
+    assert (*started.told, started.norm2) == pytest.approx((*swept.told, swept.norm2), rel=1e-7)
 
 
 def test_targets_of_three_directions_are_refused() -> None:
