@@ -119,6 +119,8 @@ class Heat:
             whole = all(x.q == 1 for x in point)
             spend(self.r * len(self.terms) * (1 + (words // 32 if whole else words * words // 128)) // 4)
             return tuple(partial(*point) for partial in self._partials)
+        if any(isinstance(x, flint.arb) for x in point):
+            return self._gradient_in_balls(point)
         top = max((max(alpha) for alpha in self.terms), default=0)
         powers: list[list[Any]] = []
         for x in point:
@@ -143,6 +145,43 @@ class Heat:
                         value = value * powers[j][b]
                 total[i] = total[i] + value
         return tuple(total)
+
+    @cached_property
+    def _monomials(self) -> tuple[list[tuple[int, int]], flint.arb_mat]:
+        """([(place of a smaller monomial, the variable that it is multiplied by), …], coefficients (r × monomials) of ∇h)."""
+        places: dict[tuple[int, ...], int] = {(0,) * self.r: 0}
+        made: list[tuple[int, int]] = []
+        entries: dict[tuple[int, int], Any] = {}
+        for alpha, c in self.terms.items():
+            for i, a in enumerate(alpha):
+                if not a:
+                    continue
+                path = [(*alpha[:i], a - 1, *alpha[i + 1 :])]
+                steps: list[int] = []
+                while path[-1] not in places:
+                    beta = path[-1]
+                    j = max(k for k, b in enumerate(beta) if b)
+                    path.append((*beta[:j], beta[j] - 1, *beta[j + 1 :]))
+                    steps.append(j)
+                for beta, below, j in zip(path[-2::-1], path[:0:-1], reversed(steps), strict=True):
+                    made.append((places[below], j))
+                    places[beta] = len(made)
+                entries[i, places[path[0]]] = ball_of(c * a)
+        matrix = flint.arb_mat(self.r, len(places))
+        for at, value in entries.items():
+            matrix[at] = value
+        return made, matrix
+
+    def _gradient_in_balls(self, point: Row) -> Row:
+        """One multiplication a monomial, and the product of a matrix with all of them."""
+        made, matrix = self._monomials
+        spend(1 + len(made) // 4)
+        own = [ball_of(x) for x in point]
+        values = [flint.arb(1)]
+        for below, j in made:
+            values.append(values[below] * own[j])
+        found = matrix * flint.arb_mat([[x] for x in values])
+        return tuple(found[i, 0] for i in range(self.r))
 
 
 def _signed_permutation(q: Sequence[Row]) -> tuple[list[int], list[int]] | None:
