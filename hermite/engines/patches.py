@@ -8,13 +8,13 @@ rewriting, say which of them vanish and which are equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import permutations, product
 from math import factorial, prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import flint
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     import sympy
 
     from hermite.engines.cubature import Moments
+
+S = TypeVar("S")
 
 #: Most products into which an expression is written; orders that are summed together.
 _MOST_PRODUCTS, _BLOCK = 500, 4
@@ -288,9 +290,13 @@ def directions_of(tree: ex.Expression, r: int) -> list[Vector]:
     Where such a gradient is irrational, the variables that it names.
     """
     slopes = slopes_of(tree, r)
-    found: dict[Vector, None] = {}
-    left = [tree]
-    seen: set[ex.Expression] = set()
+    return sorted({primitive(slope)[0] for slope in outermost(tree, slopes) if any(slope)})
+
+
+def outermost(tree: ex.Expression, slopes: Mapping[ex.Expression, S | None]) -> list[S]:
+    """The ``slopes`` of the largest sub-expressions that have one."""
+    found: list[S] = []
+    left, seen = [tree], set()
     while left:
         node = left.pop()
         if node in seen:
@@ -299,9 +305,9 @@ def directions_of(tree: ex.Expression, r: int) -> list[Vector]:
         slope = slopes[node]
         if slope is None:
             left += ex.children(node)
-        elif any(slope):
-            found[primitive(slope)[0]] = None
-    return sorted(found)
+        else:
+            found.append(slope)
+    return found
 
 
 def slopes_of(tree: ex.Expression, r: int) -> dict[ex.Expression, Vector | None]:

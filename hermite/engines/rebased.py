@@ -13,6 +13,7 @@ import flint
 
 from hermite.engines.analytic import AnalyticEngine
 from hermite.engines.constants import Unsupported, constant_scalar
+from hermite.engines.patches import outermost
 from hermite.engines.series import Index, Series, times
 from hermite.errors import InputError
 from hermite.exact.exactness import Exactness
@@ -171,20 +172,8 @@ def _lines(tree: ex.Expression) -> list[Slope]:
     nodes = ex.postorder(tree)
     for node in nodes:
         slopes[node] = _slope(node, slopes)
-    found: list[Slope] = []
-    left, seen = [tree], set()
-    while left:
-        node = left.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        slope = slopes[node]
-        if slope is None:
-            left += ex.children(node)
-        elif slope:
-            found.append(slope)
     # Simple lines first: they are the better basis.
-    return sorted(found, key=len)
+    return sorted(filter(None, outermost(tree, slopes)), key=len)
 
 
 def _slope(e: ex.Expression, known: dict[ex.Expression, Slope | None]) -> Slope | None:

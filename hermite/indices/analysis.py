@@ -19,7 +19,6 @@ from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
 from hermite.indices.closure import (
     Climb,
-    Heat,
     climb,
     coordinate_closure,
     coordinate_leap,
@@ -27,6 +26,7 @@ from hermite.indices.closure import (
     tensor_span,
 )
 from hermite.indices.found_indices import Found, FoundSteps
+from hermite.indices.heat import Heat
 from hermite.indices.partial import first_order_signs, no_first_order
 from hermite.symmetry.symmetries import symmetries
 

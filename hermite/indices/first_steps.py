@@ -13,7 +13,8 @@ from hermite.exact.effort import Exhausted, allowance
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.indices.analysis import SEARCH_ORDER, Proofs, truncated_heat
-from hermite.indices.closure import Heat, climb, tensor_span
+from hermite.indices.closure import climb, tensor_span
+from hermite.indices.heat import Heat
 from hermite.target import Target
 
 

@@ -91,7 +91,8 @@ def _polynomial(f: Target, degree: int, report: LeapReport) -> BasisFreeStaircas
     from hermite.engines import engine_for
     from hermite.exact.subspaces import Span
     from hermite.exact.undecided import Undecided
-    from hermite.indices.closure import Heat, closure_steps
+    from hermite.indices.closure import closure_steps
+    from hermite.indices.heat import Heat
 
     engine = engine_for(f)
     if report.exactness in (Exactness.UNDECIDED, Exactness.NUMERICAL) or report.relevant_dim is None:

@@ -16,7 +16,8 @@ from hermite.errors import InputError
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.indices.analysis import most_added
-from hermite.indices.closure import Heat, closure_steps, conditional_span, tensor_span
+from hermite.indices.closure import closure_steps, conditional_span, tensor_span
+from hermite.indices.heat import Heat
 from hermite.language.named import activation_text, beyond_language
 from hermite.target import Target
 

@@ -30,7 +30,8 @@ from hermite.exact.rows import lower, rational
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
-from hermite.indices.closure import Heat, tensor_span
+from hermite.indices.closure import tensor_span
+from hermite.indices.heat import Heat
 from hermite.indices.modular import dims_modulo
 from hermite.target import as_target
 

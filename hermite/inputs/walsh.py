@@ -22,7 +22,8 @@ from hermite.exact.plain import plain
 from hermite.exact.rows import rational
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
-from hermite.indices.closure import Heat, coordinate_leap
+from hermite.indices.closure import coordinate_leap
+from hermite.indices.heat import Heat
 from hermite.language import nodes as ex
 from hermite.language.building import add, call, multiply, power
 from hermite.language.constants import ball, sign_of

@@ -35,8 +35,8 @@ from hermite.target import as_target
 
 if TYPE_CHECKING:
     from hermite.engines.engine import Engine
-    from hermite.indices.closure import Heat
     from hermite.indices.found_indices import Vectors
+    from hermite.indices.heat import Heat
     from hermite.target import Target
 
 #: Powers of the label that are tried: without, and with polynomial targets (z1 + z1 z2 + z1 z2 z3 needs the fourth).

@@ -16,7 +16,8 @@ from hermite.engines.engine import Engine
 from hermite.errors import InputError
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
-from hermite.indices.closure import Heat, conditional_span, tensor_span
+from hermite.indices.closure import conditional_span, tensor_span
+from hermite.indices.heat import Heat
 
 if TYPE_CHECKING:
     from hermite.language.nodes import Expression

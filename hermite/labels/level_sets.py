@@ -21,7 +21,8 @@ import flint
 
 from hermite.exact.effort import spend
 from hermite.exact.subspaces import Span
-from hermite.indices.closure import Heat, conditional_rows
+from hermite.indices.closure import conditional_rows
+from hermite.indices.heat import Heat
 from hermite.language.enclosure import enclosure, hermite_value
 from hermite.language.nodes import postorder
 

@@ -77,7 +77,8 @@ def _one_direction(f: Target) -> tuple[str, float] | None:
     import flint
 
     from hermite.engines import engine_for
-    from hermite.indices.closure import Heat, tensor_span
+    from hermite.indices.closure import tensor_span
+    from hermite.indices.heat import Heat
 
     engine = engine_for(f)
     assert engine.degree is not None

@@ -23,7 +23,8 @@ from hermite.exact.plain import plain_fields
 from hermite.exact.subspaces import Span
 from hermite.exact.undecided import Undecided
 from hermite.frozen import FrozenReport
-from hermite.indices.closure import Heat, conditional_span, tensor_span
+from hermite.indices.closure import conditional_span, tensor_span
+from hermite.indices.heat import Heat
 from hermite.language.building import power
 from hermite.language.limits import degree_bound
 from hermite.language.nodes import Call, Power, is_constant, postorder

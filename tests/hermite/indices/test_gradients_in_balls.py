@@ -8,7 +8,7 @@ import flint
 import pytest
 
 from hermite.exact.ball_rows import ball_of
-from hermite.indices.closure import Heat
+from hermite.indices.heat import Heat
 
 _TABLE = {
     alpha: flint.fmpq(1 + sum(a * (i + 2) for i, a in enumerate(alpha)), 7)

@@ -12,7 +12,8 @@ from hermite.engines import engine_for
 from hermite.exact.rows import integral, rational
 from hermite.exact.subspaces import Span
 from hermite.indices import closure
-from hermite.indices.closure import Heat, conditional_span, tensor_span
+from hermite.indices.closure import conditional_span, tensor_span
+from hermite.indices.heat import Heat
 from hermite.indices.modular import PRIME, residue, spans_modulo
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from hermite import leap
 from hermite.exact.rows import rational
-from hermite.indices.closure import Heat, coordinate_closure, coordinate_leap
+from hermite.indices.closure import coordinate_closure, coordinate_leap
+from hermite.indices.heat import Heat
 
 
 @pytest.mark.parametrize(
