@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from math import floor, isfinite, log10
-from typing import Any
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A number in six digits, a list in brackets (rounding beside its largest number is 0), nothing for None; escaped."""
     if value is None:
         return ""

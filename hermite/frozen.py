@@ -55,13 +55,13 @@ class FrozenList(list[object]):
         return FrozenList, (list(self),)
 
 
-def _is_array(value: Any) -> TypeGuard[np.ndarray[Any, Any]]:
+def _is_array(value: object) -> TypeGuard[np.ndarray[Any, Any]]:
     """Whether ``value`` is an array; NumPy is not imported for the question: without it there is none."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
-def sealed(value: Any, listed: type[Any] = tuple) -> Any:
+def sealed(value: object, listed: type[Any] = tuple) -> Any:
     """``value`` that nobody can write into: read-only arrays (copied unless they are so already), ``FrozenDict``.
 
     Lists become ``listed``.
@@ -82,7 +82,7 @@ def sealed(value: Any, listed: type[Any] = tuple) -> Any:
     return value
 
 
-def content(value: Any) -> Hashable:
+def content(value: object) -> Hashable:
     """What makes two values equal, hashable: arrays by shape and bytes (0.0 is −0.0, NaN is NaN), the rest by parts."""
     if _is_array(value):
         return (

@@ -103,7 +103,7 @@ def _experiment(
     )
 
 
-def _values(name: str, given: Any) -> tuple[Any, ...]:
+def _values(name: str, given: object) -> tuple[Any, ...]:
     values = given.tolist() if hasattr(given, "tolist") else given
     if isinstance(values, (str, bytes)):
         raise InputError(f"{name} must be a number or an array of numbers, not {given!r}.")

@@ -39,7 +39,7 @@ class Quantity:
     has_errors: bool = False
 
 
-def level_of(row: Mapping[str, Any]) -> str:
+def level_of(row: Mapping[str, object]) -> str:
     """How much of the weights' law a row's theory keeps: its level ("E", "En+", …), or the theory where it has none."""
     solver = str(row["solver"] or "none")
     return solver.rpartition(", level ")[2] if ", level " in solver else solver
@@ -64,7 +64,7 @@ def _error(name: str) -> Quantity:
     )
 
 
-def _name_of(key: str, row: Mapping[str, Any]) -> str:
+def _name_of(key: str, row: Mapping[str, object]) -> str:
     return str(row[key])
 
 

@@ -131,7 +131,7 @@ class ValidationReport(Frozen):
         return f"ValidationReport({self.statement})"
 
 
-def place(row: Mapping[str, Any]) -> str:
+def place(row: Mapping[str, object]) -> str:
     """Where a row stands, in words: its quantity and coordinates."""
     names = ("step", "alpha_train", "eta", "alpha", "beta", "lambda", "d")
     where = ", ".join(f"{name} = {row[name]:g}" for name in names if row.get(name) is not None)

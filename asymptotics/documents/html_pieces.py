@@ -28,7 +28,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 def table(
     header: Sequence[str],
-    rows: Sequence[Sequence[Any]],
+    rows: Sequence[Sequence[object]],
     caption: str,
     settings: Sequence[str] = (),
     marked: Sequence[bool] = (),
@@ -53,7 +53,7 @@ def table(
 
 
 def _rows(
-    rows: Sequence[Sequence[Any]], kept: Sequence[int], settings: Container[int], marked: Sequence[bool]
+    rows: Sequence[Sequence[object]], kept: Sequence[int], settings: Container[int], marked: Sequence[bool]
 ) -> str:
     """The first rows of the columns ``kept``; those of ``settings`` are given, the others are measured."""
     measured = [row[i] for row in rows for i in kept if i not in settings]

@@ -77,7 +77,7 @@ def ordered(row: Mapping[str, object]) -> dict[str, object]:
     return out
 
 
-def known(row: Mapping[str, Any]) -> dict[str, Any]:
+def known(row: Mapping[str, object]) -> dict[str, Any]:
     """``row`` with null for NaN; infinities stay numbers."""
     return {
         key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()

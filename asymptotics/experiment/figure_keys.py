@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 from asymptotics.experiment import schema
 from asymptotics.experiment.schema import Refused, Rule, suggestion
@@ -19,7 +18,7 @@ _AXES = tuple(KEYS.values())
 NAMES = (*_AXES, EXPERIMENT)
 
 
-def names(value: Any) -> str | tuple[str, ...]:
+def names(value: object) -> str | tuple[str, ...]:
     """ "auto", or keys of the file: one, or a list."""
     if value == "auto":
         return "auto"

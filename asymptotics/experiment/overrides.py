@@ -9,7 +9,7 @@ from typing import Any
 from hermite.errors import InputError
 
 
-def changed(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+def changed(data: Mapping[str, object], settings: Sequence[str]) -> dict[str, Any]:
     """``data`` (tables by name) with every ``table.key=value`` of ``settings`` put in; later ones win.
 
     A value is TOML; what is not (``z1 + z1*z2``, ``tanh``) is text. Raises ``InputError`` with a sentence for each that is no

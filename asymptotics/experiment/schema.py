@@ -28,16 +28,16 @@ class Refused(Exception):
 class Rule:
     """``convert`` returns the canonical value or raises ``Refused``; a ``grid`` key takes one or a list."""
 
-    convert: Callable[[Any], Any]
+    convert: Callable[[object], Any]
     allowed: str
     grid: bool = False
 
 
 #: What a converter takes, as JSON Schema: what editors complete by, and the column "type" of the documentation.
-SHAPES: dict[Callable[[Any], Any], dict[str, Any]] = {}
+SHAPES: dict[Callable[[object], Any], dict[str, Any]] = {}
 
 
-def _shaped(convert: Callable[[Any], _T], shape: dict[str, Any]) -> Callable[[Any], _T]:
+def _shaped(convert: Callable[[object], _T], shape: dict[str, Any]) -> Callable[[object], _T]:
     SHAPES[convert] = shape
     return convert
 
@@ -51,7 +51,7 @@ def shape_of(rule: Rule) -> dict[str, Any]:
 LONGEST = 1_000_000
 
 
-def listed(value: Any) -> Any:
+def listed(value: object) -> object:
     """``value`` with a tuple, a range or an array as the list that it is, and a NumPy number as Python's."""
     if isinstance(value, (tuple, range)):
         if len(value) > LONGEST:
@@ -60,7 +60,7 @@ def listed(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def show(value: Any) -> str:
+def show(value: object) -> str:
     """``value`` as one short line for an error message."""
     try:
         text = repr(value)
@@ -80,10 +80,10 @@ def listing(words: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
-def integer(minimum: int, below: int = 2**63) -> Callable[[Any], int]:
+def integer(minimum: int, below: int = 2**63) -> Callable[[object], int]:
     """A whole number of at least ``minimum`` (a bool or a float is not one)."""
 
-    def convert(value: Any) -> int:
+    def convert(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, Integral) or not minimum <= int(value) < below:
             raise Refused
         return int(value)
@@ -93,10 +93,10 @@ def integer(minimum: int, below: int = 2**63) -> Callable[[Any], int]:
 
 def number(
     minimum: float, *, open_end: bool = False, infinite: bool = False, below: float = math.inf
-) -> Callable[[Any], float]:
+) -> Callable[[object], float]:
     """A real number ≥ ``minimum`` (> if ``open_end``) and < ``below``; NaN never, +inf only if ``infinite``."""
 
-    def convert(value: Any) -> float:
+    def convert(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, Real):
             raise Refused
         try:
@@ -114,10 +114,10 @@ def number(
     return _shaped(convert, {"type": "number"} | bound | top)
 
 
-def choice(*names: str) -> Callable[[Any], str]:
+def choice(*names: str) -> Callable[[object], str]:
     """One of ``names``; a near miss gets a suggestion."""
 
-    def convert(value: Any) -> str:
+    def convert(value: object) -> str:
         if isinstance(value, str) and value in names:
             return value
         raise Refused(suggestion(value, names) if isinstance(value, str) else "")
@@ -131,7 +131,7 @@ def suggestion(given: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def memory_bytes(value: Any) -> int:
+def memory_bytes(value: object) -> int:
     """Bytes of ``"1 GB"``, ``"512 MiB"`` or an integer: kB, MB, GB, TB are powers of 1000, KiB... of 1024."""
     if isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0:
         return int(value)
@@ -149,7 +149,7 @@ def memory_bytes(value: Any) -> int:
     return amount
 
 
-def readout_law(value: Any) -> str | tuple[tuple[float, float], ...]:
+def readout_law(value: object) -> str | tuple[tuple[float, float], ...]:
     """``"rademacher"``, ``"gaussian"``, or atoms (value, weight): values downwards, weights that sum to 1."""
     if isinstance(value, str):
         return choice("rademacher", "gaussian")(value)
@@ -170,12 +170,12 @@ def readout_law(value: Any) -> str | tuple[tuple[float, float], ...]:
     return tuple((a, total[a] / mass) for a in sorted(total, reverse=True))
 
 
-def width(value: Any) -> int | str:
+def width(value: object) -> int | str:
     """``"infinite"`` (many neurons) or a number of neurons."""
     return value if isinstance(value, str) and value == "infinite" else integer(1)(value)
 
 
-def removed_orders(value: Any) -> tuple[int, ...]:
+def removed_orders(value: object) -> tuple[int, ...]:
     """(), (0,) or (0, 1): the orders of the labels that are removed batch by batch (1 needs 0)."""
     if not isinstance(value, (list, tuple)):
         raise Refused
@@ -185,12 +185,12 @@ def removed_orders(value: Any) -> tuple[int, ...]:
     return orders
 
 
-def rate_exponent(value: Any) -> float | str:
+def rate_exponent(value: object) -> float | str:
     """ "auto" (max(leap/2, 1)) or q of e = eta n_b d^-q."""
     return "auto" if isinstance(value, str) and value == "auto" else number(0.0)(value)
 
 
-def times(value: Any) -> tuple[float, ...]:
+def times(value: object) -> tuple[float, ...]:
     """Rising times of at least 0; () for none."""
     if not isinstance(value, (list, tuple)):
         raise Refused
@@ -204,7 +204,7 @@ def times(value: Any) -> tuple[float, ...]:
 Start = tuple[tuple[tuple[float, ...], ...], tuple[tuple[float, ...], ...] | None]
 
 
-def start(value: Any) -> str | Start:
+def start(value: object) -> str | Start:
     """ "random", or a table ``{overlap = [[…]], gram = [[…]]}``; what has passed once passes again."""
     if isinstance(value, str) and value == "random":
         return value
@@ -221,7 +221,7 @@ def start(value: Any) -> str | Start:
     return overlap, gram
 
 
-def _rows(value: Any) -> tuple[tuple[float, ...], ...]:
+def _rows(value: object) -> tuple[tuple[float, ...], ...]:
     if not isinstance(value, (list, tuple)) and hasattr(value, "tolist"):
         value = value.tolist()
     if not isinstance(value, (list, tuple)) or not value:
@@ -231,7 +231,7 @@ def _rows(value: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(number(-math.inf)(x) for x in row) for row in value)
 
 
-def activation(value: Any) -> Any:
+def activation(value: object) -> object:
     """A name or an expression in x (checked by parsing it), or a callable."""
     if isinstance(value, str):
         from asymptotics.expectations.activations import get_activation
@@ -248,19 +248,19 @@ def activation(value: Any) -> Any:
     return value
 
 
-def optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def optional(convert: Callable[[object], Any]) -> Callable[[object], Any]:
     """``None`` or what ``convert`` takes."""
     return _shaped(lambda value: None if value is None else convert(value), dict(SHAPES.get(convert, {})))
 
 
-def boolean(value: Any) -> bool:
+def boolean(value: object) -> bool:
     """True or false; 0 and 1 are numbers."""
     if not isinstance(value, bool):
         raise Refused
     return value
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A string with something in it."""
     if not isinstance(value, str) or not value.strip():
         raise Refused
@@ -295,7 +295,7 @@ SHAPES |= {
 
 
 def check(
-    table: str, rules: Mapping[str, Rule], values: Mapping[str, Any], problems: list[str]
+    table: str, rules: Mapping[str, Rule], values: Mapping[str, object], problems: list[str]
 ) -> dict[str, Any]:
     """The canonical ``values`` of one table of settings; a sentence a breach is added to ``problems``."""
     good: dict[str, Any] = {}

@@ -311,7 +311,7 @@ class Page:
         }[self.form.value]
 
 
-def _choice(value: Any) -> str:
+def _choice(value: object) -> str:
     """What a list of choices shows of a value."""
     return "infinite (the limit)" if value is None else str(value)
 

@@ -220,7 +220,7 @@ def within(state: State) -> State:
     return state
 
 
-def values_with(name: str, value: Any) -> tuple[Any, ...]:
+def values_with(name: str, value: object) -> tuple[Any, ...]:
     """The values that a control runs through, ``value`` among them."""
     values = CONTROLS[name].values
     return values if value in values else tuple(sorted({*values, value}))

@@ -85,7 +85,7 @@ class Cluster:
                     "install the same version everywhere."
                 )
 
-    def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
+    def submit(self, work: Callable[[Any], R], item: object) -> Future[R]:
         """Start ``work(item)`` on some worker of the cluster."""
         future: Future[R] = self._executor.submit(work, item)
         return future

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 Point = tuple[int, float | None]
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Canonical JSON: sorted keys, no blanks, no NaN; equal contents give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -219,7 +219,7 @@ class Store:
                 raise
 
     def begin(
-        self, started: str, version: str, config: Mapping[str, Any], machine: Mapping[str, Any]
+        self, started: str, version: str, config: Mapping[str, object], machine: Mapping[str, Any]
     ) -> None:
         """Note a run of the driver: its experiment, the package's version and the machine."""
         with self._transaction():

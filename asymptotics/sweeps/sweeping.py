@@ -174,7 +174,7 @@ def _sweep(
     return SweepResult(tuple(rows), len(left))
 
 
-def _tell_differences(store: Store, here: Mapping[str, Any], progress: Progress) -> None:
+def _tell_differences(store: Store, here: Mapping[str, object], progress: Progress) -> None:
     """Say so if runs before this one rounded their numbers elsewhere: then equal means equal to rounding."""
     names = ("host", "machine", "python", "numpy", "blas")
     changed = {name for run in store.runs() for name in names if run["machine"].get(name) != here[name]}

@@ -33,7 +33,7 @@ class Pool(Protocol):
     #: Whether the death of one worker fails every future.
     fragile: bool
 
-    def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
+    def submit(self, work: Callable[[Any], R], item: object) -> Future[R]:
         """Start ``work(item)`` somewhere."""
         ...
 
@@ -55,7 +55,7 @@ class Serial:
 
     workers, capacity, fragile = 1, 1, False
 
-    def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
+    def submit(self, work: Callable[[Any], R], item: object) -> Future[R]:
         """``work(item)``, at once; Ctrl-C is not the work's and passes through."""
         future: Future[R] = Future()
         try:
@@ -92,7 +92,7 @@ class Processes:
                 max_workers=self.workers, initializer=settle_in, initargs=(os.getpid(),), env=SAFE
             )
 
-    def submit(self, work: Callable[[Any], R], item: Any) -> Future[R]:
+    def submit(self, work: Callable[[Any], R], item: object) -> Future[R]:
         """Start ``work(item)`` in one of the processes."""
         with children_import_safely():
             future: Future[R] = self._executor.submit(work, item)

@@ -10,7 +10,7 @@ from typing import Any
 from asymptotics.text.fitting import aligned, blocks, on_terminal, terminal_width
 
 
-def number(value: Any, digits: int = 4) -> str:
+def number(value: object, digits: int = 4) -> str:
     """A number in ``digits`` significant digits, ``-`` for None, anything else as it is."""
     if value is None:
         return "-"
@@ -68,7 +68,7 @@ def footnotes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"errors: up to {at_least}{100 * total:.2g} % of the number ({', '.join(parts)})"]
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> str:
     """Aligned columns no wider than ``width`` (default: ``terminal_width``); drawn by rich if standard output is a terminal.
 
     Where they do not fit, cells are folded, and what does not stand side by side then follows in blocks of its own.

@@ -174,7 +174,7 @@ def _sum_of_monomials(monomials: _Monomials, place: dict[ex.Expression, int]) ->
     return lambda values, z, xp: reduce(add, [values[k] for k in others], monomials.evaluate(z))
 
 
-def _spread(value: Any, z: Any, xp: Any) -> Any:
+def _spread(value: object, z: Any, xp: Any) -> Any:
     """``value``, or an array of the constant that it is."""
     return xp.zeros_like(z[..., 0]) + value if isinstance(value, float) else value
 

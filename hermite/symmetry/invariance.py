@@ -65,7 +65,7 @@ def invariance(f: Target) -> Callable[[Matrix], bool]:
     return proved
 
 
-def apply(q: Sequence[Row] | Sequence[Sequence[Any]], z: Sequence[Any]) -> list[Any]:
+def apply(q: Sequence[Row] | Sequence[Sequence[object]], z: Sequence[Any]) -> list[Any]:
     """Q z."""
     zero = z[0] * 0
     return [sum((a * x for a, x in zip(row, z, strict=True) if a != 0), start=zero) for row in q]
