@@ -21,7 +21,7 @@ from typing import Any
 def answer(query: str, text: str) -> None:
     """Ask, and print the result in every way there is."""
     from asymptotics.stairway.stairs import plateaus
-    from asymptotics.text.printing import expansion_text
+    from asymptotics.text.target_tables import expansion_text
     from hermite import Target, expand, hardness, leap
 
     target = Target(text)

@@ -22,7 +22,7 @@ from asymptotics.commands.terminal import FILE, FORCE, JSON, SIMULATE, emit, exa
 def escape(file: str, with_simulation: bool, force: bool, as_json: bool) -> None:
     """When online SGD leaves a random start: the law of the time, in steps, samples and the clock of the leap."""
     from asymptotics.comparison.escapes import escape_documents
-    from asymptotics.text.printing import escape_text
+    from asymptotics.text.overlap_tables import escape_text
 
     found = escape_documents(load(file, force), with_simulation, note)
     document = found[0] if len(found) == 1 else {"runs": found}

@@ -71,7 +71,7 @@ def map_command(
     """A heat map of the predicted error, or of what is learned, over two grids of the file (all other keys have one value)."""
     from asymptotics.comparison.map_quantities import QUANTITIES as TABLE
     from asymptotics.experiment.columns import coordinates
-    from asymptotics.text.printing import map_text
+    from asymptotics.text.prediction_tables import map_text
     from hermite.errors import InputError
 
     if x == y:

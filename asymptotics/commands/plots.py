@@ -40,7 +40,7 @@ def plot(files: tuple[str, ...], with_simulation: bool, force: bool, out: str, a
     from asymptotics.comparison.curves import curve_rows, to_csv
     from asymptotics.comparison.several_experiments import labels, layout_of_several, named
     from asymptotics.comparison.theory_lines import dense_rows
-    from asymptotics.text.printing import curve_text
+    from asymptotics.text.prediction_tables import curve_text
 
     experiments = [load(file, force, with_simulation) for file in files]
     names = labels(experiments, files, with_simulation)

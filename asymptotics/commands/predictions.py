@@ -78,7 +78,7 @@ def overlaps(
 ) -> None:
     """Overlaps of the neurons with the target's directions after each giant step."""
     from asymptotics.comparison.trajectories import runs, to_csv
-    from asymptotics.text.printing import overlaps_text
+    from asymptotics.text.overlap_tables import overlaps_text
 
     found = runs(load(file, force), with_simulation, note, accuracy)
     for run in found:
@@ -116,7 +116,7 @@ def curve(
     """Test and train error of the ridge fit at every point of the sweep."""
     one_format(as_json, latex)
     from asymptotics.comparison.curves import curve_rows, to_csv
-    from asymptotics.text.printing import curve_text
+    from asymptotics.text.prediction_tables import curve_text
 
     experiment = load(file, force, with_simulation)
     layout = drawn_layout(experiment, with_simulation, out)
@@ -150,7 +150,7 @@ def curve(
 def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_json: bool) -> None:
     """Singular values of the features after one giant step: edge of the bulk and spikes."""
     from asymptotics.comparison.spectra import spectra, spectra_csv
-    from asymptotics.text.printing import spectrum_text
+    from asymptotics.text.prediction_tables import spectrum_text
 
     found = spectra(load(file, force, with_simulation), with_simulation, note)
     documents = [one.to_dict() for one in found]
@@ -182,7 +182,7 @@ def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_
 def tune(file: str, over: str, accuracy: float | None, force: bool, out: str | None, as_json: bool) -> None:
     """Step size and ridge penalty of least predicted test error (their grids in the file do not matter)."""
     from asymptotics.design.tuning import to_csv, tuned
-    from asymptotics.text.printing import tuning_text
+    from asymptotics.text.prediction_tables import tuning_text
 
     found = tuned(load(file, force), tuple(name.strip() for name in over.split(",")))
     document = {"rows": found}
@@ -208,7 +208,7 @@ def tune(file: str, over: str, accuracy: float | None, force: bool, out: str | N
 def samples(file: str, test_error: float, accuracy: float | None, force: bool, as_json: bool) -> None:
     """How many samples, n2 = alpha d, the ridge fit needs for a test error; ridge.alpha is not used."""
     from asymptotics.design.inversion import inverted
-    from asymptotics.text.printing import samples_text
+    from asymptotics.text.prediction_tables import samples_text
 
     rows = inverted(load(file, force), test_error, accuracy)
     emit({"rows": rows}, as_json, lambda: samples_text(rows))

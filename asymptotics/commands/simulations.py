@@ -59,7 +59,7 @@ def simulate(
     from asymptotics.commands.provenance import remember
     from asymptotics.experiment.grid import Experiment
     from asymptotics.sweeps.sweeping import plan, sweep
-    from asymptotics.text.printing import sweep_plan_text, sweep_text
+    from asymptotics.text.simulation_tables import sweep_plan_text, sweep_text
     from hermite.errors import InputError
 
     if store is None and file == "-":
@@ -134,7 +134,7 @@ def validate(
     """Theory against simulation, or your own data: z-scores and a verdict (exit code 1 if they disagree, or a control passes)."""
     from asymptotics.comparison.validation import CONTROL_FACTOR
     from asymptotics.comparison.validation import validate as judge
-    from asymptotics.text.printing import validation_text
+    from asymptotics.text.simulation_tables import validation_text
 
     factor = control_factor if control_factor is not None else CONTROL_FACTOR if controls else None
     if store is not None and data is not None:

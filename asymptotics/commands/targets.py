@@ -127,7 +127,7 @@ def _two_passes(
 @JSON
 def expand(expr: str, order: int | None, latex: bool, as_json: bool) -> None:
     """Hermite expansion of a target: coefficients E[f He_a1(z1) He_a2(z2) ...], energy of each order."""
-    from asymptotics.text.printing import expansion_text
+    from asymptotics.text.target_tables import expansion_text
     from hermite import Target
     from hermite import expand as expansion
 
@@ -212,7 +212,7 @@ def plateaus(
 def activations(as_json: bool) -> None:
     """Activations by name: parameters, Hermite coefficients c_0..c_3, parity, and what they cannot learn."""
     from asymptotics.expectations.named_activations import activations as named
-    from asymptotics.text.printing import activations_text
+    from asymptotics.text.target_tables import activations_text
 
     rows = [row.to_dict() for row in named()]
     emit({"rows": rows}, as_json, lambda: activations_text(rows))

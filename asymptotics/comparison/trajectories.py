@@ -15,7 +15,7 @@ from typing import Any
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Simulation, Training
 from asymptotics.results import Overlaps
-from asymptotics.text.printing import partner
+from asymptotics.text.overlap_tables import partner
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class SweepResult(Frozen):
     computed: int = 0
 
     def __repr__(self) -> str:
-        from asymptotics.text.printing import sweep_text
+        from asymptotics.text.simulation_tables import sweep_text
 
         return sweep_text(self.means())
 

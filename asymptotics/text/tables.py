@@ -9,6 +9,9 @@ from typing import Any
 
 from asymptotics.text.fitting import aligned, blocks, on_terminal, terminal_width
 
+#: The columns that say where a row of a table stands.
+POINT = ("step", "alpha_train", "eta", "alpha", "beta", "lambda", "d")
+
 
 def number(value: object, digits: int = 4) -> str:
     """A number in ``digits`` significant digits, ``-`` for None, anything else as it is."""

@@ -7,7 +7,7 @@ import pytest
 from asymptotics import Network, Ridge, Training, optimise, overlaps, risk, samples_needed
 from asymptotics.design.inversion import inverted
 from asymptotics.experiment.grid import Experiment
-from asymptotics.text.printing import samples_text
+from asymptotics.text.prediction_tables import samples_text
 from hermite.errors import InputError
 
 

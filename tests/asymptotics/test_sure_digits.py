@@ -7,7 +7,9 @@ from dataclasses import replace
 from asymptotics import Network, Ridge, Training, overlaps, samples_needed, spectrum
 from asymptotics.comparison.trajectories import Run
 from asymptotics.results import ErrorBudget
-from asymptotics.text.printing import overlaps_text, samples_text, spectrum_text, validation_text
+from asymptotics.text.overlap_tables import overlaps_text
+from asymptotics.text.prediction_tables import samples_text, spectrum_text
+from asymptotics.text.simulation_tables import validation_text
 
 
 def told(error: float) -> str:

@@ -8,7 +8,7 @@ import pytest
 from mpmath import erfc, exp, mp, mpf, pi, sqrt
 
 from asymptotics import plateaus
-from asymptotics.text.printing import expansion_text
+from asymptotics.text.target_tables import expansion_text
 from hermite import InputError, expand
 
 

@@ -7,7 +7,7 @@ import pytest
 from asymptotics import Network, Training, overlaps
 from asymptotics.comparison.trajectories import Run
 from asymptotics.text.fitting import blocks
-from asymptotics.text.printing import overlaps_text
+from asymptotics.text.overlap_tables import overlaps_text
 
 
 def text_of(width: int | str, **settings: object) -> str:

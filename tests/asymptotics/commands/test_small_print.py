@@ -15,7 +15,7 @@ from script_loading import module_at
 
 from asymptotics import plateaus
 from asymptotics.commands.cli import cli, run
-from asymptotics.text.printing import samples_text, tuning_text
+from asymptotics.text.prediction_tables import samples_text, tuning_text
 from asymptotics.text.tables import folded
 from hermite import Target, leap
 

@@ -266,7 +266,7 @@ def test_without_a_theory_nothing_is_simulated(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_text_says_what_was_allowed_and_what_is_not_exact() -> None:
-    from asymptotics.text.printing import validation_text
+    from asymptotics.text.simulation_tables import validation_text
 
     text = validation_text(judge([row for k in range(6) for row in sized(0.5, 0.0, alpha=k)]).to_dict())
     assert "from d = 100, 400, 1600" in text

@@ -9,7 +9,7 @@ from asymptotics.documents.html_pieces import table
 from asymptotics.documents.target_section import stairway_table
 from asymptotics.text.durations import duration, size
 from asymptotics.text.plans import plan_text
-from asymptotics.text.printing import spectrum_text
+from asymptotics.text.prediction_tables import spectrum_text
 from asymptotics.text.tables import folded
 
 

@@ -11,7 +11,7 @@ from asymptotics.comparison.trajectories import Run
 from asymptotics.figures import plot_overlaps
 from asymptotics.figures.overlap_figure import overlap_page, readouts_shown
 from asymptotics.results import Overlaps, StepOverlaps
-from asymptotics.text.printing import overlaps_text
+from asymptotics.text.overlap_tables import overlaps_text
 from asymptotics.text.tables import vector
 from hermite import Target
 

@@ -15,7 +15,7 @@ from asymptotics.comparison.curves import curve_rows
 from asymptotics.experiment.grid import Experiment
 from asymptotics.generalisation.meaning import NoPrediction, meant, within_meaning
 from asymptotics.results import ErrorBudget, Risk, Validity
-from asymptotics.text.printing import curve_text
+from asymptotics.text.prediction_tables import curve_text
 from asymptotics.text.tables import footnotes, sure
 from hermite import Target
 from hermite.errors import ConvergenceError, InputError
