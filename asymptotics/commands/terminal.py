@@ -47,7 +47,7 @@ class ExpressionCommand(click.Command):
 
             raise click.UsageError(
                 f"EXPR is the target itself, not a file as {show(given)}: give the expression that stands there under "
-                '[target], such as "z1 + z1*z2".',
+                f'[target], such as "z1 + z1*z2"{_of_isotropic_inputs(given)}.',
                 ctx,
             )
         return super().invoke(ctx)
@@ -67,6 +67,22 @@ class ExpressionCommand(click.Command):
             head.append(arg)
             pending = not pending and isinstance(option, click.Option) and not option.is_flag
         return super().parse_args(ctx, [*head, "--", *expressions] if expressions else head)
+
+
+def _of_isotropic_inputs(file: str) -> str:
+    """What an answer about the expression of ``file`` is worth under its [inputs]; empty where it has none."""
+    import tomllib
+
+    try:
+        given = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    if "inputs" not in given:
+        return ""
+    return (
+        "; the answer is that of isotropic inputs, where under the [inputs] of this file a cluster's mean acts as a linear term "
+        'of the target (see "giantstep hardness --inputs biased")'
+    )
 
 
 def example(*lines: str) -> str:

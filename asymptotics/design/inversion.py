@@ -48,8 +48,8 @@ class SamplesNeeded(Frozen):
     ``alpha``   least n2/d at which the error is reached; None if it is not, and then ``reason`` says why
     ``n2``      alpha d, where the ridge has a d
     ``reached`` the test error there (at most the one asked for)
-    ``stays``   whether the error stays there for every larger alpha looked at (near interpolation it may rise again)
-    ``limit``   the error of many samples at this width, alpha = ``LARGEST``
+    ``stays``   whether the error stays there for every larger alpha that has a number (near interpolation it may rise again)
+    ``limit``   the error of many samples at this width, alpha = ``LARGEST``; None where the theory has no number there
     ``error``   of alpha: that of the test error, read along the curve, and the bisection's; of ``limit`` if not reached;
                 of the test error at the fewest samples looked at, and where alpha is None because it is not known to a
                 factor of two
@@ -62,7 +62,7 @@ class SamplesNeeded(Frozen):
     n2: int | None
     reached: float | None
     stays: bool
-    limit: float
+    limit: float | None
     plateau: float | None
     reason: str = ""
     error: ErrorBudget = UNKNOWN
@@ -112,7 +112,8 @@ def samples_needed(
     ridge = ridge or Ridge()
     f = as_target(f)
     curve = _Curve(f, network, training, ridge, accuracy, inputs)
-    limit = curve.measure(LARGEST)
+    last = curve.measure(LARGEST)
+    limit = last if math.isfinite(last) else None
     alpha = _least_alpha(curve, float(test_error))
     if alpha is None:
         curve.refuse_unless_predicted()
@@ -133,9 +134,10 @@ def samples_needed(
     n2 = None if d is None else replace(ridge, alpha=alpha).n2(d)
     return SamplesNeeded(
         float(test_error), alpha, n2, curve.measure(alpha),
-        all(error <= test_error for at, error in curve.laid_out() if at >= alpha), limit, curve.plateau,
+        all(error <= test_error for at, error in curve.laid_out() if at >= alpha and not curve.is_silent(at)),
+        limit, curve.plateau,
         f"Reached already at alpha = {SMALLEST:g}, the fewest samples looked at." if first else "",
-        error, _warnings(n2, network, ridge),
+        error, (*_warnings(n2, network, ridge), *curve.silence_beyond(alpha)),
     )  # fmt: skip
 
 
@@ -235,6 +237,7 @@ class _Curve:
         self._training, self._ridge = training or Training(steps=0), ridge
         self._predictions = Predictions(f, network or Network(), accuracy, inputs)
         self._measured: dict[float, Risk | None] = {}
+        self._silent: set[float] = set()
         self._places, self._ratios = np.empty(0), np.empty(0)
         self._grid = [
             (float(alpha), self._level(float(alpha))) for alpha in np.geomspace(SMALLEST, LARGEST, _GRID)
@@ -273,7 +276,7 @@ class _Curve:
     def measure(self, alpha: float) -> float:
         """The test error of ``risk``."""
         if alpha not in self._measured:
-            found = self._measured[alpha] = self._predictions.whole(self._training, self._at(alpha))
+            found = self._measured[alpha] = self._heard(self._predictions.whole, alpha)
             level = self._level(alpha)
             if found is not None and 0 < level < math.inf:
                 place = int(np.searchsorted(self._places, math.log(alpha)))
@@ -286,8 +289,27 @@ class _Curve:
         return replace(self._ridge, alpha=alpha)
 
     def _level(self, alpha: float) -> float:
-        found = self._predictions.unmeasured(self._training, self._at(alpha))
+        found = self._heard(self._predictions.unmeasured, alpha)
         return math.inf if found is None else found.test_error
+
+    def _heard(self, ask: Callable[[Training, Ridge], Risk | None], alpha: float) -> Risk | None:
+        """What ``ask`` finds; where its error is as large as itself that is no infinite test error."""
+        before = self._predictions.none
+        found = ask(self._training, self._at(alpha))
+        if found is None and self._predictions.none is not before:
+            self._silent.add(alpha)
+        return found
+
+    def is_silent(self, alpha: float) -> bool:
+        """Whether the theory has no number there."""
+        return alpha in self._silent
+
+    def silence_beyond(self, alpha: float) -> tuple[str, ...]:
+        """That the theory has no number at some larger alpha."""
+        later = [at for at in self._silent if at > alpha]
+        if not later:
+            return ()
+        return (f"from alpha = {min(later):.2g} on the theory has no number: the error may rise again",)
 
     def _ratio(self, alpha: float) -> float:
         return float(np.interp(math.log(alpha), self._places, self._ratios)) if len(self._places) else 1.0
@@ -325,13 +347,18 @@ def _bisect(reached: Callable[[float], bool], low: float, high: float) -> float:
     return high
 
 
-def _why(wanted: float, limit: float, least: float, plateau: float | None, noise: float) -> str:
+def _why(wanted: float, limit: float | None, least: float, plateau: float | None, noise: float) -> str:
     if wanted < noise:
         return f"{wanted:g} is below the variance of the label noise, {noise:g}."
     if plateau is not None and wanted < plateau:
         return (
             f"{wanted:g} is below the plateau of {plateau:.4g}, which no number of samples n2 = Θ(d) and neurons p = Θ(d) "
             "passes: more giant steps, or n2 and p of a higher order, are needed."
+        )
+    if limit is None:
+        return (
+            f"The least error that the theory has a number for is {least:.4g}: a larger beta (or another lambda) is needed, or a "
+            "simulation of more samples."
         )
     best = "falls to" if least >= limit else f"is least at {least:.4g} and tends to"
     return (

@@ -214,6 +214,20 @@ def test_bad_input_is_one_sentence_on_stderr(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("command", ["leap", "hardness", "plateaus"])
+def test_a_file_of_structured_inputs_in_place_of_an_expression_is_told_what_they_change(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, isotropic = tmp_path / "two.toml", tmp_path / "one.toml"
+    isotropic.write_text('[target]\nexpression = "z1"\n')
+    path.write_text(f"{isotropic.read_text()}[inputs]\nclusters = [{{mean = {{z1 = 1.0}}}}]\n")
+    code, out, err = answer([command, str(path)], capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "mean acts as a linear term" in err
+    assert "hardness --inputs biased" in err
+    assert "linear term" not in answer([command, str(isotropic)], capsys)[2]
+
+
 def test_every_problem_of_a_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad.toml"
     path.write_text('[target]\nexpression = "z1"\n[ridge]\nalpha = -1\nlamda = 1\n')

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asymptotics import Network, Ridge, Training, risk, samples_needed
+from asymptotics import Cluster, Inputs, Network, Ridge, Training, risk, samples_needed
 from asymptotics.commands.cli import run
 from asymptotics.design.inversion import _BELOW, _PRECISION, _Curve
 from asymptotics.results import ErrorBudget
@@ -175,6 +175,29 @@ def test_after_a_step_the_plateau_is_lower() -> None:
     network = Network()
     assert not samples_needed(F, network, ridge=Ridge(beta=40.0), test_error=0.5).reachable
     assert samples_needed(F, network, Training(steps=1), Ridge(beta=40.0), test_error=0.5).reachable
+
+
+LONG = Inputs(
+    [Cluster(0.6, [0.8, 0], [[1, 0], [0, 0.5]], [1.2]), Cluster(0.4, [-0.4, 0], [[1, 0], [0, 1]], [0.7])]
+)
+
+
+@pytest.mark.parametrize("wanted", [0.55, 0.1])
+def test_where_the_theory_has_no_number_the_error_is_not_called_infinite(wanted: float) -> None:
+    """Functions of degree two of the axes are learned by 10⁴ samples a dimension: no prediction there is no rise."""
+    f, given = Target("z1 + z1*z2/2", noise=0.05), (Network("relu"), Training(steps=1, alpha=3.0, eta=1.2))
+    ridge = Ridge(beta=1.0, lam=0.2, d=60)
+    with pytest.raises(InputError, match="no prediction"):
+        risk(f, *given, replace(ridge, alpha=1e4), inputs=LONG)
+    found = samples_needed(f, *given, ridge, test_error=wanted, inputs=LONG)
+    assert found.limit is None
+    assert found.reachable == (wanted > 0.5)
+    if found.reachable:
+        assert found.stays
+        assert any("no number" in warning for warning in found.warnings)
+    else:
+        assert "inf" not in found.reason
+        assert "has a number for" in found.reason
 
 
 @pytest.mark.parametrize("error", [0.0, -1.0, float("nan"), float("inf"), "1"])
