@@ -203,7 +203,7 @@ def _constants() -> dict[str, ast.expr]:
 
 def _refusals_of_rules() -> Iterator[str]:
     """What each key of the experiment file says of a value out of its range."""
-    from asymptotics.experiment.grid import TABLES, TARGET_RULES
+    from asymptotics.experiment.file_tables import TABLES, TARGET_RULES
 
     for table, rules in {"target": TARGET_RULES, **TABLES}.items():
         for key, rule in rules.items():

@@ -18,7 +18,8 @@ from asymptotics.comparison.joined import (
 from asymptotics.comparison.trajectories import Run, predict
 from asymptotics.comparison.validation import examine
 from asymptotics.comparison.verdict import ValidationReport
-from asymptotics.experiment.grid import Experiment, read
+from asymptotics.experiment.file_tables import read
+from asymptotics.experiment.grid import Experiment
 from hermite.errors import InputError
 
 

@@ -8,30 +8,19 @@ that lists every problem.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.experiment import schema
-from asymptotics.experiment.figure_keys import FIGURE_RULES, FigureSettings
+from asymptotics.experiment.figure_keys import FigureSettings
+from asymptotics.experiment.file_tables import TABLES, axes, checked_table, checked_target, read
 from asymptotics.experiment.input_laws import InputLaw, answers, input_law, traits_of
 from asymptotics.experiment.inputs_table import beside
 from asymptotics.experiment.overrides import changed
 from asymptotics.experiment.points import collapse, expand, values
-from asymptotics.experiment.schema import Rule
-from asymptotics.experiment.settings import (
-    NETWORK_RULES,
-    RIDGE_RULES,
-    SIMULATION_RULES,
-    TRAINING_RULES,
-    Network,
-    Ridge,
-    Simulation,
-    Training,
-    network_problems,
-)
+from asymptotics.experiment.settings import Network, Ridge, Simulation, Training, network_problems
 from hermite.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +28,7 @@ if TYPE_CHECKING:
 
 #: What is computed without ``force``: points of a theory, giant steps of it, replicates of a simulation.
 MOST_POINTS, MOST_STEPS, MOST_UNITS = 100_000, 10_000, 1_000_000
+_NETWORK_DEFAULTS = {f.name: f.default for f in fields(Network)}
 
 
 @dataclass(frozen=True)
@@ -153,9 +143,10 @@ class Experiment:
             elif not isinstance(data[name], Mapping):
                 problems.append(f"{name} must be a table, [{name}], not {schema.show(data[name])}.")
         tables = {name: v if isinstance(v := data.get(name, {}), Mapping) else {} for name in known}
-        target = _target(tables["target"], problems)
+        target = checked_target(tables["target"], problems)
         grids = {
-            name: _table(name, tables[name], table_rules, problems) for name, table_rules in TABLES.items()
+            name: checked_table(name, tables[name], table_rules, problems)
+            for name, table_rules in TABLES.items()
         }
         if "steps" in tables["training"] and schema.listed(tables["training"].get("time", [])) != []:
             problems.append("training.time and training.steps exclude each other: give one of them.")
@@ -176,9 +167,9 @@ class Experiment:
         return cls(
             target=target,
             network=Network(**grids["network"]),
-            trainings=expand(Training, _axes("training", grids["training"])),
-            ridges=expand(Ridge, _axes("ridge", grids["ridge"])),
-            simulations=expand(Simulation, _axes("simulation", grids["simulation"])),
+            trainings=expand(Training, axes("training", grids["training"])),
+            ridges=expand(Ridge, axes("ridge", grids["ridge"])),
+            simulations=expand(Simulation, axes("simulation", grids["simulation"])),
             has_ridge="ridge" in data,
             has_d="d" in tables["simulation"],
             inputs=inputs,
@@ -290,112 +281,3 @@ def check_units(count: int) -> None:
         raise InputError(
             f"The sweep has {count:,} units: above {MOST_UNITS:,} they are run only with --force."
         )
-
-
-#: Sentences about one list; a long list may be wrong as a whole.
-MOST_PROBLEMS = 20
-_NETWORK_DEFAULTS = {f.name: f.default for f in fields(Network)}
-TARGET_RULES = {
-    "noise": Rule(schema.number(0.0), "a finite number of at least 0"),
-    "labels": Rule(schema.choice("value", "sign"), '"value" or "sign"'),
-}
-TABLES: dict[str, dict[str, Rule]] = {
-    "network": NETWORK_RULES,
-    "training": TRAINING_RULES,
-    "ridge": RIDGE_RULES,
-    "simulation": SIMULATION_RULES,
-    "figure": FIGURE_RULES,
-}
-
-
-def read(path: str | Path) -> str:
-    """The text of a file of at most 1 MB, or of standard input."""
-    if str(path) == "-" and sys.stdin is None:
-        raise InputError("Cannot read the experiment: standard input is closed.")
-    try:
-        raw = sys.stdin.buffer.read(10**6 + 1) if str(path) == "-" else _head(Path(path))
-    except OSError as error:
-        raise InputError(
-            f"Cannot read the experiment file {str(path)!r}: {error.strerror or error}."
-        ) from None
-    if len(raw) > 10**6:
-        raise InputError(f"The experiment file {str(path)!r} is larger than 1 MB.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"The experiment file {str(path)!r} is not UTF-8 text.") from None
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(10**6 + 1)
-
-
-def _table(
-    table: str, data: Mapping[str, Any], table_rules: Mapping[str, Rule], problems: list[str]
-) -> dict[str, Any]:
-    """The checked values of one table: a tuple where the key is a grid."""
-    good: dict[str, Any] = {}
-    for key, given in data.items():
-        rule, value = table_rules.get(key), schema.listed(given)
-        if rule is None:
-            problems.append(_unknown(table, key, table_rules))
-        elif not rule.grid:
-            good.update(schema.check(table, table_rules, {key: value}, problems))
-        elif isinstance(value, list):
-            if not value:
-                problems.append(
-                    f"{table}.{key} must be {rule.allowed}, or a list of such, not an empty list."
-                )
-            before = len(problems)
-            found = []
-            for v in value:
-                found.append(schema.check(table, table_rules, {key: v}, problems).get(key))
-                if len(problems) > before + MOST_PROBLEMS:
-                    problems.append(f"{table}.{key}: and more of the kind.")
-                    break
-            good[key] = tuple(dict.fromkeys(found))
-        else:
-            good.update(
-                {k: (v,) for k, v in schema.check(table, table_rules, {key: value}, problems).items()}
-            )
-    return good
-
-
-def _unknown(table: str, key: str, known: Mapping[str, Any]) -> str:
-    return f"[{table}] has no key {key!r}{schema.suggestion(key, known)}; it has {', '.join(known)}."
-
-
-def _axes(table: str, grid: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """Field → its values, for every key of one table; a list that is no grid is one value."""
-    return {
-        "lam" if key == "lambda" else key: value if TABLES[table][key].grid else (value,)
-        for key, value in grid.items()
-    }
-
-
-def _target(data: Mapping[str, Any], problems: list[str]) -> Target | None:
-    """The target of the file; None (and sentences) if it is not one."""
-    from hermite.language.sympy_text import is_sympy
-    from hermite.target import Target
-
-    known = ("expression", "noise", "gram", "labels")
-    before = len(problems)
-    problems += [_unknown("target", key, dict.fromkeys(known)) for key in data if key not in known]
-    expression = data.get("expression")
-    if expression is None:
-        problems.append('The experiment needs [target] with expression = "...", for instance "z1 + z1*z2".')
-    elif not isinstance(expression, str) and not is_sympy(expression):
-        problems.append(
-            f'target.expression must be a string such as "z1 + z1*z2", not {schema.show(expression)}.'
-        )
-    given = {"noise": data.get("noise", 0.0), "labels": data.get("labels", "value")}
-    good = schema.check("target", TARGET_RULES, given, problems)
-    noise = good.get("noise")
-    if len(problems) > before or expression is None or noise is None:
-        return None
-    try:
-        return Target(expression, gram=schema.listed(data.get("gram")), noise=noise, labels=good["labels"])
-    except InputError as error:
-        problems += [f"target: {sentence}" for sentence in error.problems]
-        return None

@@ -13,7 +13,7 @@ from typing import Any
 
 from asymptotics.experiment import schema
 from asymptotics.experiment.figure_keys import FigureSettings
-from asymptotics.experiment.grid import TABLES
+from asymptotics.experiment.file_tables import TABLES
 from asymptotics.experiment.input_laws import INPUT_LAWS, UNNAMED
 from asymptotics.experiment.protocol_keys import owners
 from asymptotics.experiment.schema import Rule

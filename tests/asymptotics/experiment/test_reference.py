@@ -13,7 +13,8 @@ from urllib.request import url2pathname
 import pytest
 
 from asymptotics.commands.cli import run
-from asymptotics.experiment.grid import TABLES, Experiment
+from asymptotics.experiment.file_tables import TABLES
+from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.reference import (
     MEANINGS,
     full_example,
