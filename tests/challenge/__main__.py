@@ -19,6 +19,9 @@ def main() -> None:
     parser.add_argument(
         "--beyond", type=int, default=40, help="as many further settings of mixtures and class labels"
     )
+    parser.add_argument(
+        "--finite", type=int, default=0, help="as many of pairs at all (n, p, d) and of removed low orders"
+    )
     parser.add_argument("--start", type=int, default=0, help="index of the first setting")
     parser.add_argument("--replicates", type=int, default=16, help="networks in the first block of a setting")
     parser.add_argument("--workers", type=int, default=1)
@@ -33,7 +36,9 @@ def main() -> None:
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     if given.simulate:
-        settings = [draw(seed, index) for index in indices(given.start, given.count, given.beyond)]
+        settings = [
+            draw(seed, index) for index in indices(given.start, given.count, given.beyond, given.finite)
+        ]
         for m in measured(settings, given.folder, given.replicates, given.workers):
             print(
                 f"{m.index:4d}  {m.mean:.5g} ± {100 * m.sem / m.mean:.2f} %  {m.replicates} networks",
@@ -46,6 +51,7 @@ def main() -> None:
         given.count,
         given.folder,
         beyond=given.beyond,
+        finite=given.finite,
         start=given.start,
         replicates=given.replicates,
         workers=given.workers,

@@ -45,8 +45,10 @@ ROTATIONS = (None, None, ("3/5", "4/5"), ("5/13", "12/13"), ("-8/17", "15/17"))
 #: The share of each kind of setting, and of those beyond isotropic inputs and values as labels.
 KINDS = (("ridge", 0.74), ("leap 2", 0.1), ("fixed width", 0.1), ("online", 0.03), ("reused", 0.03))
 BEYOND = (("mixture", 0.55), ("classes", 0.45))
-#: From this index on settings are of the kinds ``BEYOND``: the others stay what they were before these came.
-FIRST_BEYOND = 100_000
+#: What the theories at all (n, p, d) answer that the default does not reach: pairs after a step, removed low orders.
+FINITE = (("pairs", 0.5), ("low orders removed", 0.5))
+#: From these indices on settings are of the kinds ``BEYOND`` and ``FINITE``: the others stay what they were before these came.
+FIRST_BEYOND, FIRST_FINITE = 100_000, 200_000
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Setting:
     """One setting: everything that a prediction and a simulation need.
 
     ``kind`` "ridge" (many neurons), "leap 2" (one step at n = alpha d², orders 0 and 1 absent), "fixed width", or fixed width
-    after "online" SGD or on a "reused" batch; "mixture" (structured inputs) and "classes" (signs as labels, four losses).
+    after "online" SGD or on a "reused" batch; "mixture" (structured inputs) and "classes" (signs as labels, four losses);
+    "pairs" (ridge.regime "finite" after a step) and "low orders removed" (leap 2, orders 0 and 1 present).
     ``quantity`` is what is predicted and measured.
     """
 
@@ -107,7 +110,7 @@ class Setting:
 def draw(seed: int, index: int) -> Setting:
     """Setting ``index`` of the challenge ``seed``; independent of all others."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, index)))
-    kinds = BEYOND if index >= FIRST_BEYOND else KINDS
+    kinds = KINDS if index < FIRST_BEYOND else BEYOND if index < FIRST_FINITE else FINITE
     names, shares = [name for name, _ in kinds], [share for _, share in kinds]
     return _DRAWN[str(rng.choice(names, p=shares))](rng, seed, index)
 
@@ -138,6 +141,38 @@ def _leap_two(rng: np.random.Generator, seed: int, index: int) -> Setting:
         Network(str(rng.choice(("relu", "x + He2(x)/2", "softplus"))), initialisation=_initialisation(rng)),
         Training(1, _log(rng, 0.5, 3.0), _log(rng, 0.5, 3.0), batch_exponent=2),
         Ridge(_log(rng, 1.0, 4.0), _log(rng, 0.5, 2.0), _log(rng, 1e-2, 1.0), d=d),
+        "direct",
+        d,
+    )
+
+
+def _pairs(rng: np.random.Generator, seed: int, index: int) -> Setting:
+    d = int(rng.integers(60, 151))
+    smooth = [text for text, r in TARGETS if r < 3]
+    return Setting(
+        seed,
+        index,
+        "pairs",
+        Target(_filled(rng, str(rng.choice(smooth))), noise=_noise(rng)),
+        Network(str(rng.choice(ACTIVATIONS)), READOUTS[int(rng.integers(len(READOUTS)))]),
+        Training(1, _log(rng, 1.0, 12.0), _log(rng, 0.3, 2.0)),
+        Ridge(_log(rng, 1.0, 8.0), _log(rng, 0.7, 6.0), _log(rng, 2e-3, 1.0), d=d, regime="finite"),
+        "direct",
+        d,
+    )
+
+
+def _low_orders_removed(rng: np.random.Generator, seed: int, index: int) -> Setting:
+    d = int(rng.integers(60, 121))
+    text = str(rng.choice(("{a}*z1 + {b}*He2(z1)", "{a} + {b}*z1 + z1*z2", "{a}*z1 + {b}*He2(z2) + 1/2")))
+    return Setting(
+        seed,
+        index,
+        "low orders removed",
+        Target(_filled(rng, text), noise=_noise(rng)),
+        Network(str(rng.choice(("relu", "tanh(x + 1/2)", "softplus"))), initialisation=_initialisation(rng)),
+        Training(1, _log(rng, 0.5, 3.0), _log(rng, 0.5, 3.0), batch_exponent=2, remove_orders=(0, 1)),
+        Ridge(_log(rng, 5.0, 12.0), _log(rng, 0.5, 2.0), _log(rng, 1e-2, 1.0), d=d),
         "direct",
         d,
     )
@@ -263,6 +298,8 @@ _DRAWN: dict[str, Callable[[np.random.Generator, int, int], Setting]] = {
     "classes": _classes,
     "ridge": _ridge,
     "leap 2": _leap_two,
+    "pairs": _pairs,
+    "low orders removed": _low_orders_removed,
     "fixed width": _fixed_width,
     "online": _online,
     "reused": _reused,

@@ -11,7 +11,7 @@ from pathlib import Path
 from asymptotics import risk
 from hermite.errors import GiantstepError
 
-from .drawing import FIRST_BEYOND, Setting, draw
+from .drawing import FIRST_BEYOND, FIRST_FINITE, Setting, draw
 from .measuring import Measured, measured
 
 
@@ -98,9 +98,11 @@ def predicted(settings: Sequence[Setting], folder: Path, again: bool = False) ->
         yield known[setting.index]
 
 
-def indices(start: int, count: int, beyond: int) -> list[int]:
-    """``count`` settings from ``start`` on, and as many as ``beyond`` of the kinds beyond isotropic inputs and values."""
-    return [*range(start, start + count), *range(FIRST_BEYOND + start, FIRST_BEYOND + start + beyond)]
+def indices(start: int, count: int, beyond: int, finite: int = 0) -> list[int]:
+    """``count`` settings from ``start`` on, as many as ``beyond`` of the kinds beyond isotropic inputs and values, ``finite`` of
+    those that the theories at all (n, p, d) answer."""
+    firsts = ((0, count), (FIRST_BEYOND, beyond), (FIRST_FINITE, finite))
+    return [first + start + k for first, many in firsts for k in range(many)]
 
 
 def run(
@@ -109,6 +111,7 @@ def run(
     folder: Path,
     *,
     beyond: int = 0,
+    finite: int = 0,
     start: int = 0,
     replicates: int = 16,
     workers: int = 1,
@@ -118,7 +121,7 @@ def run(
 
     ``again``: predictions are made anew (the theory has changed), simulations are not.
     """
-    settings = [draw(seed, index) for index in indices(start, count, beyond)]
+    settings = [draw(seed, index) for index in indices(start, count, beyond, finite)]
     simulations = measured(settings, folder, replicates, workers)
     for setting, prediction, simulation in zip(
         settings, predicted(settings, folder, again), simulations, strict=True

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .drawing import BEYOND, FIRST_BEYOND, Setting, draw
+from .drawing import BEYOND, FINITE, FIRST_BEYOND, FIRST_FINITE, Setting, draw
 from .measuring import measure, measured
 from .running import Outcome, indices, predict, run
 from .summary import COVERAGE, WITHIN_OR_STATED, answered, draw_figure, lines, page, share
@@ -82,12 +82,17 @@ def test_the_challenge_draws_all_that_a_user_might_ask() -> None:
     mixtures = [s.inputs for s in beyond if s.inputs is not None]
     assert {len(inputs.clusters) for inputs in mixtures} == {1, 2, 3}
     assert any(np.any(inputs.far) for inputs in mixtures)
+    finite = [draw(3, index) for index in range(FIRST_FINITE, FIRST_FINITE + 60)]
+    assert {s.stage for s in finite} == dict(FINITE).keys()
+    assert all(s.ridge.regime == "finite" for s in finite if s.kind == "pairs")
+    assert {s.training.remove_orders for s in finite} == {(), (0, 1)}
     assert any(cluster.label for inputs in mixtures for cluster in inputs.clusters)
 
 
 def test_settings_of_isotropic_inputs_are_what_they_were_before_others_came() -> None:
     assert draw(20261126, 0).sentence == FIRST
     assert indices(2, 3, 2) == [2, 3, 4, FIRST_BEYOND + 2, FIRST_BEYOND + 3]
+    assert indices(2, 0, 0, 2) == [FIRST_FINITE + 2, FIRST_FINITE + 3]
 
 
 def test_what_was_measured_is_not_measured_again_when_predictions_are_made_anew(

@@ -30,6 +30,8 @@ Array = npt.NDArray[np.float64]
 
 #: Nodes of the neurons' shifts by means of norm √d.
 FAR_NODES = 12
+#: Of a neuron's norm off that axis, the least that is left to it.
+_LEAST_REST = 0.05
 
 
 @dataclass(frozen=True)
@@ -71,16 +73,22 @@ def untrained_layer(f: Target, inputs: Inputs) -> MixtureLayer:
     )
 
 
-def far_layer(f: Target, inputs: Inputs) -> MixtureLayer:
+def far_layer(f: Target, inputs: Inputs, d: float) -> MixtureLayer:
     """Untrained neurons on clusters whose means have norm √d along one axis: ⟨w, m_c⟩ = x M_c, x ~ N(0, 1) a neuron.
 
-    One group a node of x, of coordinate x on that axis, which has no variance left: κ = M_c.
+    One group a node of x, of coordinate x on that axis, in units of 1/√d: κ ~ N(M_c, e_c/d), e_c the variance of the last
+    block, of which it is an axis; the other axes share 1 − x²/d of the norm. At d = ∞ κ = M_c. Where the shifts of clusters
+    are nearly dependent functions of x their fit is large and so is what κ's variance adds: a term of 1/d only by name.
     """
     x, share = hermite_rule(FAR_NODES)
     plain = untrained_layer(f, inputs)
     n, K, A = inputs.axes, len(inputs.clusters), len(x)
     covariances, sigma = np.zeros((K, n + 1, n + 1)), np.zeros((n + 1, n + 1))
     covariances[:, :n, :n], sigma[:n, :n] = inputs.covariances, np.eye(n)
+    covariances[:, n, n] = inputs.bulk[:, -1] / d
+    # Rows of nodes that weigh nothing at any d for which there are averages.
+    rest = np.maximum(1 - x**2 / d, _LEAST_REST)
+    bulk = np.tile(rest[:, None, None], (len(inputs.fractions), 1, 1, 1))
     return replace(
         plain,
         members=np.arange(A)[:, None],
@@ -90,9 +98,9 @@ def far_layer(f: Target, inputs: Inputs) -> MixtureLayer:
         means=np.concatenate([inputs.means, inputs.far[:, None]], axis=1),
         covariances=covariances,
         teacher=np.concatenate([plain.teacher, np.zeros((f.r, 1))], axis=1),
-        bulk=np.ones((len(inputs.fractions), A, 1, 1)),
-        sigma=np.tile(sigma, (A, 1, 1, 1, 1)),
-        norm=np.tile(plain.norm, (A, 1, 1, 1, 1)),
+        bulk=bulk,
+        sigma=rest[:, None, None, None, None] * sigma,
+        norm=_norm(inputs, bulk, bulk),
     )
 
 
