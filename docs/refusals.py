@@ -38,6 +38,12 @@ KINDS = (
         "`ridge.lambda` or a smaller `training.eta` moves the setting away from the singular point.",
     ),
     (
+        "Given twice",
+        r"is given … times|is set twice",
+        "An option, or a setting of the file, has one value, and of two nobody can know which was meant. Several values of a "
+        "setting are a list: `--set ridge.alpha=[1,2]`.",
+    ),
+    (
         "Stores of sweeps",
         r"store|Parquet|workers must|unit… failed",
         "A store belongs to one experiment and one run at a time, on a local disk. Name another with `--store`, "

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import click
 
-from asymptotics.commands.terminal import FILE, FORCE, JSON, SIMULATE, emit, example, load, note
+from asymptotics.commands.terminal import FILE, FORCE, JSON, SIMULATE, Command, emit, example, load, note
 
 
 @click.command(
+    cls=Command,
     epilog=example(
         'giantstep init | giantstep escape - --set "target.expression=He2(z1)" --set network.activation=He2 '
         "--set network.width=1 --set network.initialisation=independent --set training.protocol=sgd "
         "--set training.loss=correlation --set training.alpha=1 --set training.batch_exponent=0.5 "
         "--set training.eta=0.1 --set simulation.d=1000"
-    )
+    ),
 )
 @FILE
 @SIMULATE

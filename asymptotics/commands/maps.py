@@ -9,6 +9,7 @@ from asymptotics.commands.terminal import (
     FORCE,
     JSON,
     OUT,
+    Command,
     document_text,
     emit,
     example,
@@ -32,6 +33,7 @@ QUANTITIES = ("test_error", "train_error", "excess_risk", "gain", "level", "dire
 
 @click.command(
     "map",
+    cls=Command,
     epilog=example(
         'giantstep init | giantstep map - --set training.steps=1 --set "training.eta=[0.5, 1, 2]" '
         "--x ridge.alpha --y training.eta --out results",

@@ -12,6 +12,7 @@ from asymptotics.commands.terminal import (
     FILE,
     FORCE,
     JSON,
+    Command,
     a_file,
     emit,
     example,
@@ -26,7 +27,7 @@ from asymptotics.commands.terminal import (
 )
 
 
-@click.command(epilog=example("giantstep init > experiment.toml", "giantstep init --all"))
+@click.command(cls=Command, epilog=example("giantstep init > experiment.toml", "giantstep init --all"))
 @click.option("--all", "everything", is_flag=True, help="Every key, with its default and what it may be.")
 def init(everything: bool) -> None:
     """Print an example experiment file that runs; its first line names the schema that editors complete by."""
@@ -41,7 +42,8 @@ def init(everything: bool) -> None:
 
 
 @click.command(
-    epilog=example("giantstep init > experiment.toml", "giantstep report experiment.toml -o report.html")
+    cls=Command,
+    epilog=example("giantstep init > experiment.toml", "giantstep report experiment.toml -o report.html"),
 )
 @click.argument("source", metavar="STORE|FILE.toml", shell_complete=a_file)
 @overridable
@@ -76,7 +78,7 @@ def report(source: str, output: str, no_simulation: bool, controls: bool, force:
     write(str(path.parent), {path.name: report_page(found)}, experiments=[found.experiment])
 
 
-@click.command(epilog=example("giantstep reproduce specialisation --out figures"))
+@click.command(cls=Command, epilog=example("giantstep reproduce specialisation --out figures"))
 @click.argument("names", metavar="NAME...|all", nargs=-1)
 @click.option("--full", is_flag=True, help="At a size near that of the paper (hours) instead of minutes.")
 @click.option("--out", metavar="DIR", default="figures", show_default=True, help="Folder of the figures.")
@@ -97,7 +99,7 @@ def reproduce(names: tuple[str, ...], full: bool, out: str) -> None:
         write(out, {f"{one.name}.csv": drawing.csv}, partial(images, one.name, drawing), drawing.experiments)
 
 
-@click.command(epilog=example("giantstep demo"))
+@click.command(cls=Command, epilog=example("giantstep demo"))
 @out_option("Folder of the figure.", default="giantstep-demo", show_default=True)
 def demo(out: str) -> None:
     """A small full run, theory and simulation, in under two minutes; writes a figure."""
@@ -107,7 +109,9 @@ def demo(out: str) -> None:
     write(out, {}, partial(images, *found), experiments())
 
 
-@click.command(epilog=example("giantstep init > experiment.toml", "giantstep cite experiment.toml"))
+@click.command(
+    cls=Command, epilog=example("giantstep init > experiment.toml", "giantstep cite experiment.toml")
+)
 @FILE
 @JSON
 def cite(file: str, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from asymptotics.commands.terminal import (
     FORCE,
     JSON,
     SIMULATE,
+    Command,
     a_file,
     document_text,
     emit,
@@ -22,11 +23,12 @@ from asymptotics.commands.terminal import (
 
 
 @click.command(
+    cls=Command,
     epilog=example(
         "giantstep init > relu.toml",
         "giantstep init | sed s/relu/tanh/ > tanh.toml",
         "giantstep plot relu.toml tanh.toml --out results",
-    )
+    ),
 )
 @click.argument("files", metavar="FILE.toml...", nargs=-1, required=True, shell_complete=a_file)
 @overridable

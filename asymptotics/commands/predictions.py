@@ -16,6 +16,7 @@ from asymptotics.commands.terminal import (
     LATEX,
     OUT,
     SIMULATE,
+    Command,
     FiniteRange,
     document_text,
     emit,
@@ -61,7 +62,9 @@ def _cell_by_cell(cells: Sequence[C], drawn: Callable[[C, str], dict[str, bytes]
     }
 
 
-@click.command(epilog=example("giantstep init > experiment.toml", "giantstep overlaps experiment.toml"))
+@click.command(
+    cls=Command, epilog=example("giantstep init > experiment.toml", "giantstep overlaps experiment.toml")
+)
 @FILE
 @SIMULATE
 @click.option(
@@ -94,7 +97,8 @@ def overlaps(
 
 
 @click.command(
-    epilog=example("giantstep init > experiment.toml", "giantstep curve experiment.toml --out results")
+    cls=Command,
+    epilog=example("giantstep init > experiment.toml", "giantstep curve experiment.toml --out results"),
 )
 @FILE
 @figure_options
@@ -138,9 +142,10 @@ def curve(
 
 
 @click.command(
+    cls=Command,
     epilog=example(
         "giantstep init | giantstep spectrum - --simulate",
-    )
+    ),
 )
 @FILE
 @SIMULATE
@@ -169,7 +174,8 @@ def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_
 
 
 @click.command(
-    epilog=example("giantstep init > experiment.toml", "giantstep tune experiment.toml --over lam --json")
+    cls=Command,
+    epilog=example("giantstep init > experiment.toml", "giantstep tune experiment.toml --over lam --json"),
 )
 @FILE
 @click.option(
@@ -198,7 +204,8 @@ def tune(file: str, over: str, accuracy: float | None, force: bool, out: str | N
 
 
 @click.command(
-    epilog=example("giantstep init > experiment.toml", "giantstep samples experiment.toml --test-error 1.0")
+    cls=Command,
+    epilog=example("giantstep init > experiment.toml", "giantstep samples experiment.toml --test-error 1.0"),
 )
 @FILE
 @click.option("--test-error", type=float, required=True, metavar="X", help="The test error to reach.")

@@ -12,6 +12,7 @@ from asymptotics.commands.terminal import (
     FORCE,
     JSON,
     OUT,
+    Command,
     document_text,
     emit,
     example,
@@ -24,7 +25,8 @@ from asymptotics.commands.terminal import (
 
 
 @click.command(
-    epilog=example("giantstep init > experiment.toml", "giantstep simulate experiment.toml --workers 2")
+    cls=Command,
+    epilog=example("giantstep init > experiment.toml", "giantstep simulate experiment.toml --workers 2"),
 )
 @FILE
 @click.option(
@@ -89,7 +91,8 @@ def simulate(
 
 
 @click.command(
-    epilog=example("giantstep init > experiment.toml", "giantstep validate experiment.toml --out results")
+    cls=Command,
+    epilog=example("giantstep init > experiment.toml", "giantstep validate experiment.toml --out results"),
 )
 @FILE
 @click.option(

@@ -10,6 +10,7 @@ from asymptotics.commands.terminal import (
     ACTIVATION,
     JSON,
     LATEX,
+    Command,
     ExpressionCommand,
     emit,
     example,
@@ -207,7 +208,7 @@ def plateaus(
     emit(document, as_json, lambda: repr(result), table if latex else None)
 
 
-@click.command(epilog=example("giantstep activations", "giantstep activations --json"))
+@click.command(cls=Command, epilog=example("giantstep activations", "giantstep activations --json"))
 @JSON
 def activations(as_json: bool) -> None:
     """Activations by name: parameters, Hermite coefficients c_0..c_3, parity, and what they cannot learn."""

@@ -7,6 +7,7 @@ import math
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,21 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-class ExpressionCommand(click.Command):
+class Command(click.Command):
+    """A command that refuses an option given twice: which of the values was meant, nobody can know."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        order = self.make_parser(ctx).parse_args(args=list(args))[2]
+        # Help, which ends the command before its options matter, is shown whatever they are.
+        if not (ctx.resilient_parsing or any(p.is_eager for p in order)):
+            for option, times in Counter(order).items():
+                if times > 1 and isinstance(option, click.Option) and not option.multiple:
+                    names = " / ".join((*option.opts, *option.secondary_opts))
+                    raise click.UsageError(f"Option {names} is given {times} times: give it once.", ctx)
+        return super().parse_args(ctx, args)
+
+
+class ExpressionCommand(Command):
     """A command whose EXPR may begin with a minus sign: ``giantstep leap -z1^2`` needs no ``--``.
 
     The name of an experiment file in its place, which other commands take, is refused as what it is.
@@ -220,15 +235,12 @@ def _keep_settings(context: click.Context, _option: click.Parameter, given: tupl
 
 def _keep_seed(context: click.Context, _option: click.Parameter, given: int | None) -> None:
     if given is not None:
-        # Last: the option of its own name wins over --set simulation.seed.
-        context.meta["giantstep.seed"] = f"simulation.seed={given}"
+        context.meta.setdefault(SETTINGS, []).append(f"simulation.seed={given}")
 
 
 def settings() -> tuple[str, ...]:
     """What ``--set`` and ``--seed`` of the running command put in place of the file's settings."""
-    meta = click.get_current_context().meta
-    seed = meta.get("giantstep.seed")
-    return (*meta.get(SETTINGS, ()), *(() if seed is None else (seed,)))
+    return tuple(click.get_current_context().meta.get(SETTINGS, ()))
 
 
 def _keys(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -157,8 +157,7 @@ def theory_along(
 
 def _told(training: Training, ridge: Ridge, found: Risk | InputError) -> Risk:
     """``found``; raises what it refuses, but an infinite test error is a prediction, and none a row of a table."""
-    from asymptotics.generalisation.meaning import NoPrediction
-    from asymptotics.generalisation.spiked.linear_sector import InfiniteTestError
+    from asymptotics.generalisation.meaning import InfiniteTestError, NoPrediction
 
     if isinstance(found, Risk):
         return found

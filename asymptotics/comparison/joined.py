@@ -19,6 +19,7 @@ import numpy as np
 from asymptotics.comparison.curves import CLASSES, Progress, beside, silent, simulated_risks, theory
 from asymptotics.comparison.finite_size import sizes_below
 from asymptotics.comparison.trajectories import measure, predict
+from asymptotics.comparison.verdict import place
 from asymptotics.experiment.columns import coordinates
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Ridge, Simulation, Training
@@ -92,7 +93,7 @@ def with_sizes(experiment: Experiment, count: int) -> Experiment:
 def refuse_without_theory(experiment: Experiment) -> None:
     """``InputError`` where no theory covers the experiment: before hours of simulation, not after them.
 
-    Each training is tried, at the first ridge and the largest d.
+    Each training is tried at the largest d, at one ridge after the other until one has a finite prediction.
     """
     largest = max(experiment.simulations, key=lambda s: s.d)
     if not experiment.has_ridge:
@@ -100,7 +101,25 @@ def refuse_without_theory(experiment: Experiment) -> None:
             predict(experiment, training, largest)
         return
     for training in experiment.trainings:
-        theory(experiment, training, beside(experiment.ridges[0], largest))
+        reasons = (_untold(experiment, training, beside(ridge, largest)) for ridge in experiment.ridges)
+        first = next(reasons)
+        if first is not None and all(reason is not None for reason in reasons):
+            raise InputError(first)
+
+
+def _untold(experiment: Experiment, training: Training, ridge: Ridge) -> str | None:
+    """Why no theory gives a finite number at one point; None where one does."""
+    found = _predicted(experiment, training, ridge)
+    return found if isinstance(found, str) else None
+
+
+def _predicted(experiment: Experiment, training: Training, ridge: Ridge) -> Risk | str:
+    """The finite prediction at one point, or why there is none."""
+    try:
+        found = theory(experiment, training, ridge)
+    except InputError as error:
+        return " ".join(error.problems)
+    return found if math.isfinite(found.test_error) else found.validity_note
 
 
 def measure_all(experiment: Experiment, progress: Progress = silent) -> list[Measured]:
@@ -136,13 +155,31 @@ def _measure_overlaps(experiment: Experiment, progress: Progress) -> Iterator[Me
 
 
 def joined(
-    experiment: Experiment, measured: Sequence[Measured], altered: Altered = Altered(), limits: bool = True
+    experiment: Experiment,
+    measured: Sequence[Measured],
+    altered: Altered = Altered(),
+    limits: bool = True,
+    left_out: list[str] | None = None,
 ) -> list[Row]:
-    """The rows of the theory ``altered`` beside what was measured (see the module)."""
+    """The rows of the theory ``altered`` beside what was measured (see the module).
+
+    Measured errors without a finite prediction have no row; ``left_out`` gets a sentence for each.
+    """
     rows: list[Row] = []
     for point in measured:
         if isinstance(point, MeasuredRisk):
-            rows += _error_rows(experiment, point, altered, limits)
+            predicted = _predicted(
+                experiment,
+                altered.training(point.training),
+                beside(altered.ridge(point.ridge), point.simulation),
+            )
+            if isinstance(predicted, Risk):
+                rows += _error_rows(experiment, point, predicted, altered, limits)
+            elif left_out is not None:
+                where = place(
+                    {"quantity": "errors", **_coordinates(point.training, point.ridge, point.simulation)}
+                )
+                left_out.append(f"{where}: {predicted}")
         else:
             rows += _overlap_rows(experiment, point, altered, limits)
     return rows
@@ -152,10 +189,11 @@ def _coordinates(training: Training, ridge: Ridge, simulation: Simulation) -> Ro
     return coordinates(training, ridge) | {"d": simulation.d}
 
 
-def _error_rows(experiment: Experiment, point: MeasuredRisk, altered: Altered, limits: bool) -> Iterator[Row]:
-    """Test and train error of one point."""
+def _error_rows(
+    experiment: Experiment, point: MeasuredRisk, predicted: Risk, altered: Altered, limits: bool
+) -> Iterator[Row]:
+    """Test and train error of one point beside what is predicted there."""
     training, ridge = altered.training(point.training), altered.ridge(point.ridge)
-    predicted = theory(experiment, training, beside(ridge, point.simulation))
     limit = _or_none(lambda: theory(experiment, training, replace(ridge, d=None))) if limits else None
     energy = _energy(experiment)
     classes = CLASSES if point.risk.has_classes else ()

@@ -76,7 +76,8 @@ def validate(
     data
         Your own measurements in place of a simulation: a pandas DataFrame, or a CSV file (own_data.py has the columns).
 
-    Raises ``InputError`` with fewer than 3 replicates, or where no theory covers a point.
+    Points without a finite prediction are not judged, and said to be so. Raises ``InputError`` with fewer than 3 replicates,
+    or where no theory covers any point.
     """
     if data is not None:
         from asymptotics.comparison.own_data import measured_by_user
@@ -98,8 +99,11 @@ def examine(
     controls: float | None = None,
 ) -> ValidationReport:
     """``validate`` of what was measured already."""
-    rows = joined(experiment, measured)
-    report = replace(judge(rows, rate), citations=bibtex(experiment))
+    left_out: list[str] = []
+    rows = joined(experiment, measured, left_out=left_out)
+    for sentence in left_out:
+        progress(f"not judged: {sentence}")
+    report = replace(judge(rows, rate), citations=bibtex(experiment), left_out=tuple(left_out))
     if controls is None:
         return report
     # The rate is that of the right theory: a wrong one must not choose the line that excuses it.
@@ -108,6 +112,10 @@ def examine(
     for altered in alterations(experiment, controls):
         progress(f"negative control: {altered.table}.{altered.key} times {altered.factor:g}")
         beside = joined(experiment, measured, altered, limits=False)
+        if not beside:
+            # It predicts no finite error anywhere, and finite ones were measured.
+            found.append(Control(f"{altered.table}.{altered.key}", altered.factor, True, math.inf, math.inf))
+            continue
         wrong = judge(beside, rate)
         enough = None if not wrong.agrees else enough_replicates(rows, beside, rate)
         setting = f"{altered.table}.{altered.key}"
@@ -128,7 +136,8 @@ def enough_replicates(
     √(R/R'), and a margin of a third for their own chance; the smallest R' on a grid of ratio 5/4 that refuses. None where
     even a million would not.
     """
-    rows = [dict(other) | {"simulation": one["theory"]} for one, other in zip(right, wrong, strict=True)]
+    told = {_point(one): one["theory"] for one in right}
+    rows = [dict(other) | {"simulation": told[_point(other)]} for other in wrong if _point(other) in told]
     count = float(max(row["replicates"] for row in rows))
     while count < _MOST_REPLICATES:
         count *= 1.25
@@ -143,6 +152,26 @@ def enough_replicates(
         if not judge(scaled, rate).agrees:
             return math.ceil(count)
     return None
+
+
+#: Columns of a row that say what was found at its point.
+_FOUND = (
+    "theory",
+    "theory_limit",
+    "simulation",
+    "sem",
+    "replicates",
+    "validity",
+    "error",
+    "unit",
+    "runs",
+    "rounding",
+)
+
+
+def _point(row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The point of a row: its quantity and coordinates."""
+    return tuple((key, value) for key, value in row.items() if key not in _FOUND)
 
 
 def _check(experiment: Experiment, sizes: int, rate: str, controls: float | None) -> None:

@@ -58,7 +58,7 @@ class ValidationReport(Frozen):
     ``p_value``, ``rejected`` (by Holm), ``sizes`` (the same at every d). ``finite_size``: the rate of the
     extrapolation, or null. ``effective_points``: how many independent points say as much; null where the correlations of
     the points are not known (measurements given as means), and ``p_value`` takes them as independent. ``citations``: BibTeX of
-    the papers whose theory was judged.
+    the papers whose theory was judged. ``left_out``: points that were measured and have no finite prediction, and why.
     """
 
     verdict: str
@@ -71,6 +71,7 @@ class ValidationReport(Frozen):
     controls: tuple[Control, ...] = ()
     effective_points: float | None = None
     citations: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -113,7 +114,7 @@ class ValidationReport(Frozen):
         )
         document = {key: getattr(self, key) for key in keys}
         document["controls"] = [control.to_dict() for control in self.controls]
-        return plain_table(document | {"rows": self.rows})
+        return plain_table(document | {"left_out": self.left_out, "rows": self.rows})
 
     def to_frame(self) -> pd.DataFrame:
         """One row a point."""

@@ -49,8 +49,7 @@ class Predictions:
 
     def _found(self, training: Training, ridge: Ridge, accuracy: float | None) -> Risk | None:
         from asymptotics.generalisation.errors import risk_outcomes
-        from asymptotics.generalisation.meaning import NoPrediction
-        from asymptotics.generalisation.spiked.linear_sector import InfiniteTestError
+        from asymptotics.generalisation.meaning import InfiniteTestError, NoPrediction
 
         try:
             (found,) = risk_outcomes(

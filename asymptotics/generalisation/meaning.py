@@ -18,6 +18,10 @@ ENOUGH = 0.01
 _PARTS = {"theory": "what the theory leaves out", "quadrature": "its integrals", "solver": "its solver"}
 
 
+class InfiniteTestError(InputError):
+    """The test error is infinite at this point; a curve keeps the point, with this reason."""
+
+
 class NoPrediction(InputError):
     """A theory answers, with an error as large as the number: ``found`` is that answer, its ``validity`` "none"."""
 

@@ -70,6 +70,7 @@ def validation_text(report: Mapping[str, Any]) -> str:
         f"(rms z {c['rms_z']:.1f}, largest {c['max_abs_z']:.1f})"
         for c in report["controls"]
     ]
+    lines += [f"not judged: {sentence}" for sentence in report["left_out"]]
     unsure = [row for row in report["rows"] if row["rejected"] and row.get("validity") != "exact"]
     if unsure:
         # Levels are of the theory after steps.

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, Status
 from asymptotics.generalisation.finite.harmonics import Features, TargetHarmonics, radial_basis
+from asymptotics.generalisation.meaning import InfiniteTestError
 from hermite.errors import ConvergenceError, InputError
 
 Array = npt.NDArray[np.float64]
@@ -111,10 +112,10 @@ def deterministic_equivalent(
 ) -> Equivalent:
     """Errors at n samples, p features (∞: kernel ridge) and penalty λ ≥ 0.
 
-    Raises ``InputError`` at λ = 0 and n = p (the error is infinite), ``ConvergenceError`` if the root is not found.
+    Raises ``InfiniteTestError`` at λ = 0 and n = p, ``ConvergenceError`` if the root is not found.
     """
     if lam == 0 and n == p and spectrum.rank > n:
-        raise InputError(
+        raise InfiniteTestError(
             f"lambda = 0 with as many samples as distinct features (n2 = {n}): the test error is infinite; "
             "choose lambda > 0 or another ratio."
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.generalisation.meaning import InfiniteTestError
 from asymptotics.generalisation.spiked.first_moments import (
     first_moments,
     mean_response,
@@ -184,10 +185,6 @@ def _errors_of(
     test = float(units.weights @ error)
     train = float(units.weights @ (error * (sus.om * sus.iv) ** 2))
     return Errors(test, train, norm2, first.means, first.alignment[:, : units.v.shape[-1]], sus)
-
-
-class InfiniteTestError(InputError):
-    """The test error is infinite at this point; a curve keeps the point, with this reason."""
 
 
 def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None:
