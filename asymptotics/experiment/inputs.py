@@ -37,6 +37,10 @@ def _numbers(name: str, values: object, dimensions: int) -> Array:
         found = np.asarray(values, dtype=float)
     except (TypeError, ValueError, OverflowError):
         found = np.zeros((0,) * (dimensions + 1))
+    if name == "bulk" and found.ndim == 2 and found.size:
+        raise InputError(
+            "bulk must be one variance a block, not a matrix: covariances that do not commute off the named axes are not covered."
+        )
     if found.ndim != dimensions or not np.all(np.isfinite(found)):
         what = "a list of finite numbers" if dimensions == 1 else "rows of finite numbers"
         raise InputError(f"{name} must be {what}.")

@@ -9,7 +9,7 @@ from asymptotics.generalisation.losses.class_step import class_step_units
 from asymptotics.generalisation.losses.convex_fit import ConvexErrors, ConvexFit
 from asymptotics.generalisation.losses.label_grid import MOST_DIRECTIONS, LabelGrid, label_grid
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
-from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS, after_one_exponent
+from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, units_of_layer
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
@@ -62,7 +62,10 @@ class ConvexLosses(Theory):
                 "of samples that a plane separates grows without bound."
             )
         if training.steps:
-            found += after_one_exponent(training.batch_exponent)
+            if training.batch_exponent != 1:
+                found.append(
+                    f"The theory of class labels covers batch_exponent = 1, not {training.batch_exponent:g}: simulate instead."
+                )
             if training.steps > 1:
                 found.append(f"The theory of class labels covers one giant step, not {training.steps}.")
             if network.bias > 0 or network.readout == "gaussian":

@@ -198,6 +198,13 @@ def test_sweeps_of_the_square_loss_from_nothing_end_where_those_from_its_ridge_e
     assert (*started.told, started.norm2) == pytest.approx((*swept.told, swept.norm2), rel=1e-7)
 
 
+def test_batches_of_another_order_are_refused_as_what_they_are() -> None:
+    """The advice to give ridge.d and regime "finite" did not help: no theory of labels is there."""
+    given = Network("relu"), Training(batch_exponent=2), Ridge(loss="logistic", lam=0.1, d=100)
+    with pytest.raises(InputError, match="batch_exponent = 1, not 2: simulate"):
+        risk(Target("He2(z1)", noise=0.1, labels="sign"), *given)
+
+
 def test_targets_of_three_directions_are_refused() -> None:
     with pytest.raises(InputError, match="at most 2 directions, not 3: simulate"):
         risk(Target("z1*z2*z3", labels="sign"), Network("relu"), None, Ridge(loss="logistic"))
@@ -209,6 +216,8 @@ def test_pairs_before_a_step_are_half_as_many_neurons() -> None:
     single = fit(case, *units_of(case), "logistic", d=None, beta=case["beta"] / 2).solve()
     assert twins.classification == pytest.approx(single.classification, rel=1e-7)
     assert twins.train_loss == pytest.approx(single.train_loss, rel=1e-7)
+    # Of two equal neurons each has half of a readout.
+    assert twins.norm2 == pytest.approx(single.norm2 / 4 * 2, rel=1e-7)
 
 
 @pytest.mark.parametrize("loss", ["logistic", "huber"])

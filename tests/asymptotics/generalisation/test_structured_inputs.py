@@ -367,8 +367,10 @@ def test_blocks_of_real_eigenvalues_are_their_quantiles() -> None:
 )
 def test_what_the_theory_of_mixtures_does_not_cover_is_refused(changed, said) -> None:
     given = {"f": MIX, "network": Network("relu"), "training": Training(), "ridge": Ridge(lam=0.1)} | changed
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=said) as refused:
         risk(**given, inputs=BASE)
+    # Each is one reason.
+    assert len(refused.value.problems) == 1
 
 
 @pytest.mark.parametrize(
@@ -379,6 +381,7 @@ def test_what_the_theory_of_mixtures_does_not_cover_is_refused(changed, said) ->
         (lambda: Cluster(1.0, [0.0], [[-1.0]]), "negative eigenvalue"),
         (lambda: Cluster(bulk=[0.0]), "one of them positive"),
         (lambda: Cluster(mean="a"), "finite numbers"),
+        (lambda: Cluster(bulk=[[1.0, 0.2], [0.2, 1.0]]), "do not commute"),
         (lambda: Inputs([Cluster(0.5)]), "sum to 1, not 0.5"),
         (lambda: Inputs([Cluster(bulk=[1.0, 2.0])]), "one variance a block"),
         (lambda: Inputs(fractions=[0.5]), "positive and sum to 1, not to 0.5"),
@@ -466,17 +469,49 @@ def test_clusters_on_which_an_activation_is_flat_have_errors() -> None:
     assert 0 < found.train_error < found.test_error < 1.5
 
 
-def test_neurons_along_the_spike_fluctuate_with_the_variance_of_the_inputs_there(monkeypatch) -> None:
-    """Said where it is more than 1 %, by name of the size: in proportion to the variance along the spike, and to 1/d."""
+def test_neurons_along_the_spike_fluctuate_by_their_share_of_what_they_see(monkeypatch) -> None:
+    """Said where it is more than 1 %, by name of the size: v_uu S_uu over c² S_uu + q, and in proportion to 1/d."""
     theory = StructuredInputs()
-    near, far = (setting_of(along(1.0), Ridge(2.0, 1.0, d=d), "relu", 1) for d in (50, 10**6))
+    near, far = (setting_of(along(1.0), Ridge(2.0, 1.0, d=d), "relu", 1) for d in (20, 10**6))
     assert "along the spike" in theory.surety(near).note
     assert "along the spike" not in theory.surety(far).note
-    layer = structured_inputs._features_of(near).layer
-    once = theory._along_spike(near)
-    doubled = SimpleNamespace(layer=replace(layer, covariances=4 * layer.covariances))
+    features = structured_inputs._features_of(near)
+    layer = features.layer
+    S = float(layer.u @ layer.covariances[0] @ layer.u)
+    own = np.einsum("ubbij,i,j->u", layer.sigma, layer.u, layer.u)
+    # Two groups, of readouts of either sign, of one share each: their mean size, in proportion to itself.
+    share = (
+        own
+        * S
+        / (
+            layer.c[layer.members[:, 0]] ** 2 * S
+            + np.einsum("j,juaa,kj->u", features.fractions, layer.bulk, features.variances)
+        )
+    )
+    assert theory._along_spike(near) == pytest.approx(float(np.sum(share**2) / np.sum(share)), rel=1e-9)
+    doubled = replace(
+        features, layer=replace(layer, covariances=4 * layer.covariances), variances=4 * features.variances
+    )
+    once = theory._along_spike(near), theory._degree_two(near)
     monkeypatch.setattr(structured_inputs, "_features_of", lambda setting: doubled)
-    assert theory._along_spike(near) == pytest.approx(4 * once, rel=1e-12)
+    assert theory._along_spike(near) == pytest.approx(once[0], rel=1e-12)
+    # Of degree two the share of the activation depends on the scale, but for a relu.
+    assert theory._degree_two(near) == pytest.approx(once[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("inputs", [BASE, along(3.0)])
+def test_the_error_that_is_stated_does_not_grow_with_the_step_where_the_deviation_does_not(inputs) -> None:
+    """relu, λ in proportion to η²: features of a large step are those of a larger one, and so is what is left out.
+
+    A step of 9 stated 100 % in settings that networks show 0 to 4 % off.
+    """
+    f, network = Target("z1 + z1^2/4", noise=0.1), Network("relu")
+    stated = [
+        risk(f, network, Training(eta=eta), Ridge(2, 1, 1e-2 * eta**2, d=150), inputs=inputs).error.theory
+        for eta in (30.0, 300.0)
+    ]
+    assert stated[1] == pytest.approx(stated[0], rel=0.02)
+    assert stated[1] < 0.2
 
 
 FAR = Inputs([Cluster(0.5, [0.0], [[1.0]], [1.0], far=m) for m in (0.8, -0.8)])
@@ -538,7 +573,7 @@ def test_inputs_vary_along_the_axis_of_far_means_and_without_it_the_negative_con
     assert "variance along the axis" in found.validity_note
     stated = found.error.theory
     assert abs(found.test_error - mean) < 3 * sem + stated * found.test_error
-    assert stated < 0.15
+    assert stated < 0.2
     sigma = network.get_activation()
     still = mixture_features(Target("z1"), sigma, APART, far_layer(Target("z1"), APART, math.inf))
     n = Ridge(1.5, 1.5, d=d).n2(d) / d
