@@ -147,7 +147,8 @@ KINDS = (
     ),
     (
         "A value out of its range",
-        r"must (be|hold|map|lie|have|broadcast|end)|needs|takes|differ|go(es)? with|give it alone|has no|covers|"
+        r"must (be|hold|map|lie|have|broadcast|end|return|compute)|(raises|is nan) …|needs|takes|differ|go(es)? with|"
+        r"give it alone|has no|covers|"
         r"one of|exclude each other|--set|There (is|are) no|of the kind|no text|weights sum|is a pair|is (a|no) finite number",
         "The sentence names the key, what was given and what is allowed; `giantstep init --all` prints every "
         "key with its range, and "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hermite.engines import engine_for, sampled_engine
 from hermite.errors import InputError
 from hermite.exact.exactness import Exactness
-from hermite.exact.magnitudes import beyond_floats, decimal, json_value
+from hermite.exact.magnitudes import beyond_floats, decimal, held, json_value, of_float
 from hermite.exact.plain import plain_table
 from hermite.exact.rows import rational, sharp, to_float
 from hermite.exact.telling import exact_text, latex_over, shortened, to_sympy
@@ -200,8 +200,14 @@ class HermiteExpansion:
         self._known()
         if k not in self._energies:
             terms = self._by_order.get(k, [])
+            zero = self._zero
+            if any(
+                isinstance(c, float) and c and not held(c * c / factorial_of(alpha)) for alpha, c in terms
+            ):
+                # Squares that no float holds are added as fractions.
+                zero, terms = rational(0), [(alpha, of_float(c)) for alpha, c in terms]
             self._energies[k] = (
-                sum((c * c / factorial_of(alpha) for alpha, c in terms), start=self._zero)
+                sum((c * c / factorial_of(alpha) for alpha, c in terms), start=zero)
                 if self.target.gram is None
                 else metric_energy(terms, k, self.target.gram)
             )
@@ -248,9 +254,12 @@ class HermiteExpansion:
     def _residual(self) -> Any:
         if self.total_scalar is None:
             return None
-        return self.total_scalar - sum(
-            (self.energy_scalar(k) for k in range(self.order + 1)), start=self._zero
-        )
+        parts = [self.total_scalar, *(self.energy_scalar(k) for k in range(self.order + 1))]
+        numbers = {isinstance(part, float) for part in parts}
+        if len(numbers) > 1:
+            # Floats beside what no float holds.
+            parts = [of_float(part) if isinstance(part, float) else part for part in parts]
+        return parts[0] - sum(parts[1:], start=parts[0] * 0)
 
     @property
     def _zero(self) -> Any:

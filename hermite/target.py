@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from hermite.callables import PointFunction, name_of
 from hermite.errors import InputError
 from hermite.language.building import substitute
 from hermite.language.limits import MAX_VARIABLES
@@ -97,7 +98,7 @@ class Target:
             raise InputError(f"r must be an integer from 1 to {MAX_VARIABLES}, not {r!r}")
         self = cls.__new__(cls)
         self._set(
-            text=getattr(g, "__name__", type(g).__name__),
+            text=name_of(g),
             tree=None,
             variables=tuple(f"z{i + 1}" for i in range(r)),
             r=r,
@@ -173,35 +174,12 @@ class Target:
         from hermite.language.evaluation import compile_numpy
 
         if self.tree is None:
-            return self._checked_function()
+            assert self._callable is not None
+            return PointFunction(self._callable, "the target", self.r)
         evaluate = compile_numpy(self.tree)
         if self.gram is None:
             return evaluate
         return lambda x: evaluate(x @ self.cholesky.T.astype(x.dtype if x.dtype.kind == "f" else float))
-
-    def _checked_function(self) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-        """The user's callable, its values checked for shape."""
-        import numpy as np
-
-        g = self._callable
-        assert g is not None
-
-        def function(x: NDArray[np.float64]) -> NDArray[np.float64]:
-            try:
-                values = np.asarray(g(x))
-            except ValueError as error:
-                if "inhomogeneous" not in str(error):
-                    raise
-                raise InputError("g must return an array of numbers, not lists of unequal lengths") from None
-            if values.dtype.kind not in "fiub":
-                raise InputError(f"g must return real numbers, not an array of type {values.dtype}")
-            if values.shape != x.shape[:-1]:
-                raise InputError(
-                    f"g must map an array of shape {x.shape} to shape {x.shape[:-1]}, not {values.shape}"
-                )
-            return values if values.dtype.kind == "f" else values.astype(float)
-
-        return function
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """f at x of shape (N, r), orthonormal coordinates; float32 stays float32."""

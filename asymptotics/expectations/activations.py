@@ -23,11 +23,14 @@ import numpy.typing as npt
 from asymptotics.expectations.callables import jumps_of, numerical_slope
 from asymptotics.expectations.piecewise import PiecewisePolynomial, from_tree, kinks_of
 from asymptotics.expectations.sigma_averages import GaussianAverages
+from hermite.callables import PointFunction, name_of, single_precision
+from hermite.engines import sampled_engine
 from hermite.errors import InputError
 from hermite.exact.telling import shortened
 from hermite.language import expressions as ex
 from hermite.language.named import activation_text, beyond_language
 from hermite.language.parsing import parse
+from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 Function = Callable[[Any], Any]
@@ -129,7 +132,11 @@ def get_activation(spec: str | Function | Activation, derivative: Function | Non
     if isinstance(spec, str):
         return _from_text(spec)
     if callable(spec):
-        return _from_callable(spec, derivative)
+        try:
+            return _kept(spec, derivative)
+        except TypeError:
+            # No hash: studied anew each time.
+            return _from_callable(spec, derivative)
     raise InputError(
         f"activation must be a name or expression in x such as 'relu' or 'tanh(x + 1/2)', or a function; "
         f"got {type(spec).__name__}"
@@ -204,23 +211,63 @@ def erf_argument(tree: ex.Expression) -> tuple[float, float] | None:
     return kappa, shift
 
 
+@lru_cache(maxsize=32)
+def _kept(function: Function, derivative: Function | None) -> Activation:
+    """That of the same function: jumps are looked for once, and what is remembered of an activation is found again."""
+    return _from_callable(function, derivative)
+
+
 def _from_callable(function: Function, derivative: Function | None) -> Activation:
-    note = ""
+    note, name = "", name_of(function)
+    own = _checked(function, "the activation")
     if derivative is None:
         note = "the activation is a function without a derivative: differentiated numerically"
-    slope = derivative if derivative is not None else numerical_slope(function)
-
-    probe = np.linspace(-3, 3, 7)
-    for label, g in (("activation", function), ("derivative", slope)):
-        values = np.asarray(g(probe), float)
-        if values.shape != probe.shape or not np.all(np.isfinite(values)):
-            raise InputError(f"{label} must map a NumPy array to finite values of the same shape")
-    name = getattr(function, "__name__", type(function).__name__)
-    jumps = jumps_of(function)
+        slope: Function = numerical_slope(own)
+    else:
+        slope = _checked(derivative, "the derivative")
+    _check_energy(own)
+    _check_energy(own)
+    jumps = jumps_of(own)
     if derivative is None and jumps:
-        slope = numerical_slope(function, jumps)
-    kinks = _joined([*jumps, *jumps_of(slope, slope_of=function)])
-    return Activation(name=name, function=function, slope=slope, kinks=kinks, note=note)
+        slope = numerical_slope(own, jumps)
+    kinks = _joined([*jumps, *jumps_of(slope, slope_of=own)])
+    return Activation(name=name, function=own, slope=slope, kinks=kinks, note=note)
+
+
+def _check_energy(own: PointFunction) -> None:
+    """Raises :class:`InputError` unless E σ² is finite, as far as its integral shows."""
+
+    def on_points(z: Array) -> Array:
+        return np.asarray(own(z[:, 0]))
+
+    on_points.__name__ = own.named
+    sampled_engine(Target.from_function(on_points, 1)).check_values()
+
+
+#: Where fields of order one lie; each is looked at twice.
+_PROBE = np.linspace(-6.2, 6.3, 1024)
+
+
+def _checked(function: Function, role: str) -> PointFunction:
+    """``function`` as one of arrays; raises :class:`InputError` unless it is finite near 0 and gives the same values again."""
+    x = _PROBE.copy()
+    with np.errstate(all="ignore"):
+        PointFunction(function, role, copies=False)(x)
+        checked = PointFunction(function, role, copies=not np.array_equal(x, _PROBE))
+        values, again = checked(_PROBE), checked(_PROBE[:512])
+    if not np.array_equal(again, values[:512]):
+        raise InputError(
+            f"{checked.named} must be deterministic: it gave different values at the same points"
+        )
+    if not np.isfinite(values).all():
+        endless = _PROBE[~np.isfinite(values)]
+        nearest = endless[np.argmin(np.abs(endless))]
+        raise InputError(f"{checked.named} must be finite: it is infinite at x = {nearest:.4g}")
+    if single_precision(values):
+        raise InputError(
+            f"{checked.named} must compute in the precision of its argument: its values are rounded to that of float32"
+        )
+    return checked
 
 
 def _joined(places: list[float]) -> tuple[float, ...]:

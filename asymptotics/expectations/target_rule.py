@@ -26,6 +26,7 @@ from asymptotics.expectations.panels import ORDER
 from asymptotics.expectations.patience import Patience
 from asymptotics.expectations.quadrature import REACH, split_hermite_rule, tensor_rule, trapezoid_rule
 from asymptotics.expectations.sharpness import Layer, degree_of, edges_around, is_plain, layers_of
+from hermite.engines import sampled_engine
 from hermite.errors import ConvergenceError
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetR
     that error; the one of f* alone is ``error``).
     """
     accuracy = default_accuracy(f.r)
+    if f.tree is None:
+        # What has no values somewhere is told as such, not as an integral that does not converge.
+        sampled_engine(f).check_values()
     best: TargetRule | None = None
     tried: list[TargetRule] = []
     patience = Patience()

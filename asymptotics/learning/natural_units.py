@@ -20,14 +20,19 @@ import numpy as np
 from asymptotics.experiment.input_laws import traits_of
 from asymptotics.learning.giant.low_orders import low_orders
 from asymptotics.results import Overlaps, Risk
+from hermite.engines import sampled_engine
+from hermite.errors import InputError
 from hermite.target import Target
 
 if TYPE_CHECKING:
+    from asymptotics.expectations.activations import Activation
     from asymptotics.experiment.input_laws import InputLaw
     from asymptotics.experiment.settings import Network, Training
 
 #: Binary orders of magnitude that are left alone, and those at which the integral of f² is safe.
 _PLAIN, _SAFE = 4, 40
+#: Sizes of labels whose squares are floats with all their digits.
+_SQUARES = 508
 #: An integral of f² above 2^-_SURE has all its digits.
 _SURE = 600
 
@@ -97,7 +102,15 @@ def natural_units(
         training.steps == 1 and not training.traits.online and network.is_symmetric
     )
     label = _label_size(f)
+    if abs(label) > _SQUARES:
+        raise InputError(
+            f"the labels are of size 2^{label}, whose square no float holds: divide the target by it, the noise by its square "
+            "(and multiply training.eta by that square, divide network.readout by it): errors are those of the target times "
+            "the square"
+        )
     readout = _size(_readout_size(network))
+    if training.steps and _underflows(network.get_activation()):
+        raise InputError("the features underflow: use an activation of order 1.")
     if not (readout_is_replaced and free):
         label = readout = max(label, readout)
     plain = NaturalUnits(f, network, training)
@@ -136,6 +149,8 @@ def _label_size(f: Target) -> int:
 
     Values at a few points say in which unit the integral is safe; where they miss a narrow target it is still right.
     """
+    if f.tree is None:
+        sampled_engine(f).check_values()
     values = np.abs(np.asarray(f(np.random.default_rng(0).standard_normal((64, f.r))), dtype=np.float64))
     first = _size(float(np.max(values)))
     if abs(first) <= _SAFE or (first < 0 and low_orders(f).energy > math.ldexp(1.0, -_SURE)):
@@ -154,6 +169,13 @@ def _readout_size(network: Network) -> float:
     values, weights = network.readout_atoms(2)
     largest = float(np.max(np.abs(values)))
     return largest * math.sqrt(float(weights @ (values / largest) ** 2)) if largest > 0 else 0.0
+
+
+def _underflows(activation: Activation) -> bool:
+    """Whether E σ² is below what floats hold with all their digits, though σ is not 0."""
+    with np.errstate(all="ignore"):
+        square = activation.second_moment
+    return square < math.ldexp(1.0, -2 * _SQUARES) and bool(np.any(activation(np.linspace(-3.1, 3.0, 50))))
 
 
 def _scaled_readout(network: Network, exponent: int) -> tuple[tuple[float, float], ...]:

@@ -20,7 +20,9 @@ from asymptotics.stairway.visibility import Visible
 from hermite.engines import sampled_engine
 from hermite.engines.adaptive import hermite_rows
 from hermite.engines.sampled import multi_indices
+from hermite.errors import InputError
 from hermite.exact.exactness import Exactness
+from hermite.exact.magnitudes import held
 from hermite.indices.numerical import Numbers, complement, strings
 from hermite.target import Target
 
@@ -41,10 +43,16 @@ class CallableFloors:
     degree: int | None = None
 
     def __init__(self, f: Target) -> None:
-        self.f = f
+        self.unit = sampled_engine(f).unit
+        self.f = f if self.unit == 1.0 else Target.from_function(_InUnit(f, self.unit), f.r)
         self.exactness = Exactness.NUMERICAL
         self.error = 0.0
-        self.numbers = Numbers(f, 6 if f.r <= 3 else 4, 1)
+        self.numbers = Numbers(self.f, 6 if f.r <= 3 else 4, 1)
+        energy = self.numbers.size * self.numbers.size * self.unit * self.unit
+        if self.numbers.size and not held(energy):
+            raise InputError(
+                f"E f² of {f.text!r} is of size {self.unit:.0e}^2, which no float holds: scale the function."
+            )
 
     def start(self) -> Array:
         """U_0 = {0}."""
@@ -81,8 +89,9 @@ class CallableFloors:
             else:
                 own, off = _conditional(part, learned, kappa)
             values, errors = values + own, errors + off
-        self.error = max(self.error, float(errors.max()))
-        return [float(max(v, 0.0)) if v > 1e-13 * self.numbers.size**2 else 0.0 for v in values]
+        least, square = 1e-13 * self.numbers.size**2, self.unit * self.unit
+        self.error = max(self.error, float(errors.max()) * square)
+        return [float(v) * square if v > least else 0.0 for v in values]
 
 
 def _part(f: Target, parity: int | None) -> Target:
@@ -91,6 +100,23 @@ def _part(f: Target, parity: int | None) -> Target:
         return f
     sign = -1.0 if parity else 1.0
     return Target.from_function(_Parity(f, sign), f.r)
+
+
+class _InUnit:
+    """f/unit; equal by content, so that its coefficients are found once."""
+
+    def __init__(self, f: Target, unit: float) -> None:
+        self.f, self.unit = f, unit
+        self.__name__ = f.text
+
+    def __call__(self, z: Array) -> Array:
+        return np.asarray(self.f(z) / self.unit)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _InUnit) and (self.f, self.unit) == (other.f, other.unit)
+
+    def __hash__(self) -> int:
+        return hash((self.f, self.unit))
 
 
 class _Parity:
@@ -119,10 +145,10 @@ def _finite(f: Target, learned: Array, kappa: int, limit: float) -> tuple[Array,
     top = kappa if not len(learned) else int(limit)
     top = min(top, int(limit)) if limit < inf else top
     engine = sampled_engine(f)
-    total, off = engine.energy(max(top, 4))
+    total, off = engine.energy_in_unit(max(top, 4))
     values, errors = np.full(kappa + 1, total), np.full(kappa + 1, off)
     if top < 0:
-        return values, errors
+        return values * engine.unit**2, errors * engine.unit**2
     numbers = Numbers(f, max(top, 4), 1)
     frame = np.concatenate([learned, complement(learned, f.r)])
     for degree in range(top + 1):
@@ -130,7 +156,7 @@ def _finite(f: Target, learned: Array, kappa: int, limit: float) -> tuple[Array,
             outside, weight = sum(alpha[len(learned) :]), prod(map(factorial, alpha))
             values[outside:] -= c * c / weight
             errors[outside:] += (2 * abs(c) + e) * e / weight
-    return values, errors
+    return values * engine.unit**2, errors * engine.unit**2
 
 
 def _by_table(f: Target, learned: Array, kappa: int) -> tuple[Array, Array, float]:
@@ -167,7 +193,8 @@ def _conditional(f: Target, learned: Array, kappa: int) -> tuple[Array, Array]:
                 for order in range(kappa + 1)
             ]
         )
-    total, off = sampled_engine(f).energy()
+    engine = sampled_engine(f)
+    total, off = (part * engine.unit**2 for part in engine.energy_in_unit())
     values = total - np.mean(runs, axis=0)
     errors = off + 4 * np.std(runs, axis=0, ddof=1) / sqrt(_SCRAMBLES)
     # All of a polynomial is in finitely many coefficients; what the others hold is the error.

@@ -171,6 +171,18 @@ class PlaneMoments:
     energy_error: float
 
 
+def endless_on_lines(f: Callable[[Array], Array]) -> bool:
+    """Whether ∫ f² φ ends on most of 15 lines along the second axis in infinities, as far as panels can be halved."""
+    x = np.linspace(-2.9, 2.9, 15) + 0.0123
+
+    def along(line: NDArray[np.intp], y: Array) -> Array:
+        points = np.stack([np.broadcast_to(x[line][:, None], y.shape), y], axis=-1)
+        return f(points.reshape(-1, 2)).reshape(y.shape)
+
+    total, error = moments(along, len(x), np.linspace(-6.0078125, 5.9921875, 25), 1, 1e-3, 1_000_000)
+    return bool(np.median(error[:, -1] - 0.5 * total[:, -1]) > 0)
+
+
 def plane_moments(f: Callable[[Array], Array], order: int, size: float, shift: float = 0.0) -> PlaneMoments:
     """The moments of f (N, 2) → (N,), for a + b ≤ order: a line of lines.
 

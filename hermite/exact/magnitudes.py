@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,20 @@ def beyond_floats(x: Exact | Fraction | float) -> bool:
         # It rests on an integral that could not be enclosed: nothing is known of its size.
         return False
     return math.isinf(value) or (value == 0.0 and _is_not_zero(x))
+
+
+def held(value: float) -> bool:
+    """Whether a product of floats that is not zero is a number with all its digits.
+
+    >>> held(1e300 * 1e300), held(1e-200 * 1e-200), held(0.1)
+    (False, False, True)
+    """
+    return sys.float_info.min <= abs(value) < math.inf
+
+
+def of_float(value: float) -> flint.fmpq:
+    """A finite float as the fraction that it is."""
+    return rational(Fraction(value))
 
 
 def json_value(x: Exact | Fraction | float) -> float | None:

@@ -74,16 +74,15 @@ class _Course:
 
 
 class Numbers:
-    """The tensors of one callable with their errors, and what they say of spaces."""
+    """The tensors of one callable in its ``unit`` with their errors, and what they say of spaces."""
 
     def __init__(self, f: Target, order: int, level: int) -> None:
         self.f, self.order, self.level = f, order, level
         self.engine = sampled_engine(f)
-        table = self.engine.table(order)
-        self.size = sqrt(max(self.engine.energy(order)[0], 0.0))
+        table = self.engine.table_in_unit(order)
+        self.size = sqrt(max(self.engine.energy_in_unit(order)[0], 0.0))
         self.tolerance = TOLERANCE[self.engine.method(order)]
         self.tensors, self.errors = _tensors(table, f.r, order)
-        self.mean = table[(0,) * f.r][0]
         self.doubts: list[str] = []
 
     def turned(self, frame: Array, degree: int) -> list[tuple[tuple[int, ...], float, float]]:

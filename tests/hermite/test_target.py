@@ -220,7 +220,7 @@ def test_a_function_becomes_a_target() -> None:
             Target.from_function(first, bad)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="g must be"):
         Target.from_function(3, 1)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="g must map"):
+    with pytest.raises(InputError, match="must map"):
         Target.from_function(lambda z: z, 2)(x)
 
 

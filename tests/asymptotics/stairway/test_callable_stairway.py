@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from asymptotics import plateaus
 from asymptotics.stairway.callable_floors import _conditional
-from hermite import Target
+from hermite import InputError, Target
 
 
 def table(g, r: int, **options):
@@ -66,3 +66,23 @@ def test_pairs_that_share_what_is_learned_cover_in_four_directions() -> None:
     values, errors = _conditional(f, np.eye(4)[:2], 2)
     assert errors.max() < 0.3
     assert np.all(np.abs(values - [1, 1, 1 - (2 / math.pi) ** 2]) <= 1.5 * errors)
+
+
+@pytest.mark.parametrize("activation", [None, "tanh"])
+def test_plateaus_of_a_function_scale_with_its_square(activation: str | None) -> None:
+    """By the power of two exactly, as far as squares are floats; beyond, one sentence."""
+
+    def shape(z):
+        return np.sign(z[:, 0]) + z[:, 0] * np.abs(z[:, 1])
+
+    plain = table(shape, 2, kappa=1, activation=activation)
+    scaled = table(lambda z: 2.0**400 * shape(z), 2, kappa=1, activation=activation)
+    for one, other in zip(plain, scaled, strict=True):
+        np.testing.assert_array_equal(np.array(one.plateaus) * 2.0**800, other.plateaus)
+        assert one.error == other.error
+        if activation:
+            np.testing.assert_array_equal(
+                np.array(one.plateaus_activation) * 2.0**800, other.plateaus_activation
+            )
+    with pytest.raises(InputError, match="which no float holds"):
+        table(lambda z: 2.0**600 * shape(z), 2, kappa=1, activation=activation)

@@ -28,7 +28,7 @@ def test_many_small_engines_are_kept():
     targets = [linear(1, float(k)) for k in range(5)]
     first = [sampled_engine(f) for f in targets]
     for engine in first:
-        engine.energy()
+        engine.energy_in_unit()
     assert [sampled_engine(f) for f in targets] == first
 
 
@@ -47,7 +47,7 @@ def test_an_engine_larger_than_the_limit_is_kept_alone(monkeypatch):
     monkeypatch.setattr(engines, "_BYTES", 1)
     a, b = linear(1, 1.0), linear(1, 2.0)
     engine = sampled_engine(a)
-    engine.energy()
+    engine.energy_in_unit()
     assert sampled_engine(a) is engine
-    sampled_engine(b).energy()
+    sampled_engine(b).energy_in_unit()
     assert list(engines._SAMPLED) == [b]
