@@ -134,7 +134,7 @@ def compared(
         predicted = theory(experiment, training, beside(ridge, simulation), accuracy)
     except InputError as error:
         progress("no theory: " + " ".join(error.problems))
-        predicted = _no_theory(measured, " ".join(error.problems))
+        predicted = no_theory(measured, " ".join(error.problems))
     return row_of(training, ridge, predicted, measured)
 
 
@@ -153,6 +153,25 @@ def theory_along(
         experiment.target, experiment.network, training, ridges, accuracy=accuracy, inputs=experiment.inputs
     )
     return (_told(training, ridge, found) for ridge, found in zip(ridges, outcomes, strict=True))
+
+
+def theory_on_path(
+    experiment: Experiment, points: Sequence[tuple[Training, Ridge]]
+) -> Iterator[Risk | InputError]:
+    """The theory at every point of a path along which training and ridge may change, or why there is none.
+
+    Nothing is measured; what is expensive starts from its neighbour on the path.
+    """
+    from asymptotics.generalisation.errors import path_outcomes
+
+    outcomes = path_outcomes(
+        experiment.target, experiment.network, points, accuracy=0.0, inputs=experiment.inputs
+    )
+    for (training, ridge), outcome in zip(points, outcomes, strict=True):
+        try:
+            yield _told(training, ridge, outcome)
+        except InputError as error:
+            yield error
 
 
 def _told(training: Training, ridge: Ridge, found: Risk | InputError) -> Risk:
@@ -225,7 +244,8 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (*(row[k] for k in ("step", "alpha_train", "eta", "alpha", "beta", "lambda")), d)
 
 
-def _no_theory(measured: Risk, reason: str) -> Risk:
+def no_theory(measured: Risk, reason: str) -> Risk:
+    """What stands beside ``measured`` where no theory does."""
     nan = float("nan")
     return replace(
         measured,

@@ -6,14 +6,14 @@ near that of the paper. A figure is a ``Reproduction``: run it, get a drawing an
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from asymptotics.comparison.curves import Progress, Row, curve_rows, silent, to_csv
+from asymptotics.comparison.curves import Progress, curve_rows, silent, to_csv
 from asymptotics.comparison.trajectories import Run, measure, predict, runs
 from asymptotics.comparison.trajectories import to_csv as overlaps_csv
+from asymptotics.documents.error_over_samples import STAIRCASE, error_rows, plot_error
 from asymptotics.documents.protocol_reproduction import (
     batch_size_rows,
     draw_reused,
@@ -78,8 +78,8 @@ def reproductions() -> tuple[Reproduction, ...]:
         Reproduction(
             "test-error",
             "Random features fit degree κ from n = Θ(d^κ) on; one giant step brings z1 z2 within reach of n = Θ(d).",
-            "d = 40, p = 1600 = d², n from d^0.5 to d^2, 3 replicates",
-            "d = 80, p = 6400 = d², n from d^0.5 to d^2, 10 replicates",
+            "d = 40, p = 1600 = d², n from d^0.5 to d^2, 3 replicates; theory of removed orders from n = 13 d on",
+            "d = 80, p = 6400 = d², n from d^0.5 to d^2, 10 replicates; theory of removed orders from n = 13 d on",
             _test_error,
         ),
         Reproduction(
@@ -150,7 +150,7 @@ def _reused_batch(full: bool, progress: Progress) -> Drawing:
 
 # Overlaps over the steps ----------------------------------------------------------------------------------------
 
-STAIRCASE, NO_STAIRCASE = "z1 + z1*z2", "z1 + He2(z2)"
+NO_STAIRCASE = "z1 + He2(z2)"
 
 
 def _steps_of(text: str, full: bool, **simulation: object) -> Experiment:
@@ -273,108 +273,14 @@ def _specialisation(full: bool, progress: Progress) -> Drawing:
     return Drawing(draw, (PAGE[0], 3.6), overlaps_csv([run.to_dict() for run in found]), experiments)
 
 
-# Test error over log_d n ----------------------------------------------------------------------------------------
+# Test errors ---------------------------------------------------------------------------------------------
+
+LONG_STAIRCASE = "z1 + z1*z2 + z1*z2*z3"
 
 
 def _test_error(full: bool, progress: Progress) -> Drawing:
-    from asymptotics.figures.curve_figure import plot_rows
-
-    d, replicates = (80, 10) if full else (40, 3)
-    exponents = [0.5 + 0.25 * k for k in range(7)]
-    rows: list[Row] = []
-    experiments: list[Experiment] = []
-    for exponent in exponents:
-        alpha = round(d**exponent) / d
-        experiment = _experiment(
-            target={"expression": STAIRCASE},
-            # The step takes as many samples as the fit.
-            training={"steps": [0, 1], "alpha": alpha, "eta": 2.0},
-            ridge={"alpha": alpha, "beta": float(d), "lambda": 0.01, "regime": "finite"},
-            simulation={"d": d, "replicates": replicates, "test_samples": 20000},
-        )
-        experiments.append(experiment)
-        progress(f"n = {round(alpha * d)}")
-        # With fewer than d samples a step learns noise: there the simulation stands alone, beside the plateaus.
-        found = curve_rows(experiment, True)
-        rows += [_without_theory(row) if row["step"] and exponent < 1 else row for row in found]
-        if exponent >= _REMOVED_FROM:
-            experiments.append(_low_orders_removed(d, alpha, replicates))
-            rows += curve_rows(experiments[-1], True)
-    shown = [row | {"log_n": math.log(row["n2"], d), "line": _line(row)} for row in rows]
-
-    def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        plot_rows(ax, shown, "log_n", by="line")
-        levels = _levels(STAIRCASE)
-        most = max(level for _, level in levels)
-        for label, level in levels:
-            if level < _NOTHING_LEFT * most:
-                # No line of a logarithmic axis.
-                continue
-            ax.axhline(level, color="0.5", linestyle=":", linewidth=0.8, zorder=0)
-            ax.annotate(label, (0.5, level), fontsize="x-small", color="0.35", va="bottom")
-        ax.set_xlabel(r"samples of the step and of the fit, $\log_d n$")
-        # From the error of noise to that of a fit: two decades. The legend stands where a title would.
-        lines = [row["test_error"] for row in shown if row["test_error"] is not None]
-        ax.set_yscale("log")
-        ax.set_ylim(0.5 * min(lines), None)
-        ax.annotate(
-            f"$f^\\star = {_latex(STAIRCASE)}$, $d = {d}$, $p = d^2$",
-            (0.03, 0.05),
-            xycoords="axes fraction",
-            fontsize="small",
-        )
-
-    return Drawing(draw, COLUMN, to_csv(rows), tuple(experiments))
-
-
-#: A plateau of less than this share of the highest is 0.
-_NOTHING_LEFT = 1e-6
-#: From this exponent on a fit has samples enough to remove its own linear part.
-_REMOVED_FROM = 1.5
-
-
-def _low_orders_removed(d: int, alpha: float, replicates: int) -> Experiment:
-    """The same step and fit with orders 0 and 1 of the labels removed, as a step of n = alpha/d d² samples.
-
-    The fit removes the low orders on fresh samples of its own; the published runs fit on the batch of the step.
-    """
-    return _experiment(
-        target={"expression": STAIRCASE},
-        training={"steps": 1, "alpha": alpha / d, "eta": 2.0, "batch_exponent": 2, "remove_orders": [0, 1]},
-        ridge={"alpha": alpha, "beta": float(d), "lambda": 0.01, "d": d},
-        simulation={"d": d, "replicates": replicates, "test_samples": 20000},
-    )
-
-
-def _line(row: Row) -> str:
-    if row["step"] == 0:
-        return "at initialisation"
-    return "after one step" + (", orders 0 and 1 removed" if row["batch_exponent"] == 2 else "")
-
-
-def _without_theory(row: Row) -> Row:
-    note = "simulation only: the exponent of n varies"
-    return row | {"test_error": None, "train_error": None, "excess_risk": None, "validity_note": note}
-
-
-def _levels(text: str) -> list[tuple[str, float]]:
-    """Plateaus at initialisation and after a step, with their names."""
-    from asymptotics.stairway.stairs import plateaus
-    from hermite import Target
-
-    table = plateaus(Target(text), steps=1, kappa=1, activation="relu").to_dict()["rows"]
-    found = {}
-    for row in table:
-        for kappa, level in enumerate(row["plateaus_activation"] or row["plateaus"]):
-            if kappa:
-                found[level] = f"plateau, $t = {row['step']}$, $\\kappa = {kappa}$"
-    return [(label, level) for level, label in found.items()]
-
-
-# Down the stairway ----------------------------------------------------------------------------------------------
-
-LONG_STAIRCASE = "z1 + z1*z2 + z1*z2*z3"
+    rows, dense, experiments = error_rows(full, progress)
+    return Drawing(lambda figure: plot_error(rows, dense, figure), COLUMN, to_csv(rows, dense), experiments)
 
 
 def _stairway(full: bool, progress: Progress) -> Drawing:

@@ -145,17 +145,20 @@ def plot_rows(
     x: str,
     by: str | None = None,
     names: Mapping[Any, str] | None = None,
+    dense: Rows = (),
 ) -> Axes:
     """The test errors of the rows of a curve against their column ``x``, a line for each value of ``by``.
 
-    Lines are the theory where there is one, points the simulation ± its standard error; ``names`` of the lines.
+    Lines are the theory where there is one, through the rows or, where given, through ``dense`` ones; points the simulation ±
+    its standard error; ``names`` of the lines.
     """
-    groups: dict[Any, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row[by] if by else None, []).append(row)
-    for look, (value, members) in zip(distinct_looks(len(groups)), groups.items(), strict=True):
+    groups: dict[Any, tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]] = {}
+    for kind, all_of_them in enumerate((rows, dense)):
+        for row in sorted(all_of_them, key=lambda row: float(row[x])):
+            groups.setdefault(row[by] if by else None, ([], []))[kind].append(row)
+    for look, (value, (members, line)) in zip(distinct_looks(len(groups)), groups.items(), strict=True):
         label = (names or {}).get(value, str(value))
-        _draw_group(ax, sorted(members, key=lambda row: float(row[x])), x, "test_error", look, label)
+        _draw_group(ax, members, x, "test_error", look, label, line)
     ax.set_ylabel("test error")
     ax.set_ylim(bottom=0)
     legend(ax, _runs(rows), "", ())

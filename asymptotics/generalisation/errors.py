@@ -15,7 +15,7 @@ from asymptotics.generalisation.meaning import NoPrediction, meant
 from asymptotics.generalisation.risk_arrays import Numbers, RiskArray, broadcast, collected
 from asymptotics.generalisation.theory import Setting, Theory
 from asymptotics.generalisation.theory_table import SHARED, chosen, setting_of
-from asymptotics.learning.natural_units import units_of_a_fit
+from asymptotics.learning.natural_units import NaturalUnits, units_of_a_fit
 from asymptotics.results import Risk
 from hermite.errors import InputError
 from hermite.target import Target
@@ -134,29 +134,51 @@ def risk_outcomes(
     single calls of ``risk`` share).
     """
     training = training or Training(steps=0)
+    points = ((training, ridge) for ridge in ridges)
+    return path_outcomes(f, network, points, accuracy=accuracy, throw=throw, set_ups=set_ups, inputs=inputs)
+
+
+def path_outcomes(
+    f: Target | str,
+    network: Network | None,
+    points: Iterable[tuple[Training, Ridge]],
+    *,
+    accuracy: float | None = None,
+    throw: bool = True,
+    set_ups: SetUps | None = None,
+    inputs: InputLaw | None = None,
+) -> Iterator[Risk | InputError]:
+    """:func:`risk_outcomes` at points that may differ in the training, too; a theory may start each from its neighbour."""
     kept = SHARED if set_ups is None else set_ups
-    base = setting_of(f, network, training, None, accuracy, kept, inputs)
-    units = units_of_a_fit(base.f, base.network, base.training, inputs)
 
-    def theory_of(setting: Setting) -> Theory | InputError:
+    def theory_of(setting: Setting) -> tuple[Theory | InputError, Training | None]:
         try:
-            return chosen(setting)
+            theory = chosen(setting)
         except InputError as error:
-            return error
+            return error, None
+        return theory, None if theory.follows_training else setting.training
 
-    settings = [setting_of(base.f, network, training, ridge, accuracy, kept, inputs) for ridge in ridges]
-    for theory, points in groupby(settings, key=theory_of):
+    in_units: dict[Training, NaturalUnits] = {}
+
+    def asked(setting: Setting) -> Setting:
+        if setting.training not in in_units:
+            in_units[setting.training] = units_of_a_fit(setting.f, setting.network, setting.training, inputs)
+        units = in_units[setting.training]
+        return replace(setting, f=units.target, network=units.network, training=units.training)
+
+    settings = [setting_of(f, network, training, ridge, accuracy, kept, inputs) for training, ridge in points]
+    for (theory, _), group in groupby(settings, key=theory_of):
         if isinstance(theory, InputError):
             yield theory
             continue
-        asked = [replace(s, f=units.target, network=units.network, training=units.training) for s in points]
-        for setting, found in zip(asked, theory.solve_many(asked, throw), strict=True):
+        members = list(group)
+        found_by = theory.solve_many([asked(setting) for setting in members], throw)
+        for setting, found in zip(members, found_by, strict=True):
             if isinstance(found, InputError):
                 yield found
             else:
-                yield _meant_or_not(
-                    units.restored_risk(theory.finished(setting, found)), throw, setting.accuracy
-                )
+                whole = in_units[setting.training].restored_risk(theory.finished(asked(setting), found))
+                yield _meant_or_not(whole, throw, setting.accuracy)
 
 
 def _risk(setting: Setting, throw: bool) -> Risk:

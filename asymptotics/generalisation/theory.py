@@ -133,6 +133,8 @@ class Theory(ABC):
     indifferent: ClassVar[frozenset[str]] = frozenset()
     #: Keys of the papers that it is from (:data:`hermite.bibliography.BIBTEX`).
     papers: ClassVar[tuple[str, ...]] = ()
+    #: Whether :meth:`solve_many` takes points that differ in the training, too.
+    follows_training: ClassVar[bool] = False
     inputs: ClassVar[frozenset[str]] = frozenset({ISOTROPIC})
 
     @property

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution
 from asymptotics.generalisation.finite.unit_equations import (
+    Place,
     UnitFeatures,
     response,
     solve_unit_equations,
@@ -60,13 +61,16 @@ def unit_errors(
     lam: float,
     noise: float,
     *,
+    start: UnitErrors | None = None,
     throw: bool = True,
 ) -> UnitErrors:
     """Errors at n samples, p neurons (∞: kernel ridge), penalty λ > 0 and noise Δ; ``rest`` v(x) (X,).
 
+    ``start``: the answer of a neighbour on a curve.
     Raises what :func:`~asymptotics.generalisation.finite.unit_equations.solve_unit_equations` raises.
     """
-    found = solve_unit_equations(c, n, p, lam, throw=throw)
+    near = None if start is None else Place(start.kappa, start.D)
+    found = solve_unit_equations(c, n, p, lam, start=near, throw=throw)
     kappa, D = found.kappa, found.D
     k = kappa / n
     W = c.weights / k

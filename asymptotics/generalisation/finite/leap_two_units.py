@@ -23,7 +23,8 @@ from asymptotics.generalisation.finite.conditional_target import (
     conditional_target,
     remaining,
 )
-from asymptotics.generalisation.finite.leap_two_law import FLAT, LeapTwoLaw, semicircle
+from asymptotics.generalisation.finite.folding import Folding, carried, folding
+from asymptotics.generalisation.finite.leap_two_law import FLAT, LeapTwoLaw
 from asymptotics.generalisation.finite.trained_units import TrainedUnits, cloud
 from asymptotics.generalisation.finite.unit_equations import UnitFeatures
 from asymptotics.generalisation.finite.unit_features import DEGREES, unit_features
@@ -47,6 +48,17 @@ _BETWEEN, _MISSED = 10, 1e-4
 _FINER = (1.0, 1.5, 2.0, 3.0)
 
 
+@dataclass(frozen=True)
+class LeapTwoUnits(TrainedUnits):
+    """Units, with the energy of the target that is neither a function of the learned coordinates nor ``linear`` in the rest.
+
+    ``linear``: the carriers of a linear function of size 1 along a direction without a relation to the layer's.
+    """
+
+    linear: tuple[Carrier, ...]
+    floor: float
+
+
 def leap_two_units(
     f: Target,
     sigma: Activation,
@@ -55,7 +67,7 @@ def leap_two_units(
     *,
     nodes: int | None = None,
     fewer: bool = False,
-) -> TrainedUnits:
+) -> LeapTwoUnits:
     """Features and carriers of the layer for the ridge fit of ``f`` at dimension d.
 
     ``nodes``: an axis over the learned coordinates; ``fewer``: two thirds of the usual ones an axis for x, which says how much
@@ -71,40 +83,49 @@ def leap_two_units(
     norm2 = np.einsum("ubb->ub", mean)
     scale = np.sqrt(norm2[:, :, None] * norm2[:, None, :])
     by_block = covariance / scale
+    folded = folding(x, weights, found.coordinates, found.shares, np.moveaxis(by_block, 0, 1), norm2)
+    chosen = folded.nodes.chosen
     features = unit_features(
-        sigma, x, weights, found.coordinates, norm2, found.shares, d, correlation=mean / scale
-    )
-    spread = _in_blocks(features, law.weights, by_block)
-    carriers = [
-        Carrier(features.T[degree][:, None], features.partners[degree][:, :, None, :, None], part)
-        for degree in range(len(features.count))
-        if degree != 1
-        for part in [target.of_degree(degree)[:, :, None]]
-    ]
-    first = target.of_degree(1)[:, :, None]
-    carriers += [
-        Carrier(features.T[1][:, None], block[:, :, None, :, None], math.sqrt(share) * first)
-        for share, block in zip(law.weights, by_block, strict=True)
-    ]
-    return TrainedUnits(spread, tuple(carriers), target.rest)
+        sigma, x[chosen], folded.nodes.totals(weights), found.coordinates, norm2, found.shares, d,
+        correlation=mean / scale,
+    )  # fmt: skip
+    return _carried(_in_blocks(features, law.weights, by_block), folded, target, law.weights)
 
 
-def linear_carriers(units: TrainedUnits, size: float) -> tuple[Carrier, ...]:
+def linear_carriers(units: LeapTwoUnits, size: float) -> tuple[Carrier, ...]:
     """A linear function ``size`` ⟨e, z⟩ along a direction e without a relation to the layer's, in the blocks of degree 1."""
-    features, rule = units.features, semicircle(len(units.features.count) - DEGREES)
-    ones = np.full((1, len(features.weights), 1), size)
-    return tuple(
-        Carrier(
-            features.T[1 + j][:, None], features.partners[1 + j][:, :, None, :, None], math.sqrt(share) * ones
-        )
-        for j, share in enumerate(rule.weights)
+    return tuple(replace(carrier, parts=size * carrier.parts) for carrier in units.linear)
+
+
+def _carried(
+    features: UnitFeatures, folded: Folding, target: ConditionalTarget, weights: Array
+) -> LeapTwoUnits:
+    """Units from ``features`` on the kept nodes, degree 1 in blocks of these ``weights``, and all types."""
+    c, size = folded.features(features), len(folded.characters)
+
+    def carriers(operator: int, parts: Array) -> list[Carrier]:
+        found = []
+        for character, functions in carried(folded, parts):
+            at = size * operator + character
+            T, P = c.T[at][:, None], c.partners[at][:, :, None, :, None]
+            found.append(Carrier(T, P, functions[:, :, None]))
+        return found
+
+    def blocks(parts: Array) -> list[Carrier]:
+        return [one for j, w in enumerate(weights) for one in carriers(1 + j, math.sqrt(w) * parts)]
+
+    constant = carriers(0, target.of_degree(0))
+    higher = [
+        one for degree in range(2, DEGREES + 1) for one in carriers(len(weights) + degree - 1, target.of_degree(degree))
+    ]  # fmt: skip
+    linear = blocks(np.ones((1, target.parts.shape[1])))
+    rest = folded.functions(target.rest[None])[0, 0]
+    floor = float(c.weights @ rest) + sum(
+        float(np.sum(one.parts**2, axis=(0, 2)) @ c.weights) for one in higher
     )
-
-
-def floor_of(units: TrainedUnits) -> float:
-    """The energy of the target that is neither a function of the learned coordinates nor linear in the rest."""
-    w, higher = units.features.weights, units.carriers[1:DEGREES]
-    return float(w @ units.rest) + sum(float(np.sum(c.parts**2, axis=(0, 2)) @ w) for c in higher)
+    return LeapTwoUnits(
+        c, (*constant, *blocks(target.of_degree(1)), *higher), rest, linear=tuple(linear), floor=floor
+    )
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ Array = npt.NDArray[np.float64]
 #: Residual, relative to κ and to D⁻¹, at which the equations count as solved.
 TOLERANCE = 1e-10
 _STEPS = 60
+#: Evaluations from a neighbour's solution after which it was none.
+_NEAR = 10
 #: The path of penalties falls by this factor a stage; no Newton step moves ln κ or ln D by more.
 _FACTOR, _LONGEST = 4.0, 1.5
 
@@ -176,16 +178,41 @@ def unit_state(c: UnitFeatures, kappa: Array, H: Array, n: int, p: float, lam: c
     return UnitState(Z, Y, r1, r2[:, rows, columns].ravel(), on_kappa, on_H, from_kappa, from_H)
 
 
+@dataclass(frozen=True)
+class Place:
+    """κ (X,) and D (A, B, B) of equations that differ little, to start from."""
+
+    kappa: Array
+    D: Array
+
+
 def solve_unit_equations(
-    c: UnitFeatures, n: int, p: float, lam: float, *, throw: bool = True
+    c: UnitFeatures, n: int, p: float, lam: float, *, start: Place | None = None, throw: bool = True
 ) -> UnitSolution:
     """κ and D at n samples, p neurons (∞: kernel ridge, D = 1) and a penalty λ > 0.
 
     Newton from a large λ downwards in steps of ln κ and of H^{-1/2} dH H^{-1/2}, each at most 1.5: other paths meet
-    roots that belong to no network. Raises ``InputError`` for λ = 0 and ``ConvergenceError`` unless ``throw`` is false.
+    roots that belong to no network. ``start``: the solution of a neighbour on a curve, taken for a start where every step from
+    there is whole and each brings the residual down. Raises ``InputError`` for λ = 0 and ``ConvergenceError`` unless ``throw`` is
+    false.
     """
     if lam <= 0:
         raise InputError("lambda = 0 after learning at finite d is not covered: choose lambda > 0.")
+    found = None if start is None else _from_neighbour(c, n, p, lam, start)
+    kappa, H, state, residual, evaluations = found or _from_large_penalty(c, n, p, lam)
+    status = Status.CONVERGED if residual < TOLERANCE else Status.STALLED
+    solution = Solution(status, residual, evaluations, "newton", np.log(kappa))
+    if throw and not solution.converged:
+        raise ConvergenceError(f"{status.value} (residual {residual:.1e})", solution)
+    solution = replace(solution, amplification=_amplification(c, state, kappa, H))
+    return UnitSolution(kappa, np.asarray(np.linalg.inv(H), np.float64), state, solution)
+
+
+#: κ, H, the state there, its residual, and how often the equations were evaluated.
+_Found = tuple[Array, Array, UnitState, float, int]
+
+
+def _from_large_penalty(c: UnitFeatures, n: int, p: float, lam: float) -> _Found:
     A, B = c.shares.size, c.T.shape[-1]
     size = len(c.weights)
     largest = float(np.max(np.einsum("a,xabb->x", c.per_neuron, c.tail)))
@@ -194,22 +221,38 @@ def solve_unit_equations(
     path = [10 * largest]
     while path[-1] / _FACTOR > lam:
         path.append(path[-1] / _FACTOR)
-    residual, evaluations = math.inf, 0
+    evaluations = 0
     for penalty in [*[x for x in path if x > lam], lam]:
-        for _ in range(_STEPS):
+        for step in range(_STEPS + 1):
             state = unit_state(c, kappa, H, n, p, penalty)
             evaluations += 1
             residual = _residual(state, kappa, H)
             if residual < (TOLERANCE if penalty == lam else _ON_THE_WAY) or not math.isfinite(residual):
                 break
-            kappa, H = _moved(c, state, kappa, H)
-    status = Status.CONVERGED if residual < TOLERANCE else Status.STALLED
-    solution = Solution(status, residual, evaluations, "newton", np.log(kappa))
-    if throw and not solution.converged:
-        raise ConvergenceError(f"{status.value} (residual {residual:.1e})", solution)
-    state = unit_state(c, kappa, H, n, p, lam)
-    solution = replace(solution, amplification=_amplification(c, state, kappa, H))
-    return UnitSolution(kappa, np.asarray(np.linalg.inv(H), np.float64), state, solution)
+            if step < _STEPS:
+                kappa, H = _moved(c, state, kappa, H)[:2]
+    return kappa, H, state, residual, evaluations
+
+
+def _from_neighbour(c: UnitFeatures, n: int, p: float, lam: float, start: Place) -> _Found | None:
+    """None where the neighbour is of another layer, or too far."""
+    A, B = c.shares.size, c.T.shape[-1]
+    if start.kappa.shape != c.weights.shape or start.D.shape != (A, B, B):
+        return None
+    kappa, H = start.kappa, np.asarray(np.linalg.inv(start.D), np.float64)
+    before = math.inf
+    for evaluations in range(1, _NEAR + 1):
+        state = unit_state(c, kappa, H, n, p, lam)
+        residual = _residual(state, kappa, H)
+        if residual < TOLERANCE:
+            return kappa, H, state, residual, evaluations
+        if not residual < before:
+            break
+        before = residual
+        kappa, H, fraction = _moved(c, state, kappa, H)
+        if fraction < 1:
+            break
+    return None
 
 
 def _residual(state: UnitState, kappa: Array, H: Array) -> float:
@@ -218,8 +261,8 @@ def _residual(state: UnitState, kappa: Array, H: Array) -> float:
     return float(max(np.max(np.abs(state.r1) / kappa), np.max(r2)))
 
 
-def _moved(c: UnitFeatures, state: UnitState, kappa: Array, H: Array) -> tuple[Array, Array]:
-    """One step of Newton that keeps κ positive and H positive definite."""
+def _moved(c: UnitFeatures, state: UnitState, kappa: Array, H: Array) -> tuple[Array, Array, float]:
+    """One step of Newton that keeps κ positive and H positive definite, and the part of it that was taken."""
     size = len(kappa)
     step = np.linalg.solve(state.jacobian(c.weights), -np.concatenate([state.r1, state.r2]))
     dk = step[:size] / kappa
@@ -231,7 +274,7 @@ def _moved(c: UnitFeatures, state: UnitState, kappa: Array, H: Array) -> tuple[A
     fraction = min(1.0, _LONGEST / max(float(np.abs(dk).max()), float(np.abs(turn).max())))
     grown = (axes * np.exp(fraction * turn)[:, None, :]) @ np.swapaxes(axes, 1, 2)
     moved = root @ grown @ root
-    return kappa * np.exp(fraction * dk), (moved + np.swapaxes(moved, 1, 2)) / 2
+    return kappa * np.exp(fraction * dk), (moved + np.swapaxes(moved, 1, 2)) / 2, fraction
 
 
 def _amplification(c: UnitFeatures, state: UnitState, kappa: Array, H: Array) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +13,7 @@ from asymptotics.experiment.ridge_words import Regime
 from asymptotics.experiment.settings import Training
 from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.leap_two_law import leap_two_law
-from asymptotics.generalisation.finite.leap_two_units import floor_of, leap_two_units, linear_carriers
-from asymptotics.generalisation.finite.trained_units import TrainedUnits
+from asymptotics.generalisation.finite.leap_two_units import LeapTwoUnits, leap_two_units, linear_carriers
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.giant.exponents import order_learned
@@ -22,6 +22,7 @@ from asymptotics.learning.giant.many_neurons import ManyNeuronsLeap
 from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law
 from asymptotics.learning.groups import READOUT_NODES, readout_groups
 from asymptotics.results import Risk, Validity
+from hermite.errors import InputError
 
 EXPONENT = 2
 #: The largest deviations met at d = 100, of independent rows and of pairs, falling as d^{-1/2}: the law of the step is its
@@ -47,6 +48,7 @@ class FiniteLeapTwo(Theory):
     regime = Regime.FINITE
     papers = ("defilippis2024dimension", "dandi2024random")
     uses = FIT | NEURONS | STEPS | {"network.readout"}
+    follows_training = True
 
     def trained(self, steps: int) -> bool:
         """After a giant step."""
@@ -118,33 +120,57 @@ class FiniteLeapTwo(Theory):
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The equations with functions of the learned coordinates."""
-        noise, units = setting.f.noise, units_at(setting, _READOUTS)
-        found = _errors(setting, units, throw)
-        test, surety = found.excess + noise, self.surety(setting)
+        return self._along(setting, (), throw)[0]
+
+    def solve_many(self, settings: Sequence[Setting], throw: bool) -> Iterator[Risk | InputError]:
+        """``solve``, every point from its neighbour's solution; points may differ in the size of the step's batch, too."""
+        before: Sequence[UnitErrors] = ()
+        for setting in settings:
+            try:
+                found, before = self._along(setting, before, throw)
+            except InputError as error:
+                yield error
+            else:
+                yield found
+
+    def _along(
+        self, setting: Setting, before: Sequence[UnitErrors], throw: bool
+    ) -> tuple[Risk, Sequence[UnitErrors]]:
+        """The answer, and what was solved for it; ``before``: what was solved for a neighbour."""
+        noise = setting.f.noise
         learns = order_learned(setting.f, tuple(setting.training.remove_orders), float(EXPONENT)) is not None
-        others = [units_at(setting, _READOUTS, fewer_starts=True)] if learns else []
+        units = [units_at(setting, _READOUTS)]
+        units += [units_at(setting, _READOUTS, fewer_starts=True)] if learns else []
         if setting.network.readout == "gaussian":
-            others.append(units_at(setting, _READOUTS - 1))
+            units.append(units_at(setting, _READOUTS - 1))
+        starts = before if len(before) == len(units) else [None] * len(units)
+        errors = [_errors(setting, of, throw, start) for of, start in zip(units, starts, strict=True)]
+        found, others = errors[0], errors[1:]
+        test, surety = found.excess + noise, self.surety(setting)
         # Nodes stand for a law, of the starts and of the readout: no integral misses its accuracy.
-        moved = [_errors(setting, fewer, throw).excess - found.excess for fewer in others]
         if test > 0:
-            surety = replace(surety, theory=(surety.theory or 0.0) + sum(map(abs, moved)) / test)
-        return result(
-            setting, self.name, surety, test, found.train,
-            found.solution.error_of_a_response, averages=units.features.error, plateau=floor_of(units) + noise,
+            moved = sum(abs(other.excess - found.excess) for other in others) / test
+            surety = replace(surety, theory=(surety.theory or 0.0) + moved)
+        answer = result(
+            setting, self.name, surety, test, found.train, found.solution.error_of_a_response,
+            averages=units[0].features.error, plateau=units[0].floor + noise,
             order_parameters={"kappa": found.kappa, "D": found.D}, solution=found.solution,
         )  # fmt: skip
+        return answer, errors
 
 
-def _errors(setting: Setting, units: TrainedUnits, throw: bool) -> UnitErrors:
+def _errors(
+    setting: Setting, units: LeapTwoUnits, throw: bool, start: UnitErrors | None = None
+) -> UnitErrors:
     ridge, carriers = setting.ridge, units.carriers
     assert ridge.d is not None
     if 1 in setting.training.remove_orders:
         carriers += linear_carriers(units, _left_of_linear(setting))
     n2 = ridge.n2(ridge.d)
     return unit_errors(
-        units.features, carriers, units.rest, n2, setting.neurons, ridge.lam, setting.f.noise, throw=throw
-    )
+        units.features, carriers, units.rest, n2, setting.neurons, ridge.lam, setting.f.noise,
+        start=start, throw=throw,
+    )  # fmt: skip
 
 
 def _heavy_tails(setting: Setting) -> float:
@@ -206,12 +232,12 @@ def law_at(setting: Setting, alpha: float, readouts: int) -> OneStepLaw:
     )
 
 
-def units_at(setting: Setting, readouts: int, *, fewer_starts: bool = False) -> TrainedUnits:
+def units_at(setting: Setting, readouts: int, *, fewer_starts: bool = False) -> LeapTwoUnits:
     """Features and carriers of the layer at ``ridge.d``, a Gaussian readout with so many nodes, random starts with fewer."""
     d, batch = setting.ridge.d, _batch(setting)
     assert d is not None
 
-    def make() -> TrainedUnits:
+    def make() -> LeapTwoUnits:
         law = leap_two_law(law_at(setting, batch.alpha, readouts), batch.alpha, d, p=setting.neurons)
         return leap_two_units(setting.fitted, setting.network.get_activation(), law, d, fewer=fewer_starts)
 

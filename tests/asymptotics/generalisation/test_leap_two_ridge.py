@@ -417,7 +417,8 @@ def test_whether_a_failure_is_loud_reaches_the_equations_of_leap_two(monkeypatch
     here = Setting(f, network, Training(alpha=2.0, eta=0.5, batch_exponent=2), ridge)
     asked = []
 
-    def hasty(*given, throw):
+    def hasty(*given, throw, start):
+        assert start is None
         asked.append(throw)
         raise ConvergenceError("not reached")
 
