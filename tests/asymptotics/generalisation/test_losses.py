@@ -217,13 +217,25 @@ def test_pairs_before_a_step_are_half_as_many_neurons() -> None:
     assert twins.classification == pytest.approx(single.classification, rel=1e-7)
     assert twins.train_loss == pytest.approx(single.train_loss, rel=1e-7)
     # Of two equal neurons each has half of a readout.
-    assert twins.norm2 == pytest.approx(single.norm2 / 4 * 2, rel=1e-7)
+    assert twins.norm2 == pytest.approx(single.norm2 / 2, rel=1e-7)
 
 
-@pytest.mark.parametrize("loss", ["logistic", "huber"])
-def test_the_objective_changes_with_the_penalty_by_half_the_squared_readout(loss) -> None:
+AFTER = next(case for case in CASES if case["eta"])
+
+
+@pytest.mark.parametrize(
+    ("case", "loss"),
+    [
+        (CASES[0], "logistic"),
+        (CASES[0], "huber"),
+        (CASES[0], "hinge"),
+        pytest.param(AFTER, "logistic", marks=pytest.mark.slow),
+        pytest.param(AFTER, "huber", marks=pytest.mark.slow),
+    ],
+    ids=["logistic", "huber", "hinge", "logistic after a step", "huber after a step"],
+)
+def test_the_objective_changes_with_the_penalty_by_half_the_squared_readout(case, loss) -> None:
     """d/dλ [α train_loss + λ β |a|²/(2 p)] = β |a|²/(2 p)."""
-    case = CASES[0]
     size, h = units_of(case), 1e-3
     low, middle, high = (fit(case, *size, loss, lam=case["lam"] + x).solve() for x in (-h, 0.0, h))
 

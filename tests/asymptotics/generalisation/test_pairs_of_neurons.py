@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,38 @@ def test_the_stated_error_covers_the_network(case, level) -> None:
     mean, sem = case["monte_carlo"]["excess"]
     assert found.error.theory is not None
     assert abs(found.excess_risk - mean) < 3 * sem + found.error.theory * found.test_error
+
+
+#: The reference's law of P3 is not split at the kinks of its target.
+SPLIT = [case for case in TRAINED if case["id"] != "P3"]
+
+
+@pytest.mark.parametrize("case", SPLIT, ids=lambda c: f"{c['id']}-{c['lam']}")
+def test_independent_neurons_have_the_reference_errors(case) -> None:
+    """Units of one neuron: the theory that pairs replace, with the rules of the reference."""
+    f, network = (
+        Target(case["target"], noise=case["noise"]),
+        Network(case["sigma"], initialisation="independent"),
+    )
+    layer = learned_features(f, network, Training(1, case["alpha1"], case["eta"]))
+    units = trained_units(f, network.get_activation(), layer, case["d"], "iso", nodes=25)
+    found = unit_errors(
+        units.features, units.carriers, units.rest, case["n"], case["p"], case["lam"], case["noise"]
+    )
+    expected = case["independent"]
+    assert (found.excess, found.train) == pytest.approx((expected["excess"], expected["train"]), rel=1e-8)
+
+
+def test_infinitely_many_pairs_are_the_limit_of_many() -> None:
+    """D = I: a kernel; what finitely many leave out falls as one over their number."""
+    f, errors = Target("z1 + z1*z2", noise=0.05), []
+    for beta in (1e2, 1e4, math.inf):
+        ridge = Ridge(3.0, beta, 0.1, d=80, regime="finite")
+        found = risk(f, Network(), Training(1, 4.0, 1.0), ridge)
+        errors.append(np.array([found.test_error, found.train_error]))
+    gaps = np.abs(np.array(errors[:2]) / errors[2] - 1)
+    assert np.all(gaps[0] > 5e-3)
+    assert np.all(gaps[1] == pytest.approx(gaps[0] / 100, rel=0.1))
 
 
 def test_two_equal_neurons_are_one_of_half_the_number() -> None:
