@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, Status
 from asymptotics.generalisation.losses.label_grid import LabelGrid
+from asymptotics.generalisation.losses.mixing import Mixing
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.first_moments import first_moments, pseudo_inverse
 from asymptotics.generalisation.spiked.linear_sector import second_moments, source_of
@@ -34,8 +35,8 @@ from hermite.errors import ConvergenceError, InputError
 Array = npt.NDArray[np.float64]
 
 _SWEEPS, _TOLERANCE, _ROUGH, _REACH = 1500, 1e-9, 1e-5, 7.0
-#: Sweeps by which their rate is known; what a drift may still go, in what it has come.
-_LOOKED_BACK, _DRIFT = 50, 10.0
+#: How much farther than it seems the fixed point may be of sweeps that do not settle.
+_DRIFT = 10.0
 #: Of the readout's size: means and alignments of less than this are none.
 _ROUNDING = 1e-5
 #: Grid of the local field: points a width √q of its noise, at least and at most, and of all κ and ξ together.
@@ -75,20 +76,6 @@ class _Averages:
     g: Array
     square: Array
     curvature: Array
-
-
-def _amplification(history: list[float]) -> float:
-    """How much farther than the last change the fixed point is: 1/(1 − ρ) of changes that shrink by ρ a sweep.
-
-    Changes that shrink as 1/sweeps or slower are no geometric series: near λ = 0 at interpolation the readout still grows, and
-    the fixed point may be several times as far as the sweeps have come.
-    """
-    back = min(_LOOKED_BACK, len(history) - 1)
-    if back < 1 or not history[-1] > 0 or not math.isfinite(history[-1]):
-        return 1.0
-    rate = float((history[-1] / history[-1 - back]) ** (1 / back))
-    sum_of_rest = 1 / max(1 - rate, 1e-9)
-    return sum_of_rest if sum_of_rest < len(history) / 4 else _DRIFT * sum_of_rest
 
 
 def normal_grid(nodes: int, reach: float = _REACH) -> tuple[Array, Array]:
@@ -239,8 +226,8 @@ class ConvexFit:
 
     def _settled(self, state: tuple[Array, ...], tolerance: float) -> tuple[tuple[Array, ...], Solution]:
         """V1, N, Q1⊥, Qs, t, B after sweeps from ``state`` until they change by less than ``tolerance``."""
-        change, sweeps, mix = math.inf, 0, self.loss.damping
-        history: list[float] = []
+        change, sweeps = math.inf, 0
+        mixing = Mixing(self.loss.damping, lambda arrays: self._is_physical(arrays))
         with np.errstate(over="ignore"):
             while sweeps < _SWEEPS and change > tolerance:
                 sweeps += 1
@@ -253,12 +240,25 @@ class ConvexFit:
                 change = max(
                     float(np.max(np.abs(a - o))) / x for a, o, x in zip(new, state, sizes, strict=True)
                 )
-                history.append(change)
-                state = tuple(o + mix * (a - o) for a, o in zip(new, state, strict=True))
                 if not math.isfinite(change):
                     break
+                if change > tolerance:
+                    state = mixing.next(state, new, sizes, change)
         status = Status.CONVERGED if change <= tolerance else Status.STALLED
-        return state, Solution(status, change, sweeps, "plain", state[4], _amplification(history))
+        # What still moves after so many sweeps may drift without end: near λ = 0 at interpolation the readout does.
+        factor = mixing.amplification * (1.0 if status is Status.CONVERGED else _DRIFT)
+        return state, Solution(status, change, sweeps, "anderson", state[4], factor)
+
+    def _is_physical(self, state: tuple[Array, ...]) -> bool:
+        """Whether N ≥ λ, and variances are not negative."""
+        V1, N, Q1, Qs, t, B = state
+        if float(np.linalg.eigvalsh((N + np.swapaxes(N, 1, 2)) / 2).min()) < self.lam * (1 - 1e-9):
+            return False
+        u = self.u
+        q = np.einsum("ka,ab,kb->k", u.mu1, Q1, u.mu1) + np.einsum("kubc,ubc->k", u.spread, Qs)
+        return bool(
+            np.all(np.diag(V1) >= 0) and np.all(q >= 0) and np.all(np.isfinite(t)) and np.all(np.isfinite(B))
+        )
 
     def _variances(
         self, V1: Array, N: Array, Q1: Array, Qs: Array, t: Array, B: Array
