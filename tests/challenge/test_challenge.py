@@ -34,9 +34,7 @@ def cheap(seed: int, count: int, first: int = 0) -> list[int]:
         kinks_in_a_plane = "relu" in setting.target.text and setting.target.r > 1
         unknown = setting.kind == "leap 2" and setting.network.width == "infinite"
         slow_labels = setting.target.has_classes and (setting.target.r > 1 or setting.training.steps > 0)
-        # Where neurons fluctuate along the spike as much as they learn there may be no prediction, and it says so.
-        large_step = setting.inputs is not None and setting.training.steps > 0 and setting.training.eta > 1
-        slow = many_groups or kinks_in_a_plane or unknown or slow_labels or large_step
+        slow = many_groups or kinks_in_a_plane or unknown or slow_labels
         if setting.work < _CHEAP and not slow:
             found.append(index)
         index += 1
