@@ -349,3 +349,28 @@ def test_an_accuracy_that_let_a_rough_number_pass_is_not_called_unused(monkeypat
 def test_what_no_equation_covers_is_refused(loss, changed, words) -> None:
     with pytest.raises(InputError, match=words):
         fit(CASES[0], *units_of(CASES[0]), loss, **changed)
+
+
+@pytest.mark.parametrize("lam", [1e-3, 2e-5])
+def test_networks_at_interpolation_stray_from_the_square_loss_as_stated(lam) -> None:
+    """24 networks at n2 = p: their mean within the stated error and three s.e., their spread as the note says, skewed upwards."""
+    f, network, training = (
+        Target("z1", noise=0.3, labels="sign"),
+        Network("relu", initialisation="independent"),
+        Training(0),
+    )
+    ridge = Ridge(1.0, 1.0, lam, loss="square", d=100)
+    found = risk(f, network, training, ridge)
+    assert found.error.theory is not None
+    assert found.error.theory == pytest.approx(max(4.0, found.test_error) / 100, rel=1e-6)
+    assert ("near interpolation" in found.validity_note) is (found.test_error > 4)
+    runs = [
+        simulate(f, network, training, ridge, Simulation(d=100, replicates=1, test_samples=2000, seed=seed))
+        for seed in range(24)
+    ]
+    measured = np.array([run.risks[0].test_error for run in runs])
+    gap, sem = measured.mean() - found.test_error, measured.std(ddof=1) / np.sqrt(len(measured))
+    assert abs(gap) < found.error.theory * found.test_error + 3 * sem
+    spread = np.sqrt(found.test_error / 100)
+    assert 0.4 < measured.std(ddof=1) / measured.mean() / spread < 2.0
+    assert np.median(measured) < measured.mean()
