@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -64,6 +65,12 @@ _OTHERS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "Sequence[int]": ("a list of whole numbers", _is_list_of(_is_whole)),
     "Sequence[float]": ("a list of numbers", _is_list_of(_is_real)),
     "str": ("text", lambda value: isinstance(value, str)),
+    "bool": ("True or False", lambda value: isinstance(value, (bool, np.bool_, int)) and value in (0, 1)),
+    "str | Path": ("the name of a file", lambda value: isinstance(value, (str, Path))),
+    "str | Path | Store": (
+        "the name of a file, or a Store",
+        lambda value: isinstance(value, (str, Path)) or type(value).__name__ == "Store",
+    ),
 }
 
 

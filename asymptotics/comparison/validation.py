@@ -84,7 +84,7 @@ def validate(
 
         return examine(experiment, measured_by_user(experiment, data), progress, rate=rate, controls=controls)
     _check(experiment, sizes, rate, controls)
-    experiment = with_sizes(experiment, sizes)
+    experiment = with_sizes(experiment, int(sizes))
     refuse_without_theory(experiment)
     return examine(experiment, measure_all(experiment, progress), progress, rate=rate, controls=controls)
 

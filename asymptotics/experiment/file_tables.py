@@ -33,14 +33,15 @@ TABLES: dict[str, dict[str, Rule]] = {
 
 def read(path: str | Path) -> str:
     """The text of a file of at most 1 MB, or of standard input."""
+    if not isinstance(path, (str, Path)):
+        raise InputError(f"An experiment file must be the name of a file, not {path!r:.60}.")
     if str(path) == "-" and sys.stdin is None:
         raise InputError("Cannot read the experiment: standard input is closed.")
     try:
         raw = sys.stdin.buffer.read(10**6 + 1) if str(path) == "-" else _head(Path(path))
-    except OSError as error:
-        raise InputError(
-            f"Cannot read the experiment file {str(path)!r}: {error.strerror or error}."
-        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"Cannot read the experiment file {str(path)!r}: {reason}.") from None
     if len(raw) > 10**6:
         raise InputError(f"The experiment file {str(path)!r} is larger than 1 MB.")
     try:

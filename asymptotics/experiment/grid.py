@@ -120,6 +120,8 @@ class Experiment:
         """
         import tomllib
 
+        if not isinstance(text, str):
+            raise InputError(f"An experiment must be TOML text, not {schema.show(text)}.")
         try:
             data = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:

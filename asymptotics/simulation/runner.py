@@ -86,7 +86,7 @@ def job_for(
 
 def _shown(replicates: range, quiet: bool) -> Iterable[int]:
     """``replicates`` with a progress bar on stderr, if that is a terminal and nobody else reports."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         return replicates
     from rich.console import Console
     from rich.progress import track

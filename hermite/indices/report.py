@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hermite.bibliography import bibtex
@@ -236,6 +237,8 @@ def leap(
     """
     f = as_target(f)
     level = _level(batch_exponent)
+    if isinstance(bias, bool) or not isinstance(bias, Real) or not 0 <= bias < float("inf"):
+        raise InputError(f"bias must be a finite number of at least 0, not {bias!r}")
     if activation is None and (readout is not None or bias):
         raise InputError("readout and bias describe a student: activation must be given as well, not None")
     found = _analysed(f, level)

@@ -40,8 +40,6 @@ def student_warnings(
     """
     if not isinstance(activation, str):
         raise InputError(f"activation must be a name or an expression in x, not {type(activation).__name__}")
-    if isinstance(bias, bool) or not isinstance(bias, (int, float)) or not 0 <= bias < float("inf"):
-        raise InputError(f"bias must be a finite number of at least 0, not {bias!r}")
     sigma = _activation_target(activation)
     warnings: list[str] = []
     if not bias:

@@ -108,7 +108,7 @@ def _staircase(f: Target, seed: int) -> Biased:
 
 def _polynomial(f: Target, heat: Heat, seed: int) -> Biased:
     relevant = tensor_span(heat)
-    rng = random.Random(seed)
+    rng = random.Random(int(seed))
     best: tuple[int, ...] = ()
     for _ in range(_DRAWS):
         dims = dims_modulo(heat.terms, heat.r, relevant.dim, heat.gram, rng)

@@ -33,7 +33,11 @@ def check_names(variables: Sequence[str]) -> tuple[str, ...]:
     """``variables`` as a tuple of distinct, usable names; raises :class:`InputError`."""
     if not isinstance(variables, Iterable) or isinstance(variables, bytes):
         raise InputError(f"variables must be a list of names such as ['x', 'y'], not {variables!a}")
-    names = (variables,) if isinstance(variables, str) else tuple(variables)
+    try:
+        names = (variables,) if isinstance(variables, str) else tuple(variables)
+    except TypeError:
+        # An array of no axes says that it can be iterated over.
+        names = (str(variables),)
     names = tuple(str(name) if is_sympy(name) else name for name in names)
     if not 1 <= len(names) <= MAX_VARIABLES:
         raise InputError(f"variables must be 1 to {MAX_VARIABLES} names, not {len(names)}")

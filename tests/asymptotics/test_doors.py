@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from asymptotics import (
@@ -69,6 +70,45 @@ def test_anything_else_is_refused_in_one_sentence(door: str, wrong: object) -> N
 def test_settings_of_another_kind_are_refused_in_one_sentence(call: Callable[[], object], name: str) -> None:
     with pytest.raises(InputError, match=name):
         call()
+
+
+_EXPERIMENT = Experiment.from_toml(
+    'target = {expression = "z1"}\nridge = {alpha = 2.0}\ntraining = {steps = 0}\nsimulation = {d = 16, replicates = 3}\n'
+)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, np.zeros((2, 2)), b"z1", 1j, {}, object(), "a\x00b"], ids=repr)
+@pytest.mark.parametrize(
+    "call",
+    [
+        Experiment.load,
+        Experiment.from_toml,
+        Experiment.from_dict,
+        lambda wrong: sweep(_EXPERIMENT, store=b"z1" if wrong is None else wrong),
+        lambda wrong: sweep(_EXPERIMENT, resume=wrong),
+        lambda wrong: risk("z1", throw=wrong),
+        lambda wrong: overlaps("z1", Network(), Training(), throw=wrong),
+    ],
+    ids=["load", "from_toml", "from_dict", "store", "resume", "throw", "throw of overlaps"],
+)
+def test_files_texts_and_switches_of_another_kind_are_refused_in_one_sentence(
+    call: Callable[[object], object], wrong: object
+) -> None:
+    with pytest.raises(InputError) as caught:
+        call(wrong)
+    assert len(caught.value.problems) == 1
+
+
+def test_a_simulation_runs_where_standard_error_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = simulate("z1", simulation=SMALL)
+    monkeypatch.setattr("sys.stderr", None)
+    assert simulate("z1", simulation=SMALL) == found
+    validate(_EXPERIMENT, sizes=1)
+
+
+def test_switches_and_counts_of_numpy_are_those_of_python() -> None:
+    assert risk("z1", throw=np.bool_(True)) == risk("z1")  # type: ignore[arg-type]
+    assert validate(_EXPERIMENT, sizes=np.float32(1)) == validate(_EXPERIMENT, sizes=1)  # type: ignore[arg-type]
 
 
 def test_a_sympy_expression_is_a_target_in_a_dictionary_too() -> None:

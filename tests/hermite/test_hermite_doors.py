@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 import sympy
 
@@ -158,3 +159,14 @@ def test_what_is_kept_costs_the_same_whenever_it_is_asked_for() -> None:
                 assert outer.get("large", large) == 2
             costs.append(spent())
     assert costs == [8, 8, 8, 3, 8]
+
+
+def test_biases_seeds_and_names_of_numpy_are_read_or_refused_in_one_sentence() -> None:
+    assert leap("z1^2", activation="tanh", bias=np.float32(0.5)) == leap("z1^2", activation="tanh", bias=0.5)  # type: ignore[arg-type]
+    assert biased_staircase("z1*z2", seed=np.int64(3)) == biased_staircase("z1*z2", seed=3)  # type: ignore[arg-type]
+    for wrong in (np.zeros((2, 2)), "1", 1j, None, -1, float("nan"), True):
+        with pytest.raises(InputError, match="bias must be a finite number of at least 0"):
+            leap("z1", bias=wrong)  # type: ignore[arg-type]
+    assert Target("z1", variables=np.array("z1")).variables == ("z1",)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="ASCII names"):
+        Target("z1", variables=np.array(3))  # type: ignore[arg-type]
