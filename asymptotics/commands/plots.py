@@ -58,7 +58,10 @@ def plot(files: tuple[str, ...], with_simulation: bool, force: bool, out: str, a
     write(out, data, lambda: curve_files("plot", rows, dense, layout))
 
     def text() -> str:
-        heads = [f"{file}: {name}" if name else file for file, name in zip(files, names, strict=True)]
+        heads = [
+            f"{file}: {name}" if name and not file.endswith(name) else file
+            for file, name in zip(files, names, strict=True)
+        ]
         return "\n".join(f"{head}\n{curve_text(own)}" for head, own in zip(heads, tables, strict=True))
 
     emit(document, as_json, text)

@@ -42,6 +42,28 @@ def test_files_that_share_a_label_have_their_names() -> None:
     assert labels(three, ["a", "b", "c"]) == ["bias = 0 (a)", "bias = 0 (b)", "bias = 0.5"]
 
 
+TWO = "inputs.clusters=[{weight=0.5, mean={z1=1.0}}, {weight=0.5, mean={z1=-1.0}}]"
+
+
+def test_structured_inputs_are_told_by_how_many_clusters_and_blocks_they_have() -> None:
+    """Their matrices made a label of thousands of letters, and a figure as wide."""
+    power = 'inputs.spectrum={law="power", exponent=0.5, blocks=8}'
+    three = [experiment(), experiment(TWO), experiment(power)]
+    told = ["isotropic inputs", "inputs of 2 clusters", "inputs of 1 cluster and 8 blocks"]
+    assert labels(three, ["a", "b", "c"]) == told
+    others = [experiment(TWO), experiment(TWO.replace("1.0", "2.0"))]
+    assert labels(others, ["a", "b"]) == ["inputs of 2 clusters (a)", "inputs of 2 clusters (b)"]
+
+
+def test_files_that_differ_in_more_than_a_figure_holds_have_their_names() -> None:
+    all_else = experiment(
+        "target.expression=tanh(2*z1) - z2/2", "target.noise=0.05", "network.activation=tanh(x + 1/2)",
+        "network.readout=[[2.0, 0.5], [-2.0, 0.5]]", "ridge.d=100",
+    )  # fmt: skip
+    assert labels([experiment(), all_else], ["runs/a.toml", "b.toml"]) == ["a.toml", "b.toml"]
+    assert labels([experiment(), all_else], ["x/a.toml", "y/a.toml"]) == ["x/a.toml", "y/a.toml"]
+
+
 def test_one_table_and_one_figure_hold_what_curve_says_of_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
