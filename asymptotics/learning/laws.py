@@ -106,6 +106,8 @@ def law_of(f: Target, network: Network, training: Training, d: int | None = None
 
 #: Without ``accuracy``, integrals are refined to the first; what they reached is taken, with its error, up to the second.
 _AIM, _ENOUGH = 1e-4, 1e-3
+#: The same of neurons one by one: kernels of many of them are sampled, and their error is that of the worst of p² entries.
+_ENOUGH_AT_FIXED_WIDTH = 1e-2
 
 
 @own_floating_state
@@ -127,7 +129,8 @@ def overlaps(
     weights and risks above 1). The budget for it: 1.1 million nodes for a target, 2^20 points a sampled trajectory, and 300
     seconds of the processor, looked at between refinements. Where that is not enough, or an error is as large as the number,
     :class:`ConvergenceError`, or with ``throw`` false the numbers with what was reached in their ``error``. By default 1e-4
-    (1e-3 on a reused batch) is tried for, and numbers that reach 1e-3 come with what they reached.
+    (1e-3 on a reused batch) is tried for, and numbers that reach 1e-3 come with what they reached; at fixed width, where the
+    kernels of many neurons are sampled, those that reach 1e-2.
     ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it. Class labels: f* is
     E[y | z], before and after one giant step. ``inputs``: clusters and covariances in the place of z ~ N(0, I), before and after
     one giant step of many neurons; w* are then the rows of the teacher.
@@ -138,7 +141,7 @@ def overlaps(
         return _told_of_divergence(found)
     target = seen_by_steps(as_target(f, classes=True), training)
     found = orthonormal_overlaps(target, network, training, accuracy=accuracy, d=d)
-    _refuse_unmet(found, throw, _ENOUGH if accuracy is None else accuracy)
+    _refuse_unmet(found, throw, _enough(found) if accuracy is None else accuracy)
     _refuse_meaningless(found, throw)
     told = _at_finite_d(in_given_directions(target, found), training, d)
     return _told_of_divergence(_exact_where_earned(told))
@@ -153,6 +156,11 @@ def _at_finite_d(found: Overlaps, training: Training, d: int | None) -> Overlaps
         said += " (tens of per cent of E tr M Mᵀ at d = 40 to 60 and batch exponent 2)"
     note = "; ".join(part for part in (found.validity_note, said) if part)
     return replace(found, validity=Validity.LEADING_ORDER, validity_note=note)
+
+
+def _enough(found: Overlaps) -> float:
+    """The accuracy below which numbers that nothing was asked for are no answer."""
+    return _ENOUGH if found.p is None else _ENOUGH_AT_FIXED_WIDTH
 
 
 def _refuse_unmet(found: Overlaps, throw: bool, enough: float) -> None:

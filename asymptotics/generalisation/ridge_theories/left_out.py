@@ -3,7 +3,8 @@
 Relative to the test error,
 
     base(anisotropy)                 anisotropy of the bulk, several times more where beta > alpha, and Var f/(2 E) times more
-                                     where less than half of the target is left: its share of Var f is what stays
+                                     where less than half of the target is left: its share of Var f is what stays (of level
+                                     E more, by the root of the share of degree 2)
     + common/2                       half of what the coherence of the group means changes (the rest is included)
     + finite²/5                      finite: the share that the means of the features bring at finite d, of relative order 1/d;
                                      the next order counts where all of E is of that order (a constant target). Where a Gaussian
@@ -41,6 +42,8 @@ from asymptotics.learning.groups import has_nodes
 #: its error must not jump.
 _BASE = ((0.0, 0.010), (0.06, 0.011), (0.2, 0.016), (0.5, 0.025), (0.8, 0.030))
 _OVERPARAMETRISED = 2.5
+#: How much more of it, by the root of the share of degree 2 in the target, where little is left of the target.
+_OF_DEGREE_TWO = 5.0
 #: The same once the bulk is measured: what batches and means leave.
 _MEASURED = ((0.1, 0.008), (0.2, 0.009), (0.5, 0.0125), (0.8, 0.015))
 _OVERPARAMETRISED_MEASURED = 1.5
@@ -100,6 +103,19 @@ def by_what_is_left(setting: Setting, test: float) -> float:
     """
     low = low_orders(setting.f)
     return max(1.0, (low.energy - low.constant**2) / (2 * test)) if test > 0 else 1.0
+
+
+def more_of_level_e(setting: Setting, test: float) -> float:
+    """What :func:`by_what_is_left` adds to the bulk's part of the budget of level E, in units of that part.
+
+    The bulk is anisotropic along what labels of degree 2 tell of it, so that targets with such a part lose more: 3 to 14 times
+    the table for a share of 0.15 to 0.33 of Var f where 0.1 to 0.14 of the target is left, where z1 alone lost at most x/2
+    times at Var f/(2 E) = x (34 random settings, relu, softplus, x + He2(x)/3, at d = 100 and 200).
+    """
+    low = low_orders(setting.f)
+    variance = low.energy - low.constant**2
+    share = _share_of_degree_two(setting) * low.energy / variance if variance > 0 else 0.0
+    return (by_what_is_left(setting, test) - 1.0) * (1.0 + _OF_DEGREE_TWO * math.sqrt(share))
 
 
 def bulk_left_out(setting: Setting, layer: LearnedFeatures, measured: bool = False) -> float:

@@ -12,6 +12,7 @@ from asymptotics.generalisation.ridge_theories.left_out import (
     by_what_is_left,
     left_out,
     mean_left_out,
+    more_of_level_e,
 )
 from asymptotics.generalisation.ridge_theories.settings_used import (
     FIT,
@@ -180,13 +181,20 @@ def solve_level(setting: Setting, level: Level, throw: bool) -> Errors:
     return errors if d is None else counting_the_sector(units, errors, alpha, beta, lam, d)
 
 
+#: Of a small test error, the part that degree 2 brings at most: what was measured ends at 0.35.
+_MOST_OF_LEVEL_E = 0.4
+
+
 def left_out_by(setting: Setting, errors: Errors, *, measured: bool = False) -> float:
     """The budget of ``left_out`` for solved equations."""
     freedom = None if errors.freedom is None else errors.freedom[0]
     layer = layer_of(setting)
     size = left_out(setting, layer, errors.common[0], freedom, errors.finite, measured=measured)
-    more = by_what_is_left(setting, errors.test) - 1.0
-    return size + more * bulk_left_out(setting, layer, measured) + mean_left_out(setting, errors.test)
+    bulk = bulk_left_out(setting, layer, measured)
+    more = (by_what_is_left(setting, errors.test) - 1.0) * bulk
+    if not measured:
+        more = max(more, min(more_of_level_e(setting, errors.test) * bulk, _MOST_OF_LEVEL_E))
+    return size + more + mean_left_out(setting, errors.test)
 
 
 def layer_of(setting: Setting) -> LearnedFeatures:

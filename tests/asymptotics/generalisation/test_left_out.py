@@ -364,3 +364,33 @@ def test_a_small_test_error_is_measured_without_being_asked(d: int, network_says
     assert total is not None
     assert total < 0.13
     assert abs(found.test_error - network_says) < total * found.test_error + 2 * sem
+
+
+@pytest.mark.parametrize(("d", "network_says", "sem"), [(100, 0.2251, 0.0022), (400, 0.2164, 0.0031)])
+def test_level_e_states_what_it_leaves_out_of_a_small_test_error(
+    d: int, network_says: float, sem: float
+) -> None:
+    """Unmeasured: 7.4 and 4.1 % low."""
+    ridge = Ridge(10.0, 4.0, 0.037, d=d)
+    found = risk(Target("z1 + He2(z1)/2"), Network("relu"), Training(1, 10.0), ridge, accuracy=0.0)
+    total = found.error.total
+    assert total is not None
+    assert total < 0.15
+    assert abs(found.test_error - network_says) < total * found.test_error + 2 * sem
+
+
+@pytest.mark.parametrize(
+    ("target", "activation", "training", "ridge"),
+    [
+        ("z1 + z1*z2/2", "x + He2(x)/3", Training(1, 13.0, 1.2), Ridge(5.1, 4.5, 0.05, d=100)),
+        ("z1 + He2(z1)/2", "softplus(2*x)", Training(1, 10.0, 1.5), Ridge(15.0, 5.5, 0.02, d=100)),
+    ],
+)
+def test_level_e_covers_the_corrections_of_targets_with_a_part_of_degree_two(
+    target: str, activation: str, training: Training, ridge: Ridge
+) -> None:
+    level_e = risk(target, Network(activation), training, ridge, accuracy=0.0)
+    measured = risk(target, Network(activation), training, ridge, accuracy=0.05, throw=False)
+    assert measured.validity_note.startswith("Measured on")
+    assert level_e.error.total is not None
+    assert abs(measured.test_error / level_e.test_error - 1) < level_e.error.total

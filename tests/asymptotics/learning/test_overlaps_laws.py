@@ -10,6 +10,7 @@ from scipy.stats import t
 
 from asymptotics import Network, Training, overlaps
 from asymptotics.learning.entries import left_out_at
+from asymptotics.learning.giant import recursion as giant_recursion
 from asymptotics.learning.giant.exponents import information_exponent
 from asymptotics.learning.giant.fixed_width import scatter
 from asymptotics.learning.giant.fixed_width_leap import _refusal_of_limit as refusal_of_limit
@@ -211,3 +212,17 @@ def test_batches_grow_to_half_the_leap_or_to_one_less() -> None:
     for leap in (1, 2, 3, 5):
         assert optimal_batch(leap, "square") == max(1.0, leap / 2)
         assert optimal_batch(leap, "correlation") == (1.0 if leap == 1 else leap - 1)
+
+
+def test_sampled_kernels_of_many_neurons_are_told_with_what_they_reached(monkeypatch) -> None:
+    """By default, up to 1e-2; asked for an accuracy, what does not reach it is refused."""
+    monkeypatch.setattr(giant_recursion, "_LAST_SIZE", 16)
+    network = Network("relu", width=40, bias=1.0)
+    training = Training(steps=1, alpha=4.0, eta=1.5)
+    found = overlaps("He2(z1) + z1*z2", network, training)
+    reached = found.solution.residual
+    assert 1e-3 < reached < 1e-2
+    assert found.steps[-1].error.quadrature > 0
+    assert found.validity == "approximate"
+    with pytest.raises(ConvergenceError, match="not the accuracy 1e-03"):
+        overlaps("He2(z1) + z1*z2", network, training, accuracy=1e-3)
