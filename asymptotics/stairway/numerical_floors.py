@@ -32,6 +32,8 @@ Planes = Sequence[tuple[Array, float]]
 
 #: Errors relative to E f² that are small enough, and too large; steps are divided by at most _FINEST.
 _GOAL, _REFUSED = 1e-8, 0.05
+#: Floors below this share of E f², which are differences of parts of it, are rounding.
+_LOST = 1e-13
 _FINEST = {1: 64.0, 2: 4.0, 3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0}
 #: Points at which f is computed at once: what is computed on the way stays in the cache.
 _AT_ONCE = 1 << 16
@@ -100,8 +102,17 @@ class NumericalFloors:
                 f"the plateaus of {self.f.text!r} are known to {error:.1e} only, of a second moment {energy:.3g}: "
                 "its averages need finer rules than there are"
             )
-        self.error = max(self.error, error)
+        self.error = max(self.error, error, self._doubt(fine, visible, energy))
         return fine
+
+    def _doubt(self, floors: list[float], visible: Visible, energy: float) -> float:
+        """How large the floors that rounding cannot tell from 0 may be: at most what nothing learned leaves."""
+        lost = [k for k, floor in enumerate(floors) if floor == 0]
+        if not lost:
+            return 0.0
+        start = floors_at_start(self.f, lost[-1], visible)
+        most = math.inf if start is None else max(start[k] for k in lost)
+        return min(_LOST * energy, most)
 
     def next(self, learned: Array, visible: Visible) -> Array:
         """U + span over x of E[f z_⊥ | z_U = x]: proved, or by the eigenvectors of its second moment above the error."""
@@ -134,7 +145,7 @@ class NumericalFloors:
         for level, own in enumerate(levels):
             for _ in own:
                 total -= float(_visible_moment(grid, next(parts)[:, None], level, visible)[0, 0])
-            out.append(total if total > 1e-13 * scale else 0.0)
+            out.append(total if total > _LOST * scale else 0.0)
         return out
 
     def _sampled(self, learned: Array, refine: float) -> tuple[Array, Grid, Array]:

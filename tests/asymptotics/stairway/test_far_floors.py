@@ -74,3 +74,24 @@ def test_rules_of_more_than_a_gigabyte_are_refused_before_they_are_made(text: st
         assert tracemalloc.get_traced_memory()[1] < 5e8
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("relu(z1-8)+z2", 1.8075e-17),
+        ("1e-8*abs(z1)+z2", 3.6338e-17),
+        ("1e-30*relu(z1)+z2", 1.1267e-62),
+        ("relu(z1-30)+z2", 1.0844e-200),
+    ],
+)
+def test_a_floor_that_rounding_cannot_tell_from_zero_has_an_error(text: str, left: float) -> None:
+    """One step learns z2 alone, up to a multiple of z1 far below what floats tell; ``left`` of κ = 2 at the start stays."""
+    table = plateaus(text, kappa=2)
+    assert table[0].plateaus[2] <= left * 1.001
+    assert abs(table[1].plateaus[2] - table[0].plateaus[2]) <= table.error
+    assert 0 < table.error <= 1e-13 * table[0].plateaus[0]
+
+
+def test_a_floor_that_is_proved_to_be_zero_has_none() -> None:
+    assert plateaus("relu(z1)", kappa=1).error == 0
