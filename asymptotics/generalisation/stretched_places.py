@@ -45,6 +45,8 @@ _STRETCHED = 0.03
 _UNEVEN = 1.5
 #: Batches that are drawn, and the nodes that stand for a Gaussian readout there.
 _BATCHES, _READOUTS = 8, 6
+#: To this part the places of a batch are looked for: batches differ by a hundred times as much.
+_WELL = 1e-4
 #: A stretched direction makes a spike where it is beyond the edge by this part; closer it is one of the bulk's largest.
 _APART = 0.02
 #: Of a left vector: from here on it lies off the learned direction.
@@ -126,7 +128,8 @@ def off_the_learned_direction(found: _OfBatch) -> bool:
 def _of_batch(setting: Setting, units: StretchedUnits, strength: float) -> _OfBatch:
     """Edge and spikes given one batch; of those off the learned direction near the edge there are as many as were looked at."""
     c = units.features
-    found = bulk_and_spikes(c, setting.n2, setting.p, partial(finite_block, units, setting.n2))
+    block = partial(finite_block, units, setting.n2)
+    found = bulk_and_spikes(c, setting.n2, setting.p, block, crossing=_WELL, edge=_WELL)
     refuse_narrow(setting, found)
     shares = [off_share(units, left) for left in found.left]
     beyond = np.array([one.share for one in shares])

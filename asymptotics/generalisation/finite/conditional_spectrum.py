@@ -41,9 +41,13 @@ _FAR, _RATIOS, _EDGE = 40.0, ((4.0, 0.7), (1.6, 0.9), (0.0, 0.97)), 1e-6
 _LEFT = 0.15
 #: Steps of Newton from the place before: more are none, for the place is beyond the edge.
 _NEWTON = 16
+#: After so many one that brings the equations no nearer is the last: a shorter way will.
+_IN_DOUBT = 4
 #: Places of spikes are found to this, relative.
 CROSSING = 1e-9
 _TURNS = 40
+#: Logarithm of an eigenvalue that is far below 1: no power of s yet.
+_SMALL = 2.0
 #: Height above the real axis, and points, of the density; both relative to the edge.
 _HEIGHT, _POINTS = 2e-3, 100
 
@@ -83,10 +87,19 @@ def without_mean(c: UnitFeatures, constant: float) -> UnitFeatures:
     return replace(c, T=T, count=count)
 
 
-def bulk_and_spikes(c: UnitFeatures, n: int, p: int, block: Block | None = None) -> BulkAndSpikes:
+def bulk_and_spikes(
+    c: UnitFeatures,
+    n: int,
+    p: int,
+    block: Block | None = None,
+    *,
+    crossing: float = CROSSING,
+    edge: float = _EDGE,
+) -> BulkAndSpikes:
     """Edge and spikes of the n × p features ``c``, which are ``without_mean``.
 
-    ``block``: the operator of finite rank that makes the spikes; by default that of degree 0. Raises ``ConvergenceError`` if
+    ``block``: the operator of finite rank that makes the spikes; by default that of degree 0. ``crossing`` and ``edge``: how well
+    the eigenvalues are to pass 1, and the edge is to be known, relative. Raises ``ConvergenceError`` if
     the equations have no solution far above the bulk.
     """
     block = block or partial(_of_degree_zero, c, n)
@@ -99,18 +112,20 @@ def bulk_and_spikes(c: UnitFeatures, n: int, p: int, block: Block | None = None)
         raise ConvergenceError("The equations of the spectrum have no solution far above the bulk.")
     here, found = start, []
     values = block(here)[0]
-    for after in _downwards(c, n, p, start, scale):
+    for after in _downwards(c, n, p, start, scale, edge):
         moved = block(after)[0]
         for j in range(len(moved)):
             if values[j] < 1 <= moved[j]:
-                found.append(_crossing(c, n, p, block, here, after, j))
+                found.append(_crossing(c, n, p, block, here, after, j, crossing))
         here, values = after, moved
     found.sort(key=lambda spike: -spike[0])
     left = np.array([vector for _, vector in found]) if found else np.zeros((0, 1, len(c.weights)))
     return BulkAndSpikes(float(np.real(here.s)), np.array([place for place, _ in found]), left, here)
 
 
-def _downwards(c: UnitFeatures, n: int, p: int, start: Place, scale: float) -> Iterator[Place]:
+def _downwards(
+    c: UnitFeatures, n: int, p: int, start: Place, scale: float, precision: float
+) -> Iterator[Place]:
     """Solutions at falling s, down to the edge.
 
     There the trace of the resolvent has a slope of (s − edge)^{−1/2}: near it two slopes tell where the edge is, and steps go
@@ -119,7 +134,7 @@ def _downwards(c: UnitFeatures, n: int, p: int, start: Place, scale: float) -> I
     """
     here, sign, slope = start, _sign(c, start), _slope(c, start)
     edge, shrink = 0.0, 1.0
-    while shrink > _EDGE:
+    while shrink > precision:
         above = float(np.real(here.s))
         ratio = next(ratio for far, ratio in _RATIOS if above / scale > far)
         s = max(above * (1 - (1 - ratio) * shrink), edge + (above - edge) * _LEFT)
@@ -133,7 +148,7 @@ def _downwards(c: UnitFeatures, n: int, p: int, start: Place, scale: float) -> I
             edge = s - (above - s) / ((moved / slope) ** 2 - 1)
         here, slope = after, moved
         yield here
-        if s - edge < _EDGE * s:
+        if s - edge < precision * s:
             return
 
 
@@ -160,7 +175,8 @@ def _newton(c: UnitFeatures, n: int, p: int, s: complex, kappa: Numbers, H: Numb
     lam = -(s**2) / p
     X, tri = len(kappa), triangle(H.shape[-1])
     with np.errstate(all="ignore"):
-        for _ in range(_NEWTON):
+        least = math.inf
+        for turn in range(_NEWTON):
             try:
                 state = unit_state(c, kappa, H, n, p, lam)
                 step = np.linalg.solve(state.jacobian(c.weights), -np.concatenate([state.r1, state.r2]))
@@ -171,6 +187,9 @@ def _newton(c: UnitFeatures, n: int, p: int, s: complex, kappa: Numbers, H: Numb
                 return None
             if residual < TOLERANCE:
                 return Place(s, kappa, H, state)
+            if turn >= _IN_DOUBT and residual > least:
+                return None
+            least = min(least, residual)
             kappa = kappa + step[:X]
             H = H + np.einsum("at,tbc->abc", step[X:].reshape(len(H), -1), tri)
     return None
@@ -189,20 +208,18 @@ def _of_degree_zero(c: UnitFeatures, n: int, place: Place) -> tuple[Array, Array
 
 
 def _crossing(
-    c: UnitFeatures, n: int, p: int, block: Block, high: Place, low: Place, j: int
+    c: UnitFeatures, n: int, p: int, block: Block, high: Place, low: Place, j: int, precision: float
 ) -> tuple[float, Array]:
     """(place, left functions) where the j-th eigenvalue passes 1 between two solutions.
 
-    By secants in the logarithms, for it is near a power of s; bisected where a secant is no help.
+    By secants in the logarithms, for it is near a power of s; the end that stays twice counts half (Illinois). Bisected where it
+    is small.
     """
     above, below = (float(np.real(place.s)) for place in (high, low))
     at_high, at_low = block(high)[0][j], block(low)[0][j]
-    for turn in range(_TURNS):
-        part = (
-            math.log(max(at_high, 1e-9)) / math.log(max(at_high, 1e-9) / at_low) if at_low > at_high else 0.5
-        )
-        if turn % 3 == 2 or not 0 < part < 1:
-            part = 0.5
+    under, over, stayed = _logarithm(at_high), _logarithm(at_low), 0
+    for _ in range(_TURNS):
+        part = under / (under - over) if under > -_SMALL and over > 0 else 0.5
         s = above * (below / above) ** part
         starts = (low, high)
         found = (_newton(c, n, p, s, place.kappa * (s / place.s) ** 2, place.H) for place in starts)
@@ -211,13 +228,19 @@ def _crossing(
             break
         value = block(middle)[0][j]
         if value >= 1:
-            low, below, at_low = middle, s, value
+            low, below, over = middle, s, _logarithm(value)
+            under, stayed = (under / 2 if stayed > 0 else under), 1
         else:
-            above, at_high = s, value
-        if abs(value - 1) < CROSSING or abs(above - below) < CROSSING * above:
+            high, above, under = middle, s, _logarithm(value)
+            over, stayed = (over / 2 if stayed < 0 else over), -1
+        if abs(value - 1) < precision or abs(above - below) < precision * above:
             low = middle
             break
     return float(np.real(low.s)), block(low)[1][j]
+
+
+def _logarithm(value: float) -> float:
+    return math.log(max(value, 1e-9))
 
 
 def hermite_shares(x: Array, weights: Array, left: Array, degree: int) -> Array:
