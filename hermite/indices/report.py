@@ -328,6 +328,10 @@ def _listed(values: tuple[T, ...] | None) -> list[T] | None:
     return None if values is None else list(values)
 
 
+#: Characters of the longest entry that is written whole; documents have them all.
+_LONGEST = 60
+
+
 def pretty(rows: Vectors | None, names: tuple[str, ...]) -> str:
     """A subspace as span{…} of its basis vectors, written with the names of the directions."""
     if rows is None:
@@ -344,7 +348,7 @@ def _vector(row: list[str], names: tuple[str, ...]) -> str:
             continue
         # The sign of a sum stays inside its brackets.
         several = any(c in x.lstrip("-") for c in "+- ") and "e-" not in x
-        size = x if several else x.lstrip("-")
+        size = shortened(x if several else x.lstrip("-"), _LONGEST)
         term = name if size == "1" else (f"({size})*{name}" if several else f"{size}*{name}")
         sign = "-" if x.startswith("-") and not several else "+"
         parts.append(f" {sign} {term}" if parts else (f"-{term}" if sign == "-" else term))

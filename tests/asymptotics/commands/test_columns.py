@@ -175,3 +175,15 @@ def test_any_setting_of_columns_will_do(columns: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("COLUMNS", columns)
     assert "0.5" in table(["a", "b"], [[0.5, "some words of a cell"]])
     assert fitted("a few words " * 20).count("words") == 20
+
+
+@pytest.mark.parametrize("command", ["leap", "hardness", "plateaus"])
+@pytest.mark.parametrize("text", ["(1e-300*z1+z2)^3", "He3(z1+2^600*z2)", "z1*1e-90+z2/3+z3"])
+def test_long_numbers_of_subspaces_fit(
+    command: str, text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([command, text]) == 0
+    found = capsys.readouterr().out
+    assert "…" in found
+    assert max(map(len, found.splitlines())) <= 80
