@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hermite.target import Target
 
 #: Nodes an axis of the two Gauss–Hermite rules, by number of variables.
-_NODES = {2: (64, 51), 3: (32, 25), 4: (14, 11), 5: (9, 8)}
+_NODES = {2: (64, 51), 3: (32, 25), 4: (14, 11), 5: (9, 8), 6: (7, 6), 7: (6, 5)}
 _SCRAMBLES = 16
 #: log2 of the points of one scramble in up to three and in more directions.
 _SOBOL = {2: 15, 3: 16, 4: 15, 5: 15}
@@ -271,7 +271,12 @@ class SampledEngine:
             off = 2 * abs(one.energy - other.energy) + one.energy_error + other.energy_error
             if all(abs(c - sampled[a][0]) <= 2 * sampled[a][1] + e for a, (c, e) in table.items()):
                 return self._checked(table, (square, off))
-        self._checked(sampled, energy)
+        if not energy[1] <= energy[0]:
+            # Points scatter more than rules miss: where one scramble alone holds most of it, E f² may be infinite.
+            raise InputError(
+                f"E f² of {self.target.text} is {energy[0] * self.unit**2:.3g} ± {energy[1] * self.unit**2:.1g} by "
+                f"{values.size:,} points: it must be finite, and better known"
+            )
         return sampled, energy, "sampling"
 
     def _checked(self, table: Table, energy: tuple[float, float]) -> tuple[Table, tuple[float, float], str]:

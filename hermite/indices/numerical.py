@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 TOLERANCE = {"quadrature": 1e-5, "sampling": 1e-2}
 #: Coefficients that are looked at, at most: many directions are followed to lower orders.
 _COEFFICIENTS = 2000
+#: The order that more than three directions are followed to where order 4 leaves the answer undecided.
+_HIGHER = 6
 Array = NDArray[np.float64]
 #: Rows that one order shows, and whether nothing else of it is undecided.
 Span = tuple[Array, bool]
@@ -34,10 +36,18 @@ Span = tuple[Array, bool]
 
 def analyse(f: Target, level: int) -> Found:
     """All that a :class:`hermite.indices.report.LeapReport` says but the names; see :func:`hermite.indices.analysis.analyse`."""
-    order = max(6 if f.r <= 3 else 4, min(level, 8))
-    while comb(order + f.r, f.r) > _COEFFICIENTS:
-        order -= 1
-    return Numbers(f, order, level).found()
+    found = Numbers(f, _order(f, max(6 if f.r <= 3 else 4, min(level, 8))), level).found()
+    if found.exactness == Exactness.UNDECIDED and f.r > 3:
+        # Many directions: higher orders are dear, and looked at where the lower ones do not tell.
+        return Numbers(f, _order(f, max(_HIGHER, min(level, 8))), level).found()
+    return found
+
+
+def _order(f: Target, wanted: int) -> int:
+    """``wanted``, or the largest order below it of few enough coefficients."""
+    while comb(wanted + f.r, f.r) > _COEFFICIENTS:
+        wanted -= 1
+    return wanted
 
 
 @dataclass(frozen=True, eq=False)

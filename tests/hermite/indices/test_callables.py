@@ -35,6 +35,9 @@ DECIDED = {
     "a rotated line": (lambda z: np.maximum(z[:, 0] - 2 * z[:, 1], 0), 2, 1, (0, 1), 1),
     "a ball": (lambda z: np.sum(z**2, axis=1) < 1, 3, 2, (0,), 3),
     "signs in five": (lambda z: np.sign(z[:, 0] * z[:, 1] * z[:, 2]) + z[:, 4], 5, 1, (0, 1), 4),
+    "a product of five": (lambda z: z.prod(axis=1), 5, 5, (0,), 5),
+    "a line and a product of six": (lambda z: z[:, 0] + z[:, 1:].prod(axis=1), 6, 1, (0, 1), 6),
+    "signs of a product of five": (lambda z: np.sign(z.prod(axis=1)), 5, 5, (0,), 5),
     "small units": (lambda z: 1e-90 * (z[:, 0] * z[:, 1] + np.sign(z[:, 0])), 2, 1, (0, 1, 2), 2),
     "a constant": (lambda z: 0 * z[:, 0] + 3, 2, None, (0,), 0),
 }  # fmt: skip
