@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,9 +20,11 @@ def expansion_text(expansion: Mapping[str, Any]) -> str:
 
     beyond, errors = expansion["beyond_floats"], expansion["errors"]
 
-    def told(path: str, value: float | None, error: float) -> object:
-        """The number with its error, where that is seen in the digits shown."""
-        shown = beyond.get(path, value)
+    def told(path: str, value: float | None, stated: float | str) -> object:
+        """The number with its error, where that is seen in the digits shown; one without a bound ("inf") stands alone."""
+        shown, error = beyond.get(path, value), float(stated)
+        if not math.isfinite(error):
+            return shown
         return f"{number(shown)} ± {error:.1g}" if error > _SEEN * abs(value or 0.0) else shown
 
     coefficients = [

@@ -102,6 +102,11 @@ class AnalyticEngine:
 
     def _mixed(self) -> bool:
         """Whether some coefficient is known by an integral only, or not at all."""
+        if self.patched:
+            from hermite.engines.patches import Patch
+
+            if any(isinstance(plane, Patch) for term in self.patched for plane in term.planes):
+                return True
         try:
             with allowance(fresh=False):
                 lines = {u for term in self.terms for _, u in term.factors}

@@ -1,4 +1,4 @@
-"""Hermite coefficients of any expression in one or two variables, by cells with a proved error.
+"""Hermite coefficients of any expression in one, two or three variables, by cells with a proved error.
 
 E[F(x) Π He_{α_i}(x_i)/√α_i!] over a box is cut into cells. On a cell where F is analytic a product of Gauss–Legendre rules
 of N points misses at most Σ_a (64/15) w_a M_a ρ^{−2(N−1)}/(1 − ρ^{−2}), M_a a bound on the ellipse of parameter ρ along axis a,
@@ -10,6 +10,7 @@ sum of the errors is small, or the work is done. Beyond the box |F| ≤ C (1 + |
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -19,22 +20,27 @@ from numpy.typing import NDArray
 from scipy import special
 
 from hermite.engines.constants import Unsupported
-from hermite.engines.discs import Array, Disc, Sides, hermite_tops, values
+from hermite.engines.discs import ROUNDING, Array, Disc, Sides, hermite_tops, values
 from hermite.engines.panels import rule
 from hermite.engines.ranges import growth
 from hermite.exact.effort import spend
 from hermite.language import nodes as ex
 
 #: Points of the rules that a cell may take, the parameters of the ellipses that bound them.
-_RULES, _RATIOS = (3, 6, 10, 16), (1.4, 2.0, 3.0, 5.0, 9.0)
+_RULES, _RATIOS = (3, 4, 6, 8, 10, 16), (1.4, 2.0, 3.0, 5.0, 9.0)
 #: Error that is aimed at, relative to the root mean square of F; most cells, by dimension; most values of F and its parts. Where
 #: these would be more, larger errors are borne.
-_SLACK = (1.0, 1e2, 1e4, 1e6)
-_WANTED, _CELLS, _MOST_VALUES = 1e-11, {1: 12_000, 2: 24_000}, 20_000_000
-#: Values of F, or bounds, for one unit of :mod:`hermite.exact.effort`; values that are taken together.
-_A_UNIT, _BATCH = 8, 100_000
+_SLACK = tuple(4.0**k for k in range(20))
+_WANTED, _CELLS, _MOST_VALUES = {1: 1e-11, 2: 1e-11, 3: 1e-4}, {1: 12_000, 2: 24_000, 3: 40_000}, 20_000_000
+#: Values of F, or bounds, and entries of the table of one cell, for one unit of :mod:`hermite.exact.effort`; values that are
+#: taken together.
+_A_UNIT, _SUMS_A_UNIT, _BATCH = 8, 100, 100_000
 #: Error of the Gaussian, the Hermite polynomials and the weights at a node, relative to their bounds.
 _NODE_ERROR = 1e-13
+
+
+#: Of axes along which F is even (1) or odd (−1).
+Mirrors = Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -75,26 +81,57 @@ class _Cells:
         )
 
 
-def moments(tree: ex.Expression, m: int, order: int) -> Moments:
-    """The moments of F = ``tree`` in m standard normal variables; raises :class:`Unsupported` where nothing is proved."""
+def moments(tree: ex.Expression, m: int, order: int, mirrors: Mirrors | None = None) -> Moments:
+    """The moments of F = ``tree`` in m standard normal variables; raises :class:`Unsupported` where nothing is proved.
+
+    ``mirrors``: {axis: ±1} where F(…, −x, …) = ± F(…, x, …) is proved: half of that axis is summed.
+    """
     front, degree = growth(tree)
     if front == 0:
         raise Unsupported("a part that vanishes everywhere and is not written as 0")
     # Bounds far out may overflow, densities vanish: inf and 0 say so.
     with np.errstate(all="ignore"):
-        return _within(tree, m, order, front, degree)
+        return _within(tree, m, order, front, degree, mirrors or {})
 
 
-def _within(tree: ex.Expression, m: int, order: int, front: float, degree: int) -> Moments:
-    size = _size(tree, m) or front
+def _within(tree: ex.Expression, m: int, order: int, front: float, degree: int, mirrors: Mirrors) -> Moments:
+    top = _Growth(front, degree)
+    size = _size(tree, m, top) or front
     radius, tail = _box(front, degree, m, size)
-    return _summed(tree, _cut(tree, _grid(radius, m), order, size), order, tail, size)
+    # Errors are those of a part that stands for 2^(number of mirrors) of them.
+    share = 2.0 ** -len(mirrors)
+    cells = _cut(tree, _grid(radius, m, mirrors), order, share * size, top)
+    own = _summed(tree, cells, order, share * tail, share * size)
+    table = own.table / share
+    for axis, sign in mirrors.items():
+        # He_k of the other parity: the two halves cancel.
+        np.moveaxis(table, axis, 0)[(1 if sign > 0 else 0) :: 2] = 0.0
+    return Moments(table, own.error / share, own.size / math.sqrt(share))
 
 
-def _size(tree: ex.Expression, m: int) -> float:
-    """The root mean square of F, roughly: from the middles of its ranges on unit cells."""
-    centre, half = _grid(6.0, m)
-    middle, _ = values(tree, [(centre[:, i], half[:, i]) for i in range(m)], {}, real=True)
+@dataclass(frozen=True)
+class _Growth:
+    """|F(x)| ≤ front (1 + |x|)^degree."""
+
+    front: float
+    degree: int
+
+    def within(self, own: Disc, centre: Array, half: Array) -> Disc:
+        """Ranges of F on real cells, (middle, half their length), no wider than this."""
+        middle, reach = own
+        top = self.front * (1 + np.sqrt(np.sum((np.abs(centre) + half) ** 2, axis=1))) ** self.degree
+        high, low = np.minimum(middle + reach, top), np.maximum(middle - reach, -top)
+        cut = (middle + reach > top) | (middle - reach < -top)
+        return np.where(cut, (high + low) / 2, middle), np.where(
+            cut, (high - low) / 2 + top * ROUNDING, reach
+        )
+
+
+def _size(tree: ex.Expression, m: int, top: _Growth) -> float:
+    """The root mean square of F, roughly: from the middles of its ranges on small cells."""
+    centre, half = (own / 2 for own in _grid(12.0, m, {}))
+    ranges = values(tree, [(centre[:, i], half[:, i]) for i in range(m)], {}, real=True)
+    middle, _ = top.within(ranges, centre, half)
     share = (special.ndtr(centre + half) - special.ndtr(centre - half)).prod(axis=1)
     found = math.sqrt(float(np.sum(share * middle**2)))
     return found if math.isfinite(found) else 0.0
@@ -106,31 +143,32 @@ def _box(front: float, degree: int, m: int, size: float) -> tuple[float, float]:
     for radius in range(6, 80):
         if p / (1 + radius) <= radius / 2:
             log_tail = p * math.log1p(radius) - radius**2 / 2 + math.log(2 / radius)
-            if log_tail / 2 + math.log(front) < math.log(_WANTED) + math.log(size) - 4:
+            if log_tail / 2 + math.log(front) < math.log(_WANTED[m]) + math.log(size) - 4:
                 return float(radius), front * math.exp(log_tail / 2)
     raise Unsupported("a function that grows too fast for a certified sum")
 
 
-def _grid(radius: float, m: int) -> tuple[Array, Array]:
-    line = np.arange(-radius + 0.5, radius)
-    centre = np.array(list(product(line, repeat=m)))
+def _grid(radius: float, m: int, mirrors: Mirrors) -> tuple[Array, Array]:
+    """Unit cells of the box, of which half is left where an axis has a mirror."""
+    lines = [np.arange(0.5 if axis in mirrors else -radius + 0.5, radius) for axis in range(m)]
+    centre = np.array(list(product(*lines)))
     return centre, np.full_like(centre, 0.5)
 
 
-def _cut(tree: ex.Expression, boxes: tuple[Array, Array], order: int, size: float) -> _Cells:
+def _cut(tree: ex.Expression, boxes: tuple[Array, Array], order: int, size: float, top: _Growth) -> _Cells:
     """Cells whose errors sum to what is wanted, as far as the work goes: the worst are halved first."""
-    found = _studied(tree, *boxes, order)
+    found = _studied(tree, *boxes, order, top)
     m = found.centre.shape[1]
     while True:
         best = found.best
         total, worst = float(best.sum()), float(best.max())
-        if total <= _WANTED * size or len(found) > _CELLS[m]:
+        if total <= _WANTED[m] * size or len(found) > _CELLS[m]:
             return found
-        split = best > min(worst / 16, _WANTED * size) if not math.isfinite(worst) else best > worst / 16
-        split &= best > _WANTED * size / (4 * len(found))
+        split = best > min(worst / 16, _WANTED[m] * size) if not math.isfinite(worst) else best > worst / 16
+        split &= best > _WANTED[m] * size / (4 * len(found))
         parts = found.take(split)
         halves = _halved(parts.centre, parts.half, parts.longest)
-        found = _joined(found.take(~split), _studied(tree, *halves, order))
+        found = _joined(found.take(~split), _studied(tree, *halves, order, top))
 
 
 def _halved(centre: Array, half: Array, axis: NDArray[np.intp]) -> tuple[Array, Array]:
@@ -153,12 +191,13 @@ def _joined(a: _Cells, b: _Cells) -> _Cells:
     )
 
 
-def _studied(tree: ex.Expression, centre: Array, half: Array, order: int) -> _Cells:
+def _studied(tree: ex.Expression, centre: Array, half: Array, order: int, top: _Growth) -> _Cells:
     """What is known of F on the cells: its range by a sweep over real cells, its bounds by sweeps over ellipses."""
     n, m = centre.shape
     spend(1 + n * (1 + m * len(_RATIOS)) * len(ex.postorder(tree)) // (4 * _A_UNIT))
     sides: Sides = {}
-    middle, reach = values(tree, [(centre[:, i], half[:, i]) for i in range(m)], sides, real=True)
+    ranges = values(tree, [(centre[:, i], half[:, i]) for i in range(m)], sides, real=True)
+    middle, reach = top.within(ranges, centre, half)
     full = {key: np.broadcast_to(own, (n,)) for key, own in sides.items()}
     middle, reach = np.broadcast_to(middle, (n,)), np.broadcast_to(reach, (n,))
     # ∫ |φ He_k/√k!| along each axis of the cell.
@@ -208,7 +247,7 @@ def _summed(tree: ex.Expression, cells: _Cells, order: int, tail: float, size: f
         raise Unsupported("a function that is not bounded on small cells: no certified sum")
     nodes = len(ex.postorder(tree))
     for slack in _SLACK:
-        allowed = slack * max(total, _WANTED * size) / (4 * len(cells))
+        allowed = slack * max(total, _WANTED[m] * size) / (4 * len(cells))
         good = cells.errors <= np.maximum(cells.best, allowed)[:, None]
         # Along 0, 1, 2, … the rules get dearer; the middle of the range needs no value of F.
         choice = good.argmax(axis=1)
@@ -217,12 +256,12 @@ def _summed(tree: ex.Expression, cells: _Cells, order: int, tail: float, size: f
             break
     else:
         raise Unsupported("a function that needs too many values for a certified sum")
-    spend(count * nodes // (4 * _A_UNIT))
+    spend(count * nodes // (4 * _A_UNIT) + len(cells) * (order + 1) ** m // _SUMS_A_UNIT)
     table = np.zeros((order + 1,) * m)
     error, square = float(cells.errors[np.arange(len(cells)), choice].sum()), 0.0
     for k in range(len(_RULES) + 1):
         own = cells.take(choice == k)
-        step = max(1, _BATCH // _RULES[k - 1 if k else -1] ** m)
+        step = max(1, _BATCH // (_RULES[k - 1] ** m if k else _RULES[-1]))
         for begin in range(0, len(own), step):
             which = np.zeros(len(own), dtype=np.bool_)
             which[begin : begin + step] = True
@@ -243,30 +282,34 @@ def _on_cells(tree: ex.Expression, cells: _Cells, points: int, order: int) -> tu
         rows.append(front[None] * _hermite_rows(order, at))
         shape = [n, *(len(nodes) if i == a else 1 for i in range(m))]
         x.append(at.reshape(shape))
+    sizes = [np.abs(row).max(axis=0) for row in rows]
     if points:
         sides = {key: own.reshape(n, *(1,) * m) for key, own in cells.sides.items()}
         f, rounding = values(tree, [(at, np.abs(at) * 4e-16) for at in x], sides)  # type: ignore[arg-type]
         f = np.broadcast_to(f, (n, *(len(nodes),) * m))
     else:
-        f = np.broadcast_to(cells.middle.reshape(n, *(1,) * m), (n, *(len(nodes),) * m))
-        rounding = np.zeros(())
+        # A constant on the cell: along each axis its weights are summed beforehand.
+        rows, sizes = ([own.sum(axis=-1, keepdims=True) for own in of] for of in (rows, sizes))
+        f, rounding = cells.middle.reshape(n, *(1,) * m), np.zeros(())
     doubt = np.broadcast_to(rounding + np.abs(f) * _NODE_ERROR, f.shape)
-    letters = "ab"[:m]
-    sizes = [np.abs(row).max(axis=0) for row in rows]
-    missed = float(
-        np.einsum(f"n{letters},{','.join('n' + i for i in letters)}->", doubt, *sizes, optimize=True)
-    )
-    energy = float(
-        np.einsum(
-            f"n{letters},{','.join('n' + i for i in letters)}->",
-            f * f,
-            *(row[0] for row in rows),
-            optimize=True,
+    missed = float(_contracted(doubt, [own[None] for own in sizes]).sum())
+    energy = float(_contracted(f * f, [row[:1] for row in rows]).sum())
+    return _contracted(f, rows), missed, energy
+
+
+def _contracted(f: Array, rows: Sequence[Array]) -> Array:
+    """Σ_n Σ_{a, b, …} f[n, a, b, …] rows_0[p, n, a] rows_1[q, n, b] … as an array [p, q, …], by products of matrices."""
+    n, *counts = f.shape
+    total = f.reshape(n, -1, counts[-1], 1)
+    for own, count in zip(reversed(rows[1:]), reversed(counts[1:]), strict=True):
+        # (n, those before, this axis, those done) with (n, 1, its orders, this axis).
+        total = np.matmul(
+            own.transpose(1, 0, 2)[:, None], total.reshape(n, -1, count, math.prod(total.shape[3:]))
         )
-    )
-    inner = ",".join(f"{k}n{i}" for k, i in zip("pq", letters, strict=False))
-    table = np.einsum(f"n{letters},{inner}->{'pq'[:m]}", f, *rows, optimize=True)
-    return table, missed, energy
+        total = total.reshape(n, total.shape[1], 1, -1)
+    first = rows[0]
+    flat = first.reshape(len(first), -1) @ total.reshape(n * counts[0], -1)
+    return np.asarray(flat.reshape([len(own) for own in rows]))
 
 
 def _hermite_rows(order: int, x: Array) -> Array:

@@ -67,7 +67,7 @@ def _value(
                 total = product(total, other)
             return total
         case ex.Power():
-            return _power(below[0], e.exponent)
+            return _power(below[0], e.exponent, real)
         case ex.Hermite():
             return _hermite(e.order, below[0])
         case ex.Call() if e.name in ("max", "min"):
@@ -90,9 +90,13 @@ def product(a: Disc, b: Disc) -> Disc:
     return _rounded(a[0] * b[0], np.abs(a[0]) * b[1] + np.abs(b[0]) * a[1] + a[1] * b[1])
 
 
-def _power(u: Disc, k: int) -> Disc:
+def _power(u: Disc, k: int, real: bool) -> Disc:
     c, r = u
     top = (np.abs(c) + r) ** k
+    if real and k % 2 == 0:
+        # An interval of its own: no square is negative.
+        low = np.maximum(np.abs(c) - r, 0.0) ** k
+        return (top + low) / 2, (top - low) / 2 * _RADII + top * (k * ROUNDING)
     return c**k, (top - np.abs(c) ** k) * _RADII + top * (k * ROUNDING)
 
 
@@ -155,8 +159,11 @@ def _smooth(name: str, u: Disc, real: bool) -> Disc:
     c, r = u
     match name:
         case "exp":
-            top = np.exp(c)
-            return _rounded(top, top * np.expm1(r))
+            if real:
+                low, high = np.exp(c - r), np.exp(c + r)
+                return _rounded((low + high) / 2, (high - low) / 2 + high * ROUNDING)
+            # e^c (e^r − 1), where neither factor overflows that the product does not.
+            return _rounded(np.exp(c), np.exp(c + r) * -np.expm1(-r))
         case "sin" | "cos":
             own, other = (np.sin(c), np.cos(c)) if name == "sin" else (np.cos(c), np.sin(c))
             # cosh r − 1 = 2 sinh²(r/2).

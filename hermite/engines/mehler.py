@@ -65,6 +65,12 @@ class Pair:
                 total = total + rho**j * self._derivative(u, v, k - j, m + j) * (math.comb(k, j) * weight)
         return total * rest
 
+    def reaches(self, order: int) -> None:
+        """Raise :class:`Unsupported` where the sums of some coefficient of an order would be too long."""
+        with flint.ctx.workprec(BITS):
+            square = flint.arb(flint.fmpq(self._square.numerator, self._square.denominator))
+            _weights(square.sqrt(), order // 2, order - order // 2)
+
     def _derivative(self, u: Univariate, v: Univariate, i: int, k: int) -> Scalar:
         parities = (u.parity, v.parity)
         if None not in parities and (i - k + sum(p == "odd" for p in parities)) % 2:

@@ -34,6 +34,8 @@ _NOT_ORTHOGONAL = "a product of functions along directions that are not orthogon
 #: Units of work for every direction of a product.
 _A_PRODUCT = 5
 _WAVES = frozenset({"sin", "cos"})
+#: An order at which Mehler's sums must be short enough.
+_TRIED_ORDER = 12
 #: Functions for which Mehler's sum takes long: panels are as good there.
 _MANY = frozenset({"sin", "cos", "logcosh"})
 
@@ -278,9 +280,10 @@ def _pair(
         for k in range(q + 1)
     )
     pair = Pair(axes, parts, inside[1], variances)
-    # Whether the sums are within reach shows here.
+    # Whether the sums are within reach shows here, also those of higher orders, which fall more slowly.
     for k in range(2):
         pair.coefficient((k, 0)).ball()
+    pair.reaches(_TRIED_ORDER)
     return pair
 
 

@@ -1,4 +1,4 @@
-"""Functions of one or two directions that are neither sums nor products of functions along lines, by certified cubature.
+"""Functions of one to three directions that are neither sums nor products of functions along lines, by certified cubature.
 
 tanh(z1 + He3(z2)), sign(z1² − z2), cos(He5(z1)), exp(−z1²z2²), …: f = Σ Π over groups of factors that share no direction. What
 has a closed form is taken from it; of every other group the Hermite coefficients are certified sums
@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from itertools import permutations, product
+from itertools import product
 from math import factorial, prod
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +23,7 @@ from hermite.engines.constants import Unsupported
 from hermite.engines.extremes import extreme
 from hermite.engines.forms import Form, Vector, add, primitive
 from hermite.engines.orthogonal import orthogonal_terms
+from hermite.engines.patch_symmetries import mirrors, representative
 from hermite.engines.quadratic import Metric, inner, orthogonal_to
 from hermite.engines.radial_patches import RadialPatch, radial
 from hermite.engines.series import Index
@@ -47,10 +47,10 @@ S = TypeVar("S")
 
 #: Most products into which an expression is written; orders that are summed together.
 _MOST_PRODUCTS, _BLOCK = 500, 4
-#: Error of the moments, relative to the root mean square, beyond which they say nothing.
-_WORST = 0.02
+#: Error of the moments, relative to the root mean square, beyond which they say nothing, by the number of directions.
+_WORST = {1: 0.02, 2: 0.02, 3: 0.1}
 #: Most directions of a patch.
-_MOST_AXES = 2
+_MOST_AXES = 3
 #: Most directions of a function of their distance from the origin.
 _MOST_RADIAL = 10
 #: Lines of a maximum from which signs at different levels have no closed form; lines beyond which there are too many signs.
@@ -67,7 +67,7 @@ class Patch:
 
     def coefficient(self, index: Index) -> Scalar:
         """E[F Π He_{k_i}(x_i)], k = ``index``."""
-        place, sign = _representative(self.tree, index)
+        place, sign = representative(self.tree, index)
         if not sign:
             return Scalar.of(0)
         tree = self.tree
@@ -95,45 +95,13 @@ def table(tree: ex.Expression, m: int, order: int) -> Moments:
     from hermite.engines.cubature import moments
 
     order = max(_BLOCK, -(-order // _BLOCK) * _BLOCK)
-    found = _MOMENTS.get(("patch", tree, order), lambda: moments(tree, m, order))
-    if not found.error <= _WORST * found.size:
+    found = _MOMENTS.get(("patch", tree, order), lambda: moments(tree, m, order, mirrors(tree)))
+    if not found.error <= _WORST[m] * found.size:
         raise Unsupported(
             f"the coefficients of {shortened(to_text(tree))} up to order {order} are known to {found.error / found.size:.1g} "
             "of its size only, by the work that one question is allowed"
         )
     return found
-
-
-@lru_cache(maxsize=256)
-def _symmetries(tree: ex.Expression) -> tuple[tuple[tuple[int, ...], tuple[int, ...], int], ...]:
-    """(places, signs, ±1): F(x∘g) = ± F(x), with x_i → signs_i x_{places_i}, of what rewriting proves."""
-    m = max(ex.variables_of(tree), default=-1) + 1
-    own = rational_factor(tree)
-    found = []
-    for places in permutations(range(m)):
-        for signs in product((1, -1), repeat=m):
-            moved = {
-                i: ex.Variable(p) if s > 0 else building.negate(ex.Variable(p))
-                for i, (p, s) in enumerate(zip(places, signs, strict=True))
-            }
-            c, image = rational_factor(normal_form(building.substitute(tree, moved)))
-            if image == own[1] and abs(c) == abs(own[0]):
-                found.append((places, signs, 1 if c == own[0] else -1))
-    return tuple(found)
-
-
-@lru_cache(maxsize=4096)
-def _representative(tree: ex.Expression, index: Index) -> tuple[Index, int]:
-    """(index', s) with c_index = s c_index'; s = 0 where a symmetry says that it vanishes."""
-    images = {index: 1}
-    for places, signs, sign in _symmetries(tree):
-        # E[F He_k(x)] = sign E[F(g x) He_k(x)] = sign Π signs_i^{k_{p_i}} E[F He_{k∘p}], as g is orthogonal.
-        image = tuple(index[p] for p in places) + index[len(places) :]
-        own = sign * prod(s ** (image[i] % 2) for i, s in enumerate(signs))
-        if images.setdefault(image, own) != own:
-            return index, 0
-    least = min(images)
-    return least, images[least]
 
 
 def pieces(tree: ex.Expression, r: int, gram: Metric | None) -> tuple[Form, tuple[Term, ...]]:
@@ -240,7 +208,7 @@ def _patch(tree: ex.Expression, directions: Sequence[Vector], r: int, gram: Metr
             except (Undecided, ArithmeticError) as doubt:
                 why = str(doubt) if len(axes) > _MOST_AXES else why
     if len(axes) > _MOST_AXES:
-        raise Unsupported(f"{why}; sums over cells take two directions, not {len(axes)}")
+        raise Unsupported(f"{why}; sums over cells take three directions, not {len(axes)}")
     roots = [building.call("sqrt", (ex.Number(v),)) for v in variances]
     scaled = {i: building.multiply((root, ex.Variable(i))) for i, root in enumerate(roots)}
     c, own = rational_factor(normal_form(building.substitute(own, scaled)))

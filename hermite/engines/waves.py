@@ -8,10 +8,13 @@ from fractions import Fraction
 from hermite.engines.constants import Unsupported, sign_of
 from hermite.engines.forms import Ridge
 from hermite.engines.univariate import ZERO, Factor
+from hermite.exact.effort import spend
 from hermite.exact.scalars import Scalar
 
 #: Most terms into which a product of sin and cos along directions that are not orthogonal is expanded.
 MAX_WAVES = 500
+#: Cost of one product of two terms, in units of :mod:`hermite.exact.effort`.
+_A_PRODUCT = 5
 #: sin or cos along one coordinate, by its place.
 Wave = tuple[int, Factor]
 
@@ -20,19 +23,30 @@ def distributed(
     waves: Sequence[tuple[Ridge, int, list[Fraction]]],
 ) -> dict[tuple[Wave, ...], Scalar]:
     """Products of sin and cos of sums as sums of products of (place, sin or cos of one coordinate)."""
-    total: dict[tuple[Wave, ...], Scalar] = {(): Scalar.of(1)}
+    # Waves go by number: products of forty are sorted and hashed a thousand times.
+    numbers: dict[Wave, int] = {}
+    total: dict[tuple[int, ...], Scalar] = {(): Scalar.of(1)}
     for g, k, coordinates in waves:
-        single = _one_wave(g, coordinates)
+        single = [
+            (tuple(numbers.setdefault(wave, len(numbers)) for wave in own), d)
+            for own, d in _one_wave(g, coordinates).items()
+        ]
         for _ in range(k):
-            grown: dict[tuple[Wave, ...], Scalar] = {}
+            spend(_A_PRODUCT * len(total) * len(single))
+            grown: dict[tuple[int, ...], Scalar] = {}
             for left, c in total.items():
-                for right, d in single.items():
-                    place = tuple(sorted(left + right, key=str))
+                for right, d in single:
+                    place = tuple(sorted(left + right))
                     grown[place] = grown[place] + c * d if place in grown else c * d
             total = {place: c for place, c in grown.items() if c.is_zero() is not True}
             if len(total) > MAX_WAVES:
                 raise Unsupported(f"a product of waves that expands to more than {MAX_WAVES} terms")
-    return total
+    named = list(numbers)
+    texts = [str(wave) for wave in named]
+    return {
+        tuple(named[number] for number in sorted(place, key=texts.__getitem__)): c
+        for place, c in total.items()
+    }
 
 
 def _one_wave(g: Ridge, coordinates: list[Fraction]) -> dict[tuple[Wave, ...], Scalar]:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermite.engines import engine_for
 from hermite.errors import check_whole
-from hermite.exact.effort import allowance, spend
+from hermite.exact.effort import Exhausted, allowance, share, spend
 from hermite.exact.exactness import Exactness
 from hermite.exact.plain import plain_fields
 from hermite.exact.rows import lower, rational
@@ -46,6 +46,8 @@ _ORDERS = (12, 20)
 _BITS = 512
 #: Monomials that are worth following over the field Q(μ).
 _LARGEST = 20_000
+#: Units that this may cost (:mod:`hermite.exact.effort`).
+_MOST_WORK = 500_000
 
 Series = list[Any]
 
@@ -117,7 +119,13 @@ def _polynomial(f: Target, heat: Heat, seed: int) -> Biased:
         best = max(best, dims)
         if len(dims) <= 3 and dims[-1] == relevant.dim:
             return Biased(dims, relevant.dim, Exactness.EXACT, "")
-    generic = generic_dims(heat, best) if best else None
+    generic = None
+    try:
+        with share(_MOST_WORK):
+            generic = generic_dims(heat, best) if best else None
+    except Exhausted:
+        # What the draws say stands.
+        pass
     if generic is not None:
         return Biased(generic, relevant.dim, Exactness.EXACT, "")
     if not best:
@@ -140,6 +148,8 @@ def generic_dims(heat: Heat, expected: Sequence[int]) -> tuple[int, ...] | None:
 
     if len(heat.terms) * heat.order ** len(expected) > _LARGEST:
         return None
+    # Along a direction that h does not depend on every vector has the entry 0.
+    used = [i for i in range(heat.r) if any(alpha[i] for alpha in heat.terms)]
     top = max(expected)
     names = [f"m{i}" for i in range(heat.r)] + [f"s{i}" for i in range(top)]
     ring = flint.fmpq_mpoly_ctx.get(names, "lex")
@@ -156,7 +166,7 @@ def generic_dims(heat: Heat, expected: Sequence[int]) -> tuple[int, ...] | None:
         if sum(len(x) for x in gradient) > _LARGEST:
             return None
         for row in _coefficients(gradient, heat.r, ring):
-            if len(basis) < heat.r and _independent_rows(basis, row):
+            if len(basis) < len(used) and _independent_rows(basis, row, used):
                 basis.append(row)
         if len(basis) == dims[-1]:
             return tuple(dims)
@@ -191,22 +201,45 @@ def _coefficients(
     return [row for row in out if not all(x.is_zero() for x in row)]
 
 
-def _independent_rows(basis: Sequence[Sequence[flint.fmpq_mpoly]], row: Sequence[flint.fmpq_mpoly]) -> bool:
-    """Whether ``row`` is independent of ``basis`` over Q(μ): some minor is not the zero polynomial."""
+def _independent_rows(
+    basis: Sequence[Sequence[flint.fmpq_mpoly]], row: Sequence[flint.fmpq_mpoly], used: Sequence[int]
+) -> bool:
+    """Whether ``row`` is independent of ``basis`` over Q(μ), all entries outside the columns ``used`` being 0.
+
+    Rows that are independent at one μ are; else, with a minor of the basis that does not vanish there, the row is dependent
+    if all minors that border this one are the zero polynomial (Kronecker).
+    """
+    import flint
+
     rows = [*basis, row]
-    return any(
-        not _determinant(rows, places).is_zero() for places in combinations(range(len(row)), len(rows))
-    )
+    at = [_at_a_mean(own, used) for own in rows]
+    if flint.fmpq_mat(at).rank() == len(rows):
+        return True
+    echelon, rank = flint.fmpq_mat(at[:-1] or [[flint.fmpq(0)] * len(used)]).rref()
+    if rank == len(basis):
+        places = [used[next(j for j in range(len(used)) if echelon[i, j] != 0)] for i in range(rank)]
+        wider = [tuple(sorted([*places, j])) for j in used if j not in places]
+    else:
+        wider = list(combinations(used, len(rows)))
+    return any(not _determinant(rows, columns).is_zero() for columns in wider)
+
+
+def _at_a_mean(row: Sequence[flint.fmpq_mpoly], used: Sequence[int]) -> list[flint.fmpq]:
+    """The entries of a vector of polynomials at some μ whose coordinates no small relation ties together."""
+    count = row[0].context().nvars()
+    point = [(7919 * k * k + 104_729 * k + 15_485_863) % 1_000_003 - 500_001 for k in range(count)]
+    return [row[i](*point) for i in used]
 
 
 def _determinant(rows: Sequence[Sequence[flint.fmpq_mpoly]], places: tuple[int, ...]) -> flint.fmpq_mpoly:
-    """The determinant of some columns, expanded along the first row."""
+    """The determinant of some columns, expanded along the first row; its products are counted."""
     if len(rows) == 1:
         return rows[0][places[0]]
     total = rows[0][places[0]] * 0
     for k, place in enumerate(places):
         if not rows[0][place].is_zero():
             rest = _determinant(rows[1:], (*places[:k], *places[k + 1 :]))
+            spend(1 + len(rows[0][place]) * len(rest) // 4)
             total = total + rows[0][place] * rest * (-1 if k % 2 else 1)
     return total
 

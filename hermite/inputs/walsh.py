@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hermite.errors import InputError
@@ -28,6 +29,7 @@ from hermite.language import nodes as ex
 from hermite.language.building import add, call, multiply, power
 from hermite.language.constants import ball, sign_of
 from hermite.language.monomials import Expander
+from hermite.language.printing import to_text
 from hermite.target import as_target
 
 if TYPE_CHECKING:
@@ -210,8 +212,19 @@ def _times(a: Form, b: Form) -> Form:
     out: Form = {}
     for x, c in a.items():
         for y, e in b.items():
-            _accumulate(out, {multiply((x, y)): c * e}, 1)
+            _accumulate(out, {_product(x, y): c * e}, 1)
     return out
+
+
+def _product(x: ex.Expression, y: ex.Expression) -> ex.Expression:
+    """x·y, its factors sorted: exp(1)·sin(1) and sin(1)·exp(1) are one atom."""
+    whole = multiply((x, y))
+    return ex.Product(tuple(sorted(whole.factors, key=_text))) if isinstance(whole, ex.Product) else whole
+
+
+@lru_cache(maxsize=4096)
+def _text(e: ex.Expression) -> str:
+    return to_text(e)
 
 
 def _call(name: str, x: list[Form]) -> Form:

@@ -155,8 +155,9 @@ def _sharpen(e: ex.Expression, b: Bounds, expander: Expander | None) -> Bounds:
         polynomial = expander.done[e]
         if polynomial is not None and (b.order is None or b.order > 1):
             exact = e not in expander.inexact
-            upper = _upper_of_polynomial(polynomial, exact) or upper
-            lower = _upper_of_polynomial({m: -c for m, c in polynomial.items()}, exact) or lower
+            upper = _smaller(_upper_of_polynomial(polynomial, exact), _NOTHING if b.capped else upper)
+            mirrored = {m: -c for m, c in polynomial.items()}
+            lower = _smaller(_upper_of_polynomial(mirrored, exact), _NOTHING if b.sign > 0 else lower)
     if b.order is not None and b.order <= 1:
         upper, lower = upper or _NOTHING, lower or _NOTHING
     if b.sign > 0:
@@ -280,6 +281,35 @@ def _upper_of_polynomial(p: Polynomial, exact: bool) -> Forms | None:
         if degree == 2:
             form[monomial] = c
     return frozenset({_form(form)})
+
+
+def _smaller(forms: Forms | None, others: Forms | None) -> Forms | None:
+    """One of two bounds of the same: that whose forms rise less, as far as floats see; the first where they rise alike."""
+    if forms is None or others is None:
+        return others if forms is None else forms
+    rise, other = (max(map(_steepest, own), default=0.0) for own in (forms, others))
+    return others if other < rise - 1e-9 * (abs(rise) + abs(other)) else forms
+
+
+def _steepest(form: Form) -> float:
+    """About the largest q(u)/|u|² of a quadratic form; 0 where it is negative in every direction that it names."""
+    if all(len(monomial) == 1 for monomial, _ in form):
+        return max([0.0, *(_float(c) for ((_, k),), c in form if k == 2)])
+    import numpy as np
+
+    places = {i: k for k, i in enumerate(sorted({i for monomial, _ in form for i, _ in monomial}))}
+    q = np.zeros((len(places), len(places)))
+    for monomial, c in form:
+        indices = [places[i] for i, exponent in monomial for _ in range(exponent)]
+        if len(indices) == 2:
+            q[indices[0], indices[1]] += _float(c) / 2
+            q[indices[1], indices[0]] += _float(c) / 2
+    return max(float(np.linalg.eigvalsh(q).max(initial=0.0)), 0.0)
+
+
+def _float(c: Fraction) -> float:
+    """A float near c, within ±1e150."""
+    return float(max(min(c, Fraction(10) ** 150), -(Fraction(10) ** 150)))
 
 
 def _form(items: dict[Monomial, Fraction]) -> Form:

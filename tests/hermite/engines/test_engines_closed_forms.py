@@ -156,7 +156,7 @@ def test_closure_is_proved_where_terms_split() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "tanh(z1*z2*z3)",
+        "tanh(z1*z2*z3*z4)",
         "relu(z1 - 1)*relu(z1 + z2)*relu(z1 + z3)*relu(z3 + z4)",
         "tanh(z1)*tanh(z1 + z2)*tanh(z1 - 2*z3)*tanh(z2 + z4)",
         "sign(sin(z1*z2*z3))",

@@ -111,10 +111,29 @@ def test_hardness_of_the_disc_is_that_of_its_leap() -> None:
     assert (report.leap.leap_index, report.generative_exponent) == (2, 2)
 
 
-def test_more_than_two_directions_are_undecided_with_that_reason() -> None:
-    report = leap("tanh(z1*z2*z3)")
+def test_more_than_three_directions_are_undecided_with_that_reason() -> None:
+    report = leap("tanh(z1*z2*z3*z4)")
     assert report.exactness == "undecided"
     assert "more than one direction" in report.reason
+
+
+@pytest.mark.parametrize(
+    "text", ["exp(-(z1*z2 + 2)^2)", "exp(-(z1^2 + z2^2 - z1*z2/3)^2)", "exp(-(z1^2 - z2)^2)"]
+)
+def test_the_exp_of_less_than_zero_is_bounded_and_known(text: str) -> None:
+    """Its exponent has no definite quadratic form (E f² was "not proved finite"), or falls to −10⁴ in one cell."""
+    e = expand(text, 2)
+    for alpha in ((0, 0), (2, 0), (1, 1)):
+        if e.is_zero(alpha) is not True:
+            assert abs(e.value(alpha) - on_a_grid(Target(text), alpha)) < 2e-9 + e.error(alpha)
+
+
+def test_products_along_lines_nearly_parallel_have_the_orders_that_are_asked_for() -> None:
+    """ρ = 0.92: Mehler's sum does for the first orders and not for the third."""
+    text = "abs(z1 + 2/3*z2)*erf(z1 + 3/2*z2)"
+    e = expand(text, 3)
+    assert abs(e.value((2, 1)) - on_a_grid(Target(text), (2, 1))) < 1e-4
+    assert leap(text).exactness == "certified"
 
 
 def test_gram_matrices_reach_patches() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
@@ -11,6 +12,7 @@ from target_table import ROWS
 from hermite import InputError, Target
 from hermite.inputs.walsh import walsh_expansion
 from hermite.language.evaluation import constant_value
+from hermite.language.nodes import children
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["target"] for row in ROWS])
@@ -73,3 +75,11 @@ def test_what_is_open_is_undecided_and_bad_input_refused() -> None:
 
 def test_many_variables_are_expanded_as_a_polynomial() -> None:
     assert walsh_expansion(Target("*".join(f"z{i}" for i in range(1, 21)))).leap == 20
+
+
+def test_products_of_the_same_constants_are_one_whatever_their_order() -> None:
+    """(e^{−1} + e^{z1 − z2})^8 has nine terms at a vertex, not 256."""
+    values = walsh_expansion("((exp(-z3^2) + exp(z1 - z2))^2)^4").coefficients
+    mean = sum((math.exp(-1) + math.exp(x - y)) ** 8 for x in (1, -1) for y in (1, -1)) / 4
+    assert constant_value(values[()]) == pytest.approx(mean, rel=1e-12)
+    assert len(children(values[()])) <= 3 * 9
