@@ -70,7 +70,9 @@ eta = 0.1
 d = 100
 replicates = 3
 """
-ONE = ["--set", "ridge.alpha=1.25", "--set", "ridge.beta=0.5", "--set", "ridge.lambda=0.01"]
+LAMBDA = ["--set", "ridge.lambda=0.01"]
+ONE_BETA = ["--set", "ridge.beta=0.5", *LAMBDA]
+ONE = ["--set", "ridge.alpha=1.25", *ONE_BETA]
 CASES = [
     ["leap", "z1+z2+z3+z4+z5+z6+z7+z8*z9+z10*z11+z12"], ["leap", "tanh(z1+He3(z2)*z3)"],
     ["leap", "relu(z1)-relu(z2)", "--activation", "tanh", "--reused-batch"],
@@ -80,12 +82,12 @@ CASES = [
     ["activations"], ["overlaps", "overlaps.toml", "--simulate"], ["overlaps", "reused.toml", "--simulate"],
     ["curve", "file.toml", "--simulate"], ["curve", "classes.toml", "--simulate"],
     ["simulate", "file.toml"], ["simulate", "file.toml", "--dry-run"], ["simulate", "overlaps.toml"],
-    ["validate", "file.toml", *ONE, "--set", "ridge.alpha=[0.5,1.25]", "--controls", "--sizes", "1"],
+    ["validate", "file.toml", *ONE_BETA, "--set", "ridge.alpha=[0.5,1.25]", "--controls", "--sizes", "1"],
     ["samples", "file.toml", *ONE, "--test-error", "0.01"], ["tune", "file.toml", *ONE, "--over", "lam"],
-    ["map", "file.toml", *ONE, "--set", "ridge.alpha=[0.5,1.25]", "--set", "ridge.beta=[0.5,1,2,4]", "--y", "ridge.beta"],
+    ["map", "file.toml", *LAMBDA, "--set", "ridge.alpha=[0.5,1.25]", "--set", "ridge.beta=[0.5,1,2,4]", "--y", "ridge.beta"],
     ["spectrum", "file.toml", *ONE, "--simulate"], ["escape", "online.toml", "--simulate"],
     ["plan", "z1 + He2(z1)/2", "--samples", "200", "--d", "20", "--max-steps", "0"],
-    ["plot", "file.toml", *ONE, "--set", "ridge.alpha=[0.5,1.25]"],
+    ["plot", "file.toml", *ONE_BETA, "--set", "ridge.alpha=[0.5,1.25]"],
     ["cite", "file.toml"], ["report", "file.toml", "--no-simulation", *ONE], ["reproduce"], ["init"], ["init", "--all"],
 ]  # fmt: skip
 #: What is a file (its lines are as they are); a run of minutes whose parts are commands of their own, and a server.
