@@ -4,7 +4,7 @@ The residual is that of the *undamped* map, over all order parameters, scaled bl
 
     residual(x) = max over blocks b of  max_{i in b} |g_i(x) − x_i| / max_{i in b} (|g_i(x)|, |x_i|).
 
-Three methods: ``plain`` iteration, ``anderson`` mixing (Anderson 1965; Walker & Ni 2011), and ``newton`` with a
+Three methods: ``plain`` iteration, ``anderson`` mixing (:mod:`asymptotics.anderson`), and ``newton`` with a
 numerical Jacobian, whose iterates decrease monotonically when g is monotone and concave and the start lies above
 the fixed point (Ortega & Rheinboldt 1970, §13.3). ``auto`` runs Anderson first and Newton from its own safe start
 after it, because Anderson alone may stall near a singular point or leave the physical region.
@@ -21,6 +21,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.anderson import Checks, Maps, mixed, residuals
 from hermite.errors import ConvergenceError, InputError
 from hermite.frozen import Frozen
 
@@ -108,15 +109,7 @@ class _Counter:
         return self.calls >= self.limit
 
     def residual(self, x: Array, gx: Array) -> float:
-        if not np.all(np.isfinite(gx)):
-            return float("inf")
-        worst = 0.0
-        sizes, gaps = np.maximum(np.abs(gx), np.abs(x)), np.abs(gx - x)
-        for block in self.blocks:
-            gap = gaps[block].max(initial=0.0)
-            if gap > 0.0:
-                worst = max(worst, float(gap / sizes[block].max()))
-        return worst
+        return float(residuals(x[None], gx[None], self.blocks)[0])
 
 
 def solve(
@@ -180,22 +173,33 @@ def amplification(g: Map, solution: Solution, blocks: Sequence[slice], probes: i
     For a monotone map g' ≥ 0 and every step bounds its spectral radius from above (Collatz–Wielandt); for others this is
     an estimate. None where the map does not contract.
     """
-    x, gx = solution.value, g(solution.value)
+    return amplifications(lambda x, _: g(x[0])[None], solution.value[None], blocks, probes)[0]
+
+
+def amplifications(g: Maps, x: Array, blocks: Sequence[slice], probes: int = 4) -> list[float | None]:
+    """:func:`amplification` of many maps side by side at their fixed points x (P, m)."""
     size = np.abs(x)
     for block in blocks:
-        size[block] = np.maximum(size[block], 1e-6 * size[block].max(initial=0.0))
+        size[:, block] = np.maximum(
+            size[:, block], 1e-6 * size[:, block].max(axis=1, initial=0.0, keepdims=True)
+        )
     size[size == 0.0] = 1.0
-    v, rho = x.copy(), math.inf
+    active = np.arange(len(x))
+    image, v = g(x, active), x.copy()
+    rho = np.full(len(x), math.inf)
     for _ in range(probes):
-        h = 1e-6 / max(float(np.abs(v / size).max(initial=0.0)), 1e-300)
-        moved = (g(x + h * v) - gx) / h
-        if not np.all(np.isfinite(moved)):
-            return None
-        rho = min(rho, float(np.abs(moved / size).max() / np.abs(v / size).max()))
-        if rho < 1.0 - _ROUNDING:
+        span = np.abs(v / size[active]).max(axis=1, initial=0.0)
+        h = (1e-6 / np.maximum(span, 1e-300))[:, None]
+        v = (g(x[active] + h * v, active) - image[active]) / h
+        grown = np.abs(v / size[active]).max(axis=1) / span
+        finite = np.isfinite(v).all(axis=1)
+        # None of a map that is no number beside its fixed point.
+        rho[active] = np.where(finite, np.minimum(rho[active], grown), math.inf)
+        on = finite & (rho[active] >= 1.0 - _ROUNDING)
+        active, v = active[on], v[on]
+        if not len(active):
             break
-        v = moved
-    return 1.0 / (1.0 - rho) if rho < 1.0 - _ROUNDING else None
+    return [1.0 / (1.0 - one) if one < 1.0 - _ROUNDING else None for one in rho.tolist()]
 
 
 def continuation(family: Callable[[float], Map], parameters: Iterable[float], start: npt.ArrayLike) -> Array:
@@ -233,31 +237,42 @@ def _plain(counter: _Counter, x: Array, check: Check, tol: float) -> Solution:
     return _solution(counter, x, gx, check, tol, "plain", Status.BUDGET)
 
 
-def _anderson(counter: _Counter, x: Array, check: Check, tol: float, steps: int, depth: int = 6) -> Solution:
-    """Anderson mixing: x ← Σ θ_j g(x_j) with θ the least-squares combination (Σ θ = 1) of the last residuals.
+def _anderson(counter: _Counter, x: Array, check: Check, tol: float, steps: int) -> Solution:
+    """One point of :func:`asymptotics.anderson.mixed`."""
+    found = mixed(
+        lambda points, _: counter(points[0])[None],
+        x[None],
+        lambda points: np.array([check(one) for one in points], bool),
+        counter.blocks,
+        tol=tol,
+        steps=steps,
+        evaluations=counter.limit - counter.calls,
+    )
+    return _solution(counter, found.x[0], found.image[0], check, tol, "anderson", Status.BUDGET)
 
-    An unphysical candidate is replaced by a plain step and clears the memory.
-    """
-    gx = counter(x)
-    images: list[Array] = []
-    gaps: list[Array] = []
-    for _ in range(steps):
-        if counter.residual(x, gx) <= tol or counter.spent or not np.all(np.isfinite(gx)):
-            break
-        images.append(gx)
-        gaps.append(gx - x)
-        images, gaps = images[-depth - 1 :], gaps[-depth - 1 :]
-        candidate = gx
-        if len(gaps) > 1:
-            differences = np.stack([gaps[-1] - gap for gap in gaps[:-1]], axis=1)
-            shifts = np.stack([images[-1] - image for image in images[:-1]], axis=1)
-            theta = np.linalg.lstsq(differences, gaps[-1], rcond=1e-14)[0]
-            candidate = gx - shifts @ theta
-        if not (np.all(np.isfinite(candidate)) and check(candidate)):
-            candidate, images, gaps = gx, [], []
-        x = candidate
-        gx = counter(x)
-    return _solution(counter, x, gx, check, tol, "anderson", Status.BUDGET)
+
+def solve_many(
+    g: Maps,
+    start: Array,
+    physical: Checks,
+    blocks: Sequence[slice],
+    *,
+    tol: float = 1e-12,
+    evaluations: int = 80,
+) -> list[Solution]:
+    """Anderson mixing of many points (P, m) side by side, each as :func:`solve` does it; g also takes which of them they are."""
+    found = mixed(g, start, physical, blocks, tol=tol, steps=evaluations, evaluations=evaluations)
+    reached = found.residual <= tol
+    admissible = physical(found.image) & reached
+    values = np.where(reached[:, None], found.image, found.x)
+    solutions = []
+    for i, value in enumerate(values):
+        status = Status.UNPHYSICAL if reached[i] else Status.BUDGET
+        if admissible[i]:
+            status = Status.CONVERGED
+        size, used = float(found.residual[i]), int(found.evaluations[i])
+        solutions.append(Solution(status, size, used, "anderson", value))
+    return solutions
 
 
 def _newton(counter: _Counter, x: Array, check: Check, tol: float, steps: int = 200) -> Solution:

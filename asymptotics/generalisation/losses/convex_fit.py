@@ -214,7 +214,8 @@ class ConvexFit:
             first = first_moments(u, sus, *ratios, self.d, quadratic=False)
             e = first.conjugate[u.members]
             source = source_of(u, sus, np.einsum("ubcef,ube,ucf->ubc", u.v, e, e), first.means, self.d)
-            eps, _ = second_moments(u, sus, transfers(u, sus), *ratios, first.eps0, source)
+            columns = first.eps0[:, None], source.reshape(-1, 1)
+            eps = second_moments(u, sus, transfers(u, sus), *ratios, *columns)[0][:, 0]
             N: Array = np.asarray(sus.om * np.linalg.inv(sus.inverse), np.float64)
         except np.linalg.LinAlgError:
             return None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
+
+import numpy as np
 
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.ridge_words import Level, Regime
@@ -21,7 +25,12 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
     after_one_exponent,
     removed_orders,
 )
-from asymptotics.generalisation.spiked.linear_sector import Errors, counting_the_sector, solve_units
+from asymptotics.generalisation.spiked.linear_sector import (
+    Errors,
+    counting_the_sector,
+    solve_side_by_side,
+    solve_units,
+)
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.trained_layer import most_spikes, strength_left_out, trained_units
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result, without_a_layer
@@ -30,6 +39,8 @@ from asymptotics.learning.laws import law_of, learned_features
 from asymptotics.results import Risk, Validity
 from hermite.errors import InputError
 
+#: Points that are solved side by side.
+_TOGETHER = 128
 #: The largest deviation met at level iso.
 _ISO = 0.16
 #: What else was compared with runs, by protocol.
@@ -93,7 +104,27 @@ class AfterSteps(Theory):
         )  # fmt: skip
 
 
-class LevelE(AfterSteps):
+class Unmeasured(AfterSteps):
+    """A level that the equations alone answer."""
+
+    def solve(self, setting: Setting, throw: bool) -> Risk:
+        """The equations at one point."""
+        return self.answer_of(setting, solve_level(setting, self.own, throw))
+
+    def solve_many(self, settings: Sequence[Setting], throw: bool) -> Iterator[Risk | InputError]:
+        """The equations of many points side by side."""
+        for setting, errors in zip(settings, solve_levels(settings, self.own), strict=True):
+            try:
+                yield self.solve(setting, throw) if errors is None else self.answer_of(setting, errors)
+            except InputError as error:
+                yield error
+
+    @abstractmethod
+    def answer_of(self, setting: Setting, errors: Errors) -> Risk:
+        """The ``Risk`` of solved equations."""
+
+
+class LevelE(Unmeasured):
     """Exact leading-order covariance of the residuals on spikes and target, isotropic bulk of equal norm."""
 
     own = Level.E
@@ -106,10 +137,6 @@ class LevelE(AfterSteps):
         """By the budget of ``left_out``, without what is known once the equations are solved."""
         layer = layer_of(setting)
         return Surety(Validity.LEADING_ORDER, note_of(layer), left_out(setting, layer))
-
-    def solve(self, setting: Setting, throw: bool) -> Risk:
-        """The equations at level E."""
-        return self.answer_of(setting, solve_level(setting, self.own, throw))
 
     def answer_of(self, setting: Setting, errors: Errors) -> Risk:
         """The ``Risk`` of solved equations."""
@@ -131,7 +158,7 @@ def note_of(layer: LearnedFeatures) -> str:
     )
 
 
-class LevelIso(AfterSteps):
+class LevelIso(Unmeasured):
     """Isotropic residuals; all that is known of a layer after steps on a reused batch."""
 
     own = Level.ISO
@@ -168,9 +195,9 @@ class LevelIso(AfterSteps):
         note += _COMPARED.get(setting.training.protocol, "")
         return Surety(Validity.APPROXIMATE, note, _ISO)
 
-    def solve(self, setting: Setting, throw: bool) -> Risk:
-        """The equations at level iso."""
-        return self.solved(setting, solve_level(setting, self.own, throw), self.surety(setting))
+    def answer_of(self, setting: Setting, errors: Errors) -> Risk:
+        """The ``Risk`` of solved equations."""
+        return self.solved(setting, errors, self.surety(setting))
 
 
 def solve_level(setting: Setting, level: Level, throw: bool) -> Errors:
@@ -179,6 +206,22 @@ def solve_level(setting: Setting, level: Level, throw: bool) -> Errors:
     units = units_of(setting, level)
     errors = solve_units(units, alpha, beta, lam, d=d, throw=throw)
     return errors if d is None else counting_the_sector(units, errors, alpha, beta, lam, d)
+
+
+def solve_levels(settings: Sequence[Setting], level: Level) -> list[Errors | None]:
+    """:func:`solve_level` at points of a curve, those of one layer and d side by side; None where a point is left alone."""
+    found: list[Errors | None] = [None] * len(settings)
+    places: dict[tuple[int, int | None], list[int]] = {}
+    for i, setting in enumerate(settings):
+        places.setdefault((id(units_of(setting, level)), setting.ridge.d), []).append(i)
+    for (_, d), mine in places.items():
+        units = units_of(settings[mine[0]], level)
+        for part in (mine[i : i + _TOGETHER] for i in range(0, len(mine), _TOGETHER)):
+            points = [(*settings[i].ratios, settings[i].ridge.lam) for i in part]
+            alpha, beta, lam = np.array(points, np.float64).T
+            for i, errors in zip(part, solve_side_by_side(units, alpha, beta, lam, d), strict=True):
+                found[i] = errors
+    return found
 
 
 #: Of a small test error, the part that degree 2 brings at most: what was measured ends at 0.35.

@@ -28,53 +28,78 @@ class FirstMoments:
 def first_moments(
     units: Units, sus: Susceptibilities, alpha: float, beta: float, d: int | None, *, quadratic: bool
 ) -> FirstMoments:
-    """The linear sector (k = ``modes``).
+    """The linear sector; at finite d with all that the means cost."""
+    equations = FirstEquations(units, sus, alpha, d if quadratic else None)
+    return equations.moments(mean_costs(units, sus, beta, d))
 
-    Solves (I + VE DE) e + Ct t = mh and G t + Ctᵀ DE e = g0; t is the solution of least Σ t_g²/π_g. At finite d means
-    cost their norm, Kt⁻¹/d, and what the coherence of the groups adds to that of their residuals, T∘(coherence)/(β d).
-    ``quadratic``: with the directions of degree 2 in θ, that features of curvature μ2 learn at a rate n p/d², as the last.
+
+def mean_costs(
+    units: Units, sus: Susceptibilities, beta: float, d: int | None, *, coherent: bool = True
+) -> Array | None:
+    """What the means t of the readout cost at finite d (A, A), added to G: their norm, Kt⁻¹/d.
+
+    And what the coherence of the groups adds to that of their residuals, T∘(coherence)/(β d), unless not ``coherent``.
     """
-    a, k, r = units.groups, units.modes, units.f1.shape[1]
-    v = residual_covariances(units, d if quadratic else None)
-    size = v.shape[-1]
-    w = alpha * units.weights * sus.iv
-    DE = _alignment_response(units, sus, v)
-    VE = np.zeros((a, size, a, size))
-    VE[:, :k, :, :k] = (units.linear.T @ (w[:, None] * units.linear)).reshape(a, k, a, k)
-    hat = units.mu1.T @ (w[:, None] * units.mu1)
-    for m in range(r):
-        VE[:, k + m, :, k + m] = hat
-    bent, curved = _quadratic_part(units, quadratic)
-    for m in range(k + r, size):
-        VE[:, m, :, m] = bent.T @ (w[:, None] * bent)
-    mh = np.zeros((a, size))
-    mh[:, :k] = (units.linear.T @ (w * units.f0)).reshape(a, k)
-    mh[:, k : k + r] = units.mu1.T @ (w[:, None] * units.f1)
-    mh[:, k + r :] = bent.T @ (w[:, None] * curved)
-    Ct = np.zeros((a, size, a))
-    Ct[:, :k] = (units.linear.T @ (w[:, None] * units.mu0)).reshape(a, k, a)
-    G = units.mu0.T @ (w[:, None] * units.mu0)
-    g0 = units.mu0.T @ (w * units.f0)
-    if d is not None:
-        G = G + np.linalg.inv(mean_response(units, sus)) / d
-        if units.coherence is not None:
-            G = G + sus.T * units.coherence / (beta * d)
-    root = np.sqrt(units.fractions)
-    reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
-    Gp = root[:, None] * pseudo_inverse(root[:, None] * G * root, 1e-12 * reference) * root
-    across = Ct.reshape(a * size, a)
-    mixed = across @ Gp
-    system = np.eye(a * size) + VE.reshape(a * size, a * size) @ DE - mixed @ across.T @ DE
-    e: Array = np.asarray(np.linalg.solve(system, mh.ravel() - mixed @ g0), np.float64)
-    B = DE @ e
-    t = Gp @ (g0 - across.T @ B)
-    alignment = B.reshape(a, size)
-    mean_gap = units.f0 - units.mu0 @ t - units.linear @ alignment[:, :k].ravel()
-    linear_gap = units.f1 - units.mu1 @ alignment[:, k : k + r]
-    # fs2 counts all of f2.
-    curved_gap = (curved - bent @ alignment[:, k + r :]) ** 2 - curved**2
-    eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=1) + units.fs2 + np.sum(curved_gap, axis=1)
-    return FirstMoments(e.reshape(a, size), alignment, t, eps0)
+    if d is None:
+        return None
+    costs: Array = np.asarray(np.linalg.inv(mean_response(units, sus)), np.float64) / d
+    if coherent and units.coherence is not None:
+        costs = costs + sus.T * units.coherence / (beta * d)
+    return costs
+
+
+class FirstEquations:
+    """(I + VE DE) e + Ct t = mh and G t + Ctᵀ DE e = g0; t is the solution of least Σ t_g²/π_g.
+
+    With ``curved_d`` also the directions of degree 2 in θ, that features of curvature μ2 learn at a rate n p/d², as the last.
+    """
+
+    def __init__(self, units: Units, sus: Susceptibilities, alpha: float, curved_d: int | None) -> None:
+        self.units = units
+        a, k, r = units.groups, units.modes, units.f1.shape[1]
+        v = residual_covariances(units, curved_d)
+        size = v.shape[-1]
+        w = alpha * units.weights * sus.iv
+        self.DE = _alignment_response(units, sus, v)
+        self.bent, self.curved = _quadratic_part(units, curved_d is not None)
+        linear, mu0, mu1, bent = ((w[:, None] * x) for x in (units.linear, units.mu0, units.mu1, self.bent))
+        VE = np.zeros((a, size, a, size))
+        VE[:, :k, :, :k] = (units.linear.T @ linear).reshape(a, k, a, k)
+        hat = units.mu1.T @ mu1
+        for m in range(r):
+            VE[:, k + m, :, k + m] = hat
+        own = self.bent.T @ bent
+        for m in range(k + r, size):
+            VE[:, m, :, m] = own
+        mh = np.zeros((a, size))
+        mh[:, :k] = (linear.T @ units.f0).reshape(a, k)
+        mh[:, k : k + r] = mu1.T @ units.f1
+        mh[:, k + r :] = bent.T @ self.curved
+        across = np.zeros((a, size, a))
+        across[:, :k] = (units.linear.T @ mu0).reshape(a, k, a)
+        self.mh, self.across = mh.ravel(), across.reshape(a * size, a)
+        self.G, self.g0 = units.mu0.T @ mu0, mu0.T @ units.f0
+        self.open = np.eye(a * size) + VE.reshape(a * size, a * size) @ self.DE
+        self.back = self.across.T @ self.DE
+        self.reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
+
+    def moments(self, costs: Array | None) -> FirstMoments:
+        """The solution where the means cost ``costs`` (A, A)."""
+        units, root = self.units, np.sqrt(self.units.fractions)
+        k, r = units.modes, units.f1.shape[1]
+        G = self.G if costs is None else self.G + costs
+        Gp = root[:, None] * pseudo_inverse(root[:, None] * G * root, 1e-12 * self.reference) * root
+        mixed = self.across @ Gp
+        e: Array = np.asarray(np.linalg.solve(self.open - mixed @ self.back, self.mh - mixed @ self.g0))
+        B = self.DE @ e
+        t = Gp @ (self.g0 - self.across.T @ B)
+        alignment = B.reshape(units.groups, -1)
+        mean_gap = units.f0 - units.mu0 @ t - units.linear @ alignment[:, :k].ravel()
+        linear_gap = units.f1 - units.mu1 @ alignment[:, k : k + r]
+        # fs2 counts all of f2.
+        curved_gap = (self.curved - self.bent @ alignment[:, k + r :]) ** 2 - self.curved**2
+        eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=1) + units.fs2 + np.sum(curved_gap, axis=1)
+        return FirstMoments(e.reshape(units.groups, -1), alignment, t, eps0)
 
 
 def _quadratic_part(units: Units, wanted: bool) -> tuple[Array, Array]:

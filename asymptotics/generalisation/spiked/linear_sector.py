@@ -5,21 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from asymptotics.generalisation.meaning import InfiniteTestError
 from asymptotics.generalisation.spiked.first_moments import (
-    first_moments,
+    FirstEquations,
+    mean_costs,
     mean_response,
     residual_covariances,
 )
-from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, susceptibilities
+from asymptotics.generalisation.spiked.nonlinear_sector import (
+    Susceptibilities,
+    susceptibilities,
+    susceptibilities_at,
+)
 from asymptotics.generalisation.spiked.one_group import Numbers, Plain, Point, is_plain
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.transfers import Transfers, transfers
 from hermite.errors import ConvergenceError, InputError
+
+if TYPE_CHECKING:
+    from asymptotics.generalisation.spiked.sector_freedom import FreedomSystem
 
 Array = npt.NDArray[np.float64]
 
@@ -81,7 +90,14 @@ def solve_units(
         (errors,) = _in_closed_form(units, [Point(alpha, beta, lam, math.inf if d is None else d)])
         if errors is not None:
             return errors
-    return _in_general(units, alpha, beta, lam, d, throw)
+    sus = susceptibilities(units, alpha, beta, lam, throw=throw)
+    try:
+        return _in_general(units, sus, alpha, beta, d)
+    except np.linalg.LinAlgError:
+        raise ConvergenceError(
+            "The errors at the fixed point are undetermined (a singular system): choose a larger regularisation.",
+            sus.solution,
+        ) from None
 
 
 def solve_points(units: Units, points: Sequence[Point]) -> list[Errors | None]:
@@ -113,25 +129,39 @@ def _errors_at(found: Numbers, i: int) -> Errors:
     )
 
 
-def _in_general(units: Units, alpha: float, beta: float, lam: float, d: int | None, throw: bool) -> Errors:
-    sus = susceptibilities(units, alpha, beta, lam, throw=throw)
+def _in_general(units: Units, sus: Susceptibilities, alpha: float, beta: float, d: int | None) -> Errors:
+    if d is None:
+        return _errors_of(units, sus, alpha, beta, [Means(None)])[0]
+    ways = [Means(d), Means(None), Means(d, coherent=False)]
+    has_common = units.coherence is not None and bool(np.any(units.coherence))
+    found, limit, *alone = _errors_of(units, sus, alpha, beta, ways if has_common else ways[:2])
+    if found.test > 0:
+        found = replace(found, finite=1.0 - limit.test / found.test)
+    for one in alone:
+        found = replace(found, common=(found.test / one.test - 1, found.train / one.train - 1))
+    return found
+
+
+def solve_side_by_side(
+    units: Units, alpha: Array, beta: Array, lam: Array, d: int | None
+) -> list[Errors | None]:
+    """``solve_units`` at P points, at finite d with ``counting_the_sector``; None where a point has to be solved alone."""
+    found: list[Errors | None] = [None] * len(alpha)
+    regular = np.flatnonzero(lam > 0)
+    if not len(regular) or (is_plain(units) and units.coherence is None):
+        return found
+    alpha, beta, lam = alpha[regular], beta[regular], lam[regular]
+    solved = susceptibilities_at(units, alpha, beta, lam)
+    kept = [i for i, sus in enumerate(solved) if sus.solution.converged]
     try:
-        found = _errors_of(units, sus, alpha, beta, d)
-        if d is None:
-            return found
-        if found.test > 0:
-            limit = _errors_of(units, sus, alpha, beta, None).test
-            found = replace(found, finite=1.0 - limit / found.test)
-        if units.coherence is None or not np.any(units.coherence):
-            return found
-        alone = _errors_of(replace(units, coherence=None), sus, alpha, beta, d)
+        errors = [_in_general(units, solved[i], float(alpha[i]), float(beta[i]), d) for i in kept]
     except np.linalg.LinAlgError:
-        raise ConvergenceError(
-            "The errors at the fixed point are undetermined (a singular system): choose a larger regularisation.",
-            sus.solution,
-        ) from None
-    changes = (found.test / alone.test - 1, found.train / alone.train - 1)
-    return replace(found, common=changes)
+        return found
+    if d is not None:
+        errors = _counting(units, errors, alpha[kept], beta[kept], lam[kept], d)
+    for i, one in zip(kept, errors, strict=True):
+        found[regular[i]] = one
+    return found
 
 
 def counting_the_sector(
@@ -141,16 +171,43 @@ def counting_the_sector(
 
     Without them where there are too many directions or too few neurons; see ``sector_freedom``.
     """
+    point = [np.array([float(x)]) for x in (alpha, beta, lam)]
+    (found,) = _counting(units, [errors], point[0], point[1], point[2], d)
+    return found
+
+
+def _counting(
+    units: Units, errors: Sequence[Errors], alpha: Array, beta: Array, lam: Array, d: int
+) -> list[Errors]:
     from asymptotics.generalisation.spiked.sector_freedom import covers_sector, with_freedom
 
-    if not errors.sus.solution.converged or not covers_sector(units, alpha, beta, d):
-        return errors
-    solved = with_freedom(units, errors.sus, alpha, beta, lam, d)
-    if solved is None:
-        return errors
-    system, sus = solved
+    found = list(errors)
+    places = [
+        i
+        for i, one in enumerate(errors)
+        if one.sus.solution.converged and covers_sector(units, float(alpha[i]), float(beta[i]), d)
+    ]
+    if not places:
+        return found
+    ratios = alpha[places], beta[places]
+    solved = with_freedom(units, [errors[i].sus for i in places], *ratios, lam[places], d)
+    for i, one in zip(places, solved, strict=True):
+        if one is not None:
+            found[i] = _with_sector(units, errors[i], *one, float(alpha[i]), float(beta[i]), d)
+    return found
+
+
+def _with_sector(
+    units: Units,
+    errors: Errors,
+    system: FreedomSystem,
+    sus: Susceptibilities,
+    alpha: float,
+    beta: float,
+    d: int,
+) -> Errors:
     try:
-        found = _errors_of(units, sus, alpha, beta, d, system.transfers(sus))
+        (found,) = _errors_of(units, sus, alpha, beta, [Means(d)], system.transfers(sus))
     except np.linalg.LinAlgError:
         return errors
     changes = (found.test / errors.test - 1, found.train / errors.train - 1)
@@ -163,28 +220,47 @@ def counting_the_sector(
 NO_TERM = 0.5
 
 
+class Means(NamedTuple):
+    """How the means of the readout count: at ``d`` (None: as d → ∞), with the coherence of the groups or without."""
+
+    d: int | None
+    coherent: bool = True
+
+
 def _errors_of(
     units: Units,
     sus: Susceptibilities,
     alpha: float,
     beta: float,
-    d: int | None,
+    ways: Sequence[Means],
     sector: Transfers | None = None,
-) -> Errors:
+) -> list[Errors]:
     """The two linear sectors at solved susceptibilities; ``sector``: maps of the second moments that count it."""
-    quadratic = sector is not None and units.f2 is not None
-    first = first_moments(units, sus, alpha, beta, d, quadratic=quadratic)
-    e = first.conjugate[units.members]
-    fields = np.einsum("ubcef,ube,ucf->ubc", residual_covariances(units, d if quadratic else None), e, e)
-    source, eps0 = source_of(units, sus, fields, first.means, d), first.eps0
-    if (common := coherent_means(units, first.means, beta, d)) is not None:
-        source = source + on_members(units, sus.T @ common @ sus.T)
-        eps0 = eps0 + np.sum((units.mu1 @ (sus.L.T @ common @ sus.L)) * units.mu1, axis=1)
+    curved = ways[0].d if sector is not None and units.f2 is not None else None
+    equations, v = FirstEquations(units, sus, alpha, curved), residual_covariances(units, curved)
+    learned, eps0s, sources = [], [], []
+    for d, coherent in ways:
+        first = equations.moments(mean_costs(units, sus, beta, d, coherent=coherent))
+        e = first.conjugate[units.members]
+        fields = np.einsum("ubcef,ube,ucf->ubc", v, e, e)
+        source, eps0 = source_of(units, sus, fields, first.means, d), first.eps0
+        common = coherent_means(units, first.means, beta, d) if coherent else None
+        if common is not None:
+            source = source + on_members(units, sus.T @ common @ sus.T)
+            eps0 = eps0 + np.sum((units.mu1 @ (sus.L.T @ common @ sus.L)) * units.mu1, axis=1)
+        learned.append(first)
+        eps0s.append(eps0)
+        sources.append(source.ravel())
     maps = transfers(units, sus) if sector is None else sector
-    error, norm2 = second_moments(units, sus, maps, alpha, beta, eps0, source, with_sector=sector is not None)
-    test = float(units.weights @ error)
-    train = float(units.weights @ (error * (sus.om * sus.iv) ** 2))
-    return Errors(test, train, norm2, first.means, first.alignment[:, : units.v.shape[-1]], sus)
+    columns = np.array(eps0s).T, np.array(sources).T
+    eps, norm2 = second_moments(units, sus, maps, alpha, beta, *columns, with_sector=sector is not None)
+    test = (units.weights @ eps).tolist()
+    train = ((units.weights * (sus.om * sus.iv) ** 2) @ eps).tolist()
+    size = units.v.shape[-1]
+    return [
+        Errors(one, other, size2, first.means, first.alignment[:, :size], sus)
+        for one, other, size2, first in zip(test, train, norm2.tolist(), learned, strict=True)
+    ]
 
 
 def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None:
@@ -218,8 +294,8 @@ def second_moments(
     source: Array,
     *,
     with_sector: bool = False,
-) -> tuple[Array, float]:
-    """Conditional test error eps(κ) (K,) and ‖a‖²/d.
+) -> tuple[Array, Array]:
+    """Conditional test errors eps(κ) (K, C) and ‖a‖²/d (C,) of the columns of ``eps0`` (K, C) and ``source`` (U B², C).
 
     With φ = (μ1 μ1ᵀ, Ms), q = α E[φ iv² eps], X = qs + (X from q1) + (X from Z)/β + source, Z = ν N⁻¹ X N⁻¹ = β Qs and
     Q1⊥ = (from q1) + (from Z)/β:  eps = eps0 + μ1ᵀ Q1⊥ μ1 + Σ tr(Ms Z)/β. Linear in eps, which differs from eps0 by a
@@ -237,20 +313,17 @@ def second_moments(
     NN = NN.reshape(u * b * b, -1)
     spreading = np.linalg.solve(np.eye(len(NN)) - NN @ maps.x_from_z / beta, NN)
 
-    def response(eps: Array, source: Array) -> tuple[Array, Array]:
-        """(Q1⊥, Z/β) and Z of the columns of ``eps`` and of the sources of X."""
-        q = weighted @ eps
-        Z = spreading @ (q[first:] + maps.x_from_q @ q[:first] + source)
-        Q = maps.q_from_q @ q[:first] + maps.x_from_q.T @ Z / beta
-        return np.concatenate([Q, Z / beta]), Z
-
-    column = source.reshape(-1, 1)
-    slope, _ = response(basis, np.zeros_like(column))
-    offset, _ = response(eps0[:, None], column)
-    shift = np.linalg.solve(np.eye(basis.shape[1]) - loading @ slope, loading @ offset)
-    eps = eps0 + (basis @ shift)[:, 0]
-    _, Z = response(eps[:, None], column)
-    return eps, float(np.einsum("ubb->", Z.reshape(u, b, b)))
+    # eps = eps0 + basis @ shift: what both parts are averaged with, at once.
+    rank, columns = basis.shape[1], source.shape[1]
+    q = weighted @ np.concatenate([basis, eps0], axis=1)
+    sources = np.concatenate([np.zeros((len(source), rank)), source], axis=1)
+    Z = spreading @ (q[first:] + maps.x_from_q @ q[:first] + sources)
+    Q = maps.q_from_q @ q[:first] + maps.x_from_q.T @ Z / beta
+    moved = loading @ np.concatenate([Q, Z / beta])
+    shift = np.linalg.solve(np.eye(rank) - moved[:, :rank], moved[:, rank:])
+    found = Z[:, rank:] + Z[:, :rank] @ shift
+    norm2 = np.einsum("ubbc->c", found.reshape(u, b, b, columns))
+    return eps0 + basis @ shift, norm2
 
 
 def coherent_means(units: Units, means: Array, beta: float, d: int | None) -> Array | None:

@@ -63,7 +63,7 @@ class MatrixSystem(System):
         """Σ_ij (α E[μ1 μ1ᵀ iv κ_i κ_j] − δ_ij Vh) at the spikes: (A, k, A, k)."""
         units, k = self.units, len(self.spikes)
         along = (units.mu1[:, :, None] * units.kappa[:, None, :]).reshape(len(iv), -1)
-        full = along.T @ ((self.alpha * units.weights * iv)[:, None] * along)
+        full = along.T @ ((self.weights * iv)[:, None] * along)
         full = full.reshape(units.groups, k, units.groups, k)
         extra: Array = full - np.einsum("gh,ij->gihj", hat, np.eye(k))
         return extra
@@ -154,9 +154,11 @@ def solve_matrix(
         more, hidden = _of_common(system, blocks, common)
         source = source + more
         eps0 = eps0 + np.sum((units.mu1 @ hidden) * units.mu1, axis=1)
-    eps, norm2 = second_moments(units, sus, _transfers(system, blocks), alpha, beta, eps0, source)
+    columns = eps0[:, None], source.reshape(-1, 1)
+    error, norm2 = second_moments(units, sus, _transfers(system, blocks), alpha, beta, *columns)
+    eps = error[:, 0]
     test, train = float(units.weights @ eps), float(units.weights @ (eps * (sus.om * iv) ** 2))
-    return MatrixErrors(test, train, norm2, solution)
+    return MatrixErrors(test, train, float(norm2[0]), solution)
 
 
 def _near_traces(system: MatrixSystem, traces: System, el: float, start: Array, tol: float) -> Solution:
@@ -200,7 +202,7 @@ def _first_moments(
     """eps0(κ) (K,), the conjugate field e (A, d') and the means t (A,); W = D L eliminates e from the equations."""
     units, size = system.units, system.units.groups * system.d
     a, k = units.groups, units.kappa.shape[1]
-    w = system.alpha * units.weights * sus.iv
+    w = system.weights * sus.iv
     along = (units.mu1[:, :, None] * units.kappa[:, None, :]).reshape(len(w), -1)
     spikes, theta = axes[:k], axes[k:]
     source = (along.T @ (w * units.f0)).reshape(a, k) @ spikes + units.mu1.T @ (w[:, None] * units.f1) @ theta

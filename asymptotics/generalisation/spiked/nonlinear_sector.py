@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import Map, Solution, amplification, continuation, solve
+from asymptotics.anderson import Maps, Places, Truths
+from asymptotics.fixed_point import (
+    Map,
+    Solution,
+    amplification,
+    amplifications,
+    continuation,
+    solve,
+    solve_many,
+)
 from asymptotics.generalisation.spiked.ridge_equations import Units
 
 Array = npt.NDArray[np.float64]
+Reals = float | Array
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,21 @@ def susceptibilities(
     return Susceptibilities(om, iv, inverse, *system.responses(iv, inverse), solution)
 
 
+def susceptibilities_at(units: Units, alpha: Array, beta: Array, lam: Array) -> list[Susceptibilities]:
+    """:func:`susceptibilities` at P points with λ > 0 side by side, by mixing alone: it need not have converged."""
+    under = beta <= alpha
+    om, el = np.where(under, 1.0, lam), np.where(under, lam, 1.0)
+    system = System(units, alpha, 1.0 / beta, om)
+    maps = system.maps_at(el)
+    solutions = solve_many(maps, system.start(el), system.are_physical, system.blocks)
+    good = np.flatnonzero([one.converged for one in solutions])
+    values = np.array([solutions[i].value for i in good]).reshape(len(good), -1)
+    grown = amplifications(lambda x, which: maps(x, good[which]), values, system.blocks)
+    for i, size in zip(good.tolist(), grown, strict=True):
+        solutions[i] = replace(solutions[i], amplification=size)
+    return system.read(solutions)
+
+
 def _fixed_point(system: System, el: float, throw: bool) -> Solution:
     units = system.units
     safe = el if el > 0 else 1e-2 * units.scale
@@ -63,11 +91,13 @@ def _fixed_point(system: System, el: float, throw: bool) -> Solution:
 class System:
     """The map of the susceptibilities on the packed upper triangles of V1 (A, A) and N⁻¹ (U, B, B).
 
-    Points may be many at once, along leading axes.
+    Points may be many at once, along leading axes; so may α, 1/β and ``om``, each a number or (P,).
     """
 
-    def __init__(self, units: Units, alpha: float, inverse_beta: float, om: float) -> None:
-        self.units, self.alpha, self.inverse_beta, self.om = units, alpha, inverse_beta, om
+    def __init__(self, units: Units, alpha: Reals, inverse_beta: Reals, om: Reals) -> None:
+        self.units = units
+        self.weights = np.multiply.outer(alpha, units.weights)
+        self.om, self.inverse_beta = np.asarray(om)[..., None], np.asarray(inverse_beta)[..., None, None]
         a, (u, b) = units.groups, units.members.shape
         self.rows, self.cols, self.place = triangle(a)
         self.inner_rows, self.inner_cols, inner_place = triangle(b)
@@ -85,14 +115,33 @@ class System:
         self.forms = np.concatenate([pairs, spread.reshape(len(pairs), -1)], axis=1)
         self.factors = np.concatenate([double, (units.count[:, None] * inner_double).ravel()])
         self.eye_a, self.eye_b, self.u = np.eye(a), np.eye(b), u
-        self.weights = alpha * units.weights
         self.left, self.right = units.members[:, :, None], units.members[:, None, :]
 
-    def start(self, el: float) -> Array:
+    def among(self, which: Places | int) -> Self:
+        """The same at some of many points, or at one."""
+        part = copy(self)
+        part.weights, part.om = self.weights[which], self.om[which]
+        part.inverse_beta = self.inverse_beta[which]
+        return part
+
+    def read(self, solutions: Sequence[Solution]) -> list[Susceptibilities]:
+        """What many points found."""
+        x = np.array([one.value for one in solutions])
+        _, inverse = self.unpack(x)
+        iv = self.iv(x)
+        parts = zip(self.om[:, 0].tolist(), iv, inverse, *self.responses(iv, inverse), solutions, strict=True)
+        return [Susceptibilities(*part) for part in parts]
+
+    def maps_at(self, el: Array) -> Maps:
+        """:meth:`map_at` of many points, some of which are asked for."""
+        return lambda x, which: self.among(which).map_at(el[which])(x)
+
+    def start(self, el: Reals) -> Array:
         """The safe start above the solution: V1 = diag(π)/el, N = el."""
-        top = np.diag(self.units.fractions / el)[self.rows, self.cols]
-        low = np.tile(self.eye_b[self.inner_rows, self.inner_cols] / el, self.u)
-        return np.concatenate([top, low])
+        top = np.diag(self.units.fractions)[self.rows, self.cols]
+        low = np.tile(self.eye_b[self.inner_rows, self.inner_cols], self.u)
+        found: Array = np.concatenate([top, low]) / np.asarray(el)[..., None]
+        return found
 
     def unpack(self, x: Array) -> tuple[Array, Array]:
         """V1 (A, A) and N⁻¹ (U, B, B)."""
@@ -105,12 +154,18 @@ class System:
 
     def iv(self, x: Array) -> Array:
         """1/(om + V(κ)) (K,)."""
-        return 1.0 / (self.om + self.variance(x))
+        inverse: Array = 1.0 / (self.om + self.variance(x))
+        return inverse
 
     def physical(self, x: Array) -> bool:
         """N⁻¹ > 0 on the diagonal and V(κ) > 0."""
-        inner = x[self.head :][self.inner_diagonal]
-        return bool(inner.min() > 0 and self.variance(x).min() > 0)
+        return bool(self.are_physical(x))
+
+    def are_physical(self, x: Array) -> Truths:
+        """:meth:`physical` of points along a leading axis."""
+        inner = x[..., self.head :][..., self.inner_diagonal]
+        found: Truths = (inner.min(axis=-1) > 0) & (self.variance(x).min(axis=-1) > 0)
+        return found
 
     def hat(self, iv: Array) -> Array:
         """Vh = α E[μ1 μ1ᵀ iv] (A, A)."""
@@ -131,15 +186,15 @@ class System:
         _, T, W = self.responses(iv, inverse)
         return self.units.rho * T[..., self.left, self.right], W[..., self.rows, self.cols]
 
-    def map_at(self, el: float) -> Map:
+    def map_at(self, el: Reals) -> Map:
         """x ↦ (V1, N⁻¹) at this penalty."""
-        ridge = el * self.eye_b
+        ridge = np.multiply.outer(el, self.eye_b)[..., None, :, :]
 
         def step(x: Array) -> Array:
             iv = self.iv(x)
             within, top = self.feedback(iv, x[..., self.head :][..., self.inner_place])
             own = ((self.weights * iv) @ self.forms[:, self.head :])[..., self.inner_place]
-            inverse = inverse_of(ridge + self.inverse_beta * (own + within))
+            inverse = inverse_of(ridge + self.inverse_beta[..., None] * (own + within))
             packed = inverse[..., self.inner_rows, self.inner_cols]
             return np.concatenate([top, packed.reshape(*x.shape[:-1], -1)], axis=-1)
 

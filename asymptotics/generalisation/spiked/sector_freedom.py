@@ -13,16 +13,17 @@ LE = (I + VE DE)⁻¹, TE = LE VE, WE = DE LE over groups and directions,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import solve
-from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, System, triangle
+from asymptotics.fixed_point import solve_many
+from asymptotics.generalisation.spiked.nonlinear_sector import Reals, Susceptibilities, System, triangle
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.transfers import Transfers, congruence, transfers
+from asymptotics.generalisation.spiked.transfers import Transfers, congruence, squared, transfers
 
 Array = npt.NDArray[np.float64]
 
@@ -42,8 +43,8 @@ def covers_sector(units: Units, alpha: float, beta: float, d: int) -> bool:
 class FreedomSystem(System):
     """The map of the susceptibilities with the sector's directions; x = (q W + Σ_m WE_θθ/d, WE_φφ/d, N⁻¹)."""
 
-    def __init__(self, units: Units, alpha: float, beta: float, om: float, d: int) -> None:
-        super().__init__(units, alpha, 1.0 / beta, om)
+    def __init__(self, units: Units, alpha: Reals, beta: Reals, om: Reals, d: int) -> None:
+        super().__init__(units, alpha, np.divide(1.0, beta), om)
         a, modes, r = units.groups, units.modes, units.f1.shape[1]
         self.d, self.bulk = d, 1.0 - (units.kappa.shape[1] + r) / d
         self.directions = 1 + modes + r
@@ -70,14 +71,15 @@ class FreedomSystem(System):
 
     def sector(self, iv: Array, inverse: Array, T: Array) -> tuple[Array, Array, Array]:
         """LE, TE and WE (n, n), n = A × directions."""
-        units, n = self.units, len(self.eye_n)
-        DE = (self.sector_scatter @ (units.count[:, None, None] * inverse).ravel()).reshape(n, n)
-        VE = np.zeros((n, n))
+        units, lead, n = self.units, iv.shape[:-1], len(self.eye_n)
+        responses = (units.count[:, None, None] * inverse).reshape(*lead, -1)
+        DE = (responses @ self.sector_scatter.T).reshape(*lead, n, n)
+        VE = np.zeros((*lead, n, n))
         seen = (self.weights * iv) @ self.forms[:, self.size : self.head]
-        VE[self.on_seen[:, None], self.on_seen] = seen[self.seen_place]
-        VE[self.on_theta[:, :, None], self.on_theta[:, None, :]] = self.hat(iv)
+        VE[..., self.on_seen[:, None], self.on_seen] = seen[..., self.seen_place]
+        VE[..., self.on_theta[:, :, None], self.on_theta[:, None, :]] = self.hat(iv)[..., None, :, :]
         if units.coherence is not None:
-            VE[self.means[:, None], self.means] += T * units.coherence * self.inverse_beta / self.d
+            VE[..., self.means[:, None], self.means] += T * units.coherence * self.inverse_beta / self.d
         LE: Array = np.asarray(np.linalg.inv(self.eye_n + VE @ DE), np.float64)
         return LE, LE @ VE, DE @ LE
 
@@ -95,59 +97,58 @@ class FreedomSystem(System):
         """q ρ∘T[u] + Σ v TE/d (U, B, B), and the packed parts of V that are not spread."""
         _, T, W = self.responses(iv, inverse)
         _, TE, WE = self.sector(iv, inverse, T)
-        own = (self.sector_scatter.T @ TE.ravel()).reshape(self.units.rho.shape)
-        within = self.bulk * self.units.rho * T[self.left, self.right]
-        along = WE[self.on_theta[:, :, None], self.on_theta[:, None, :]].sum(axis=0)
+        lead, shape = iv.shape[:-1], self.units.rho.shape
+        own = (TE.reshape(*lead, -1) @ self.sector_scatter).reshape(*lead, *shape)
+        within = self.bulk * self.units.rho * T[..., self.left, self.right]
+        along = WE[..., self.on_theta[:, :, None], self.on_theta[:, None, :]].sum(axis=-3)
         linear = self.bulk * W + along / self.d
-        mixed = WE[self.on_seen[self.seen_rows], self.on_seen[self.seen_cols]] / self.d
-        packed = [linear[self.rows, self.cols], mixed]
-        return within + (own + own.swapaxes(1, 2)) / (2 * self.d), np.concatenate(packed)
+        mixed = WE[..., self.on_seen[self.seen_rows], self.on_seen[self.seen_cols]] / self.d
+        packed = np.concatenate([linear[..., self.rows, self.cols], mixed], axis=-1)
+        return within + (own + own.swapaxes(-1, -2)) / (2 * self.d), packed
+
+    def _placed(self, matrix: Array) -> Array:
+        """M ⊗ M (R², A² + (A (1 + modes))²) of M (R, n) from q1, which is seen along every θ_m, and from E φφᵀ."""
+        along = np.zeros((len(matrix) ** 2, self.units.groups**2))
+        for places in self.on_theta:
+            along += squared(matrix[:, places])
+        return np.concatenate([along, squared(matrix[:, self.on_seen])], axis=1)
 
     def transfers(self, sus: Susceptibilities) -> Transfers:
         """The linear maps of the second moments; q is (q1, E φφᵀ), which enter with their weights."""
         found = transfers(self.units, sus)
         LE, TE, WE = self.sector(sus.iv, sus.inverse, sus.T)
-        n, a2 = len(LE), self.units.groups**2
-        theta = np.zeros((n, n, self.units.groups, self.units.groups))
-        for rows in self.on_theta:
-            for g, h in np.ndindex(theta.shape[2:]):
-                theta[rows[g], rows[h], g, h] = 1.0
-        count = len(self.on_seen)
-        seen = np.zeros((n, n, count, count))
-        for i, j in np.ndindex(count, count):
-            seen[self.on_seen[i], self.on_seen[j], i, j] = 1.0
-        placed = np.concatenate([theta.reshape(n * n, -1), seen.reshape(n * n, -1)], axis=1)
-        scatter = self.sector_scatter
-        x_from_q = scatter.T @ congruence(LE, placed) / self.d
+        a2, scatter = self.units.groups**2, self.sector_scatter
+        x_from_q = scatter.T @ self._placed(LE) / self.d
         x_from_q[:, :a2] += self.bulk * found.x_from_q
-        q_from_q = placed.T @ congruence(WE, placed) / self.d
+        on_first = np.zeros((a2, x_from_q.shape[1]))
+        for places in self.on_theta:
+            on_first += self._placed(WE[places])
+        q_from_q = np.concatenate([on_first, self._placed(WE[self.on_seen])]) / self.d
         q_from_q[:a2, :a2] += self.bulk * found.q_from_q
         x_from_z = self.bulk * found.x_from_z + scatter.T @ congruence(TE, scatter) / self.d
         return Transfers(x_from_q, x_from_z, q_from_q)
 
 
 def with_freedom(
-    units: Units, sus: Susceptibilities, alpha: float, beta: float, lam: float, d: int
-) -> tuple[FreedomSystem, Susceptibilities] | None:
-    """The system and its susceptibilities, from those ``sus`` without the sector; None where they are not reached."""
-    system = FreedomSystem(units, alpha, beta, sus.om, d)
-    el = lam if beta <= alpha else 1.0
-    _, packed = system.feedback(sus.iv, sus.inverse)
-    inner = sus.inverse[:, system.inner_rows, system.inner_cols].ravel()
-    solution = solve(
-        system.map_at(el),
-        np.concatenate([packed, inner]),
-        method="anderson",
-        max_evaluations=60,
-        physical=system.physical,
-        blocks=system.blocks,
-        throw=False,
-        tol=1e-10,
+    units: Units, found: Sequence[Susceptibilities], alpha: Array, beta: Array, lam: Array, d: int
+) -> list[tuple[FreedomSystem, Susceptibilities] | None]:
+    """The system and its susceptibilities at P points, from those ``found`` without the sector; None where not reached."""
+    om = np.array([sus.om for sus in found])
+    system = FreedomSystem(units, alpha, beta, om, d)
+    el = np.where(beta <= alpha, lam, 1.0)
+    inverse = np.array([sus.inverse for sus in found])
+    _, packed = system.feedback(np.array([sus.iv for sus in found]), inverse)
+    inner = inverse[:, :, system.inner_rows, system.inner_cols].reshape(len(found), -1)
+    start = np.concatenate([packed, inner], axis=1)
+    solutions = solve_many(
+        system.maps_at(el), start, system.are_physical, system.blocks, tol=1e-10, evaluations=60
     )
-    if not solution.converged:
-        return None
     # The map differs from that without the sector by terms of order 1/d: it amplifies as much.
-    solution = replace(solution, amplification=sus.solution.amplification)
-    _, inverse = system.unpack(solution.value)
-    iv = system.iv(solution.value)
-    return system, Susceptibilities(sus.om, iv, inverse, *system.responses(iv, inverse), solution)
+    solutions = [
+        replace(one, amplification=sus.solution.amplification)
+        for one, sus in zip(solutions, found, strict=True)
+    ]
+    return [
+        (system.among(i), sus) if one.converged else None
+        for i, (one, sus) in enumerate(zip(solutions, system.read(solutions), strict=True))
+    ]

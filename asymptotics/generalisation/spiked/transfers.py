@@ -27,12 +27,15 @@ class Transfers:
 
 def transfers(units: Units, sus: Susceptibilities) -> Transfers:
     """With Y = Σ scat(ρ∘Z): X = ρ∘(L q1 Lᵀ)[u] + ρ∘(T Y T)[u] and Q1⊥ = W q1 W + Lᵀ Y L."""
-    S, eye = units.scatter, np.eye(units.groups**2)
-    return Transfers(
-        S.T @ congruence(sus.L, eye),
-        S.T @ congruence(sus.T, S),
-        congruence(sus.W, eye),
-    )
+    S = units.scatter
+    return Transfers(S.T @ squared(sus.L), S.T @ congruence(sus.T, S), squared(sus.W))
+
+
+def squared(matrix: Array) -> Array:
+    """M ⊗ M (A², C²) of M (A, C): flattened Y ↦ M Y Mᵀ."""
+    rows, columns = matrix.shape
+    out: Array = (matrix[:, None, :, None] * matrix[None, :, None, :]).reshape(rows**2, columns**2)
+    return out
 
 
 def congruence(matrix: Array, columns: Array) -> Array:
