@@ -68,8 +68,8 @@ def mixed(
     used = np.ones(len(x), np.int_)
     moving = np.flatnonzero((residual > tol) & np.isfinite(residual)) if evaluations > 1 else np.arange(0)
     # Images and gaps g(x) − x of the last points, the newest last, and whether they still count.
-    images, gaps = np.empty((0, *x.shape)), np.empty((0, *x.shape))
-    counts = np.empty((0, len(x)), bool)
+    images, gaps = np.empty((0, *x[moving].shape)), np.empty((0, *x[moving].shape))
+    counts = np.empty((0, len(moving)), bool)
     for _ in range(steps):
         if not len(moving):
             break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asymptotics.fixed_point import Status, amplification, continuation, solve
+from asymptotics.fixed_point import Status, amplification, amplifications, continuation, solve, solve_many
 from hermite.errors import ConvergenceError, InputError
 
 
@@ -144,3 +144,40 @@ def test_an_unknown_that_is_a_multiple_of_others_does_not_look_like_a_map_that_h
 
     solution = solve(g, np.ones(2))
     assert amplification(g, solution, (slice(0, 2),)) == pytest.approx(1.5, rel=1e-3)
+
+
+def test_points_side_by_side_are_points_alone() -> None:
+    """x ↦ (√(1 + s x_2), √(2 + s x_1)): slopes s of very different numbers of steps; and a map without a fixed point."""
+    slopes = np.array([0.0, 0.3, 0.9, 0.99, 40.0])
+
+    def at(slope, x):
+        up = x[..., 0] + 1.0
+        own = np.where(slope > 10, up, np.sqrt(1 + slope * x[..., 1])), np.sqrt(2 + slope * x[..., 0])
+        return np.stack(own, axis=-1)
+
+    start, blocks = np.full((5, 2), 9.0), (slice(0, 1), slice(1, 2))
+    found = solve_many(
+        lambda x, which: at(slopes[which], x), start, lambda x: (x > 0).all(axis=1), blocks, evaluations=40
+    )
+    assert [one.status for one in found] == [Status.CONVERGED] * 4 + [Status.BUDGET]
+    assert found[4].iterations == 40
+    for slope, one in zip(slopes[:4], found, strict=False):
+        alone = solve(lambda x, s=slope: at(s, x), [9.0, 9.0], method="anderson", blocks=blocks)
+        assert np.max(np.abs(one.value - alone.value)) < 1e-11
+        assert one.iterations == alone.iterations
+        assert np.max(np.abs(at(slope, one.value) - one.value)) < 1e-11
+    values = np.array([one.value for one in found[:4]])
+    grown = amplifications(lambda x, which: at(slopes[which], x), values, blocks)
+    for slope, one, size in zip(slopes, found, grown, strict=False):
+        alone = amplification(lambda x, s=slope: at(s, x), one, blocks)
+        assert size == pytest.approx(alone, rel=1e-6)
+
+
+def test_a_point_that_leaves_the_numbers_does_not_take_the_others_along() -> None:
+    def g(x, which):
+        with np.errstate(invalid="ignore"):
+            return np.where(which[:, None] == 1, np.sqrt(x - 20.0), np.cos(x))
+
+    found = solve_many(g, np.ones((3, 1)), lambda x: np.isfinite(x).all(axis=1), (slice(None),))
+    assert [one.converged for one in found] == [True, False, True]
+    assert found[0].value[0] == found[2].value[0] == pytest.approx(0.7390851332151607, abs=1e-12)

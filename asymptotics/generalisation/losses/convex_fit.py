@@ -26,9 +26,10 @@ from asymptotics.generalisation.losses.label_grid import LabelGrid
 from asymptotics.generalisation.losses.mixing import Mixing
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.first_moments import first_moments, pseudo_inverse
-from asymptotics.generalisation.spiked.linear_sector import second_moments, source_of
+from asymptotics.generalisation.spiked.linear_sector import source_of
 from asymptotics.generalisation.spiked.nonlinear_sector import susceptibilities
 from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.second_moments import second_moments
 from asymptotics.generalisation.spiked.transfers import transfers
 from hermite.errors import ConvergenceError, InputError
 

@@ -23,6 +23,7 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
     removed_orders,
 )
 from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level
+from asymptotics.generalisation.spiked.linear_sector import Errors
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.results import Risk, Validity
 
@@ -81,9 +82,21 @@ class FiniteTrained(Theory):
         return Surety(validity, note, _of_size(setting) + self._anisotropy(setting))
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
-        """The equations with functions of the learned coordinates.
+        """The equations with functions of the learned coordinates."""
+        return self.beside(setting, solve_level(setting, self.own, throw), throw)
 
-        Units are independent here: what the coherence of their means changes is taken from the proportional theory.
+    def left_out_beside(self, setting: Setting, errors: Errors) -> float:
+        """What it leaves out of the test error, by the ``errors`` of the proportional theory at its level."""
+        # Half of what the proportional theory knows to be of relative order 1/n and n p/d³ is unsure here as there.
+        known = abs(errors.common[0]) + (0.0 if errors.freedom is None else abs(errors.freedom[0]))
+        unsure = known / 2 + finite_left_out(setting, errors.finite) + mean_left_out(setting, errors.test)
+        unsure += (by_what_is_left(setting, errors.test) - 1.0) * self._anisotropy(setting)
+        return (self.surety(setting).theory or 0.0) + unsure
+
+    def beside(self, setting: Setting, errors: Errors, throw: bool) -> Risk:
+        """:meth:`solve` where ``errors``, those of the proportional theory at its level, are known.
+
+        Units are independent here: what the coherence of their means changes is taken from there.
         """
         from asymptotics.generalisation.finite.conditional_errors import unit_errors
 
@@ -93,14 +106,8 @@ class FiniteTrained(Theory):
             units.features, units.carriers, units.rest, ridge.n2(ridge.d), setting.neurons, ridge.lam, noise,
             throw=throw,
         )  # fmt: skip
-        errors = solve_level(setting, self.own, throw)
         test, train = errors.common
-        surety = self.surety(setting)
-        # Half of what the proportional theory knows to be of relative order 1/n and n p/d³ is unsure here as there.
-        known = abs(test) + (0.0 if errors.freedom is None else abs(errors.freedom[0]))
-        unsure = known / 2 + finite_left_out(setting, errors.finite) + mean_left_out(setting, errors.test)
-        unsure += (by_what_is_left(setting, errors.test) - 1.0) * self._anisotropy(setting)
-        surety = replace(surety, theory=(surety.theory or 0.0) + unsure)
+        surety = replace(self.surety(setting), theory=self.left_out_beside(setting, errors))
         return result(
             setting, self.name, surety, (found.excess + noise) * (1 + test), found.train * (1 + train),
             found.solution.error_of_a_response, averages=layer_of(setting).error + units.features.error,

@@ -122,14 +122,15 @@ class Auto(MeasuredLevel):
         if size is None or least is None or size >= least:
             return found
         try:
-            there_found = other.solve(there, throw)
-            beyond = self._beyond_expectation(line, setting)
+            errors = line.errors(setting, throw)
+            size = other.left_out_beside(there, errors) + self._beyond_expectation(line, setting)
+            if size >= least:
+                return found
+            there_found = other.beside(there, errors, throw)
         except (InputError, ConvergenceError):
             # What only shows when it is tried.
             return found
-        budget = there_found.error
-        budget = replace(budget, theory=(budget.theory or 0.0) + beyond)
-        return replace(there_found, error=budget) if (budget.theory or 0.0) < least else found
+        return replace(there_found, error=replace(there_found.error, theory=size))
 
     def _measures(self, line: Line) -> bool:
         """All points of a line or none: a correction that starts at some of them would be a jump."""

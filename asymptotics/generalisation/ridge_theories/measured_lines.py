@@ -18,7 +18,12 @@ import numpy.typing as npt
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.experiment.settings import Ridge
 from asymptotics.generalisation.between_knots import between_knots
-from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level, units_of
+from asymptotics.generalisation.ridge_theories.trained_levels import (
+    layer_of,
+    solve_level,
+    solve_levels,
+    units_of,
+)
 from asymptotics.generalisation.spiked.linear_sector import Errors
 from asymptotics.generalisation.theory import Setting
 from hermite.errors import ConvergenceError, InputError
@@ -61,9 +66,18 @@ class Line:
     def errors(self, setting: Setting, throw: bool) -> Errors:
         """Level E."""
         if setting.ridge not in self._errors:
-            self._errors[setting.ridge] = solve_level(setting, Level.E, throw)
+            errors = self._together.get(setting.ridge)
+            self._errors[setting.ridge] = errors or solve_level(setting, Level.E, throw)
         found = self._errors[setting.ridge]
         return found if found.sus.solution.converged or not throw else solve_level(setting, Level.E, throw)
+
+    @cached_property
+    def _together(self) -> dict[Ridge, Errors]:
+        """Level E of all points that are solved side by side; of one point it is not worth it."""
+        if len(self.settings) == 1:
+            return {}
+        solved = zip(self.settings, solve_levels(self.settings, Level.E), strict=True)
+        return {one.ridge: errors for one, errors in solved if errors is not None}
 
     def measured(self, setting: Setting) -> Measured:
         """What level E leaves out at one of the points."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.ridge_words import Level, Regime
+from asymptotics.experiment.settings import Training
 from asymptotics.generalisation.ridge_theories.left_out import (
     bulk_left_out,
     by_what_is_left,
@@ -37,7 +38,7 @@ from asymptotics.generalisation.theory import Setting, Surety, Theory, result, w
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.laws import law_of, learned_features
 from asymptotics.results import Risk, Validity
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 
 #: Points that are solved side by side.
 _TOGETHER = 128
@@ -211,11 +212,15 @@ def solve_level(setting: Setting, level: Level, throw: bool) -> Errors:
 def solve_levels(settings: Sequence[Setting], level: Level) -> list[Errors | None]:
     """:func:`solve_level` at points of a curve, those of one layer and d side by side; None where a point is left alone."""
     found: list[Errors | None] = [None] * len(settings)
-    places: dict[tuple[int, int | None], list[int]] = {}
+    places: dict[tuple[Training, int | None], list[int]] = {}
     for i, setting in enumerate(settings):
-        places.setdefault((id(units_of(setting, level)), setting.ridge.d), []).append(i)
+        places.setdefault((setting.actual, setting.ridge.d), []).append(i)
     for (_, d), mine in places.items():
-        units = units_of(settings[mine[0]], level)
+        try:
+            units = units_of(settings[mine[0]], level)
+        except (InputError, ConvergenceError):
+            # Said at its points.
+            continue
         for part in (mine[i : i + _TOGETHER] for i in range(0, len(mine), _TOGETHER)):
             points = [(*settings[i].ratios, settings[i].ridge.lam) for i in part]
             alpha, beta, lam = np.array(points, np.float64).T

@@ -24,6 +24,7 @@ from asymptotics.generalisation.spiked.nonlinear_sector import (
 )
 from asymptotics.generalisation.spiked.one_group import Numbers, Plain, Point, is_plain
 from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.second_moments import second_moments
 from asymptotics.generalisation.spiked.transfers import Transfers, transfers
 from hermite.errors import ConvergenceError, InputError
 
@@ -279,51 +280,6 @@ def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None
         raise InputError(
             "lambda = 0 with a linear activation: the features are degenerate; choose lambda > 0."
         )
-
-
-# Second moments -------------------------------------------------------------------------------------------------
-
-
-def second_moments(
-    units: Units,
-    sus: Susceptibilities,
-    maps: Transfers,
-    alpha: float,
-    beta: float,
-    eps0: Array,
-    source: Array,
-    *,
-    with_sector: bool = False,
-) -> tuple[Array, Array]:
-    """Conditional test errors eps(κ) (K, C) and ‖a‖²/d (C,) of the columns of ``eps0`` (K, C) and ``source`` (U B², C).
-
-    With φ = (μ1 μ1ᵀ, Ms), q = α E[φ iv² eps], X = qs + (X from q1) + (X from Z)/β + source, Z = ν N⁻¹ X N⁻¹ = β Qs and
-    Q1⊥ = (from q1) + (from Z)/β:  eps = eps0 + μ1ᵀ Q1⊥ μ1 + Σ tr(Ms Z)/β. Linear in eps, which differs from eps0 by a
-    combination of the few functions of κ in φ: that is the system solved. ``with_sector``: φ and ``maps`` are those of
-    ``sector_freedom``.
-    """
-    u, b = units.members.shape
-    phi = units.sector_features if with_sector else units.features
-    basis, loading = units.sector_compressed if with_sector else units.compressed
-    first = phi.shape[1] - u * b * b
-    weighted = phi.T * (alpha * units.weights * sus.iv**2)
-    own = units.count[:, None, None, None, None] * np.einsum("uij,ukl->uikjl", sus.inverse, sus.inverse)
-    NN = np.zeros((u, b * b, u, b * b))
-    NN[np.arange(u), :, np.arange(u), :] = own.reshape(u, b * b, b * b)
-    NN = NN.reshape(u * b * b, -1)
-    spreading = np.linalg.solve(np.eye(len(NN)) - NN @ maps.x_from_z / beta, NN)
-
-    # eps = eps0 + basis @ shift: what both parts are averaged with, at once.
-    rank, columns = basis.shape[1], source.shape[1]
-    q = weighted @ np.concatenate([basis, eps0], axis=1)
-    sources = np.concatenate([np.zeros((len(source), rank)), source], axis=1)
-    Z = spreading @ (q[first:] + maps.x_from_q @ q[:first] + sources)
-    Q = maps.q_from_q @ q[:first] + maps.x_from_q.T @ Z / beta
-    moved = loading @ np.concatenate([Q, Z / beta])
-    shift = np.linalg.solve(np.eye(rank) - moved[:, :rank], moved[:, rank:])
-    found = Z[:, rank:] + Z[:, :rank] @ shift
-    norm2 = np.einsum("ubbc->c", found.reshape(u, b, b, columns))
-    return eps0 + basis @ shift, norm2
 
 
 def coherent_means(units: Units, means: Array, beta: float, d: int | None) -> Array | None:

@@ -18,11 +18,11 @@ from asymptotics.generalisation.spiked.first_moments import mean_response, pseud
 from asymptotics.generalisation.spiked.linear_sector import (
     coherent_means,
     refuse_singular,
-    second_moments,
     source_of,
 )
 from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities, System, susceptibilities
 from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.second_moments import second_moments
 from asymptotics.generalisation.spiked.transfers import Transfers
 
 Array = npt.NDArray[np.float64]
