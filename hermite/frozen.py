@@ -104,6 +104,10 @@ def content(value: object) -> Hashable:
     return itself
 
 
+#: The fields of a dataclass: asked for whenever one is made.
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
+
+
 class Frozen:
     """Base of a result: derive with ``@dataclass(frozen=True, eq=False)``."""
 
@@ -111,9 +115,12 @@ class Frozen:
     _listed: ClassVar[type[Any]] = tuple
 
     def __post_init__(self) -> None:
-        assert is_dataclass(self)
-        for part in fields(self):
-            object.__setattr__(self, part.name, sealed(getattr(self, part.name), self._listed))
+        names = _NAMES.get(type(self))
+        if names is None:
+            assert is_dataclass(self)
+            names = _NAMES[type(self)] = tuple(part.name for part in fields(self))
+        for name in names:
+            object.__setattr__(self, name, sealed(getattr(self, name), self._listed))
 
     def __setstate__(self, state: dict[str, object]) -> None:
         # Unpickled and deep-copied arrays are writeable.

@@ -96,6 +96,7 @@ class Setting:
         d = self.ridge.d
         return self.training if d is None else replace(self.training, alpha=self.training.n(d) / d)
 
+    @cached_property
     def given(self) -> dict[str, Any]:
         """Every setting that is not at its default, by the name that a user knows it by."""
         tables: dict[str, Any] = {"network": self.network, "training": self.training, "ridge": self.ridge}
@@ -162,10 +163,10 @@ class Theory(ABC):
         known |= {"inputs"} if setting.law in self.inputs else set()
         unknown = [
             f"{self.name} does not cover {name} = {_shown(value)}."
-            for name, value in setting.given().items()
+            for name, value in setting.given.items()
             if name not in known
         ]
-        foreign = {"target.labels", "inputs"} & setting.given().keys()
+        foreign = {"target.labels", "inputs"} & setting.given.keys()
         if not foreign <= known:
             # Nothing else is to be asked of labels and inputs that it does not know.
             return tuple(unknown)
@@ -206,7 +207,7 @@ class Theory(ABC):
         """What :meth:`solve` found, with what was not used in the note, and "exact" only for what is."""
         unused = [
             f"{name} = {_shown(value)}"
-            for name, value in setting.given().items()
+            for name, value in setting.given.items()
             if name in self.unused(setting)
             # Without it a number that is rougher than this is refused.
             and not (name == "accuracy" and reached_by(found) > ENOUGH)

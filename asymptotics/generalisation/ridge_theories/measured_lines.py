@@ -113,9 +113,10 @@ class Line:
             return _vector(found) if found.corrects else None
 
         def tolerance(value: Array) -> Array:
-            changes, scatter = value[:4], value[4:]
-            mine = np.maximum(_SHARE * accuracy * (1 + changes), np.tile(scatter, 2) / 4)
-            return np.concatenate([mine, _SHARE * accuracy + scatter / 4])
+            changes, scatter = value[..., :4], np.maximum(value[..., 4:], 0.0)
+            own = np.concatenate([scatter, scatter], axis=-1) / 4
+            mine = np.maximum(_SHARE * accuracy * (1 + changes), own)
+            return np.concatenate([mine, _SHARE * accuracy + scatter / 4], axis=-1)
 
         line = between_knots(at, places, tolerance)
         by_ridge = {}

@@ -26,7 +26,7 @@ LAMBDAS = np.geomspace(1e-4, 1.0, 100)
 
 
 def at(tolerance: float) -> Callable[[Any], Any]:
-    return lambda value: np.full(len(value), tolerance)
+    return lambda value: np.full(np.shape(value), tolerance)
 
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
