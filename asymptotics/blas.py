@@ -23,19 +23,29 @@ _open: list[int] = []
 _of_doors: list[Any] = []
 
 
-#: The controller of the BLAS libraries that were loaded with so many modules.
-_found: dict[int, object] = {}
+#: The controller of the BLAS libraries that were loaded with so many modules, and packages that may bring one.
+_found: list[tuple[int, int, Any]] = []
 
 
 def _controller() -> Any:
-    """One for the process: looking through all libraries costs more than a small unit. New modules may bring others."""
+    """One for the process: looking through all libraries costs more than a small unit. New packages may bring others."""
     from threadpoolctl import ThreadpoolController
 
     loaded = len(sys.modules)
-    if loaded not in _found:
-        _found.clear()
-        _found[loaded] = ThreadpoolController()
-    return _found[loaded]
+    if _found and _found[0][0] == loaded:
+        return _found[0][2]
+    packages = _packages()
+    controller = _found[0][2] if _found and _found[0][1] == packages else ThreadpoolController()
+    _found[:] = [(loaded, packages, controller)]
+    return controller
+
+
+def _packages() -> int:
+    """How many packages are loaded that are not of Python itself; SciPy's BLAS comes with its linear algebra."""
+    own = sys.stdlib_module_names
+    return sum("." not in name and name not in own for name in tuple(sys.modules)) + (
+        "scipy.linalg" in sys.modules
+    )
 
 
 @lru_cache(maxsize=1)

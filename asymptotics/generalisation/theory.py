@@ -278,14 +278,11 @@ def _plateau(setting: Setting) -> float | None:
     """floor(U_steps, κ = 1) + Δ for this activation: the test error of the fit as alpha and beta grow; giant steps only."""
     if setting.training.steps and not setting.training.traits.fresh:
         return None
-    from asymptotics.stairway.stairs import plateaus
-    from hermite.errors import InputError
+    from asymptotics.stairway.stairs import floor_after
 
-    f, network, steps = setting.f, setting.network, setting.training.steps
+    f, network = setting.f, setting.network
     try:
-        row = plateaus(f, steps=steps, kappa=1, activation=None if network.bias else network.activation)[
-            steps
-        ]
+        floor = floor_after(f, setting.training.steps, 1, None if network.bias else network.activation)
     except InputError:
         return None
-    return f.noise + (row.plateaus if row.plateaus_activation is None else row.plateaus_activation)[1]
+    return f.noise + floor

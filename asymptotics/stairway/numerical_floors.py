@@ -20,7 +20,7 @@ import numpy.typing as npt
 from asymptotics.expectations.known_moments import known_moments
 from asymptotics.expectations.quadrature import hermite_values
 from asymptotics.expectations.target_rule import energy_of
-from asymptotics.stairway.expansion_floors import check_size, floors_at_start, knows_energy, proved_after
+from asymptotics.stairway.expansion_floors import floors_at_start, knows_energy, proved_after
 from asymptotics.stairway.floor_rules import STEP, Grid, basis_of, grid_of, planes_of
 from asymptotics.stairway.visibility import Visible
 from hermite.errors import ConvergenceError, InputError
@@ -57,7 +57,6 @@ class NumericalFloors:
             raise InputError(
                 f"plateaus of a target that is no polynomial need at most {max(STEP)} directions, not {f.r}."
             )
-        check_size(f)
         self.planes = [] if f.tree is None else planes_of(f)
         self.error = 0.0
         self.fineness = 1.0

@@ -20,6 +20,7 @@ from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain_table
 from asymptotics.results import UNKNOWN, ErrorBudget
 from asymptotics.stairway.exact_floors import PolynomialFloors
+from asymptotics.stairway.expansion_floors import check_size
 from asymptotics.stairway.visibility import Visible, visible_degrees
 from asymptotics.text.fitting import aligned, blocks, terminal_width
 from hermite.errors import InputError
@@ -191,8 +192,30 @@ def plateaus(
         return _table(target, steps, kappa, activation)
 
 
+@own_floating_state
+def floor_after(f: Target, steps: int, kappa: int, activation: Any = None) -> float:
+    """The last floor of the last row of :func:`plateaus`, that which ``activation`` can reach if it is given, alone.
+
+    E f² is a float: who asks for this has it.
+
+    >>> floor_after(as_target("z1 + z1*z2"), 1, 1)
+    0.0
+    """
+    seen = Visible()
+    if activation is not None:
+        from asymptotics.expectations.activations import get_activation
+
+        seen = visible_degrees(get_activation(activation))
+    with purse(_PURSE):
+        floors = _floors_of(f)
+        spaces = _climb(floors, seen, steps)
+        return to_float(floors.floors(spaces[-1], kappa, seen)[kappa])
+
+
 def _table(target: Target, steps: int | None, kappa: int | None, activation: Any) -> PlateauTable:
     floors = _floors_of(target)
+    if floors.exactness == Exactness.NUMERICAL:
+        check_size(target)
     top = kappa if kappa is not None else (4 if floors.degree is None else min(floors.degree, 4))
     generic = _climb(floors, Visible(), steps)
     name, seen, restricted = None, None, None

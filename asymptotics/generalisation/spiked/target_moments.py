@@ -185,7 +185,7 @@ def _tensor_moments(f: Target, centre: Array, root: Array, coarse: bool) -> _Ave
 
     The axes of f* (along which it is sharp) are A; with A S = L Qᵀ, L lower triangular, τ = Q t, the j-th coordinate
     of A x is known from t_1..t_j: sharp axes are cut where f* is, row by row. Smooth axes have Gauss–Hermite nodes,
-    D + 1 for a polynomial of degree D: exact for G².
+    D + 1 for a polynomial of degree D: exact for G². Where all axes are smooth all rows have one rule.
     """
     r = f.r
     axes, places = sharp_places(f)
@@ -197,8 +197,24 @@ def _tensor_moments(f: Target, centre: Array, root: Array, coarse: bool) -> _Ave
     nodes, panel = panels = _COARSE if coarse else _PANELS[min(r, 3)]
     each = math.prod(order if not cuts else nodes * (round(18 / panel) + len(cuts)) for cuts in places)
     rows = max(1, 1_000_000 // each)
+    smooth = not any(len(cuts) for cuts in places)
+    if smooth and len(centre):
+        (t,), (weights,) = _rows_of_axes(offset[:1], lower, places, order, panels)
+        seen = np.concatenate(
+            [np.ones((len(t), 1)), t, (t[:, :, None] * t[:, None, :]).reshape(len(t), -1)], axis=1
+        )
+        seen *= weights[:, None]
+        shift = t @ lower.T
     for start in range(0, len(centre), rows):
         part = slice(start, start + rows)
+        if smooth:
+            points = (offset[part, None, :] + shift) @ axes
+            values = f(points.reshape(-1, r)).reshape(points.shape[:2])
+            found = values @ seen
+            f0[part], f1[part] = found[:, 0], found[:, 1 : 1 + r] @ q.T
+            products[part] = q @ found[:, 1 + r :].reshape(-1, r, r) @ q.T
+            second[part] = values**2 @ weights
+            continue
         t, weights = _rows_of_axes(offset[part], lower, places, order, panels)
         points = (offset[part, None, :] + t @ lower.T) @ axes
         values = weights * f(points.reshape(-1, r)).reshape(points.shape[:2])

@@ -300,7 +300,7 @@ class Answer:
     [
         (0.1, 0.02, 0.03, 0.0, "finite"),
         (0.1, 0.02, 0.03, 0.06, "finite"),
-        # What was measured beyond, what only shows when it is solved, or the budget itself is larger.
+        # What was measured beyond, what only shows by level E, or the budget itself is larger: it is not solved.
         (0.1, 0.02, 0.03, 0.08, "proportional"),
         (0.1, 0.02, 0.15, 0.0, "proportional"),
         (0.1, 0.1, 0.03, 0.0, "proportional"),
@@ -321,9 +321,17 @@ def test_auto_takes_the_theory_for_all_sizes_where_that_states_less(
     monkeypatch.setattr(auto, "_proportional", lambda *a: one)
     monkeypatch.setattr(auto, "_beyond_expectation", lambda *a: beyond)
     monkeypatch.setattr(finite, "surety", lambda *a: SimpleNamespace(theory=expected))
-    monkeypatch.setattr(finite, "solve", lambda *a: Answer(ErrorBudget(0.0, 0.0, solved), "finite"))
+    tried = []
+
+    def solve(*_: object) -> Answer:
+        tried.append(1)
+        return Answer(ErrorBudget(0.0, 0.0, solved), "finite")
+
+    monkeypatch.setattr(finite, "left_out_beside", lambda *a: solved)
+    monkeypatch.setattr(finite, "beside", solve)
     found: Any = auto().solve(Setting(F, RANDOM, Training(1), Ridge(2.0, 1.0, 0.1, d=150)), True)
     assert found.name == taken
+    assert len(tried) == (taken == "finite")
     assert found.error.theory == (proportional if taken == "proportional" else pytest.approx(solved + beyond))
 
 

@@ -245,7 +245,7 @@ def test_libraries_are_looked_for_once_a_process(monkeypatch: pytest.MonkeyPatch
         return controller()
 
     monkeypatch.setattr(threadpoolctl, "ThreadpoolController", counted)
-    monkeypatch.setattr(blas, "_found", {})
+    monkeypatch.setattr(blas, "_found", [])
     for _ in range(20):
         with blas_threads(1):
             assert all(info["num_threads"] == 1 for info in controller().info() if info["user_api"] == "blas")
