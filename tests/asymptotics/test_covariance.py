@@ -277,3 +277,20 @@ def test_the_order_of_a_grid_changes_no_row() -> None:
         return {(row["step"], row["alpha"], row["lambda"]): row["test_error"] for row in found}
 
     assert rows([0.5, 2.0, 1.0], [0.1, 1.0], [0, 1]) == rows([2.0, 0.5, 1.0], [1.0, 0.1], [1, 0])
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("k", [1, 3, -2, 10, 300])
+def test_stated_errors_are_the_same_in_every_unit(steps: int, k: int) -> None:
+    """Exactly, for powers of two: within those that are left alone, and beyond."""
+
+    def stated(c: float) -> tuple[float, object]:
+        f = Target(
+            f"2^{k}*(z1 + He2(z1)/2)" if c > 1 else f"(z1 + He2(z1)/2)/2^{-k}" if c < 1 else "z1 + He2(z1)/2"
+        )
+        f = Target(f.text, noise=0.05 * c * c)
+        network = Network(initialisation="independent", readout=((c, 0.5), (-c, 0.5)))
+        found = risk(f, network, Training(steps, 4.0, 1 / c / c), Ridge(2.0, 1.0, 0.1, d=200), accuracy=0.0)
+        return found.test_error / c / c, found.error
+
+    assert stated(2.0**k) == stated(1.0)

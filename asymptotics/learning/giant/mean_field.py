@@ -20,6 +20,7 @@ Source: the p → ∞ limit of the overlap recursion of the giant steps of arXiv
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -197,8 +198,9 @@ def train(
 ) -> LearnedFeatures:
     """The layer with the covariance of its residuals after ``steps`` giant steps on n = α d samples each.
 
-    Its ``error`` is what a coarser cubature changes in M and R, in units of ã and ã² for groups of |ã| > 1: the far nodes of a
-    Gaussian law, which hardly a neuron has, move most. Raises :class:`InputError` if eta makes it overflow.
+    Its ``error`` is what a coarser cubature changes in M and R, in units of ã and ã² for groups of |ã| above its root
+    mean square: the far nodes of a Gaussian law, which hardly a neuron has, move most.
+    Raises :class:`InputError` if eta makes it overflow.
     """
     start = untrained(groups, f.r, covariance=True)
     few = start.links.groups <= FEW_GROUPS
@@ -216,7 +218,8 @@ def train(
         coarse, coarser = start, replace(resolution, refine=_COARSER * resolution.refine)
         for _ in range(steps):
             coarse = advance(coarse, averages(f, activation, coarse, coarser), eta, alpha, rare=False)
-    units = np.maximum(1.0, np.abs(start.readout))
+    typical = math.sqrt(float(start.weight @ start.readout**2)) or 1.0
+    units = np.maximum(1.0, np.abs(start.readout) / typical)
     of_links = units[layer.links.left] * units[layer.links.right]
     pairs = ((layer.M, coarse.M, units[:, None]), (layer.R, coarse.R, of_links))
     size = max(float(np.abs(fine / unit).max()) for fine, _, unit in pairs)
