@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.columns import COORDINATES, coordinates, known
 from asymptotics.experiment.grid import Experiment, Unit
 from asymptotics.experiment.settings import Ridge, Simulation, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import InputError
 
 Row = dict[str, Any]

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from asymptotics.comparison.joined import Measured, MeasuredOverlaps, MeasuredRisk
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.grid import Experiment
 from asymptotics.learning.given_directions import lengths_of
-from asymptotics.results import Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps
 from asymptotics.simulation.averages import mean_and_error
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.summaries import mean_risk

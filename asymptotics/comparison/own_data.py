@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asymptotics.comparison.joined import Measured, MeasuredRisk
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.points import values
 from asymptotics.experiment.settings import Ridge, Simulation, Training
 from asymptotics.learning.class_labels import irreducible
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import InputError
 
 if TYPE_CHECKING:

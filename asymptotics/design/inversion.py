@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from asymptotics.design.predictions import Predictions
+from asymptotics.error_budget import UNKNOWN, ErrorBudget
 from asymptotics.experiment.columns import coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.input_laws import InputLaw
@@ -23,7 +24,7 @@ from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.meaning import NO_PREDICTION, few_of
 from asymptotics.json_values import plain_table
-from asymptotics.results import UNKNOWN, ErrorBudget, Risk
+from asymptotics.results import Risk
 from hermite.errors import InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target

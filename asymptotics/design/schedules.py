@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from asymptotics.design.predictions import Predictions
+from asymptotics.error_budget import ErrorBudget
 from asymptotics.experiment.settings import Ridge, Training
 from asymptotics.json_values import plain_table
-from asymptotics.results import ErrorBudget, Risk
+from asymptotics.results import Risk
 from hermite.errors import ConvergenceError
 from hermite.frozen import Frozen
 

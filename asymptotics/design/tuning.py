@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.design.predictions import Predictions
+from asymptotics.error_budget import ErrorBudget
 from asymptotics.experiment.columns import COORDINATES, coordinates, ordered
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain_table
-from asymptotics.results import ErrorBudget, Risk
+from asymptotics.results import Risk
 from hermite.errors import ConvergenceError, InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target

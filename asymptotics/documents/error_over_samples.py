@@ -21,9 +21,10 @@ from asymptotics.comparison.curves import (
     simulated_risks,
     theory_on_path,
 )
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Ridge, Training
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import InputError
 
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import ErrorBudget, Validity
 from asymptotics.expectations.target_rule import rule_of
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
@@ -48,7 +49,6 @@ from asymptotics.generalisation.spiked.target_moments import moments_at_start
 from asymptotics.json_values import plain
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.learning.natural_units import natural_units
-from asymptotics.results import ErrorBudget, Validity
 from hermite.bibliography import bibtex
 from hermite.errors import InputError
 from hermite.frozen import Frozen

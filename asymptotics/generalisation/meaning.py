@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from asymptotics.error_budget import ErrorBudget, Validity
 from asymptotics.expectations.patience import rounded_up
-from asymptotics.results import ErrorBudget, Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import ConvergenceError, InputError
 
 #: Fewer samples or neurons than these are not the many that a theory of averages is about.

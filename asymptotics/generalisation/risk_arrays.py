@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import Validity
 from asymptotics.generalisation.meaning import NoPrediction
 from asymptotics.json_values import plain_table
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import InputError
 from hermite.frozen import Frozen
 

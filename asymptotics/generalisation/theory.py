@@ -15,13 +15,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from asymptotics.caches import SetUps
+from asymptotics.error_budget import ErrorBudget, Validity
 from asymptotics.experiment.input_laws import INPUT_LAWS, ISOTROPIC, InputLaw, law_of
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.generalisation.meaning import ENOUGH, reached_by
 from asymptotics.learning.giant.low_orders import without_orders
-from asymptotics.results import ErrorBudget, Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import InputError
 from hermite.target import Target
 

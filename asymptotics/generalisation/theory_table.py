@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asymptotics.caches import SetUps
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.input_laws import InputLaw, traits_of
 from asymptotics.experiment.ridge_words import Level
 from asymptotics.experiment.settings import Network, Ridge, Training
@@ -26,7 +27,6 @@ from asymptotics.generalisation.ridge_theories.structured_inputs import Structur
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelE, LevelIso
 from asymptotics.generalisation.theory import Setting, Theory
 from asymptotics.json_values import plain_table
-from asymptotics.results import Validity
 from hermite.errors import InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target

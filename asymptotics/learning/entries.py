@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import ErrorBudget, overlap_budget, risk_budget
 from asymptotics.expectations.target_rule import energy_of, rule_of
 from asymptotics.learning.features import LearnedFeatures
-from asymptotics.results import ErrorBudget, StepOverlaps, overlap_budget, risk_budget
+from asymptotics.results import StepOverlaps
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]

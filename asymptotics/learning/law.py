@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from asymptotics.results import Overlaps, Validity
+from asymptotics.error_budget import Validity
+from asymptotics.results import Overlaps
 from hermite.errors import InputError
 from hermite.target import Target
 

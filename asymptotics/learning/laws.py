@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asymptotics.error_budget import ErrorBudget, Validity
 from asymptotics.expectations.patience import SECONDS, rounded_up
 from asymptotics.experiment.input_laws import traits_of
 from asymptotics.floating import own_floating_state
@@ -20,7 +21,7 @@ from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.given_directions import in_given_directions
 from asymptotics.learning.law import Law
 from asymptotics.learning.natural_units import NaturalUnits, in_unit_of_rate, natural_units, scaled_target
-from asymptotics.results import ErrorBudget, Overlaps, Validity
+from asymptotics.results import Overlaps
 from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target, as_target
 

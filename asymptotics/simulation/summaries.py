@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import Validity
 from asymptotics.json_values import plain, plain_table
 from asymptotics.learning.class_labels import irreducible
 from asymptotics.learning.given_directions import cosines_with_given, lengths_of
-from asymptotics.results import Overlaps, Risk, Validity
+from asymptotics.results import Overlaps, Risk
 from asymptotics.simulation.averages import Measured, mean_and_error, readout_groups, step_overlaps
 from asymptotics.simulation.job import Job
 from asymptotics.simulation.protocols import PROTOCOL_STEPS

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asymptotics.error_budget import UNKNOWN, ErrorBudget
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain_table
-from asymptotics.results import UNKNOWN, ErrorBudget
 from asymptotics.stairway.exact_floors import PolynomialFloors
 from asymptotics.stairway.expansion_floors import check_size
 from asymptotics.stairway.visibility import Visible, visible_degrees

@@ -40,9 +40,10 @@ from asymptotics import (
     theories,
     validate,
 )
+from asymptotics.error_budget import ErrorBudget
 from asymptotics.fixed_point import Solution, solve, stepped
 from asymptotics.json_values import plain
-from asymptotics.results import ErrorBudget, Overlaps, Risk, StepOverlaps
+from asymptotics.results import Overlaps, Risk, StepOverlaps
 from hermite import Target
 from hermite.frozen import Frozen, FrozenDict, sealed
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from asymptotics import Network, Ridge, Training, overlaps, samples_needed, spectrum
 from asymptotics.comparison.trajectories import Run
-from asymptotics.results import ErrorBudget
+from asymptotics.error_budget import ErrorBudget
 from asymptotics.text.overlap_tables import overlaps_text
 from asymptotics.text.prediction_tables import samples_text, spectrum_text
 from asymptotics.text.simulation_tables import validation_text

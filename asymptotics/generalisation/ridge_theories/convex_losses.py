@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.generalisation.losses.class_step import class_step_units
 from asymptotics.generalisation.losses.convex_fit import ConvexErrors, ConvexFit
@@ -17,7 +18,7 @@ from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, units_
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.class_labels import irreducible
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes, readout_groups
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 
 #: What was met at d = 300 to 600, before and after a step; the former falls as one over the smallest size.
 _SIZES, _AFTER = 4.0, 0.03

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from asymptotics.error_budget import Validity
 from asymptotics.expectations.quadrature import trapezoid_rule
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.experiment.settings import Training
@@ -21,7 +22,7 @@ from asymptotics.learning.giant.low_orders import low_orders
 from asymptotics.learning.giant.many_neurons import ManyNeuronsLeap
 from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law
 from asymptotics.learning.groups import READOUT_NODES, readout_groups
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import InputError
 
 EXPONENT = 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.fixed_point import Solution
 from asymptotics.generalisation.finite.harmonics import Features, TargetHarmonics, features, target_harmonics
@@ -19,7 +20,7 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
 )
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import InputError
 
 #: Relative: at any size, in units of 1/n2 + 1/p, and how much more of that at n2 = p.

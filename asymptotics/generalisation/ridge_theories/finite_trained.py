@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from asymptotics.error_budget import Validity
 from asymptotics.expectations.activations import Activation
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation.ridge_theories.left_out import (
@@ -25,7 +26,7 @@ from asymptotics.generalisation.ridge_theories.settings_used import (
 from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level
 from asymptotics.generalisation.spiked.linear_sector import Errors
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 
 if TYPE_CHECKING:
     from asymptotics.generalisation.finite.trained_units import TrainedUnits

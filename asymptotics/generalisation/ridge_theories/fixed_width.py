@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.generalisation.ridge_theories.settings_used import ANY_PROTOCOL, removed_orders
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.given_directions import along_given
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 
 _NOTE = "terms of relative order p/n2 are not included"
 

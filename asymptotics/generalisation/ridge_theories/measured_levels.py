@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation.ridge_theories.finite_trained import FiniteTrainedE
 from asymptotics.generalisation.ridge_theories.left_out import (
@@ -29,7 +30,7 @@ from asymptotics.generalisation.ridge_theories.trained_levels import (
 from asymptotics.generalisation.spiked.linear_sector import Errors
 from asymptotics.generalisation.theory import Setting, Surety, Theory
 from asymptotics.learning.groups import readout_groups
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import ConvergenceError, InputError
 
 #: Groups up to which whole covariances are solved for.

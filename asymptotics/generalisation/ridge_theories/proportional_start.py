@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.generalisation.ridge_theories.settings_used import (
     BEFORE_TRAINING,
@@ -25,7 +26,7 @@ from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, spiked_units
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import InputError
 
 #: A mean over networks that a few of them make, or that does not exist.

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.inputs import Inputs
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS
@@ -17,7 +18,7 @@ from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.structured.layer import MixtureLayer, far_layer, trained_layer, untrained_layer
 from asymptotics.learning.structured.moments import error_of_fields, refuse_targets
 from asymptotics.learning.structured.overlap_laws import refusals_of_steps
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import InputError
 
 Array = npt.NDArray[np.float64]

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.experiment.settings import Training
@@ -37,7 +38,7 @@ from asymptotics.generalisation.spiked.trained_layer import most_spikes, strengt
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result, without_a_layer
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.laws import law_of, learned_features
-from asymptotics.results import Risk, Validity
+from asymptotics.results import Risk
 from hermite.errors import ConvergenceError, InputError
 
 #: Points that are solved side by side.

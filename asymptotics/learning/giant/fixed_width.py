@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import Validity
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import sobol_normal
@@ -26,7 +27,7 @@ from asymptotics.learning.giant.many_neurons import notes_of, sees_linear_part
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import Path, Rates, closed_means, initial_student, recursion
 from asymptotics.learning.law import WithoutLayer
-from asymptotics.results import Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps
 from hermite.errors import InputError
 from hermite.target import Target
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import Validity
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.learning.entries import budgeted, left_out_at
 from asymptotics.learning.giant.exponents import (
@@ -34,7 +35,7 @@ from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.one_step import OneStepLaw, one_step_law, refusal_of_divergence
 from asymptotics.learning.groups import Groups
 from asymptotics.learning.law import WithoutLayer
-from asymptotics.results import Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps
 from hermite.target import Target
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import Validity
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.activations import Activation
 from asymptotics.fixed_point import stepped
@@ -33,7 +34,7 @@ from asymptotics.learning.giant.one_step import (
     refusal_of_divergence,
 )
 from asymptotics.learning.groups import has_nodes, readout_groups
-from asymptotics.results import Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps
 from hermite.target import Target
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import Validity
 from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import entries_of, left_out_at, neuron_entries, sampled_budgets
 from asymptotics.learning.features import LearnedFeatures, Links
@@ -20,7 +21,7 @@ from asymptotics.learning.groups import readout_groups
 from asymptotics.learning.law import WithoutLayer
 from asymptotics.learning.reuse.measured import Means, measured
 from asymptotics.learning.reuse.second_step import second_step
-from asymptotics.results import Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps
 from hermite.errors import InputError
 from hermite.target import Target
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asymptotics.error_budget import UNKNOWN, ErrorBudget
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.floating import own_floating_state
 from asymptotics.json_values import plain_table
@@ -28,7 +29,6 @@ from asymptotics.learning.sgd.escape_laws import (
 from asymptotics.learning.sgd.langevin_law import refusal_of_langevin
 from asymptotics.learning.sgd.one_overlap import langevin
 from asymptotics.learning.sgd.rates import Rates, rates_of
-from asymptotics.results import UNKNOWN, ErrorBudget
 from hermite.errors import InputError
 from hermite.frozen import Frozen
 from hermite.target import Target, as_target

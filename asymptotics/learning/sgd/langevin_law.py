@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import ErrorBudget, Validity
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.quadrature import hermite_rule
 from asymptotics.expectations.target_rule import energy_of
@@ -41,7 +42,7 @@ from asymptotics.learning.sgd.one_overlap import (
     walk_on,
 )
 from asymptotics.learning.sgd.rates import Rates, rates_of, reported_steps
-from asymptotics.results import ErrorBudget, Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps
 from hermite.target import Target
 
 if TYPE_CHECKING:

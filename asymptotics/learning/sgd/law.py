@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import Validity
 from asymptotics.expectations.patience import Patience
 from asymptotics.fixed_point import stepped
 from asymptotics.learning.entries import neuron_entries, sampled_budgets
@@ -30,7 +31,7 @@ from asymptotics.learning.sgd.flow import (
     recursion,
 )
 from asymptotics.learning.sgd.rates import Rates, rates_of, reported_steps
-from asymptotics.results import Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps
 from hermite.errors import InputError
 from hermite.target import Target
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.error_budget import ErrorBudget, Validity
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.activations import Activation
 from asymptotics.experiment.inputs import Inputs
 from asymptotics.learning.groups import Groups, readout_groups
 from asymptotics.learning.structured.layer import MixtureLayer, trained_layer
 from asymptotics.learning.structured.moments import conditional, refuse_targets, spike_places
-from asymptotics.results import ErrorBudget, Overlaps, StepOverlaps, Validity
+from asymptotics.results import Overlaps, StepOverlaps
 from hermite.errors import InputError
 from hermite.target import Target
 

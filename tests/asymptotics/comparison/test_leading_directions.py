@@ -10,7 +10,8 @@ import pytest
 
 from asymptotics import Experiment, Network, Training, overlaps
 from asymptotics.comparison.leading_directions import direction_rows, leading_direction, to_csv
-from asymptotics.results import ErrorBudget, StepOverlaps
+from asymptotics.error_budget import ErrorBudget
+from asymptotics.results import StepOverlaps
 from hermite import Target
 from hermite.errors import InputError
 

@@ -11,7 +11,7 @@ import pytest
 from asymptotics import Cluster, Inputs, Network, Ridge, Training, risk, samples_needed
 from asymptotics.commands.cli import run
 from asymptotics.design.inversion import _BELOW, _PRECISION, _Curve
-from asymptotics.results import ErrorBudget
+from asymptotics.error_budget import ErrorBudget
 from hermite import Target
 from hermite.errors import InputError
 

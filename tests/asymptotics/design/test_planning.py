@@ -13,7 +13,8 @@ from asymptotics import Network, Simulation, plan, risk, simulate
 from asymptotics.commands.cli import run
 from asymptotics.design.planning import Plan
 from asymptotics.design.schedules import Schedule
-from asymptotics.results import ErrorBudget, Risk
+from asymptotics.error_budget import ErrorBudget
+from asymptotics.results import Risk
 from hermite import Target
 from hermite.errors import InputError
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training, risk
+from asymptotics.error_budget import ErrorBudget
 from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.ridge_theories import finite_start, finite_trained, measured_levels
 from asymptotics.generalisation.ridge_theories import left_out as budget
@@ -22,7 +23,6 @@ from asymptotics.generalisation.ridge_theories.measured_lines import Line, Measu
 from asymptotics.generalisation.ridge_theories.trained_levels import solve_level
 from asymptotics.generalisation.spiked.corrections import Correction
 from asymptotics.generalisation.theory import Setting
-from asymptotics.results import ErrorBudget
 from hermite import Target
 
 F = Target("z1 + z1*z2")

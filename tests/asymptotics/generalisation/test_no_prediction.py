@@ -12,9 +12,10 @@ import pytest
 from asymptotics import Network, Ridge, Training, overlaps, risk, samples_needed
 from asymptotics.commands.cli import run
 from asymptotics.comparison.curves import curve_rows
+from asymptotics.error_budget import ErrorBudget, Validity
 from asymptotics.experiment.grid import Experiment
 from asymptotics.generalisation.meaning import NoPrediction, meant, within_meaning
-from asymptotics.results import ErrorBudget, Risk, Validity
+from asymptotics.results import Risk
 from asymptotics.text.prediction_tables import curve_text
 from asymptotics.text.tables import footnotes, sure
 from hermite import Target

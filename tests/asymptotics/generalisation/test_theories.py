@@ -11,12 +11,12 @@ import pytest
 
 from asymptotics import Network, Ridge, Training, risk, theories
 from asymptotics.caches import SetUps
+from asymptotics.error_budget import Validity
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.generalisation import errors, theory, theory_table
 from asymptotics.generalisation.ridge_theories.trained_levels import LevelIso
 from asymptotics.generalisation.theory import Setting
 from asymptotics.generalisation.theory_table import THEORIES, chosen
-from asymptotics.results import Validity
 from hermite import Target
 from hermite.errors import InputError
 
