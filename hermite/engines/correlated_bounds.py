@@ -6,9 +6,16 @@ import math
 
 import flint
 
+from hermite.engines.composite import is_composite, tree_of
 from hermite.engines.constants import Unsupported
 from hermite.engines.correlated_axes import Setting
 from hermite.engines.strip_bounds import Growth, growth
+from hermite.engines.univariate import Univariate
+from hermite.exact.effort import spend
+from hermite.language.nodes import postorder
+
+#: Units of :mod:`hermite.exact.effort` that the bound of a function of one line costs, and a node of a composite one.
+_A_FUNCTION, _A_NODE = 3, 2
 
 
 class Frame:
@@ -24,6 +31,7 @@ class Frame:
         self.real = [
             growth(u, s, 0.0, None) for u, s in zip(setting.lines.functions, self.spreads, strict=True)
         ]
+        self.cost = sum(map(_cost, setting.lines.functions))
 
     def edges(self, i: int, radius: float) -> list[float]:
         found = {-radius, 0.0, radius}
@@ -33,6 +41,7 @@ class Frame:
         return sorted(x for x in found if abs(x) <= radius)
 
     def bound(self, i: int, y: float, a: float, b: float) -> float:
+        spend(self.cost)
         total = Growth(
             self.front * math.exp(min(self.slopes[i] * b * b / 2 * (1 + 1e-9), 700.0)),
             b + math.sqrt(self.order),
@@ -67,6 +76,11 @@ class Frame:
                     return r, tail * (1 + 1e-9)
             if r > 40:
                 raise Unsupported("a product that grows too fast for a certified sum")
+
+
+def _cost(u: Univariate) -> int:
+    nodes = sum(len(postorder(tree_of(name))) for name, *_ in u.factors if is_composite(name))
+    return _A_FUNCTION + _A_NODE * nodes
 
 
 def _largest(g: Growth, low: float) -> float:

@@ -198,8 +198,24 @@ def _relations(
     return [row for row in rows if any(c != 0 for c in row)]
 
 
-#: Sums that are known.
-_SUMS: Memo[dict[Index, flint.arb]] = Memo(64)
+#: Sums that are known, or the sentence of why they are not: that costs as much to find out.
+_SUMS: Memo[dict[Index, flint.arb] | str] = Memo(64)
+
+
+def _sums(lines: Lines, order: int) -> dict[Index, flint.arb]:
+    """∂^β H(0) to ``order``; raises :class:`Unsupported` where they are out of reach."""
+    from hermite.engines.correlated_moments import taylor
+
+    def make() -> dict[Index, flint.arb] | str:
+        try:
+            return taylor(lines, order)
+        except Unsupported as why:
+            return str(why)
+
+    found = _SUMS.get(("bundle", lines, order), make)
+    if isinstance(found, str):
+        raise Unsupported(found)
+    return found
 
 
 def _constant(lines: Lines, beta: Index) -> Scalar:
@@ -209,10 +225,7 @@ def _constant(lines: Lines, beta: Index) -> Scalar:
     name = f"E[{' '.join(parts)} covariance {upper}; order {', '.join(map(str, beta))}]"
 
     def enclose() -> flint.arb:
-        from hermite.engines.correlated_moments import taylor
-
-        order = max(_BLOCK, -(-sum(beta) // _BLOCK) * _BLOCK)
-        return _SUMS.get(("bundle", lines, order), lambda: taylor(lines, order))[beta]
+        return _sums(lines, max(_BLOCK, -(-sum(beta) // _BLOCK) * _BLOCK))[beta]
 
     def symbol() -> sympy.Expr:
         import sympy

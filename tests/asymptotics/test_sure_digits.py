@@ -58,7 +58,9 @@ def test_the_theory_beside_a_simulation_has_the_digits_of_its_error() -> None:
         "quantity": "test_error", "theory": 0.123456, "theory_limit": None, "simulation": 0.12, "sem": 0.001, "z": 0.5,
         "rejected": False, "error": {"quadrature": 0.0, "solver": 0.0, "theory": 0.03, "total": 0.03}, "validity": "exact",
     }  # fmt: skip
-    text = validation_text({"rows": [row], "finite_size": None, "controls": [], "left_out": [], "statement": "agrees"})
+    text = validation_text(
+        {"rows": [row], "finite_size": None, "controls": [], "left_out": [], "statement": "agrees"}
+    )
     assert "0.12 " in text
     assert "0.1235" not in text
     assert "3 % of the number" in text
