@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from asymptotics.commands.terminal import (
+    ACCURACY,
     FILE,
     FORCE,
     JSON,
@@ -64,6 +65,7 @@ QUANTITIES = ("test_error", "train_error", "excess_risk", "gain", "level", "dire
     help="What is coloured; gain: how far the test error is below that of random features; level: how much of the weights' "
     "law the theory keeps; direction: the leading direction learned.",
 )
+@ACCURACY
 @FORCE
 @OUT
 @JSON

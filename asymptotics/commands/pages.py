@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from asymptotics.commands.terminal import (
+    ACCURACY,
     FILE,
     FORCE,
     JSON,
@@ -52,6 +53,7 @@ def init(everything: bool) -> None:
 @click.option(
     "--controls", is_flag=True, help="Also judge theories at wrong settings, which must be refused."
 )
+@ACCURACY
 @FORCE
 def report(source: str, output: str, no_simulation: bool, controls: bool, force: bool) -> None:
     """One self-contained HTML page: leap report, predictions, simulation, validation, configuration."""
@@ -67,7 +69,7 @@ def report(source: str, output: str, no_simulation: bool, controls: bool, force:
     if is_store(source):
         if settings():
             raise InputError(
-                "--set and --seed change an experiment file; a store holds what it was made with."
+                "--set, --seed and --accuracy change an experiment file; a store holds what it was made with."
             )
         found = of_store(source, note, factor)
     else:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from asymptotics.commands.terminal import ACTIVATION, JSON, ExpressionCommand, emit, example
+from asymptotics.commands.terminal import (
+    ACCURACY_TEXT,
+    ACTIVATION,
+    JSON,
+    ExpressionCommand,
+    FiniteRange,
+    emit,
+    example,
+)
 
 
 @click.command(
@@ -17,6 +25,12 @@ from asymptotics.commands.terminal import ACTIVATION, JSON, ExpressionCommand, e
 @ACTIVATION
 @click.option("--max-steps", type=int, default=3, show_default=True, metavar="T", help="Giant steps at most.")
 @click.option("--max-width", type=int, metavar="P", help="Neurons at most; default: 4 d.")
+@click.option(
+    "--accuracy",
+    type=FiniteRange(min=0.0),
+    metavar="X",
+    help=f"{ACCURACY_TEXT} (0: not at all; default: 0.03 for the best schedules).",
+)
 @JSON
 def plan(
     expr: str,
@@ -26,6 +40,7 @@ def plan(
     activation: str | None,
     max_steps: int,
     max_width: int | None,
+    accuracy: float | None,
     as_json: bool,
 ) -> None:
     """How to spend N samples on a target EXPR: giant steps or ridge fit, how many, at which rate, penalty and width."""
@@ -42,5 +57,6 @@ def plan(
         network=network,
         max_steps=max_steps,
         max_width=max_width,
+        accuracy=accuracy,
     ).to_dict()
     emit(found, as_json, lambda: plan_text(found))

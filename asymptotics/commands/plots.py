@@ -6,6 +6,7 @@ import click
 
 from asymptotics.commands.figure_options import curve_files, figure_options
 from asymptotics.commands.terminal import (
+    ACCURACY,
     FORCE,
     JSON,
     SIMULATE,
@@ -34,6 +35,7 @@ from asymptotics.commands.terminal import (
 @overridable
 @figure_options
 @SIMULATE
+@ACCURACY
 @FORCE
 @out_option("Write CSV, JSON, PNG and PDF into this folder.", default="plot", show_default=True)
 @JSON

@@ -10,6 +10,7 @@ import click
 
 from asymptotics.commands.figure_options import curve_files, drawn_layout, figure_options
 from asymptotics.commands.terminal import (
+    ACCURACY,
     FILE,
     FORCE,
     JSON,
@@ -31,13 +32,6 @@ from asymptotics.commands.terminal import (
 
 if TYPE_CHECKING:
     from asymptotics.comparison.spectra import SpectrumCell
-
-ACCURACY = click.option(
-    "--accuracy",
-    type=FiniteRange(min=0.0),
-    metavar="X",
-    help="Relative; what the theory leaves out is measured to it and put right (0: not at all; default: where over 1 %).",
-)
 
 
 class Cell(Protocol):
@@ -111,7 +105,6 @@ def overlaps(
 def curve(
     file: str,
     with_simulation: bool,
-    accuracy: float | None,
     force: bool,
     out: str | None,
     latex: bool,
@@ -124,7 +117,7 @@ def curve(
 
     experiment = load(file, force, with_simulation)
     layout = drawn_layout(experiment, with_simulation, out)
-    rows = curve_rows(experiment, with_simulation, note, accuracy)
+    rows = curve_rows(experiment, with_simulation, note)
     document = {"rows": rows}
     if out is not None and layout is not None:
         from asymptotics.comparison.theory_lines import dense_rows
@@ -185,7 +178,7 @@ def spectrum(file: str, with_simulation: bool, force: bool, out: str | None, as_
 @FORCE
 @OUT
 @JSON
-def tune(file: str, over: str, accuracy: float | None, force: bool, out: str | None, as_json: bool) -> None:
+def tune(file: str, over: str, force: bool, out: str | None, as_json: bool) -> None:
     """Step size and ridge penalty of least predicted test error (their grids in the file do not matter)."""
     from asymptotics.design.tuning import to_csv, tuned
     from asymptotics.text.prediction_tables import tuning_text
@@ -212,10 +205,10 @@ def tune(file: str, over: str, accuracy: float | None, force: bool, out: str | N
 @ACCURACY
 @FORCE
 @JSON
-def samples(file: str, test_error: float, accuracy: float | None, force: bool, as_json: bool) -> None:
+def samples(file: str, test_error: float, force: bool, as_json: bool) -> None:
     """How many samples, n2 = alpha d, the ridge fit needs for a test error; ridge.alpha is not used."""
     from asymptotics.design.inversion import inverted
     from asymptotics.text.prediction_tables import samples_text
 
-    rows = inverted(load(file, force), test_error, accuracy)
+    rows = inverted(load(file, force), test_error)
     emit({"rows": rows}, as_json, lambda: samples_text(rows))

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from asymptotics.commands.terminal import (
+    ACCURACY,
     DISAGREES,
     FILE,
     FORCE,
@@ -119,6 +120,7 @@ def simulate(
 @click.option(
     "--data", metavar="CSV", help="Your own measurements: columns as in our tables, a row a point or a run."
 )
+@ACCURACY
 @FORCE
 @OUT
 @JSON

@@ -238,8 +238,13 @@ def _keep_seed(context: click.Context, _option: click.Parameter, given: int | No
         context.meta.setdefault(SETTINGS, []).append(f"simulation.seed={given}")
 
 
+def _keep_accuracy(context: click.Context, _option: click.Parameter, given: float | None) -> None:
+    if given is not None:
+        context.meta.setdefault(SETTINGS, []).append(f"ridge.accuracy={given!r}")
+
+
 def settings() -> tuple[str, ...]:
-    """What ``--set`` and ``--seed`` of the running command put in place of the file's settings."""
+    """What ``--set``, ``--seed`` and ``--accuracy`` of the running command put in place of the file's settings."""
     return tuple(click.get_current_context().meta.get(SETTINGS, ()))
 
 
@@ -291,6 +296,16 @@ def FILE(command: Any) -> Any:
 
 
 FORCE = click.option("--force", is_flag=True, help="Compute an experiment of any size.")
+ACCURACY_TEXT = "Relative; what the theory leaves out is measured to it and put right"
+#: Of every command that predicts errors of the ridge fit from an experiment file; ``load`` heeds it.
+ACCURACY = click.option(
+    "--accuracy",
+    type=FiniteRange(min=0.0),
+    metavar="X",
+    expose_value=False,
+    callback=_keep_accuracy,
+    help=f"{ACCURACY_TEXT} (0: not at all; default: ridge.accuracy, else where over 1 %).",
+)
 
 
 def load(file: str, force: bool = False, simulated: bool = False) -> Experiment:

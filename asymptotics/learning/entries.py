@@ -57,8 +57,14 @@ def left_out_at(d: int | None, exponent: float = 1.0) -> float:
 
 
 def unit_of(steps: Iterable[StepOverlaps]) -> float:
-    """What an accuracy is relative to: 1 for weights and risks of order one, their size where training blows them up."""
-    return max(1.0, *(max(float(np.max(s.norm2)), s.risk) for s in steps))
+    """What an accuracy is relative to: 1 for weights of order one, else how far training blows them or the risk up."""
+    steps = tuple(steps)
+    return max(1.0, *(float(np.max(s.norm2)) for s in steps), growth([s.risk for s in steps]))
+
+
+def growth(risks: Sequence[float]) -> float:
+    """How many times the first risk the largest is: the same in every unit of the labels."""
+    return max(risks) / risks[0] if risks[0] > 0 else 1.0
 
 
 def budgeted(

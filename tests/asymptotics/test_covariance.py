@@ -29,6 +29,7 @@ from asymptotics import (
 )
 from asymptotics.comparison.curves import curve_rows
 from asymptotics.learning import natural_units
+from asymptotics.results import Risk, StepOverlaps
 from asymptotics.simulation import job
 from hermite import Target
 
@@ -51,6 +52,8 @@ def scaled(unit: str, network: dict[str, Any], training: dict[str, Any], readout
         ({}, {"steps": 2, "alpha": 3.0}),
         ({"initialisation": "independent"}, {"steps": 1, "alpha": 3.0}),
         ({"width": 4, "activation": "erf"}, {"steps": 1, "alpha": 3.0}),
+        # Kernels that are sampled: how far they are refined does not depend on the unit either.
+        ({"width": 4, "activation": "tanh", "initialisation": "independent"}, {"steps": 1, "alpha": 3.0}),
         ({}, {"steps": 1, "alpha": 3.0, "batch_exponent": 2, "remove_orders": (0, 1)}),
     ],
 )
@@ -225,6 +228,56 @@ def test_the_fit_on_structured_inputs_is_covariant(unit: str, steps: int) -> Non
     expected = [here.test_error, here.train_error, *(here.by_cluster or ())]
     assert len(expected) == 4
     np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("unit", ["1e-150", "1e-90", "300", "1e90", "1e150"])
+def test_overlaps_on_structured_inputs_are_covariant(unit: str) -> None:
+    """Readouts in the unit of the labels; with the step size alone the weights are the same as well."""
+    inputs = Inputs(clusters=(Cluster(0.5, (1.0,)), Cluster(0.5, (-0.5,), ((0.5,),), (0.7,))))
+
+    def after(unit: str, readout: float) -> StepOverlaps:
+        c = float(unit)
+        target, network = Target(f"{unit}*(z1 + z1^2/2)", noise=0.1 * c * c), {"activation": "tanh"}
+        atoms = ((readout, 0.5), (-readout, 0.5))
+        training = Training(1, 4.0, eta=1 / c / readout)
+        return overlaps(target, Network(readout=atoms, **network), training, inputs=inputs).steps[1]
+
+    c = float(unit)
+    plain, both, rate = after("1", 1.0), after(unit, c), after(unit, 1.0)
+    for other in (both, rate):
+        np.testing.assert_allclose(other.M, plain.M, rtol=1e-10)
+        np.testing.assert_allclose(other.norm2, plain.norm2, rtol=1e-10)
+    assert both.risk / c / c == pytest.approx(plain.risk, rel=1e-10)
+    assert both.error == plain.error
+
+
+@pytest.mark.parametrize("unit", ["1e-150", "1e-7", "300", "1e150"])
+@pytest.mark.parametrize("loss", ["square", "logistic", "hinge", "huber"])
+def test_signs_of_labels_know_no_unit(unit: str, loss: str) -> None:
+    def told(unit: str) -> list[Any]:
+        c = float(unit)
+        f = Target(f"{unit}*(z1 + 1/10)", noise=0.1 * c * c, labels="sign")
+        found = risk(f, Network("tanh"), None, Ridge(2.0, 1.0, 0.1, loss=loss), accuracy=0.0)
+        return [found.test_error, found.train_error, found.classification_error, found.error.total]
+
+    assert told(unit) == pytest.approx(told("1"), rel=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", ["1e-150", "300", "1e150"])
+def test_the_fit_after_a_step_on_d_squared_samples_is_covariant(unit: str) -> None:
+    """Stated errors as well."""
+
+    def told(unit: str) -> Risk:
+        c = float(unit)
+        f = Target(f"{unit}*(z1*z2 + He2(z1)/2)", noise=0.1 * c * c)
+        network = Network(readout=((c, 0.5), (-c, 0.5)))
+        return risk(f, network, Training(1, 3.0, 0.5 / c / c, batch_exponent=2), Ridge(2.0, 1.0, 0.1, d=60))
+
+    c, plain, other = float(unit), told("1"), told(unit)
+    assert other.test_error / c / c == pytest.approx(plain.test_error, rel=1e-9)
+    assert other.train_error / c / c == pytest.approx(plain.train_error, rel=1e-9)
+    assert other.error.total == pytest.approx(plain.error.total, rel=1e-6)
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -271,7 +271,8 @@ def _overlaps(
     validity = Validity.EXACT
     averages = quadrature_error(f, activation)
     moved = change if risk_change is None else risk_change
-    reached = max(max(*(change or (0.0,)), risk_change or 0.0) / unit_of(steps), averages)
+    largest = max(s.risk for s in steps) or 1.0
+    reached = max(max(change or (0.0,)) / unit_of(steps), (risk_change or 0.0) / largest, averages)
     if reached > accuracy:
         validity = Validity.APPROXIMATE
         said.append(f"the cubature reached {reached:.1e}, not the accuracy {accuracy:.1e}")

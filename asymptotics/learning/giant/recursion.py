@@ -35,6 +35,7 @@ from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.pairs import gram_moments
 from asymptotics.expectations.patience import Patience
 from asymptotics.expectations.target_rule import target_rule
+from asymptotics.learning.entries import growth
 from asymptotics.learning.giant.erf_kernel import erf_kernel, has_closed_kernel
 from asymptotics.learning.giant.exchangeable_kernel import exchangeable, exchangeable_kernel
 from asymptotics.learning.giant.noise_kernel import (
@@ -162,9 +163,9 @@ class Path:
 
     @property
     def unit(self) -> float:
-        """What an accuracy is relative to: 1, or the largest norm or risk where training blows them up."""
+        """What an accuracy is relative to: 1, or how many times training blows norms or the risk up (in any unit of f)."""
         largest = max(float(np.max(np.diag(student.Q), initial=0.0)) for student in self.students)
-        return max(1.0, largest, *self.risks)
+        return max(1.0, largest, growth(self.risks))
 
 
 def recursion(

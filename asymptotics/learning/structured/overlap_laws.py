@@ -20,6 +20,7 @@ from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.activations import Activation
 from asymptotics.experiment.inputs import Inputs
 from asymptotics.learning.groups import Groups, readout_groups
+from asymptotics.learning.natural_units import units_of_a_fit
 from asymptotics.learning.structured.layer import MixtureLayer, trained_layer
 from asymptotics.learning.structured.moments import conditional, refuse_targets, spike_places
 from asymptotics.results import Overlaps, StepOverlaps
@@ -94,7 +95,10 @@ def overlaps_on_inputs(
     lengths = inputs.lengths(f)
     steps = [_start(f, inputs, groups, lengths)]
     if training.steps:
-        layer = trained_layer(f, sigma, inputs, groups, training.eta, training.alpha)
+        # The weights know eta ã y alone, whose powers hold in units of their own.
+        units = units_of_a_fit(f, network, training, inputs)
+        own = readout_groups(units.network)
+        layer = trained_layer(units.target, sigma, inputs, own, units.training.eta, training.alpha)
         steps.append(_after(f, sigma, inputs, groups, layer, lengths))
     budget = ErrorBudget(quadrature_error(f, sigma), 0.0, left_out_at(inputs, d))
     told = [

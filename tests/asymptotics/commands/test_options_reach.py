@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asymptotics.commands.cli import run
+from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.settings import Network
 from hermite.errors import InputError
 
@@ -75,7 +76,7 @@ def test_force_reaches_the_report(
     assert seen["force"] is force
 
 
-@pytest.mark.parametrize("command", ["curve", "tune"])
+@pytest.mark.parametrize("command", ["curve", "tune", "map", "plot", "validate", "report"])
 def test_a_negative_accuracy_is_refused_by_the_option(
     command: str, file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,11 +84,52 @@ def test_a_negative_accuracy_is_refused_by_the_option(
     assert "--accuracy" in capsys.readouterr().err
 
 
-def test_the_accuracy_of_curve_reaches_the_theory(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+#: What each command asks with an experiment; its options beside the file.
+PREDICTING = {
+    "curve": ("asymptotics.comparison.curves.curve_rows", []),
+    "samples": ("asymptotics.design.inversion.inverted", ["--test-error", "1"]),
+    "tune": ("asymptotics.design.tuning.tuned", []),
+    "validate": ("asymptotics.comparison.validation.validate", []),
+    "plot": ("asymptotics.comparison.curves.curve_rows", []),
+    "map": (
+        "asymptotics.comparison.map_quantities.curve_rows",
+        ["--set", "ridge.alpha=[1, 2]", "--set", "ridge.lambda=[1, 2]", "--y", "ridge.lambda"],
+    ),
+}
+
+
+@pytest.mark.parametrize("command", PREDICTING)
+def test_the_accuracy_of_a_command_is_that_of_its_experiment(
+    command: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tune read it and forgot it, map, plot and validate had none."""
+    seen: list[Experiment] = []
+
+    def asked(experiment: Experiment, *_: object, **__: object) -> None:
+        seen.append(experiment)
+        raise InputError("seen.")
+
+    question, options = PREDICTING[command]
+    monkeypatch.setattr(question, asked)
+    assert run([command, file, "--accuracy", "0.25", *options]) == 2
+    assert {ridge.accuracy for ridge in seen[0].ridges} == {0.25}
+
+
+def test_the_accuracy_of_a_report_and_of_a_plan_reach_them(
+    file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr("asymptotics.generalisation.errors.risk_outcomes", stop(seen))
-    assert run(["curve", file, "--accuracy", "0.25"]) == 2
+    monkeypatch.setattr("asymptotics.documents.findings.of_file", stop(seen))
+    monkeypatch.setattr("asymptotics.design.planning.plan", stop(seen))
+    assert run(["report", file, "-o", str(tmp_path / "x.html"), "--accuracy", "0"]) == 2
+    assert seen["settings"] == ("ridge.accuracy=0.0",)
+    assert run(["plan", "z1", "--samples", "1000", "--d", "50", "--accuracy", "0.25"]) == 2
     assert seen["accuracy"] == 0.25
+
+
+def test_an_accuracy_given_twice_is_refused(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["curve", file, "--accuracy", "0.25", "--set", "ridge.accuracy=0"]) == 2
+    assert "ridge.accuracy is set twice" in capsys.readouterr().err
 
 
 def test_a_file_of_a_spectrum_has_a_line_for_the_edge_and_one_for_each_spike(
