@@ -77,7 +77,11 @@ _EXPERIMENT = Experiment.from_toml(
 )
 
 
-@pytest.mark.parametrize("wrong", [None, 5, np.zeros((2, 2)), b"z1", 1j, {}, object(), "a\x00b"], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    [None, 5, np.zeros((2, 2)), b"z1", 1j, {}, object(), "a\x00b"],
+    ids=["None", "integer", "matrix", "bytes", "complex", "empty table", "object", "text with NUL"],
+)
 @pytest.mark.parametrize(
     "call",
     [
