@@ -79,7 +79,10 @@ class Ring:
 
 
 def without_common_factor(row: Sequence[Scalar]) -> tuple[Scalar, ...]:
-    """``row`` over the greatest common divisor of its entries, up to a rational factor."""
+    """``row`` over the greatest common divisor of its entries, the rational coefficients coprime integers.
+
+    Rows of one direction then are of one size, whatever constant they came with.
+    """
     if sum(len(x.terms) for x in row) > MAX_TERMS:
         return tuple(row)
     ring = Ring(row)
@@ -89,7 +92,9 @@ def without_common_factor(row: Sequence[Scalar]) -> tuple[Scalar, ...]:
     common = reduce(lambda a, b: _gcd(a, b), polynomials)
     if common.is_zero():
         return tuple(row)
-    return tuple(ring.scalar(p / common) for p in polynomials)
+    reduced = [p / common for p in polynomials]
+    unit = _size([c for p in reduced for c in p.to_dict().values()])
+    return tuple(ring.scalar(p / unit) for p in reduced)
 
 
 def quotient(x: Scalar, y: Scalar) -> tuple[Scalar, Scalar] | None:
@@ -146,6 +151,10 @@ def _parts(ring: Ring, p: flint.fmpq_mpoly) -> list[flint.fmpq_mpoly]:
 
 def _content(p: flint.fmpq_mpoly) -> flint.fmpq:
     """The rational c for which p/c is primitive over Z with a positive first coefficient."""
-    values = list(p.to_dict().values())
-    size = flint.fmpq(gcd(*(int(c.p) for c in values)), lcm(*(int(c.q) for c in values)))
+    size = _size(list(p.to_dict().values()))
     return size if p.leading_coefficient() > 0 else -size
+
+
+def _size(values: Sequence[flint.fmpq]) -> flint.fmpq:
+    """The positive rational c for which the values over c are coprime integers."""
+    return flint.fmpq(gcd(*(int(c.p) for c in values)), lcm(*(int(c.q) for c in values)))

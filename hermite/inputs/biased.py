@@ -275,10 +275,10 @@ class _Climb:
         self.heat, self.goal = heat, goal
         self.length = heat.order
         with flint.ctx.workprec(_BITS):
-            self.terms = [
-                (alpha, c.ball(_BITS) if hasattr(c, "ball") else flint.arb(c))
-                for alpha, c in heat.terms.items()
-            ]
+            balls = [c.ball(_BITS) if hasattr(c, "ball") else flint.arb(c) for c in heat.terms.values()]
+            # Steps along gradients then are of the size of the mean, in whatever unit the target came.
+            unit = max((x.abs_upper() for x in balls), key=lambda x: x.log().mid())
+            self.terms = [(alpha, c / unit) for alpha, c in zip(heat.terms, balls, strict=True)]
             slopes = (1, Fraction(5, 7), Fraction(-11, 13), Fraction(17, 19), Fraction(-23, 29))
             self.mean = [self._line(slopes[i % 5] * (1 + i // 5)) for i in range(heat.r)]
             self.basis = [self.gradient(self.mean)]

@@ -6,11 +6,16 @@ Kinks and jumps take the hull of both sides where a ball does not tell them apar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import factorial, prod
+from typing import Any
 
 import flint
 
+from hermite.exact.effort import spend
 from hermite.language import nodes as ex
+
+#: Orders from which Hermite polynomials over a ball are bounded at once, and their values kept: so many.
+_HIGH, _MOST_KEPT = 24, 1 << 14
 
 
 def enclosure(e: ex.Expression) -> Callable[[Sequence[flint.arb]], flint.arb]:
@@ -18,14 +23,32 @@ def enclosure(e: ex.Expression) -> Callable[[Sequence[flint.arb]], flint.arb]:
     nodes = ex.postorder(e)
     place = {node: i for i, node in enumerate(nodes)}
     below = [tuple(place[child] for child in ex.children(node)) for node in nodes]
+    kept: dict[tuple[Any, ...], flint.arb] = {}
 
     def function(z: Sequence[flint.arb]) -> flint.arb:
         values: list[flint.arb] = []
         for node, own in zip(nodes, below, strict=True):
-            values.append(_value(node, [values[i] for i in own], z))
+            if isinstance(node, ex.Hermite) and node.order >= _HIGH:
+                values.append(_high_order(node.order, values[own[0]], kept))
+            else:
+                values.append(_value(node, [values[i] for i in own], z))
         return values[-1]
 
     return function
+
+
+def _high_order(k: int, x: flint.arb, kept: dict[tuple[Any, ...], flint.arb]) -> flint.arb:
+    """He_k(x) of a high order: boxes that are halved have few different sides."""
+    if not x.is_finite():
+        return hermite_value(k, x)
+    key = (k, *x.mid().man_exp(), *x.rad().man_exp(), flint.ctx.prec)
+    value = kept.get(key)
+    if value is None:
+        spend(k // 2)
+        value = hermite_value(k, x)
+        if len(kept) < _MOST_KEPT:
+            kept[key] = value
+    return value
 
 
 def _value(e: ex.Expression, x: list[flint.arb], z: Sequence[flint.arb]) -> flint.arb:
@@ -74,11 +97,24 @@ def hermite_value(k: int, x: flint.arb) -> flint.arb:
     for j in range(k):
         low, high = high, exact * high - j * low
     if k and not x.is_exact():
+        if k >= _HIGH:
+            slope = k * _bound(k - 1, x)
+            return _smaller(high + slope * (x - exact), _bound(k, x))
         bound_low, bound = flint.arb(0), flint.arb(1)
         for j in range(k - 1):
             bound_low, bound = bound, x * bound - j * bound_low
         slope = k * bound
     return high + slope * (x - exact)
+
+
+def _bound(k: int, x: flint.arb) -> flint.arb:
+    """A ball around 0 that holds He_k over a ball: |He_k(x)| ≤ √(k!) e^{x²/4} (Indritz 1961; DLMF 18.14.9)."""
+    return (flint.arb(factorial(k)).sqrt() * (abs(x).upper() ** 2 / 4).exp()) * flint.arb(0, 1)
+
+
+def _smaller(x: flint.arb, y: flint.arb) -> flint.arb:
+    """The smaller of two balls that hold the same values."""
+    return y if y.rad() < x.rad() else x
 
 
 def _call(name: str, x: list[flint.arb]) -> flint.arb:

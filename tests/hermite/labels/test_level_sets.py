@@ -15,7 +15,7 @@ from hermite import Target, generative
 from hermite.exact.subspaces import Span, full
 from hermite.labels.label_transforms import plainest_label
 from hermite.labels.level_sets import certified_rank, level_set, level_set_moments, thresholds
-from hermite.language.enclosure import enclosure
+from hermite.language.enclosure import enclosure, hermite_value
 from hermite.symmetry.frames import frame, hides_order_two, single_index
 
 
@@ -266,3 +266,29 @@ def test_coordinates_are_left_alone_and_oblique_directions_have_no_frame() -> No
 )
 def test_a_hidden_second_order_is_proved(text: str, hidden: bool) -> None:
     assert hides_order_two(Target(text), 0) is hidden
+
+
+@pytest.mark.parametrize("k", [24, 61, 200])
+def test_a_ball_of_a_hermite_polynomial_of_high_order_holds_its_values(k: int) -> None:
+    for middle, radius in ((0.0, 8.0), (3.0, 1.0), (-5.25, 2.0**-10), (7.5, 0.5), (1.0, 0.0)):
+        whole = hermite_value(k, flint.arb(middle, radius))
+        with flint.ctx.workprec(400):
+            for t in (-1.0, -0.5, 0.0, 0.25, 1.0):
+                assert whole.contains(hermite_value(k, flint.arb(middle + t * radius)))
+
+
+def test_a_ball_of_a_hermite_polynomial_of_high_order_does_not_blow_up() -> None:
+    bound = flint.arb(math.factorial(200)).sqrt() * flint.arb(16).exp()
+    # Radii of balls have 30 bits.
+    assert hermite_value(200, flint.arb(0, 8)).abs_upper() <= bound * (1 + flint.arb(2) ** -20)
+
+
+def test_boxes_of_few_sides_ask_for_few_values_of_high_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hermite.language import enclosure as balls
+
+    asked: list[flint.arb] = []
+    plain = balls.hermite_value
+    monkeypatch.setattr(balls, "hermite_value", lambda k, x: asked.append(x) or plain(k, x))
+    inside, unknown = level_set(Target("He(120,z1)+He(120,z2)"), Fraction(1))
+    assert len(inside) + len(unknown) > 2_000
+    assert len(asked) < 1_000
