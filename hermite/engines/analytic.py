@@ -26,7 +26,7 @@ from hermite.exact.scalars import Exact, Scalar
 from hermite.exact.subspaces import Span, full
 from hermite.exact.undecided import Undecided
 from hermite.language.building import power
-from hermite.language.nodes import Call, Variable, postorder
+from hermite.language.nodes import Call, Expression, Variable, postorder
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -54,18 +54,17 @@ class AnalyticEngine:
         with allowance(_MOST_WORK, kept=True):
             try:
                 self.form: Form | None
-                self.form, self.terms = self._in_closed_form()
+                self.form, self.terms = self._in_closed_form(target.tree)
             except (Undecided, ArithmeticError) as why:
                 self.form, self.terms, self.reason = None, (), str(why)
             #: What all this cost, in units of :mod:`hermite.exact.effort`.
             self.cost = spent()
 
-    def _in_closed_form(self) -> tuple[Form, tuple[Term, ...]]:
-        tree, r, gram = self.target.tree, self.r, self.gram
-        assert tree is not None
+    def _in_closed_form(self, tree: Expression) -> tuple[Form, tuple[Term, ...]]:
+        r, gram = self.r, self.gram
         try:
             if any(isinstance(e, Call) and len(e.arguments) > 1 for e in postorder(tree)):
-                self._refuse_crowds()
+                self._refuse_crowds(tree)
             form = canonical(tree, r)
             terms = orthogonal_terms(form, r, gram)
             try_integrals(terms)
@@ -74,18 +73,19 @@ class AnalyticEngine:
             raise
         except (Undecided, ArithmeticError):
             from hermite.engines.patches import pieces
+            from hermite.engines.rewriting import rewritten
 
+            other = rewritten(tree)
+            if other != tree:
+                return self._in_closed_form(other)
             form, self.patched = pieces(tree, r, gram)
             return form, orthogonal_terms(form, r, gram) + self.patched
 
-    def _refuse_crowds(self) -> None:
+    def _refuse_crowds(self, tree: Expression) -> None:
         """Raise for maxima of many lines, which are integrals of their own."""
         from hermite.engines.patches import crowded, products
 
-        assert self.target.tree is not None
-        if any(
-            crowded(factor, self.r, self.gram) for factors in products(self.target.tree) for factor in factors
-        ):
+        if any(crowded(factor, self.r, self.gram) for factors in products(tree) for factor in factors):
             raise Unsupported("a maximum of many lines")
 
     @property
@@ -224,9 +224,10 @@ class AnalyticEngine:
                 except Undecided:
                     pass
             from hermite.engines.patches import pieces
+            from hermite.engines.rewriting import rewritten
 
             assert self.target.tree is not None
-            form, others = pieces(power(self.target.tree, 2), self.r, self.gram)
+            form, others = pieces(power(rewritten(self.target.tree), 2), self.r, self.gram)
             return Scalar.total(term.mean() for term in orthogonal_terms(form, self.r, self.gram) + others)
         except Exhausted:
             raise

@@ -29,6 +29,18 @@ def growth(tree: ex.Expression) -> tuple[float, int]:
     return bounds[tree]
 
 
+def ranged(e: ex.Expression, known: dict[ex.Expression, Interval]) -> Interval:
+    """(low, high) with low ≤ e(z) ≤ high for every z; ``known`` keeps those of sub-expressions."""
+    if e not in known:
+        for node in ex.postorder(e):
+            if node not in known:
+                try:
+                    known[node] = _outwards(_range(node, known))
+                except OverflowError:
+                    known[node] = -inf, inf
+    return known[e]
+
+
 def _growth(e: ex.Expression, bounds: dict[ex.Expression, tuple[float, int]]) -> tuple[float, int]:
     below = [bounds[child] for child in ex.children(e)]
     match e:

@@ -36,6 +36,22 @@ EQUAL = [
     ("sign(z1*z2)", "sign(z1)*sign(z2)"),
 ]
 
+#: Functions of two directions without a closed form, and the same under maxima, minima, absolute values and signs.
+COMPOSITE = [
+    ("tanh(z1*z2)", "max(tanh(z1*z2), tanh(z2*z1))"),
+    ("z3+tanh(z1*z2)", "z3+min(tanh(z1*z2), tanh(z1*z2), 2)"),
+    ("tanh(z1*z2)", "relu(tanh(z1*z2))-relu(-tanh(z1*z2))"),
+    ("2*tanh(z1*z2)+z1", "2*relu(tanh(z2*z1))-2*relu(tanh(-z1*z2))+z1"),
+    ("abs(sin(z1*z2))", "max(sin(z1*z2), -sin(z1*z2))"),
+    ("abs(sin(z1*z2))", "relu(sin(z1*z2))+relu(sin(-z1*z2))"),
+    ("-abs(tanh(z1*z2-z1))", "min(tanh(z1*z2-z1), tanh(z1-z1*z2))"),
+    ("cos(z1*z2)^2*z1", "relu(cos(z1*z2)^2)*z1-relu(-cos(z1*z2)^2)*z1"),
+    ("exp(-z1^4*z2^2)+z2", "abs(exp(-z1^4*z2^2))+sign(exp(-z1^4*z2^2))*z2"),
+    ("exp(-z1^4*z2^2)", "relu(exp(-z1^4*z2^2))-relu(-exp(-z1^4*z2^2))"),
+    ("erf(z1*z2)*z3", "max(erf(z1*z2), -2-z1^2)*z3"),
+    ("logistic(z1*z2)", "min(logistic(z1*z2), 2)*Heaviside(logistic(z1*z2))"),
+]
+
 
 def indices(report: LeapReport) -> tuple[object, ...]:
     """What no rotation and no unit changes."""
@@ -65,6 +81,13 @@ def test_equal_forms_have_equal_answers(one: str, other: str) -> None:
     assert "undecided" not in (a.exactness, b.exactness)
     assert indices(a) == indices(b)
     assert spaces(a) == spaces(b)
+
+
+@pytest.mark.parametrize(("one", "other"), COMPOSITE)
+def test_functions_of_two_directions_are_decided_in_every_equal_form(one: str, other: str) -> None:
+    a, b = leap(Target(one)), leap(Target(other))
+    assert "undecided" not in (a.exactness, b.exactness)
+    assert (indices(a), spaces(a)) == (indices(b), spaces(b))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
