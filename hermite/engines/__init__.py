@@ -46,7 +46,7 @@ def _made(target: Target) -> Engine:
 
         return PolynomialEngine(target)
     if target.is_symbolic:
-        from hermite.engines.rebased import engine_of
+        from hermite.engines.symbolic import engine_of
 
         return engine_of(target)
     return sampled_engine(target)

@@ -223,16 +223,20 @@ class AnalyticEngine:
                     raise
                 except Undecided:
                     pass
-            from hermite.engines.patches import pieces
-            from hermite.engines.rewriting import rewritten
-
-            assert self.target.tree is not None
-            form, others = pieces(power(rewritten(self.target.tree), 2), self.r, self.gram)
-            return Scalar.total(term.mean() for term in orthogonal_terms(form, self.r, self.gram) + others)
+            return self._squared_by_cells()
         except Exhausted:
             raise
         except Undecided:
             return None
+
+    def _squared_by_cells(self) -> Scalar:
+        """E f² of the products of f², by certified sums where they have no closed form."""
+        from hermite.engines.patches import pieces
+        from hermite.engines.rewriting import rewritten
+
+        assert self.target.tree is not None
+        form, others = pieces(power(rewritten(self.target.tree), 2), self.r, self.gram)
+        return Scalar.total(term.mean() for term in orthogonal_terms(form, self.r, self.gram) + others)
 
 
 def _gradients(series: Series, r: int) -> Iterator[Row]:

@@ -13,7 +13,6 @@ import flint
 
 from hermite.engines.analytic import AnalyticEngine
 from hermite.engines.constants import Unsupported, constant_scalar
-from hermite.engines.patches import outermost
 from hermite.engines.series import Index, Series, times
 from hermite.errors import InputError
 from hermite.exact.exactness import Exactness
@@ -87,7 +86,7 @@ class RebasedEngine(AnalyticEngine):
         found = []
         for row in span.rows:
             u = [Scalar.of(x) for x in row]
-            along = [_inner(own, u) for own in self.rows]
+            along = [scalar_product(own, u) for own in self.rows]
             c = [Scalar.total(along[j] * inverse[i, j] for j in range(len(along))) for i in range(len(along))]
             back = _combined(c, self.rows)
             if any((x - y).is_zero() is not True for x, y in zip(back, u, strict=True)):
@@ -96,43 +95,15 @@ class RebasedEngine(AnalyticEngine):
         return Span(len(self.rows), found)
 
 
-def engine_of(target: Target) -> AnalyticEngine:
-    """The engine of a symbolic target: in coordinates in which its directions are rational, where it names others."""
-    assert target.tree is not None
-    if target.gram is not None or not any(
-        isinstance(e, ex.Call) and e.name == "sqrt" for e in ex.postorder(target.tree)
-    ):
-        return AnalyticEngine(target)
-    try:
-        slopes = _lines(target.tree)
-        rows = [_vector(slope, target.r) for slope in slopes]
-        directions = all(map(_is_rational_line, rows))
-        lengths = all(x.is_rational for row in rows for x in row)
-    except Undecided:
-        return AnalyticEngine(target)
-    if lengths:
-        return AnalyticEngine(target)
-    plain = AnalyticEngine(target) if directions else None
-    if plain is not None and plain.decided and not plain.patched:
-        return plain
-    found = _rebased(target, slopes, rows)
-    if found is not None and found.decided:
-        return found
-    plain = plain or AnalyticEngine(target)
-    if not plain.decided and found is None:
-        plain.reason = f"directions at an irrational angle ({plain.reason})"
-    return plain
-
-
-def _rebased(target: Target, slopes: Sequence[Slope], rows: Sequence[Vector]) -> RebasedEngine | None:
-    """None where the angles of the directions are irrational too."""
+def rebased(target: Target, slopes: Sequence[Slope], rows: Sequence[Vector]) -> RebasedEngine | None:
+    """The engine in the coordinates along ``rows``; None where the angles of these are irrational too."""
     assert target.tree is not None
     try:
         basis: list[int] = []
         gram: list[list[Fraction]] = []
         for at, row in enumerate(rows):
-            along = [_rational(_inner(rows[i], row)) for i in basis]
-            size = _rational(_inner(row, row))
+            along = [_rational(scalar_product(rows[i], row)) for i in basis]
+            size = _rational(scalar_product(row, row))
             if basis and _is_combination(row, [rows[i] for i in basis], gram, along):
                 continue
             gram = [[*own, x] for own, x in zip(gram, along, strict=True)] + [[*along, size]]
@@ -166,14 +137,12 @@ def _inner_target(tree: ex.Expression, slopes: Sequence[Slope], gram: Sequence[S
     )
 
 
-def _lines(tree: ex.Expression) -> list[Slope]:
-    """The gradients of the largest affine sub-expressions."""
+def affine_slopes(tree: ex.Expression) -> dict[ex.Expression, Slope | None]:
+    """The gradient of every affine sub-expression; None of the others."""
     slopes: dict[ex.Expression, Slope | None] = {}
-    nodes = ex.postorder(tree)
-    for node in nodes:
+    for node in ex.postorder(tree):
         slopes[node] = _slope(node, slopes)
-    # Simple lines first: they are the better basis.
-    return sorted(filter(None, outermost(tree, slopes)), key=len)
+    return slopes
 
 
 def _slope(e: ex.Expression, known: dict[ex.Expression, Slope | None]) -> Slope | None:
@@ -198,11 +167,11 @@ def _slope(e: ex.Expression, known: dict[ex.Expression, Slope | None]) -> Slope 
     return None
 
 
-def _vector(slope: Slope, r: int) -> Vector:
+def vector_of(slope: Slope, r: int) -> Vector:
     return tuple(constant_scalar(slope[i]) if i in slope else Scalar.of(0) for i in range(r))
 
 
-def _is_rational_line(row: Vector) -> bool:
+def is_rational_line(row: Vector) -> bool:
     """Whether the row is some constant times a rational one."""
     lead = next((x.inverse() for x in row if x.is_zero() is not True), None)
     return lead is not None and all((x * lead).is_rational for x in row)
@@ -229,7 +198,7 @@ def _combined(c: Sequence[Scalar], rows: Sequence[Vector]) -> Row:
     )
 
 
-def _inner(a: Sequence[Scalar], b: Sequence[Scalar]) -> Scalar:
+def scalar_product(a: Sequence[Scalar], b: Sequence[Scalar]) -> Scalar:
     return Scalar.total(x * y for x, y in zip(a, b, strict=True))
 
 

@@ -185,7 +185,7 @@ def test_an_expansion_answers_in_exact_and_in_floating_numbers() -> None:
     with pytest.raises(InputError, match="alpha must hold 2 whole numbers"):
         e.coefficient((1,))
     with pytest.raises(InputError, match="undecided"):
-        expand(Target("tanh(z1*z2*z3)")).coefficient((0, 0, 0))
+        expand(Target("tanh(z1*z2*z3*z4)")).coefficient((0, 0, 0, 0))
 
 
 def test_an_integral_that_cannot_be_enclosed_is_undecided_not_an_accident() -> None:

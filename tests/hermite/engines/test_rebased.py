@@ -56,7 +56,7 @@ def test_three_irrational_lines_are_those_of_sampling() -> None:
 
 
 def test_irrational_angles_have_that_reason() -> None:
-    report = leap("max(sqrt(2)*z1+z2,z1+z3)")
+    report = leap("max(sqrt(2)*z1+z2,z1+z3,z2)*z3")
     assert report.exactness == "undecided"
     assert "irrational angle" in report.reason
 
