@@ -43,6 +43,12 @@ ETAS = (1e-2, 1e2)
 _PER_DECADE = 3
 #: Relative accuracy of the optimal setting; the error is flat there, so it is far more accurate.
 _ACCURACY = 1e-3
+#: The same for class labels, whose fixed points take a hundred times as long as those of the square loss on values: the loss
+#: at the least is still told to 1e-3 of itself.
+_PER_DECADE_OF_CLASSES, _ACCURACY_OF_CLASSES = 1, 0.1
+#: Of the least loss so far: where smaller penalties have more, still smaller ones are not tried. The readout of samples that a
+#: plane all but separates grows there, its loss with it, and the time of a point.
+_HOPELESS = 1.25
 #: Around the optimum: the factor of a step, how often each setting is moved, and the relative gain that is none.
 _FACTOR, _ROUNDS, _FLAT_ENOUGH = 1.5, 3, 1e-3
 
@@ -167,7 +173,7 @@ def optimise(
     predictions = Predictions(as_target(f, classes=True), network, accuracy, inputs)
     search = _Search(predictions, training, ridge, "lam" in wanted, lambdas)
     if "eta" in wanted:
-        eta, edge = _least(search.profile, etas, _PER_DECADE)
+        eta, edge = search.least(search.profile, etas)
         edges = ["eta"] if edge else []
     else:
         eta, edges = training.eta, []
@@ -307,6 +313,25 @@ class _Search:
         self.best: dict[float, tuple[Risk, float, bool]] = {}
         self.failures = 0
         self.reason: Exception | None = None
+        #: Whether a point is costly: few are asked for, penalties around those of the step size before.
+        self.costly = predictions.f.has_classes
+
+    def least(
+        self,
+        function: Callable[[float], float],
+        bounds: tuple[float, float],
+        hopeless: float = math.inf,
+        near: float | None = None,
+    ) -> tuple[float, bool]:
+        """The minimum over ``bounds``, and whether it is at the edge; searched ``near`` a guess first, if there is one."""
+        if not self.costly:
+            return _least(function, bounds, _PER_DECADE, _ACCURACY)
+        if near is not None:
+            around = max(bounds[0], near / 10), min(bounds[1], near * 10)
+            found, edge = _least(function, around, _PER_DECADE_OF_CLASSES, _ACCURACY_OF_CLASSES, 3, hopeless)
+            if not edge or around == bounds:
+                return found, edge
+        return _least(function, bounds, _PER_DECADE_OF_CLASSES, _ACCURACY_OF_CLASSES, 5, hopeless)
 
     def profile(self, eta: float) -> float:
         """min over λ of the test error at this eta (inf where there is no prediction)."""
@@ -320,7 +345,8 @@ class _Search:
             return _goal(found)
 
         if self.tune_lambda:
-            lam, edge = _least(error, self.lambdas, _PER_DECADE)
+            near = next((lam for _, lam, edge in reversed(self.best.values()) if not edge), None)
+            lam, edge = self.least(error, self.lambdas, _HOPELESS, near)
         else:
             lam, edge = self.ridge.lam, False
             error(lam)
@@ -369,15 +395,27 @@ def _of_classes(found: Risk) -> dict[str, float]:
 
 
 def _least(
-    function: Callable[[float], float], bounds: tuple[float, float], per_decade: int
+    function: Callable[[float], float],
+    bounds: tuple[float, float],
+    per_decade: int,
+    accuracy: float,
+    fewest: int = 5,
+    hopeless: float = math.inf,
 ) -> tuple[float, bool]:
-    """The minimum over a logarithmic range, and whether it is at the edge: a grid, then a bounded search around its best."""
+    """The minimum over a logarithmic range, and whether it is at the edge: a grid, then a bounded search around its best.
+
+    With a finite ``hopeless`` the grid goes down from the upper end, no further than to that many times its least value.
+    """
     from scipy.optimize import minimize_scalar
 
     low, high = math.log(bounds[0]), math.log(bounds[1])
-    count = max(5, 1 + math.ceil(per_decade * (high - low) / math.log(10)))
+    count = max(fewest, 1 + math.ceil(per_decade * (high - low) / math.log(10)))
     grid = [low + (high - low) * i / (count - 1) for i in range(count)]
-    values = [function(math.exp(x)) for x in grid]
+    values = [math.inf] * count
+    for i in range(count) if hopeless == math.inf else reversed(range(count)):
+        values[i] = function(math.exp(grid[i]))
+        if math.isfinite(values[i]) and values[i] > hopeless * min(values):
+            break
     if not any(map(math.isfinite, values)):
         return math.exp(grid[0]), False
     best = min(range(count), key=values.__getitem__)
@@ -388,7 +426,7 @@ def _least(
         known[math.exp(x)] = function(math.exp(x))
         return known[math.exp(x)]
 
-    minimize_scalar(again, bounds=(left, right), method="bounded", options={"xatol": _ACCURACY})
+    minimize_scalar(again, bounds=(left, right), method="bounded", options={"xatol": accuracy})
     found = min(known, key=known.__getitem__)
-    tolerance = 3 * _ACCURACY
+    tolerance = 3 * accuracy
     return found, math.log(found) - low < tolerance or high - math.log(found) < tolerance

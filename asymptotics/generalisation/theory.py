@@ -162,6 +162,9 @@ class Theory(ABC):
             return (without_a_layer(setting.training.protocol),)
         known = self.uses | self.indifferent | self.unused(setting)
         known |= {"inputs"} if setting.law in self.inputs else set()
+        if "target.labels" in setting.given.keys() - known:
+            # One fault, one sentence: the loss goes with the labels.
+            known |= {"ridge.loss"}
         unknown = [
             f"{self.name} does not cover {name} = {_shown(value)}."
             for name, value in setting.given.items()

@@ -255,13 +255,34 @@ def test_tuning_makes_the_loss_least() -> None:
     assert "test_loss" in best.to_dict()
 
 
+def test_tuning_class_labels_asks_for_few_points_and_tells_the_least_loss_to_a_thousandth() -> None:
+    f, network = Target("z1 + z1^2/2", noise=0.2, labels="sign"), Network("relu")
+    best = optimise(f, network, None, Ridge(2.0, 1.0, 0.1, loss="logistic"), over=["lam"])
+    assert len(best.curve) + best.failures < 25
+    around = np.geomspace(best.lam / 4, best.lam * 4, 9)
+    fits = [risk(f, network, None, Ridge(2.0, 1.0, lam, loss="logistic")).test_loss for lam in around]
+    assert best.risk.test_loss <= min(fits) * 1.001
+    # Far below the least, where a plane all but separates the samples, no point is tried.
+    assert min(row["lambda"] for row in best.curve) >= 1e-4
+
+
+@pytest.mark.parametrize("regime", ["finite", "fixed-width"])
+@pytest.mark.parametrize("steps", [0, 1])
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "huber", "square"])
+def test_theories_of_values_refuse_class_labels_in_one_sentence(regime: str, steps: int, loss: str) -> None:
+    ridge = Ridge(2.0, 1.0, 0.1, d=60, loss=loss, regime=regime)
+    with pytest.raises(InputError) as caught:
+        risk(Target("z1", labels="sign"), Network("tanh"), Training(steps=steps), ridge)
+    assert len(caught.value.problems) == 1 and 'target.labels = "sign"' in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("f", "settings", "said"),
     [
         (Target("z1", noise=0.1), {"ridge": Ridge(loss="hinge")}, "give target.labels"),
         (Target("z1*z2*z3", labels="sign"), {}, "at most 2 directions, not 3"),
         (FIELD, {"training": Training(steps=2)}, "one giant step, not 2"),
-        (FIELD, {"training": Training(steps=1, batch_exponent=2)}, "batch_exponent = 2"),
+        (FIELD, {"training": Training(steps=1, batch_exponent=2)}, "batch_exponent = 1, not 2"),
         (FIELD, {"training": Training(steps=1, remove_orders=(0,))}, "remove_orders"),
         (FIELD, {"training": Training(steps=1), "network": Network(bias=0.5)}, "random biases"),
         (FIELD, {"training": Training(steps=1), "network": Network(readout="gaussian")}, "gaussian readout"),
