@@ -273,7 +273,8 @@ def test_theories_of_values_refuse_class_labels_in_one_sentence(regime: str, ste
     ridge = Ridge(2.0, 1.0, 0.1, d=60, loss=loss, regime=regime)
     with pytest.raises(InputError) as caught:
         risk(Target("z1", labels="sign"), Network("tanh"), Training(steps=steps), ridge)
-    assert len(caught.value.problems) == 1 and 'target.labels = "sign"' in str(caught.value)
+    assert len(caught.value.problems) == 1
+    assert 'target.labels = "sign"' in str(caught.value)
 
 
 @pytest.mark.parametrize(
