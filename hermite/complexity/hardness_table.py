@@ -353,7 +353,11 @@ def finite_size_warning(f: Target, index: int | None, d: int) -> str:
     if index is None or not f.is_symbolic:
         return ""
     last = max(index, degree_bound(f.tree)) if f.tree and f.is_polynomial else index + _LOOK_AHEAD
-    energies = expand(f, min(last, MAX_ORDER)).energies
+    try:
+        energies = expand(f, min(last, MAX_ORDER)).energies
+    except InputError:
+        # The leap is known, orders above it are out of reach: nothing can be compared with it.
+        return ""
     sizes = {
         k: math.sqrt(math.factorial(k) * energies[k]) * d ** (-(k - 1) / 2)
         for k in range(index, len(energies))

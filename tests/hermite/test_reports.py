@@ -28,7 +28,7 @@ REPORTS: dict[str, Callable[[], Any]] = {
     "leap": lambda: leap(Target("z1 + z1*z2*z3")),
     "leap of a student": lambda: leap(F, activation="relu", readout="rademacher"),
     "leap of a certified target": lambda: leap(Target("relu(z1) + z1*z2")),
-    "leap, undecided": lambda: leap(Target("tanh(z1*z2*z3)")),
+    "leap, undecided": lambda: leap(Target("sign(sin(z1*z2*z3))")),
     "leap of a constant": lambda: leap(Target("3", variables=("z1",))),
     "expansion": lambda: expand(Target("z1 + relu(z2)"), order=3),
     "hardness": lambda: hardness(Target("He3(z1)"), d=1000),

@@ -184,7 +184,7 @@ def test_unknown_commands_are_refused() -> None:
 
 
 def test_an_undecided_target_gets_no_empty_answers() -> None:
-    text = '[target]\nexpression = "tanh(z1*z2*z3)"\n[training]\nsteps = 0\n[ridge]\nlambda = 0.1\n'
+    text = '[target]\nexpression = "sign(sin(z1*z2*z3))"\n[training]\nsteps = 0\n[ridge]\nlambda = 0.1\n'
     page = Outline(report_page(predictions(Experiment.from_toml(text), text)))
     assert "undecided:" in page.text
     assert "the leap is 2 at least" in page.text

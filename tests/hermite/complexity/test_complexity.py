@@ -188,7 +188,7 @@ def test_bad_input_is_refused() -> None:
 
 def test_what_is_undecided_is_not_called_nothing() -> None:
     """No Hermite expansion, but level sets decide the rest."""
-    report = hardness(Target("tanh(z1*z2*z3)"))
+    report = hardness(Target("tanh(z1^5*z2*z3)"))
     learned = {
         row.algorithm: row.learned_text(("z1", "z2", "z3"), report.relevant_dim) for row in report.rows
     }
@@ -254,6 +254,12 @@ def test_the_text_fits_80_columns_and_says_what_its_words_mean(text: str, d: int
     assert "isotropic leap:" in told
     assert "least ℓ: n = Θ(d^ℓ) a step learns all" in told
     assert "orders found at once along z1, z2, …" in told
+
+
+def test_a_leap_whose_higher_orders_are_out_of_reach_is_compared_with_none() -> None:
+    document = hardness("tanh(z1*z2*z3)", 100).to_dict()
+    assert document["leap_index"] == 3
+    assert not any("larger than the leap" in warning for warning in document["warnings"])
 
 
 def test_a_warning_says_which_answer_it_is_about() -> None:
