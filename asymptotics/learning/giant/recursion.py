@@ -183,7 +183,7 @@ def recursion(
 
     Up to two neurons and r ≤ 3, and as d → ∞ erf without biases or few kinds of exchangeable neurons: cubature, refined
     to see the error. Else ``_SCRAMBLES`` independent trajectories on scrambled Sobol points, doubled until the 95 % half
-    width of their mean is below ``accuracy`` on every entry (relative to norms and risks above 1), or until the budget
+    width of their mean is below ``accuracy`` on every entry (relative to :attr:`Path.unit`), or until the budget
     ends: 2^20 points each, or the ``SECONDS`` of ``expectations.patience``; ``error`` says what was reached.
 
     Raises :class:`InputError` if eta is so large that the numbers overflow.
