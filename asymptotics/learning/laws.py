@@ -129,9 +129,9 @@ def overlaps(
     ``accuracy`` is what the entries of M and Q and the averages over target and activation must reach, absolute (relative to
     weights above 1, and to the factor by which training raises the risk). The budget for it: 1.1 million nodes for a target,
     2^20 points a sampled trajectory, and 300 seconds of the processor, looked at between refinements. Where that is not enough,
-    or an error is as large as the number, :class:`ConvergenceError`, or with ``throw`` false the numbers with what was reached in their ``error``. By default 1e-4
-    (1e-3 on a reused batch) is tried for, and numbers that reach 1e-3 come with what they reached; at fixed width, where the
-    kernels of many neurons are sampled, those that reach 1e-2.
+    or an error is as large as the number, :class:`ConvergenceError`, or with ``throw`` false the numbers with what was reached
+    in their ``error``. By default 1e-4 (1e-3 on a reused batch) is tried for, and numbers that reach 1e-3 come with what they
+    reached; at fixed width, where the kernels of many neurons are sampled, those that reach 1e-2.
     ``risk`` is E[(f* − f)²], f* the whole target also where ``remove_orders`` shows training a part of it. Class labels: f* is
     E[y | z], before and after one giant step. ``inputs``: clusters and covariances in the place of z ~ N(0, I), before and after
     one giant step of many neurons; w* are then the rows of the teacher.
