@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import flint
@@ -24,6 +24,7 @@ from hermite.engines.forms import Vector
 from hermite.engines.trapezoid import BITS, normalised_coefficients, root_mean_square
 from hermite.engines.univariate import Univariate
 from hermite.exact.atoms import Atom
+from hermite.exact.effort import Memo
 from hermite.exact.scalars import Scalar
 
 if TYPE_CHECKING:
@@ -90,9 +91,15 @@ class Pair:
         return Scalar.atom(Atom(f"E[{names[0]} {names[1]} correlation {rho}]", enclose, symbol))
 
 
-@lru_cache(maxsize=4096)
+_SUMS: Memo[flint.arb] = Memo(4096)
+
+
 def mehler_sum(u: Univariate, v: Univariate, i: int, k: int, square: Fraction, sign: int) -> flint.arb:
     """A ball around ∂_x^i ∂_y^k h(0); raises :class:`Unsupported` where it would take more than 600 terms."""
+    return _SUMS.get(("Mehler", u, v, i, k, square, sign), lambda: _summed(u, v, i, k, square, sign))
+
+
+def _summed(u: Univariate, v: Univariate, i: int, k: int, square: Fraction, sign: int) -> flint.arb:
     with flint.ctx.workprec(BITS):
         rho = flint.arb(flint.fmpq(square.numerator, square.denominator)).sqrt()
         count, weights = _weights(rho, i, k)

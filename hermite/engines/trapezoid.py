@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import flint
 
 from hermite.engines.constants import Unsupported
 from hermite.exact.atoms import ball_power
+from hermite.exact.effort import Memo, spend
 
 if TYPE_CHECKING:
     from hermite.engines.univariate import Univariate
@@ -51,8 +51,14 @@ def normalised_coefficients(u: Univariate, count: int) -> Sequence[flint.arb]:
     return values
 
 
-@lru_cache(maxsize=128)
+_KEPT: Memo[tuple[flint.arb, ...]] = Memo(128)
+
+
 def _coefficients(u: Univariate, count: int) -> tuple[flint.arb, ...]:
+    return _KEPT.get(("coefficients", u, count), lambda: _computed(u, count))
+
+
+def _computed(u: Univariate, count: int) -> tuple[flint.arb, ...]:
     # Balls in the recursion of He_n widen by up to e^{2|x|√n} at |x| = X.
     bits = BITS + math.ceil(2 * _REACH * math.sqrt(count) / math.log(2))
     with flint.ctx.workprec(bits):
@@ -96,6 +102,8 @@ def _trapezoid(u: Univariate, count: int) -> list[flint.arb]:
     decay = math.exp(-2 * math.pi * b / float(h.upper()))
     error = (1 + 1e-9) * 2 * top * decay / (1 - decay) + _beyond(u)
     s, points = u.s.ball(flint.ctx.prec), math.ceil(_REACH / float(h.lower()))
+    # An inner step is four operations on balls of that many bits.
+    spend((2 * points + 1) * count * (1024 + int(flint.ctx.prec)) // 2048)
     totals = [flint.arb(0)] * count
     roots = [flint.arb(n).sqrt() for n in range(count + 1)]
     value_of = _evaluated(u)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Protocol
 
 import flint
@@ -72,11 +72,11 @@ def _conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
     if learned.dim and not (heat.gram is None and learned.is_coordinate()) and not heat.is_rational:
         # What fills the goal by balls needs no exact elimination.
         balls = heat.in_balls()
-        # Low orders first: points of the lattice are then near, and the balls of high orders stay out of it.
-        for order in range(min(k + 1, heat.order), heat.order + 1):
-            rows = (row for own in (learned.rows, _general_rows(balls.cut(order), learned, k)) for row in own)
-            if surely_spans(heat.r, goal.dim, rows):
-                return goal.copy()
+        # Degree by degree, low ones first: what is small beside what was seen before is told from it, and the balls of high
+        # orders stay out of it.
+        parts = (_general_rows(balls.of_order(m), learned, k, alone=True) for m in range(k, heat.order + 1))
+        if surely_spans(heat.r, goal.dim, chain(learned.rows, chain.from_iterable(parts))):
+            return goal.copy()
         if heat.truncated:
             # A table that is cut off cannot prove what does not grow.
             return learned.copy()
@@ -124,11 +124,12 @@ def _coordinate_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
     return (tuple(row) for row in rows.values())
 
 
-def _general_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
+def _general_rows(heat: Heat, learned: Span, k: int, *, alone: bool = False) -> Iterator[Row]:
     """Order k given any U: gradients of ∂_N^β h (|β| = k − 1, N a basis of U⊥) on a unisolvent lattice of U.
 
     A polynomial of degree D in dim U variables that vanishes on {s : s_i ≥ 0 integers, Σ s_i ≤ D} is zero, so that
-    the lattice both finds every direction and proves that there is no other.
+    the lattice both finds every direction and proves that there is no other. Where all terms of h have one degree
+    (``alone``) the points of Σ s_i = D do: the span over U is that of all degrees, one by one, since scaling s parts them.
     """
     normals = [_covector(row, heat.gram) for row in learned.complement(heat.gram).rows]
     basis = [_covector(row, heat.gram) for row in learned.rows]
@@ -138,7 +139,7 @@ def _general_rows(heat: Heat, learned: Span, k: int) -> Iterator[Row]:
         normals, basis = ([tuple(map(ball_of, row)) for row in rows] for rows in (normals, basis))
     for form in _derivatives(heat, normals, k - 1):
         degree = max((sum(alpha) for alpha in form.terms), default=0) - 1
-        for s in _lattice(len(basis), degree):
+        for s in _compositions(len(basis), degree) if alone and degree >= 0 else _lattice(len(basis), degree):
             point = tuple(
                 sum((b[i] * t for b, t in zip(basis, s, strict=True)), start=rational(0))
                 for i in range(heat.r)

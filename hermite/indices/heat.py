@@ -43,9 +43,9 @@ class Heat:
         balls = {alpha: ball_of(c) for alpha, c in self.terms.items()}
         return Heat(self.r, balls, self.order, self.truncated, self.gram)
 
-    def cut(self, order: int) -> Heat:
-        """The same table up to a lower order."""
-        terms = {alpha: c for alpha, c in self.terms.items() if sum(alpha) <= order}
+    def of_order(self, order: int) -> Heat:
+        """The terms of one order."""
+        terms = {alpha: c for alpha, c in self.terms.items() if sum(alpha) == order}
         return Heat(self.r, terms, order, self.truncated, self.gram)
 
     def symmetrised(self, matrices: Iterable[Sequence[Row]]) -> Heat:

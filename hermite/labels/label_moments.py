@@ -60,7 +60,8 @@ def joint_step(heats: list[Heat], learned: Span, level: int, goal: Span) -> Span
     for heat in heats:
         for k in range(1, min(level, heat.order) + 1):
             new = conditional_span(heat, learned, k, goal) if learned.dim else tensor_span(heat, k, goal.dim)
-            grown = grown + new
+            # Most orders of a polynomial of high degree add nothing.
+            grown = grown + new if new.dim > learned.dim else grown
             if grown.dim == goal.dim:
                 return grown
     return grown

@@ -29,6 +29,24 @@ def test_a_step_holds_all_that_the_whole_expansion_adds(text: str, dims: tuple[i
     assert report.staircase.dims == dims
 
 
+@pytest.mark.parametrize(
+    ("text", "dims"),
+    [
+        ("z1+min(z2,20)", (0, 1, 2)),
+        ("z1+relu(z2-1e50)", (0, 1, 2)),
+        ("z1+z2+abs(z3+1e40)-z4", (0, 1, 2)),
+        ("z1+relu(z2-10)+relu(z3-15)", (0, 1, 3)),
+        ("z1+1e-100*z2^3+1e-60*abs(z3)+1e-90*relu(z3)", (0, 1, 3)),
+        ("z1+tanh(z2-60)", (0, 1, 2)),
+    ],
+)
+def test_a_step_is_seen_however_small_it_is_beside_the_one_before(text: str, dims: tuple[int, ...]) -> None:
+    """Along u = (1, c) with a tiny c the second order of a kink is (0, c φ): 10^-40 of u, and more, but not zero."""
+    report = leap(text)
+    assert report.exactness != "undecided"
+    assert report.staircase.dims == dims
+
+
 def test_coefficients_are_equal_and_zero_as_the_symmetries_say() -> None:
     """Exchange of two axes, and z3 → −z3."""
     terms = {(2, 1, 0): rational(3), (1, 2, 0): rational(4), (0, 0, 1): rational(5), (0, 0, 2): rational(6)}
