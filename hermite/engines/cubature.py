@@ -194,7 +194,7 @@ def _joined(a: _Cells, b: _Cells) -> _Cells:
 def _studied(tree: ex.Expression, centre: Array, half: Array, order: int, top: _Growth) -> _Cells:
     """What is known of F on the cells: its range by a sweep over real cells, its bounds by sweeps over ellipses."""
     n, m = centre.shape
-    spend(1 + n * (1 + m * len(_RATIOS)) * len(ex.postorder(tree)) // (4 * _A_UNIT))
+    spend(1 + n * (1 + m * len(_RATIOS)) * ex.operations(tree) // (4 * _A_UNIT))
     sides: Sides = {}
     ranges = values(tree, [(centre[:, i], half[:, i]) for i in range(m)], sides, real=True)
     middle, reach = top.within(ranges, centre, half)

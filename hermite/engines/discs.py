@@ -108,8 +108,9 @@ def _hermite(k: int, u: Disc) -> Disc:
         rows.append(c * rows[j] - j * rows[j - 1])
         sizes.append(np.abs(c) * sizes[j] + j * sizes[j - 1])
     rad = np.zeros(np.broadcast(c, r).shape)
-    for j in range(1, k + 1):
-        rad = rad + comb(k, j) * (np.abs(rows[k - j]) + sizes[k - j] * (k * ROUNDING)) * r**j
+    # Horner's rule: powers of arrays are dear.
+    for j in range(k, 0, -1):
+        rad = (rad + comb(k, j) * (np.abs(rows[k - j]) + sizes[k - j] * (k * ROUNDING))) * r
     return rows[k], rad * _RADII + sizes[k] * (k * ROUNDING)
 
 

@@ -24,7 +24,7 @@ from hermite.exact.subspaces import Span
 from hermite.indices.closure import conditional_rows
 from hermite.indices.heat import Heat
 from hermite.language.enclosure import enclosure, hermite_value
-from hermite.language.nodes import Hermite, postorder
+from hermite.language.nodes import operations
 
 if TYPE_CHECKING:
     from hermite.target import Target
@@ -120,9 +120,7 @@ def level_set(f: Target, c: Fraction, effort: int = 1) -> tuple[list[Box], list[
     assert f.tree is not None
     value, level = enclosure(f.tree), flint.arb(flint.fmpq(c.numerator, c.denominator))
     inside: list[Box] = []
-    # A value of He_k over a ball takes two recursions of k steps.
-    nodes = postorder(f.tree)
-    cost = 2 * len(nodes) + sum(node.order for node in nodes if isinstance(node, Hermite)) + 6
+    cost = 2 * operations(f.tree) + 6
     start: Box = ((-_RADIUS, _RADIUS),) * f.r
     # Heaviest first, so that the undecided mass falls as fast as it can; ties by the order of arrival.
     heap: list[tuple[float, int, Box]] = [(-1.0, 0, start)]

@@ -188,6 +188,11 @@ def postorder(e: Expression) -> list[Expression]:
     return list(done)
 
 
+def operations(e: Expression) -> int:
+    """The work of one value of ``e``: a node is one, and He_k a recursion of k steps."""
+    return sum(node.order if isinstance(node, Hermite) and node.order > 1 else 1 for node in postorder(e))
+
+
 def variables_of(e: Expression) -> frozenset[int]:
     """Indices of the variables that are named anywhere in ``e`` (cancelled or not)."""
     return frozenset(i for i in range(e._mask.bit_length()) if e._mask >> i & 1)
