@@ -24,6 +24,8 @@ LIMIT = 128_000_000
 #: Entries that a remembered function keeps, and bytes of their arrays.
 _ENTRIES = 256
 _BYTES = 64_000_000
+#: New values after which all that are kept are looked at again; below half of the limit that does not hurry.
+_LOOK = 16
 
 
 class SetUps:
@@ -41,6 +43,8 @@ class SetUps:
     def __init__(self, limit: int = LIMIT, most: int | None = None) -> None:
         self.limit, self.most = limit, most
         self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._sizes: dict[Hashable, int] = {}
+        self._unseen = 0
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -53,13 +57,18 @@ class SetUps:
         value = make()
         with self._lock:
             self._values[key] = value
-            # A value may have grown since it was put here: properties that are computed once.
-            sizes = {k: _protected(v) for k, v in self._values.items()}
-            while len(sizes) > 1 and (
-                sum(sizes.values()) > self.limit or (self.most is not None and len(sizes) > self.most)
+            self._sizes[key] = _protected(value)
+            self._unseen += 1
+            if self._unseen >= _LOOK or sum(self._sizes.values()) > self.limit / 2:
+                # A value may have grown since it was put here: properties that are computed once.
+                self._sizes = {k: _protected(v) for k, v in self._values.items()}
+                self._unseen = 0
+            while len(self._sizes) > 1 and (
+                sum(self._sizes.values()) > self.limit
+                or (self.most is not None and len(self._sizes) > self.most)
             ):
                 oldest, _ = self._values.popitem(last=False)
-                del sizes[oldest]
+                del self._sizes[oldest]
         return value
 
     @property

@@ -20,7 +20,14 @@ import numpy.typing as npt
 
 from asymptotics.expectations.piecewise import PiecewisePolynomial, expectations
 from asymptotics.expectations.sharpness import edges_around, layers_of_tree
-from asymptotics.expectations.sigma_moments import TABLE_ABOVE, erf_moment, moments, projections, tabulated
+from asymptotics.expectations.sigma_moments import (
+    TABLE_ABOVE,
+    erf_moment,
+    erf_slope_averages,
+    moments,
+    projections,
+    tabulated,
+)
 from asymptotics.expectations.sigma_rules import NotFinite, Resolved
 from hermite.errors import InputError
 from hermite.language import expressions as ex
@@ -142,9 +149,12 @@ class GaussianAverages:
 
     def slope_averages(self, m: npt.ArrayLike, s: npt.ArrayLike) -> tuple[Array, Array, Array]:
         """(:meth:`S1`, :meth:`S2`, :meth:`slope_squares`), what they share worked out once."""
-        if self.pieces is None or self.gauss_error is not None:
-            return self.S1(m, s), self.S2(m, s), self.slope_squares(m, s)
         mean, scale = _finite(m, s)
+        if self.gauss_error is not None:
+            return erf_slope_averages(mean, scale, *self.gauss_error)
+        if self.pieces is None:
+            return self.S1(m, s), self.S2(m, s), self.slope_squares(m, s)
+        mean, scale = np.broadcast_arrays(mean, scale)
         slope, square = self._polynomial("slope"), self._polynomial("slope square")
         first, second, *rest = expectations(
             [(slope, 0), (slope, 1), *([] if square == slope else [(square, 0)])],
@@ -174,9 +184,11 @@ class GaussianAverages:
     def _moment(self, m: npt.ArrayLike, s: npt.ArrayLike, kind: str, power: int) -> Array:
         mean, scale = _finite(m, s)
         if self.gauss_error is not None:
+            # One spread a row stays one.
             closed = erf_moment(mean, scale, kind, power, *self.gauss_error)
             if closed is not None:
                 return closed
+        mean, scale = np.broadcast_arrays(mean, scale)
         if self.pieces is not None:
             return self._polynomial(kind).expectation(mean, np.maximum(scale, 1e-150), power)
         integrand = self._integrand(kind)
@@ -208,8 +220,8 @@ class GaussianAverages:
 
 
 def _finite(m: npt.ArrayLike, s: npt.ArrayLike) -> tuple[Array, Array]:
-    """Both as arrays of one shape; raises ``NotFinite`` if they are not finite."""
-    mean, scale = np.broadcast_arrays(np.asarray(m, float), np.asarray(s, float))
+    """Both as arrays that broadcast; raises ``NotFinite`` if they are not finite."""
+    mean, scale = np.asarray(m, np.float64), np.asarray(s, np.float64)
     if not np.all(np.isfinite(mean)) or not np.all(np.isfinite(scale)):
         raise NotFinite(
             "The fields of the neurons overflow: use a smaller network.bias, network.readout or training.eta."

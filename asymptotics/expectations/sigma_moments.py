@@ -93,3 +93,13 @@ def erf_moment(m: Array, s: Array, kind: str, power: int, kappa: float, shift: f
         squared: Array = 4 * kappa**2 / (np.pi * np.sqrt(wide)) * np.exp(-2 * u**2 / wide)
         return squared
     return None
+
+
+def erf_slope_averages(m: Array, s: Array, kappa: float, shift: float) -> tuple[Array, Array, Array]:
+    """E σ', E σ'' and E σ'² of erf(κx + b), as :func:`erf_moment` has them."""
+    slope = erf_moment(m, s, "slope", 0, kappa, shift)
+    squared = erf_moment(m, s, "slope square", 0, kappa, shift)
+    assert slope is not None
+    assert squared is not None
+    bent: Array = (-2 * kappa / (1 + 2 * (kappa * s) ** 2)) * (kappa * m + shift) * slope
+    return slope, bent, squared

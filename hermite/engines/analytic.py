@@ -109,7 +109,7 @@ class AnalyticEngine:
                 return True
         try:
             with allowance(fresh=False):
-                lines = {u for term in self.terms for _, u in term.factors}
+                lines = {u for term in self.terms for _, u in term.factors if not u.is_power}
                 planes = {plane for term in self.terms for plane in term.planes}
                 return any("E[" in str(u.coefficient(k)) for u in lines for k in range(4)) or any(
                     isinstance(plane, Pair | Bundle)

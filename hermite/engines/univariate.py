@@ -126,6 +126,8 @@ class Univariate:
     def _closed_form(self, n: int) -> Scalar:
         weight = self.s**self.power
         row = _times_power(hermite_row(n), self.power)
+        if self.is_power:
+            return weight * _combine(row, _full_moments(len(row)))
         names = {name for name, *_ in self.factors}
         smooth = self.tilt.is_zero() is True and self.quadratic.is_zero() is True
         if not self.factors and self.thresholds and self._precision is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,20 @@ def test_memory_is_bounded_by_bytes_and_the_newest_value_stays() -> None:
     assert len(kept) == 2
     kept.get("large", lambda: np.zeros(1000))
     assert len(kept) == 1
+
+
+def test_values_that_grow_after_they_were_kept_count_towards_the_bound() -> None:
+    @dataclass
+    class Growing:
+        rows: list[np.ndarray]
+
+    kept = SetUps(limit=100_000)
+    first = kept.get("grows", lambda: Growing([]))
+    first.rows.append(np.zeros(20_000))
+    for key in range(20):
+        kept.get(key, lambda: np.zeros(1))
+    assert kept.size <= 100_000
+    assert kept.get("grows", lambda: Growing([])) is not first
 
 
 def test_small_values_are_bounded_by_number_and_the_one_used_last_stays() -> None:

@@ -32,6 +32,8 @@ Array = npt.NDArray[np.float64]
 #: A layer blurred to this width along a spike is smooth to the rule over the spikes.
 _BLURRED = 0.25
 _REFUSED = 0.05
+#: Degree up to which a polynomial of one variable has the Gauss–Hermite rule that is exact for its square.
+_EXACT = 60
 #: Nodes of a panel and the longest panel of a sharp axis, by the number of directions.
 _PANELS = {1: (12, 1.5), 2: (12, 1.5), 3: (8, 3.0)}
 #: The same where 1e-4 will do.
@@ -107,7 +109,7 @@ def conditional_moments(f: Target, kappa: Array, overlap: Array, coarse: bool = 
     root = root_of_rest(overlap)
     centre = kappa @ overlap.T
     if f.r == 1:
-        tau, weights = row_rule(f, centre[:, 0], float(root[0, 0]))
+        tau, weights = _line_rule(f, centre[:, 0], float(root[0, 0]))
         points = centre + root[0, 0] * tau
         values = f(points.reshape(-1, 1)).reshape(points.shape)
         seen = _Averages(
@@ -121,6 +123,15 @@ def conditional_moments(f: Target, kappa: Array, overlap: Array, coarse: bool = 
     f0, f1 = seen.mean, seen.linear
     fs2 = np.maximum(seen.square - f0**2 - np.sum(f1**2, axis=1), 0.0) + f.noise
     return ConditionalMoments(f0, f1, fs2, _second(seen.products, f0))
+
+
+def _line_rule(f: Target, centre: Array, width: float) -> tuple[Array, Array]:
+    """A rule for G, G², G τ² along the line of f*, (K or 1, points): Gauss–Hermite, exact, for a polynomial."""
+    degree = None if f.tree is None else degree_of(f.tree)
+    if degree is None or degree > _EXACT:
+        return row_rule(f, centre, width)
+    tau, weights = hermite_rule(degree + 2)
+    return tau[None], weights[None]
 
 
 def check_energy(f: Target, found: float) -> float:
@@ -204,11 +215,11 @@ def _tensor_moments(f: Target, centre: Array, root: Array, coarse: bool) -> _Ave
             [np.ones((len(t), 1)), t, (t[:, :, None] * t[:, None, :]).reshape(len(t), -1)], axis=1
         )
         seen *= weights[:, None]
-        shift = t @ lower.T
+        shift = t @ lower.T @ axes
     for start in range(0, len(centre), rows):
         part = slice(start, start + rows)
         if smooth:
-            points = (offset[part, None, :] + shift) @ axes
+            points = centre[part, None, :] + shift
             values = f(points.reshape(-1, r)).reshape(points.shape[:2])
             found = values @ seen
             f0[part], f1[part] = found[:, 0], found[:, 1 : 1 + r] @ q.T

@@ -29,6 +29,8 @@ _MAX_PAIRED = 60
 #: The same where pairs have no closed form, and may have to be integrated one by one.
 _MAX_SPLIT = 8
 _CHUNK = 1 << 21
+#: The same where σ has closed moments: what the caches of a processor hold. Others are tabulated, once a chunk.
+_CLOSED_CHUNK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,25 @@ def fields_of(
 ) -> Iterator[Fields]:
     """All chunks of the rule for ``layer``."""
     output, scale = layer.weight * layer.readout, np.sqrt(layer.residual_norm2)
-    for x, w in field_rule(f, layer.noise, scale, resolution):
+    closed = activation.pieces is not None or activation.gauss_error is not None
+    for x, w in field_rule(f, layer.noise, scale, resolution, _CLOSED_CHUNK if closed else _CHUNK):
         mu = layer.c @ x.T + layer.bias[:, None]
         yield Fields(x, w, mu, f(x[:, : f.r]) - output @ activation.mean(mu, scale[:, None]))
 
 
 def field_rule(
-    f: Target, noise: Array, scale: Array, resolution: Resolution
+    f: Target, noise: Array, scale: Array, resolution: Resolution, chunk: int = _CHUNK
 ) -> Iterator[tuple[Array, Array]]:
     """Chunks of nodes (N, r + m) and weights (N,) for the axes (w*, common noise).
 
     ``noise`` (G, m) and ``scale`` (G,): components of the neurons on the common noise, and the norm of their own. A
-    tensor rule of too many nodes gives way to Sobol points.
+    tensor rule of too many nodes gives way to Sobol points. ``chunk``: nodes times groups at a time.
     """
     refine = resolution.refine
     r, m = f.r, noise.shape[1]
     x, w = target_rule(f, refine)
     ratio = np.max(np.abs(noise) / scale[:, None], axis=0, initial=0.0)
-    rows = max(1, _CHUNK // len(scale))
+    rows = max(1, chunk // len(scale))
     rules = noise_rules(ratio, refine)
     if len(x) * np.prod([len(u) for _, _, u in rules], dtype=float) <= resolution.most * refine:
         e, u = _product(rules, m)

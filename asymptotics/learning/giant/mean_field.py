@@ -37,7 +37,7 @@ from asymptotics.learning.giant.residual_covariance import (
     covariance_after,
     covariance_means,
 )
-from asymptotics.learning.giant.slope_products import pair_products, slope_products
+from asymptotics.learning.giant.slope_products import pair_products
 from asymptotics.learning.groups import Groups
 from hermite.errors import InputError
 from hermite.target import Target
@@ -115,8 +115,10 @@ def averages_with_covariance(
     s = scale[:, None]
     total: tuple[Means, CovarianceMeans] | None = None
     for part in fields_of(f, activation, layer, resolution):
-        S1, S2 = activation.S1(part.mu, s), activation.S2(part.mu, s)
-        product = slope_products(activation, layer.links, layer.correlation, part.mu, scale)
+        S1, S2, own = activation.slope_averages(part.mu, s)
+        product = np.concatenate(
+            [own, pair_products(activation, layer.links, layer.correlation, part.mu, scale)]
+        )
         found = _means(part, S1, S2, product, f.noise)
         more = covariance_means(layer, part, S1, S2, product, f.noise)
         total = (found, more) if total is None else (total[0] + found, total[1] + more)

@@ -12,6 +12,7 @@ isotropic version); see ``tests``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,27 +55,32 @@ def covariance_means(
     D4 = w * (e**4 + 6 * e**2 * noise + 3 * noise**2)
     curved = S2[left] * S2[right]
     rest = product - S1[left] * S1[right] - layer.R[:, None] * curved
+    pull, square_xx, rest_xx = _quadratics([S2 * (w * e), curved * D2, rest * D2], x.T, x.T)
+    cross, square_x1, rest_x1 = _quadratics([S2 * D2, curved * D3, rest * D3], x.T, S1)
+    cubic, square_11, rest_11 = _quadratics([S2 * D3, curved * D4, rest * D4], S1, S1)
     return CovarianceMeans(
-        pull=_quadratic(S2 * (w * e), x, x),
-        cross=_quadratic(S2 * D2, x, S1.T),
-        cubic=_quadratic(S2 * D3, S1.T, S1.T),
+        pull=pull,
+        cross=cross,
+        cubic=cubic,
         square=curved @ D2,
-        square_xx=_quadratic(curved * D2, x, x),
-        square_x1=_quadratic(curved * D3, x, S1.T),
-        square_11=_quadratic(curved * D4, S1.T, S1.T),
+        square_xx=square_xx,
+        square_x1=square_x1,
+        square_11=square_11,
         rest=rest @ D2,
-        rest_xx=_quadratic(rest * D2, x, x),
-        rest_x1=_quadratic(rest * D3, x, S1.T),
-        rest_11=_quadratic(rest * D4, S1.T, S1.T),
+        rest_xx=rest_xx,
+        rest_x1=rest_x1,
+        rest_11=rest_11,
         spread=rest[own] ** 2 @ D4,
         slopes=(S1 * w) @ S1.T,
         curvatures=(S2 * D2) @ S2.T,
     )
 
 
-def _quadratic(weights: Array, x: Array, y: Array) -> Array:
-    """Σ_n weights[g, n] x[n, i] y[n, j], shape (g, i, j)."""
-    return np.stack([(x.T * row) @ y for row in weights])
+def _quadratics(weights: Sequence[Array], x: Array, y: Array) -> list[Array]:
+    """Σ_n weights[g, n] x[i, n] y[j, n], shape (g, i, j), of each of ``weights``: one product of matrices for all."""
+    pairs = (x[:, None] * y).reshape(-1, x.shape[1])
+    found = (np.concatenate(weights) @ pairs.T).reshape(-1, len(x), len(y))
+    return np.split(found, np.cumsum([len(own) for own in weights])[:-1])
 
 
 def covariance_after(

@@ -16,7 +16,10 @@ def grid(step: float, reach: float = 8.5) -> tuple[np.ndarray, np.ndarray]:
     return u, w / w.sum()
 
 
-@pytest.mark.parametrize("text", ["sin(8*z1) + z1", "z1 + exp(-20*z1^2)", "tanh(30*(z1 - 1))", "cos(20*z1)"])
+@pytest.mark.parametrize(
+    "text",
+    ["sin(8*z1) + z1", "z1 + exp(-20*z1^2)", "tanh(30*(z1 - 1))", "cos(20*z1)", "z1 + He2(z1)/sqrt(2)"],
+)
 def test_moments_along_one_direction_are_right(text: str) -> None:
     f = Target(text, noise=0.05)
     u, w = grid(1e-3)
