@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from asymptotics.documents.html_pieces import facts, formula_or_text, table
 from asymptotics.documents.mathematics import expression_latex
 from asymptotics.experiment.grid import Experiment
-from hermite.errors import InputError
+from hermite.errors import ConvergenceError, InputError
 from hermite.exact.exactness import Exactness
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ def stairway_table(experiment: Experiment) -> str:
     activation = network.activation if isinstance(network.activation, str) and not network.bias else None
     try:
         stairs = plateaus(experiment.target.class_mean, activation=activation).to_dict()["rows"]
-    except InputError as error:
-        return f'<p class="note">No stairway: {escape(" ".join(error.problems))}</p>'
+    except (InputError, ConvergenceError) as error:
+        return f'<p class="note">No stairway: {escape(str(error))}</p>'
     body = []
     for row in stairs:
         levels = row["plateaus"] if row["plateaus_activation"] is None else row["plateaus_activation"]
