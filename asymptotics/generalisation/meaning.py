@@ -53,7 +53,7 @@ def within_meaning(found: Risk) -> Risk:
     )
     if few:
         validity = Validity.APPROXIMATE if found.validity == Validity.EXACT else found.validity
-        note = "; ".join(part for part in (found.validity_note, few) if part)
+        note = "; ".join(part for part in (found.validity_note.rstrip("."), few) if part)
         found = replace(found, validity=validity, validity_note=note)
     if found.error.at_least < NO_PREDICTION:
         return found

@@ -30,6 +30,8 @@ COMMIT;
 
 def resolved(path: str | Path) -> Path:
     """The file itself, so that two names of one store meet the same lock; never a folder, a device or a pipe."""
+    if not str(path).strip():
+        raise InputError(f"The store {str(path)!r} is not a usable path: it has no name.")
     try:
         place = Path(path).resolve()
         other = place.exists() and not place.is_file()

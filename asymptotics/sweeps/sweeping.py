@@ -27,6 +27,7 @@ from asymptotics.sweeps.interrupts import unbroken
 from asymptotics.sweeps.meter import Meter
 from asymptotics.sweeps.provenance import config_of, machine
 from asymptotics.sweeps.store import Point, Record, Store, content_key
+from asymptotics.sweeps.store_file import resolved
 from asymptotics.sweeps.sweep_result import SweepResult
 from asymptotics.sweeps.tasks import (
     Outcome,
@@ -198,6 +199,8 @@ def plan(
     out; of more than a million the cost is that of a sample, and what is stored of them is not looked up. ``progress`` is
     told where workers or threads are fewer than were asked for.
     """
+    if store is not None:
+        resolved(store)
     units, workers = experiment.unit_count, _settled(experiment, workers, None, progress or _silent)
     large = units > MOST_UNITS
     every = experiment.units()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from asymptotics import Network, Ridge, Training, optimise, overlaps, risk, samples_needed
 from asymptotics.design.inversion import inverted
 from asymptotics.experiment.grid import Experiment
+from asymptotics.generalisation.meaning import within_meaning
 from asymptotics.text.prediction_tables import samples_text
 from hermite.errors import InputError
 
@@ -18,6 +21,12 @@ def test_few_samples_and_few_neurons_are_named(alpha: float, beta: float, said: 
     found = risk("z1", Network(), Training(steps=0), Ridge(alpha, beta, 0.1, d=100))
     assert said in found.validity_note
     assert found.validity != "exact"
+
+
+def test_what_is_added_to_a_note_that_ends_a_sentence_goes_on_with_it() -> None:
+    found = risk("z1", Network(), Training(steps=0), Ridge(2.0, 1.0, 0.1, d=100))
+    noted = within_meaning(replace(found, n2=10, validity_note="The test error is infinite."))
+    assert noted.validity_note.startswith("The test error is infinite; n2 = 10 samples")
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.5, 1.0), (4.0, 2.0)])

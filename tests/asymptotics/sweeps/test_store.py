@@ -15,9 +15,11 @@ import pandas as pd
 import pytest
 
 from asymptotics.commands.cli import run
+from asymptotics.experiment.grid import Experiment
 from asymptotics.sweeps import store as module
 from asymptotics.sweeps import store_file
 from asymptotics.sweeps.store import Record, Store, canonical, checksum, content_key
+from asymptotics.sweeps.sweeping import plan
 from hermite.errors import InputError
 
 CELL = {
@@ -600,3 +602,12 @@ def test_a_store_of_two_names_is_refused_for_writing(tmp_path: Path) -> None:
             assert len(store.rows()) == 3
     (tmp_path / "b.sqlite").unlink()
     assert len(filled(path)) == 3
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\t"])
+def test_a_store_without_a_name_is_refused(name: str) -> None:
+    for opened in (Store.open, Store.read):
+        with pytest.raises(InputError, match="it has no name"):
+            opened(name)
+    with pytest.raises(InputError, match="usable path"):
+        plan(Experiment.from_dict({"target": {"expression": "z1"}}), name)
