@@ -101,7 +101,7 @@ class _Indices:
         spans = self._spans_by_order()
         index = next((k for k, span in enumerate(spans, start=1) if span.dim), None)
         leap_span = spans[index - 1] if index else Span(heat.r)
-        levels = self._levels()
+        levels, proved = self._levels()
         last = self._climb(self.level).spaces[-1]
         steps = self._sure(self._climb(self.level), self.level)
         leading = steps
@@ -131,8 +131,8 @@ class _Indices:
             ),
             hard_directions=orthogonal_part(relevant, last, gram).strings(),
             beyond_one_step=orthogonal_part(relevant, leap_span, gram).strings(),
-            isotropic_leap=len(levels) if levels and levels[-1] == relevant.dim else None,
-            closure_dims_by_level=tuple(levels),
+            isotropic_leap=len(levels) if proved and levels and levels[-1] == relevant.dim else None,
+            closure_dims_by_level=tuple(levels) if proved else None,
             leap_coordinates=self._coordinate_leap() if gram is None else None,
             warnings=tuple(self._warnings(index)),
         )
@@ -173,18 +173,19 @@ class _Indices:
             )
         return tuple(leaps)
 
-    def _levels(self) -> list[int]:
-        """Dimension of the closure at level 1, 2, … until it is the relevant space."""
+    def _levels(self) -> tuple[list[int], bool]:
+        """Dimension of the closure at level 1, 2, … until it is the relevant space, and whether each is proved closed."""
         dims: list[int] = []
+        proved = True
         if self.relevant.dim == 0:
-            return dims
+            return dims, proved
         for level in range(1, self.heat.order + 1):
             last = self._climb(level).spaces[-1]
-            self.check(last, level)
+            proved = self.check(last, level) and proved
             dims.append(last.dim)
             if last.dim == self.relevant.dim:
                 break
-        return dims
+        return dims, proved
 
     def _coordinate_leap(self) -> int | None:
         """The leap in the given coordinates; of a table that is cut off, proved by axes that are closed one level below.
