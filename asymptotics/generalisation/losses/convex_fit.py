@@ -14,7 +14,6 @@ sweep of the linear system of the square loss at the current Γ. Kinked losses: 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -23,6 +22,7 @@ import numpy.typing as npt
 
 from asymptotics.fixed_point import Solution, Status
 from asymptotics.generalisation.losses.label_grid import LabelGrid
+from asymptotics.generalisation.losses.local_field import local_fields
 from asymptotics.generalisation.losses.mixing import Mixing
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.first_moments import first_moments, pseudo_inverse
@@ -36,16 +36,14 @@ from hermite.errors import ConvergenceError, InputError
 Array = npt.NDArray[np.float64]
 
 _SWEEPS, _TOLERANCE, _ROUGH, _REACH = 1500, 1e-9, 1e-5, 7.0
+#: Sweeps without a smaller change than ever before, after which there will be none.
+_PATIENCE = 250
 #: How much farther than it seems the fixed point may be of sweeps that do not settle.
 _DRIFT = 10.0
 #: Of the readout's size: means and alignments of less than this are none.
 _ROUNDING = 1e-5
-#: Grid of the local field: points a width √q of its noise, at least and at most, and of all κ and ξ together.
-_A_WIDTH, _LEAST, _GRID_MOST, _MOST_VALUES = 5.0, 61, 250, 1e6
-#: Of the likeliest κ; the grid is for those that are likelier.
-_COMMON = 1e-3
-#: Of the interpolation by six points.
-_POLES = (-120.0, 24.0, -12.0, 12.0, -24.0, 120.0)
+#: Least Γ of a step of the means, of that of the square loss. Where all samples lie on the straight part of a hinge Γ = 0.
+_LEAST_CURVED = 0.1
 
 
 @dataclass(frozen=True)
@@ -120,49 +118,24 @@ class ConvexFit:
 
     def averages(self, M: Array, q: Array, V: Array) -> _Averages:
         """E over y and ξ at means (K, J) and variances (K,)."""
-        places, spread = self._places(M, q)
-        root, width = np.sqrt(q)[:, None, None], V[:, None, None]
-        omega = places[..., None] + root * self.xi
+        omega, mean = local_fields(M, q, self.xi, self.u.weights, self.loss.curvature is not None)
+        root = np.sqrt(q)[:, None]
+        width = V.reshape(-1, *[1] * (omega.ndim - 1))
         total = [np.zeros(M.shape) for _ in range(3)]
         for y, share in ((1.0, self.positive), (-1.0, 1 - self.positive)):
-            label = np.full((1, 1, 1), y)
+            label = np.full((1,) * omega.ndim, y)
             x = self.loss.prox(label, omega, width)
             g = (x - omega) / width
             if self.loss.curvature is not None:
                 bend = self.loss.curvature(label, x)
-                gamma = (bend / (1 + width * bend)) @ self.wxi
+                gamma = mean(bend / (1 + width * bend), self.wxi)
             elif float(q.min()) < 1e-12:
-                gamma = np.broadcast_to(1 / (1 + width[..., 0]), places.shape)
+                gamma = np.broadcast_to(1 / (1 + V[:, None]), M.shape)
             else:
-                gamma = -(g @ (self.wxi * self.xi)) / root[..., 0]
-            for out, value in zip(total, (g @ self.wxi, g**2 @ self.wxi, gamma), strict=True):
-                out += share * spread(value)
+                gamma = -mean(g, self.wxi * self.xi) / root
+            for out, value in zip(total, (mean(g, self.wxi), mean(g**2, self.wxi), gamma), strict=True):
+                out += share * value
         return _Averages(*total)
-
-    def _places(self, M: Array, q: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Where functions of M (K, J) are computed, and from there to all of M.
-
-        Where M has many values they are computed on a grid, as fine as √q asks, and interpolated by six points.
-        """
-        low, high = M.min(axis=1, keepdims=True), M.max(axis=1, keepdims=True)
-        span = np.maximum(high - low, 1e-12 * np.maximum(np.abs(high), 1e-300))
-        common = self.u.weights > _COMMON * self.u.weights.max()
-        turns = float(np.max(span[common, 0] / np.sqrt(q[common]))) if float(q.min()) > 0 else 0.0
-        most = min(_GRID_MOST, _MOST_VALUES / (len(M) * len(self.xi)))
-        count = int(max(_LEAST, min(_A_WIDTH * turns, most)))
-        if M.shape[1] <= count:
-            return M, lambda values: values
-        place = (M - low) / span * (count - 1)
-        first = np.clip(place.astype(np.intp) - 2, 0, count - len(_POLES))
-        gaps = [place - first - k for k in range(len(_POLES))]
-        shares = [math.prod(gaps[:k] + gaps[k + 1 :], start=1 / pole) for k, pole in enumerate(_POLES)]
-        flat = first + count * np.arange(len(M))[:, None]
-
-        def spread(values: Array) -> Array:
-            values = np.ascontiguousarray(values).ravel()
-            return np.asarray(sum(s * values.take(flat + k) for k, s in enumerate(shares)))
-
-        return low + span * np.linspace(0.0, 1.0, count), spread
 
     def fields(self, t: Array, B: Array) -> Array:
         """M (K, J)."""
@@ -183,9 +156,20 @@ class ConvexFit:
         if self.loss.name == "square":
             start = self._of_ridge_equations() or start
         state, solution = self._settled(start, _TOLERANCE)
-        if throw and not solution.converged:
-            raise ConvergenceError(f"{solution.status.value} (residual {solution.residual:.1e})", solution)
         found = self._errors(state, solution)
+        one = np.ones(1)
+        if solution.converged and found.train_loss > (1 + _ROUNDING) * float(
+            self.loss.value(one, 0 * one)[0]
+        ):
+            # No readout at all would have a smaller objective.
+            solution = replace(solution, status=Status.UNPHYSICAL)
+            found = replace(found, solution=solution)
+        if throw and not solution.converged:
+            raise ConvergenceError(
+                f'The equations of ridge.loss = "{self.loss.name}" at lambda = {self.lam:g} did not settle in '
+                f"{solution.iterations} sweeps (residual {solution.residual:.1e}): take a lambda nearer to 1.",
+                solution,
+            )
         if self.coarser is None:
             return found
         other = copy(self)
@@ -224,17 +208,17 @@ class ConvexFit:
         V = (1.0 / sus.iv - sus.om) / sus.om
         found = self.averages(self.fields(t, B), np.zeros_like(V), V)
         square = np.broadcast_to((eps / (1 + V) ** 2)[:, None], found.square.shape)
-        return (sus.W / sus.om, N, *self._sweep(replace(found, square=square), N, t, B)[2:])
+        return (sus.W / sus.om, N, *self._sweep(replace(found, square=square), V, N, t, B)[2:])
 
     def _settled(self, state: tuple[Array, ...], tolerance: float) -> tuple[tuple[Array, ...], Solution]:
         """V1, N, Q1⊥, Qs, t, B after sweeps from ``state`` until they change by less than ``tolerance``."""
-        change, sweeps = math.inf, 0
+        change, sweeps, least, since = math.inf, 0, math.inf, 0
         mixing = Mixing(self.loss.damping, lambda arrays: self._is_physical(arrays))
         with np.errstate(over="ignore"):
-            while sweeps < _SWEEPS and change > tolerance:
+            while sweeps < _SWEEPS and sweeps < since + _PATIENCE and change > tolerance:
                 sweeps += 1
                 V, q, M = self._variances(*state)
-                new = self._sweep(self.averages(M, q, V), state[1], *state[4:])
+                new = self._sweep(self.averages(M, q, V), V, state[1], *state[4:])
                 # t and B are parts of one vector, and where both vanish rounding beside the readout.
                 readout = _ROUNDING * math.sqrt(float(np.max(np.abs(new[3]))))
                 size = max(float(np.max(np.abs(new[4]))), float(np.max(np.abs(new[5]))), readout, 1e-300)
@@ -244,6 +228,8 @@ class ConvexFit:
                 )
                 if not math.isfinite(change):
                     break
+                if change < least:
+                    least, since = change, sweeps
                 if change > tolerance:
                     state = mixing.next(state, new, sizes, change)
         status = Status.CONVERGED if change <= tolerance else Status.STALLED
@@ -271,8 +257,8 @@ class ConvexFit:
         q = np.einsum("ka,ab,kb->k", u.mu1, Q1, u.mu1) + np.einsum("kubc,ubc->k", u.spread, Qs)
         return np.maximum(V, 1e-300), np.maximum(q, 0.0), self.fields(t, B)
 
-    def _sweep(self, m: _Averages, N: Array, t: Array, B: Array) -> tuple[Array, ...]:
-        """New V1, N, Q1⊥, Qs, t, B."""
+    def _sweep(self, m: _Averages, V: Array, N: Array, t: Array, B: Array) -> tuple[Array, ...]:
+        """New V1, N, Q1⊥, Qs, t, B from averages at the variances ``V`` (K,)."""
         u, r, beta = self.u, self.alpha / self.beta, self.beta
         A, b = u.groups, u.members.shape[1]
         wG, wg2 = self.weights * m.curvature, self.weights * m.square
@@ -288,7 +274,8 @@ class ConvexFit:
         D = self._scatter(beta * u.count[:, None, None] * u.rho * inverse)
         L = np.linalg.inv(np.eye(A) + hat @ D)
         T, W = L @ hat, D @ L
-        means = self._means(m, wG, inverse, t, B)
+        model = np.maximum(m.curvature, _LEAST_CURVED / (1 + V[:, None]))
+        means = self._means(m, self.weights * model, inverse, t, B)
         q1 = u.mu1.T @ (second[:, None] * u.mu1)
         qs = np.einsum("k,kubc->ubc", second, u.spread)
         fields = means.fields[u.members]
@@ -310,7 +297,10 @@ class ConvexFit:
         return W / beta, N, W @ q1 @ W.T / beta + L.T @ Y @ L, Qs, means.t, means.B
 
     def _means(self, m: _Averages, wG: Array, inverse: Array, t: Array, B: Array) -> _Means:
-        """The linear system of the square loss at the current Γ, targets shifted by g."""
+        """The linear system of the square loss at curvatures ``wG``, targets shifted by g.
+
+        Its fixed point is the same at any curvatures.
+        """
         u, r, size, A = self.u, self.alpha / self.beta, self.size, self.u.groups
         zeta = np.concatenate(
             [
@@ -361,16 +351,16 @@ class ConvexFit:
         norm2 = float(np.einsum("ubb->", state[3]))
         found = np.zeros(5)
         root = np.maximum(np.sqrt(q)[:, None], 1e-300)
-        places, spread = self._places(M, q)
-        omega = places[..., None] + np.sqrt(q)[:, None, None] * self.xi
+        omega, mean = local_fields(M, q, self.xi, self.u.weights, self.loss.curvature is not None)
+        width = V.reshape(-1, *[1] * (omega.ndim - 1))
         for y, share in ((1.0, self.positive), (-1.0, 1 - self.positive)):
             w = self.weights * share
-            label = np.full((1, 1, 1), y)
+            label = np.full((1,) * omega.ndim, y)
             wrong = ndtr(-y * M / root)
-            test = spread(self.loss.value(label, omega) @ self.wxi)
-            fitted = self.loss.prox(label, omega, V[:, None, None])
-            train = spread(self.loss.value(label, fitted) @ self.wxi)
-            missed = spread((y - fitted) ** 2 @ self.wxi)
+            test = mean(self.loss.value(label, omega), self.wxi)
+            fitted = self.loss.prox(label, omega, width)
+            train = mean(self.loss.value(label, fitted), self.wxi)
+            missed = mean((y - fitted) ** 2, self.wxi)
             values = (wrong, test, train, (y - M) ** 2 + q[:, None], missed)
             found += [float(np.sum(w * value)) for value in values]
         wrong_share, test_loss, train_loss, mse, train_mse = (float(x) for x in found)

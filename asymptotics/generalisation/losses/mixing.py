@@ -16,6 +16,10 @@ Arrays = tuple[Array, ...]
 
 #: Damped sweeps before the first mixture, how many of the last are mixed, and what a mixture may make worse.
 _DAMPED, _DEPTH, _WORSE = 8, 8, 4.0
+#: Farther away than this sweeps are damped for longer: mixtures there leave what is physical, over and over.
+_FAR, _DAMPED_FAR = 0.1, 80
+#: Mixtures that are larger than this times what they are made of are none.
+_GROWTH = 4.0
 #: Singular values of the differences that are rounding.
 _FLAT = 1e-12
 
@@ -34,7 +38,7 @@ class Mixing:
         """Where the next sweep starts: ``new`` is what one makes of ``state``, ``change`` how much that is in units ``sizes``."""
         self.sweeps += 1
         damped = tuple(o + self.damping * (a - o) for a, o in zip(new, state, strict=True))
-        if self.sweeps <= _DAMPED:
+        if self.sweeps <= _DAMPED or (change > _FAR and self.sweeps <= _DAMPED_FAR):
             return damped
         if change > _WORSE * self.least:
             self._forget()
@@ -53,7 +57,8 @@ class Mixing:
         theta = np.linalg.lstsq(turns, self.gaps[-1], rcond=_FLAT)[0]
         mixed = x + self.damping * self.gaps[-1] - (moves + self.damping * turns) @ theta
         found = _shaped(mixed * self.units, state)
-        if np.all(np.isfinite(mixed)) and self.physical(found):
+        grown = float(np.max(np.abs(mixed))) > _GROWTH * float(np.max(np.abs([x, x + self.gaps[-1]])))
+        if np.all(np.isfinite(mixed)) and not grown and self.physical(found):
             return found
         self._forget()
         return damped

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from first_step_closed_form import class_labels_of, first_step_units
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 from asymptotics import Network, Simulation, Training, risk, simulate
@@ -18,10 +18,12 @@ from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.label_rows import class_moments
 from asymptotics.experiment.settings import RIDGE_RULES, Ridge
 from asymptotics.generalisation import errors
+from asymptotics.generalisation.losses import convex_fit
 from asymptotics.generalisation.losses import label_grid as label_grids
 from asymptotics.generalisation.losses.class_step import class_step_units
 from asymptotics.generalisation.losses.convex_fit import ConvexFit
 from asymptotics.generalisation.losses.label_grid import label_grid
+from asymptotics.generalisation.losses.local_field import local_fields
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
 from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.ridge_equations import Units
@@ -131,6 +133,68 @@ def test_the_layer_of_class_labels_is_that_of_one_cluster_of_their_moments(start
     assert overlap[0, 0] == pytest.approx(labels.overlap, rel=1e-5)
     for name in ("v", "rho", "mu0", "mu1", "spread"):
         assert getattr(ours, name) == pytest.approx(getattr(closed, name), rel=1e-4, abs=1e-4)
+
+
+def stepped(text: str, loss: str, lam: float) -> ConvexFit:
+    """After a step of pairs on noiseless labels, at d = ∞."""
+    f = Target(text, labels="sign")
+    groups = readout_groups(Network("relu"))
+    units, overlap = class_step_units(f, get_activation("relu"), groups, 1.0, 4.0)
+    return ConvexFit(units, label_grid(f, units.kappa, overlap), loss, 2.0, 1.0, lam, None)
+
+
+def test_a_huge_penalty_of_the_hinge_loss_leaves_the_fit_of_the_mean_features() -> None:
+    """At d = ∞ nothing penalises c (μ0₊(κ) − μ0₋(κ)): the loss tends to min_c E max(0, 1 − y M), by 1/λ."""
+    low, high = (stepped("z1", "hinge", lam) for lam in (100.0, 1000.0))
+    mean = low.u.mu0 @ np.array([1.0, -1.0])
+    share = low.weights * low.positive
+
+    def loss(c: float) -> float:
+        plus, minus = np.maximum(0, 1 - c * mean), np.maximum(0, 1 + c * mean)
+        return float(np.sum(share * plus[:, None] + (low.weights - share) * minus[:, None]))
+
+    limit = minimize_scalar(loss, bounds=(0.0, 50.0), method="bounded", options={"xatol": 1e-9}).fun
+    first, second = low.solve(), high.solve()
+    for name in ("train_loss", "test_loss"):
+        ends = (10 * getattr(second, name) - getattr(first, name)) / 9
+        assert ends == pytest.approx(limit, rel=1e-4)
+    assert first.train_loss < second.train_loss < limit < 1
+
+
+@pytest.mark.parametrize("loss", ["logistic", "huber", "hinge"])
+@pytest.mark.parametrize("lam", [1e-3, 30.0, 1e3])
+def test_losses_after_a_step_are_solved_at_small_and_large_penalties(loss, lam) -> None:
+    """And no readout at all has a larger objective."""
+    found = stepped("z1", loss, lam).solve()
+    objective = found.train_loss + lam * found.norm2 / 4
+    assert objective < float(LOSSES[loss].value(np.ones(1), np.zeros(1))[0])
+    assert found.solution.converged
+
+
+def test_noiseless_labels_of_two_directions_are_fitted_at_the_least_penalty() -> None:
+    """Mixtures far from the solution ended nowhere; the objective's slope is half the squared readout."""
+    low, middle, high = (stepped("z1 + z1*z2", "logistic", lam).solve() for lam in (1e-4, 1.1e-4, 1.2e-4))
+    assert middle.solution.iterations < 150
+    slope = (2 * (high.train_loss - low.train_loss) + (1.2e-4 * high.norm2 - 1e-4 * low.norm2) / 2) / 2e-5
+    assert slope == pytest.approx(middle.norm2 / 2, rel=1e-2)
+
+
+def test_fits_that_do_not_settle_are_not_blamed_on_the_interpolation_threshold(monkeypatch) -> None:
+    monkeypatch.setattr(convex_fit, "_SWEEPS", 3)
+    with pytest.raises(ConvergenceError, match=r'"hinge" at lambda = 30 did not settle in 3 sweeps') as told:
+        stepped("z1", "hinge", 30.0).solve()
+    assert "alpha = beta" not in str(told.value)
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+@pytest.mark.parametrize(("q", "width"), [(1e-4, 0.01), (0.3, 2.0), (1.0, 15.0)])
+def test_averages_over_the_noise_of_the_local_field_are_those_of_a_cosine(smooth, q, width) -> None:
+    """E cos(M + √q ξ) = e^{−q/2} cos M; on one line of fields and on a grid."""
+    M = np.random.default_rng(0).uniform(-width, width, (3, 400))
+    xi, w = convex_fit.normal_grid(41)
+    omega, mean = local_fields(M, np.full(3, q), xi, np.ones(3), smooth)
+    assert (omega.ndim == 2) is smooth
+    assert mean(np.cos(omega), w) == pytest.approx(np.exp(-q / 2) * np.cos(M), abs=2e-6)
 
 
 CURVED = Target("z1 + (z1^2 - 1)/2", noise=0.2, labels="sign")
