@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -184,9 +185,8 @@ def draw_figure(outcomes: Sequence[Outcome]) -> Figure:
 
     figure = Figure(figsize=(5.2, 4.2), layout="constrained")
     ax = figure.subplots()
-    markers = "os^Dv<>P"
     told = [o for o in answered(outcomes) if o.prediction.stated]
-    for marker, stage in zip(markers, sorted({o.setting.stage for o in told}), strict=False):
+    for marker, stage in zip(cycle("os^Dv<>PphdX*H"), sorted({o.setting.stage for o in told}), strict=False):
         own = [o for o in told if o.setting.stage == stage]
         ax.errorbar(
             [100 * (o.prediction.stated or 0.0) for o in own],
@@ -203,5 +203,5 @@ def draw_figure(outcomes: Sequence[Outcome]) -> Figure:
     ax.set(xscale="log", yscale="log", ylim=(1e-2, None))
     ax.set_xlabel("stated error of the prediction (%)")
     ax.set_ylabel("|prediction − simulation| / simulation (%)")
-    ax.legend(fontsize=8, frameon=False)
+    ax.legend(fontsize=7, frameon=False)
     return figure
