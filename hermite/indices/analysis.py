@@ -1,7 +1,8 @@
 """Every index of a symbolic target, from its heat-smoothed form h and, for infinite expansions, proofs of closure.
 
 A truncated h proves that a space *grows* (a non-zero coefficient); that it is *closed* is proved by finitely many exact
-zeros (U = {0}), by U = V*, by terms that split over U and U⊥, or by a symmetry that fixes only U; else it is undecided.
+zeros (U = {0}), by U = V*, by terms that split over U and U⊥, by a symmetry that fixes only U, or by a finite table of the
+coordinates in which the target is a polynomial; else it is undecided.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from hermite.indices.closure import (
 from hermite.indices.found_indices import Found, FoundSteps
 from hermite.indices.heat import Heat
 from hermite.indices.partial import first_order_signs, no_first_order
+from hermite.indices.slices import added
 from hermite.symmetry.symmetries import symmetries
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Orders of an infinite expansion that are looked at before a question is called undecided.
 SEARCH_ORDER = 24
+#: Orders of the finite table of a target that is a polynomial in some coordinates.
+_SLICE_ORDER = 12
 
 
 def analyse(f: Target, level: int) -> Found:
@@ -302,8 +306,18 @@ class Proofs:
         except Exhausted:
             raise
         except Undecided:
-            return False
-        return proved
+            proved = False
+        return proved or self._added(space, level).dim == space.dim
+
+    def _added(self, space: Span, level: int) -> Span:
+        """All that the orders up to ``level`` add, where a finite table knows it; the whole space elsewhere."""
+        try:
+            found = added(self.engine.target, self.engine, space, level, _SLICE_ORDER)
+        except Exhausted:
+            raise
+        except Undecided:
+            found = None
+        return full(space.n) if found is None else found
 
     def _fixed(self, space: Span) -> Span:
         """The directions of the target that the symmetries fix which fix ``space``."""
@@ -334,8 +348,10 @@ class Proofs:
         except Exhausted:
             raise
         except Undecided:
-            return top
-        return reach if reach.dim < top.dim else top
+            reach = top
+        top = reach if reach.dim < top.dim else top
+        exact = top if top.dim == space.dim else self._added(space, level)
+        return exact if exact.dim < top.dim else top
 
 
 def _infinite(f: Target, engine: Any, level: int) -> Found:

@@ -26,6 +26,8 @@ from hermite.indices.modular import spans_modulo
 
 #: Bits of all powers at one point from which a proof modulo a prime is tried first.
 _LONG = 1_000_000
+#: Orders above the one in question whose irrational rows are eliminated exactly.
+_FEW_ORDERS = 3
 
 
 def gradient_rows(heat: Heat, order: int | None = None) -> Iterator[Row]:
@@ -78,12 +80,22 @@ def _conditional_span(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
         if surely_spans(heat.r, goal.dim, chain(learned.rows, chain.from_iterable(parts))):
             return goal.copy()
         if heat.truncated:
-            # A table that is cut off cannot prove what does not grow.
-            return learned.copy()
+            return _growth_at_low_orders(heat, learned, k, goal)
     elif learned.dim and not learned.is_coordinate() and _fills_quickly(heat, learned, k, goal):
         return goal.copy()
     span = learned.copy().grow(conditional_rows(heat, learned, k), goal.dim)
     return goal.copy() if span.dim == goal.dim else span
+
+
+def _growth_at_low_orders(heat: Heat, learned: Span, k: int, goal: Span) -> Span:
+    """What the lowest orders of a table that is cut off add for sure: no table of that kind proves what does not grow."""
+    span = learned.copy()
+    for m in range(k, min(heat.order, k + _FEW_ORDERS) + 1):
+        try:
+            span = span.grow(_general_rows(heat.of_order(m), learned, k, alone=True), goal.dim)
+        except Undecided:
+            return span
+    return span
 
 
 def _fills_quickly(heat: Heat, learned: Span, k: int, goal: Span) -> bool:
