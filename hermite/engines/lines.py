@@ -6,6 +6,7 @@ series are added. So max(√2 z1 + z2, z1) = (a + b + |a − b|)/2 has C_k ∝ v
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -191,5 +192,9 @@ def _ratio(row: Vector, v: Vector) -> Fraction | None:
     place = next((i for i, x in enumerate(v) if x.is_zero() is False), None)
     if place is None:
         return None
-    q = Fraction(float(row[place]) / float(v[place])).limit_denominator(_DENOMINATOR)
+    above, below = float(row[place]), float(v[place])
+    if not below or not math.isfinite(above / below):
+        # No float holds it: a direction of its own.
+        return None
+    q = Fraction(above / below).limit_denominator(_DENOMINATOR)
     return q if all((x - y * q).is_zero() is True for x, y in zip(row, v, strict=True)) else None

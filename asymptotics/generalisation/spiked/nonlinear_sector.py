@@ -63,6 +63,8 @@ def susceptibilities_at(units: Units, alpha: Array, beta: Array, lam: Array) -> 
     maps = system.maps_at(el)
     solutions = solve_many(maps, system.start(el), system.are_physical, system.blocks)
     good = np.flatnonzero([one.converged for one in solutions])
+    if not good.size:
+        return system.read(solutions)
     values = np.array([solutions[i].value for i in good]).reshape(len(good), -1)
     grown = amplifications(lambda x, which: maps(x, good[which]), values, system.blocks)
     for i, size in zip(good.tolist(), grown, strict=True):

@@ -787,6 +787,20 @@ def test_a_large_plan_beside_a_store_looks_up_what_the_store_has(tmp_path: Path)
 
 
 def test_a_copy_of_the_file_alone_holds_what_was_finished_a_moment_before_a_kill(tmp_path: Path) -> None:
+    # A kill in the middle of a checkpoint leaves a file that needs its log, as the program says; twice in a row is no chance.
+    for attempt in ("first", "second"):
+        (tmp_path / attempt).mkdir()
+        try:
+            alone, all_of_it = _killed_and_copied(tmp_path / attempt)
+        except InputError:
+            continue
+        assert 0.25 * all_of_it <= alone
+        return
+    pytest.fail("no copy of the file alone can be read")
+
+
+def _killed_and_copied(tmp_path: Path) -> tuple[int, int]:
+    """Units in a copy of the store's file alone, and with its log, after kill −9."""
     (tmp_path / "a.toml").write_text(FILE.replace("replicates = 3", "replicates = 1000"))
     with subprocess.Popen(
         [*COMMAND, "a.toml"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -799,5 +813,4 @@ def test_a_copy_of_the_file_alone_holds_what_was_finished_a_moment_before_a_kill
         assert "a.sqlite-wal" in driver.stderr.read()
     (tmp_path / "copy").mkdir()
     shutil.copy(tmp_path / "a.sqlite", tmp_path / "copy")
-    alone = units_in(tmp_path / "copy" / "a.sqlite")
-    assert 0.25 * units_in(tmp_path / "a.sqlite") <= alone
+    return units_in(tmp_path / "copy" / "a.sqlite"), units_in(tmp_path / "a.sqlite")

@@ -64,6 +64,6 @@ def test_all_directions_of_a_radial_target_are_hard_at_level_one() -> None:
 
 
 def test_what_is_no_function_of_the_distance_is_not_taken_for_one() -> None:
-    assert leap("tanh(z1^2+2*z2^2+z3^2)").exactness == "undecided"
+    assert leap("tanh(z1^2+2*z2^2+z3^2+z4^2)").exactness == "undecided"
     ellipse = expand("tanh(z1^2+2*z2^2)", 2)
     assert abs(ellipse.value((2, 0)) - ellipse.value((0, 2))) > 0.01
