@@ -1,4 +1,4 @@
-"""Ctrl-C between two units, never within the writing of one."""
+"""Ctrl-C between two units, never within the writing of one or the start of a worker."""
 
 from __future__ import annotations
 
@@ -22,3 +22,20 @@ def unbroken() -> Iterator[None]:
         signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
     if pressed:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Like ``unbroken``; processes and threads that are started in the block never hear of Ctrl-C.
+
+    A terminal sends it to the workers, too, and one that is still importing would print a traceback and die.
+    """
+    # Not on Windows, where a process has no mask to inherit.
+    mask = getattr(signal, "pthread_sigmask", None)
+    with unbroken():
+        before = mask(signal.SIG_BLOCK, {signal.SIGINT}) if mask is not None else None
+        try:
+            yield
+        finally:
+            if mask is not None:
+                mask(signal.SIG_SETMASK, before)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, CancelledError, Future, wait
@@ -17,10 +18,14 @@ from typing import Any, Protocol, TypeVar
 from asymptotics.blas import cores
 from asymptotics.sweeps.children import LIMIT, SAFE, children_import_safely, settle_in
 from asymptotics.sweeps.cluster import Cluster
+from asymptotics.sweeps.interrupts import unheard
 from hermite.errors import InputError
 
 T = TypeVar("T", bound=Hashable)
 R = TypeVar("R")
+
+#: Seconds that the executor's thread may take to hand over to the workers what was submitted.
+_HANDED_OVER = 10.0
 
 
 class Pool(Protocol):
@@ -82,6 +87,7 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         self.workers, self.capacity = count, 2 * count
+        self._flying: list[Future[Any]] = []
         self._start()
 
     def _start(self) -> None:
@@ -94,8 +100,9 @@ class Processes:
 
     def submit(self, work: Callable[[Any], R], item: object) -> Future[R]:
         """Start ``work(item)`` in one of the processes."""
-        with children_import_safely():
+        with unheard(), children_import_safely():
             future: Future[R] = self._executor.submit(work, item)
+            self._flying = [*(f for f in self._flying if not f.done()), future]
         return future
 
     def deaths(self, error: BaseException) -> int:
@@ -110,8 +117,18 @@ class Processes:
         self._start()
 
     def close(self) -> None:
-        """End the processes, whatever they are doing."""
-        self._executor.shutdown(wait=True, kill_workers=True)
+        """End the processes, whatever they are doing.
+
+        Not before the executor's thread has taken all that was submitted: it drops the work that a shutdown finds, and fails
+        with a traceback at what it takes after that.
+        """
+        try:
+            until = time.monotonic() + _HANDED_OVER
+            while any(not (f.running() or f.done()) for f in self._flying) and time.monotonic() < until:
+                time.sleep(0.001)
+        finally:
+            self._flying = []
+            self._executor.shutdown(wait=True, kill_workers=True)
 
 
 def possible_workers(asked: int) -> tuple[int, str]:

@@ -126,6 +126,54 @@ def test_processes_do_the_work_of_a_dead_worker_again(tmp_path: Path) -> None:
     assert os.getpid() not in {process for _, process in found.values()}
 
 
+def test_a_pool_that_is_closed_right_after_it_was_fed_fails_in_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The executor's thread is held while work is submitted and the pool closed: it found the work after it had dropped all."""
+    failed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    pool = Processes(2)
+    busy, go = threading.Event(), threading.Event()
+    pool.submit(abs, -1).add_done_callback(lambda _: (busy.set(), go.wait(20)))
+    assert busy.wait(20)
+    late = pool.submit(time.sleep, 60)
+    closing = threading.Thread(target=pool.close)
+    closing.start()
+    time.sleep(0.2)
+    go.set()
+    closing.join(20)
+    assert not closing.is_alive()
+    assert late.exception(timeout=1) is not None
+    assert not failed
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs signal masks")
+def test_ctrl_c_while_a_worker_is_started_is_the_drivers_alone() -> None:
+    """Sent to the whole group from the start on: workers that still import would print a traceback and die."""
+    code = (
+        "import signal, subprocess, sys\nfrom asymptotics.sweeps.interrupts import unheard\n"
+        "try:\n"
+        "    with unheard():\n"
+        "        child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1); print(1)'])\n"
+        "        print(0, flush=True)\n"
+        "        child.wait()\n"
+        "except KeyboardInterrupt:\n"
+        "    print(2)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "0\n"
+        os.killpg(driver.pid, signal.SIGINT)
+        printed, err = driver.communicate(timeout=20)
+    assert (printed, err, driver.returncode) == ("1\n2\n", "", 0)
+
+
 def alive(process: int) -> bool:
     """Whether a process runs (a zombie that nobody collects does not)."""
     try:
