@@ -174,6 +174,20 @@ def test_ctrl_c_while_a_worker_is_started_is_the_drivers_alone() -> None:
     assert (printed, err, driver.returncode) == ("1\n2\n", "", 0)
 
 
+def test_workers_do_not_hear_of_ctrl_c_while_they_import() -> None:
+    """In a fresh program, whose helpers are not running yet: the signal is blocked from the first instruction on."""
+    code = (
+        "from pathlib import Path\nfrom asymptotics.sweeps.workers import Processes\n"
+        "def work(x): return [s for s in Path('/proc/self/status').read_text().splitlines() if s.startswith('SigBlk')][0]\n"
+        "if __name__ == '__main__':\n"
+        "    pool = Processes(2)\n    print(pool.submit(work, 0).result())\n    pool.close()\n"
+    )
+    if not Path("/proc/self/status").exists():
+        pytest.skip("looks into /proc")
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert int(printed.split()[1], 16) & (1 << (signal.SIGINT - 1))
+
+
 def alive(process: int) -> bool:
     """Whether a process runs (a zombie that nobody collects does not)."""
     try:
