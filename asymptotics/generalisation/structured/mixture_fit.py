@@ -327,12 +327,16 @@ def _linear(
 
     Its rank is that of the second moments, not the number of places: a Krylov space of so many dimensions holds the solution,
     where plain iteration takes hundreds of rounds, and thousands near the interpolation threshold. Each part is in units of
-    its own source, so that neither is lost beside the other. Raises ``ConvergenceError``.
+    its own source and of what the sources cause, so that neither is lost beside the other, nor beside a source that is
+    nothing but rounding (no mean function is learned). Raises ``ConvergenceError``.
     """
     from scipy.sparse.linalg import LinearOperator, gmres
 
     places = eps0.size
-    units = [float(np.max(np.abs(part), initial=0.0)) or 1.0 for part in (eps0, source)]
+    units = [
+        float(np.max(np.abs(part) + np.abs(caused), initial=0.0)) or 1.0
+        for part, caused in zip((eps0, source), effect(eps0, source), strict=True)
+    ]
 
     def pack(eps: Array, X: Array) -> Array:
         return np.concatenate([eps / units[0], X.ravel() / units[1]])

@@ -139,6 +139,19 @@ def test_one_isotropic_cluster_of_equal_norms_is_level_e(steps, start) -> None:
     assert whole.test_error == pytest.approx(ours.test, rel=2e-3 if steps else 1e-9)
 
 
+@pytest.mark.parametrize("sigma", ["relu(x - 1/2)", "tanh"])
+@pytest.mark.parametrize("text", ["z1*z2", "(z1^2 - z2^2)/2"])
+def test_where_no_mean_function_is_learned_the_noise_of_the_fit_is(text, sigma) -> None:
+    """The sources of the second moments are rounding there: 1e-36 beside what the residual causes."""
+    network, training = Network(sigma, initialisation="symmetric"), Training(alpha=4.0, eta=1.5)
+    limit = risk(text, network, training, Ridge(2.0, 2.0, 0.1, level="E"), accuracy=0)
+    plane = Inputs([Cluster(1.0, [0.0, 0.0], [[1.0, 0.0], [0.0, 1.0]], [1.0])])
+    ours = risk(text, network, training, Ridge(2.0, 2.0, 0.1), inputs=plane)
+    assert (ours.test_error, ours.train_error) == pytest.approx(
+        (limit.test_error, limit.train_error), rel=1e-9
+    )
+
+
 @pytest.mark.parametrize("start", ["independent", "symmetric"])
 @pytest.mark.parametrize("lam", [1e-2, 1e-6, 1e-8])
 def test_second_moments_are_solved_at_the_interpolation_threshold(start, lam) -> None:
