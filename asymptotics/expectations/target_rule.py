@@ -49,6 +49,8 @@ _FAR = 16.0
 _FINEST_WAVE = 0.02
 #: Above this relative error no number is given.
 _REFUSED = 0.05
+#: Power of ``refine`` with which the order on a row's panels grows: they are short already.
+_GROWS = 0.3
 #: Seconds of the next candidate, in those of all before.
 _MORE = 2.0
 #: Of rules that miss the accuracy, the smallest within this factor of the best is taken.
@@ -172,7 +174,8 @@ def _split_rows(f: Target, refine: float) -> Iterator[TargetRule]:
     if any(x.place is None and x.width < _FINEST_WAVE for x in oblique):
         return
     for finer in (1.0, 1.5) if oblique else ():
-        order = max(8, round(10 * math.sqrt(refine) * finer))
+        # Every refinement that is compared with another has an order of its own: two equal rules would agree.
+        order = round(10 * refine**_GROWS * finer)
         yield _compared(
             f, planar_rule(oblique, order), planar_rule(oblique, order + 4), "rows split at layers"
         )

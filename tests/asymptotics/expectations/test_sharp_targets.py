@@ -13,6 +13,8 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 from sharp_functions import Sharp, SharpPair, sharp_functions, sharp_pairs
 
+from asymptotics import Network, Training, overlaps
+from asymptotics.expectations.known_moments import known_moments
 from asymptotics.expectations.panels import resolve
 from asymptotics.expectations.sharpness import layers_of
 from asymptotics.expectations.target_rule import default_accuracy, rule_of, target_rule
@@ -277,3 +279,31 @@ def test_what_no_rule_of_its_axes_resolves_is_given_up_after_counted_values() ->
     inner = x**2 * ndtr(-x) + ndtr(x) - x * density
     energy = float(np.sum(np.sin(hermeval(x, _HE17)) ** 2 * inner * density) * (x[1] - x[0]))
     assert rule.weights @ f(rule.nodes) ** 2 == pytest.approx(energy, rel=rule.error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exp(-(4.97*(z2-1.04))^2)+(0.36*z1-1.38*z2)*exp(-(2.21*(-0.99*z1-0.61*z2+0.38))^2)",
+        "cos(2.23*(1.67*z1+0.52*z2))*tanh(2.06*z2)+z2*exp(-(6.05*(0.6*z1+0.8*z2+1.99))^2)",
+        "erf(25*(-0.42*z1+0.56*z2-1.11))+z1*exp(-(2.21*(z2-1.38))^2)",
+        "z2*exp(-(12.46*(-1.84*z1+1.21*z2+1.23))^2)+exp(-(21.8*(1.45*z1+1.19*z2+0.75))^2)",
+    ],
+)
+def test_risks_of_oblique_layers_state_the_error_of_the_coarse_rule_that_they_are_made_with(
+    text: str,
+) -> None:
+    known = known_moments(Target(text))
+    assert known is not None
+    assert known[2] is not None
+    start = overlaps(Target(text), Network(), Training(steps=1))[0]
+    assert start.risk_error.total is not None
+    assert abs(start.risk / known[2] - 1) <= start.risk_error.total + 1e-12
+
+
+@pytest.mark.parametrize("pair", [(0.4, 0.6), (0.6, 0.85), (0.85, 1.2), (0.5, 0.6), (0.7, 1.0)])
+def test_refinements_that_are_compared_are_different_rules_for_rows_too(pair: tuple[float, float]) -> None:
+    f = Target("erf(25*(-0.42*z1+0.56*z2-1.11))+z1*exp(-(2.21*(z2-1.38))^2)")
+    coarse, fine = (rule_of(f, refine) for refine in pair)
+    assert coarse.method == fine.method == "rows split at layers"
+    assert len(coarse.weights) < len(fine.weights)
