@@ -20,7 +20,6 @@ from asymptotics.experiment.input_laws import INPUT_LAWS, ISOTROPIC, InputLaw, l
 from asymptotics.experiment.protocol_keys import PROTOCOLS
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.experiment.settings import Network, Ridge, Training
-from asymptotics.generalisation.meaning import ENOUGH, reached_by
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.results import Risk
 from hermite.errors import InputError
@@ -160,7 +159,8 @@ class Theory(ABC):
             return (f"It is about networks {about}, and training.steps is {steps}.",)
         if steps and not setting.training.traits.fresh and "training.protocol" not in self.uses:
             return (without_a_layer(setting.training.protocol),)
-        known = self.uses | self.indifferent | self.unused(setting)
+        # An accuracy is asked of what is told, whoever tells it.
+        known = self.uses | self.indifferent | self.unused(setting) | {"accuracy"}
         known |= {"inputs"} if setting.law in self.inputs else set()
         if "target.labels" in setting.given.keys() - known:
             # One fault, one sentence: the loss goes with the labels.
@@ -185,7 +185,7 @@ class Theory(ABC):
 
     def unused(self, setting: Setting) -> frozenset[str]:
         """Settings that might matter but do not enter: the answer says so."""
-        return frozenset({"network.width", "accuracy"})
+        return frozenset({"network.width"})
 
     @abstractmethod
     def surety(self, setting: Setting) -> Surety:
@@ -213,13 +213,11 @@ class Theory(ABC):
             f"{name} = {_shown(value)}"
             for name, value in setting.given.items()
             if name in self.unused(setting)
-            # Without it a number that is rougher than this is refused.
-            and not (name == "accuracy" and reached_by(found) > ENOUGH)
         ]
         if unused:
             said = found.validity_note
-            said += (" " if said.endswith(".") else ". ") if said else ""
-            found = replace(found, validity_note=f"{said}Not used: {', '.join(unused)}.")
+            said += (" N" if said.endswith(".") else ". N") if said else "n"
+            found = replace(found, validity_note=f"{said}ot used: {', '.join(unused)}.")
         if found.validity == Validity.EXACT and found.error.forbids_exact:
             found = replace(found, validity=Validity.APPROXIMATE)
         return found

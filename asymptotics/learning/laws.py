@@ -145,6 +145,8 @@ def overlaps(
     _refuse_unmet(found, throw, _enough(found) if accuracy is None else accuracy)
     _refuse_meaningless(found, throw)
     told = _at_finite_d(in_given_directions(target, found), training, d)
+    if accuracy is not None:
+        told = _told_of_theory(told, accuracy)
     return _told_of_divergence(_exact_where_earned(told))
 
 
@@ -198,6 +200,20 @@ def _exact_where_earned(found: Overlaps) -> Overlaps:
     return replace(found, validity=Validity.APPROXIMATE, validity_note=note)
 
 
+def _told_of_theory(found: Overlaps, accuracy: float) -> Overlaps:
+    """``found`` with a warning where the law leaves out more than the ``accuracy`` asked for, which no integral mends."""
+    left_out = max(step.error.theory or 0.0 for step in found.steps)
+    if left_out <= accuracy:
+        return found
+    said = (
+        f"accuracy = {accuracy:g} is asked of the integrals; what the law leaves out, {100 * left_out:.2g} %, is larger and is "
+        "stated as the error of theory"
+    )
+    return replace(found, warnings=(*found.warnings, said))
+
+
+#: Labels and readouts whose sizes differ by more are counted in a unit each.
+_FAR_APART = 16.0
 #: A risk that grows by this factor over that before training is no learning.
 _DIVERGES = 10.0
 
@@ -234,7 +250,7 @@ def orthonormal_overlaps(
         raise InputError(f"d must be at least the number of directions of the target, {f.r}, not {d}")
     units = natural_units(f, network, training)
     alone = natural_units(f, network, training, readout_is_replaced=True)
-    if (alone.label, alone.readout) == (units.label, units.readout):
+    if max(alone.label, alone.readout) <= _FAR_APART * min(alone.label, alone.readout):
         return _in_units(units, accuracy, d)
     # One step from an output of 0: the weights know eta ã y alone, the risk the labels beside the readouts.
     weights = _in_units(alone, accuracy, d)

@@ -55,15 +55,16 @@ def _once(rows: Sequence[Mapping[str, object]]) -> list[str]:
             said = f"{row['validity']}: {row['validity_note']}"
             kind = re.sub(r"(level \S+|(the first|both|neither) (is|are) included|no correction)", "", said)
             found.setdefault(re.sub(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", "#", kind), []).append(said)
-    return [
-        said[0]
-        + (
-            f" ({len(set(said)) - 1} more rows with numbers of their own: --json)"
-            if len(set(said)) > 1
-            else ""
-        )
-        for said in found.values()
-    ]
+    return [said[0] + _more(len(set(said)) - 1) for said in found.values()]
+
+
+def _more(others: int) -> str:
+    if not others:
+        return ""
+    counted = (
+        "one more row with numbers of its" if others == 1 else f"{others} more rows with numbers of their"
+    )
+    return f" ({counted} own: --json)"
 
 
 def tuning_text(rows: Sequence[Mapping[str, Any]]) -> str:

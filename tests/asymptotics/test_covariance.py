@@ -73,6 +73,43 @@ def test_overlaps_are_covariant(unit: str, network: dict[str, Any], training: di
             assert two.error.total == pytest.approx(one.error.total, rel=1e-3, abs=1e-8)
 
 
+#: Overlaps of every law: settings, what else is asked, and the target.
+LAWS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "two steps": ({}, {"steps": 2, "alpha": 3.0}, {}),
+    "two steps of tanh": ({"activation": "tanh"}, {"steps": 2, "alpha": 3.0}, {}),
+    "random biases": ({"bias": 0.5, "initialisation": "independent"}, {"steps": 2, "alpha": 3.0}, {}),
+    "finite d": ({"initialisation": "independent"}, {"steps": 1, "alpha": 3.0}, {"d": 100}),
+    "at the leap": ({}, {"steps": 1, "alpha": 3.0, "batch_exponent": 2, "remove_orders": (0, 1)}, {}),
+    "cubature at fixed width": ({"width": 4, "activation": "erf"}, {"steps": 2, "alpha": 3.0}, {}),
+    "sampled at fixed width": ({"width": 4}, {"steps": 2, "alpha": 3.0}, {"d": 100}),
+    "leap at fixed width": (
+        {"width": 4}, {"steps": 1, "alpha": 3.0, "batch_exponent": 2, "remove_orders": (0, 1)}, {}
+    ),
+    "reused batch": (
+        {"width": 4, "activation": "erf"}, {"steps": 2, "alpha": 3.0, "protocol": "reuse"}, {"throw": False}
+    ),
+    "reused batch of many": (
+        {"activation": "erf"}, {"steps": 1, "alpha": 3.0, "protocol": "reuse"}, {"throw": False}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_stated_errors_of_overlaps_are_the_same_in_every_unit(law: str) -> None:
+    """Of powers of two to rounding; of other units to that of the averages, which is far below a per cent of them."""
+    network, training, asked = LAWS[law]
+
+    def errors(unit: str) -> list[float]:
+        c = float(unit)
+        found = overlaps(*scaled(unit, network, training, c, 1 / c / c), **asked)
+        budgets = [own for step in found.steps for own in (step.error, step.risk_error)]
+        return [part or 0.0 for own in budgets for part in (own.quadrature, own.solver, own.theory)]
+
+    plain = errors("1")
+    for unit, close in (("8", 1e-6), ("1048576", 1e-6), ("3.7", 0.02), ("1e-150", 0.02)):
+        assert errors(unit) == pytest.approx(plain, rel=close, abs=2e-15), unit
+
+
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("readout", ["labels", "same"])
 def test_one_step_from_no_output_has_two_units(unit: str, readout: str) -> None:
@@ -194,6 +231,10 @@ def test_every_theory_of_the_fit_is_covariant(unit: str, steps: int, ridge: Ridg
     other = risk(*scaled(unit, network, {"steps": steps}, c, 1 / c / c), ridge)
     assert other.test_error / c / c == pytest.approx(plain.test_error, rel=1e-8)
     assert other.train_error / c / c == pytest.approx(plain.train_error, rel=1e-8)
+    # Residuals at rounding scatter.
+    assert other.error.quadrature == pytest.approx(plain.error.quadrature, rel=0.02)
+    assert other.error.solver == pytest.approx(plain.error.solver, rel=0.02, abs=1e-11)
+    assert other.error.theory == pytest.approx(plain.error.theory, rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class FixedWidthFit(Theory):
     def unused(self, setting: Setting) -> frozenset[str]:
         """The neurons are counted by the width; as d → ∞ any n2 = Θ(d) is a whole population."""
         sizes = frozenset({"ridge.alpha", "ridge.lambda"}) if setting.ridge.d is None else frozenset()
-        return sizes | {"ridge.beta", "ridge.level", "accuracy"}
+        return sizes | {"ridge.beta", "ridge.level"}
 
     def refusals(self, setting: Setting) -> tuple[str, ...]:
         """No width, or biases."""

@@ -46,8 +46,6 @@ _INCLUDED = {
 class MeasuredLevel(AfterSteps):
     """A level by name."""
 
-    uses = AfterSteps.uses | {"accuracy"}
-
     def __init__(self, own: Level) -> None:
         self.own = own  # type: ignore[misc]
 
@@ -60,10 +58,6 @@ class MeasuredLevel(AfterSteps):
             f'ridge.level = "matrix", "E+", "En+" and accuracy cover at most {_MOST_GROUPS} groups of neurons '
             f"(values of the readout times nodes of the bias), not {groups}; use level E.",
         )
-
-    def unused(self, setting: Setting) -> frozenset[str]:
-        """The accuracy says how many batches are drawn."""
-        return super().unused(setting) - {"accuracy"}
 
     def surety(self, setting: Setting) -> Surety:
         """Leading order; its size is known once it is measured."""

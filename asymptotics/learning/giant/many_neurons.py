@@ -12,8 +12,9 @@ import numpy.typing as npt
 from asymptotics.error_budget import Validity
 from asymptotics.expectations.accuracy import quadrature_error
 from asymptotics.expectations.activations import Activation
+from asymptotics.expectations.patience import Patience
 from asymptotics.fixed_point import stepped
-from asymptotics.learning.entries import budgeted, entries_of, left_out_at, merged, step_of, unit_of
+from asymptotics.learning.entries import Changes, budgeted, entries_of, left_out_at, merged, step_of, unit_of
 from asymptotics.learning.features import LearnedFeatures, untrained
 from asymptotics.learning.giant.exponents import (
     information_exponent,
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-#: The cubature and the factor of the nodes with which the error of nodes is seen.
-_COARSE, _MORE_NODES = 0.4, 1.25
+#: The cubature with which the error of nodes is seen, the factor of the nodes, and the groups that they may make.
+_COARSE, _MORE_NODES, _MOST_GROUPS = 0.4, 1.5, 200
+#: What half as many nodes more change is so much less than their error; what they take, in the time before.
+_MARGIN, _MORE_PATIENCE = 1.5, 4.0
 #: Shares of the nodes an axis with which the risk of a law is integrated, and seen to be.
 _NODES, _FEWER = 0.6, 0.5
 _LIMIT = "d → ∞, then p → ∞; corrections O(d^-1/2) and O(1/p)"
@@ -68,38 +71,15 @@ class ManyNeurons:
     ) -> Overlaps:
         activation = network.get_activation()
         labels = without_orders(f, tuple(training.remove_orders))
-        start = untrained(readout_groups(network).frequent(), f.r)
+        nodes = _nodes_that_do(labels, network, training, accuracy) if has_nodes(network) else _Nodes(1.0)
+        start = untrained(readout_groups(network, nodes.finer).frequent(), f.r)
         path = checked_mean_field(
             labels, activation, start, training.steps, training.eta, training.alpha, accuracy
         )
         warnings = [*notes_of(activation), *warnings_at_exponent_one(labels, network)]
-        change = path.changes
-        if change is not None and has_nodes(network):
-            moved = self._change_of_nodes(labels, network, training)
-            change = tuple(own + more for own, more in zip(change, moved, strict=True))
         steps = _steps(f, path, activation, training)
-        return _overlaps(f, activation, steps, change, accuracy, d, [], warnings)
-
-    @staticmethod
-    def _change_of_nodes(labels: Target, network: Network, training: Training) -> tuple[float, ...]:
-        """What a quarter more nodes for readouts and biases change, on a coarse cubature: of risks and overlaps by step."""
-        activation = network.get_activation()
-        paths = [
-            mean_field(
-                labels,
-                activation,
-                untrained(readout_groups(network, finer).frequent(), labels.r),
-                training.steps,
-                training.eta,
-                training.alpha,
-                refine=_COARSE,
-            )
-            for finer in (1.0, _MORE_NODES)
-        ]
-        risks = np.array([path.risks for path in paths])
-        means = [[_means(layer, network) for layer in path.states] for path in paths]
-        moved = [float(np.max(np.abs(a - b))) for a, b in zip(*means, strict=True)]
-        return tuple(np.maximum(np.abs(risks[1] - risks[0]), moved).tolist())
+        change, risk_change = nodes.added_to(path)
+        return _overlaps(f, activation, steps, change, risk_change, accuracy, d, [], warnings)
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
         labels = without_orders(f, tuple(training.remove_orders))
@@ -151,11 +131,11 @@ class ManyNeuronsLeap:
                 activation,
                 steps,
                 (0.0, 0.0),
+                change,
                 accuracy,
                 d,
                 notes,
                 warnings,
-                risk_change=change,
                 exponent=training.batch_exponent,
             )
         path = self._noise_path(law, training, accuracy)
@@ -163,7 +143,16 @@ class ManyNeuronsLeap:
         if training.steps:
             steps[1] = _step_of_law(law, steps[1].risk)
         return _overlaps(
-            f, activation, steps, path.changes, accuracy, d, notes, warnings, exponent=training.batch_exponent
+            f,
+            activation,
+            steps,
+            path.changes,
+            path.risk_changes,
+            accuracy,
+            d,
+            notes,
+            warnings,
+            exponent=training.batch_exponent,
         )
 
     def features(self, f: Target, network: Network, training: Training) -> LearnedFeatures:
@@ -202,14 +191,62 @@ class ManyNeuronsLeap:
 
 
 def _means(layer: LearnedFeatures, network: Network) -> Array:
-    """Averages over the nodes: E ‖w‖² and E ã M, for each readout where these are atoms."""
-    atoms = [np.arange(len(layer.readout))] if network.readout == "gaussian" else entries_of(layer.readout)
+    """Averages over the nodes: E ‖w‖² and E M for each readout where these are atoms, E ã M over a law of unit variance."""
+    atoms, of_law = entries_of(layer.readout), network.readout == "gaussian"
     rows = []
-    for atom in atoms:
+    for atom in [np.arange(len(layer.readout))] if of_law else atoms:
         share = layer.weight[atom] / layer.weight[atom].sum()
-        drift = (share * layer.readout[atom]) @ layer.M[atom]
+        drift = (share * (layer.readout[atom] if of_law else 1.0)) @ layer.M[atom]
         rows.append(np.append(drift, share @ layer.weight_norm2[atom]))
     return np.concatenate(rows)
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """``finer`` times the usual nodes of the laws of readouts and biases, and what more of them change at each step."""
+
+    finer: float
+    changes: Array | None = None
+    risk_changes: Array | None = None
+
+    def added_to(self, path: MeanFieldPath) -> tuple[list[float] | None, list[float] | None]:
+        """The changes of ``path`` with those of the nodes."""
+        return _sum(path.changes, self.changes), _sum(path.risk_changes, self.risk_changes)
+
+
+def _sum(own: Sequence[float] | None, more: Array | None) -> list[float] | None:
+    if own is None:
+        return None if more is None else list(map(float, more))
+    return [float(x) for x in own] if more is None else [float(x + y) for x, y in zip(own, more, strict=True)]
+
+
+def _nodes_that_do(labels: Target, network: Network, training: Training, accuracy: float) -> _Nodes:
+    """The fewest nodes, on a coarse cubature, of which half as many more change less than ``accuracy``; or the most.
+
+    Errors alternate with the number of nodes and fall with it like a power of a number below one: what half as many more
+    change is two thirds of them and more.
+    """
+    activation, patience = network.get_activation(), Patience()
+
+    def path(finer: float) -> MeanFieldPath:
+        start = untrained(readout_groups(network, finer).frequent(), labels.r)
+        return mean_field(
+            labels, activation, start, training.steps, training.eta, training.alpha, refine=_COARSE
+        )
+
+    finer, here = 1.0, path(1.0)
+    while True:
+        more = path(_MORE_NODES * finer)
+        risk_moved = _MARGIN * np.abs(np.subtract(here.risks, more.risks))
+        pairs = zip(here.states, more.states, strict=True)
+        moved = _MARGIN * np.array(
+            [np.max(np.abs(_means(a, network) - _means(b, network))) for a, b in pairs]
+        )
+        reached = replace(here, changes=tuple(moved), risk_changes=tuple(risk_moved)).reached
+        groups = len(readout_groups(network, _MORE_NODES**2 * finer).readout)
+        if reached <= accuracy / 2 or groups > _MOST_GROUPS or not patience.allows(_MORE_PATIENCE):
+            return _Nodes(finer, moved, risk_moved)
+        finer, here = _MORE_NODES * finer, more
 
 
 def sees_linear_part(training: Training) -> bool:
@@ -259,27 +296,27 @@ def _overlaps(
     activation: Activation,
     steps: Sequence[StepOverlaps],
     change: Sequence[float] | None,
+    risk_change: Changes,
     accuracy: float,
     d: int | None,
     notes: Sequence[str],
     warnings: Sequence[str],
     *,
-    risk_change: float | None = None,
     exponent: float = 1.0,
 ) -> Overlaps:
     said = [_LIMIT, *([] if d is None else [_NO_FINITE_D]), *notes]
     validity = Validity.EXACT
     averages = quadrature_error(f, activation)
-    moved = change if risk_change is None else risk_change
+    moved = max(risk_change or (0.0,)) if isinstance(risk_change, Sequence) else risk_change or 0.0
     largest = max(s.risk for s in steps) or 1.0
-    reached = max(max(change or (0.0,)) / unit_of(steps), (risk_change or 0.0) / largest, averages)
+    reached = max(max(change or (0.0,)) / unit_of(steps), moved / largest, averages)
     if reached > accuracy:
         validity = Validity.APPROXIMATE
         said.append(f"the cubature reached {reached:.1e}, not the accuracy {accuracy:.1e}")
     return Overlaps(
         regime="many neurons",
         # The limit is exact; finite widths are not estimated.
-        steps=budgeted(f, steps, left_out_at(d, exponent), averages, change, moved),
+        steps=budgeted(f, steps, left_out_at(d, exponent), averages, change, risk_change),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),

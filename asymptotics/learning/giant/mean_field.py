@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.patience import Patience
+from asymptotics.learning.entries import growth
 from asymptotics.learning.features import LearnedFeatures, untrained
 from asymptotics.learning.giant.fields import Fields, Resolution, Sums, fields_of, network_risk
 from asymptotics.learning.giant.mean_mode import coherence_after
@@ -220,8 +221,7 @@ def train(
         coarse, coarser = start, replace(resolution, refine=_COARSER * resolution.refine)
         for _ in range(steps):
             coarse = advance(coarse, averages(f, activation, coarse, coarser), eta, alpha, rare=False)
-    typical = math.sqrt(float(start.weight @ start.readout**2)) or 1.0
-    units = np.maximum(1.0, np.abs(start.readout) / typical)
+    units = _units_of(start)
     of_links = units[layer.links.left] * units[layer.links.right]
     pairs = ((layer.M, coarse.M, units[:, None]), (layer.R, coarse.R, of_links))
     size = max(float(np.abs(fine / unit).max()) for fine, _, unit in pairs)
@@ -229,13 +229,30 @@ def train(
     return replace(layer, error=change / size)
 
 
+def _units_of(layer: LearnedFeatures) -> Array:
+    """|ã_g| in its root mean square where it is larger: what M of a group is counted in, in any unit of the labels."""
+    typical = math.sqrt(float(layer.weight @ layer.readout**2)) or 1.0
+    units: Array = np.maximum(1.0, np.abs(layer.readout) / typical)
+    return units
+
+
 @dataclass(frozen=True)
 class MeanFieldPath:
-    """Layers and risks at steps 0..T; ``changes`` of M, ‖w‖² and the risk at each under a finer cubature (None: not seen)."""
+    """Layers and risks at steps 0..T; ``changes`` of M and ‖w‖² and ``risk_changes`` at each under a finer cubature (None:
+    not seen)."""
 
     states: tuple[LearnedFeatures, ...]
     risks: tuple[float, ...]
     changes: tuple[float, ...] | None = None
+    risk_changes: tuple[float, ...] | None = None
+
+    @property
+    def reached(self) -> float:
+        """The largest change, of weights in the unit of an accuracy, and of risks relative to the largest."""
+        if self.changes is None or self.risk_changes is None:
+            return 0.0
+        unit = max(1.0, growth(self.risks), *(float(np.max(layer.weight_norm2)) for layer in self.states))
+        return max(max(self.changes) / unit, max(self.risk_changes) / (max(self.risks) or 1.0))
 
 
 def mean_field(
@@ -286,37 +303,30 @@ def checked_mean_field(
     *,
     drift: bool = True,
 ) -> MeanFieldPath:
-    """:func:`mean_field` with the cubature refined until M and ‖w‖² change by less than ``accuracy``.
+    """:func:`mean_field` with the cubature refined until weights and risks change by less than ``accuracy``.
 
-    The change counts in units of ã and ã² for groups of |ã| > 1 (the far nodes of a Gaussian law), and relative to norms
-    and risks above 1. The path of the finest cubature comes back with the last changes; the caller compares them with
-    ``accuracy``. No finer one is begun that would take more than the ``SECONDS`` of a budget.
+    M and ‖w‖² count in units of ã and ã² for groups of |ã| above its root mean square (the far nodes of a Gaussian law) and
+    relative to norms above 1, risks relative to the largest: the same in every unit of the labels. The path of the finest
+    cubature comes back with the last changes; the caller compares them with ``accuracy``. No finer one is begun that would
+    take more than the ``SECONDS`` of a budget.
     """
     patience = Patience()
     best = mean_field(f, activation, start, steps, eta, alpha, refine=0.4, drift=drift)
     for refine in (0.6, 0.85, 1.2):
         fine = mean_field(f, activation, start, steps, eta, alpha, refine=refine, drift=drift)
-        best = replace(fine, changes=_changes(best, fine, np.maximum(1.0, np.abs(start.readout))))
-        assert best.changes is not None
-        norms = (
-            max(1.0, float(np.max(a.weight_norm2)), x) for a, x in zip(best.states, best.risks, strict=True)
-        )
-        if max(best.changes) < accuracy * max(norms) or not patience.allows(_MORE):
+        moved = tuple(abs(x - y) for x, y in zip(best.risks, fine.risks, strict=True))
+        best = replace(fine, changes=_changes(best, fine, _units_of(start)), risk_changes=moved)
+        if best.reached < accuracy or not patience.allows(_MORE):
             break
     return best
 
 
-def _changes(one: MeanFieldPath, two: MeanFieldPath, size: npt.NDArray[np.float64]) -> tuple[float, ...]:
-    """At each step the largest difference of M, of ‖w‖² (in units of ``size`` and of its square), and of the risk.
-
-    Where the risk is above 1 (that before training), its relative difference: a risk that training has blown up says
-    nothing of the weights.
-    """
+def _changes(one: MeanFieldPath, two: MeanFieldPath, size: Array) -> tuple[float, ...]:
+    """At each step the largest difference of M and of ‖w‖², in units of ``size`` and of its square."""
     return tuple(
         max(
             float(np.max(np.abs(a.M - b.M) / size[:, None])),
             float(np.max(np.abs(a.weight_norm2 - b.weight_norm2) / size**2)),
-            abs(x - y) / max(1.0, y),
         )
-        for a, b, x, y in zip(one.states, two.states, one.risks, two.risks, strict=True)
+        for a, b in zip(one.states, two.states, strict=True)
     )

@@ -19,6 +19,7 @@ from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.pairs import weighted_slope_products
 from asymptotics.expectations.quadrature import sobol_chunks
 from asymptotics.expectations.target_rule import target_rule
+from asymptotics.learning.covariance_roots import steady_root
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -43,10 +44,8 @@ class Student:
 
     def root(self) -> Array:
         """L (p, rank) with L Lᵀ = R, columns in decreasing size; eigenvalues below 1e-12 of the largest dropped."""
-        values, vectors = np.linalg.eigh(self.remainder)
-        keep = values > 1e-12 * max(float(values[-1]), 1e-300)
-        root: Array = (vectors[:, keep] * np.sqrt(values[keep]))[:, ::-1]
-        return root
+        remainder = self.remainder
+        return steady_root(remainder, 1e-12 * max(float(np.linalg.norm(remainder, 2)), 1e-300))
 
 
 def kernel_by_cubature(

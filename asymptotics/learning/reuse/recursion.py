@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import sobol_normal
+from asymptotics.learning.covariance_roots import steady_root
 from asymptotics.learning.giant.noise_kernel import Student
 from asymptotics.learning.giant.recursion import closed_means
 from hermite.target import Target
@@ -165,11 +166,9 @@ def _next_field(covariance: Array, fields: list[Array], own: Array, p: int) -> A
     """ω^t: its regression on what is known, through the covariance, and a fresh Gaussian with what remains."""
     before, cross, now = covariance[:-p, :-p], covariance[-p:, :-p], covariance[-p:, -p:]
     slope = cross @ _pseudo_inverse(before)
-    values, vectors = np.linalg.eigh(now - slope @ cross.T)
-    values = np.where(values > _RANK * np.trace(now), values, 0.0)
     # The largest directions on the first axes, which the points fill most evenly.
-    root = (vectors * np.sqrt(values))[:, ::-1]
-    field: Array = np.hstack(fields) @ slope.T + own @ root.T
+    root = steady_root(now - slope @ cross.T, _RANK * float(np.trace(now)))
+    field: Array = np.hstack(fields) @ slope.T + own[:, : root.shape[1]] @ root.T
     return field
 
 

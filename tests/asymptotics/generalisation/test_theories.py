@@ -81,25 +81,21 @@ def test_a_mean_over_networks_that_does_not_exist_is_not_predicted(regime: str) 
 
 
 @pytest.mark.parametrize(
-    ("network", "training", "ridge", "accuracy", "words"),
+    ("network", "training", "ridge", "words"),
     [
-        (Network(width=6), None, Ridge(), None, "Not used: network.width = 6."),
-        (Network(width=6), TRAINED, Ridge(), None, "Not used: network.width = 6."),
-        (Network(), TRAINED, Ridge(level="E"), 0.01, "Not used: accuracy = 0.01."),
-        (Network(), TRAINED, Ridge(d=80, regime="finite"), 0.01, "Not used: accuracy = 0.01."),
-        (Network("erf", width=4), TRAINED, Ridge(alpha=3.0, regime="fixed-width"), None, "ridge.alpha = 3"),
+        (Network(width=6), None, Ridge(), "not used: network.width = 6."),
+        (Network(width=6), TRAINED, Ridge(), "Not used: network.width = 6."),
+        (Network("erf", width=4), TRAINED, Ridge(alpha=3.0, regime="fixed-width"), "ridge.alpha = 3"),
         (
             Network("erf", width=4),
             TRAINED,
             Ridge(beta=3.0, d=80, regime="fixed-width"),
-            None,
             "ridge.beta = 3",
         ),
-        (Network(), None, Ridge(), 0.01, "Not used: accuracy = 0.01."),
     ],
 )
-def test_a_setting_that_does_not_enter_is_named(network, training, ridge, accuracy, words) -> None:
-    assert words in risk(F, network, training, ridge, accuracy=accuracy).validity_note
+def test_a_setting_that_does_not_enter_is_named(network, training, ridge, words) -> None:
+    assert words in risk(F, network, training, ridge).validity_note
 
 
 #: Another value for every setting; what changes nothing at all must be indifferent or said.

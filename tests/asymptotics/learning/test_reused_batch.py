@@ -147,7 +147,8 @@ def test_the_extrapolation_in_the_width_meets_the_closed_second_step(monkeypatch
     found = overlaps("z1 + z1*z2", Network(), training, accuracy=1.5e-3)
     closed = np.array(DATA["closed_second_step"]["M"])
     wide = overlaps("z1 + z1*z2", Network(width=16), training)
-    assert np.abs(found[2].M[0] - closed).max() < 1e-3
+    assert found.solution is not None
+    assert np.abs(found[2].M[0] - closed).max() < 3 * found.solution.residual < 5e-3
     assert np.abs(wide[2].M[0] - closed).max() > 5e-3
 
 
