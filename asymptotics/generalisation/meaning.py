@@ -81,10 +81,11 @@ def meant(found: Risk, throw: bool = True, accuracy: float | None = None) -> Ris
         raise NoPrediction(told)
     reached, asked = reached_by(found), max(accuracy or ENOUGH, ENOUGH)
     if reached > asked:
+        enough = rounded_up(found.error.at_least)
         raise ConvergenceError(
             f"the integrals and the solver of the test error at step {found.step} reached {reached:.1e} of it, not {asked:.0e}, "
-            f"within their budget: ask for less (accuracy = {rounded_up(found.error.at_least):.0e}), or take the number with its error "
-            "(throw=False in Python)",
+            f"within their budget: ask for less (accuracy = {enough:.0e}), or take the number with its error (throw=False in "
+            "Python)",
             found.solution,
         )
     return told
