@@ -24,7 +24,8 @@ LIMIT = 128_000_000
 #: Entries that a remembered function keeps, and bytes of their arrays.
 _ENTRIES = 256
 _BYTES = 64_000_000
-#: New values after which all that are kept are looked at again; below half of the limit that does not hurry.
+#: New values, at least, after which all that are kept are looked at again (half of their number: each is looked at a few times);
+#: below half of the limit that does not hurry.
 _LOOK = 16
 
 
@@ -59,7 +60,10 @@ class SetUps:
             self._values[key] = value
             self._sizes[key] = _protected(value)
             self._unseen += 1
-            if self._unseen >= _LOOK or sum(self._sizes.values()) > self.limit / 2:
+            if (
+                self._unseen >= max(_LOOK, len(self._values) // 2)
+                or sum(self._sizes.values()) > self.limit / 2
+            ):
                 # A value may have grown since it was put here: properties that are computed once.
                 self._sizes = {k: _protected(v) for k, v in self._values.items()}
                 self._unseen = 0

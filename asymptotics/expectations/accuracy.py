@@ -7,6 +7,6 @@ from asymptotics.expectations.target_rule import rule_of
 from hermite.target import Target
 
 
-def quadrature_error(f: Target, activation: Activation) -> float:
-    """The larger of the measured errors of the target's rule and of the activation's moments."""
-    return max(rule_of(f).error, activation.error)
+def quadrature_error(f: Target, activation: Activation, refine: float = 1.0) -> float:
+    """The larger of the measured errors of the target's rule (with this ``refine``) and of the activation's moments."""
+    return max(rule_of(f, refine).error, activation.error)

@@ -18,6 +18,8 @@ Array = npt.NDArray[np.float64]
 
 #: Terms at most, and the step of the rule for the coefficients.
 ORDER = 200
+#: Shorter series have one of these lengths, so that few bases are made.
+_ORDERS = (8, 12, 16, 24, 32, 44, 64, 88, 120)
 _STEP = 0.05
 _CHUNK = 1 << 21
 #: What the tail may be of √(E F² E G²).
@@ -44,7 +46,8 @@ def mehler_order(activation: Activation, rho: float) -> int:
         return activation.pieces.degree
     if rho > 1 - 1e-6:
         return ORDER
-    return min(ORDER, max(8, math.ceil(-30 / math.log(max(rho, 1e-9)))))
+    wanted = -30 / math.log(max(rho, 1e-9))
+    return next((order for order in _ORDERS if order >= wanted), ORDER)
 
 
 @remembered

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.mehler import mehler_coefficients, mehler_order, resolves, small_tail
+from asymptotics.expectations.erf_moments import erf_product, erf_slope_product
+from asymptotics.expectations.mehler import ORDER, mehler_coefficients, mehler_order, resolves, small_tail
 from asymptotics.expectations.ramp_pairs import PairMoments, ramp_moments, ramp_second, ramp_slopes, ramps_of
 from asymptotics.expectations.sigma_rules import composite, trapezoid, trapezoid_step
 
@@ -28,6 +29,39 @@ Array = npt.NDArray[np.float64]
 _CHUNK = 1 << 21
 #: Terms up to which Mehler's series is faster than a quadrature.
 _FEW_TERMS = 120
+
+
+def group_products(activation: Activation, means: Array, s: Array, covariance: Array) -> Array:
+    """E[σ(h_g) σ(h_k)] of two different neurons of groups g and k, (G, G); means and spreads (G,), covariance (G, G)."""
+    i, j = np.triu_indices(len(s))
+    rho = _correlation(covariance[i, j], s[i] * s[j])
+    pairs = (means[i], s[i], means[j], s[j], rho)
+    if ramps_of(activation) is not None:
+        values = ramp_second(activation, *pairs)[0]
+    elif activation.gauss_error is not None:
+        values = erf_product(*activation.gauss_error, *pairs)
+    else:
+        largest = float(np.abs(rho).max(initial=0.0))
+        F = None if activation.kinks else _value_series(activation, means, s, largest)
+        if F is None:
+            values = _split_moments(activation, *pairs).second
+        else:
+            values = np.einsum("nk,nk,nk->n", F[i], F[j], rho[:, None] ** np.arange(F.shape[1]))
+    out = np.empty(covariance.shape)
+    out[i, j] = out[j, i] = values
+    return out
+
+
+def _value_series(activation: Activation, means: Array, s: Array, rho: float) -> Array | None:
+    """Mehler's coefficients of σ (G, K) for correlations up to ``rho``; None where the series would leave too much out."""
+    if not resolves(activation, float(s.max())):
+        return None
+    order = mehler_order(activation, rho)
+    F = mehler_coefficients(activation.function, means, s, order)
+    # Most series have run until ρ^k < 1e-13, whatever the rest is.
+    if activation.pieces is None and order == ORDER and not small_tail(F, activation.squares(means, s), rho):
+        return None
+    return F
 
 
 class GramMoments(NamedTuple):
@@ -102,7 +136,7 @@ def slope_product(
     a, b, c, d, correlation = (x.ravel() for x in arrays)
     ramps = ramps_of(activation)
     if activation.gauss_error is not None:
-        return _erf_slopes(*activation.gauss_error, a, b, c, d, correlation).reshape(shape)
+        return erf_slope_product(*activation.gauss_error, a, b, c, d, correlation).reshape(shape)
     if ramps is not None:
         return ramp_slopes(ramps, a, b, c, d, correlation)[0].reshape(shape)
     largest = float(np.abs(correlation).max(initial=0.0))
@@ -127,10 +161,11 @@ def value_product(
     a, b = np.full(len(m1), s1), np.full(len(m2), s2)
     if ramps_of(activation) is not None:
         return ramp_second(activation, m1, a, m2, b, np.full(len(m1), rho))[0]
+    if activation.gauss_error is not None:
+        return erf_product(*activation.gauss_error, m1, a, m2, b, np.full(len(m1), rho))
     order = 0 if activation.kinks else mehler_order(activation, abs(rho))
-    # Near |ρ| = 1 and where conditional means have closed forms the quadrature is the faster way.
-    few = order <= _FEW_TERMS and activation.gauss_error is None
-    if activation.kinks or not few or not resolves(activation, max(s1, s2)):
+    # Near |ρ| = 1 the quadrature is the faster way.
+    if activation.kinks or order > _FEW_TERMS or not resolves(activation, max(s1, s2)):
         return None
     # Below the limit the series has run until ρ^k < 1e-13.
     first = mehler_coefficients(activation.function, m1, a, order)
@@ -161,6 +196,9 @@ def _slopes_converge(
         return True
     if not resolves(activation, max(float(s1.max(initial=0.0)), float(s2.max(initial=0.0)))):
         return False
+    if order < ORDER:
+        # The series has run until ρ^k < 1e-13, whatever the rest is.
+        return True
     means, spreads = np.concatenate([m1, m2]), np.concatenate([s1, s2])
     some = np.argsort(-spreads, kind="stable")[:: max(1, len(spreads) // 64)][:64]
     probe = mehler_coefficients(activation.slope, means[some], spreads[some], order)
@@ -211,16 +249,6 @@ def weighted_slope_products(activation: Activation, m: Array, s: Array, rho: Arr
     # The series is slow where a neuron meets itself; that entry is a moment of one neuron.
     np.fill_diagonal(out, activation.slope_squares(m, s[:, None]) @ weight)
     return out
-
-
-def _erf_slopes(kappa: float, shift: float, m1: Array, s1: Array, m2: Array, s2: Array, rho: Array) -> Array:
-    """E[σ'(h_1) σ'(h_2)] of erf(κx + b): the Gaussian integral of exp(−u_1² − u_2²)."""
-    u1, u2 = kappa * m1 + shift, kappa * m2 + shift
-    a, c, b = 1 + 2 * (kappa * s1) ** 2, 2 * kappa**2 * rho * s1 * s2, 1 + 2 * (kappa * s2) ** 2
-    determinant = a * b - c**2
-    exponent = -(b * u1**2 - 2 * c * u1 * u2 + a * u2**2) / determinant
-    product: Array = 4 * kappa**2 / math.pi / np.sqrt(determinant) * np.exp(exponent)
-    return product
 
 
 def _correlation(covariance: Array, scale: Array) -> Array:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.normal_law import normal_cdf
+from asymptotics.expectations.quadrature import hermite_values
 from hermite.language import expressions as ex
 from hermite.language.building import add, negate
 from hermite.language.evaluation import constant_value
@@ -56,6 +57,29 @@ class PiecewisePolynomial:
         pieces = tuple(_plain(np.polynomial.polynomial.polymul(piece, piece)) for piece in self.pieces)
         return PiecewisePolynomial(self.kinks, pieces)
 
+    def coefficients(self, order: int, bias: float = 0.0) -> Array:
+        """E[q(x + bias) He_k(x)], k = 0..order, by parts: He_k φ = −(He_{k−1} φ)'.
+
+        E[q^(k)(x + bias)] + Σ_κ Σ_{j<k} [jump of q^(j) at κ] He_{k−1−j}(κ − bias) φ(κ − bias).
+        """
+        found = np.zeros(order + 1)
+        derived = [self]
+        while derived[-1].degree > 0:
+            derived.append(derived[-1].derivative())
+        for k, q in enumerate(derived[: order + 1]):
+            found[k] = float(q.expectation(np.full(1, bias), np.ones(1))[0])
+        if order == 0 or not self.kinks:
+            return found
+        at = np.array(self.kinks)
+        waves = hermite_values(at - bias, order - 1) * normal_density(at - bias)
+        roots = np.sqrt([float(math.factorial(k)) for k in range(order)])
+        for j, q in enumerate(derived[:order]):
+            jumps = [
+                _horner(b, x) - _horner(a, x) for x, a, b in zip(at, q.pieces[:-1], q.pieces[1:], strict=True)
+            ]
+            found[j + 1 :] += (roots[:, None] * waves)[: order - j] @ np.asarray(jumps, float)
+        return found
+
     def expectation(self, mean: Array, scale: Array, power: int = 0) -> Array:
         """E[q(mean + scale ζ) ζ^power] for arrays that broadcast; scale > 0."""
         return expectations([(self, power)], mean, scale)[0]
@@ -71,7 +95,7 @@ def expectations(wanted: Sequence[tuple[PiecewisePolynomial, int]], mean: Array,
         total = np.zeros(mean.shape)
         if q.is_polynomial:
             whole = _full_moments(q.degree + power, mean)
-            out.append(_moments_of(q.pieces[0], mean, scale, whole, power))
+            out.append(total + _moments_of(q.pieces[0], mean, scale, whole, power))
             continue
         for piece, low, high in zip(q.pieces, edges[:-1], edges[1:], strict=True):
             if any(piece):
@@ -86,15 +110,28 @@ def _moments_of(
 ) -> Array:
     """Σ_i q^(i)(mean) scale^i/i! J_{i+power}."""
     total: Array | float = 0.0
-    coefficients = np.asarray(piece)
     factor: Array | float = 1.0
-    for i in range(len(piece)):
-        last = len(coefficients) == 1
-        taylor = coefficients[0] if last else np.polynomial.polynomial.polyval(mean, coefficients)
-        total = total + taylor / math.factorial(i) * factor * moments[i + power]
-        coefficients = np.polynomial.polynomial.polyder(coefficients)
+    for i, coefficients in enumerate(_derivatives(piece)):
+        if any(coefficients):
+            total = total + _horner(coefficients, mean) / math.factorial(i) * factor * moments[i + power]
         factor = factor * scale
     return np.asarray(total)
+
+
+@lru_cache(maxsize=256)
+def _derivatives(piece: Polynomial) -> tuple[Polynomial, ...]:
+    """The coefficients of q, q', q'', … down to the constant."""
+    found = [piece]
+    while len(found[-1]) > 1:
+        found.append(tuple(k * c for k, c in enumerate(found[-1]) if k))
+    return tuple(found)
+
+
+def _horner(coefficients: Polynomial, x: Array) -> Array | float:
+    value: Array | float = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        value = c + value * x
+    return value
 
 
 def _full_moments(order: int, like: Array) -> list[Array]:
@@ -179,12 +216,16 @@ def kinks_of(tree: ex.Expression, reach: float = 40.0) -> tuple[float, ...]:
             a = node.arguments
             arguments += [add((a[i], negate(a[j]))) for i in range(len(a)) for j in range(i)]
     found: set[float] = set()
-    # An even number of cells: 0 is a grid point, and is found exactly.
-    grid = np.linspace(-reach, reach, 16001)
     for argument in arguments:
         if ex.is_constant(argument):
             continue
+        root = _root_of_affine(argument)
+        if root is not None:
+            found.update([root] if abs(root) <= reach else [])
+            continue
         function = ex.compile_numpy(argument)
+        # An even number of cells: 0 is a grid point, and is found exactly.
+        grid = np.linspace(-reach, reach, 16001)
         values = function(grid[:, None])
         found.update(grid[np.flatnonzero(values == 0)].tolist() if np.count_nonzero(values == 0) < 50 else [])
         change = np.flatnonzero(values[:-1] * values[1:] < 0)
@@ -203,6 +244,15 @@ def kinks_of(tree: ex.Expression, reach: float = 40.0) -> tuple[float, ...]:
         if not merged or kink - merged[-1] > 1e-9:
             merged.append(kink)
     return tuple(merged)
+
+
+def _root_of_affine(tree: ex.Expression) -> float | None:
+    """−b/a of a x + b, a ≠ 0; None for other expressions."""
+    calls = any(isinstance(node, ex.Call) and not ex.is_constant(node) for node in ex.postorder(tree))
+    if calls or ex.degree_bound(tree) > 1:
+        return None
+    line = _piece_at(tree, 0.0)
+    return -line[0] / line[1] + 0.0 if len(line) == 2 else None
 
 
 def from_tree(tree: ex.Expression, kinks: tuple[float, ...]) -> PiecewisePolynomial | None:

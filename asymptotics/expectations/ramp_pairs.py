@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from asymptotics.caches import remembered
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.normal_law import normal_cdf, owens_t
+from asymptotics.expectations.normal_law import normal_cdf, upper_probability
 from asymptotics.expectations.piecewise import normal_density
 
 Array = npt.NDArray[np.float64]
@@ -114,26 +114,3 @@ def ramp_moments(
         forward = forward + a * normal_density(h) / s1 * activation.mean(m2 + rho * s2 * h, s2 * rest)
         backward = backward + a * normal_density(k) / s2 * activation.mean(m1 + rho * s1 * k, s1 * rest)
     return PairMoments(second, slopes, forward, backward)
-
-
-def upper_probability(h: Array, k: Array, rho: Array) -> Array:
-    """P(X > h, Y > k) for standard normals of correlation ρ, by Owen's T function."""
-    h, k = np.where(h == 0, 0.0, h), np.where(k == 0, 0.0, k)
-    rest = np.sqrt(np.clip((1 - rho) * (1 + rho), 0, None))
-    safe = np.maximum(rest, 1e-150)
-
-    def term(x: Array, y: Array) -> Array:
-        # y − ρx loses its digits for x = y, ρ near 1: (y − x) + (1 − ρ) x does not.
-        gap = np.where(rho >= 0, (y - x) + (1 - rho) * x, (y + x) - (1 + rho) * x)
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            ratio = gap / (safe * x)
-        ratio = np.where(x == 0, np.where(y >= 0, np.inf, -np.inf), ratio)
-        t: Array = owens_t(x, np.clip(ratio, -1e150, 1e150))
-        return t
-
-    product = h * k
-    opposite = (product < 0) | ((product == 0) & (h + k < 0))
-    general = 0.5 * (normal_cdf(-h) + normal_cdf(-k)) - term(h, k) - term(k, h) - np.where(opposite, 0.5, 0.0)
-    centred = 0.25 + np.arcsin(np.clip(rho, -1, 1)) / (2 * math.pi)
-    result: Array = np.clip(np.where((h == 0) & (k == 0), centred, general), 0.0, 1.0)
-    return result

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from asymptotics.caches import remembered
 from asymptotics.expectations.frames import kink_frame, sharp_places
+from asymptotics.expectations.sharpness import is_plain
 from asymptotics.expectations.sigma_rules import Resolved
 from hermite.target import Target
 
@@ -22,7 +23,7 @@ def _line(f: Target) -> Resolved:
     def value(x: Any) -> Array:
         return np.asarray(f(np.asarray(x, float)[..., None].reshape(-1, 1)), float).reshape(np.shape(x))
 
-    return Resolved(value, value, _kinks(f), sharp_places(f)[1][0], noisy_slope=True)
+    return Resolved(value, value, _kinks(f), sharp_places(f)[1][0], noisy_slope=True, plain=is_plain(f))
 
 
 def _kinks(f: Target) -> tuple[float, ...]:

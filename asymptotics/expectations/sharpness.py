@@ -11,6 +11,7 @@ read.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,24 +84,29 @@ def is_plain(f: Target) -> bool:
     Bumps are exp(b·x + xᵀAx) without a growing part (A ⪯ 0), at least ``_WIDE`` wide. Kinks are not looked at: see
     :func:`asymptotics.expectations.frames.kink_frame`.
     """
+    return f.tree is not None and is_plain_tree(f.tree, f.r, layers_of(f))
+
+
+def is_plain_tree(tree: Expression, r: int, layers: Sequence[Layer]) -> bool:
+    """:func:`is_plain` of an expression in r variables with these layers."""
     from hermite.language.expressions import Call, is_constant, postorder
 
-    if f.tree is None or any(layer.width < _PLAIN for layer in layers_of(f)):
+    if any(layer.width < _PLAIN for layer in layers):
         return False
-    calls = [node for node in postorder(f.tree) if isinstance(node, Call) and not is_constant(node)]
+    calls = [node for node in postorder(tree) if isinstance(node, Call) and not is_constant(node)]
     smooth = [node for node in calls if node.name not in KINKED]
     return all(
         node.name in _LAYERED | _ENTIRE
         and (
             (degree_of(node.arguments[0]) or 2) <= 1
-            or (node.name == "exp" and _is_bump(node.arguments[0], f))
+            or (node.name == "exp" and _is_bump(node.arguments[0], r))
         )
         for node in smooth
     )
 
 
-def _is_bump(exponent: Expression, f: Target) -> bool:
-    form = quadratic_form(exponent, f.r)
+def _is_bump(exponent: Expression, r: int) -> bool:
+    form = quadratic_form(exponent, r)
     if form is None:
         return False
     sizes = np.linalg.eigvalsh(form[2])
@@ -124,6 +130,32 @@ def degree_of(e: Expression) -> int | None:
     if any(isinstance(node, Call) and not is_constant(node) for node in postorder(e)):
         return None
     return int(degree_bound(e))
+
+
+def degree_along(f: Target, axis: Array) -> int | None:
+    """A bound on the degree of f along ``axis``, if that is one of the uncorrelated variables; None where f is no polynomial."""
+    from hermite.language.expressions import Call, Hermite, Power, Product, Variable, children, postorder
+
+    at = np.flatnonzero(np.abs(axis) > 1e-12)
+    if f.tree is None or f.gram is not None or len(at) != 1:
+        return None
+    degree: dict[Expression, int] = {}
+    for node in postorder(f.tree):
+        below = [degree[child] for child in children(node)]
+        match node:
+            case Variable():
+                degree[node] = int(node.index == at[0])
+            case Product():
+                degree[node] = sum(below)
+            case Power():
+                degree[node] = node.exponent * below[0]
+            case Hermite():
+                degree[node] = node.order * below[0]
+            case _:
+                degree[node] = max(below, default=0)
+        if degree[node] < 0 or (isinstance(node, Call) and degree[node] > 0):
+            return None
+    return degree[f.tree]
 
 
 def quadratic_form(e: Expression, r: int) -> tuple[float, Array, Array] | None:

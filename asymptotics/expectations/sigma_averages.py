@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.erf_moments import erf_coefficients, erf_moment, erf_slope_averages
 from asymptotics.expectations.piecewise import PiecewisePolynomial, expectations
-from asymptotics.expectations.sharpness import edges_around, layers_of_tree
+from asymptotics.expectations.sharpness import Layer, edges_around, is_plain_tree, layers_of_tree
 from asymptotics.expectations.sigma_moments import (
     TABLE_ABOVE,
-    erf_moment,
-    erf_slope_averages,
     moments,
     projections,
+    slope_moments,
     tabulated,
 )
 from asymptotics.expectations.sigma_rules import NotFinite, Resolved
@@ -51,12 +51,16 @@ class GaussianAverages:
     def resolved(self) -> Resolved:
         """Where σ is sharp, at every reach: what its rules are made of."""
         layers: list[float] = []
+        found: tuple[Layer, ...] = ()
         if self.tree is not None:
             found = layers_of_tree(self.tree, 1)
             for layer in found:
                 if layer.place is not None:
                     layers += edges_around(layer.place * float(layer.normal[0]), layer.width)
-        return Resolved(self.function, self.slope, self.kinks, layers, noisy_slope=bool(self.note))
+        plain = self.tree is not None and is_plain_tree(self.tree, 1, found)
+        return Resolved(
+            self.function, self.slope, self.kinks, layers, noisy_slope=bool(self.note), plain=plain
+        )
 
     def row_rule(self, m: Array, s: Array, finer: int = 0, panel: float = 1.5) -> tuple[Array, Array]:
         """Nodes ζ and weights (N or 1, points) that integrate functions of σ(m + sζ), σ'(m + sζ); m, s (N, 1)."""
@@ -68,19 +72,13 @@ class GaussianAverages:
 
         Relative to √E σ² and √E σ'² (squares: to these). 0 for closed forms.
         """
-        if self.pieces is not None:
+        if self.pieces is not None or self.gauss_error is not None:
             return 0.0
         m, s = (a.ravel() for a in np.meshgrid([-2.0, -1.0, 0.0, 0.5, 2.0], [0.1, 1.0, 3.0]))
-        worst = 0.0
-        for kind in ("value", "slope"):
-            size = moments(self._integrand(f"{kind} square"), self.resolved, m, s, 0)
-            for name, scale in ((kind, np.sqrt(size)), (f"{kind} square", size)):
-                g = self._integrand(name)
-                one, two = (moments(g, self.resolved, m, s, 0, finer) for finer in (0, 2))
-                worst = max(
-                    worst, float(np.max(np.abs(one - two) / np.maximum(scale, 1e-3 * scale.max() + 1e-300)))
-                )
-        # Smooth on the trapezoid rule: that rule and the panels, two independent ones, have already agreed to 3e-12.
+        one, two = (self.resolved.four(m, s, finer) for finer in (0, 2))
+        size = np.concatenate([np.sqrt(one[:, 2:]), one[:, 2:]], axis=1)
+        worst = float(np.max(np.abs(one - two) / np.maximum(size, 1e-3 * size.max(axis=0) + 1e-300)))
+        # Smooth on the trapezoid rule: that rule and an independent one have already agreed to 3e-12.
         return worst if self.resolved.step else max(worst, self._against_exact())
 
     def _against_exact(self) -> float:
@@ -105,11 +103,19 @@ class GaussianAverages:
         return max([*off, 0.0 if not energy else abs(second / energy - 1)])
 
     def coefficients(self, order: int, *, bias: float = 0.0) -> Array:
-        """c_0..c_order of σ(x + bias), shape (order + 1,), by quadrature between its panels."""
+        """c_0..c_order of σ(x + bias), shape (order + 1,): closed forms, or by quadrature between its panels."""
+        if self.pieces is not None:
+            return self.pieces.coefficients(order, bias)
+        if self.gauss_error is not None:
+            return erf_coefficients(order, bias, *self.gauss_error)
         return projections(self.function, self.resolved, order, bias)
 
     def slope_coefficients(self, order: int, *, bias: float = 0.0) -> Array:
         """E[σ'(x + bias) He_k], k = 0..order: c_{k+1} if σ is continuous; what the gradient sees if not."""
+        if self.pieces is not None:
+            return self._polynomial("slope").coefficients(order, bias)
+        if self.gauss_error is not None:
+            return erf_coefficients(order + 1, bias, *self.gauss_error)[1:]
         return projections(self.slope, self.resolved, order, bias)
 
     def coefficient(self, k: int) -> float:
@@ -152,9 +158,12 @@ class GaussianAverages:
         mean, scale = _finite(m, s)
         if self.gauss_error is not None:
             return erf_slope_averages(mean, scale, *self.gauss_error)
-        if self.pieces is None:
-            return self.S1(m, s), self.S2(m, s), self.slope_squares(m, s)
         mean, scale = np.broadcast_arrays(mean, scale)
+        if self.pieces is None:
+            if mean.size >= TABLE_ABOVE:
+                return self.S1(m, s), self.S2(m, s), self.slope_squares(m, s)
+            one, two, squares = slope_moments(self.slope, self.resolved, mean, scale)
+            return one, two / scale, squares
         slope, square = self._polynomial("slope"), self._polynomial("slope square")
         first, second, *rest = expectations(
             [(slope, 0), (slope, 1), *([] if square == slope else [(square, 0)])],

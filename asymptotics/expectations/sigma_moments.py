@@ -1,4 +1,4 @@
-"""E[g(m + sζ) ζ^k] for a function g of an activation: element by element, by tables, and the closed forms of erf."""
+"""E[g(m + sζ) ζ^k] for a function g of an activation: element by element, and by tables."""
 
 from __future__ import annotations
 
@@ -36,6 +36,25 @@ def moments(function: Function, resolved: Resolved, m: Array, s: Array, power: i
     return out.reshape(m.shape)
 
 
+def slope_moments(slope: Function, resolved: Resolved, m: Array, s: Array) -> tuple[Array, Array, Array]:
+    """E σ'(m + sζ), E[σ'(m + sζ) ζ] and E σ'(m + sζ)², as :func:`moments` has them, σ' worked out once."""
+    flat_m, flat_s = m.ravel()[:, None], s.ravel()[:, None]
+    out = np.empty((3, len(flat_m)))
+    start, rows = 0, 256
+    while start < len(flat_m):
+        part = slice(start, start + rows)
+        nodes, weights = resolved.rule(flat_m[part], flat_s[part])
+        values = np.asarray(slope(flat_m[part] + flat_s[part] * nodes), float)
+        for row, (g, w) in zip(
+            out, ((values, weights), (values, weights * nodes), (np.square(values), weights)), strict=True
+        ):
+            row[part] = g @ w[0] if len(w) == 1 else np.sum(g * w, axis=1)
+        start += rows
+        rows = max(1, _CHUNK // nodes.shape[1])
+    first, second, square = out.reshape(3, *m.shape)
+    return first, second, square
+
+
 def tabulated(function: Function, resolved: Resolved, m: Array, s: float, power: int) -> Array:
     """:func:`moments` at many means ``m`` (N,): quintic splines through a table that is halved until it agrees with
     the moments between its points to 3e-10 of their size."""
@@ -63,43 +82,13 @@ def tabulated(function: Function, resolved: Resolved, m: Array, s: float, power:
 
 
 def projections(function: Function, resolved: Resolved, order: int, bias: float) -> Array:
-    """E[g(x + bias) He_k(x)], k = 0..order, between the panels of g."""
-    edges = resolved.edges(12.0 + abs(bias)) - bias
-    x, w = piecewise_rule(edges.tolist(), panel=1.0 if order <= 60 else 0.5)
+    """E[g(x + bias) He_k(x)], k = 0..order, by the trapezoid rule or between the panels of g."""
+    line = resolved.line(bias, order)
+    if line is None:
+        edges = resolved.edges(12.0 + abs(bias)) - bias
+        line = piecewise_rule(edges.tolist(), panel=1.0 if order <= 60 else 0.5)
+    x, w = line
     basis = hermite_values(x, order)
     factors = np.array([math.sqrt(math.factorial(k)) for k in range(order + 1)])
     result: Array = factors * (basis @ (w * np.asarray(function(x + bias), float)))
     return result
-
-
-def erf_moment(m: Array, s: Array, kind: str, power: int, kappa: float, shift: float) -> Array | None:
-    """Closed moments of erf(κx + b); None where there is none (E σ²)."""
-    from scipy.special import erf
-
-    u = kappa * m + shift
-    width = 1 + 2 * (kappa * s) ** 2
-    if kind == "value" and power == 0:
-        value: Array = erf(u / np.sqrt(width))
-        return value
-    slope: Array = 2 * kappa / np.sqrt(np.pi * width) * np.exp(-(u**2) / width)
-    if kind == "value":
-        return s * slope
-    if kind == "slope" and power == 0:
-        return slope
-    if kind == "slope":
-        return -2 * kappa * u / width * slope * s
-    if kind == "slope square":
-        wide = 1 + 4 * (kappa * s) ** 2
-        squared: Array = 4 * kappa**2 / (np.pi * np.sqrt(wide)) * np.exp(-2 * u**2 / wide)
-        return squared
-    return None
-
-
-def erf_slope_averages(m: Array, s: Array, kappa: float, shift: float) -> tuple[Array, Array, Array]:
-    """E σ', E σ'' and E σ'² of erf(κx + b), as :func:`erf_moment` has them."""
-    slope = erf_moment(m, s, "slope", 0, kappa, shift)
-    squared = erf_moment(m, s, "slope square", 0, kappa, shift)
-    assert slope is not None
-    assert squared is not None
-    bent: Array = (-2 * kappa / (1 + 2 * (kappa * s) ** 2)) * (kappa * m + shift) * slope
-    return slope, bent, squared

@@ -32,6 +32,12 @@ _STEPS = (0.35, 0.25, 0.18, 0.13, 0.09, 0.065, 0.045, 0.032)
 #: The trapezoid rule is exact to 1e-13 for the normal law itself at step 1/_OWN.
 _OWN = 1.25
 _AGREES = 3e-12
+#: How much finer the trapezoid rule is with which that of a plain function is compared.
+_FINER = 1.6
+#: Means up to which steps are tried, and degrees for which a finer step serves as well.
+_SEEN, _LOW = 6.0, 12
+#: Nodes of a plain function's rule up to which panels are not looked for.
+_MANY = 260
 #: Spreads at which the trapezoid rule has to agree with the panels.
 _SPREADS = (1.0, 0.5, 0.2, 0.07)
 
@@ -45,7 +51,11 @@ class NotFinite(InputError, OverflowError):
 
 
 class Resolved:
-    """σ (and σ') resolved on as much of the line as is asked for."""
+    """σ (and σ') resolved on as much of the line as is asked for.
+
+    ``plain``: analytic in a strip of known width (:func:`asymptotics.expectations.sharpness.is_plain`). There is nothing for
+    panels to find: the trapezoid rule is compared with a finer one.
+    """
 
     def __init__(
         self,
@@ -55,10 +65,12 @@ class Resolved:
         layers: Sequence[float] = (),
         *,
         noisy_slope: bool = False,
+        plain: bool = False,
     ) -> None:
         self.value, self.slope, self.kinks, self.layers = value, slope, kinks, tuple(layers)
-        self.noisy_slope = noisy_slope
+        self.noisy_slope, self.plain = noisy_slope, plain
         self._edges: dict[int, Array] = {}
+        self._growth: dict[float, float] = {}
 
     def edges(self, reach: float) -> Array:
         """Edges (P + 1,) of the panels that resolve σ and σ' on [−R, R], R ≥ ``reach`` a power of two.
@@ -97,21 +109,43 @@ class Resolved:
         """
         if self.kinks:
             return 0.0
-        places = [c for c in self.layers if abs(c) < 6]
-        m = np.concatenate([np.linspace(-6, 6, 17), places[:16]])[:, None]
-        exact = [(s, self._four(m, s, *self.panel_rule(m, np.full_like(m, s)))) for s in _SPREADS]
+        places = [c for c in self.layers if abs(c) < _SEEN]
+        m = np.concatenate([np.linspace(-_SEEN, _SEEN, 17), places[:16]])[:, None]
+        if not self.plain:
+            panels = {s: self._four(m, s, *self.panel_rule(m, np.full_like(m, s))) for s in _SPREADS}
         for step in _STEPS:
-            if all(
-                _agree(self._four(m, s, *trapezoid(trapezoid_step(step, s))), expected)
-                for s, expected in exact
-            ):
+            for s in _SPREADS:
+                expected = self._four(m, s, *self._trapezoid(step / _FINER, s)) if self.plain else panels[s]
+                if not _agree(self._four(m, s, *self._trapezoid(step, s)), expected):
+                    break
+            else:
                 return step
         return 0.0
 
-    def _four(self, m: Array, s: float, nodes: Array, weights: Array) -> Array:
-        """E of σ, σ', σ², σ'² at means m and spread s, (M, 4)."""
-        value = np.asarray(self.value(m + s * nodes), float)
-        slope = np.asarray(self.slope(m + s * nodes), float)
+    def line(self, mean: float, most: int) -> tuple[Array, Array] | None:
+        """Nodes and weights for x ~ N(0, 1) and σ(mean + x) times polynomials of degree up to ``most``, without the panels.
+
+        None where the trapezoid rule has not been seen to serve.
+        """
+        if not self.step or abs(mean) > _SEEN or most > _LOW:
+            return None
+        x, w = trapezoid(self.step / _FINER, self._window(np.array([mean]), 1.0) + 1.0)
+        return x[0], w[0]
+
+    @staticmethod
+    def _trapezoid(step: float, spread: float) -> tuple[Array, Array]:
+        return trapezoid(trapezoid_step(step, spread))
+
+    def four(self, m: Array, s: Array, finer: int = 0) -> Array:
+        """E of σ, σ', σ², σ'² at means and spreads m and s (N,), (N, 4); ``finer`` as in :meth:`rule`."""
+        return self._four(m[:, None], s[:, None], *self.rule(m[:, None], s[:, None], finer))
+
+    def _four(self, m: Array, s: Array | float, nodes: Array, weights: Array) -> Array:
+        x = m + s * nodes
+        value = np.asarray(self.value(x), float)
+        slope = value if self.slope is self.value else np.asarray(self.slope(x), float)
+        if len(weights) == 1:
+            return np.stack([g @ weights[0] for g in (value, slope, value**2, slope**2)], axis=1)
         return np.stack([np.sum(weights * g, axis=1) for g in (value, slope, value**2, slope**2)], axis=1)
 
     def rule(self, m: Array, s: Array, finer: int = 0, panel: float = _PANEL) -> tuple[Array, Array]:
@@ -124,14 +158,23 @@ class Resolved:
         if self.step:
             step = trapezoid_step(self.step, spread)
             points = 2 * (reach - 0.4) / step
-            if points < 130 or points < 0.75 * _ORDER * (13 + self._seen(m, spread)):
+            if points < (_MANY if self.plain else 130) or points < 0.75 * _ORDER * (
+                13 + self._seen(m, spread)
+            ):
                 return trapezoid(step / (1 + 0.15 * finer), reach - 0.4)
         return self.panel_rule(m, s, _ORDER + 2 * finer, panel)
 
     def _window(self, m: Array, spread: float) -> float:
         """|ζ| beyond which nothing lies: 9, and twice the rate of an exponential growth of σ more."""
-        far = float(np.max(np.abs(m), initial=0.0)) + _REACH * spread
-        # The largest value on two stretches two units apart, on either side: a wave does not grow.
+        # In quarters: asked for again and again.
+        far = math.ceil(4 * (float(np.max(np.abs(m), initial=0.0)) + _REACH * spread)) / 4
+        if far not in self._growth:
+            self._growth[far] = self._rate(far)
+        more = 2 * self._growth[far] * spread
+        return _REACH if more < 0.5 else min(_REACH + more, 37.0)
+
+    def _rate(self, far: float) -> float:
+        """How fast log |σ| grows there: largest values on two stretches two units apart, on either side, as waves don't grow."""
         stretch = far + np.concatenate([np.linspace(-2, -1, 24), np.linspace(0, 1, 24)])
         with np.errstate(all="ignore"):
             sizes = (
@@ -140,9 +183,7 @@ class Resolved:
                 .max(axis=2)
             )
             rates = np.log(sizes[:, 1] / sizes[:, 0]) / 2
-        rate = float(np.max(rates[np.isfinite(rates)], initial=0.0))
-        more = 2 * rate * spread
-        return _REACH if more < 0.5 else min(_REACH + more, 37.0)
+        return float(np.max(rates[np.isfinite(rates)], initial=0.0))
 
     def _seen(self, m: Array, spread: float) -> int:
         """How many panels of x lie in the widest window."""

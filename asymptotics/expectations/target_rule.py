@@ -10,7 +10,7 @@ not orthogonal, curved layers) come split rows, then boxes, then Sobol points: :
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,24 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.caches import remembered
-from asymptotics.expectations.axis_rule import ResolvedAxis, reach_of, resolved_axis
+from asymptotics.expectations.axis_rule import ResolvedAxis, resolved_axis
 from asymptotics.expectations.cubature import box_rule, planar_rule, sobol_rule
-from asymptotics.expectations.frames import MILD, frame_of, kink_frame, sharp_layers
+from asymptotics.expectations.frames import MILD, frame_of, sharp_layers
 from asymptotics.expectations.known_moments import against_exact, known_moments
 from asymptotics.expectations.panels import ORDER
 from asymptotics.expectations.patience import Patience
-from asymptotics.expectations.quadrature import REACH, split_hermite_rule, tensor_rule, trapezoid_rule
-from asymptotics.expectations.sharpness import Layer, degree_of, edges_around, is_plain, layers_of
+from asymptotics.expectations.plain_rule import plain_rule
+from asymptotics.expectations.products import (
+    MARGIN,
+    NODES,
+    STEP,
+    along,
+    difference,
+    product_rule,
+    rule_moments,
+)
+from asymptotics.expectations.quadrature import tensor_rule
+from asymptotics.expectations.sharpness import Layer, degree_of, edges_around
 from hermite.engines import sampled_engine
 from hermite.errors import ConvergenceError
 
@@ -34,19 +44,13 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-#: Nodes an axis, by the number of axes: Gauss–Hermite for polynomials, between two kinks 0.6 times as many.
-NODES = {1: 64, 2: 40, 3: 20, 4: 14, 5: 10, 6: 8, 7: 6, 8: 5, 9: 4, 10: 3, 11: 3}
-#: Steps of the trapezoid rule of a smooth axis.
-_STEP = {1: 0.25, 2: 0.4, 3: 0.7, 4: 0.9, 5: 1.1, 6: 1.2}
 _LINES = 14
 #: Of 95 %, in standard errors of four scrambles: Student's quantile at three degrees of freedom.
 _HALF_WIDTH = 3.182
-#: A deviation found is an error of other moments, too, and what it was found with has one of its own.
-_MARGIN = 1.5
-#: A function that needs nodes beyond this grows too fast to be called plain.
-_FAR = 16.0
 #: Waves shorter than this would need more rows than there is memory for.
 _FINEST_WAVE = 0.02
+#: What is left of sums over nodes by rounding, where two rules agree.
+_ROUNDING = 1e-14
 #: Above this relative error no number is given.
 _REFUSED = 0.05
 #: Power of ``refine`` with which the order on a row's panels grows: they are short already.
@@ -131,11 +135,13 @@ def rule_of(f: Target, refine: float = 1.0, largest: int = 1_100_000) -> TargetR
 def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iterator[TargetRule]:
     """Rules in the order in which they are tried; the last takes every target."""
     if f.tree is None or degree_of(f.tree) is None:
-        if f.r in _STEP:
-            yield from _plain_rules(f, refine, largest, accuracy / 30)
+        if f.r in STEP:
+            rule = plain_rule(f, refine, largest, accuracy / 30)
+            if rule is not None:
+                yield TargetRule(*rule, "tensor of plain rules")
     else:
         yield from _gauss_hermite(f, refine, largest)
-    if f.r in _STEP:
+    if f.r in STEP:
         yield from _along_axes(f, refine, largest, accuracy)
     if f.r == 2:
         yield from _split_rows(f, refine)
@@ -145,7 +151,10 @@ def _candidates(f: Target, refine: float, largest: int, accuracy: float) -> Iter
 
 
 def _gauss_hermite(f: Target, refine: float, largest: int) -> Iterator[TargetRule]:
-    """The product of Gauss–Hermite rules of a polynomial: as usual, and with the nodes for its degree."""
+    """The product of Gauss–Hermite rules of a polynomial: as usual, and with the nodes for its degree.
+
+    Those are exact for f and f² by theorem; two of different orders, which share hardly a node, agree to rounding.
+    """
     degree = None if f.tree is None else degree_of(f.tree)
     if degree is None or f.r not in NODES:
         return
@@ -154,7 +163,12 @@ def _gauss_hermite(f: Target, refine: float, largest: int) -> Iterator[TargetRul
         if order <= 150 and order**f.r <= largest:
             x, w = tensor_rule([max(2, order)] * f.r)
             keep = w > 0
-            yield TargetRule(x[keep], w[keep] / w[keep].sum(), against_exact(f, x, w), "Gauss–Hermite")
+            other = max(2, degree + 1 + (order == degree + 1))
+            if other <= 150 and other**f.r <= largest:
+                error = max(MARGIN * difference(f, (x, w), tensor_rule([other] * f.r)), _ROUNDING)
+            else:
+                error = against_exact(f, x, w)
+            yield TargetRule(x[keep], w[keep] / w[keep].sum(), error, "Gauss–Hermite")
 
 
 def _along_axes(f: Target, refine: float, largest: int, accuracy: float) -> Iterator[TargetRule]:
@@ -201,50 +215,12 @@ def _edges_across(layer: Layer, j: int) -> Sequence[float]:
 def _sobol_points(f: Target, refine: float) -> TargetRule:
     """Scrambled points, and the spread of their parts."""
     parts = sobol_rule(f.r, 15 + max(0, round(refine)), 20260 + round(100 * refine))
-    moments = np.array([_moments(f, x, w) for x, w in parts])
+    moments = np.array([rule_moments(f, x, w) for x, w in parts])
     nodes = np.concatenate([x for x, _ in parts])
     weights = np.full(len(nodes), 1 / len(nodes))
     spread = float(np.max(moments.std(axis=0, ddof=1))) / math.sqrt(len(parts))
     error = max(_HALF_WIDTH * spread, against_exact(f, nodes, weights))
     return TargetRule(nodes, weights, error, "Sobol points")
-
-
-def _plain_rules(f: Target, refine: float, largest: int, tolerance: float) -> Iterator[TargetRule]:
-    """The product of trapezoid or split Gauss rules of a plain target within ``tolerance`` of a finer one, if any.
-
-    A polynomial in smooth functions of mild affine forms is analytic in a strip whose width is known, between kinks that
-    are known: there is nothing for a scan to find, and two rules that agree have converged.
-    """
-    frame = kink_frame(f)
-    if f.tree is None or not frame.exact or not is_plain(f):
-        return
-    r, base = f.r, np.concatenate([np.zeros((1, f.r)), np.ones((1, f.r))])
-    reach = max(reach_of(_along(f, base, axis)) for axis in frame.axes)
-    if reach > (REACH if any(frame.kinks) else _FAR):
-        return
-    # An axis across which no layer lies sees a polynomial, for which Gauss–Hermite is exact.
-    curved = [any(abs(float(layer.normal @ axis)) > 1e-12 for layer in layers_of(f)) for axis in frame.axes]
-
-    def axis_rule(j: int, finer: float) -> tuple[Array, Array]:
-        if curved[j] and not frame.kinks[j]:
-            return trapezoid_rule(_STEP[r] / (refine * finer), reach + 0.3 * finer)
-        share = (0.6 if frame.kinks[j] else 1.0) * min(finer, 1.4) * refine
-        return split_hermite_rule(frame.kinks[j], max(6, round(share * NODES[r])))
-
-    def product(finer: float) -> tuple[Array, Array] | None:
-        rules = [axis_rule(j, finer) for j in range(r)]
-        return None if math.prod(len(w) for _, w in rules) > largest else _product(f, rules, frame.axes)
-
-    rule = product(1.0)
-    for finer in (1.4, 2.0, 2.8, 4.0, 5.6):
-        other = product(finer)
-        if rule is None or other is None:
-            return
-        difference = _MARGIN * _difference(f, rule, other)
-        if difference <= tolerance:
-            yield TargetRule(*rule, difference, "tensor of plain rules")
-            return
-        rule = other
 
 
 @remembered
@@ -275,7 +251,7 @@ def _resolved_axes(f: Target, axes: Array, layers: Sequence[Sequence[Layer]]) ->
         lines = base.copy()
         lines[:, j] = 0.0
         yield resolved_axis(
-            _along(f, lines @ axes, axes[j]),
+            along(f, lines @ axes, axes[j]),
             [x.place for x in layers[j] if x.place is not None and x.width == 0],
             [
                 e
@@ -286,82 +262,45 @@ def _resolved_axes(f: Target, axes: Array, layers: Sequence[Sequence[Layer]]) ->
         )
 
 
-def _along(f: Target, base: Array, axis: Array) -> Callable[[Array], Array]:
-    """f on lines base_l + t axis: (N,) → (N, L)."""
-
-    def functions(t: Array) -> Array:
-        points = base[None] + t[:, None, None] * axis
-        values: Array = np.asarray(f(points.reshape(-1, f.r)), float).reshape(len(t), len(base))
-        return values
-
-    return functions
-
-
 def _tensor(
     f: Target, axes: Array, resolved: Sequence[ResolvedAxis], refine: float, largest: int, accuracy: float
 ) -> TargetRule | None:
     """The product of the axes' rules, its error from a finer product and the exact moments; None if too large."""
     r = f.r
-    step, order = _STEP[r] / refine, max(6, round(0.6 * NODES[r] * refine))
+    step, order = STEP[r] / refine, max(6, round(0.6 * NODES[r] * refine))
     fine = accuracy / 30
     rules = [axis.rule(step, order, fine) for axis in resolved]
     size = np.prod([float(len(rule.weights)) for rule in rules])
     if size > largest:
         return None
-    product = _product(f, [(rule.nodes, rule.weights) for rule in rules], axes)
+    product = product_rule(f, [(rule.nodes, rule.weights) for rule in rules], axes)
     if r == 1:
-        error = _MARGIN * max(rules[0].error, against_exact(f, *product))
+        error = MARGIN * max(rules[0].error, against_exact(f, *product))
         return TargetRule(*product, error, "panels of one axis")
     finer = [axis.rule(step / 1.37, round(1.3 * order) + 1, fine / 10, ORDER + 4) for axis in resolved]
     if np.prod([float(len(rule.weights)) for rule in finer]) > 3 * largest:
         return None
     return _compared(
-        f, product, _product(f, [(q.nodes, q.weights) for q in finer], axes), "tensor of axis rules"
+        f, product, product_rule(f, [(q.nodes, q.weights) for q in finer], axes), "tensor of axis rules"
     )
 
 
-def _product(f: Target, rules: Sequence[tuple[Array, Array]], axes: Array) -> tuple[Array, Array]:
-    """The tensor product, turned, without the nodes that matter neither to the law nor to E f²."""
-    grids = np.meshgrid(*[x for x, _ in rules], indexing="ij")
-    weights = np.ones(1)
-    for _, w in rules:
-        weights = np.multiply.outer(weights, w).ravel()
-    nodes = np.stack([g.ravel() for g in grids], axis=1) @ axes
-    energy = weights * np.asarray(f(nodes), float) ** 2
-    fourth = energy * (energy / np.maximum(weights, 1e-300))
-    keep = (weights > 1e-19) | (energy > 1e-19 * energy.sum()) | (fourth > 1e-19 * fourth.sum())
-    return nodes[keep], weights[keep] / weights[keep].sum()
-
-
 def _compared(f: Target, rule: tuple[Array, Array], other: tuple[Array, Array], method: str) -> TargetRule:
-    error = _MARGIN * max(_difference(f, rule, other), against_exact(f, *rule))
+    error = MARGIN * max(difference(f, rule, other), against_exact(f, *rule))
     return TargetRule(*rule, error, method)
 
 
-def _difference(f: Target, rule: tuple[Array, Array], other: tuple[Array, Array]) -> float:
-    return float(np.max(np.abs(_moments(f, *rule) - _moments(f, *other))))
-
-
-def _moments(f: Target, x: Array, w: Array) -> Array:
-    """E f, E[f x_i], E[f (x_i² − 1)] by √E f²; E[f² x_i]/E f² and log E f²."""
-    values = np.asarray(f(x), float)
-    square = w * values**2
-    size = max(float(square.sum()), 1e-300)
-    first = w * values / math.sqrt(size)
-    return np.concatenate([[first.sum()], first @ x, first @ (x**2 - 1), [math.log(size)], square @ x / size])
-
-
 @remembered
-def energy_of(f: Target) -> float:
+def energy_of(f: Target, refine: float = 1.0) -> float:
     """E f², without noise: by the rule where that is sure, else as the expansion knows it, else by the rule."""
     rule: TargetRule | None
     try:
-        rule = rule_of(f)
+        rule = rule_of(f, refine)
     except ConvergenceError:
         rule = None
     if rule is None or rule.error > default_accuracy(f.r) / 10:
         known = known_moments(f)
         if known is not None and known[2] is not None:
             return known[2]
-    rule = (rule or rule_of(f)).checked(_REFUSED)
+    rule = (rule or rule_of(f, refine)).checked(_REFUSED)
     return float(rule.weights @ np.asarray(f(rule.nodes), float) ** 2)

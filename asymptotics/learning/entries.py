@@ -74,12 +74,14 @@ def budgeted(
     averages: float,
     change: Changes,
     risk_change: Changes,
+    refine: float = 1.0,
 ) -> tuple[StepOverlaps, ...]:
     """``steps`` with what their numbers may be off by: see ``overlap_budget`` and ``risk_budget``.
 
     ``change`` and ``risk_change`` are absolute, one for all steps or each its own; ``averages`` and ``theory`` relative.
+    ``refine``: the rule of the target that was used.
     """
-    energy = energy_of(f)
+    energy = energy_of(f, refine)
     return tuple(
         replace(
             s,

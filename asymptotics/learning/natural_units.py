@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asymptotics.expectations.target_rule import energy_of
 from asymptotics.experiment.input_laws import traits_of
-from asymptotics.learning.giant.low_orders import low_orders
 from asymptotics.results import Overlaps, Risk
 from hermite.engines import sampled_engine
 from hermite.errors import InputError
@@ -35,6 +35,8 @@ _PLAIN, _SAFE = 4, 40
 _SQUARES = 508
 #: An integral of f² above 2^-_SURE has all its digits.
 _SURE = 600
+#: The rule that tells how large labels are: any; this one is the first of a path.
+_COARSE = 0.4
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,14 @@ class NaturalUnits:
 
 
 def natural_units(
-    f: Target, network: Network, training: Training, *, readout_is_replaced: bool = False
+    f: Target,
+    network: Network,
+    training: Training,
+    *,
+    readout_is_replaced: bool = False,
+    refine: float = _COARSE,
 ) -> NaturalUnits:
-    """The setting in natural units.
+    """The setting in natural units; ``refine``: the rule of the target that is made anyway.
 
     One unit for labels and readouts, the larger of their sizes; or one for each where ``readout_is_replaced`` (a ridge
     fit) and the weights do not know the output (no step, or one from an output of 0). The user's own where both are
@@ -101,7 +108,7 @@ def natural_units(
     free = training.steps == 0 or (
         training.steps == 1 and not training.traits.online and network.is_symmetric
     )
-    label = _label_size(f)
+    label = _label_size(f, refine)
     if abs(label) > _SQUARES:
         raise InputError(
             f"the labels are of size 2^{label}, whose square no float holds: divide the target by it, the noise by its square "
@@ -134,7 +141,7 @@ def units_of_a_fit(f: Target, network: Network, training: Training, inputs: Inpu
     """The setting of a ridge fit in natural units; its own where ``inputs`` have none."""
     if not traits_of(inputs).natural_units(inputs):
         return NaturalUnits(f, network, training)
-    return natural_units(f, network, training, readout_is_replaced=True)
+    return natural_units(f, network, training, readout_is_replaced=True, refine=1.0)
 
 
 def in_unit_of_rate(training: Training, eta: float, exponent: int) -> Training:
@@ -144,7 +151,8 @@ def in_unit_of_rate(training: Training, eta: float, exponent: int) -> Training:
     return replace(training, eta=eta, step=step, weight_decay=decay)
 
 
-def _label_size(f: Target) -> int:
+@lru_cache(maxsize=256)
+def _label_size(f: Target, refine: float) -> int:
     """The binary order of magnitude of √E y².
 
     Values at a few points say in which unit the integral is safe; where they miss a narrow target it is still right.
@@ -153,11 +161,11 @@ def _label_size(f: Target) -> int:
         sampled_engine(f).check_values()
     values = np.abs(np.asarray(f(np.random.default_rng(0).standard_normal((64, f.r))), dtype=np.float64))
     first = _size(float(np.max(values)))
-    if abs(first) <= _SAFE or (first < 0 and low_orders(f).energy > math.ldexp(1.0, -_SURE)):
+    if abs(first) <= _SAFE or (first < 0 and energy_of(f, refine) > math.ldexp(1.0, -_SURE)):
         # The second: the points miss a narrow target, whose own size is sure.
         first = 0
     seen = scaled_target(f, -first) if first else f
-    return first + _size(math.sqrt(low_orders(seen).energy + seen.noise))
+    return first + _size(math.sqrt(energy_of(seen, refine) + seen.noise))
 
 
 def _size(value: float) -> int:

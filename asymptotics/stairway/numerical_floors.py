@@ -58,7 +58,8 @@ class NumericalFloors:
                 f"plateaus of a target that is no polynomial need at most {max(STEP)} directions, not {f.r}."
             )
         self.planes = [] if f.tree is None else planes_of(f)
-        self.error = 0.0
+        self._seen_error = 0.0
+        self._lost: list[tuple[list[float], Visible]] = []
         self.fineness = 1.0
         self._kept: dict[tuple[Any, ...], tuple[Array, Grid, Array]] = {}
 
@@ -101,17 +102,25 @@ class NumericalFloors:
                 f"the plateaus of {self.f.text!r} are known to {error:.1e} only, of a second moment {energy:.3g}: "
                 "its averages need finer rules than there are"
             )
-        self.error = max(self.error, error, self._doubt(fine, visible, energy))
+        self._seen_error = max(self._seen_error, error)
+        self._lost.append((fine, visible))
         return fine
 
-    def _doubt(self, floors: list[float], visible: Visible, energy: float) -> float:
+    @property
+    def error(self) -> float:
+        """What a coarser rule changes at most, and how large floors told as 0 may be, for which the expansion is asked."""
+        while self._lost:
+            self._seen_error = max(self._seen_error, self._doubt(*self._lost.pop()))
+        return self._seen_error
+
+    def _doubt(self, floors: list[float], visible: Visible) -> float:
         """How large the floors that rounding cannot tell from 0 may be: at most what nothing learned leaves."""
         lost = [k for k, floor in enumerate(floors) if floor == 0]
         if not lost:
             return 0.0
         start = floors_at_start(self.f, lost[-1], visible)
         most = math.inf if start is None else max(start[k] for k in lost)
-        return min(_LOST * energy, most)
+        return min(_LOST * energy_of(self.f), most)
 
     def next(self, learned: Array, visible: Visible) -> Array:
         """U + span over x of E[f z_⊥ | z_U = x]: proved, or by the eigenvectors of its second moment above the error."""
@@ -128,7 +137,7 @@ class NumericalFloors:
         moment = _visible_moment(grid, linear, 1, visible)
         size, vectors = np.linalg.eigh(moment)
         total = float(grid.wx @ np.sum(grid.wy * values**2, axis=1))
-        share = self.error / total if total else 0.0
+        share = self._seen_error / total if total else 0.0
         kept = vectors[:, size > max(1e-14, (10 * share) ** 2) * total]
         rows = np.concatenate([learned, kept.T @ basis[k:]])
         return np.linalg.svd(rows, full_matrices=False)[2][: len(rows)] if len(rows) else rows

@@ -25,8 +25,9 @@ def _table() -> NDArray[Any]:
     """erf g at the nodes."""
     import numpy as np
 
-    last = _LAST * _PER_UNIT
-    table = np.array([math.erf(k / _PER_UNIT) for k in range(-last, last + 1)])
+    nodes = (np.arange(_LAST * _PER_UNIT + 1) / _PER_UNIT).tolist()
+    half = np.fromiter(map(math.erf, nodes), np.float64, len(nodes))
+    table = np.concatenate([-half[:0:-1], half])
     table.flags.writeable = False
     return table
 

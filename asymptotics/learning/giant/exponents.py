@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asymptotics.learning.giant.low_orders import low_orders
+from asymptotics.learning.giant.low_orders import has_linear_part, low_orders
 from asymptotics.learning.giant.one_step import OneStepLaw, hermite_tensor
 from hermite.errors import InputError
 from hermite.target import Target
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from asymptotics.experiment.settings import Network, Training
 
 _MAX_ORDER = 20
+#: The rule that tells first whether labels have a linear part.
+_NODES = 0.6
 
 
 @lru_cache(maxsize=128)
@@ -93,8 +95,7 @@ def order_learned(f: Target, removed: tuple[int, ...], exponent: float) -> int |
 def warnings_at_exponent_one(labels: Target, network: Network) -> list[str]:
     """What a user of n = alpha d should know: no linear part, or an activation that does not see it."""
     out: list[str] = []
-    low = low_orders(labels)
-    if not np.any(np.abs(low.linear) > 1e-9 * np.sqrt(low.energy)):
+    if not has_linear_part(labels, _NODES):
         out.append(
             "the labels have no linear part (C_1 = 0): n = alpha d samples a step learn nothing, M is 0 in the limit "
             "and of order d^(-1/2) at finite d"

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.expectations.activations import Activation
-from asymptotics.expectations.pairs import gram_moments
+from asymptotics.expectations.pairs import group_products
 from asymptotics.expectations.quadrature import sobol_normal, tensor_rule
 from asymptotics.expectations.ramp_pairs import ramps_of
 from asymptotics.expectations.target_rule import target_rule
@@ -29,6 +29,8 @@ _MAX_PAIRED = 60
 #: The same where pairs have no closed form, and may have to be integrated one by one.
 _MAX_SPLIT = 8
 _CHUNK = 1 << 21
+#: Of a target of one direction.
+_COARSEST = 0.4
 #: The same where σ has closed moments: what the caches of a processor hold. Others are tabulated, once a chunk.
 _CLOSED_CHUNK = 1 << 15
 
@@ -85,7 +87,8 @@ def field_rule(
     """
     refine = resolution.refine
     r, m = f.r, noise.shape[1]
-    x, w = target_rule(f, refine)
+    # Along one direction a coarser rule than the first of a path is hardly smaller, and would have to be made.
+    x, w = target_rule(f, refine if r > 1 else max(refine, _COARSEST))
     ratio = np.max(np.abs(noise) / scale[:, None], axis=0, initial=0.0)
     rows = max(1, chunk // len(scale))
     rules = noise_rules(ratio, refine)
@@ -162,15 +165,14 @@ def network_risk(f: Target, activation: Activation, layer: LearnedFeatures, refi
     """
     G = len(layer.readout)
     output = layer.weight * layer.readout
-    if (_MAX_PAIRED if ramps_of(activation) is not None else _MAX_SPLIT) < G:
+    closed = ramps_of(activation) is not None or activation.gauss_error is not None
+    if (_MAX_PAIRED if closed else _MAX_SPLIT) < G:
         chunks = fields_of(f, activation, layer, Resolution(refine))
         return sum(float(part.w @ part.delta**2) for part in chunks)
     x, w = target_rule(f, refine)
     values = f(x)
-    own = np.sqrt(layer.weight_norm2 - np.sum(layer.M**2, axis=1))[:, None]
+    norm2 = layer.weight_norm2
+    own = np.sqrt(norm2 - np.sum(layer.M**2, axis=1))[:, None]
     cross = activation.mean(layer.M @ x.T + layer.bias[:, None], own) @ (w * values)
-    # Two neurons of every group: the blocks off the diagonal hold pairs of different neurons.
-    gram, variance = layer.gram, np.diag(layer.residual_norm2)
-    Q = np.block([[gram + variance, gram], [gram, gram + variance]])
-    second = gram_moments(activation, np.tile(layer.bias, 2), Q).second[:G, G:]
+    second = group_products(activation, layer.bias, np.sqrt(norm2), layer.gram)
     return float(w @ values**2 - 2 * output @ cross + output @ second @ output)

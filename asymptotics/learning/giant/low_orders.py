@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from asymptotics.caches import remembered
 from asymptotics.expectations.frames import splits_kinks
-from asymptotics.expectations.target_rule import target_rule
+from asymptotics.expectations.target_rule import rule_of, target_rule
 from hermite.errors import InputError
 from hermite.target import Target
 
@@ -39,15 +39,33 @@ class LowOrders:
 def low_orders(f: Target) -> LowOrders:
     """C_0, C_1 and E f*² by cubature; values that are rounding errors are returned as 0."""
     x, w = target_rule(f)
-    values = f(x)
-    energy = float(w @ values**2)
+    seen = _seen(f, x, w)
+    constant, linear, energy = seen.constant, seen.linear, seen.energy
     size = 1e-12 * np.sqrt(energy) if len(w) < 2**17 else 0.0
-    constant, linear = float(w @ values), (w * values) @ x
     if not splits_kinks(f):
         constant = float(symbolic_tensor(f, 0, np.asarray(constant)))
         linear = symbolic_tensor(f, 1, linear)
     linear = np.where(np.abs(linear) > size, linear, 0.0)
     return LowOrders(constant if abs(constant) > size else 0.0, linear, energy)
+
+
+def _seen(f: Target, x: Array, w: Array) -> LowOrders:
+    values = f(x)
+    return LowOrders(float(w @ values), (w * values) @ x, float(w @ values**2))
+
+
+#: A linear part above this share of √E f*² is seen by the coarsest rule; below, the expansion decides.
+_PLAINLY = 1e-4
+
+
+def has_linear_part(f: Target, refine: float) -> bool:
+    """Whether C_1 is above 1e-9 √E f*²; asks the expansion only where the rule with ``refine`` does not say."""
+    rule = rule_of(f, refine)
+    seen = _seen(f, rule.nodes, rule.weights)
+    if np.any(np.abs(seen.linear) > max(_PLAINLY, 100 * rule.error) * np.sqrt(seen.energy)):
+        return True
+    low = low_orders(f)
+    return bool(np.any(np.abs(low.linear) > 1e-9 * np.sqrt(low.energy)))
 
 
 def symbolic_tensor(f: Target, order: int, otherwise: Array) -> Array:

@@ -47,7 +47,7 @@ Array = npt.NDArray[np.float64]
 _COARSE, _MORE_NODES, _MOST_GROUPS = 0.4, 1.5, 200
 #: What half as many nodes more change is so much less than their error; what they take, in the time before.
 _MARGIN, _MORE_PATIENCE = 1.5, 4.0
-#: Shares of the nodes an axis with which the risk of a law is integrated, and seen to be.
+#: Shares of the nodes an axis with which a path (at least) and the risk of a law are integrated, and seen to be.
 _NODES, _FEWER = 0.6, 0.5
 _LIMIT = "d → ∞, then p → ∞; corrections O(d^-1/2) and O(1/p)"
 _NO_FINITE_D = "many neurons: finite-d terms are not included (give a width for them)"
@@ -306,7 +306,7 @@ def _overlaps(
 ) -> Overlaps:
     said = [_LIMIT, *([] if d is None else [_NO_FINITE_D]), *notes]
     validity = Validity.EXACT
-    averages = quadrature_error(f, activation)
+    averages = quadrature_error(f, activation, _NODES)
     moved = max(risk_change or (0.0,)) if isinstance(risk_change, Sequence) else risk_change or 0.0
     largest = max(s.risk for s in steps) or 1.0
     reached = max(max(change or (0.0,)) / unit_of(steps), moved / largest, averages)
@@ -316,7 +316,7 @@ def _overlaps(
     return Overlaps(
         regime="many neurons",
         # The limit is exact; finite widths are not estimated.
-        steps=budgeted(f, steps, left_out_at(d, exponent), averages, change, risk_change),
+        steps=budgeted(f, steps, left_out_at(d, exponent), averages, change, risk_change, _NODES),
         validity=validity,
         validity_note="; ".join(said),
         warnings=tuple(warnings),

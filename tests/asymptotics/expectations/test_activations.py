@@ -9,9 +9,10 @@ import pytest
 from scipy.integrate import quad
 
 from asymptotics.expectations.activations import Activation, get_activation
+from asymptotics.expectations.normal_law import upper_probability
 from asymptotics.expectations.pairs import gram_moments, slope_product
 from asymptotics.expectations.quadrature import piecewise_rule
-from asymptotics.expectations.ramp_pairs import ramps_of, upper_probability
+from asymptotics.expectations.ramp_pairs import ramps_of
 from asymptotics.expectations.sigma_moments import TABLE_ABOVE
 from hermite.errors import InputError
 
