@@ -27,6 +27,8 @@ _BYTES = 64_000_000
 #: New values, at least, after which all that are kept are looked at again (half of their number: each is looked at a few times);
 #: below half of the limit that does not hurry.
 _LOOK = 16
+#: What most fields are, and what holds no arrays.
+_SCALARS = (float, int, str, type(None))
 
 
 class SetUps:
@@ -112,6 +114,8 @@ def _protected(value: object) -> int:
     if isinstance(value, np.ndarray):
         value.flags.writeable = False
         return value.nbytes
+    if isinstance(value, _SCALARS):
+        return 0
     if isinstance(value, (list, tuple)):
         return sum(map(_protected, value))
     return sum(map(_protected, vars(value).values())) if is_dataclass(value) else 0
