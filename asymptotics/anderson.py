@@ -17,8 +17,8 @@ Places = npt.NDArray[np.intp]
 Truths = npt.NDArray[np.bool_]
 #: Points (Q, m) and which of all they are (Q,): their images (Q, m).
 Maps = Callable[[Array, Places], Array]
-#: Points (Q, m): which of them are admissible (Q,).
-Checks = Callable[[Array], Truths]
+#: Points (Q, m) and which of all they are (Q,): which of them are admissible (Q,).
+Checks = Callable[[Array, Places], Truths]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def mixed(
         counts = np.concatenate([counts[-depth:], np.ones((1, len(moving)), bool)])
         candidate = _combined(images, gaps, counts) if len(gaps) > 1 else last
         good: Truths = np.array(np.isfinite(candidate).all(axis=1), bool)
-        good[good] = physical(candidate[good])
+        good[good] = physical(candidate[good], moving[good])
         counts = np.asarray(counts & good, bool)
         x[moving] = np.where(good[:, None], candidate, last)
         image[moving] = g(x[moving], moving)

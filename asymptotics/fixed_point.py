@@ -242,7 +242,7 @@ def _anderson(counter: _Counter, x: Array, check: Check, tol: float, steps: int)
     found = mixed(
         lambda points, _: counter(points[0])[None],
         x[None],
-        lambda points: np.array([check(one) for one in points], bool),
+        lambda points, _: np.array([check(one) for one in points], bool),
         counter.blocks,
         tol=tol,
         steps=steps,
@@ -260,10 +260,13 @@ def solve_many(
     tol: float = 1e-12,
     evaluations: int = 80,
 ) -> list[Solution]:
-    """Anderson mixing of many points (P, m) side by side, each as :func:`solve` does it; g also takes which of them they are."""
+    """Anderson mixing of many points (P, m) side by side, each as :func:`solve` does it.
+
+    ``g`` and ``physical`` also take which of them they are asked for.
+    """
     found = mixed(g, start, physical, blocks, tol=tol, steps=evaluations, evaluations=evaluations)
     reached = found.residual <= tol
-    admissible = physical(found.image) & reached
+    admissible = physical(found.image, np.arange(len(found.x))) & reached
     values = np.where(reached[:, None], found.image, found.x)
     solutions = []
     for i, value in enumerate(values):

@@ -90,7 +90,7 @@ def _panel(
         if len(found) < len(nodes):
             return None
         knots, vectors = places[nodes], np.array(found)
-        fine, rough = (_blended(knots, vectors, here, degree) for degree in (_DEGREE, _DEGREE - 1))
+        fine, rough = (blended(knots, vectors, here, degree) for degree in (_DEGREE, _DEGREE - 1))
         allowed = tolerance(fine)
         off = np.max(np.abs(fine - rough) / allowed, axis=1)
         off[np.searchsorted(inside, nodes)] = 0.0
@@ -107,9 +107,13 @@ def _panel(
         nodes = sorted([*nodes, int(inside[place])])
 
 
-def _blended(knots: Array, vectors: Array, here: Array, degree: int) -> Array:
-    """The rational interpolant that blends the polynomials through ``degree`` + 1 neighbours, (N, m); it has no poles."""
+def blended(knots: Array, vectors: Array, here: Array, degree: int = _DEGREE) -> Array:
+    """The rational interpolant that blends the polynomials through ``degree`` + 1 neighbours, (N, m); it has no poles.
+
+    ``vectors`` (H, m) at ``knots`` (H,), which increase; of fewer knots the polynomial through all.
+    """
     count = len(knots)
+    degree = min(degree, count - 1)
     gaps = np.abs(knots[:, None] - knots[None, :])
     weights = np.zeros(count)
     for first in range(count - degree):

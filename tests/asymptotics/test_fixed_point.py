@@ -157,7 +157,7 @@ def test_points_side_by_side_are_points_alone() -> None:
 
     start, blocks = np.full((5, 2), 9.0), (slice(0, 1), slice(1, 2))
     found = solve_many(
-        lambda x, which: at(slopes[which], x), start, lambda x: (x > 0).all(axis=1), blocks, evaluations=40
+        lambda x, which: at(slopes[which], x), start, lambda x, _: (x > 0).all(axis=1), blocks, evaluations=40
     )
     assert [one.status for one in found] == [Status.CONVERGED] * 4 + [Status.BUDGET]
     assert found[4].iterations == 40
@@ -178,6 +178,6 @@ def test_a_point_that_leaves_the_numbers_does_not_take_the_others_along() -> Non
         with np.errstate(invalid="ignore"):
             return np.where(which[:, None] == 1, np.sqrt(x - 20.0), np.cos(x))
 
-    found = solve_many(g, np.ones((3, 1)), lambda x: np.isfinite(x).all(axis=1), (slice(None),))
+    found = solve_many(g, np.ones((3, 1)), lambda x, _: np.isfinite(x).all(axis=1), (slice(None),))
     assert [one.converged for one in found] == [True, False, True]
     assert found[0].value[0] == found[2].value[0] == pytest.approx(0.7390851332151607, abs=1e-12)

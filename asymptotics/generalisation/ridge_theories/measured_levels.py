@@ -143,7 +143,7 @@ class Auto(MeasuredLevel):
 
     def _beyond_expectation(self, line: Line, setting: Setting) -> float:
         """What was measured of bulk and norms beyond what is expected: the theory for all (n, p, d) leaves it out, too."""
-        if not self._measures(line):
+        if not line.once("measures", self._measures):
             return 0.0
         found = line.measured(setting)
         size = min(found.bulk.size + found.norm.size, 10.0)
@@ -152,7 +152,7 @@ class Auto(MeasuredLevel):
     def _proportional(self, line: Line, setting: Setting, throw: bool) -> Risk:
         """Level E, and what it leaves out if that may count."""
         errors = line.errors(setting, throw)
-        if not self._measures(line):
+        if not line.once("measures", self._measures):
             return LevelE().answer_of(setting, errors)
         found = line.measured(setting)
         if not found.corrects:
@@ -161,7 +161,7 @@ class Auto(MeasuredLevel):
             size = left_out_by(setting, errors) + min(bulk.size + 2 * bulk.test_sem + norm.size, 10.0)
             surety = Surety(Validity.APPROXIMATE, f"{found.note}: no correction, and not used.", size)
             return self.solved(setting, errors, surety, _solver(Level.E))
-        return _corrected(self, setting, errors, _level_of(line), found)
+        return _corrected(self, setting, errors, line.once("level", _level_of), found)
 
 
 def _level_of(line: Line) -> Level:

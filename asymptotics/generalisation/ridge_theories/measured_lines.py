@@ -7,10 +7,10 @@ where the errors of level E say that things change, and interpolated.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +29,10 @@ from asymptotics.generalisation.theory import Setting
 from hermite.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:
-    from asymptotics.generalisation.spiked.corrections import Correction
+    from asymptotics.generalisation.spiked.corrections import Correction, OnPath
 
 Array = npt.NDArray[np.float64]
+T = TypeVar("T")
 
 #: The accuracy of a prediction where none is asked for, and the batches that it may take; else.
 DEFAULT_ACCURACY, _FEW, _MANY = 0.01, 12, 64
@@ -62,6 +63,14 @@ class Line:
     def __init__(self, settings: Sequence[Setting]) -> None:
         self.settings = tuple(settings)
         self._errors: dict[Ridge, Errors] = {}
+        self._once: dict[str, Any] = {}
+
+    def once(self, name: str, judged: Callable[[Line], T]) -> T:
+        """What all points of the line share, judged at the first that asks."""
+        if name not in self._once:
+            self._once[name] = judged(self)
+        found: T = self._once[name]
+        return found
 
     def errors(self, setting: Setting, throw: bool) -> Errors:
         """Level E."""
@@ -99,17 +108,24 @@ class Line:
     @cached_property
     def _between(self) -> dict[Ridge, Measured]:
         """By interpolation, where there is something to interpolate."""
+        from asymptotics.generalisation.spiked.corrections import OnPath, Path
+
         places, settings = self._places
         if len(settings) <= _LONG:
             return {}
-        ends = [settings[i] for i in (0, len(settings) // 2, -1)]
+        path = Path()
+
+        def measured(i: int, least: int) -> Measured:
+            here = OnPath(path, float(places[i]))
+            return corrections_of(settings[i], self.errors(settings[i], False), least, here)
+
         # As many batches at all knots: a change of their number is a jump.
-        counts = [corrections_of(one, self.errors(one, False)).bulk.count for one in ends]
+        counts = [measured(i, 0).bulk.count for i in (0, len(settings) // 2, len(settings) - 1)]
         least = max(counts) if min(counts) < max(counts) else 0
         accuracy = settings[0].accuracy or DEFAULT_ACCURACY
 
         def at(i: int) -> Array | None:
-            found = corrections_of(settings[i], self.errors(settings[i], False), least)
+            found = measured(i, least)
             return _vector(found) if found.corrects else None
 
         def tolerance(value: Array) -> Array:
@@ -120,11 +136,9 @@ class Line:
 
         line = between_knots(at, places, tolerance)
         by_ridge = {}
-        for one, value, error, i in zip(
-            settings, line.values, line.errors, range(len(settings)), strict=True
-        ):
+        for i, (one, value, error) in enumerate(zip(settings, line.values, line.errors, strict=True)):
             if value is None or i in line.knots:
-                by_ridge[one.ridge] = corrections_of(one, self.errors(one, False), least)
+                by_ridge[one.ridge] = measured(i, least)
             else:
                 off = error * tolerance(value)[[0, 2]] / (1 + value[[0, 2]])
                 by_ridge[one.ridge] = _between(one, value, max(counts), len(line.knots), float(off.sum()))
@@ -204,14 +218,17 @@ def _between(setting: Setting, value: Array, count: int, knots: int, error: floa
     return Measured(bulk, norm, _note(setting, bulk, norm, where), error)
 
 
-def corrections_of(setting: Setting, errors: Errors, least: int = 0) -> Measured:
-    """What was measured, once for all levels; ``errors`` are those of level E, ``least`` of the batches if more than usual."""
+def corrections_of(setting: Setting, errors: Errors, least: int = 0, along: OnPath | None = None) -> Measured:
+    """What was measured, once for all levels; ``errors`` are those of level E, ``least`` of the batches if more than usual.
+
+    ``along``: where the setting is on the path of a curve.
+    """
     ridge = replace(setting.ridge, level=str(Level.AUTO), regime=str(Regime.AUTO))
     key = ("corrections", setting.f, setting.network, setting.training, ridge, setting.accuracy, least)
-    return setting.set_ups.get(key, lambda: _measured(setting, errors, least))
+    return setting.set_ups.get(key, lambda: _measured(setting, errors, least, along))
 
 
-def _measured(setting: Setting, errors: Errors, least: int) -> Measured:
+def _measured(setting: Setting, errors: Errors, least: int, along: OnPath | None) -> Measured:
     from asymptotics.generalisation.spiked import corrections
 
     network, training, layer = setting.network, setting.actual, layer_of(setting)
@@ -232,6 +249,7 @@ def _measured(setting: Setting, errors: Errors, least: int) -> Measured:
         most,
         setting.set_ups,
         least,
+        along,
     )
     units = units_of(setting, Level.E)
     moving = setting.set_ups.get(

@@ -14,9 +14,10 @@ E(batch) deviates from the E of infinitely many samples is of order 1/d', and so
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +27,14 @@ from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.patience import Patience
 from asymptotics.experiment.ridge_words import Level
 from asymptotics.experiment.settings import Network, Training
-from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
-from asymptotics.generalisation.spiked.matrix_sectors import solve_matrix
-from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.between_knots import blended
+from asymptotics.generalisation.spiked.linear_sector import Errors, solve_layers, solve_units
+from asymptotics.generalisation.spiked.matrix_sectors import solve_batches
+from asymptotics.generalisation.spiked.matrix_susceptibilities import Guess
+from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities
+from asymptotics.generalisation.spiked.ridge_equations import ON_NODES, Units
 from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
+from asymptotics.generalisation.spiked.white_matrices import Batches, side_by_side
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.batches import BatchLayer, norm_covariances, train_on_batches
 from asymptotics.learning.giant.low_orders import without_orders
@@ -51,8 +56,12 @@ _LARGEST, _NEURONS = 240, 2000
 _TWO = 2
 #: Share of the accuracy asked that the standard error of a correction may have.
 _SHARE = 0.25
-#: The equations of a batch are solved to this: far below the scatter of the batches, a part of ``_SHARE``.
-_TOLERANCE = 1e-6
+#: The equations of a batch are solved to this part of the accuracy: far below the scatter of the batches, ``_SHARE`` of it.
+_TOLERANCE = 1e-3
+#: Share of a rule's sums that its lightest nodes may have to be left out.
+_LIGHT = 1e-6
+#: Degree of the polynomials in which solutions are guessed along a line.
+_PATH = 3
 #: A change larger than this is no correction.
 NO_CORRECTION = 0.5
 
@@ -126,7 +135,23 @@ def sampled_layers(f: Target, network: Network, training: Training, d: int | Non
 
 def batch_units(f: Target, sigma: Activation, layer: BatchLayer, coherence: Array | None) -> Units:
     """Units at level E on one batch; ``f`` is the target of the ridge fit, ``coherence`` that of the law of the layer."""
-    return trained_units(f, sigma, replace(layer, coherence=coherence), Level.E, coarse=True)
+    return without_light_nodes(
+        trained_units(f, sigma, replace(layer, coherence=coherence), Level.E, coarse=True)
+    )
+
+
+def without_light_nodes(units: Units) -> Units:
+    """Without the nodes far out that hold ``_LIGHT`` of the normal law, of the target's energy and of that of the features."""
+    of_target = units.f0**2 + np.sum(units.f1**2, axis=1) + units.fs2
+    of_features = (units.mu0**2 + units.mu1**2) @ units.fractions
+    of_features = of_features + np.einsum("kubb,u->k", units.spread, units.count)
+    parts = units.weights * np.array([np.ones_like(of_target), of_target, of_features])
+    shares = np.max(parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-300), axis=0)
+    order = np.argsort(shares, kind="stable")
+    kept = np.sort(order[np.cumsum(shares[order]) > _LIGHT])
+    mu2, f2 = (None if part is None else part[kept] for part in (units.mu2, units.f2))
+    own = {name: getattr(units, name)[kept] for name in ON_NODES}
+    return replace(units, mu2=mu2, f2=f2, **own)
 
 
 def batch_of(
@@ -137,16 +162,84 @@ def batch_of(
     return layer, batch_units(fitted, network.get_activation(), layer, law.coherence)
 
 
+@dataclass(frozen=True, eq=False)
+class Round:
+    """Batches that are solved side by side: their ``units``, and the same stacked, with the covariances."""
+
+    units: tuple[Units, ...]
+    stacked: Batches
+
+
+def rounds_of(layers: Sequence[tuple[BatchLayer, Units]]) -> tuple[Round, ...]:
+    """``layers`` with their units, those of as many spikes side by side."""
+    shapes: dict[tuple[int, ...], list[tuple[BatchLayer, Units]]] = {}
+    for layer, units in layers:
+        shapes.setdefault((*units.kappa.shape[1:], units.v.shape[-1]), []).append((layer, units))
+    found = []
+    for members in shapes.values():
+        own = tuple(units for _, units in members)
+        covariances = [on_units(one, unit_members(one), one.covariance) for one, _ in members]
+        found.append(Round(own, side_by_side(own, covariances, [axes_of(one) for one, _ in members])))
+    return tuple(found)
+
+
 def batch_errors(
     units: Units, layer: BatchLayer, alpha: float, beta: float, lam: float, d: int | None
 ) -> BatchErrors:
     """Both errors on one batch, ``units`` as of :func:`batch_units`."""
-    isotropic = solve_units(units, alpha, beta, lam, d=d)
-    covariance = on_units(layer, unit_members(layer), layer.covariance)
-    whole = solve_matrix(
-        units, covariance, axes_of(layer), alpha, beta, lam, d=d, tol=_TOLERANCE, traces=isotropic.sus
-    )
-    return BatchErrors((whole.test, whole.train), (isotropic.test, isotropic.train))
+    (batches,) = rounds_of([(layer, units)])
+    (found,) = errors_of_round(batches, (alpha, beta, lam, d), 1e-6)
+    return found
+
+
+class Path:
+    """What was found at the knots of a line: between them the solutions are known before they are looked for."""
+
+    def __init__(self) -> None:
+        self._known: dict[Round, dict[float, Guess]] = {}
+
+    def guess(self, batches: Round, place: float) -> Guess | None:
+        """What to expect at a place, if anything is known."""
+        known = self._known.get(batches)
+        if not known:
+            return None
+        places = np.array(sorted(known))
+        found = []
+        for parts in zip(*(known[x] for x in places.tolist()), strict=True):
+            values = np.array([part.ravel() for part in parts])
+            found.append(blended(places, values, np.array([place]), _PATH).reshape(parts[0].shape))
+        return Guess(*found)
+
+    def keep(self, batches: Round, place: float, guess: Guess) -> None:
+        """What was found at a place of the line."""
+        self._known.setdefault(batches, {})[place] = guess
+
+
+class OnPath(NamedTuple):
+    """A place of a path."""
+
+    path: Path
+    place: float
+
+
+def errors_of_round(
+    batches: Round,
+    point: tuple[float, float, float, int | None],
+    tol: float,
+    start: Susceptibilities | None = None,
+    along: OnPath | None = None,
+) -> list[BatchErrors]:
+    """Both errors on all batches of a round, that of whole covariances to ``tol``; ``start`` of a layer close to them."""
+    *ratios, d = point
+    own = solve_layers(batches.units, batches.stacked.units, *ratios, d=d, start=start)
+    first = None if along is None else along.path.guess(batches, along.place)
+    whole, found = solve_batches(batches.stacked, own.points, *ratios, d=d, tol=tol, guess=first)
+    if along is not None:
+        along.path.keep(batches, along.place, found)
+    return [
+        BatchErrors((one.test, one.train), isotropic)
+        for one, isotropic in zip(whole, zip(own.test.tolist(), own.train.tolist(), strict=True), strict=True)
+    ]
 
 
 def _relative(found: Array, reference: Array) -> Array:
@@ -185,6 +278,10 @@ def at_dimension(whole: Array, own: Array, share: float) -> float:
     return limit + min(share, 1.0) * (float(whole.mean()) - limit)
 
 
+def _drawn(batch: Callable[[int], tuple[BatchLayer, Units]], indices: range) -> tuple[Round, ...]:
+    return rounds_of([batch(index) for index in indices])
+
+
 def measured_bulk(
     f: Target,
     network: Network,
@@ -197,30 +294,34 @@ def measured_bulk(
     most: int,
     kept: SetUps,
     least: int = 0,
+    along: OnPath | None = None,
 ) -> Correction:
     """:func:`bulk_correction` on as many batches, up to ``most`` or ``SECONDS``, as a quarter of ``accuracy`` asks for.
 
     At least ``least``, where that is more than it takes anyway.
 
     ``f`` is what the first layer is trained on, ``fitted`` the target of the ridge fit at ``point`` (alpha, beta, lambda,
-    d), ``layer`` the law of the layer and ``reference`` its level E. ``kept``: what the points of a curve share.
+    d), ``layer`` the law of the layer and ``reference`` its level E. ``kept``: what the points of a curve share; ``along``:
+    where the point is on the path of a curve.
     """
     size = auxiliary_dimension(network, f.r, point[3])
     share = 0.0 if point[3] is None else size / point[3]
     found: list[BatchErrors] = []
     patience = Patience()
     while len(found) < most:
-        for index in range(len(found), min(most, len(found) + BATCHES)):
-            batch, units = kept.get(
-                ("batch", f, network, training, size, index),
-                partial(batch_of, f, fitted, network, training, layer, size, index),
-            )
+        indices = range(len(found), min(most, len(found) + BATCHES if found else _LEAST))
+        batch = partial(batch_of, f, fitted, network, training, layer, size)
+        rounds = kept.get(
+            ("batches", f, network, training, size, indices),
+            partial(_drawn, batch, indices),
+        )
+        for one in rounds:
             try:
-                found.append(batch_errors(units, batch, *point))
+                found += errors_of_round(one, point, _TOLERANCE * accuracy, reference.sus, along)
             except (ConvergenceError, np.linalg.LinAlgError):
                 # A batch on which the equations have no answer measures nothing.
                 return Correction(math.inf, math.inf, math.inf, math.inf, len(found))
-        if len(found) < max(least, _LEAST):
+        if len(found) < least:
             continue
         correction = bulk_correction(found, reference, share)
         known = correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION

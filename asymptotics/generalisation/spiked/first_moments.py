@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities
-from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.nonlinear_sector import Inverses, Susceptibilities
+from asymptotics.generalisation.spiked.ridge_equations import Units, averages
 from asymptotics.generalisation.spiked.target_moments import quadratic_directions
 
 Array = npt.NDArray[np.float64]
@@ -52,60 +52,63 @@ class FirstEquations:
     """(I + VE DE) e + Ct t = mh and G t + Ctᵀ DE e = g0; t is the solution of least Σ t_g²/π_g.
 
     With ``curved_d`` also the directions of degree 2 in θ, that features of curvature μ2 learn at a rate n p/d², as the last.
+    Of ``stacked`` units all has a leading axis.
     """
 
     def __init__(self, units: Units, sus: Susceptibilities, alpha: float, curved_d: int | None) -> None:
         self.units = units
-        a, k, r = units.groups, units.modes, units.f1.shape[1]
+        a, k, r = units.groups, units.modes, units.f1.shape[-1]
         v = residual_covariances(units, curved_d)
-        size = v.shape[-1]
+        lead, size = v.shape[:-5], v.shape[-1]
         w = alpha * units.weights * sus.iv
         self.DE = _alignment_response(units, sus, v)
         self.bent, self.curved = _quadratic_part(units, curved_d is not None)
-        linear, mu0, mu1, bent = ((w[:, None] * x) for x in (units.linear, units.mu0, units.mu1, self.bent))
-        VE = np.zeros((a, size, a, size))
-        VE[:, :k, :, :k] = (units.linear.T @ linear).reshape(a, k, a, k)
-        hat = units.mu1.T @ mu1
+        linear, mu0, mu1, bent = ((w[..., None] * x) for x in (units.linear, units.mu0, units.mu1, self.bent))
+        VE = np.zeros((*lead, a, size, a, size))
+        VE[..., :, :k, :, :k] = (transposed(units.linear) @ linear).reshape(*lead, a, k, a, k)
+        hat = transposed(units.mu1) @ mu1
         for m in range(r):
-            VE[:, k + m, :, k + m] = hat
-        own = self.bent.T @ bent
+            VE[..., :, k + m, :, k + m] = hat
+        own = transposed(self.bent) @ bent
         for m in range(k + r, size):
-            VE[:, m, :, m] = own
-        mh = np.zeros((a, size))
-        mh[:, :k] = (linear.T @ units.f0).reshape(a, k)
-        mh[:, k : k + r] = mu1.T @ units.f1
-        mh[:, k + r :] = bent.T @ self.curved
-        across = np.zeros((a, size, a))
-        across[:, :k] = (units.linear.T @ mu0).reshape(a, k, a)
-        self.mh, self.across = mh.ravel(), across.reshape(a * size, a)
-        self.G, self.g0 = units.mu0.T @ mu0, mu0.T @ units.f0
-        self.open = np.eye(a * size) + VE.reshape(a * size, a * size) @ self.DE
-        self.back = self.across.T @ self.DE
-        self.reference = float(w @ ((units.mu0**2 + units.mu1**2) @ units.fractions))
+            VE[..., :, m, :, m] = own
+        mh = np.zeros((*lead, a, size))
+        mh[..., :k] = averages(units.f0, linear).reshape(*lead, a, k)
+        mh[..., k : k + r] = transposed(mu1) @ units.f1
+        mh[..., k + r :] = transposed(bent) @ self.curved
+        across = np.zeros((*lead, a, size, a))
+        across[..., :k, :] = (transposed(units.linear) @ mu0).reshape(*lead, a, k, a)
+        self.mh, self.across = mh.reshape(*lead, a * size), across.reshape(*lead, a * size, a)
+        self.G, self.g0 = transposed(units.mu0) @ mu0, averages(units.f0, mu0)
+        self.open = np.eye(a * size) + VE.reshape(*lead, a * size, a * size) @ self.DE
+        self.back = transposed(self.across) @ self.DE
+        self.reference = np.sum(w * ((units.mu0**2 + units.mu1**2) @ units.fractions), axis=-1)
 
     def moments(self, costs: Array | None) -> FirstMoments:
         """The solution where the means cost ``costs`` (A, A)."""
         units, root = self.units, np.sqrt(self.units.fractions)
-        k, r = units.modes, units.f1.shape[1]
+        k, r, lead = units.modes, units.f1.shape[-1], self.G.shape[:-2]
         G = self.G if costs is None else self.G + costs
         Gp = root[:, None] * pseudo_inverse(root[:, None] * G * root, 1e-12 * self.reference) * root
         mixed = self.across @ Gp
-        e: Array = np.asarray(np.linalg.solve(self.open - mixed @ self.back, self.mh - mixed @ self.g0))
+        right = self.mh[..., None] - mixed @ self.g0[..., None]
+        e: Array = np.asarray(np.linalg.solve(self.open - mixed @ self.back, right))
         B = self.DE @ e
-        t = Gp @ (self.g0 - self.across.T @ B)
-        alignment = B.reshape(units.groups, -1)
-        mean_gap = units.f0 - units.mu0 @ t - units.linear @ alignment[:, :k].ravel()
-        linear_gap = units.f1 - units.mu1 @ alignment[:, k : k + r]
+        t = Gp @ (self.g0[..., None] - transposed(self.across) @ B)
+        alignment = B.reshape(*lead, units.groups, -1)
+        along = alignment[..., :k].reshape(*lead, -1, 1)
+        mean_gap = units.f0 - (units.mu0 @ t + units.linear @ along)[..., 0]
+        linear_gap = units.f1 - units.mu1 @ alignment[..., k : k + r]
         # fs2 counts all of f2.
-        curved_gap = (self.curved - self.bent @ alignment[:, k + r :]) ** 2 - self.curved**2
-        eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=1) + units.fs2 + np.sum(curved_gap, axis=1)
-        return FirstMoments(e.reshape(units.groups, -1), alignment, t, eps0)
+        curved_gap = (self.curved - self.bent @ alignment[..., k + r :]) ** 2 - self.curved**2
+        eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=-1) + units.fs2 + np.sum(curved_gap, axis=-1)
+        return FirstMoments(e.reshape(*lead, units.groups, -1), alignment, t[..., 0], eps0)
 
 
 def _quadratic_part(units: Units, wanted: bool) -> tuple[Array, Array]:
     """μ2 (K, A) and f2 (K, R); no direction if not ``wanted``."""
     if not wanted or units.mu2 is None or units.f2 is None:
-        return np.zeros_like(units.mu1), np.zeros((len(units.weights), 0))
+        return np.zeros_like(units.mu1), np.zeros((*units.weights.shape, 0))
     return units.mu2, units.f2
 
 
@@ -134,24 +137,32 @@ def residual_covariances(units: Units, d: int | None) -> Array:
 
 def _alignment_response(units: Units, sus: Susceptibilities, v: Array) -> Array:
     """DE (A size, A size): Σ_u ν_u (N_u⁻¹)_{bb'} v_u[b, b'] at the groups of b and b'."""
-    a, size = units.groups, v.shape[-1]
-    out = np.zeros((a, a, size, size))
+    a, size, lead = units.groups, v.shape[-1], v.shape[:-5]
+    out = np.zeros((*lead, a, a, size, size))
     values = (units.count[:, None, None] * sus.inverse)[..., None, None] * v
-    np.add.at(out, (units.members[:, :, None], units.members[:, None, :]), values)
-    return out.transpose(0, 2, 1, 3).reshape(a * size, a * size)
+    for u, b, c in np.ndindex(units.rho.shape[-3:]):
+        out[..., units.members[u, b], units.members[u, c], :, :] += values[..., u, b, c, :, :]
+    return np.swapaxes(out, -2, -3).reshape(*lead, a * size, a * size)
 
 
-def mean_response(units: Units, sus: Susceptibilities) -> Array:
+def mean_response(units: Units, sus: Inverses) -> Array:
     """Kt (A, A) = Σ_u scat(ν_u N_u⁻¹): how the group means of the readout respond."""
-    out = np.zeros((units.groups, units.groups))
     values = units.count[:, None, None] * sus.inverse
-    np.add.at(out, (units.members[:, :, None], units.members[:, None, :]), values)
+    out = np.zeros((*values.shape[:-3], units.groups, units.groups))
+    for u, b, c in np.ndindex(values.shape[-3:]):
+        out[..., units.members[u, b], units.members[u, c]] += values[..., u, b, c]
     return out
 
 
-def pseudo_inverse(matrix: Array, cutoff: float) -> Array:
-    """Moore–Penrose inverse of a symmetric matrix without the eigenvalues below ``cutoff`` (absolute)."""
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    inverse = np.where(values > cutoff, 1.0 / np.where(values > cutoff, values, 1.0), 0.0)
-    out: Array = (vectors * inverse) @ vectors.T
+def pseudo_inverse(matrix: Array, cutoff: float | Array) -> Array:
+    """Moore–Penrose inverse of symmetric matrices (…, n, n) without the eigenvalues below ``cutoff`` (absolute)."""
+    values, vectors = np.linalg.eigh((matrix + transposed(matrix)) / 2)
+    kept = values > np.asarray(cutoff)[..., None]
+    inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
+    out: Array = (vectors * inverse[..., None, :]) @ transposed(vectors)
     return out
+
+
+def transposed(matrix: Array) -> Array:
+    """Matrices (…, m, n) as (…, n, m)."""
+    return np.swapaxes(matrix, -1, -2)

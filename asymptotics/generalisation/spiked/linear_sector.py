@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.fixed_point import Solution, Status, solve_many
 from asymptotics.generalisation.meaning import InfiniteTestError
 from asymptotics.generalisation.spiked.first_moments import (
     FirstEquations,
+    FirstMoments,
     mean_costs,
     mean_response,
     residual_covariances,
+    transposed,
 )
 from asymptotics.generalisation.spiked.nonlinear_sector import (
+    Inverses,
     Susceptibilities,
+    System,
     susceptibilities,
     susceptibilities_at,
 )
 from asymptotics.generalisation.spiked.one_group import Numbers, Plain, Point, is_plain
-from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.ridge_equations import Units, averages
 from asymptotics.generalisation.spiked.second_moments import second_moments
 from asymptotics.generalisation.spiked.transfers import Transfers, transfers
 from hermite.errors import ConvergenceError, InputError
@@ -236,32 +241,105 @@ def _errors_of(
     ways: Sequence[Means],
     sector: Transfers | None = None,
 ) -> list[Errors]:
+    """The errors at solved susceptibilities."""
+    found = _moments(units, sus, alpha, beta, ways, sector)
+    size = units.v.shape[-1]
+    numbers = (part.tolist() for part in (found.test, found.train, found.norm2))
+    return [
+        Errors(test, train, norm2, first.means, first.alignment[:, :size], sus)
+        for test, train, norm2, first in zip(*numbers, found.learned, strict=True)
+    ]
+
+
+class Moments(NamedTuple):
+    """Test and train error and ‖a‖²/d of C ways (…, C), and what was learned in each."""
+
+    test: Array
+    train: Array
+    norm2: Array
+    learned: list[FirstMoments]
+
+
+def _moments(
+    units: Units,
+    sus: Susceptibilities,
+    alpha: float,
+    beta: float,
+    ways: Sequence[Means],
+    sector: Transfers | None = None,
+) -> Moments:
     """The two linear sectors at solved susceptibilities; ``sector``: maps of the second moments that count it."""
     curved = ways[0].d if sector is not None and units.f2 is not None else None
     equations, v = FirstEquations(units, sus, alpha, curved), residual_covariances(units, curved)
     learned, eps0s, sources = [], [], []
     for d, coherent in ways:
         first = equations.moments(mean_costs(units, sus, beta, d, coherent=coherent))
-        e = first.conjugate[units.members]
-        fields = np.einsum("ubcef,ube,ucf->ubc", v, e, e)
+        e = first.conjugate[..., units.members, :]
+        fields = np.einsum("...ubcef,...ube,...ucf->...ubc", v, e, e)
         source, eps0 = source_of(units, sus, fields, first.means, d), first.eps0
         common = coherent_means(units, first.means, beta, d) if coherent else None
         if common is not None:
             source = source + on_members(units, sus.T @ common @ sus.T)
-            eps0 = eps0 + np.sum((units.mu1 @ (sus.L.T @ common @ sus.L)) * units.mu1, axis=1)
+            eps0 = eps0 + np.sum((units.mu1 @ (transposed(sus.L) @ common @ sus.L)) * units.mu1, axis=-1)
         learned.append(first)
         eps0s.append(eps0)
-        sources.append(source.ravel())
+        sources.append(source.reshape(*source.shape[:-3], -1))
     maps = transfers(units, sus) if sector is None else sector
-    columns = np.array(eps0s).T, np.array(sources).T
+    columns = np.stack(eps0s, axis=-1), np.stack(sources, axis=-1)
     eps, norm2 = second_moments(units, sus, maps, alpha, beta, *columns, with_sector=sector is not None)
-    test = (units.weights @ eps).tolist()
-    train = ((units.weights * (sus.om * sus.iv) ** 2) @ eps).tolist()
-    size = units.v.shape[-1]
-    return [
-        Errors(one, other, size2, first.means, first.alignment[:, :size], sus)
-        for one, other, size2, first in zip(test, train, norm2.tolist(), learned, strict=True)
-    ]
+    train = averages(units.weights * (sus.om * sus.iv) ** 2, eps)
+    return Moments(averages(units.weights, eps), train, norm2, learned)
+
+
+class LayerErrors(NamedTuple):
+    """Test and train errors (P,) of P layers side by side, and the points (P, m) that their susceptibilities are."""
+
+    test: Array
+    train: Array
+    points: Array
+
+
+def solve_layers(
+    layers: Sequence[Units],
+    units: Units,
+    alpha: float,
+    beta: float,
+    lam: float,
+    *,
+    d: int | None = None,
+    start: Susceptibilities | None = None,
+) -> LayerErrors:
+    """:func:`solve_units` of all ``layers``, ``units`` the same stacked; ``start``: of a layer that is close to them.
+
+    Raises as that does.
+    """
+    om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
+    system = System(units, alpha, 1.0 / beta, om)
+    points = np.empty((len(layers), len(system.start(1.0))))
+    alone = np.ones(len(layers), bool)
+    if lam > 0:
+        first = system.start(el) if start is None else system.point_of(start)
+        found = solve_many(
+            lambda x, which: system.among(which).map_at(el)(x),
+            np.tile(first, (len(layers), 1)),
+            system.are_admissible,
+            system.blocks,
+            tol=_LAYERS,
+        )
+        points[:] = [one.value for one in found]
+        alone[:] = [not one.converged for one in found]
+    for i in np.flatnonzero(alone).tolist():
+        refuse_singular(layers[i], alpha, beta, lam)
+        points[i] = susceptibilities(layers[i], alpha, beta, lam).solution.value
+    iv, inverse = system.iv(points), system.unpack(points)[1]
+    solution = Solution(Status.CONVERGED, _LAYERS, 0, "anderson", points)
+    sus = Susceptibilities(om, iv, inverse, *system.responses(iv, inverse), solution)
+    moments = _moments(units, sus, alpha, beta, [Means(d)])
+    return LayerErrors(moments.test[:, 0], moments.train[:, 0], points)
+
+
+#: What the susceptibilities of many layers are solved to.
+_LAYERS = 1e-11
 
 
 def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None:
@@ -286,21 +364,21 @@ def coherent_means(units: Units, means: Array, beta: float, d: int | None) -> Ar
     """t tᵀ∘(coherence)/(β d) (A, A): the means' part of the Gram matrix of residuals; None where there is none."""
     if d is None or units.coherence is None:
         return None
-    out: Array = np.outer(means, means) * units.coherence / (beta * d)
+    out: Array = means[..., :, None] * means[..., None, :] * units.coherence / (beta * d)
     return out
 
 
 def on_members(units: Units, matrix: Array) -> Array:
     """ρ∘M[u] (U, B, B): a matrix of the groups at those of each unit."""
     members = units.members
-    out: Array = units.rho * matrix[members[:, :, None], members[:, None, :]]
+    out: Array = units.rho * matrix[..., members[:, :, None], members[:, None, :]]
     return out
 
 
-def source_of(units: Units, sus: Susceptibilities, fields: Array, means: Array, d: int | None) -> Array:
+def source_of(units: Units, sus: Inverses, fields: Array, means: Array, d: int | None) -> Array:
     """What the mean fields add to X (U, B, B): ``fields`` = Σ v e e', and at finite d the variance of the group means."""
     if d is None:
         return fields
-    h = np.linalg.solve(mean_response(units, sus), means)[units.members]
-    varied: Array = fields + h[:, :, None] * h[:, None, :] / d
+    h = np.linalg.solve(mean_response(units, sus), means[..., None])[..., units.members, 0]
+    varied: Array = fields + h[..., :, None] * h[..., None, :] / d
     return varied

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,22 @@ from asymptotics.fixed_point import (
     solve,
     solve_many,
 )
-from asymptotics.generalisation.spiked.ridge_equations import Units
+from asymptotics.generalisation.spiked.ridge_equations import MATRIX, Units, averages
 
 Array = npt.NDArray[np.float64]
 Reals = float | Array
+
+
+class Inverses(Protocol):
+    """What the second moments and the means need of a solution: 1/(om + V) and N⁻¹."""
+
+    @property
+    def iv(self) -> Array:
+        """(…, K)."""
+
+    @property
+    def inverse(self) -> Array:
+        """(…, U, B, B)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,7 @@ def susceptibilities_at(units: Units, alpha: Array, beta: Array, lam: Array) -> 
     om, el = np.where(under, 1.0, lam), np.where(under, lam, 1.0)
     system = System(units, alpha, 1.0 / beta, om)
     maps = system.maps_at(el)
-    solutions = solve_many(maps, system.start(el), system.are_physical, system.blocks)
+    solutions = solve_many(maps, system.start(el), system.are_admissible, system.blocks)
     good = np.flatnonzero([one.converged for one in solutions])
     if not good.size:
         return system.read(solutions)
@@ -93,12 +105,13 @@ def _fixed_point(system: System, el: float, throw: bool) -> Solution:
 class System:
     """The map of the susceptibilities on the packed upper triangles of V1 (A, A) and N⁻¹ (U, B, B).
 
-    Points may be many at once, along leading axes; so may α, 1/β and ``om``, each a number or (P,).
+    Points may be many at once, along leading axes; so may α, 1/β and ``om``, each a number or (P,). With ``stacked`` units
+    all of them belong to one point of the curve, and what is many are the layers.
     """
 
     def __init__(self, units: Units, alpha: Reals, inverse_beta: Reals, om: Reals) -> None:
         self.units = units
-        self.weights = np.multiply.outer(alpha, units.weights)
+        self.weights = np.asarray(alpha)[..., None] * units.weights
         self.om, self.inverse_beta = np.asarray(om)[..., None], np.asarray(inverse_beta)[..., None, None]
         a, (u, b) = units.groups, units.members.shape
         self.rows, self.cols, self.place = triangle(a)
@@ -112,9 +125,10 @@ class System:
         self.blocks: tuple[slice, ...] = (slice(0, self.size), slice(self.size, None))
         double = np.where(self.rows == self.cols, 1.0, 2.0)
         inner_double = np.where(self.inner_rows == self.inner_cols, 1.0, 2.0)
-        pairs = units.mu1[:, self.rows] * units.mu1[:, self.cols]
-        spread = units.spread[:, :, self.inner_rows, self.inner_cols]
-        self.forms = np.concatenate([pairs, spread.reshape(len(pairs), -1)], axis=1)
+        pairs = units.mu1[..., self.rows] * units.mu1[..., self.cols]
+        spread = units.spread[..., self.inner_rows, self.inner_cols]
+        self.forms = np.concatenate([pairs, spread.reshape(*pairs.shape[:-1], -1)], axis=-1)
+        self.rho, self.scatter = units.rho, units.scatter
         self.factors = np.concatenate([double, (units.count[:, None] * inner_double).ravel()])
         self.eye_a, self.eye_b, self.u = np.eye(a), np.eye(b), u
         self.left, self.right = units.members[:, :, None], units.members[:, None, :]
@@ -122,6 +136,12 @@ class System:
     def among(self, which: Places | int) -> Self:
         """The same at some of many points, or at one."""
         part = copy(self)
+        if self.forms.ndim > MATRIX:
+            if not isinstance(which, int) and len(which) == len(self.forms):
+                return self
+            part.weights, part.forms = self.weights[which], self.forms[which]
+            part.rho, part.scatter = self.rho[which], self.scatter[which]
+            return part
         part.weights, part.om = self.weights[which], self.om[which]
         part.inverse_beta = self.inverse_beta[which]
         return part
@@ -151,8 +171,7 @@ class System:
 
     def variance(self, x: Array) -> Array:
         """V(κ) (K,)."""
-        variance: Array = (self.factors * x) @ self.forms.T
-        return variance
+        return _sums(self.forms, self.factors * x)
 
     def iv(self, x: Array) -> Array:
         """1/(om + V(κ)) (K,)."""
@@ -169,9 +188,13 @@ class System:
         found: Truths = (inner.min(axis=-1) > 0) & (self.variance(x).min(axis=-1) > 0)
         return found
 
+    def are_admissible(self, x: Array, which: Places) -> Truths:
+        """:meth:`are_physical` of some of many points."""
+        return self.among(which).are_physical(x)
+
     def hat(self, iv: Array) -> Array:
         """Vh = α E[μ1 μ1ᵀ iv] (A, A)."""
-        packed: Array = (self.weights * iv) @ self.forms[:, : self.size]
+        packed = averages(self.weights * iv, self.forms[..., : self.size])
         return packed[..., self.place]
 
     def responses(self, iv: Array, inverse: Array) -> tuple[Array, Array, Array]:
@@ -179,14 +202,14 @@ class System:
         units = self.units
         hat = self.hat(iv)
         weighted = units.count[:, None, None] * inverse
-        D = (weighted.reshape(*weighted.shape[:-3], -1) @ units.scatter.T).reshape(hat.shape)
+        D = _sums(self.scatter, weighted.reshape(*weighted.shape[:-3], -1)).reshape(hat.shape)
         L = inverse_of(self.eye_a + hat @ D)
         return L, L @ hat, D @ L
 
     def feedback(self, iv: Array, inverse: Array) -> tuple[Array, Array]:
         """ρ∘T[u] (U, B, B) and the upper triangle of W (A, A)."""
         _, T, W = self.responses(iv, inverse)
-        return self.units.rho * T[..., self.left, self.right], W[..., self.rows, self.cols]
+        return self.rho * T[..., self.left, self.right], W[..., self.rows, self.cols]
 
     def map_at(self, el: Reals) -> Map:
         """x ↦ (V1, N⁻¹) at this penalty."""
@@ -195,12 +218,33 @@ class System:
         def step(x: Array) -> Array:
             iv = self.iv(x)
             within, top = self.feedback(iv, x[..., self.head :][..., self.inner_place])
-            own = ((self.weights * iv) @ self.forms[:, self.head :])[..., self.inner_place]
-            inverse = inverse_of(ridge + self.inverse_beta[..., None] * (own + within))
-            packed = inverse[..., self.inner_rows, self.inner_cols]
-            return np.concatenate([top, packed.reshape(*x.shape[:-1], -1)], axis=-1)
+            own = averages(self.weights * iv, self.forms[..., self.head :])[..., self.inner_place]
+            return self.packed(top, inverse_of(ridge + self.inverse_beta[..., None] * (own + within)))
 
         return step
+
+    def point_of(self, sus: Susceptibilities) -> Array:
+        """The point (m,) of solved susceptibilities."""
+        return self.packed(sus.W[..., self.rows, self.cols], sus.inverse)
+
+    def sizes(self, x: Array) -> Array:
+        """What the entries of the matrices of a point are small or large to: √(M_ii M_jj) of M_ij, packed."""
+        roots = (np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1))) for matrix in self.unpack(x))
+        top, inverse = (root[..., :, None] * root[..., None, :] for root in roots)
+        return self.packed(top[..., self.rows, self.cols], inverse)
+
+    def packed(self, top: Array, inverse: Array) -> Array:
+        """Points of a packed V1 (…, ·) and N⁻¹ (…, U, B, B)."""
+        inner = inverse[..., self.inner_rows, self.inner_cols]
+        return np.concatenate([top, inner.reshape(*inner.shape[:-2], -1)], axis=-1)
+
+
+def _sums(functions: Array, coefficients: Array) -> Array:
+    """Sums of the m columns of ``functions`` (K, m), or (P, K, m), with ``coefficients`` (…, m): (…, K)."""
+    if functions.ndim == MATRIX:
+        out: Array = coefficients @ functions.T
+        return out
+    return np.asarray((functions @ coefficients[..., None])[..., 0])
 
 
 def triangle(

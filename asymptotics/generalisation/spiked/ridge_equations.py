@@ -13,8 +13,10 @@ The pair (om, el) = (1, λ) for β ≤ α and (λ, 1) for β > α makes λ = 0 r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,7 @@ class Units:
     """What the equations need of features and target; independent of α, β and λ, hence reused along a curve.
 
     K nodes for κ, k spikes, A groups, U units of B neurons, r target directions orthogonal to the spikes (θ).
+    Many layers of one shape side by side (:func:`stacked`) have a leading axis in all but ``count`` and ``members``.
 
     ``weights`` (K,), ``kappa`` (K, k)   rule for κ ~ N(0, I_k), weights summing to 1
     ``mu0``, ``mu1`` (K, A)              conditional moments of the groups
@@ -65,12 +68,12 @@ class Units:
     @property
     def modes(self) -> int:
         """Directions seen through κ: the spikes, and the norm if its fluctuation counts."""
-        return int(self.kappa.shape[1]) + (self.curvature is not None)
+        return int(self.kappa.shape[-1]) + (self.curvature is not None)
 
     @property
     def groups(self) -> int:
         """A, the number of groups."""
-        return int(self.mu0.shape[1])
+        return int(self.mu0.shape[-1])
 
     @cached_property
     def fractions(self) -> Array:
@@ -82,20 +85,21 @@ class Units:
     @cached_property
     def scatter(self) -> Array:
         """(A², U B²): Y = Σ_u ρ_u ∘ Z_u added at the rows and columns of the unit's groups, on flattened arrays."""
-        a, (u, b) = self.groups, self.members.shape
-        out = np.zeros((a, a, u, b, b))
+        a, (u, b), lead = self.groups, self.members.shape, self.rho.shape[:-3]
+        out = np.zeros((*lead, a, a, u, b, b))
         for unit in range(u):
             for i in range(b):
                 for j in range(b):
-                    out[self.members[unit, i], self.members[unit, j], unit, i, j] = self.rho[unit, i, j]
-        return out.reshape(a * a, -1)
+                    place = (..., self.members[unit, i], self.members[unit, j], unit, i, j)
+                    out[place] = self.rho[..., unit, i, j]
+        return out.reshape(*lead, a * a, -1)
 
     @cached_property
     def features(self) -> Array:
         """(K, A² + U B²): [μ1 μ1ᵀ | Ms], the two quadratic forms that enter V and eps."""
-        pairs = self.mu1[:, :, None] * self.mu1[:, None, :]
-        nodes = len(self.weights)
-        return np.concatenate([pairs.reshape(nodes, -1), self.spread.reshape(nodes, -1)], axis=1)
+        pairs = self.mu1[..., :, None] * self.mu1[..., None, :]
+        nodes = self.weights.shape
+        return np.concatenate([pairs.reshape(*nodes, -1), self.spread.reshape(*nodes, -1)], axis=-1)
 
     @cached_property
     def compressed(self) -> tuple[Array, Array]:
@@ -124,10 +128,10 @@ class Units:
     @cached_property
     def linear(self) -> Array:
         """(K, A modes): μ1_g κ_i, and μ2_g last; index g modes + i."""
-        along = self.mu1[:, :, None] * self.kappa[:, None, :]
+        along = self.mu1[..., :, None] * self.kappa[..., None, :]
         if self.curvature is not None:
-            along = np.concatenate([along, self.curvature[:, :, None]], axis=2)
-        return along.reshape(len(self.weights), -1)
+            along = np.concatenate([along, self.curvature[..., None]], axis=-1)
+        return along.reshape(*self.weights.shape, -1)
 
     @cached_property
     def scale(self) -> float:
@@ -138,7 +142,44 @@ class Units:
 
 
 def compressed(features: Array) -> tuple[Array, Array]:
-    """basis (K, R) orthonormal and loading (R, m) of functions (K, m) of κ."""
+    """basis (K, R) orthonormal and loading (R, m) of functions (K, m) of κ; of many, (P, K, m), as many as one of them needs."""
     basis, size, right = np.linalg.svd(features, full_matrices=False)
-    keep = size > 1e-15 * max(features.shape) * size[0]
-    return basis[:, keep], size[keep, None] * right[keep]
+    kept = size > 1e-15 * max(features.shape[-2:]) * size[..., :1]
+    rank = int(kept.sum(axis=-1).max())
+    loading = np.where(kept, size, 0.0)[..., :rank, None] * right[..., :rank, :]
+    return basis[..., :rank], loading
+
+
+def averages(weights: Array, functions: Array) -> Array:
+    """Σ over K nodes of ``weights`` (…, K) times ``functions`` (K, m) or, layer by layer, (P, K, m): (…, m)."""
+    if functions.ndim == MATRIX:
+        out: Array = weights @ functions
+        return out
+    return np.asarray((weights[..., None, :] @ functions)[..., 0, :])
+
+
+#: Axes of functions (K, m) of one layer.
+MATRIX = 2
+
+
+def stacked(layers: Sequence[Units]) -> Units:
+    """Layers of the same groups, spikes and target's directions side by side; a last node without weight fills up the shorter."""
+    most = max(len(one.weights) for one in layers)
+
+    def on_nodes(name: str) -> Array:
+        columns = []
+        for one in layers:
+            values: Array = getattr(one, name)
+            last = np.repeat(values[-1:] * (name != "weights"), most - len(values), axis=0)
+            columns.append(np.concatenate([values, last]))
+        return np.array(columns)
+
+    first = layers[0]
+    nodes: dict[str, Any] = {name: on_nodes(name) for name in ON_NODES}
+    coherence = None if first.coherence is None else np.array([one.coherence for one in layers])
+    rho, v = (np.array([getattr(one, name) for one in layers]) for name in ("rho", "v"))
+    return Units(count=first.count, members=first.members, rho=rho, v=v, coherence=coherence, **nodes)
+
+
+#: What :func:`stacked` layers have on nodes.
+ON_NODES = ("weights", "kappa", "mu0", "mu1", "spread", "f0", "f1", "fs2")

@@ -141,7 +141,7 @@ def with_freedom(
     inner = inverse[:, :, system.inner_rows, system.inner_cols].reshape(len(found), -1)
     start = np.concatenate([packed, inner], axis=1)
     solutions = solve_many(
-        system.maps_at(el), start, system.are_physical, system.blocks, tol=1e-10, evaluations=60
+        system.maps_at(el), start, system.are_admissible, system.blocks, tol=1e-10, evaluations=60
     )
     # The map differs from that without the sector by terms of order 1/d: it amplifies as much.
     solutions = [

@@ -28,20 +28,20 @@ class Transfers:
 def transfers(units: Units, sus: Susceptibilities) -> Transfers:
     """With Y = Σ scat(ρ∘Z): X = ρ∘(L q1 Lᵀ)[u] + ρ∘(T Y T)[u] and Q1⊥ = W q1 W + Lᵀ Y L."""
     S = units.scatter
-    return Transfers(S.T @ squared(sus.L), S.T @ congruence(sus.T, S), squared(sus.W))
+    St = np.swapaxes(S, -1, -2)
+    return Transfers(St @ squared(sus.L), St @ congruence(sus.T, S), squared(sus.W))
 
 
 def squared(matrix: Array) -> Array:
     """M ⊗ M (A², C²) of M (A, C): flattened Y ↦ M Y Mᵀ."""
-    rows, columns = matrix.shape
-    out: Array = (matrix[:, None, :, None] * matrix[None, :, None, :]).reshape(rows**2, columns**2)
-    return out
+    *lead, rows, columns = matrix.shape
+    product: Array = matrix[..., :, None, :, None] * matrix[..., None, :, None, :]
+    return product.reshape(*lead, rows**2, columns**2)
 
 
 def congruence(matrix: Array, columns: Array) -> Array:
     """M Y Mᵀ for every column of ``columns`` (A², C), a flattened (A, A) matrix Y."""
-    a = len(matrix)
-    left = np.tensordot(matrix, columns.reshape(a, a, -1), axes=(1, 0))
-    both = np.tensordot(matrix, left, axes=(1, 1))
-    out: Array = both.transpose(1, 0, 2).reshape(a * a, -1)
-    return out
+    *lead, a, _ = matrix.shape
+    left = (matrix @ columns.reshape(*lead, a, -1)).reshape(*lead, a, a, -1)
+    both: Array = matrix[..., None, :, :] @ left
+    return both.reshape(*lead, a * a, -1)
