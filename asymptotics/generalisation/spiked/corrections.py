@@ -162,24 +162,16 @@ def batch_of(
     return layer, batch_units(fitted, network.get_activation(), layer, law.coherence)
 
 
-@dataclass(frozen=True, eq=False)
-class Round:
-    """Batches that are solved side by side: their ``units``, and the same stacked, with the covariances."""
-
-    units: tuple[Units, ...]
-    stacked: Batches
-
-
-def rounds_of(layers: Sequence[tuple[BatchLayer, Units]]) -> tuple[Round, ...]:
+def rounds_of(layers: Sequence[tuple[BatchLayer, Units]]) -> tuple[Batches, ...]:
     """``layers`` with their units, those of as many spikes side by side."""
     shapes: dict[tuple[int, ...], list[tuple[BatchLayer, Units]]] = {}
     for layer, units in layers:
         shapes.setdefault((*units.kappa.shape[1:], units.v.shape[-1]), []).append((layer, units))
     found = []
     for members in shapes.values():
-        own = tuple(units for _, units in members)
         covariances = [on_units(one, unit_members(one), one.covariance) for one, _ in members]
-        found.append(Round(own, side_by_side(own, covariances, [axes_of(one) for one, _ in members])))
+        own = [units for _, units in members]
+        found.append(side_by_side(own, covariances, [axes_of(one) for one, _ in members]))
     return tuple(found)
 
 
@@ -196,9 +188,9 @@ class Path:
     """What was found at the knots of a line: between them the solutions are known before they are looked for."""
 
     def __init__(self) -> None:
-        self._known: dict[Round, dict[float, Guess]] = {}
+        self._known: dict[Batches, dict[float, Guess]] = {}
 
-    def guess(self, batches: Round, place: float) -> Guess | None:
+    def guess(self, batches: Batches, place: float) -> Guess | None:
         """What to expect at a place, if anything is known."""
         known = self._known.get(batches)
         if not known:
@@ -210,7 +202,7 @@ class Path:
             found.append(blended(places, values, np.array([place]), _PATH).reshape(parts[0].shape))
         return Guess(*found)
 
-    def keep(self, batches: Round, place: float, guess: Guess) -> None:
+    def keep(self, batches: Batches, place: float, guess: Guess) -> None:
         """What was found at a place of the line."""
         self._known.setdefault(batches, {})[place] = guess
 
@@ -223,7 +215,7 @@ class OnPath(NamedTuple):
 
 
 def errors_of_round(
-    batches: Round,
+    batches: Batches,
     point: tuple[float, float, float, int | None],
     tol: float,
     start: Susceptibilities | None = None,
@@ -231,9 +223,9 @@ def errors_of_round(
 ) -> list[BatchErrors]:
     """Both errors on all batches of a round, that of whole covariances to ``tol``; ``start`` of a layer close to them."""
     *ratios, d = point
-    own = solve_layers(batches.units, batches.stacked.units, *ratios, d=d, start=start)
+    own = solve_layers(batches.units, *ratios, d=d, start=start)
     first = None if along is None else along.path.guess(batches, along.place)
-    whole, found = solve_batches(batches.stacked, own.points, *ratios, d=d, tol=tol, guess=first)
+    whole, found = solve_batches(batches, own.points, *ratios, d=d, tol=tol, guess=first)
     if along is not None:
         along.path.keep(batches, along.place, found)
     return [
@@ -278,7 +270,7 @@ def at_dimension(whole: Array, own: Array, share: float) -> float:
     return limit + min(share, 1.0) * (float(whole.mean()) - limit)
 
 
-def _drawn(batch: Callable[[int], tuple[BatchLayer, Units]], indices: range) -> tuple[Round, ...]:
+def _drawn(batch: Callable[[int], tuple[BatchLayer, Units]], indices: range) -> tuple[Batches, ...]:
     return rounds_of([batch(index) for index in indices])
 
 

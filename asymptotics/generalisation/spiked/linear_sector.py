@@ -28,7 +28,7 @@ from asymptotics.generalisation.spiked.nonlinear_sector import (
     susceptibilities_at,
 )
 from asymptotics.generalisation.spiked.one_group import Numbers, Plain, Point, is_plain
-from asymptotics.generalisation.spiked.ridge_equations import Units, averages
+from asymptotics.generalisation.spiked.ridge_equations import Units, averages, layer_of_stack
 from asymptotics.generalisation.spiked.second_moments import second_moments
 from asymptotics.generalisation.spiked.transfers import Transfers, transfers
 from hermite.errors import ConvergenceError, InputError
@@ -144,7 +144,7 @@ def _in_general(units: Units, sus: Susceptibilities, alpha: float, beta: float, 
     if found.test > 0:
         found = replace(found, finite=1.0 - limit.test / found.test)
     for one in alone:
-        found = replace(found, common=(found.test / one.test - 1, found.train / one.train - 1))
+        found = replace(found, common=(_change(found.test, one.test), _change(found.train, one.train)))
     return found
 
 
@@ -216,10 +216,15 @@ def _with_sector(
         (found,) = _errors_of(units, sus, alpha, beta, [Means(d)], system.transfers(sus))
     except np.linalg.LinAlgError:
         return errors
-    changes = (found.test / errors.test - 1, found.train / errors.train - 1)
+    changes = (_change(found.test, errors.test), _change(found.train, errors.train))
     if not (found.test > 0 and found.train >= 0 and abs(changes[0]) < NO_TERM):
         return errors
     return replace(found, common=errors.common, freedom=changes, finite=errors.finite)
+
+
+def _change(new: float, old: float) -> float:
+    """Relative; none of a training error that is 0: the fit interpolates."""
+    return new / old - 1 if old > 0 else 0.0
 
 
 #: A relative change by terms of order 1/n that is no small term.
@@ -300,7 +305,6 @@ class LayerErrors(NamedTuple):
 
 
 def solve_layers(
-    layers: Sequence[Units],
     units: Units,
     alpha: float,
     beta: float,
@@ -309,19 +313,19 @@ def solve_layers(
     d: int | None = None,
     start: Susceptibilities | None = None,
 ) -> LayerErrors:
-    """:func:`solve_units` of all ``layers``, ``units`` the same stacked; ``start``: of a layer that is close to them.
+    """:func:`solve_units` of all layers of ``stacked`` units; ``start``: of a layer that is close to them.
 
     Raises as that does.
     """
     om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
     system = System(units, alpha, 1.0 / beta, om)
-    points = np.empty((len(layers), len(system.start(1.0))))
-    alone = np.ones(len(layers), bool)
+    points = np.empty((len(units.weights), len(system.start(1.0))))
+    alone = np.ones(len(points), bool)
     if lam > 0:
         first = system.start(el) if start is None else system.point_of(start)
         found = solve_many(
             lambda x, which: system.among(which).map_at(el)(x),
-            np.tile(first, (len(layers), 1)),
+            np.tile(first, (len(points), 1)),
             system.are_admissible,
             system.blocks,
             tol=_LAYERS,
@@ -329,8 +333,9 @@ def solve_layers(
         points[:] = [one.value for one in found]
         alone[:] = [not one.converged for one in found]
     for i in np.flatnonzero(alone).tolist():
-        refuse_singular(layers[i], alpha, beta, lam)
-        points[i] = susceptibilities(layers[i], alpha, beta, lam).solution.value
+        one = layer_of_stack(units, i)
+        refuse_singular(one, alpha, beta, lam)
+        points[i] = susceptibilities(one, alpha, beta, lam).solution.value
     iv, inverse = system.iv(points), system.unpack(points)[1]
     solution = Solution(Status.CONVERGED, _LAYERS, 0, "anderson", points)
     sus = Susceptibilities(om, iv, inverse, *system.responses(iv, inverse), solution)

@@ -172,7 +172,7 @@ class _Responses:
         """E times ``values`` (P, a, d, C)."""
         k = self.batches.spikes
         out = values.copy()
-        along = self.white.spikes @ values[:, :, :k].reshape(len(values), self.a * k, -1)
+        along = self.white.spikes @ values[:, :, :k].reshape(len(values), self.a * k, values.shape[-1])
         out[:, :, :k] = along.reshape(out[:, :, :k].shape)
         return out
 
@@ -186,7 +186,7 @@ class _Responses:
         # Of every mean, and of the target.
         sources = np.zeros((count, a, size, groups + 1))
         seen = np.concatenate([weighted, (w * units.f0)[..., None]], axis=-1)
-        sources[:, :, :k] = (transposed(along) @ seen).reshape(count, a, k, -1)
+        sources[:, :, :k] = (transposed(along) @ seen).reshape(count, a, k, groups + 1)
         sources[..., -1] += transposed(w[..., None] * mu) @ units.f1 @ theta
         raised = self._on_spikes(sources)
         hit = (self.T @ raised.reshape(count, a * size, -1)).reshape(raised.shape)
@@ -209,7 +209,7 @@ class _Responses:
         on_theta = B @ transposed(theta)
         bulk = B - on_theta @ theta
         bulk[..., :k] = 0.0
-        on_spikes = B[..., :k].reshape(count, -1, 1)
+        on_spikes = B[..., :k].reshape(count, a * k, 1)
         mean_gap = units.f0 - (units.mu0 @ t[..., None] + along @ on_spikes)[..., 0]
         linear_gap = units.f1 - mu @ on_theta
         hidden = np.sum((mu @ (bulk @ transposed(bulk))) * mu, axis=-1)

@@ -14,7 +14,7 @@ The pair (om, el) = (1, λ) for β ≤ α and (λ, 1) for β > α makes λ = 0 r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -142,12 +142,12 @@ class Units:
 
 
 def compressed(features: Array) -> tuple[Array, Array]:
-    """basis (K, R) orthonormal and loading (R, m) of functions (K, m) of κ; of many, (P, K, m), as many as one of them needs."""
+    """basis (K, R) orthonormal and loading (R, m) of functions (K, m) of κ; of layers side by side (P, K, m) they themselves."""
+    if features.ndim > MATRIX:
+        return features, np.eye(features.shape[-1])
     basis, size, right = np.linalg.svd(features, full_matrices=False)
-    kept = size > 1e-15 * max(features.shape[-2:]) * size[..., :1]
-    rank = int(kept.sum(axis=-1).max())
-    loading = np.where(kept, size, 0.0)[..., :rank, None] * right[..., :rank, :]
-    return basis[..., :rank], loading
+    keep = size > 1e-15 * max(features.shape) * size[0]
+    return basis[:, keep], size[keep, None] * right[keep]
 
 
 def averages(weights: Array, functions: Array) -> Array:
@@ -179,6 +179,13 @@ def stacked(layers: Sequence[Units]) -> Units:
     coherence = None if first.coherence is None else np.array([one.coherence for one in layers])
     rho, v = (np.array([getattr(one, name) for one in layers]) for name in ("rho", "v"))
     return Units(count=first.count, members=first.members, rho=rho, v=v, coherence=coherence, **nodes)
+
+
+def layer_of_stack(units: Units, i: int) -> Units:
+    """One of :func:`stacked` layers."""
+    nodes: dict[str, Any] = {name: getattr(units, name)[i] for name in ON_NODES}
+    coherence = None if units.coherence is None else units.coherence[i]
+    return replace(units, rho=units.rho[i], v=units.v[i], coherence=coherence, **nodes)
 
 
 #: What :func:`stacked` layers have on nodes.

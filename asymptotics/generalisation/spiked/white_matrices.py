@@ -20,7 +20,7 @@ from asymptotics.generalisation.spiked.ridge_equations import Units, stacked
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batches:
     """Layers of one shape, whose spikes are the first k axes: ``covariance`` Σ (P, U, B, B, d, d), ``theta`` (P, r, d).
 
