@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from asymptotics.design.minima import least_of, nearby_least, vertex
 from asymptotics.design.predictions import Predictions
 from asymptotics.error_budget import ErrorBudget
 from asymptotics.experiment.columns import COORDINATES, coordinates, ordered
@@ -217,7 +218,7 @@ def _measured_least(
             tried = {x: search.whole(**point | {name: x}) for x in sides}
             known = {point[name]: best} | {x: found for x, found in tried.items() if found is not None}
             if len(known) == 3:
-                x = _vertex(sorted((math.log(x), _goal(found)) for x, found in known.items()))
+                x = vertex(sorted((math.log(x), _goal(found)) for x, found in known.items()))
                 x = min(high, max(low, math.exp(x)))
                 found = search.whole(**point | {name: x})
                 known |= {} if found is None else {x: found}
@@ -226,16 +227,6 @@ def _measured_least(
         if _goal(best) > before * (1 - _FLAT_ENOUGH):
             break
     return best, point
-
-
-def _vertex(points: list[tuple[float, float]]) -> float:
-    """Where the parabola through three points (in order) is least, within one more step on either side."""
-    (a, fa), (b, fb), (c, fc) = points
-    left, right = (b - a) * (fb - fc), (b - c) * (fb - fa)
-    if not left - right < 0:  # no minimum between or beyond: downhill
-        return a - (b - a) if fa < fc else c + (c - b)
-    x = b - 0.5 * ((b - a) * left - (b - c) * right) / (left - right)
-    return min(max(x, a - (b - a)), c + (c - b))
 
 
 @own_floating_state
@@ -328,13 +319,12 @@ class _Search:
     ) -> tuple[float, bool]:
         """The minimum over ``bounds``, and whether it is at the edge; searched ``near`` a guess first, if there is one."""
         if not self.costly:
-            return _least(function, bounds, _PER_DECADE, _ACCURACY)
+            return least_of(function, bounds, _PER_DECADE, _ACCURACY)
         if near is not None:
-            around = max(bounds[0], near / 10), min(bounds[1], near * 10)
-            found, edge = _least(function, around, _PER_DECADE_OF_CLASSES, _ACCURACY_OF_CLASSES, 3, hopeless)
-            if not edge or around == bounds:
-                return found, edge
-        return _least(function, bounds, _PER_DECADE_OF_CLASSES, _ACCURACY_OF_CLASSES, 5, hopeless)
+            found = nearby_least(function, near, bounds, _ACCURACY_OF_CLASSES)
+            if found is not None:
+                return found, False
+        return least_of(function, bounds, _PER_DECADE_OF_CLASSES, _ACCURACY_OF_CLASSES, 5, hopeless, few=True)
 
     def profile(self, eta: float) -> float:
         """min over λ of the test error at this eta (inf where there is no prediction)."""
@@ -395,41 +385,3 @@ def _of_classes(found: Risk) -> dict[str, float]:
     if found.test_loss is None or found.classification_error is None:
         return {}
     return {"test_loss": found.test_loss, "classification_error": found.classification_error}
-
-
-def _least(
-    function: Callable[[float], float],
-    bounds: tuple[float, float],
-    per_decade: int,
-    accuracy: float,
-    fewest: int = 5,
-    hopeless: float = math.inf,
-) -> tuple[float, bool]:
-    """The minimum over a logarithmic range, and whether it is at the edge: a grid, then a bounded search around its best.
-
-    With a finite ``hopeless`` the grid goes down from the upper end, no further than to that many times its least value.
-    """
-    from scipy.optimize import minimize_scalar
-
-    low, high = math.log(bounds[0]), math.log(bounds[1])
-    count = max(fewest, 1 + math.ceil(per_decade * (high - low) / math.log(10)))
-    grid = [low + (high - low) * i / (count - 1) for i in range(count)]
-    values = [math.inf] * count
-    for i in range(count) if hopeless == math.inf else reversed(range(count)):
-        values[i] = function(math.exp(grid[i]))
-        if math.isfinite(values[i]) and values[i] > hopeless * min(values):
-            break
-    if not any(map(math.isfinite, values)):
-        return math.exp(grid[0]), False
-    best = min(range(count), key=values.__getitem__)
-    left, right = grid[max(best - 1, 0)], grid[min(best + 1, count - 1)]
-    known = {math.exp(grid[best]): values[best]}
-
-    def again(x: float) -> float:
-        known[math.exp(x)] = function(math.exp(x))
-        return known[math.exp(x)]
-
-    minimize_scalar(again, bounds=(left, right), method="bounded", options={"xatol": accuracy})
-    found = min(known, key=known.__getitem__)
-    tolerance = 3 * accuracy
-    return found, math.log(found) - low < tolerance or high - math.log(found) < tolerance

@@ -31,6 +31,12 @@ def _kinks(f: Target) -> tuple[float, ...]:
     return tuple(sign * kink for sign in (float(frame.axes[0, 0]),) for kink in frame.kinks[0])
 
 
-def row_rule(f: Target, centre: Array, width: float) -> tuple[Array, Array]:
-    """Nodes and weights for τ ~ N(0, 1), (K or 1, points): one row a κ, with panels where f* is sharp."""
-    return _line(f).rule(centre[:, None], np.full((len(centre), 1), width))
+def row_rule(
+    f: Target, centre: Array, width: float, cuts: Array | None = None, *, finer: bool = False
+) -> tuple[Array, Array]:
+    """Nodes and weights for τ ~ N(0, 1), (K or 1, points): one row a κ, with panels where f* is sharp.
+
+    ``cuts`` (K, C): more ends of panels; ``finer``: more nodes.
+    """
+    m, s = centre[:, None], np.full((len(centre), 1), width)
+    return _line(f).rule(m, s, finer=int(finer), cuts=cuts)

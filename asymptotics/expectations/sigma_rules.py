@@ -148,21 +148,23 @@ class Resolved:
             return np.stack([g @ weights[0] for g in (value, slope, value**2, slope**2)], axis=1)
         return np.stack([np.sum(weights * g, axis=1) for g in (value, slope, value**2, slope**2)], axis=1)
 
-    def rule(self, m: Array, s: Array, finer: int = 0, panel: float = _PANEL) -> tuple[Array, Array]:
+    def rule(
+        self, m: Array, s: Array, finer: int = 0, panel: float = _PANEL, cuts: Array | None = None
+    ) -> tuple[Array, Array]:
         """Nodes ζ and weights, (N or 1, points), for means m (N, 1) and spreads s (N, 1).
 
-        ``finer`` adds nodes to a panel; no ``panel`` of ζ is longer than this.
+        ``finer`` adds nodes to a panel; no ``panel`` of ζ is longer than this; ``cuts`` (N, C) are ends of panels, too.
         """
         spread = float(np.max(s, initial=0.0))
         reach = self._window(m, spread)
-        if self.step:
+        if self.step and cuts is None:
             step = trapezoid_step(self.step, spread)
             points = 2 * (reach - 0.4) / step
             if points < (_MANY if self.plain else 130) or points < 0.75 * _ORDER * (
                 13 + self._seen(m, spread)
             ):
                 return trapezoid(step / (1 + 0.15 * finer), reach - 0.4)
-        return self.panel_rule(m, s, _ORDER + 2 * finer, panel)
+        return self.panel_rule(m, s, _ORDER + 2 * finer, panel, cuts)
 
     def _window(self, m: Array, spread: float) -> float:
         """|ζ| beyond which nothing lies: 9, and twice the rate of an exponential growth of σ more."""
@@ -192,16 +194,22 @@ class Resolved:
         return int(np.count_nonzero((edges > low) & (edges < high)))
 
     def panel_rule(
-        self, m: Array, s: Array, order: int = _ORDER, panel: float = _PANEL
+        self,
+        m: Array,
+        s: Array,
+        order: int = _ORDER,
+        panel: float = _PANEL,
+        cuts: Array | None = None,
     ) -> tuple[Array, Array]:
-        """Gauss–Legendre between the panels' edges and a coarse grid of ζ, row by row."""
+        """Gauss–Legendre between the panels' edges, ``cuts`` and a coarse grid of ζ, row by row."""
         safe = np.maximum(s, 1e-150)
         spread = float(np.max(s, initial=0.0))
         window = self._window(m, spread)
         edges = self.edges(float(np.max(np.abs(m), initial=0.0)) + window * spread)
         low, high = float(np.min(m - window * s)), float(np.max(m + window * s))
         edges = edges[(edges > low) & (edges < high)]
-        return composite([(edges - m) / safe], len(m), order, window, panel)
+        more = [] if cuts is None else [cuts]
+        return composite([(edges - m) / safe, *more], len(m), order, window, panel)
 
 
 def trapezoid_step(step: float, spread: float) -> float:

@@ -6,6 +6,8 @@ the basis of the spike u and of θ, w*_m = Γ_m u + Σ_l S_ml θ_l, S = (1 − �
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -28,9 +30,19 @@ _NONE = 1e-7
 
 
 def class_step_units(
-    f: Target, sigma: Activation, groups: Groups, eta: float, alpha: float
+    f: Target,
+    sigma: Activation,
+    groups: Groups,
+    eta: float,
+    alpha: float,
+    breaks: Sequence[float] = (),
+    *,
+    finer: bool = False,
 ) -> tuple[Units, Array]:
-    """The units after a step on n = ``alpha`` d labels of ``f``, and the overlap Γ (r, 1) of their spike."""
+    """The units after a step on n = ``alpha`` d labels of ``f``, and the overlap Γ (r, 1) of their spike.
+
+    ``breaks``: more ends of panels of κ; ``finer``: at more nodes.
+    """
     mean, first, second, _ = class_moments(f)
     # E y^k is m, 1, m, 1.
     moments = RawMoments(
@@ -42,6 +54,7 @@ def class_step_units(
     assert layer.u is not None
     overlap = layer.teacher @ layer.u[:, None]
     rho = layer.bulk[0] / _outer(layer)
+    slope, own = turning(f, overlap)
     units = units_of_layer(
         sigma,
         SpikedNeurons(
@@ -54,7 +67,9 @@ def class_step_units(
             v=_on(_basis(layer, overlap), layer),
         ),
         f.r,
-        *turning(f, overlap),
+        slope,
+        [*own, *breaks],
+        finer=finer,
     )
     return units, overlap
 

@@ -8,14 +8,16 @@ functions of τ that are smooth there are those of P, however sharp P is.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from asymptotics.expectations.frames import sharp_layers
 from asymptotics.expectations.label_rows import as_key, class_moments, label_rows, legendre_values
 from asymptotics.expectations.quadrature import hermite_rule, hermite_values, legendre
 from asymptotics.expectations.row_rule import row_rule
+from asymptotics.generalisation.losses.sharp_places import Field, cuts_of, narrowest
 from asymptotics.generalisation.spiked.feature_moments import SHARPEST
 from asymptotics.generalisation.spiked.target_moments import root_of_rest, spike_breaks, spike_slope
 from hermite.errors import InputError
@@ -40,7 +42,8 @@ class LabelGrid:
     """``positive`` P(y = 1 | κ, τ) (K, J), ``tau`` (K or 1, J, r), ``share`` their weights (K or 1, J).
 
     ``coarser``: P to fewer degrees, whose errors differ by what the degrees leave out; None where nodes resolve P.
-    ``error``: of averages of P with smooth functions, absolute.
+    ``error``: of averages of P with smooth functions, absolute. ``jumps`` (K, D): places of τ, for a target of one direction,
+    where P turns within ``jump_widths`` (D,).
     """
 
     positive: Array
@@ -48,11 +51,16 @@ class LabelGrid:
     share: Array
     error: float = 0.0
     coarser: Array | None = None
+    jumps: Array = field(default_factory=lambda: np.zeros((1, 0)))
+    jump_widths: Array = field(default_factory=lambda: np.zeros(0))
 
 
-def label_grid(f: Target, kappa: Array, overlap: Array) -> LabelGrid:
+def label_grid(
+    f: Target, kappa: Array, overlap: Array, local: Field | None = None, *, finer: bool = False
+) -> LabelGrid:
     """The grid of the class labels of ``f`` at the places ``kappa`` (K, k) for ``overlap`` Γ (r, k).
 
+    ``local``: the field that the labels are averaged with, where it turns sharply; ``finer``: more nodes.
     Raises ``InputError`` for targets of more than two directions.
     """
     mean = f.class_mean
@@ -64,15 +72,19 @@ def label_grid(f: Target, kappa: Array, overlap: Array) -> LabelGrid:
     if mean.r == 1:
         root, centre = root_of_rest(overlap), kappa @ overlap.T
         width = float(root[0, 0])
-        tau, share = row_rule(mean, centre[:, 0], width)
+        cuts = None if local is None else cuts_of(local)
+        tau, share = row_rule(mean, centre[:, 0], width, cuts, finer=finer)
         s = centre[:, 0, None] + width * tau
         values = np.asarray(mean(s.reshape(-1, 1)), float).reshape(s.shape)
-        return LabelGrid((1 + values) / 2, tau[..., None], share)
+        return LabelGrid((1 + values) / 2, tau[..., None], share, 0.0, None, *_jumps(mean, centre, width))
     frame, g = _frame(f, overlap)
     rows = label_rows(f, as_key(frame), _DEGREES)
     width = math.sqrt(max(0.0, 1.0 - g**2))
     centres = g * kappa[:, 0] if g else np.zeros(1)
-    panels = np.linspace(-_REACH, _REACH, round(2 * _REACH / (_PANEL if g else _PANEL_OF_ONE)) + 1)
+    panel = _PANEL if g else _PANEL_OF_ONE
+    if local is not None:
+        panel = min(panel, max(_PANEL_OF_ONE, 2 * narrowest(local, frame[0])))
+    panels = np.linspace(-_REACH, _REACH, round(2 * _REACH / (panel / 1.3 if finer else panel)) + 1)
     found = np.array([rows.on_panels(float(x), width, panels, _KEPT) for x in centres])
     u, w = legendre(_KEPT)
     first = (panels[:-1, None] + np.diff(panels)[:, None] * u).ravel()
@@ -96,6 +108,15 @@ def label_grid(f: Target, kappa: Array, overlap: Array) -> LabelGrid:
     error = class_moments(f)[3] + rows.error
     grid = LabelGrid(positive(_KEPT, _DEGREES), tau[None, seen], share[None], error)
     return replace(grid, coarser=positive(_KEPT - _DROPPED, _DEGREES - 2 * _DROPPED))
+
+
+def _jumps(mean: Target, centre: Array, width: float) -> tuple[Array, Array]:
+    """Where along τ the label of one direction turns sharply, and within what."""
+    layers = [x for x in sharp_layers(mean) if x.place is not None]
+    if not layers or width < _NOWHERE:
+        return np.zeros((len(centre), 0)), np.zeros(0)
+    places = np.array([x.place * float(x.normal[0]) for x in layers if x.place is not None])
+    return (places - centre) / width, np.array([x.width for x in layers]) / width
 
 
 def turning(f: Target, overlap: Array) -> tuple[float, list[float]]:

@@ -28,10 +28,10 @@ _A_WIDTH_OF_LINES, _FINEST, _LONGEST = 12.0, 12, 0.5
 _POLES = (-120.0, 24.0, -12.0, 12.0, -24.0, 120.0)
 
 
-def local_fields(M: Array, q: Array, xi: Array, weights: Array, smooth: bool) -> Fields:
+def local_fields(M: Array, q: Array, xi: Array, weights: Array) -> Fields:
     """The fields at means (K, J), variances (K,) and nodes ``xi`` of even steps, for κ of these ``weights`` (K,).
 
-    One line is for ``smooth`` functions: what a rule misses of a kink alternates on it.
+    For smooth functions: what a rule misses of a kink alternates on a line.
     """
     low, high = M.min(axis=1, keepdims=True), M.max(axis=1, keepdims=True)
     span = np.maximum(high - low, 1e-12 * np.maximum(np.abs(high), 1e-300))
@@ -41,9 +41,9 @@ def local_fields(M: Array, q: Array, xi: Array, weights: Array, smooth: bool) ->
     turns = float(np.max(span[common] / root[common])) if noisy else 0.0
     most = min(_MOST, _MOST_VALUES / (len(M) * len(xi)))
     count = int(max(_LEAST, min(_A_WIDTH * turns, most)))
-    if M.shape[1] <= len(_POLES) or (not smooth and M.shape[1] <= count):
+    if M.shape[1] <= len(_POLES):
         return _at(M, root, xi, lambda values: values)
-    if noisy and smooth:
+    if noisy:
         widest, h = float(np.max(span / root)), float(xi[1] - xi[0])
         m = math.ceil(_A_WIDTH_OF_LINES * h)
         if widest > 0:

@@ -41,7 +41,7 @@ class Mixing:
         if self.sweeps <= _DAMPED or (change > _FAR and self.sweeps <= _DAMPED_FAR):
             return damped
         if change > _WORSE * self.least:
-            self._forget()
+            self.forget()
         if not self.points:
             self.units = np.concatenate([np.full(a.size, x) for a, x in zip(new, sizes, strict=True)])
         self.least = min(self.least, change)
@@ -60,10 +60,11 @@ class Mixing:
         grown = float(np.max(np.abs(mixed))) > _GROWTH * float(np.max(np.abs([x, x + self.gaps[-1]])))
         if np.all(np.isfinite(mixed)) and not grown and self.physical(found):
             return found
-        self._forget()
+        self.forget()
         return damped
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """The sweeps so far are of another map."""
         self.points, self.gaps, self.least = [], [], math.inf
 
 

@@ -20,21 +20,38 @@ HUBER = 1.0
 _STEPS = 60
 
 
+Line = tuple[Array | float, Array | float]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A loss of labels y = ±1 whose proximal point is straight in r = 1 − y ω between ``edges``, from r = −∞ upwards.
+
+    On each piece ``left`` (c0, c1): e = 1 − y prox = c0 + c1 r; ``pull`` (g0, g1): y g = (r − e)/V = g0 + g1 r; and
+    ``cost`` (l0, l1, l2): l(y, prox) = l0 + l1 e + l2 e².
+    """
+
+    edges: tuple[Array, ...]
+    left: tuple[Line, ...]
+    pull: tuple[Line, ...]
+    cost: tuple[tuple[float, float, float], ...]
+
+
 @dataclass(frozen=True)
 class Loss:
-    """``value`` l(y, x), ``prox`` (y, ω, V) and ``curvature`` l''(y, x); None where l has kinks or l'' jumps.
+    """``value`` l(y, x), ``prox`` (y, ω, V) and, for a smooth loss, ``curvature`` l''(y, x); else ``pieces`` of V.
 
-    ``damping`` of the sweeps of the fixed point, ``nodes`` of the rule over the noise of the local field. ``least`` is the
-    smallest penalty: below, the readout of separable samples grows without bound. ``slopes`` (y, x) are l' and l'' almost
-    everywhere, by which Newton's method fits; None: by the dual of the hinge loss.
+    ``damping`` of the sweeps of the fixed point. ``least`` is the smallest penalty: below, the readout of separable samples
+    grows without bound. ``slopes`` (y, x) are l' and l'' almost everywhere, by which Newton's method fits; None: by the dual of
+    the hinge loss.
     """
 
     name: str
     value: Callable[[Array, Array], Array]
     prox: Callable[[Array, Array, Array], Array]
     curvature: Callable[[Array, Array], Array] | None
+    pieces: Callable[[Array], Pieces] | None
     damping: float
-    nodes: int
     least: float
     slopes: Callable[[Array, Array], tuple[Array, Array]] | None
 
@@ -121,6 +138,30 @@ def _logistic_slopes(y: Array, x: Array) -> tuple[Array, Array]:
     return -y * p, p * (1 - p)
 
 
+def _square_pieces(V: Array) -> Pieces:
+    shrunk = 1 / (1 + V)
+    return Pieces((), ((0.0, shrunk),), ((0.0, shrunk),), ((0.0, 0.0, 0.5),))
+
+
+def _hinge_pieces(V: Array) -> Pieces:
+    return Pieces(
+        (np.zeros_like(V), V),
+        ((0.0, 1.0), (0.0, 0.0), (-V, 1.0)),
+        ((0.0, 0.0), (0.0, 1 / np.maximum(V, 1e-300)), (1.0, 0.0)),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
+    )
+
+
+def _huber_pieces(V: Array) -> Pieces:
+    edge, far = HUBER * (1 + V), -0.5 * HUBER**2
+    return Pieces(
+        (-edge, edge),
+        ((HUBER * V, 1.0), (0.0, 1 / (1 + V)), (-HUBER * V, 1.0)),
+        ((-HUBER, 0.0), (0.0, 1 / (1 + V)), (HUBER, 0.0)),
+        ((far, -HUBER, 0.0), (0.0, 0.0, 0.5), (far, HUBER, 0.0)),
+    )
+
+
 #: A new loss is one entry here and its word among those of ``ridge.loss``.
 LOSSES = {
     loss.name: loss
@@ -129,14 +170,14 @@ LOSSES = {
             "square",
             _square,
             lambda y, w, V: (w + V * y) / (1 + V),
-            lambda y, x: np.ones_like(x),
+            None,
+            _square_pieces,
             0.7,
-            61,
             0.0,
             _square_slopes,
         ),
-        Loss("logistic", _logistic, _logistic_prox, _logistic_curvature, 0.7, 41, 1e-4, _logistic_slopes),
-        Loss("hinge", _hinge, _hinge_prox, None, 0.3, 321, 1e-3, None),
-        Loss("huber", _huber, _huber_prox, None, 0.7, 161, 1e-4, _huber_slopes),
+        Loss("logistic", _logistic, _logistic_prox, _logistic_curvature, None, 0.7, 1e-4, _logistic_slopes),
+        Loss("hinge", _hinge, _hinge_prox, None, _hinge_pieces, 0.3, 1e-3, None),
+        Loss("huber", _huber, _huber_prox, None, _huber_pieces, 0.7, 1e-4, _huber_slopes),
     )
 }

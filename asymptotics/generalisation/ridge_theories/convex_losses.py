@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from asymptotics.error_budget import Validity
 from asymptotics.experiment.ridge_words import Regime
@@ -12,6 +15,7 @@ from asymptotics.generalisation.losses.class_step import class_step_units
 from asymptotics.generalisation.losses.convex_fit import ConvexErrors, ConvexFit
 from asymptotics.generalisation.losses.label_grid import MOST_DIRECTIONS, LabelGrid, label_grid
 from asymptotics.generalisation.losses.scalar_losses import LOSSES
+from asymptotics.generalisation.losses.sharp_places import Field, has_cuts
 from asymptotics.generalisation.ridge_theories.settings_used import FIT, NEURONS, STEPS
 from asymptotics.generalisation.spiked.ridge_equations import Units
 from asymptotics.generalisation.spiked.spiked_layer import SpikedNeurons, units_of_layer
@@ -19,6 +23,8 @@ from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.learning.class_labels import irreducible
 from asymptotics.learning.groups import BIAS_NODES, bias_nodes, readout_groups
 from asymptotics.results import Risk
+
+Array = npt.NDArray[np.float64]
 
 #: What was met at d = 300 to 600, before and after a step; the former falls as one over the smallest size.
 _SIZES, _AFTER = 4.0, 0.03
@@ -121,17 +127,37 @@ class ConvexLosses(Theory):
             # The two neurons of a pair are equal: half as many features.
             beta /= 2
         units, grid = _set_up(setting)
-        return ConvexFit(units, grid, ridge.loss, alpha, beta, ridge.lam, ridge.d).solve(throw=throw)
+        sizes = alpha, beta, ridge.lam, ridge.d
+        return ConvexFit(units, grid, ridge.loss, *sizes, nodes=partial(_at_nodes, setting)).solve(
+            throw=throw
+        )
 
 
 def _set_up(setting: Setting) -> tuple[Units, LabelGrid]:
     """Units of the layer, and the labels that it sees."""
-    key = ("class units", setting.f, setting.network, setting.actual)
-    units, overlap = setting.set_ups.get(key, lambda: _units(setting))
-    return units, setting.set_ups.get((*key, "labels"), lambda: label_grid(setting.f, units.kappa, overlap))
+    return _at_nodes(setting, [], None, finer=False)
 
 
-def _units(setting: Setting) -> tuple[Units, np.ndarray]:
+def _at_nodes(
+    setting: Setting, edges: list[float], local: Callable[[Units], Field] | None, finer: bool
+) -> tuple[Units, LabelGrid]:
+    """Units and labels at nodes of κ with these ends of panels, and of τ for the local field there; the plain ones are kept."""
+    key = ("class units", setting.f, setting.network, setting.actual, finer)
+
+    def units() -> tuple[Units, Array]:
+        return _units(setting, edges, finer)
+
+    u, overlap = units() if edges else setting.set_ups.get(key, units)
+    field = None if local is None else local(u)
+
+    def labels() -> LabelGrid:
+        return label_grid(setting.f, u.kappa, overlap, field, finer=finer)
+
+    plain = not edges and (field is None or not has_cuts(field))
+    return u, setting.set_ups.get((*key, "labels"), labels) if plain else labels()
+
+
+def _units(setting: Setting, edges: list[float], finer: bool) -> tuple[Units, Array]:
     """Units of the layer, and the overlap (r, k) of its spike with the target."""
     f, network, training = setting.f, setting.network, setting.actual
     sigma = network.get_activation()
@@ -140,4 +166,5 @@ def _units(setting: Setting) -> tuple[Units, np.ndarray]:
         nothing = np.zeros((len(biases), 0))
         units = units_of_layer(sigma, SpikedNeurons(nothing, np.ones(len(biases)), weights, biases), f.r)
         return units, np.zeros((f.r, 0))
-    return class_step_units(f, sigma, readout_groups(network), training.eta, training.alpha)
+    groups = readout_groups(network)
+    return class_step_units(f, sigma, groups, training.eta, training.alpha, edges, finer=finer)

@@ -26,16 +26,21 @@ _NODES = {3: 20, 4: 12}
 _WIDEST = 200.0
 
 
-def spike_rule(k: int, slope: float = 1.0, breaks: Sequence[float] = ()) -> tuple[Array, Array]:
+def spike_rule(
+    k: int, slope: float = 1.0, breaks: Sequence[float] = (), *, finer: bool = False
+) -> tuple[Array, Array]:
     """Nodes (K, k) and weights (K,) for κ ~ N(0, I_k).
 
     The trapezoid rule converges faster than Gauss–Hermite here; ``slope`` = max |c_g|/√s_g is how sharply the
-    moments vary with κ, ``breaks`` (k = 1) are points where they are not smooth. ``InputError`` if it is beyond reach.
+    moments vary with κ, ``breaks`` (k = 1) are points where they are not smooth; ``finer`` (k ≤ 2) has more nodes.
+    ``InputError`` if it is beyond reach.
     """
     if k == 0:
         return np.zeros((1, 0)), np.ones(1)
     if k == 1 and breaks:
-        nodes, weights = piecewise_rule(breaks, panel=min(1.0, 1.5 / max(slope, 1.0)), order=16)
+        nodes, weights = piecewise_rule(
+            breaks, panel=min(1.0, 1.5 / max(slope, 1.0)), order=24 if finer else 16
+        )
         return nodes[:, None], weights
     if slope**k > SHARPEST**2 or not np.isfinite(slope):
         raise InputError(
@@ -44,7 +49,7 @@ def spike_rule(k: int, slope: float = 1.0, breaks: Sequence[float] = ()) -> tupl
         )
     if k <= 2:
         step = (0.2 if k == 1 else 0.4) * min(1.0, 2.5 / max(slope, 1.0))
-        x, w = trapezoid_rule(step)
+        x, w = trapezoid_rule(step / 2 if finer else step)
         if k == 1:
             return x[:, None], w
         grid = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)

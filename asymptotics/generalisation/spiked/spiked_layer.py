@@ -95,10 +95,11 @@ def units_of_layer(
     breaks: Sequence[float] = (),
     *,
     spike_comp: bool = True,
+    finer: bool = False,
 ) -> Units:
     """The units without a target (its moments are 0), for one of ``r`` directions that the rule over κ is to resolve.
 
-    ``slope``: how sharply averages of the target turn with κ; ``breaks``: where panels end.
+    ``slope``: how sharply averages of the target turn with κ; ``breaks``: where panels end; ``finer``: at more nodes.
     """
     s = np.atleast_1d(np.asarray(neurons.norm2, float))
     groups = len(s)
@@ -113,7 +114,7 @@ def units_of_layer(
     members, correlation = neurons.units
     breaks = [*breaks, *_pair_breaks(sigma, c, shift, np.sqrt(s), members, correlation)]
     slope = max(slope, float(np.max(np.linalg.norm(c, axis=1) / np.sqrt(s), initial=1.0)))
-    kappa, weights = spike_rule(k, slope, breaks)
+    kappa, weights = spike_rule(k, slope, breaks, finer=finer)
     mean = kappa @ c.T + shift
     mu0, mu1, rest = group_moments(sigma, mean, s)
     root = np.sqrt(s)

@@ -27,7 +27,7 @@ def test_the_rule_of_sharp_spikes_meets_the_second_moment_of_the_features(name: 
 def test_a_rule_that_is_too_coarse_says_by_how_much(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slope c/√s = 15: steps of half a unit and more jump over the layer of tanh."""
 
-    def coarse(k: int, slope: float, breaks: object) -> tuple[np.ndarray, np.ndarray]:
+    def coarse(k: int, slope: float, breaks: object, *, finer: bool) -> tuple[np.ndarray, np.ndarray]:
         x, w = trapezoid_rule(step)
         return x[:, None], w
 
