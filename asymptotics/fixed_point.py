@@ -37,12 +37,12 @@ class Status(Enum):
 
     CONVERGED = "Converged."
     BUDGET = (
-        "The fixed point was not reached within the evaluations allowed: increase max_evaluations, choose a larger "
-        "regularisation, or move away from the interpolation threshold (alpha = beta)."
+        "The fixed point was not reached within the evaluations allowed: choose a larger regularisation, or settings that "
+        "make its equations milder."
     )
     STALLED = (
-        "The residual stopped decreasing above the tolerance: loosen tol, choose a larger regularisation, or move "
-        "away from the interpolation threshold (alpha = beta)."
+        "The residual stopped decreasing above the tolerance: choose a larger regularisation, or settings that make the "
+        "equations milder."
     )
     UNPHYSICAL = (
         "The iteration left the physical region: start from a safe point, or follow the solution down from a larger "

@@ -11,6 +11,7 @@ from asymptotics.caches import SetUps
 from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
+from asymptotics.generalisation.law_nodes import with_error_of_nodes
 from asymptotics.generalisation.meaning import NoPrediction, meant, refuse_unmet
 from asymptotics.generalisation.risk_arrays import Numbers, RiskArray, broadcast, collected
 from asymptotics.generalisation.theory import Setting, Theory
@@ -188,7 +189,8 @@ def path_outcomes(
             yield theory
             continue
         members = list(group)
-        found_by = theory.solve_many([asked(setting) for setting in members], throw)
+        in_order = [asked(setting) for setting in members]
+        found_by = with_error_of_nodes(theory, in_order, theory.solve_many(in_order, throw))
         for setting, found in zip(members, found_by, strict=True):
             if isinstance(found, InputError):
                 yield found
@@ -202,7 +204,10 @@ def _risk(setting: Setting, throw: bool) -> Risk:
     units = units_of_a_fit(setting.f, setting.network, setting.training, setting.inputs)
     if units.changes:
         setting = replace(setting, f=units.target, network=units.network, training=units.training)
-    return meant(units.restored_risk(theory.answer(setting, throw)), throw, setting.accuracy)
+    (found,) = with_error_of_nodes(theory, [setting], iter([theory.solve(setting, throw)]))
+    if isinstance(found, InputError):
+        raise found
+    return meant(units.restored_risk(theory.finished(setting, found)), throw, setting.accuracy)
 
 
 def _meant_or_not(found: Risk, throw: bool, accuracy: float | None) -> Risk | NoPrediction:

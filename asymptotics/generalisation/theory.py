@@ -246,6 +246,9 @@ def result(
     """
     f, network, training, ridge = setting.f, setting.network, setting.training, setting.ridge
     d = ridge.d
+    if solved is not None and math.isnan(solved):
+        # Iterations that left the numbers reached nothing.
+        solved = math.inf
     fields_of = {
         "test_error": test,
         "train_error": train,

@@ -85,7 +85,7 @@ def test_blocks_are_scaled_apart() -> None:
 
 
 def test_failure_raises_with_its_solution() -> None:
-    with pytest.raises(ConvergenceError, match="increase max_evaluations") as caught:
+    with pytest.raises(ConvergenceError, match="choose a larger regularisation") as caught:
         solve(lambda x: x + 1.0, [0.0], method="plain", max_evaluations=50)
     solution = caught.value.solution
     assert solution.status is Status.BUDGET

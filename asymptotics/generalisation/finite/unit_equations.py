@@ -203,7 +203,11 @@ def solve_unit_equations(
     status = Status.CONVERGED if residual < TOLERANCE else Status.STALLED
     solution = Solution(status, residual, evaluations, "newton", np.log(kappa))
     if throw and not solution.converged:
-        raise ConvergenceError(f"{status.value} (residual {residual:.1e})", solution)
+        raise ConvergenceError(
+            f"the equations of the fit at finite d were not solved (residual {residual:.1e}): take a larger lambda than "
+            f"{lam:g}, or a smaller training.eta",
+            solution,
+        )
     solution = replace(solution, amplification=_amplification(c, state, kappa, H))
     return UnitSolution(kappa, np.asarray(np.linalg.inv(H), np.float64), state, solution)
 

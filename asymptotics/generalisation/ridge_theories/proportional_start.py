@@ -113,7 +113,7 @@ def start_units(setting: Setting) -> Units:
     network = setting.network
 
     def make() -> Units:
-        biases, weights = bias_nodes(network, BIAS_NODES)
+        biases, weights = bias_nodes(network, 3 * BIAS_NODES)
         return spiked_units(
             setting.fitted,
             network.get_activation(),

@@ -21,6 +21,7 @@ from asymptotics.fixed_point import (
     solve_many,
 )
 from asymptotics.generalisation.spiked.ridge_equations import MATRIX, Units, averages
+from hermite.errors import ConvergenceError
 
 Array = npt.NDArray[np.float64]
 Reals = float | Array
@@ -60,7 +61,13 @@ def susceptibilities(
     """Fixed point of (V1, N⁻¹): V = μ1ᵀ V1 μ1 + Σ ν tr(Ms N⁻¹), N = el + (α E[Ms/(om+V)] + ρ∘T)/β, V1 = W."""
     om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
     system = System(units, alpha, 1.0 / beta, om)
-    solution = _fixed_point(system, el, throw)
+    solution = _fixed_point(system, el)
+    if throw and not solution.converged:
+        raise ConvergenceError(
+            f"the equations of the ridge fit were not solved (residual {solution.residual:.1e} after {solution.iterations} "
+            f"evaluations): {cause_of(units.scale, alpha, beta, lam)}",
+            solution,
+        )
     solution = replace(solution, amplification=amplification(system.map_at(el), solution, system.blocks))
     _, inverse = system.unpack(solution.value)
     iv = system.iv(solution.value)
@@ -84,7 +91,7 @@ def susceptibilities_at(units: Units, alpha: Array, beta: Array, lam: Array) -> 
     return system.read(solutions)
 
 
-def _fixed_point(system: System, el: float, throw: bool) -> Solution:
+def _fixed_point(system: System, el: float) -> Solution:
     units = system.units
     safe = el if el > 0 else 1e-2 * units.scale
     above = system.start(safe)
@@ -98,8 +105,28 @@ def _fixed_point(system: System, el: float, throw: bool) -> Solution:
         physical=system.physical,
         newton_start=above,
         blocks=system.blocks,
-        throw=throw,
+        throw=False,
     )
+
+
+#: Features above this mean square have been blown up by training; α/β within this factor of 1 is near interpolation.
+_BLOWN_UP, _NEAR = 100.0, 1.25
+
+
+def cause_of(size: float, alpha: float, beta: float, lam: float) -> str:
+    """What makes the equations hard at features of mean square ``size``, as far as that shows, and what to do about it.
+
+    >>> cause_of(1.0, 4.0, 1.0, 0.1)
+    'take a larger lambda than 0.1'
+    """
+    if size > _BLOWN_UP:
+        return f"training has blown the features up to a mean square of {size:.2g}; take a smaller training.eta or fewer steps"
+    if 1 / _NEAR < alpha / beta < _NEAR:
+        return (
+            f"alpha = {alpha:.3g} samples a dimension are near the {beta:.3g} distinct neurons (interpolation); take a larger "
+            f"lambda than {lam:g}, or another alpha"
+        )
+    return f"take a larger lambda than {lam:g}"
 
 
 class System:
