@@ -197,6 +197,11 @@ class Target:
         return isinstance(other, Target) and self._content() == other._content()
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Asked for hundreds of times by what is remembered of a target.
         return hash(self._content())
 
     def __reduce__(self) -> tuple[object, ...]:
