@@ -62,7 +62,8 @@ class PointFunction:
         if self.r is None and (missing := np.isnan(values) & np.isfinite(x)).any():
             nearest = x[missing][np.argmin(np.abs(x[missing]))]
             raise InputError(
-                f"{self.named} is nan at x = {float(nearest):.6g}: it must be a number at every number"
+                f"{self.named} is nan at x = {float(nearest):.6g}: it must be a number at every number, for neurons may "
+                "see any (exp(u)/(1 + exp(u)) is inf/inf at large u: write 1/(1 + exp(-u)))"
             )
         return values
 

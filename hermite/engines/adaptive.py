@@ -183,6 +183,16 @@ def endless_on_lines(f: Callable[[Array], Array]) -> bool:
     return bool(np.median(error[:, -1] - 0.5 * total[:, -1]) > 0)
 
 
+def lies_at_the_ends(f: Callable[[Array], Array]) -> bool:
+    """Whether most of E f² of f (N, 2) → (N,) lies twelve deviations away: no refinement would find an end to it."""
+    x = np.linspace(-12.0078125, 11.9921875, 385)
+    points = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1)
+    root = np.sqrt(density(x))
+    rows = np.sum((f(points.reshape(-1, 2)).reshape(len(x), -1) * root[:, None] * root) ** 2, axis=1)
+    ends = 8
+    return bool(rows[:ends].sum() + rows[-ends:].sum() > 0.1 * rows.sum())
+
+
 def plane_moments(f: Callable[[Array], Array], order: int, size: float, shift: float = 0.0) -> PlaneMoments:
     """The moments of f (N, 2) → (N,), for a + b ≤ order: a line of lines.
 

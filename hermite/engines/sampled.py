@@ -236,7 +236,7 @@ class SampledEngine:
     def _compute(self, order: int) -> tuple[Table, tuple[float, float], str]:
         import numpy as np
 
-        from hermite.engines.adaptive import endless_on_lines, line_moments, plane_moments
+        from hermite.engines.adaptive import endless_on_lines, lies_at_the_ends, line_moments, plane_moments
 
         values = self.sample[1]
         if self.r == 1:
@@ -254,7 +254,11 @@ class SampledEngine:
             return self._checked(*smooth)
         if self.r == 2:
             size = sqrt(float(np.mean(values**2))) or 1.0
-            if endless_on_lines(self._loose) or endless_on_lines(lambda z: self._loose(z[:, ::-1])):
+            if (
+                lies_at_the_ends(self._loose)
+                or endless_on_lines(self._loose)
+                or endless_on_lines(lambda z: self._loose(z[:, ::-1]))
+            ):
                 raise self._endless()
             one = plane_moments(self._loose, order, size)
             if not one.energy_error <= _LOST * one.energy:
