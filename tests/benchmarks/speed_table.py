@@ -185,6 +185,17 @@ def further_level(level: str) -> tuple[Work, Work]:
     return point, lambda: np.linalg.inv(matrix)
 
 
+def default_line() -> tuple[Work, Work]:
+    """A hundred points whose corrections are measured, with the batches that they are measured on: each time another rate."""
+    from asymptotics import Network, Ridge, Training
+    from asymptotics.generalisation.errors import risk_curve
+    from hermite import Target
+
+    f, rates = Target("z1 + z1*z2"), iter(np.linspace(1.9, 2.1, 1000))
+    ridges = [Ridge(float(a), 2.0, 0.01) for a in np.geomspace(0.3, 10, 100)]
+    return lambda: risk_curve(f, Network(), Training(2, 1.0, float(next(rates))), ridges), eigh()
+
+
 def eigh() -> Work:
     """A unit of work of the machine."""
     matrix = np.random.default_rng(0).random((600, 600))
@@ -407,8 +418,9 @@ LINES = (
         lambda: fixed_width(32, activation="erf(x)", readout="gaussian"), 8,
     ),
     Line("20 units of 8 neurons in 32 dimensions", "the update rule in NumPy", small_unit, 20),
-    Line("a further point at level matrix", "inv of a 480 x 480 matrix", lambda: further_level("matrix"), 60),
-    Line("a further point at level En+", "inv of a 480 x 480 matrix", lambda: further_level("En+"), 60),
+    Line("a further point at level matrix", "inv of a 480 x 480 matrix", lambda: further_level("matrix"), 25),
+    Line("a further point at level En+", "inv of a 480 x 480 matrix", lambda: further_level("En+"), 25),
+    Line("a hundred points of two steps, corrected by default, with their set-up", EIGH, default_line, 90),
     Line("hardness of a parity of 20 bits", "its Walsh expansion", parity, 300),
     Line("1,000 points of plain random features", "brentq on their scalar equation", plain_points, 8),
     Line("reduced step of 200,000 samples, p = 8", "drawing its normals", reduced_step, 8),
