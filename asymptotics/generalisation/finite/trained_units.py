@@ -13,7 +13,9 @@ for the neurons of a unit, δ ~ N(0, Σ_uu/d); what is left of the norms and of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +37,8 @@ from hermite.errors import InputError
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
+#: Nodes (N, m) and weights (N,) for N(0, covariance) of a covariance (m, m).
+CloudRule = Callable[[Array], tuple[Array, Array]]
 
 #: Nodes of a cloud along each of its eigen-directions, up to this many directions; beyond, fewer.
 _NODES, _FULL = 3, 2
@@ -81,16 +85,36 @@ def trained_units(
     lies in the learned directions, or the target needs a grid that is too large.
     """
     basis = spikes(layer)
+    rule = learned_rule(len(basis), nodes)
+    return units_along(f, sigma, layer, d, basis, rule, exact=level == Level.E)
+
+
+def units_along(
+    f: Target,
+    sigma: Activation,
+    layer: LearnedFeatures,
+    d: int,
+    basis: Array,
+    rule: tuple[Array, Array],
+    cloud_rule: CloudRule | None = None,
+    *,
+    exact: bool,
+) -> TrainedUnits:
+    """Features and carriers given the coordinates on ``basis`` (k, H), for whose fields ``rule`` has nodes (X, k) and weights.
+
+    ``cloud_rule``: nodes of a cloud (default :func:`cloud`); ``exact``: off the basis at level E, else isotropic. Raises what
+    :func:`trained_units` raises.
+    """
     layer = layer.absorbing(layer.c - layer.c @ basis.T @ basis)
-    clouds = layer_clouds(layer, basis, d)
-    x, weights = learned_rule(len(basis), nodes)
+    clouds = layer_clouds(layer, basis, d, cloud_rule or cloud)
+    x, weights = rule
     features = unit_features(
         sigma, x, weights, clouds.coordinates, clouds.norm2, clouds.shares, d,
         biases=clouds.biases, correlation=clouds.correlation,
     )  # fmt: skip
     gamma = basis[:, : f.r].T
     inside, outside = remaining(gamma)
-    if level != Level.E:
+    if not exact:
         target = conditional_target(f, x, gamma, inside)
         return TrainedUnits(features, isotropic_carriers(features, target), target.rest)
     theta = outside @ (np.eye(f.r, basis.shape[1]) - gamma @ basis)
@@ -114,7 +138,8 @@ def spectral_features(sigma: Activation, layer: LearnedFeatures, d: int) -> tupl
         raise InputError(f"The spectrum covers one learned direction, not {len(basis)}.")
     layer = layer.absorbing(layer.c - layer.c @ basis.T @ basis)
     # A law of many readouts is no sum of a few points: two nodes a direction are enough.
-    clouds = layer_clouds(layer, basis, d, few=len(layer.groups.readout) > _MANY)
+    few = len(layer.groups.readout) > _MANY
+    clouds = layer_clouds(layer, basis, d, partial(cloud, few=few))
     slope = float(np.max(np.abs(clouds.coordinates) / np.sqrt(clouds.norm2)[..., None], initial=0.0))
     x, weights = learned_rule(len(basis), 31 if slope < 4 else 61)
     features = unit_features(
@@ -131,8 +156,8 @@ def initial_features(sigma: Activation, d: int, *, pairs: bool) -> UnitFeatures:
     return unit_features(sigma, np.zeros((1, 0)), np.ones(1), nothing, np.ones((1, B)), np.ones(1), d)
 
 
-def layer_clouds(layer: LearnedFeatures, basis: Array, d: int, *, few: bool = False) -> Clouds:
-    """The units of ``layer`` with their clouds on the spikes ``basis`` (k, H), of ``few`` nodes each if told so."""
+def layer_clouds(layer: LearnedFeatures, basis: Array, d: int, cloud_rule: CloudRule) -> Clouds:
+    """The units of ``layer`` with their clouds on the directions ``basis`` (k, H), each of the nodes of ``cloud_rule``."""
     members = unit_members(layer)
     U, B = members.shape
     k = len(basis)
@@ -151,7 +176,7 @@ def layer_clouds(layer: LearnedFeatures, basis: Array, d: int, *, few: bool = Fa
     fraction = layer.groups.fraction[members].sum(axis=1)
     centres, found = layer.c @ basis.T, []
     for u in range(U):
-        moved, share = cloud(along[u].transpose(0, 2, 1, 3).reshape(B * k, B * k), few=few)
+        moved, share = cloud_rule(along[u].transpose(0, 2, 1, 3).reshape(B * k, B * k))
         shift = moved.reshape(len(share), B, k)
         found.append((u, shift, fraction[u] * share))
     unit = np.concatenate([np.full(len(share), u) for u, _, share in found])

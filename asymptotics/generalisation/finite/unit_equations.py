@@ -115,6 +115,13 @@ def triangle(B: int) -> Array:
 def response(T: Array, M: Array, W: Array) -> tuple[Array, Array, Array]:
     """Z, Y and Π of operators ``T`` (…, X, C), metrics ``M`` (…, C, C) of their columns and ``W`` (X,)."""
     turned = np.swapaxes(T, -1, -2)
+    if T.shape[-2] < T.shape[-1]:
+        # The same by (1 + T M Tᵀ W)⁻¹, of the smaller size.
+        kernel = T @ M @ turned
+        inner = np.linalg.solve(np.eye(T.shape[-2]) + kernel * W, np.concatenate([kernel, T], axis=-1))
+        rows = T.shape[-2]
+        Z, seen = inner[..., :rows], inner[..., rows:]
+        return (Z + np.swapaxes(Z, -1, -2)) / 2, seen, turned @ (W[:, None] * seen)
     gram = turned @ (W[:, None] * T)
     inner = np.linalg.solve(np.eye(M.shape[-1]) + gram @ M, np.concatenate([turned, gram], axis=-1))
     rows = T.shape[-2]

@@ -13,6 +13,7 @@ from asymptotics.generalisation.ridge_theories.left_out import (
     by_what_is_left,
     expected_correction,
     finite_left_out,
+    freedom_left_out,
     grown_left_out,
     mean_left_out,
 )
@@ -89,8 +90,13 @@ class FiniteTrained(Theory):
     def left_out_beside(self, setting: Setting, errors: Errors) -> float:
         """What it leaves out of the test error, by the ``errors`` of the proportional theory at its level."""
         # Half of what the proportional theory knows to be of relative order 1/n and n p/d³ is unsure here as there.
-        known = abs(errors.common[0]) + (0.0 if errors.freedom is None else abs(errors.freedom[0]))
-        unsure = known / 2 + finite_left_out(setting, errors.finite) + mean_left_out(setting, errors.test)
+        freedom = 0.0 if errors.freedom is None else errors.freedom[0]
+        unsure = (
+            abs(errors.common[0]) / 2
+            + freedom_left_out(freedom)
+            + finite_left_out(setting, errors.finite)
+            + mean_left_out(setting, errors.test)
+        )
         unsure += (by_what_is_left(setting, errors.test) - 1.0) * self._anisotropy(setting)
         return (self.surety(setting).theory or 0.0) + unsure
 

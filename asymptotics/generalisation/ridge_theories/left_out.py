@@ -14,8 +14,9 @@ Relative to the test error,
     + E ‖w‖²/10⁶                     training that diverges: no two networks are alike
     + (kurtosis − 3)₊/(2 n2)         heavy tails of the features
     + (K − 6)₊ (1/n2 + 1/p)/4        the same where they are heaviest: K the kurtosis after the steps, p distinct neurons
-    + freedom/2                      half of what the degrees of freedom of means and spikes and the directions of degree 2
-                                     change (the rest is included); where they are not included, for too many groups,
+    + freedom/2 (1 + freedom)        half of what the degrees of freedom of means and spikes and the directions of degree 2
+                                     change (the rest is included), more where it is much; of what the fit given grown
+                                     directions changes 0.3; where they are not included, for too many groups,
                                      1.2/n2 and what features without a linear part learn at a rate n2 p/d²
                                      (where rows have grown by G in square along the target, at G² n2 p/d³)
     + correction/2                   half of what was measured on auxiliary batches, beside two standard errors of it
@@ -62,6 +63,8 @@ _NEXT_ORDER, _OF_NODES, _A_STEP = 0.2, 0.1, 4.0
 _BLOWN = 1e-6
 #: Of heavy tails beyond a kurtosis that the base has.
 _HEAVY, _BASE_HAS = 0.25, 6.0
+#: Of what directions of degree 2 change, where the fit is solved given them.
+_GIVEN = 0.3
 #: Of features whose second Hermite coefficient outweighs the first, in units of n2 p/d³, and at most.
 _QUADRATIC, _MOST_QUADRATIC = 4.0, 0.3
 
@@ -149,9 +152,37 @@ def left_out(
     size += max(0.0, kurtosis - 3.0) / (2 * n2)
     size += _HEAVY * tails(setting, layer.residual_norm2, layer.weight, _BASE_HAS)
     if freedom is not None:
-        return size + abs(freedom) / 2
+        return size + freedom_left_out(freedom)
     size += grown_left_out(setting, layer)
     return size + _FREEDOM / n2 + min(_quadratic(first, second, n2, setting.neurons, d), _MOST_QUADRATIC)
+
+
+def freedom_left_out(freedom: float) -> float:
+    """Of the change ``freedom`` by degrees of freedom and directions of degree 2, relative: half, and more where it is large.
+
+    It is of first order. An example: abs, z1*z2 + He2(z1), one step: −34 % at d = 150, and the network's error is 23 % above.
+    """
+    return abs(freedom) * (1.0 + min(abs(freedom), 1.0)) / 2
+
+
+def learned_quadratically(setting: Setting, layer: LearnedFeatures) -> float:
+    """About the share of the target that features of degree 2 learn at ``ridge.d``; 0 where these are less than half of all.
+
+    At most the share of degree 2 in the target.
+    """
+    d = setting.ridge.d
+    if d is None:
+        return 0.0
+    first, second, _ = _shape(setting)
+    size = _quadratic(first, second, setting.ridge.n2(d), setting.neurons, d) * growth(layer) ** 2
+    return min(size, _share_of_degree_two(setting)) if size > 0 else 0.0
+
+
+def given_directions_left_out(
+    setting: Setting, layer: LearnedFeatures, changed: float, finite: float
+) -> float:
+    """The budget of the fit given grown directions, where these change ``changed`` of the test error without them."""
+    return left_out(setting, layer, freedom=0.0, finite=finite) + _GIVEN * abs(changed)
 
 
 def grown_left_out(setting: Setting, layer: LearnedFeatures) -> float:

@@ -12,7 +12,9 @@ from asymptotics.generalisation.ridge_theories.left_out import (
     UNSURE,
     by_what_is_left,
     expected_correction,
+    given_directions_left_out,
     left_out,
+    mean_left_out,
 )
 from asymptotics.generalisation.ridge_theories.measured_lines import (
     DEFAULT_ACCURACY,
@@ -129,7 +131,7 @@ class Auto(MeasuredLevel):
 
     def _measures(self, line: Line) -> bool:
         """All points of a line or none: a correction that starts at some of them would be a jump."""
-        return any(
+        return line.given or any(
             one.accuracy is not None or self._expected(line, one) > DEFAULT_ACCURACY for one in line.settings
         )
 
@@ -167,6 +169,8 @@ class Auto(MeasuredLevel):
 def _level_of(line: Line) -> Level:
     """The level of least estimated error along a line."""
     found, first = line.corrections, line.settings[0]
+    if line.given:
+        return Level.E_PLUS
     if first.ridge.d is None and first.accuracy is None and all(map(_is_small, found)):
         # Level E is an exactly known limit; nobody asked for less than what it leaves out.
         return Level.E
@@ -193,10 +197,22 @@ def _corrected(
     test, train = errors.test, errors.train
     for correction in used:
         test, train = test * (1 + correction.test), train * (1 + correction.train)
-    size = left_out_by(setting, errors, measured=True)
-    size += _sizes(level, measured)[0]
-    surety = Surety(Validity.LEADING_ORDER, f"{measured.note}; {_INCLUDED[level]}.", size)
+    if measured.given:
+        surety = Surety(
+            Validity.LEADING_ORDER, f"{measured.note}.", _left_out_given(setting, errors, test, measured)
+        )
+    else:
+        size = left_out_by(setting, errors, measured=True) + _sizes(level, measured)[0]
+        surety = Surety(Validity.LEADING_ORDER, f"{measured.note}; {_INCLUDED[level]}.", size)
     return theory.solved(setting, replace(errors, test=test, train=train), surety, _solver(level))
+
+
+def _left_out_given(setting: Setting, errors: Errors, test: float, measured: Measured) -> float:
+    """What the fit given grown directions leaves out of ``test``, and two standard errors of its mean over batches."""
+    changed = errors.alone.test / test - 1.0
+    size = given_directions_left_out(setting, layer_of(setting), changed, errors.finite)
+    scatter = 2 * measured.bulk.test_sem / (1 + measured.bulk.test)
+    return size + scatter + measured.between + mean_left_out(setting, test)
 
 
 def _sizes(level: Level, measured: Measured) -> tuple[float, float]:

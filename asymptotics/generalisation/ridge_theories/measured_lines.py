@@ -18,6 +18,7 @@ import numpy.typing as npt
 from asymptotics.experiment.ridge_words import Level, Regime
 from asymptotics.experiment.settings import Ridge
 from asymptotics.generalisation.between_knots import between_knots
+from asymptotics.generalisation.ridge_theories import grown_levels
 from asymptotics.generalisation.ridge_theories.trained_levels import (
     layer_of,
     solve_level,
@@ -44,16 +45,22 @@ _VARIABLES = ("alpha", "beta", "lam")
 
 @dataclass(frozen=True)
 class Measured:
-    """``bulk`` and ``norm``, a ``note`` about them, and what an interpolation ``between`` knots may miss of the test error."""
+    """``bulk`` and ``norm``, a ``note`` about them, and what an interpolation ``between`` knots may miss of the test error.
+
+    ``given``: the bulk's is the fit given grown directions (``grown_levels``), which replaces level E.
+    """
 
     bulk: Correction
     norm: Correction
     note: str = ""
     between: float = 0.0
+    given: bool = False
 
     @property
     def corrects(self) -> bool:
-        """Whether both are corrections."""
+        """Whether both are corrections; whatever its size, the fit given grown directions is another solution."""
+        if self.given:
+            return self.bulk.test > -1 and self.bulk.test_sem < math.inf
         return self.bulk.is_one and self.norm.is_one
 
 
@@ -92,7 +99,18 @@ class Line:
         """What level E leaves out at one of the points."""
         if len(self.settings) > _LONG and setting.ridge in self._between:
             return self._between[setting.ridge]
-        return corrections_of(setting, self.errors(setting, False))
+        return corrections_of(setting, self.errors(setting, False), given=self.given)
+
+    @cached_property
+    def given(self) -> bool:
+        """Whether directions of degree 2 count somewhere on the line: all points or none, for no jump."""
+        for one in self.settings:
+            try:
+                if grown_levels.counts(one, self.errors(one, False)):
+                    return True
+            except (InputError, ConvergenceError):
+                continue
+        return False
 
     @cached_property
     def corrections(self) -> tuple[Measured, ...]:
@@ -117,7 +135,7 @@ class Line:
 
         def measured(i: int, least: int) -> Measured:
             here = OnPath(path, float(places[i]))
-            return corrections_of(settings[i], self.errors(settings[i], False), least, here)
+            return corrections_of(settings[i], self.errors(settings[i], False), least, here, given=self.given)
 
         # As many batches at all knots: a change of their number is a jump.
         counts = [measured(i, 0).bulk.count for i in (0, len(settings) // 2, len(settings) - 1)]
@@ -141,7 +159,9 @@ class Line:
                 by_ridge[one.ridge] = measured(i, least)
             else:
                 off = error * tolerance(value)[[0, 2]] / (1 + value[[0, 2]])
-                by_ridge[one.ridge] = _between(one, value, max(counts), len(line.knots), float(off.sum()))
+                by_ridge[one.ridge] = _between(
+                    one, value, max(counts), len(line.knots), float(off.sum()), self.given
+                )
         return by_ridge
 
     @cached_property
@@ -208,35 +228,41 @@ def _vector(found: Measured) -> Array:
     return np.array([bulk.test, bulk.train, norm.test, norm.train, bulk.test_sem, bulk.train_sem])
 
 
-def _between(setting: Setting, value: Array, count: int, knots: int, error: float) -> Measured:
+def _between(setting: Setting, value: Array, count: int, knots: int, error: float, given: bool) -> Measured:
     from asymptotics.generalisation.spiked.corrections import Correction
 
     scatter = np.maximum(value[4:], 0.0)
     bulk = Correction(float(value[0]), float(value[1]), float(scatter[0]), float(scatter[1]), count)
     norm = Correction(float(value[2]), float(value[3]))
     where = f" at {knots} points of the curve and interpolated (to {100 * error:.1g} %)"
-    return Measured(bulk, norm, _note(setting, bulk, norm, where), error)
+    said = _note_given(setting, bulk, where) if given else _note(setting, bulk, norm, where)
+    return Measured(bulk, norm, said, error, given)
 
 
-def corrections_of(setting: Setting, errors: Errors, least: int = 0, along: OnPath | None = None) -> Measured:
+def corrections_of(
+    setting: Setting, errors: Errors, least: int = 0, along: OnPath | None = None, *, given: bool = False
+) -> Measured:
     """What was measured, once for all levels; ``errors`` are those of level E, ``least`` of the batches if more than usual.
 
-    ``along``: where the setting is on the path of a curve.
+    ``along``: where the setting is on the path of a curve; ``given``: by the fit given grown directions.
     """
     ridge = replace(setting.ridge, level=str(Level.AUTO), regime=str(Regime.AUTO))
-    key = ("corrections", setting.f, setting.network, setting.training, ridge, setting.accuracy, least)
-    return setting.set_ups.get(key, lambda: _measured(setting, errors, least, along))
+    key = ("corrections", setting.f, setting.network, setting.training, ridge, setting.accuracy, least, given)
+    return setting.set_ups.get(key, lambda: _measured(setting, errors, least, along, given=given))
 
 
-def _measured(setting: Setting, errors: Errors, least: int, along: OnPath | None) -> Measured:
+def _measured(setting: Setting, errors: Errors, least: int, along: OnPath | None, *, given: bool) -> Measured:
     from asymptotics.generalisation.spiked import corrections
 
     network, training, layer = setting.network, setting.actual, layer_of(setting)
+    accuracy, most = (setting.accuracy, _MANY) if setting.accuracy else (DEFAULT_ACCURACY, _FEW)
+    if given:
+        bulk = grown_levels.measured_given_directions(setting, errors, accuracy, most, least)
+        return Measured(bulk, corrections.Correction(0.0, 0.0), _note_given(setting, bulk), given=True)
     # Batches are compared with the equations that they are solved by.
     errors = errors.alone
     d, sigma = setting.ridge.d, network.get_activation()
     point = (*setting.ratios, setting.ridge.lam, d)
-    accuracy, most = (setting.accuracy, _MANY) if setting.accuracy else (DEFAULT_ACCURACY, _FEW)
     bulk = corrections.measured_bulk(
         setting.f,
         network,
@@ -260,6 +286,14 @@ def _measured(setting: Setting, errors: Errors, least: int, along: OnPath | None
     )
     norm = corrections.norm_correction(moving, errors, *point)
     return Measured(bulk, norm, _note(setting, bulk, norm))
+
+
+def _note_given(setting: Setting, bulk: Correction, where: str = "") -> str:
+    return (
+        f"Solved on {bulk.count} auxiliary batches{where} given the directions along which the rows have grown: features learn "
+        f"functions of degree 2 there; the first order differs by {100 * bulk.test:+.2g} ± {100 * bulk.test_sem:.1g} % of the "
+        "test error"
+    )
 
 
 def _note(setting: Setting, bulk: Correction, norm: Correction, where: str = "") -> str:

@@ -16,6 +16,8 @@ from asymptotics.experiment.settings import Training
 from asymptotics.generalisation.ridge_theories.left_out import (
     bulk_left_out,
     by_what_is_left,
+    freedom_left_out,
+    learned_quadratically,
     left_out,
     mean_left_out,
     more_of_level_e,
@@ -34,7 +36,12 @@ from asymptotics.generalisation.spiked.linear_sector import (
     solve_units,
 )
 from asymptotics.generalisation.spiked.ridge_equations import Units
-from asymptotics.generalisation.spiked.trained_layer import most_spikes, strength_left_out, trained_units
+from asymptotics.generalisation.spiked.trained_layer import (
+    most_spikes,
+    spikes,
+    strength_left_out,
+    trained_units,
+)
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result, without_a_layer
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.laws import law_of, learned_features
@@ -230,6 +237,8 @@ def solve_levels(settings: Sequence[Setting], level: Level) -> list[Errors | Non
     return found
 
 
+#: Of what features of degree 2 learn, the part that is carried by the mean of the rows' squares: a third where it was met.
+_MEAN_OF_SQUARES = 0.3
 #: Of a small test error, the part that degree 2 brings at most: what was measured ends at 0.35.
 _MOST_OF_LEVEL_E = 0.4
 
@@ -243,6 +252,9 @@ def left_out_by(setting: Setting, errors: Errors, *, measured: bool = False) -> 
     more = (by_what_is_left(setting, errors.test) - 1.0) * bulk
     if not measured:
         more = max(more, min(more_of_level_e(setting, errors.test) * bulk, _MOST_OF_LEVEL_E))
+    if freedom is not None and len(spikes(layer)):
+        # Directions of degree 2 are in the equations by the variance of the rows alone.
+        more += max(0.0, _MEAN_OF_SQUARES * learned_quadratically(setting, layer) - freedom_left_out(freedom))
     return size + more + mean_left_out(setting, errors.test)
 
 

@@ -17,12 +17,16 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FirstMoments:
-    """Conjugate field e (A, k+r), alignment B (A, k+r), means t (A,), and the mean part eps0(κ) (K,) of the error."""
+    """Conjugate field e (A, k+r), alignment B (A, k+r), means t (A,), and the mean part eps0(κ) (K,) of the error.
+
+    ``curved`` (K,): by how much the directions of degree 2 lower eps0.
+    """
 
     conjugate: Array
     alignment: Array
     means: Array
     eps0: Array
+    curved: Array
 
 
 def first_moments(
@@ -101,8 +105,9 @@ class FirstEquations:
         linear_gap = units.f1 - units.mu1 @ alignment[..., k : k + r]
         # fs2 counts all of f2.
         curved_gap = (self.curved - self.bent @ alignment[..., k + r :]) ** 2 - self.curved**2
-        eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=-1) + units.fs2 + np.sum(curved_gap, axis=-1)
-        return FirstMoments(e.reshape(*lead, units.groups, -1), alignment, t[..., 0], eps0)
+        curved = np.sum(curved_gap, axis=-1)
+        eps0 = mean_gap**2 + np.sum(linear_gap**2, axis=-1) + units.fs2 + curved
+        return FirstMoments(e.reshape(*lead, units.groups, -1), alignment, t[..., 0], eps0, -curved)
 
 
 def _quadratic_part(units: Units, wanted: bool) -> tuple[Array, Array]:

@@ -45,7 +45,8 @@ class Errors:
 
     ``common``, ``freedom``: relative changes of test and train error by the coherence of the groups' mean residuals, and by
     the degrees of freedom of means, spikes and θ (included; None where they are not). ``finite``: that of the test error by
-    the means of the features at finite d, relative to what it is with them (included).
+    the means of the features at finite d, relative to what it is with them (included). ``curved``: by how much, relative,
+    directions of degree 2 lower the error of what is fitted on average, to first order in n p/d² (included where ``freedom`` is).
     """
 
     test: float
@@ -57,6 +58,7 @@ class Errors:
     common: tuple[float, float] = (0.0, 0.0)
     freedom: tuple[float, float] | None = None
     finite: float = 0.0
+    curved: float = 0.0
 
     @property
     def alone(self) -> Errors:
@@ -64,7 +66,7 @@ class Errors:
         if self.freedom is None:
             return self
         test, train = (1 + change for change in self.freedom)
-        return replace(self, test=self.test / test, train=self.train / train, freedom=None)
+        return replace(self, test=self.test / test, train=self.train / train, freedom=None, curved=0.0)
 
     @property
     def solver_error(self) -> float | None:
@@ -218,8 +220,14 @@ def _with_sector(
         return errors
     changes = (_change(found.test, errors.test), _change(found.train, errors.train))
     if not (found.test > 0 and found.train >= 0 and abs(changes[0]) < NO_TERM):
-        return errors
+        return replace(errors, curved=found.curved)
     return replace(found, common=errors.common, freedom=changes, finite=errors.finite)
+
+
+def _share_of_curved(units: Units, first: FirstMoments) -> float:
+    """By how much, relative, directions of degree 2 lower the mean part of the error."""
+    lower, left = float(units.weights @ first.curved), float(units.weights @ first.eps0)
+    return lower / (lower + left) if lower + left > 0 else 0.0
 
 
 def _change(new: float, old: float) -> float:
@@ -251,7 +259,15 @@ def _errors_of(
     size = units.v.shape[-1]
     numbers = (part.tolist() for part in (found.test, found.train, found.norm2))
     return [
-        Errors(test, train, norm2, first.means, first.alignment[:, :size], sus)
+        Errors(
+            test,
+            train,
+            norm2,
+            first.means,
+            first.alignment[:, :size],
+            sus,
+            curved=_share_of_curved(units, first),
+        )
         for test, train, norm2, first in zip(*numbers, found.learned, strict=True)
     ]
 

@@ -23,6 +23,9 @@ from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
 
+#: Of the mean square of a residual's component, |r|²/d, from which a group's mean along a spike is more than that.
+_STRONG = 3.0
+
 
 def trained_units(
     f: Target, sigma: Activation, layer: LearnedFeatures, level: Level, coarse: bool = False
@@ -78,6 +81,14 @@ def most_spikes(layer: LearnedFeatures) -> int:
 def spikes(layer: LearnedFeatures) -> Array:
     """Orthonormal rows (k, H): the directions of the groups, at most ``most_spikes``, strongest in root mean square."""
     return layer.spikes(most_spikes(layer))
+
+
+def strong_spikes(layer: LearnedFeatures, d: int) -> Array:
+    """Those of :func:`spikes` along which the groups' means exceed what residuals have on any direction at ``d``."""
+    basis, size = spikes(layer), layer.R[: len(layer.weight)]
+    strength2 = layer.weight @ (layer.c @ basis.T) ** 2
+    strong: Array = basis[strength2 > _STRONG * float(layer.weight @ size) / d]
+    return strong
 
 
 def strength_left_out(layer: LearnedFeatures) -> float:

@@ -266,7 +266,8 @@ def test_at_finite_d_half_of_what_the_proportional_theory_adds_is_unsure(
     here = Setting(Target("z1 + He2(z1)/2", noise=0.1), network, Training(1, alpha=4.0, eta=1.0), ridge)
     errors = solve_level(here, level, True)
     assert abs(errors.common[0]) > 1e-4
-    known = abs(errors.common[0]) + (abs(errors.freedom[0]) if errors.freedom is not None else 0.0)
+    freedom = abs(errors.freedom[0]) if errors.freedom is not None else 0.0
+    known = abs(errors.common[0]) + freedom * (1 + freedom)
     assert (errors.freedom is not None) == counted
     found, before = theory.solve(here, True), theory.surety(here).theory
     assert before is not None
