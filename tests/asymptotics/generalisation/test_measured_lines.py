@@ -66,7 +66,9 @@ def settings(kept: SetUps, **more: Any) -> list[Setting]:
     ]
 
 
-def fake(setting: Setting, _errors: Any, _least: int = 0, _along: Any = None) -> Measured:
+def fake(
+    setting: Setting, _errors: Any, _least: int = 0, _along: Any = None, *, given: bool = False
+) -> Measured:
     """As smooth as what is measured, without its price."""
     fake.calls.add(setting.ridge)  # type: ignore[attr-defined]
     x = math.log(setting.ridge.lam)
