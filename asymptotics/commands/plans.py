@@ -29,7 +29,7 @@ from asymptotics.commands.terminal import (
     "--accuracy",
     type=FiniteRange(min=0.0),
     metavar="X",
-    help=f"{ACCURACY_TEXT} (0: neither; default: the best schedules are measured to 0.03).",
+    help=f"{ACCURACY_TEXT} (0: not at all; default: 0.03 for the best schedules).",
 )
 @JSON
 def plan(

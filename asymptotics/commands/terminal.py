@@ -296,9 +296,7 @@ def FILE(command: Any) -> Any:
 
 
 FORCE = click.option("--force", is_flag=True, help="Compute an experiment of any size.")
-ACCURACY_TEXT = (
-    "Relative; what the theory leaves out is measured to it; a larger stated error ends in exit code 3"
-)
+ACCURACY_TEXT = "Relative; what the theory leaves out is measured to it and put right"
 #: Of every command that predicts errors of the ridge fit from an experiment file; ``load`` heeds it.
 ACCURACY = click.option(
     "--accuracy",
@@ -306,7 +304,7 @@ ACCURACY = click.option(
     metavar="X",
     expose_value=False,
     callback=_keep_accuracy,
-    help=f"{ACCURACY_TEXT} (0: neither; default: ridge.accuracy, else measured where over 1 %; beside a simulation: told).",
+    help=f"{ACCURACY_TEXT} (0: not at all; default: ridge.accuracy, else where over 1 %).",
 )
 
 

@@ -22,7 +22,7 @@ from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.ridge_words import Regime
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.generalisation.meaning import NO_PREDICTION, few_of, refuse_unmet
+from asymptotics.generalisation.meaning import NO_PREDICTION, few_of
 from asymptotics.json_values import plain_table
 from asymptotics.results import Risk
 from hermite.errors import InputError
@@ -98,8 +98,7 @@ def samples_needed(
 ) -> SamplesNeeded:
     """The least alpha = n2/d at which the ridge fit's test error (label noise included) is ``test_error``.
 
-    Everything else is as ``risk`` has it, ``accuracy`` included, which raises where it is not met: the error ``reached`` is that
-    of ``risk`` at alpha.
+    Everything else is as ``risk`` has it, ``accuracy`` included: the error ``reached`` is that of ``risk`` at alpha.
     ``ridge.alpha`` is not used. An error that cannot be reached is an answer, with ``reason`` (the limit at this width, or
     the plateau). Raises ``InputError`` for a test error that is not a positive number, and where no theory answers.
 
@@ -117,7 +116,6 @@ def samples_needed(
     last = curve.measure(LARGEST)
     limit = last if math.isfinite(last) else None
     alpha = _least_alpha(curve, float(test_error))
-    curve.refuse_unmet(LARGEST if alpha is None else alpha)
     if alpha is None:
         curve.refuse_unless_predicted()
         reason = _why(test_error, limit, curve.least, curve.plateau, f.noise)
@@ -321,12 +319,6 @@ class _Curve:
         """Raises the reason where no alpha has a number beyond its error."""
         if not math.isfinite(self.least) and self._predictions.none is not None:
             raise self._predictions.none
-
-    def refuse_unmet(self, alpha: float) -> None:
-        """Raises where the error at a measured alpha is not known to the accuracy asked for."""
-        found, asked = self._measured[alpha], self._predictions.accuracy
-        if found is not None:
-            refuse_unmet([found], self._ridge.accuracy if asked is None else asked)
 
     def budget(self, alpha: float) -> ErrorBudget:
         """That of the test error at a measured alpha."""

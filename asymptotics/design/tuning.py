@@ -23,7 +23,6 @@ from asymptotics.experiment.grid import Experiment
 from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
-from asymptotics.generalisation.meaning import refuse_unmet
 from asymptotics.json_values import plain_table
 from asymptotics.results import Risk
 from hermite.errors import ConvergenceError, InputError
@@ -162,9 +161,8 @@ def optimise(
     """The ``lam`` and/or ``eta`` of least predicted test error (class labels: test loss); the other settings stay as given.
 
     ``lambdas``, ``etas``: ranges (low, high) of λ and of the dimensionless step size, both > 0. ``accuracy``: as in
-    ``risk``, whose prediction the answer is and which raises where it is not met; corrections that it measures are measured
-    around the optimum only. Raises ``InputError`` for a bad range, for ``eta`` without giant steps, and wherever ``risk`` has
-    no theory.
+    ``risk``, whose prediction the answer is; corrections that it measures are measured around the optimum only. Raises
+    ``InputError`` for a bad range, for ``eta`` without giant steps, and wherever ``risk`` has no theory.
 
     >>> from hermite import Target
     >>> best = optimise(Target("z1", noise=0.1), ridge=Ridge(alpha=2.0), over=["lam"])
@@ -188,7 +186,6 @@ def optimise(
     around = {name: ranges[name] for name in wanted if name not in edges}
     whole, point = _measured_least(search, {"eta": eta, "lam": lam}, around)
     found, (eta, lam) = (found, (eta, lam)) if whole is None else (whole, (point["eta"], point["lam"]))
-    refuse_unmet([found], ridge.accuracy if accuracy is None else accuracy)
     return Optimum(
         lam=lam,
         eta=eta if training.steps else None,

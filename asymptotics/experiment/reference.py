@@ -52,7 +52,7 @@ MEANINGS = {
     "ridge.regime": "which limit of n, p, d",
     "ridge.level": "how much of the weights' law enters after steps",
     "ridge.loss": "of the fit: square, or logistic, hinge, huber for class labels",
-    "ridge.accuracy": "relative; measured to and demanded of the error, 0: neither (default: measured if over 1 % is expected)",
+    "ridge.accuracy": "relative; what level auto measures to, 0: nothing (default: where more than 1 % is expected)",
     "simulation.method": "direct: the real network; reduced: exact in law, cost free of d",
     "simulation.d": "input dimension",
     "simulation.width": "neurons where the network's width is infinite, for overlaps",

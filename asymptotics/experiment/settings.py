@@ -315,8 +315,8 @@ class Ridge:
     ``d``       use the theory at this input dimension (None: d → infinity)
     ``regime``  "auto", "proportional", "finite" (all n, p, d) or "fixed-width"
     ``level``   theory after steps, proportional: "auto", "iso", "E", "matrix", "E+", "En+"
-    ``accuracy`` relative; what level "auto" measures to, and what the stated error must not exceed, else the prediction is
-                 refused (0: nothing is measured or demanded; None: measured where more than 1 % is expected)
+    ``accuracy`` relative; what level "auto" measures to (0: nothing is measured; None: where more than 1 % is expected), and what
+                 integrals and solver must reach
     ``loss``     "square", or for class labels "logistic", "hinge", "huber": min Σ l(y, f) + (lam/2) ‖a‖², l = (y − f)²/2 for
                  the square loss
     """

@@ -12,7 +12,7 @@ from asymptotics.experiment.input_laws import InputLaw
 from asymptotics.experiment.settings import Network, Ridge, Training
 from asymptotics.floating import own_floating_state
 from asymptotics.generalisation.law_nodes import with_error_of_nodes
-from asymptotics.generalisation.meaning import NoPrediction, meant, refuse_unmet
+from asymptotics.generalisation.meaning import NoPrediction, meant
 from asymptotics.generalisation.risk_arrays import Numbers, RiskArray, broadcast, collected
 from asymptotics.generalisation.theory import Setting, Theory
 from asymptotics.generalisation.theory_table import SHARED, chosen, setting_of
@@ -79,9 +79,9 @@ def risk(
     ``alpha``, ``lam``: in place of those of ``ridge``, numbers or arrays that broadcast together; the answer is then a
     ``RiskArray`` of that shape, and what its points share is computed once.
     Raises ``InputError`` where no theory is available or its error is as large as the number (unless ``throw`` is false:
-    ``validity`` is then "none"), and ``ConvergenceError`` (likewise) where the fixed point was not reached, integrals and
-    solver together are not within 1 % of the number, or an ``accuracy`` was asked for and the stated error, what the theory
-    leaves out included, is larger (``throw`` false: the number comes with it, and a note).
+    ``validity`` is then "none"), and ``ConvergenceError`` (likewise) where the fixed point was not reached, or
+    integrals and solver together are not within ``accuracy`` of the number (without one: 1 %). Where what the theory leaves
+    out is more than an ``accuracy`` that was asked for, ``validity_note`` says so: no effort makes that part smaller.
     """
     if alpha is not None or lam is not None:
         base = ridge or Ridge()
@@ -91,15 +91,8 @@ def risk(
         found = risk_outcomes(
             f, network, training, ridges, accuracy=accuracy, inputs=inputs, throw=throw, set_ups=SetUps()
         )
-        told = list(found)
-        if throw:
-            _refuse_unmet(told, base, accuracy)
-        return collected(grid["alpha"], grid["lam"], told)
-    setting = setting_of(f, network, training, ridge, accuracy, SHARED, inputs)
-    one = _risk(setting, throw)
-    if throw:
-        refuse_unmet([one], setting.accuracy)
-    return one
+        return collected(grid["alpha"], grid["lam"], found)
+    return _risk(setting_of(f, network, training, ridge, accuracy, SHARED, inputs), throw)
 
 
 @own_floating_state
@@ -115,23 +108,15 @@ def risk_curve(
 ) -> list[Risk]:
     """``risk`` at every ridge of a curve; the moments are computed once (and kept in ``set_ups``, if given).
 
-    What the level leaves out is measured on auxiliary batches where ``risk`` does so, and not at all with ``accuracy`` 0; an
-    accuracy that one of them misses is refused as there.
+    What the level leaves out is measured on auxiliary batches where ``risk`` does so, and not at all with ``accuracy`` 0.
     """
-    found: list[Risk] = []
+    found = []
     kept = SetUps() if set_ups is None else set_ups
     for point in risk_outcomes(f, network, training, ridges, accuracy=accuracy, throw=throw, set_ups=kept):
         if isinstance(point, InputError):
             raise point
         found.append(point)
-    if throw and ridges:
-        _refuse_unmet(found, ridges[0], accuracy)
     return found
-
-
-def _refuse_unmet(found: Sequence[Risk | InputError], ridge: Ridge, accuracy: float | None) -> None:
-    told = [one for one in found if isinstance(one, Risk)]
-    refuse_unmet(told, ridge.accuracy if accuracy is None else accuracy)
 
 
 def risk_outcomes(
@@ -147,8 +132,8 @@ def risk_outcomes(
 ) -> Iterator[Risk | InputError]:
     """``risk`` at every ridge, as they are found; an ``InputError`` in the place of a point that has no answer.
 
-    An ``accuracy`` is measured to, not demanded: who tells the numbers does that. Neighbours of one theory are handed to it
-    together. ``set_ups``: what is kept from point to point (default: what single calls of ``risk`` share).
+    Neighbours of one theory are handed to it together. ``set_ups``: what is kept from point to point (default: what
+    single calls of ``risk`` share).
     """
     training = training or Training(steps=0)
     points = ((training, ridge) for ridge in ridges)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 
 from asymptotics.error_budget import ErrorBudget, Validity
@@ -17,8 +16,6 @@ FEW_SAMPLES, FEW_NEURONS = 30, 10
 NO_PREDICTION = 1.0
 #: What integrals and solver must reach together, relative, where no accuracy is asked for.
 ENOUGH = 0.01
-#: What is stated grows by so much where less is asked for.
-_MORE_SCATTER = 1.3
 _PARTS = {"theory": "what the theory leaves out", "quadrature": "its integrals", "solver": "its solver"}
 
 
@@ -71,83 +68,39 @@ def reached_by(found: Risk) -> float:
 def meant(found: Risk, throw: bool = True, accuracy: float | None = None) -> Risk:
     """:func:`within_meaning`; raises :class:`NoPrediction` where that is nothing, unless told not to.
 
-    So does an unmet budget: :class:`ConvergenceError` where integrals and solver did not reach ``ENOUGH``, or an ``accuracy``
-    that asks for less. Whether a number that is told meets it is :func:`refuse_unmet`'s; the note says it here.
+    So does an unmet budget: :class:`ConvergenceError` where integrals and solver did not reach ``accuracy`` (default
+    ``ENOUGH``). What the theory leaves out no effort makes smaller: where it misses the accuracy, the note says so.
     """
     told = _told_of_accuracy(within_meaning(found), accuracy)
     if not throw:
         return told
     if told.validity == Validity.NONE:
         raise NoPrediction(told)
-    reached, asked = reached_by(found), max(accuracy or ENOUGH, ENOUGH)
+    reached, asked = reached_by(found), accuracy or ENOUGH
     if reached > asked:
-        enough = rounded_up(found.error.at_least)
         raise ConvergenceError(
             f"the integrals and the solver of the test error at step {found.step} reached {reached:.1e} of it, not {asked:.0e}, "
-            f"within their budget: ask for less (accuracy = {enough:.0e}), or take the number with its error (throw=False in "
-            "Python)",
+            f"within their budget: ask for less (accuracy = {rounded_up(reached):.0e}), or take the number with its error "
+            "(throw=False in Python)",
             found.solution,
         )
     return told
 
 
-class UnmetAccuracy(ConvergenceError):
-    """Numbers are not known to the accuracy that was asked for."""
-
-
-def refuse_unmet(found: Iterable[Risk], accuracy: float | None) -> None:
-    """:class:`UnmetAccuracy` where the stated error of one of ``found`` is above the ``accuracy`` asked for (None, 0: none was).
-
-    All parts count, what the theory leaves out too. The sentence is about the largest error; numbers that are none are told as
-    such elsewhere.
-    """
-    if not accuracy:
-        return
-    told = [one for one in found if one.validity != Validity.NONE and math.isfinite(one.test_error)]
-    unmet = [one for one in told if is_unmet(one, accuracy)]
-    if not unmet:
-        return
-    worst = max(unmet, key=lambda one: one.error.at_least)
-    where = f"at step {worst.step}" + "".join(
-        f", {name} = {value:g}"
-        for name, value in (("alpha", worst.alpha), ("lambda", worst.lam))
-        if len(told) > 1 and value is not None
-    )
-    these = (
-        "" if len(told) == 1 else f"{len(unmet)} of {len(told)} test errors miss the accuracy; the worst: "
-    )
-    raise UnmetAccuracy(
-        f"{these}the test error {where} {_known(worst.error)}, not to the {100 * accuracy:.3g} % of accuracy = "
-        f"{accuracy:g}: {_way_out(worst)}take the number with its error (without an accuracy, or throw=False in Python)",
-        worst.solution,
-    )
-
-
-def is_unmet(found: Risk, accuracy: float) -> bool:
-    """Whether the stated error is above ``accuracy``, or not known."""
-    return found.error.total is None or found.error.total > accuracy
-
-
-def _known(error: ErrorBudget) -> str:
-    return f"is known to {_largest(error)}" if error.at_least else "has an error that is not estimated"
-
-
-def _way_out(found: Risk) -> str:
-    """What makes the largest part smaller, and the accuracy that is met, each with its "or"."""
-    if not found.error.at_least:
-        return ""
-    # For less fewer batches are drawn, whose scatter is a part of the error.
-    less = f"ask for less (accuracy = {rounded_up(_MORE_SCATTER * found.error.at_least):g})"
-    if _largest_part(found.error) == "theory" and found.d is not None:
-        return f"take a larger ridge.d, {less}, or "
-    return f"{less}, or "
-
-
 def _told_of_accuracy(found: Risk, accuracy: float | None) -> Risk:
-    """``found``, saying so where it is not known to the ``accuracy`` asked for."""
-    if not accuracy or found.validity == Validity.NONE or not is_unmet(found, accuracy):
+    """``found``, saying so where its stated error is above the ``accuracy`` asked for, or not known."""
+    error = found.error
+    if (
+        not accuracy
+        or found.validity == Validity.NONE
+        or (error.total is not None and error.total <= accuracy)
+    ):
         return found
-    said = f"the test error {_known(found.error)}, not to accuracy = {accuracy:g}"
+    said = (
+        f"the test error has a stated error of {_largest(error)}, above the accuracy asked for ({accuracy:g})"
+    )
+    if error.total is None and error.at_least <= accuracy:
+        said = f"a part of the error is not estimated: it may be above the accuracy asked for ({accuracy:g})"
     note = "; ".join(part for part in (found.validity_note.rstrip("."), said) if part)
     return replace(found, validity_note=note)
 

@@ -32,8 +32,7 @@ def test_a_schedule_spends_the_budget_and_its_error_is_that_of_risk(found: Plan)
         assert one.samples <= 1500
         assert one.p <= 4 * 80
         # What the level leaves out is measured after steps, whatever is expected of it.
-        accuracy = 0.03 if one.steps else None
-        again = risk(F, Network(), one.training, one.ridge, accuracy=accuracy, throw=False)
+        again = risk(F, Network(), one.training, one.ridge, accuracy=0.03 if one.steps else None)
         assert one.test_error == pytest.approx(again.test_error, rel=1e-9)
         assert one.training.n(80) == (one.n or one.training.n(80))
         assert one.ridge.n2(80) == one.n2
@@ -54,7 +53,7 @@ def test_no_neighbour_is_better(setting: str, factor: float, found: Plan) -> Non
         n = round(int(best.n or 0) * (1 + (factor - 1) / 2))
         training, ridge = replace(training, alpha=n / 80), replace(ridge, alpha=(1500 - n) / 80)
     here, there = (
-        risk(F, Network(), *settings, accuracy=0.03, throw=False)
+        risk(F, Network(), *settings, accuracy=0.03)
         for settings in ((best.training, best.ridge), (training, ridge))
     )
     assert at_most(there) > at_most(here) * (1 - 5e-3)
@@ -98,7 +97,7 @@ def test_a_decided_winner_beats_the_runner_up_in_simulation(text: str, noise: fl
         assert abs(mean - one.test_error) < one.test_error * float(one.error.total or 0.0) + 4 * sem
     # What is told is what was measured, also at large rates, where the level of the search is too good to be true.
     accuracy = 0.03 if told.best.steps else None
-    again = risk(f, Network(), told.best.training, told.best.ridge, accuracy=accuracy, throw=False)
+    again = risk(f, Network(), told.best.training, told.best.ridge, accuracy=accuracy)
     assert told.best.test_error == pytest.approx(again.test_error, rel=1e-6)
     assert told.best.error.total == pytest.approx(again.error.total, rel=1e-3)
     if told.decided:

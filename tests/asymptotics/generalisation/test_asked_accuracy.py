@@ -1,4 +1,4 @@
-"""An accuracy that is asked for is demanded of every number that is told, and said to be missed where it is told all the same."""
+"""An accuracy is demanded of integrals and solver; where what the theory leaves out misses it, every answer says so."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from asymptotics import Network, Ridge, Training, overlaps, risk, samples_needed
+from asymptotics import Network, Ridge, Training, overlaps, risk
 from asymptotics.commands.cli import run
 from asymptotics.error_budget import ErrorBudget, Validity
-from asymptotics.generalisation.meaning import UnmetAccuracy, meant, refuse_unmet
+from asymptotics.generalisation.meaning import meant
 from asymptotics.results import Risk
 from asymptotics.text.prediction_tables import curve_text
 from hermite import Target
-from hermite.errors import ConvergenceError
 
 F, NETWORK, TRAINING = Target("z1 + He2(z1)/2", noise=0.1), Network("relu"), Training(1, 4.0)
 FILE = """
@@ -44,27 +43,23 @@ def stated(size: float | None, d: int | None = None, **part: float) -> Risk:
         ((NETWORK, TRAINING, Ridge(2.0, 1.0, 0.1, accuracy=0.003)), None),
     ],
 )
-def test_a_stated_error_above_the_accuracy_is_refused_by_every_theory(setting, asked: float | None) -> None:
-    with pytest.raises(
-        ConvergenceError, match=r"most of it what the theory leaves out.*accuracy = .*throw=False"
-    ):
-        risk(F, *setting, accuracy=asked)
-    told = risk(F, *setting, accuracy=asked, throw=False)
+def test_a_stated_error_above_the_accuracy_is_said_to_be_by_every_theory(
+    setting, asked: float | None
+) -> None:
+    told = risk(F, *setting, accuracy=asked)
     assert told.error.total is not None
     assert told.error.total > (asked or 0.003)
-    assert f"not to accuracy = {asked or 0.003:g}" in told.validity_note
+    assert "most of it what the theory leaves out" in told.validity_note
+    assert f"above the accuracy asked for ({asked or 0.003:g})" in told.validity_note
     without = (*setting[:2], Ridge(2.0, 1.0, 0.1, setting[2].d, setting[2].regime, setting[2].level))
-    assert "not to accuracy" not in risk(F, *without, accuracy=0).validity_note
+    assert "accuracy asked for" not in risk(F, *without, accuracy=0).validity_note
 
 
-def test_the_accuracy_that_is_proposed_is_met() -> None:
-    with pytest.raises(ConvergenceError) as refused:
-        risk(F, NETWORK, TRAINING, Ridge(2.0, 1.0, 0.1, d=100), accuracy=0.003)
-    proposed = float(str(refused.value).split("ask for less (accuracy = ")[1].split(")")[0])
-    found = risk(F, NETWORK, TRAINING, Ridge(2.0, 1.0, 0.1, d=100), accuracy=proposed)
+def test_an_accuracy_that_is_met_is_not_mentioned() -> None:
+    found = risk(F, NETWORK, TRAINING, Ridge(2.0, 1.0, 0.1, d=100), accuracy=0.3)
     assert found.error.total is not None
-    assert found.error.total <= proposed
-    assert "not to accuracy" not in found.validity_note
+    assert found.error.total <= 0.3
+    assert "accuracy asked for" not in found.validity_note
 
 
 def test_an_exact_prediction_meets_any_accuracy_and_says_nothing_of_it() -> None:
@@ -73,19 +68,20 @@ def test_an_exact_prediction_meets_any_accuracy_and_says_nothing_of_it() -> None
     assert found.validity_note == risk(F, NETWORK, None, Ridge(2.0, 1.0, 0.1)).validity_note
 
 
-def test_the_largest_part_is_named_and_of_many_numbers_the_worst() -> None:
-    with pytest.raises(UnmetAccuracy, match="most of it its integrals"):
-        refuse_unmet([stated(0.001, quadrature=0.02)], 0.01)
-    with pytest.raises(UnmetAccuracy, match=r"2 of 3 test errors miss.*is known to 5 %"):
-        refuse_unmet([stated(0.001), stated(0.02), stated(0.05)], 0.01)
-    with pytest.raises(UnmetAccuracy, match=r"larger ridge\.d"):
-        refuse_unmet([stated(0.02, d=100)], 0.01)
-    # An error that nobody estimated is within no accuracy.
-    with pytest.raises(UnmetAccuracy, match="at step 1 has an error that is not estimated"):
-        refuse_unmet([stated(None)], 0.01)
-    refuse_unmet([stated(0.02), stated(0.05)], 0.05)
-    refuse_unmet([stated(0.9)], 0.0)
-    refuse_unmet([stated(0.9)], None)
+def test_the_largest_part_is_named_and_an_unknown_one_too() -> None:
+    for found, said in (
+        (
+            stated(0.02, d=100),
+            r"a stated error of 2 % (most of it what the theory leaves out), above the accuracy asked for (0.01)",
+        ),
+        (
+            stated(0.001, solver=0.0099),
+            r"a stated error of 1.1 % (most of it its solver), above the accuracy asked for (0.01)",
+        ),
+        (stated(None), "not estimated: it may be above the accuracy asked for (0.01)"),
+    ):
+        assert said in meant(found, accuracy=0.01).validity_note
+        assert meant(found).validity_note == meant(found, accuracy=0.0).validity_note == ""
     assert meant(stated(0.02), accuracy=0.03).validity_note == ""
     assert meant(stated(2.0), throw=False, accuracy=0.01).validity == Validity.NONE
 
@@ -96,18 +92,15 @@ def test_the_largest_part_is_named_and_of_many_numbers_the_worst() -> None:
         ("curve", []),
         ("tune", ["--over", "lam"]),
         ("samples", ["--test-error", "1.2"]),
-        ("map", ["--set", "ridge.alpha=[1,2]", "--x", "ridge.alpha", "--set", "ridge.lambda=[0.1,1]", "--y", "ridge.lambda"]),
     ],
-)  # fmt: skip
-def test_commands_end_with_three_and_a_sentence(
+)
+def test_commands_tell_that_an_accuracy_is_missed(
     command: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "experiment.toml"
     file.write_text(FILE, encoding="utf-8")
-    assert run([command, str(file), "--accuracy", "0.001", *options]) == 3
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "of accuracy = 0.001" in told.err
+    assert run([command, str(file), "--accuracy", "0.001", *options]) == 0
+    assert "above the accuracy asked for (0.001)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_beside_a_simulation_numbers_come_with_their_error(
@@ -117,12 +110,7 @@ def test_beside_a_simulation_numbers_come_with_their_error(
     simulation = "[simulation]\nd = 30\nreplicates = 2\ntest_samples = 200\n"
     file.write_text(FILE + simulation, encoding="utf-8")
     assert run(["curve", str(file), "--simulate", "--accuracy", "0.001"]) == 0
-    assert "not to accuracy = 0.001" in capsys.readouterr().out
-
-
-def test_what_is_reached_is_demanded_of_the_samples_too() -> None:
-    with pytest.raises(ConvergenceError, match=r"accuracy = 0\.001"):
-        samples_needed(F, NETWORK, TRAINING, Ridge(beta=2.0, lam=0.1), test_error=1.0, accuracy=0.001)
+    assert "above the accuracy asked for (0.001)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_accuracy_of_overlaps_is_that_of_integrals_and_the_rest_is_a_warning() -> None:

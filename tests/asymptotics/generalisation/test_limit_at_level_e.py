@@ -19,6 +19,7 @@ def test_a_fast_wave_has_its_limit_by_default(steps: int, expected: float) -> No
     assert "auxiliary batches" in found.validity_note
     assert "neither is included" in found.validity_note
     assert 0.004 < found.error.theory < 0.04
-    f, training = Target("sin(8*z1) + z1", noise=0.05), Training(steps, 4.0, 1.0)
-    asked = risk(f, INDEPENDENT, training, RIDGE, accuracy=0.01, throw=False)
+    asked = risk(
+        Target("sin(8*z1) + z1", noise=0.05), INDEPENDENT, Training(steps, 4.0, 1.0), RIDGE, accuracy=0.01
+    )
     assert 0 < abs(asked.test_error / found.test_error - 1) < found.error.theory
