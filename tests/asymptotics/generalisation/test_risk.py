@@ -290,7 +290,7 @@ def test_failure_before_training_is_loud_and_can_be_silenced(monkeypatch) -> Non
         lambda **k: risk(MIX, network, None, ridge, **k),
         lambda **k: risk_curve(MIX, network, None, [ridge], **k)[0],
     ):
-        with pytest.raises(ConvergenceError, match="not reached"):
+        with pytest.raises(ConvergenceError, match="were not solved"):
             f()
         assert not f(throw=False).solution.converged
 
