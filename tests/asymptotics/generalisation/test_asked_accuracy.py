@@ -110,7 +110,7 @@ def test_beside_a_simulation_numbers_come_with_their_error(
     simulation = "[simulation]\nd = 30\nreplicates = 2\ntest_samples = 200\n"
     file.write_text(FILE + simulation, encoding="utf-8")
     assert run(["curve", str(file), "--simulate", "--accuracy", "0.001"]) == 0
-    assert said in " ".join(capsys.readouterr().out.split())
+    assert "above the accuracy asked for (0.001)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_accuracy_of_overlaps_is_that_of_integrals_and_the_rest_is_a_warning() -> None:
