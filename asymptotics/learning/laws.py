@@ -280,7 +280,9 @@ def _risks_of_two_units(
         cross = 0.75 * energy - (one.risk - two.risk)
         output = two.risk - 0.25 * energy + cross
         risk = max(label**2 * energy - 2 * label * readout * cross + readout**2 * output, 0.0)
-        share = one.risk / risk if risk else math.inf
+        # Before training the output is 0, exactly: readouts of any size add no error to the risk of the labels.
+        weight = max(label, readout if output or cross else 0.0) ** 2
+        share = weight * one.risk / risk if risk else math.inf
         integrals = one.risk_error.quadrature
         error = replace(one.risk_error, quadrature=None if integrals is None else integrals * max(share, 1.0))
         found.append((risk * largest * largest, error))

@@ -133,6 +133,21 @@ def test_a_step_on_a_reused_batch_has_two_units_as_well(unit: str) -> None:
     assert two.test_error / c / c == pytest.approx(one.test_error, rel=1e-8)
 
 
+@pytest.mark.parametrize("unit", ["1e-20", "1e-90", "1e-150", "1e90"])
+@pytest.mark.parametrize("network", [{}, {"activation": "tanh"}, {"width": 4, "activation": "erf"}])
+def test_readouts_of_any_size_add_no_error_to_the_risk_before_training(
+    unit: str, network: dict[str, Any]
+) -> None:
+    """Readouts of size 1 beside labels of size c: the output is exactly 0 at the start, and so is what it adds."""
+    found = overlaps(*scaled(unit, network, {"alpha": 3.0}, 1.0, 1 / float(unit)))
+    plain = overlaps(*scaled("1", network, {"alpha": 3.0}, 1.0, 1.0))
+    assert found[0].risk / float(unit) ** 2 == pytest.approx(plain[0].risk, rel=1e-9)
+    assert found[0].risk_error.total == pytest.approx(plain[0].risk_error.total, rel=1e-3, abs=1e-13)
+    # What readouts add after the step is a difference of two risks, and states the errors of both.
+    assert found[1].risk_error.total is not None
+    assert found[1].risk_error.total < 1e-5
+
+
 @pytest.mark.parametrize("network", [{}, {"width": 4, "activation": "erf"}, {"activation": "tanh"}])
 def test_the_risk_of_labels_and_readouts_of_different_sizes_is_that_of_its_parts(
     network: dict[str, Any], monkeypatch: pytest.MonkeyPatch
