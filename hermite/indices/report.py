@@ -146,8 +146,8 @@ class LeapReport(FrozenReport):
         level = f"n = Θ(d^{stairs.batch_exponent:g})" if stairs.batch_exponent != 1 else "n = Θ(d)"
         pairs = [
             ("relevant space", f"{pretty(self.relevant_subspace, names)} (dimension {self.relevant_dim})"),
-            ("information exponent", _index(self.information_exponent)),
-            ("leap index", _index(self.leap_index)),
+            ("information exponent", self._index(self.information_exponent)),
+            ("leap index", self._index(self.leap_index)),
             ("one giant step at the leap learns", pretty(self.leap_span, names)),
             ("beyond one step", pretty(self.beyond_one_step, names)),
             (
@@ -162,11 +162,15 @@ class LeapReport(FrozenReport):
         pairs += [
             *self._student_lines(),
             (f"hard directions at {level}", pretty(self.hard_directions, names)),
-            ("isotropic leap", f"{_index(self.isotropic_leap)} ({ISOTROPIC_LEAP})"),
-            ("leap in these coordinates", f"{_index(self.leap_coordinates)} ({COORDINATE_LEAP})"),
+            ("isotropic leap", f"{self._index(self.isotropic_leap)} ({ISOTROPIC_LEAP})"),
+            ("leap in these coordinates", f"{self._index(self.leap_coordinates)} ({COORDINATE_LEAP})"),
             ("how this is known", self.exactness + (f": {self.reason}" if self.reason else "")),
         ]
         return pairs
+
+    def _index(self, k: int | None) -> str:
+        """An index; where it is not known, that it is none or that it is undecided."""
+        return "undecided" if k is None and self.exactness == Exactness.UNDECIDED else _index(k)
 
     def _open_lines(self) -> list[tuple[str, str]]:
         """What is left of the lines where no engine decides the target: the leap, if it is proved, and why."""

@@ -228,3 +228,28 @@ def test_bounds_are_checked_before_any_work() -> None:
     with pytest.raises(InputError, match="too high"):
         expand(target(lambda z: z[:, 0], 5), order=60)
     assert leap(target(lambda z: z[:, 0] * z[:, 11], 12)).leap_index == 2
+
+
+@pytest.mark.parametrize(
+    ("g", "r"),
+    [
+        (lambda z: z.max(axis=-1), 4),
+        (lambda z: (z.argmax(axis=-1) == 0) * 1.0, 3),
+    ],
+)
+def test_no_index_of_an_undecided_report_reads_as_none(g, r: int) -> None:
+    """An index that is not found may be there: its line says undecided, as its null in the document does."""
+    report = leap(Target.from_function(g, r))
+    assert report.exactness == "undecided"
+    lines = dict(report.lines())
+    for name, value in (
+        ("isotropic leap", report.isotropic_leap),
+        ("leap in these coordinates", report.leap_coordinates),
+        ("leap index", report.leap_index),
+    ):
+        if name in lines:
+            assert lines[name].split(" (")[0] == ("undecided" if value is None else str(value))
+
+
+def test_the_indices_of_a_constant_read_as_none() -> None:
+    assert dict(leap("3").lines())["leap index"] == "none"
