@@ -6,6 +6,8 @@ included), ridge on fresh samples. The control variates Σ y²/n − E y² take 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -128,17 +130,16 @@ def test_the_stated_error_of_level_E_covers() -> None:
 @pytest.mark.parametrize("sigma", ["relu", "tanh"])
 @pytest.mark.parametrize("initialisation", ["symmetric", "independent"])
 def test_random_features_at_initialisation_have_the_predicted_errors(sigma, initialisation) -> None:
-    """Exact at every d: z-scores without an allowance, and their root mean square."""
+    """Leading order in 1/d: relu in pairs is off by 0.5 to 2 % at d = 200, which ``error`` states."""
     network = Network(sigma, initialisation=initialisation)
-    z = np.concatenate(
-        [
-            scores(f, network, Training(0), ridge, 200, 60)
-            for f in (LINEAR, STEPPED, QUADRATIC)
-            for ridge in (FIT, Ridge(1.0, 2.0, 0.01), Ridge(4.0, 1.0, 1.0))
-        ]
-    )
-    assert np.max(np.abs(z)) < 4, z
-    assert np.sqrt(np.mean(z**2)) < 1.6, z
+    for f in (LINEAR, STEPPED, QUADRATIC):
+        for ridge in (FIT, Ridge(1.0, 2.0, 0.01), Ridge(4.0, 1.0, 1.0)):
+            mean, sem = measured(f, network, Training(0), ridge, 200, 60)
+            found = risk(f, network, Training(0), replace(ridge, d=200))
+            theory, stated = np.array([found.test_error, found.train_error]), found.error.total
+            assert stated is not None
+            assert stated < 0.06
+            assert np.all(np.abs(mean - theory) < 4 * sem + stated * theory), (f, ridge)
 
 
 @pytest.mark.slow
