@@ -30,7 +30,8 @@ from asymptotics.generalisation.theory import Setting
 from hermite.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:
-    from asymptotics.generalisation.spiked.corrections import Correction, OnPath
+    from asymptotics.generalisation.spiked.batch_rounds import OnPath
+    from asymptotics.generalisation.spiked.corrections import Correction
 
 Array = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -126,7 +127,7 @@ class Line:
     @cached_property
     def _between(self) -> dict[Ridge, Measured]:
         """By interpolation, where there is something to interpolate."""
-        from asymptotics.generalisation.spiked.corrections import OnPath, Path
+        from asymptotics.generalisation.spiked.batch_rounds import OnPath, Path
 
         places, settings = self._places
         if len(settings) <= _LONG:

@@ -17,7 +17,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,14 +26,11 @@ from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.patience import Patience
 from asymptotics.experiment.ridge_words import Level
 from asymptotics.experiment.settings import Network, Training
-from asymptotics.generalisation.between_knots import blended
-from asymptotics.generalisation.spiked.linear_sector import Errors, solve_layers, solve_units
-from asymptotics.generalisation.spiked.matrix_sectors import solve_batches
-from asymptotics.generalisation.spiked.matrix_susceptibilities import Guess
-from asymptotics.generalisation.spiked.nonlinear_sector import Susceptibilities
+from asymptotics.generalisation.spiked.batch_rounds import BatchErrors, OnPath, errors_of_round, rounds_of
+from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
 from asymptotics.generalisation.spiked.ridge_equations import ON_NODES, Units
 from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
-from asymptotics.generalisation.spiked.white_matrices import Batches, side_by_side
+from asymptotics.generalisation.spiked.white_matrices import Batches
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.batches import BatchLayer, norm_covariances, train_on_batches
 from asymptotics.learning.giant.low_orders import without_orders
@@ -60,8 +56,6 @@ _SHARE = 0.25
 _TOLERANCE = 1e-3
 #: Share of a rule's sums that its lightest nodes may have to be left out.
 _LIGHT = 1e-6
-#: Degree of the polynomials in which solutions are guessed along a line.
-_PATH = 3
 #: A change larger than this is no correction.
 NO_CORRECTION = 0.5
 
@@ -93,14 +87,6 @@ class Correction:
         A training error near interpolation may well be a multiple of what level E says.
         """
         return self.size < NO_CORRECTION and self.sem < NO_CORRECTION / 2
-
-
-@dataclass(frozen=True)
-class BatchErrors:
-    """On one batch: errors (test, train) with the whole covariance and at level E."""
-
-    whole: tuple[float, float]
-    isotropic: tuple[float, float]
 
 
 def auxiliary_dimension(network: Network, r: int, d: int | None) -> int:
@@ -160,78 +146,6 @@ def batch_of(
     """A first layer trained on ``f`` by batches, and its units for the fit of ``fitted``; ``law`` of the layer."""
     layer = auxiliary_layer(f, network, training, d, index)
     return layer, batch_units(fitted, network.get_activation(), layer, law.coherence)
-
-
-def rounds_of(layers: Sequence[tuple[BatchLayer, Units]]) -> tuple[Batches, ...]:
-    """``layers`` with their units, those of as many spikes side by side."""
-    shapes: dict[tuple[int, ...], list[tuple[BatchLayer, Units]]] = {}
-    for layer, units in layers:
-        shapes.setdefault((*units.kappa.shape[1:], units.v.shape[-1]), []).append((layer, units))
-    found = []
-    for members in shapes.values():
-        covariances = [on_units(one, unit_members(one), one.covariance) for one, _ in members]
-        own = [units for _, units in members]
-        found.append(side_by_side(own, covariances, [axes_of(one) for one, _ in members]))
-    return tuple(found)
-
-
-def batch_errors(
-    units: Units, layer: BatchLayer, alpha: float, beta: float, lam: float, d: int | None
-) -> BatchErrors:
-    """Both errors on one batch, ``units`` as of :func:`batch_units`."""
-    (batches,) = rounds_of([(layer, units)])
-    (found,) = errors_of_round(batches, (alpha, beta, lam, d), 1e-6)
-    return found
-
-
-class Path:
-    """What was found at the knots of a line: between them the solutions are known before they are looked for."""
-
-    def __init__(self) -> None:
-        self._known: dict[Batches, dict[float, Guess]] = {}
-
-    def guess(self, batches: Batches, place: float) -> Guess | None:
-        """What to expect at a place, if anything is known."""
-        known = self._known.get(batches)
-        if not known:
-            return None
-        places = np.array(sorted(known))
-        found = []
-        for parts in zip(*(known[x] for x in places.tolist()), strict=True):
-            values = np.array([part.ravel() for part in parts])
-            found.append(blended(places, values, np.array([place]), _PATH).reshape(parts[0].shape))
-        return Guess(*found)
-
-    def keep(self, batches: Batches, place: float, guess: Guess) -> None:
-        """What was found at a place of the line."""
-        self._known.setdefault(batches, {})[place] = guess
-
-
-class OnPath(NamedTuple):
-    """A place of a path."""
-
-    path: Path
-    place: float
-
-
-def errors_of_round(
-    batches: Batches,
-    point: tuple[float, float, float, int | None],
-    tol: float,
-    start: Susceptibilities | None = None,
-    along: OnPath | None = None,
-) -> list[BatchErrors]:
-    """Both errors on all batches of a round, that of whole covariances to ``tol``; ``start`` of a layer close to them."""
-    *ratios, d = point
-    own = solve_layers(batches.units, *ratios, d=d, start=start)
-    first = None if along is None else along.path.guess(batches, along.place)
-    whole, found = solve_batches(batches, own.points, *ratios, d=d, tol=tol, guess=first)
-    if along is not None:
-        along.path.keep(batches, along.place, found)
-    return [
-        BatchErrors((one.test, one.train), isotropic)
-        for one, isotropic in zip(whole, zip(own.test.tolist(), own.train.tolist(), strict=True), strict=True)
-    ]
 
 
 def _relative(found: Array, reference: Array) -> Array:

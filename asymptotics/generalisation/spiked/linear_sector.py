@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asymptotics.fixed_point import Solution, Status, solve_many
 from asymptotics.generalisation.meaning import InfiniteTestError
 from asymptotics.generalisation.spiked.first_moments import (
     FirstEquations,
@@ -23,12 +22,11 @@ from asymptotics.generalisation.spiked.first_moments import (
 from asymptotics.generalisation.spiked.nonlinear_sector import (
     Inverses,
     Susceptibilities,
-    System,
     susceptibilities,
     susceptibilities_at,
 )
 from asymptotics.generalisation.spiked.one_group import Numbers, Plain, Point, is_plain
-from asymptotics.generalisation.spiked.ridge_equations import Units, averages, layer_of_stack
+from asymptotics.generalisation.spiked.ridge_equations import Units, averages
 from asymptotics.generalisation.spiked.second_moments import second_moments
 from asymptotics.generalisation.spiked.transfers import Transfers, transfers
 from hermite.errors import ConvergenceError, InputError
@@ -255,7 +253,7 @@ def _errors_of(
     sector: Transfers | None = None,
 ) -> list[Errors]:
     """The errors at solved susceptibilities."""
-    found = _moments(units, sus, alpha, beta, ways, sector)
+    found = moments_of(units, sus, alpha, beta, ways, sector)
     size = units.v.shape[-1]
     numbers = (part.tolist() for part in (found.test, found.train, found.norm2))
     return [
@@ -281,7 +279,7 @@ class Moments(NamedTuple):
     learned: list[FirstMoments]
 
 
-def _moments(
+def moments_of(
     units: Units,
     sus: Susceptibilities,
     alpha: float,
@@ -310,57 +308,6 @@ def _moments(
     eps, norm2 = second_moments(units, sus, maps, alpha, beta, *columns, with_sector=sector is not None)
     train = averages(units.weights * (sus.om * sus.iv) ** 2, eps)
     return Moments(averages(units.weights, eps), train, norm2, learned)
-
-
-class LayerErrors(NamedTuple):
-    """Test and train errors (P,) of P layers side by side, and the points (P, m) that their susceptibilities are."""
-
-    test: Array
-    train: Array
-    points: Array
-
-
-def solve_layers(
-    units: Units,
-    alpha: float,
-    beta: float,
-    lam: float,
-    *,
-    d: int | None = None,
-    start: Susceptibilities | None = None,
-) -> LayerErrors:
-    """:func:`solve_units` of all layers of ``stacked`` units; ``start``: of a layer that is close to them.
-
-    Raises as that does.
-    """
-    om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
-    system = System(units, alpha, 1.0 / beta, om)
-    points = np.empty((len(units.weights), len(system.start(1.0))))
-    alone = np.ones(len(points), bool)
-    if lam > 0:
-        first = system.start(el) if start is None else system.point_of(start)
-        found = solve_many(
-            lambda x, which: system.among(which).map_at(el)(x),
-            np.tile(first, (len(points), 1)),
-            system.are_admissible,
-            system.blocks,
-            tol=_LAYERS,
-        )
-        points[:] = [one.value for one in found]
-        alone[:] = [not one.converged for one in found]
-    for i in np.flatnonzero(alone).tolist():
-        one = layer_of_stack(units, i)
-        refuse_singular(one, alpha, beta, lam)
-        points[i] = susceptibilities(one, alpha, beta, lam).solution.value
-    iv, inverse = system.iv(points), system.unpack(points)[1]
-    solution = Solution(Status.CONVERGED, _LAYERS, 0, "anderson", points)
-    sus = Susceptibilities(om, iv, inverse, *system.responses(iv, inverse), solution)
-    moments = _moments(units, sus, alpha, beta, [Means(d)])
-    return LayerErrors(moments.test[:, 0], moments.train[:, 0], points)
-
-
-#: What the susceptibilities of many layers are solved to.
-_LAYERS = 1e-11
 
 
 def refuse_singular(units: Units, alpha: float, beta: float, lam: float) -> None:

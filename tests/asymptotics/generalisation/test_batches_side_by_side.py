@@ -7,17 +7,16 @@ import pytest
 
 from asymptotics import Network, Ridge, Training, risk
 from asymptotics.generalisation.spiked import corrections
-from asymptotics.generalisation.spiked.corrections import (
+from asymptotics.generalisation.spiked.batch_rounds import (
     OnPath,
     Path,
-    auxiliary_layer,
     batch_errors,
-    batch_of,
-    batch_units,
     errors_of_round,
     rounds_of,
 )
-from asymptotics.generalisation.spiked.linear_sector import solve_layers, solve_units
+from asymptotics.generalisation.spiked.corrections import auxiliary_layer, batch_of, batch_units
+from asymptotics.generalisation.spiked.layer_stacks import solve_layers
+from asymptotics.generalisation.spiked.linear_sector import solve_units
 from asymptotics.generalisation.spiked.matrix_sectors import _Responses
 from asymptotics.generalisation.spiked.matrix_susceptibilities import (
     MatrixSystem,

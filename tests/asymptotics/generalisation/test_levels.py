@@ -15,13 +15,12 @@ from asymptotics.generalisation.ridge_theories.left_out import _BULK, expected_c
 from asymptotics.generalisation.ridge_theories.measured_levels import MeasuredLevel, _corrected, _sizes
 from asymptotics.generalisation.ridge_theories.measured_lines import Measured
 from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level
+from asymptotics.generalisation.spiked.batch_rounds import BatchErrors, batch_errors
 from asymptotics.generalisation.spiked.corrections import (
-    BatchErrors,
     Correction,
     at_dimension,
     auxiliary_dimension,
     auxiliary_layer,
-    batch_errors,
     batch_units,
     bulk_correction,
     norm_correction,

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training, risk
+from asymptotics.generalisation.spiked.batch_rounds import batch_errors
 from asymptotics.generalisation.spiked.corrections import (
     auxiliary_dimension,
     auxiliary_layer,
-    batch_errors,
     batch_units,
     bulk_correction,
     norm_correction,
