@@ -63,8 +63,8 @@ class CallableFloors:
         return len(learned)
 
     def strings(self, learned: Array) -> list[list[str]]:
-        """Row-reduced echelon form, rounded."""
-        return strings(learned)
+        """Row-reduced echelon form, with the digits that are sure."""
+        return strings(learned, self.numbers.off)
 
     def next(self, learned: Array, visible: Visible) -> Array:
         """U + what order 1 outside U shows, among the degrees that are visible."""

@@ -8,7 +8,7 @@ errors. What is undecided and matters is None in the report, with the reason. No
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb, factorial, prod, sqrt
+from math import comb, factorial, log10, prod, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,11 +72,11 @@ class _Course:
     leading: tuple[Array, ...]
     complete: bool | None
 
-    def told(self) -> FoundSteps:
+    def told(self, off: float) -> FoundSteps:
         """As a report has it."""
         return FoundSteps(
             dims=tuple(len(s) for s in self.steps),
-            subspaces=tuple(strings(s) for s in self.steps),
+            subspaces=tuple(strings(s, off) for s in self.steps),
             leading_dims=tuple(len(s) for s in self.leading),
             complete=self.complete,
             coordinates=tuple(s.tolist() for s in self.steps),
@@ -94,6 +94,8 @@ class Numbers:
         self.tolerance = TOLERANCE[self.engine.method(order)]
         self.tensors, self.errors = _tensors(table, f.r, order)
         self.doubts: list[str] = []
+        #: By what the directions that were seen may be off (the sine of an angle).
+        self.off = 0.0
 
     def turned(self, frame: Array, degree: int) -> list[tuple[tuple[int, ...], float, float]]:
         """(α, c_α, its error) of |α| = ``degree`` in the coordinates y = frame z."""
@@ -140,9 +142,11 @@ class Numbers:
             return learned, decided
         _, values, vt = np.linalg.svd(rest, full_matrices=False)
         # Each weighed row is off by a vector of length at most √r.
-        noise = 3 * sqrt(self.f.r * len(rest))
-        new = vt[values > max(noise, 1e-9 * values[0])]
-        return np.concatenate([learned, new]), decided
+        noise = sqrt(self.f.r * len(rest))
+        seen = values > max(3 * noise, 1e-9 * values[0])
+        # Wedin's theorem.
+        self.off = max(self.off, noise / float(np.min(values[seen], initial=np.inf)))
+        return np.concatenate([learned, vt[seen]]), decided
 
     def climb(self, level: int, *, leading: bool = False) -> tuple[list[Array], bool]:
         """U_0 ⊂ U_1 ⊂ … at n = Θ(d^level) a step, and whether its end is decided."""
@@ -186,21 +190,22 @@ class Numbers:
         reach = self._reach(spans)
         course = self._course(reach)
         levels, isotropic = self._levels(reach.goal)
+        off = self.off
         undecided = course.complete is None or not reach.whole or (index is None and reach.goal != 0)
         ends = reach.whole and course.complete is not None
         return Found(
             exactness=Exactness.UNDECIDED if undecided else Exactness.NUMERICAL,
             reason="; ".join([*dict.fromkeys(self.doubts if undecided else ()), self._how()]),
             relevant_dim=reach.goal,
-            relevant_subspace=strings(reach.relevant) if reach.whole else None,
+            relevant_subspace=strings(reach.relevant, off) if reach.whole else None,
             information_exponent=index,
             leap_index=index,
-            leap_span=_leap_span(spans, index, reach),
+            leap_span=_leap_span(spans, index, reach, off),
             per_coordinate_leap=self._coordinates(spans),
             flag_dims=reach.flags if reach.whole else None,
-            staircase=course.told() if len(reach.relevant) or reach.whole else FoundSteps(),
-            hard_directions=strings(outside(reach.relevant, course.steps[-1])) if ends else None,
-            beyond_one_step=_beyond_one_step(spans, index, reach),
+            staircase=course.told(off) if len(reach.relevant) or reach.whole else FoundSteps(),
+            hard_directions=strings(outside(reach.relevant, course.steps[-1]), off) if ends else None,
+            beyond_one_step=_beyond_one_step(spans, index, reach, off),
             isotropic_leap=isotropic,
             closure_dims_by_level=levels,
             warnings=("the target is constant as far as the quadrature sees",) if reach.goal == 0 else (),
@@ -316,19 +321,21 @@ def _turned(tensor: Array, error: Array, frame: Array) -> tuple[Array, Array]:
     return tensor, error
 
 
-def _leap_span(spans: Sequence[Span], index: int | None, reach: _Reach) -> list[list[str]] | None:
+def _leap_span(spans: Sequence[Span], index: int | None, reach: _Reach, off: float) -> list[list[str]] | None:
     """The span of C_leap; nothing of a constant, None where the leap is undecided."""
     if index:
-        return strings(spans[index - 1][0])
+        return strings(spans[index - 1][0], off)
     return [] if reach.goal == 0 else None
 
 
-def _beyond_one_step(spans: Sequence[Span], index: int | None, reach: _Reach) -> list[list[str]] | None:
+def _beyond_one_step(
+    spans: Sequence[Span], index: int | None, reach: _Reach, off: float
+) -> list[list[str]] | None:
     """What of the relevant space is orthogonal to the span of C_leap; None where either is undecided."""
     if not reach.whole or not (index or reach.goal == 0):
         return None
     span = spans[index - 1][0] if index else np.zeros((0, reach.relevant.shape[1]))
-    return strings(outside(reach.relevant, span))
+    return strings(outside(reach.relevant, span), off)
 
 
 def _cut(flags: list[int]) -> list[int]:
@@ -364,19 +371,26 @@ def outside(space: Array, part: Array) -> Array:
     return vt[: max(len(space) - len(part), 0)]
 
 
-def strings(rows: Array) -> list[list[str]]:
-    """Reduced row-echelon form, rounded to 8 digits."""
+def strings(rows: Array, off: float) -> list[list[str]]:
+    """Reduced row-echelon form of orthonormal ``rows`` whose entries may be off by ``off``: with the digits that are sure.
+
+    A pivot is above its error. One digit at least, eight at most.
+
+    >>> strings(np.array([[0.8, 0.6, 0.001], [0.0, 0.001, 1.0]]), 0.01)
+    [['1', '0.75', '0'], ['0', '0', '1']]
+    """
+    digits = min(max(int(-log10(off)), 1), 8) if off else 8
     matrix = rows.copy()
     pivot = 0
     for column in range(matrix.shape[1] if len(matrix) else 0):
         if pivot == len(matrix):
             break
         best = pivot + int(np.argmax(np.abs(matrix[pivot:, column])))
-        if abs(matrix[best, column]) < 1e-6:
+        if abs(matrix[best, column]) <= max(off, 1e-6):
             continue
         matrix[[pivot, best]] = matrix[[best, pivot]]
         matrix[pivot] /= matrix[pivot, column]
         others = [i for i in range(len(matrix)) if i != pivot]
         matrix[others] -= np.outer(matrix[others, column], matrix[pivot])
         pivot += 1
-    return [[f"{round(float(x), 8) + 0.0:.10g}" for x in row] for row in matrix]
+    return [[f"{round(float(x), digits) + 0.0:.10g}" for x in row] for row in matrix]

@@ -253,3 +253,22 @@ def test_no_index_of_an_undecided_report_reads_as_none(g, r: int) -> None:
 
 def test_the_indices_of_a_constant_read_as_none() -> None:
     assert dict(leap("3").lines())["leap index"] == "none"
+
+
+def test_subspaces_have_the_digits_that_are_sure_and_pivots_above_their_errors() -> None:
+    """Sampled in five directions: span{z1 + 0.7 z2, z3}, of which rounding made span{z1 − 7738.5 z3, z2 + 11051.8 z3}."""
+    f = Target.from_function(
+        lambda x: np.tanh(x[..., 0] + 0.7 * x[..., 1] + x[..., 2] ** 3 - 3 * x[..., 2]), 5
+    )
+    (first, second) = leap(f).relevant_subspace
+    assert first[0] == "1"
+    assert float(first[1]) == pytest.approx(0.7, abs=0.051)
+    assert len(first[1]) < 6
+    assert [float(x) for x in (*first[2:], *second)] == pytest.approx([0, 0, 0, 0, 0, 1, 0, 0], abs=0.051)
+
+
+def test_a_quadrature_has_more_digits_than_a_sample() -> None:
+    (row,) = leap(
+        Target.from_function(lambda x: np.tanh(0.8 * x[..., 0] + 0.5 * x[..., 1]), 2)
+    ).relevant_subspace
+    assert row == ["1", "0.625"]
