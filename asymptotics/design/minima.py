@@ -31,24 +31,21 @@ def least_of(
 ) -> tuple[float, bool]:
     """The minimum over a logarithmic range, and whether it is at the edge: a grid, then a bounded search around its best.
 
-    With a finite ``hopeless`` the grid goes down from the upper end, no further than to that many times its least value.
-    ``few``: by parabolas.
+    With a finite ``hopeless`` the grid goes down from the upper end, no further than to that many times its least value (> 0).
+    ``few``: by parabolas. ``function`` is infinite where it has no value; where it has none on the grid, the lower bound.
     """
     from scipy.optimize import minimize_scalar
 
     low, high = math.log(bounds[0]), math.log(bounds[1])
     count = max(fewest, 1 + math.ceil(per_decade * (high - low) / math.log(10)))
     grid = [low + (high - low) * i / (count - 1) for i in range(count)]
-    values = [math.inf] * count
-    for i in range(count) if hopeless == math.inf else reversed(range(count)):
-        values[i] = function(math.exp(grid[i]))
-        if math.isfinite(values[i]) and values[i] > hopeless * min(values):
+    known: dict[float, float] = {}
+    for x in grid if hopeless == math.inf else reversed(grid):
+        known[x] = function(math.exp(x))
+        if hopeless < math.inf and hopeless * min(known.values()) < known[x] < math.inf:
             break
-    if not any(map(math.isfinite, values)):
+    if not any(map(math.isfinite, known.values())):
         return math.exp(grid[0]), False
-    best = min(range(count), key=values.__getitem__)
-    left, right = grid[max(best - 1, 0)], grid[min(best + 1, count - 1)]
-    known = {grid[i]: values[i] for i in range(count) if math.isfinite(values[i])}
 
     def again(x: float) -> float:
         known[x] = function(math.exp(x))
@@ -57,7 +54,13 @@ def least_of(
     if few:
         _by_parabolas(again, known, (low, high), accuracy)
     else:
-        minimize_scalar(again, bounds=(left, right), method="bounded", options={"xatol": accuracy})
+        best = min(range(count), key=lambda i: known[grid[i]])
+        left, right = grid[max(best - 1, 0)], grid[min(best + 1, count - 1)]
+        # Its parabolas do without infinities: what is larger than all there is turns it as well.
+        top = 10 * max(abs(value) for value in known.values() if math.isfinite(value))
+        minimize_scalar(
+            lambda x: min(again(float(x)), top), bounds=(left, right), method="bounded", options={"xatol": accuracy}
+        )
     found = min(known, key=known.__getitem__)
     tolerance = 3 * accuracy
     return math.exp(found), found - low < tolerance or high - found < tolerance
@@ -97,7 +100,10 @@ def _among(x: float, known: Mapping[float, float]) -> float:
 def _by_parabolas(
     ask: Callable[[float], float], known: Mapping[float, float], bounds: tuple[float, float], accuracy: float
 ) -> None:
-    """Ask where the parabola through the best of the ``known`` points and its neighbours is least, until that has been asked."""
+    """Ask where the parabola through the best of the ``known`` points and its neighbours is least, until that has been asked.
+
+    Beside a place without a value the longer of the two gaps is halved, of equal ones that to this place.
+    """
     for _ in range(_PARABOLAS):
         places = sorted(known)
         best = min(range(len(places)), key=lambda i: known[places[i]])
@@ -106,8 +112,12 @@ def _by_parabolas(
             inside = places[1] if best == 0 else places[-2]
             x = 0.5 * (places[best] + inside)
         else:
-            x = vertex([(places[i], known[places[i]]) for i in (best - 1, best, best + 1)])
-            x = min(max(x, places[best - 1]), places[best + 1])
+            a, b, c = triple = places[best - 1 : best + 2]
+            if all(math.isfinite(known[y]) for y in triple):
+                x = min(max(vertex([(y, known[y]) for y in triple]), a), c)
+            else:
+                left = c - b < b - a - accuracy or (known[a] == math.inf and c - b < b - a + accuracy)
+                x = 0.5 * (a + b if left else b + c)
         x = min(max(x, bounds[0]), bounds[1])
         if min(abs(x - y) for y in places) < accuracy:
             return
