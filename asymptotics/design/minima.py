@@ -59,7 +59,10 @@ def least_of(
         # Its parabolas do without infinities: what is larger than all there is turns it as well.
         top = 10 * max(abs(value) for value in known.values() if math.isfinite(value))
         minimize_scalar(
-            lambda x: min(again(float(x)), top), bounds=(left, right), method="bounded", options={"xatol": accuracy}
+            lambda x: min(again(float(x)), top),
+            bounds=(left, right),
+            method="bounded",
+            options={"xatol": accuracy},
         )
     found = min(known, key=known.__getitem__)
     tolerance = 3 * accuracy

@@ -80,11 +80,16 @@ def erf_coefficients(order: int, bias: float, kappa: float, shift: float) -> Arr
 def erf_slope_product(
     kappa: float, shift: float, m1: Array, s1: Array, m2: Array, s2: Array, rho: Array
 ) -> Array:
-    """E[σ'(h_1) σ'(h_2)] of erf(κx + b): the Gaussian integral of exp(−u_1² − u_2²)."""
-    u1, u2 = kappa * m1 + shift, kappa * m2 + shift
-    a, c, b = 1 + 2 * (kappa * s1) ** 2, 2 * kappa**2 * rho * s1 * s2, 1 + 2 * (kappa * s2) ** 2
-    determinant = a * b - c**2
-    exponent = -(b * u1**2 - 2 * c * u1 * u2 + a * u2**2) / determinant
+    """E[σ'(h_1) σ'(h_2)] of erf(κx + b): the Gaussian integral of exp(−u_1² − u_2²).
+
+    Of a steep σ and |ρ| near 1 determinant and exponent are small differences of large terms: they are written without.
+    """
+    u1, u2, t1, t2 = kappa * m1 + shift, kappa * m2 + shift, kappa * s1, kappa * s2
+    # 1 + 2 t_1² + 2 t_2² + 4 t_1² t_2² (1 − ρ²), and (t_2 u_1)² − 2 ρ t_1 t_2 u_1 u_2 + (t_1 u_2)².
+    determinant = 1 + 2 * t1**2 + 2 * t2**2 + 4 * (t1 * t2) ** 2 * ((1 - rho) * (1 + rho))
+    crossed = np.where(rho < 0, (t2 * u1 + t1 * u2) ** 2, (t2 * u1 - t1 * u2) ** 2)
+    crossed = crossed + 2 * np.where(rho < 0, -1 - rho, 1 - rho) * t1 * t2 * u1 * u2
+    exponent = -(u1**2 + u2**2 + 2 * crossed) / determinant
     product: Array = 4 * kappa**2 / math.pi / np.sqrt(determinant) * np.exp(exponent)
     return product
 

@@ -17,7 +17,7 @@ from asymptotics.expectations.patience import Patience
 from asymptotics.experiment.ridge_words import Level
 from asymptotics.generalisation.ridge_theories.left_out import learned_quadratically
 from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, solve_level
-from asymptotics.generalisation.spiked.corrections import BATCHES, Correction, auxiliary_layer
+from asymptotics.generalisation.spiked.corrections import BATCHES, Correction, auxiliary_layer, without_answer
 from asymptotics.generalisation.spiked.linear_sector import Errors
 from asymptotics.generalisation.spiked.trained_layer import strong_spikes
 from asymptotics.generalisation.theory import Setting
@@ -31,6 +31,9 @@ LEAST = 0.01
 _LARGEST = 400
 #: Batches, the part of the accuracy that their standard error may have, and batches on which partners are pairs.
 _LEAST, _SHARE, _PAIRS = 8, 0.5, 2
+#: Penalties of less than this, of the features' size E σ², are measured at it: the equations are singular where n > p and λ → 0,
+#: what changes relative to level E has a limit there.
+_LEAST_PENALTY = 1e-6
 
 
 def counts(setting: Setting, errors: Errors) -> bool:
@@ -38,7 +41,7 @@ def counts(setting: Setting, errors: Errors) -> bool:
 
     Of features that are mostly of degree 2, after steps that learn one direction linearly at most.
     """
-    if setting.ridge.d is None or not setting.ridge.lam > 0:
+    if setting.ridge.d is None:
         return False
     layer = layer_of(setting)
     if layer.S is None or len(strong_spikes(layer, setting.ridge.d)) > MOST_SPIKES:
@@ -58,8 +61,10 @@ def measured_given_directions(
     ridge, d = setting.ridge, setting.ridge.d
     assert d is not None
     size = min(d, _LARGEST)
-    there = setting if size == d else replace(setting, ridge=replace(ridge, d=size))
-    reference = errors if size == d else solve_level(there, Level.E, False)
+    penalty = max(ridge.lam, _LEAST_PENALTY * _size_of_features(setting))
+    same = size == d and penalty == ridge.lam
+    there = setting if same else replace(setting, ridge=replace(ridge, d=size, lam=penalty))
+    reference = errors if same else solve_level(there, Level.E, False)
     of_reference = np.array([reference.test, max(reference.train, 1e-300)])
     found: list[tuple[float, float]] = []
     patience = Patience()
@@ -78,10 +83,16 @@ def measured_given_directions(
             test_sem, train_sem = (scatter / math.sqrt(len(found)) * size / d).tolist()
             if test_sem <= _SHARE * accuracy or not patience.allows(BATCHES / len(found)):
                 break
-    except (InputError, ConvergenceError, np.linalg.LinAlgError):
-        # A batch on which the equations have no answer measures nothing.
-        return Correction(math.inf, math.inf, math.inf, math.inf, len(found))
+    except (InputError, ConvergenceError, np.linalg.LinAlgError) as error:
+        return without_answer(len(found), error)
     return Correction(float(test) * size / d, float(train) * size / d, test_sem, train_sem, len(found))
+
+
+def _size_of_features(setting: Setting) -> float:
+    """E σ² after the steps, without what is learned: rows are Gaussian of their norm."""
+    layer, sigma = layer_of(setting), setting.network.get_activation()
+    squares = sigma.squares(np.zeros(len(layer.weight)), np.sqrt(layer.residual_norm2[: len(layer.weight)]))
+    return float(layer.weight @ squares)
 
 
 def _on_batch(setting: Setting, index: int, *, pairs: bool) -> tuple[float, float]:

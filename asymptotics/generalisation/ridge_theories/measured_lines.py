@@ -236,7 +236,7 @@ def _between(setting: Setting, value: Array, count: int, knots: int, error: floa
     bulk = Correction(float(value[0]), float(value[1]), float(scatter[0]), float(scatter[1]), count)
     norm = Correction(float(value[2]), float(value[3]))
     where = f" at {knots} points of the curve and interpolated (to {100 * error:.1g} %)"
-    said = _note_given(setting, bulk, where) if given else _note(setting, bulk, norm, where)
+    said = _note_given(bulk, where) if given else _note(setting, bulk, norm, where)
     return Measured(bulk, norm, said, error, given)
 
 
@@ -259,7 +259,7 @@ def _measured(setting: Setting, errors: Errors, least: int, along: OnPath | None
     accuracy, most = (setting.accuracy, _MANY) if setting.accuracy else (DEFAULT_ACCURACY, _FEW)
     if given:
         bulk = grown_levels.measured_given_directions(setting, errors, accuracy, most, least)
-        return Measured(bulk, corrections.Correction(0.0, 0.0), _note_given(setting, bulk), given=True)
+        return Measured(bulk, corrections.Correction(0.0, 0.0), _note_given(bulk), given=True)
     # Batches are compared with the equations that they are solved by.
     errors = errors.alone
     d, sigma = setting.ridge.d, network.get_activation()
@@ -289,7 +289,9 @@ def _measured(setting: Setting, errors: Errors, least: int, along: OnPath | None
     return Measured(bulk, norm, _note(setting, bulk, norm))
 
 
-def _note_given(setting: Setting, bulk: Correction, where: str = "") -> str:
+def _note_given(bulk: Correction, where: str = "") -> str:
+    if bulk.trouble:
+        return f"The fit given the directions along which the rows have grown fails on an auxiliary batch ({bulk.trouble})"
     return (
         f"Solved on {bulk.count} auxiliary batches{where} given the directions along which the rows have grown: features learn "
         f"functions of degree 2 there; the first order differs by {100 * bulk.test:+.2g} ± {100 * bulk.test_sem:.1g} % of the "
@@ -301,6 +303,8 @@ def _note(setting: Setting, bulk: Correction, norm: Correction, where: str = "")
     from asymptotics.generalisation.spiked import corrections
 
     size = corrections.auxiliary_dimension(setting.network, setting.f.r, setting.ridge.d)
+    if bulk.trouble:
+        return f"The bulk of the residuals cannot be measured on an auxiliary batch at d = {size} ({bulk.trouble})"
     return (
         f"Measured on {bulk.count} auxiliary batches at d = {size}{where}: bulk of the residuals "
         f"{100 * bulk.test:+.2g} ± {100 * bulk.test_sem:.1g} % of the test error ({100 * bulk.train:+.2g} ± "

@@ -35,7 +35,7 @@ from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.batches import BatchLayer, norm_covariances, train_on_batches
 from asymptotics.learning.giant.low_orders import without_orders
 from asymptotics.learning.groups import readout_groups
-from hermite.errors import ConvergenceError
+from hermite.errors import ConvergenceError, InputError
 from hermite.target import Target
 
 Array = npt.NDArray[np.float64]
@@ -62,13 +62,17 @@ NO_CORRECTION = 0.5
 
 @dataclass(frozen=True)
 class Correction:
-    """Relative change of the test and train error, with the standard error of each over the ``count`` batches."""
+    """Relative change of the test and train error, with the standard error of each over the ``count`` batches.
+
+    ``trouble``: why a batch had no answer, which makes all of it infinite.
+    """
 
     test: float
     train: float
     test_sem: float = 0.0
     train_sem: float = 0.0
     count: int = 0
+    trouble: str = ""
 
     @property
     def size(self) -> float:
@@ -87,6 +91,12 @@ class Correction:
         A training error near interpolation may well be a multiple of what level E says.
         """
         return self.size < NO_CORRECTION and self.sem < NO_CORRECTION / 2
+
+
+def without_answer(count: int, error: Exception) -> Correction:
+    """After ``count`` batches one had no answer: it measures nothing, and the mean of the others is that of the easy ones."""
+    told = error.problems[0].rstrip(".") if isinstance(error, InputError) else "its equations were not solved"
+    return Correction(math.inf, math.inf, math.inf, math.inf, count, told)
 
 
 def auxiliary_dimension(network: Network, r: int, d: int | None) -> int:
@@ -224,9 +234,8 @@ def measured_bulk(
         for one in rounds:
             try:
                 found += errors_of_round(one, point, _TOLERANCE * accuracy, reference.sus, along)
-            except (ConvergenceError, np.linalg.LinAlgError):
-                # A batch on which the equations have no answer measures nothing.
-                return Correction(math.inf, math.inf, math.inf, math.inf, len(found))
+            except (ConvergenceError, np.linalg.LinAlgError) as error:
+                return without_answer(len(found), error)
         if len(found) < least:
             continue
         correction = bulk_correction(found, reference, share)

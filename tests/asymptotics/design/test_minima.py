@@ -16,7 +16,9 @@ BOUNDS = (1e-4, 1e4)
 class Counted:
     """A function of log x that is infinite outside ``walls``, and what it was asked."""
 
-    def __init__(self, function: Callable[[float], float], walls: tuple[float, float] = (0.0, math.inf)) -> None:
+    def __init__(
+        self, function: Callable[[float], float], walls: tuple[float, float] = (0.0, math.inf)
+    ) -> None:
         self.function, self.walls = function, walls
         self.asked: list[float] = []
 
