@@ -10,6 +10,7 @@ import numpy.typing as npt
 from asymptotics.expectations.activations import Activation
 from asymptotics.expectations.quadrature import hermite_rule, hermite_values, piecewise_rule
 from asymptotics.generalisation.finite.harmonics import features
+from hermite.errors import InputError
 
 Array = npt.NDArray[np.float64]
 
@@ -123,16 +124,22 @@ def outliers(bulk: Bulk, edge: float, H: Array, odd: Array | None = None) -> tup
 def asymptotic_places(
     sigma: Activation, strength: float, n2: int, p: int, values: Array, weights: Array
 ) -> Array:
-    """Places of well-separated spikes: (|c_k|/k!) |strength|^k √(n2 p) r_k(X) r_k(ã), r_k the residual of the k-th power."""
+    """Places of well-separated spikes: (|c_k|/k!) |strength|^k √(n2 p) r_k(X) r_k(ã), r_k the residual of the k-th power.
+
+    Raises ``InputError`` where they are no numbers.
+    """
     x, w = hermite_rule(40)
     degree = min(degree_of_features(sigma), 4)
     left, right = _residuals(x, w, degree), _residuals(values, weights, degree)
     c = sigma.coefficients(degree)
-    sizes = [
-        abs(c[k]) / math.factorial(k) * abs(strength) ** k * math.sqrt(n2 * p) * left[k - 1] * right[k - 1]
-        for k in range(1, degree + 1)
-    ]
-    return np.array(sizes)
+    k = np.arange(1, degree + 1)
+    factorials = np.array([math.factorial(i) for i in k], float)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes = np.abs(c[1:]) / factorials * np.abs(strength) ** k * math.sqrt(n2 * p) * left * right
+    sizes = np.where(c[1:] == 0, 0.0, sizes)
+    if not np.all(np.isfinite(sizes)):
+        raise InputError("the features overflow: use a smaller training.eta, or an activation of order 1.")
+    return np.asarray(sizes, np.float64)
 
 
 def _residuals(points: Array, weights: Array, degree: int) -> Array:

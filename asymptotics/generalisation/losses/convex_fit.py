@@ -80,7 +80,8 @@ class ConvexErrors:
         """
         new = (1.0, self.test_loss, self.test_loss, self.mse, self.mse)
         sizes = [max(abs(a), _NOTHING * scale) for a, scale in zip(self.told, new, strict=True)]
-        return max(abs(a - b) / x for a, b, x in zip(self.told, other.told, sizes, strict=True) if x)
+        gaps = [abs(a - b) / x for a, b, x in zip(self.told, other.told, sizes, strict=True) if x]
+        return float(np.max(gaps, initial=0.0))
 
 
 class ConvexFit:
@@ -210,7 +211,10 @@ def _sweeps(
             readout = _ROUNDING * math.sqrt(float(np.max(np.abs(new[3]))))
             size = max(float(np.max(np.abs(new[4]))), float(np.max(np.abs(new[5]))), readout, 1e-300)
             sizes = [max(float(np.max(np.abs(a))), 1e-300) for a in new[:4]] + [size, size]
-            change = max(float(np.max(np.abs(a - o))) / x for a, o, x in zip(new, state, sizes, strict=True))
+            # Of Python's maximum what is no number would be no change.
+            change = float(
+                np.max([np.max(np.abs(a - o)) / x for a, o, x in zip(new, state, sizes, strict=True)])
+            )
             if not math.isfinite(change):
                 break
             if change < least:

@@ -90,11 +90,12 @@ def pulls(loss: Loss, at: LocalField) -> Pulls:
             moments = list(_partial_moments(pieces, 1 - y * at.M, at.q))
             for (g0, g1), (one, first, second) in zip(pieces.pull, moments, strict=True):
                 g += y * share * (g0 * one + g1 * first)
-                square += share * (g0 * (g0 * one + 2 * g1 * first) + g1**2 * second)
+                # 1/V² overflows where features are saturated.
+                square += share * (g0 * (g0 * one + 2 * g1 * first) + g1 * (g1 * second))
                 curvature += share * g1 * one
-        if not np.all(at.q > 0):
-            # Before the first sweep there is no noise: the slope at one place would be that of all.
-            curvature = np.broadcast_to(1 / (1 + at.V[:, None]), at.M.shape)
+        # Before the first sweep there is no noise: the slope at one place would be that of all. Later there is none where
+        # features are saturated: nothing is asked of it there.
+        curvature = np.where(at.q[:, None] > 0, curvature, 1 / (1 + at.V[:, None]))
         return Pulls(g, square, curvature)
     assert loss.curvature is not None
     xi, weights = at.nodes()

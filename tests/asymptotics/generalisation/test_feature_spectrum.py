@@ -133,6 +133,14 @@ def test_bad_input_is_refused(network, training, ridge, words) -> None:
         spectrum(Target("z1"), network, training, ridge)
 
 
+@pytest.mark.parametrize("size", ["1e120", "1e150"])
+def test_labels_that_blow_the_features_up_are_refused_in_a_sentence(size) -> None:
+    """Readouts of order 1 beside them: cubes of the spike overflow."""
+    network = Network("tanh", initialisation="independent")
+    with pytest.raises(InputError, match=r"the features overflow: use a smaller training\.eta"):
+        spectrum(Target(f"{size}*(z1 + He2(z2)/2)"), network, Training(1, 4.0, 20.0), Ridge(3.0, 2.0, d=100))
+
+
 def test_the_command_prints_what_the_function_returns(tmp_path, capsys) -> None:
     file = tmp_path / "e.toml"
     file.write_text(

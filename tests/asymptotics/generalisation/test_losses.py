@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,8 @@ from hermite import Target
 from hermite.errors import ConvergenceError, InputError
 
 CASES = json.loads((Path(__file__).parents[2] / "data" / "losses.json").read_text())["losses"]
+
+SATURATED = Network("tanh", initialisation="independent")
 
 
 def classes(case) -> Target:
@@ -339,6 +342,39 @@ def test_slopes_are_derivatives_of_the_loss(name) -> None:
         first, second = loss.slopes(y, x)
         assert first == pytest.approx((high - low) / (2 * h), abs=1e-7)
         assert second == pytest.approx((high - 2 * here + low) / h**2, abs=1e-6)
+
+
+@pytest.mark.parametrize(("eta", "lam"), [(3.0, 0.1), (10.0, 1.0)])
+def test_hinge_fits_of_features_that_saturate_are_solved_as_networks_fit_them(eta, lam) -> None:
+    """tanh far along the spike has no noise and no width: 1/V² was infinite there, and a change that is no number none."""
+    f, network, training = Target("z1", noise=0.1, labels="sign"), SATURATED, Training(1, 4.0, eta)
+    ridge = Ridge(2.0, 1.0, lam, d=80, loss="hinge")
+    found = risk(f, network, training, ridge)
+    run = Simulation(d=80, replicates=16, test_samples=1000, seed=5)
+    real = simulate(f, network, training, ridge, run, steps=[1]).risks[-1]
+    for name in ("classification_error", "test_loss", "train_loss"):
+        value, mean, sem = getattr(found, name), getattr(real, name), getattr(real, f"{name}_sem")
+        assert abs(value - mean) < found.error.total * value + 3 * sem
+
+
+def test_a_sweep_without_a_number_is_a_change() -> None:
+    """NaN in any of the arrays ends the sweeps: Python's maximum would pass over it."""
+    case = CASES[0]
+    equations = fit(case, *units_of(case), "hinge").equations
+
+    class Broken:
+        is_physical = equations.is_physical
+
+        @staticmethod
+        def sweep(state, *, rough):
+            new = equations.sweep(state, rough=rough)
+            return (*new[:3], np.full_like(new[3], np.nan), *new[4:])
+
+    _, solution = convex_fit._sweeps(Broken, equations.start, 1e-9, 0.5)
+    assert not solution.converged
+    assert solution.iterations == 1
+    good = fit(case, *units_of(case), "hinge").solve()
+    assert math.isnan(good.gap(replace(good, train_loss=math.nan)))
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
