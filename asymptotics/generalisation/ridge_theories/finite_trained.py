@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,8 +29,10 @@ from asymptotics.generalisation.ridge_theories.trained_levels import layer_of, s
 from asymptotics.generalisation.spiked.linear_sector import Errors
 from asymptotics.generalisation.theory import Setting, Surety, Theory, result
 from asymptotics.results import Risk
+from hermite.errors import InputError
 
 if TYPE_CHECKING:
+    from asymptotics.generalisation.finite.conditional_errors import UnitErrors
     from asymptotics.generalisation.finite.trained_units import TrainedUnits
 
 #: The largest deviations met at d = 80, falling as 1/d: the law of the step is its limit, the radius is left out.
@@ -85,7 +88,18 @@ class FiniteTrained(Theory):
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The equations with functions of the learned coordinates."""
-        return self.beside(setting, solve_level(setting, self.own, throw), throw)
+        return self.beside(setting, solve_level(setting, self.own, throw), throw)[0]
+
+    def solve_many(self, settings: Sequence[Setting], throw: bool) -> Iterator[Risk | InputError]:
+        """``solve``, every point from its neighbour's solution."""
+        before: UnitErrors | None = None
+        for setting in settings:
+            try:
+                found, before = self.beside(setting, solve_level(setting, self.own, throw), throw, before)
+            except InputError as error:
+                yield error
+            else:
+                yield found
 
     def left_out_beside(self, setting: Setting, errors: Errors) -> float:
         """What it leaves out of the test error, by the ``errors`` of the proportional theory at its level."""
@@ -100,8 +114,12 @@ class FiniteTrained(Theory):
         unsure += (by_what_is_left(setting, errors.test) - 1.0) * self._anisotropy(setting)
         return (self.surety(setting).theory or 0.0) + unsure
 
-    def beside(self, setting: Setting, errors: Errors, throw: bool) -> Risk:
-        """:meth:`solve` where ``errors``, those of the proportional theory at its level, are known.
+    def beside(
+        self, setting: Setting, errors: Errors, throw: bool, start: UnitErrors | None = None
+    ) -> tuple[Risk, UnitErrors]:
+        """:meth:`solve` where ``errors``, those of the proportional theory at its level, are known, and what was solved for it.
+
+        ``start``: what was solved for a neighbour.
 
         Units are independent here: what the coherence of their means changes is taken from there.
         """
@@ -111,15 +129,16 @@ class FiniteTrained(Theory):
         assert ridge.d is not None
         found = unit_errors(
             units.features, units.carriers, units.rest, ridge.n2(ridge.d), setting.neurons, ridge.lam, noise,
-            throw=throw,
+            start=start, throw=throw,
         )  # fmt: skip
         test, train = errors.common
         surety = replace(self.surety(setting), theory=self.left_out_beside(setting, errors))
-        return result(
+        answer = result(
             setting, self.name, surety, (found.excess + noise) * (1 + test), found.train * (1 + train),
             found.solution.error_of_a_response, averages=layer_of(setting).error + units.features.error,
             order_parameters={"kappa": found.kappa, "D": found.D}, solution=found.solution,
         )  # fmt: skip
+        return answer, found
 
     def _anisotropy(self, setting: Setting) -> float:
         """The part of the budget that counts more in a small test error."""

@@ -123,7 +123,7 @@ class Auto(MeasuredLevel):
             size = other.left_out_beside(there, errors) + self._beyond_expectation(line, setting)
             if size >= least:
                 return found
-            there_found = other.beside(there, errors, throw)
+            there_found, line.neighbour = other.beside(there, errors, throw, line.neighbour)
         except (InputError, ConvergenceError):
             # What only shows when it is tried.
             return found

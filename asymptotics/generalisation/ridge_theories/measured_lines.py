@@ -30,6 +30,7 @@ from asymptotics.generalisation.theory import Setting
 from hermite.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:
+    from asymptotics.generalisation.finite.conditional_errors import UnitErrors
     from asymptotics.generalisation.spiked.batch_rounds import OnPath
     from asymptotics.generalisation.spiked.corrections import Correction
 
@@ -70,6 +71,8 @@ class Line:
 
     def __init__(self, settings: Sequence[Setting]) -> None:
         self.settings = tuple(settings)
+        #: What the theory for all (n, p, d) solved last.
+        self.neighbour: UnitErrors | None = None
         self._errors: dict[Ridge, Errors] = {}
         self._once: dict[str, Any] = {}
 

@@ -55,13 +55,25 @@ def batch_errors(
     return found
 
 
+class Known(NamedTuple):
+    """At a place of a line: by what the batches' points differ from the law's, ``off`` (P, m) in its units; a guess."""
+
+    off: Array
+    shift: Array
+    bend: Array
+
+
 class Path:
-    """What was found at the knots of a line: between them the solutions are known before they are looked for."""
+    """What was found at the knots of a line: between them the solutions are known before they are looked for.
+
+    ``fewest``: batches that a place took at least, 0 before the first.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[Batches, dict[float, Guess]] = {}
+        self._known: dict[Batches, dict[float, Known]] = {}
+        self.fewest = 0
 
-    def guess(self, batches: Batches, place: float) -> Guess | None:
+    def guess(self, batches: Batches, place: float) -> Known | None:
         """What to expect at a place, if anything is known."""
         known = self._known.get(batches)
         if not known:
@@ -71,11 +83,25 @@ class Path:
         for parts in zip(*(known[x] for x in places.tolist()), strict=True):
             values = np.array([part.ravel() for part in parts])
             found.append(blended(places, values, np.array([place]), _PATH).reshape(parts[0].shape))
-        return Guess(*found)
+        return Known(*found)
 
-    def keep(self, batches: Batches, place: float, guess: Guess) -> None:
+    def keep(self, batches: Batches, place: float, known: Known) -> None:
         """What was found at a place of the line."""
-        self._known.setdefault(batches, {})[place] = guess
+        self._known.setdefault(batches, {})[place] = known
+
+    def took(self, count: int) -> None:
+        """How many batches a place took."""
+        self.fewest = min(self.fewest, count) if self.fewest else count
+
+    def join(self, parts: Sequence[Batches], whole: Batches) -> None:
+        """What is known of ``parts`` is known of them side by side."""
+        if whole in self._known:
+            return
+        places, *others = (self._known.get(one, {}) for one in parts)
+        for place, first in places.items():
+            if all(place in one for one in others):
+                found = zip(first, *(one[place] for one in others), strict=True)
+                self.keep(whole, place, Known(*(np.concatenate(part) for part in found)))
 
 
 class OnPath(NamedTuple):
@@ -94,11 +120,12 @@ def errors_of_round(
 ) -> list[BatchErrors]:
     """Both errors on all batches of a round, that of whole covariances to ``tol``; ``start`` of a layer close to them."""
     *ratios, d = point
-    own = solve_layers(batches.units, *ratios, d=d, start=start)
-    first = None if along is None else along.path.guess(batches, along.place)
-    whole, found = solve_batches(batches, own.points, *ratios, d=d, tol=tol, guess=first)
+    known = None if along is None else along.path.guess(batches, along.place)
+    off, guess = (None, None) if known is None else (known.off, Guess(known.shift, known.bend))
+    own = solve_layers(batches.units, *ratios, d=d, start=start, off=off)
+    whole, found = solve_batches(batches, own.points, *ratios, d=d, tol=tol, guess=guess)
     if along is not None:
-        along.path.keep(batches, along.place, found)
+        along.path.keep(batches, along.place, Known(own.off, *found))
     return [
         BatchErrors((one.test, one.train), isotropic)
         for one, isotropic in zip(whole, zip(own.test.tolist(), own.train.tolist(), strict=True), strict=True)

@@ -14,7 +14,7 @@ E(batch) deviates from the E of infinitely many samples is of order 1/d', and so
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,7 +30,7 @@ from asymptotics.generalisation.spiked.batch_rounds import BatchErrors, OnPath, 
 from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
 from asymptotics.generalisation.spiked.ridge_equations import ON_NODES, Units
 from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
-from asymptotics.generalisation.spiked.white_matrices import Batches
+from asymptotics.generalisation.spiked.white_matrices import Batches, joined
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.batches import BatchLayer, norm_covariances, train_on_batches
 from asymptotics.learning.giant.low_orders import without_orders
@@ -194,8 +194,26 @@ def at_dimension(whole: Array, own: Array, share: float) -> float:
     return limit + min(share, 1.0) * (float(whole.mean()) - limit)
 
 
-def _drawn(batch: Callable[[int], tuple[BatchLayer, Units]], indices: range) -> tuple[Batches, ...]:
-    return rounds_of([batch(index) for index in indices])
+_Drawing = Callable[[int], tuple[BatchLayer, Units]]
+
+
+def _drawn(batch: _Drawing, indices: range, key: tuple[Hashable, ...], kept: SetUps) -> tuple[Batches, ...]:
+    return kept.get((*key, indices), lambda: rounds_of([batch(index) for index in indices]))
+
+
+def _first_rounds(
+    batch: _Drawing, most: int, key: tuple[Hashable, ...], kept: SetUps, along: OnPath | None
+) -> tuple[Batches, ...]:
+    """The first batches, with those of the second round where no place of the path did without them."""
+    first, both = range(min(most, _LEAST)), range(_LEAST + BATCHES)
+    if along is None or along.path.fewest < len(both) or most < len(both):
+        return _drawn(batch, first, key, kept)
+    parts = [*_drawn(batch, first, key, kept), *_drawn(batch, range(_LEAST, len(both)), key, kept)]
+    if len(parts) > _TWO or parts[0].theta.shape[1:] != parts[1].theta.shape[1:]:
+        return tuple(parts)
+    whole = kept.get((*key, both), lambda: joined(parts))
+    along.path.join(parts, whole)
+    return (whole,)
 
 
 def measured_bulk(
@@ -222,26 +240,33 @@ def measured_bulk(
     """
     size = auxiliary_dimension(network, f.r, point[3])
     share = 0.0 if point[3] is None else size / point[3]
+    key = ("batches", f, network, training, size)
+    batch = partial(batch_of, f, fitted, network, training, layer, size)
     found: list[BatchErrors] = []
     patience = Patience()
     while len(found) < most:
-        indices = range(len(found), min(most, len(found) + BATCHES if found else _LEAST))
-        batch = partial(batch_of, f, fitted, network, training, layer, size)
-        rounds = kept.get(
-            ("batches", f, network, training, size, indices),
-            partial(_drawn, batch, indices),
-        )
+        before = len(found)
+        if before:
+            rounds = _drawn(batch, range(before, min(most, before + BATCHES)), key, kept)
+        else:
+            rounds = _first_rounds(batch, most, key, kept, along)
         for one in rounds:
             try:
                 found += errors_of_round(one, point, _TOLERANCE * accuracy, reference.sus, along)
             except (ConvergenceError, np.linalg.LinAlgError) as error:
                 return without_answer(len(found), error)
-        if len(found) < least:
-            continue
-        correction = bulk_correction(found, reference, share)
-        known = correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION
-        if known or not patience.allows(BATCHES / len(found)):
-            break
+        # As if they had come one round after another.
+        for count in (*range(max(before, _LEAST - BATCHES) + BATCHES, len(found), BATCHES), len(found)):
+            if count < least:
+                continue
+            correction = bulk_correction(found[:count], reference, share)
+            known = correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION
+            if known or not patience.allows(BATCHES / count):
+                if along is not None:
+                    along.path.took(count)
+                return correction
+    if along is not None:
+        along.path.took(len(found))
     return correction
 
 
@@ -249,7 +274,7 @@ def norm_correction(
     moving: Units, plain: Errors, alpha: float, beta: float, lam: float, d: int | None
 ) -> Correction:
     """Change of the errors relative to ``plain`` when norms fluctuate: ``moving`` = :func:`with_norm_mode`."""
-    moved = solve_units(moving, alpha, beta, lam, d=d)
+    moved = solve_units(moving, alpha, beta, lam, d=d, start=plain.sus)
     errors = (np.array([one.test, one.train]) for one in (moved, plain))
     test, train = _relative(*errors) - 1
     return Correction(float(test), float(train))

@@ -16,11 +16,15 @@ Array = npt.NDArray[np.float64]
 
 
 class LayerErrors(NamedTuple):
-    """Test and train errors (P,) of P layers side by side, and the points (P, m) that their susceptibilities are."""
+    """Test and train errors (P,) of P layers side by side, and the points (P, m) that their susceptibilities are.
+
+    ``off``: by how much they differ from the start, in units of its entries (:meth:`System.sizes`).
+    """
 
     test: Array
     train: Array
     points: Array
+    off: Array
 
 
 def solve_layers(
@@ -31,20 +35,26 @@ def solve_layers(
     *,
     d: int | None = None,
     start: Susceptibilities | None = None,
+    off: Array | None = None,
 ) -> LayerErrors:
-    """:func:`solve_units` of all layers of ``stacked`` units; ``start``: of a layer that is close to them.
+    """:func:`solve_units` of all layers of ``stacked`` units; ``start``: of a layer that is close to them, ``off`` by about this.
 
     Raises as that does.
     """
     om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
     system = System(units, alpha, 1.0 / beta, om)
-    points = np.empty((len(units.weights), len(system.start(1.0))))
+    near = system.start(el if lam > 0 else 1.0) if start is None else system.point_of(start)
+    size = system.sizes(near)
+    points = np.tile(near, (len(units.weights), 1))
     alone = np.ones(len(points), bool)
     if lam > 0:
-        first = system.start(el) if start is None else system.point_of(start)
+        if off is not None:
+            expected = near + off * size
+            good = system.are_admissible(expected, np.arange(len(points)))
+            points = np.where(good[:, None], expected, points)
         found = solve_many(
             lambda x, which: system.among(which).map_at(el)(x),
-            np.tile(first, (len(points), 1)),
+            points,
             system.are_admissible,
             system.blocks,
             tol=_LAYERS,
@@ -59,7 +69,7 @@ def solve_layers(
     solution = Solution(Status.CONVERGED, _LAYERS, 0, "anderson", points)
     sus = Susceptibilities(om, iv, inverse, *system.responses(iv, inverse), solution)
     moments = moments_of(units, sus, alpha, beta, [Means(d)])
-    return LayerErrors(moments.test[:, 0], moments.train[:, 0], points)
+    return LayerErrors(moments.test[:, 0], moments.train[:, 0], points, (points - near) / size)
 
 
 #: What the susceptibilities of many layers are solved to.

@@ -84,19 +84,26 @@ class Errors:
 
 
 def solve_units(
-    units: Units, alpha: float, beta: float, lam: float, *, d: int | None = None, throw: bool = True
+    units: Units,
+    alpha: float,
+    beta: float,
+    lam: float,
+    *,
+    d: int | None = None,
+    throw: bool = True,
+    start: Susceptibilities | None = None,
 ) -> Errors:
     """Errors of ridge regression at n = α d samples and p = β d neurons (β = ∞: kernel ridge), penalty λ‖a‖².
 
-    ``d``: include the O(1/d) terms carried by the group means of the readout. ``InputError`` at λ = 0 where the
-    estimator or its error does not exist; ``ConvergenceError`` unless ``throw`` is false.
+    ``d``: include the O(1/d) terms carried by the group means of the readout; ``start``: of a layer that is close.
+    ``InputError`` at λ = 0 where the estimator or its error does not exist; ``ConvergenceError`` unless ``throw`` is false.
     """
     refuse_singular(units, alpha, beta, lam)
     if is_plain(units) and units.coherence is None:
         (errors,) = _in_closed_form(units, [Point(alpha, beta, lam, math.inf if d is None else d)])
         if errors is not None:
             return errors
-    sus = susceptibilities(units, alpha, beta, lam, throw=throw)
+    sus = susceptibilities(units, alpha, beta, lam, throw=throw, start=start)
     try:
         return _in_general(units, sus, alpha, beta, d)
     except np.linalg.LinAlgError:

@@ -56,12 +56,21 @@ class Susceptibilities:
 
 
 def susceptibilities(
-    units: Units, alpha: float, beta: float, lam: float, *, throw: bool = True
+    units: Units,
+    alpha: float,
+    beta: float,
+    lam: float,
+    *,
+    throw: bool = True,
+    start: Susceptibilities | None = None,
 ) -> Susceptibilities:
-    """Fixed point of (V1, N⁻¹): V = μ1ᵀ V1 μ1 + Σ ν tr(Ms N⁻¹), N = el + (α E[Ms/(om+V)] + ρ∘T)/β, V1 = W."""
+    """Fixed point of (V1, N⁻¹): V = μ1ᵀ V1 μ1 + Σ ν tr(Ms N⁻¹), N = el + (α E[Ms/(om+V)] + ρ∘T)/β, V1 = W.
+
+    ``start``: of a layer that is close.
+    """
     om, el = (1.0, lam) if beta <= alpha else (lam, 1.0)
     system = System(units, alpha, 1.0 / beta, om)
-    solution = _fixed_point(system, el)
+    solution = _fixed_point(system, el, start)
     if throw and not solution.converged:
         raise ConvergenceError(
             f"the equations of the ridge fit were not solved (residual {solution.residual:.1e} after {solution.iterations} "
@@ -91,11 +100,11 @@ def susceptibilities_at(units: Units, alpha: Array, beta: Array, lam: Array) -> 
     return system.read(solutions)
 
 
-def _fixed_point(system: System, el: float) -> Solution:
+def _fixed_point(system: System, el: float, near: Susceptibilities | None) -> Solution:
     units = system.units
     safe = el if el > 0 else 1e-2 * units.scale
     above = system.start(safe)
-    start = above
+    start = above if near is None else system.point_of(near)
     if el == 0:
         start = continuation(system.map_at, [safe, 1e-1 * safe, 1e-2 * safe], above)
         above = start

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.generalisation.spiked.first_moments import transposed
-from asymptotics.generalisation.spiked.ridge_equations import Units, stacked
+from asymptotics.generalisation.spiked.ridge_equations import Units, layer_of_stack, stacked
 
 Array = npt.NDArray[np.float64]
 
@@ -67,6 +67,15 @@ def side_by_side(units: Sequence[Units], covariances: Sequence[Array], axes: Seq
     even = (whole + transposed(whole)) / 2
     lower = 2 * np.tril(even, -1) + even * np.eye(whole.shape[-1])
     return Batches(stacked(units), whole, lower, np.array(thetas), last)
+
+
+def joined(parts: Sequence[Batches]) -> Batches:
+    """All batches of ``parts``, of one shape, side by side."""
+    layers = [layer_of_stack(one.units, i) for one in parts for i in range(len(one.covariance))]
+    covariance, lower, theta = (
+        np.concatenate([getattr(one, name) for one in parts]) for name in ("covariance", "lower", "theta")
+    )
+    return Batches(stacked(layers), covariance, lower, theta, parts[0].last)
 
 
 class Inverted(NamedTuple):

@@ -13,6 +13,7 @@ from asymptotics import Network, Ridge, Simulation, Training, plateaus, risk, si
 from asymptotics.expectations.activations import get_activation
 from asymptotics.expectations.cut_rule import cut_rule
 from asymptotics.expectations.quadrature import hermite_rule
+from asymptotics.generalisation.errors import risk_curve
 from asymptotics.generalisation.finite.conditional_errors import UnitErrors, unit_errors
 from asymptotics.generalisation.finite.conditional_target import conditional_target, remaining
 from asymptotics.generalisation.finite.trained_units import TrainedUnits, isotropic_carriers
@@ -226,3 +227,18 @@ def test_panels_in_the_plane_end_where_lines_of_kinks_meet(turn: float) -> None:
     tau, weights = cut_rule(planes, np.zeros((1, 2)), np.eye(2))
     found = weights[0] @ (np.abs(tau[0, :, 0] - c) * np.abs(tau[0] @ n - e))
     assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_neighbours_on_a_curve_only_save_steps_of_newton() -> None:
+    f, network, training = Target("z1 + z1*z2", noise=0.05), Network(), Training(1, 2.0, 1.0)
+    # Across interpolation, n = p, and back to where the curve began: no neighbour is near there.
+    alphas = [*np.geomspace(0.7, 1.4, 6).tolist(), 0.7]
+    ridges = [Ridge(alpha, 1.0, 1e-3, d=40, regime="finite") for alpha in alphas]
+    curve = risk_curve(f, network, training, ridges)
+    alone = [risk(f, network, training, ridge) for ridge in ridges]
+    for one, other in zip(curve, alone, strict=True):
+        assert (one.test_error, one.train_error) == pytest.approx(
+            (other.test_error, other.train_error), rel=1e-7
+        )
+    steps, from_afar = (sum(one.solution.iterations for one in every[1:]) for every in (curve, alone))
+    assert steps < 0.5 * from_afar
