@@ -47,7 +47,7 @@ def local_fields(M: Array, q: Array, xi: Array, weights: Array) -> Fields:
         widest, h = float(np.max(span / root)), float(xi[1] - xi[0])
         m = math.ceil(_A_WIDTH_OF_LINES * h)
         if widest > 0:
-            m = max(m, min(_FINEST, math.floor(_LEAST * h / widest)))
+            m = max(m, math.floor(min(_FINEST, _LEAST * h / widest)))
         points = widest * m / h + len(_POLES)
         if points + m * len(xi) < _LONGEST * min(count, M.shape[1]) * len(xi):
             return _on_line(M, low, root, xi, m, math.ceil(points))

@@ -357,6 +357,20 @@ def test_hinge_fits_of_features_that_saturate_are_solved_as_networks_fit_them(et
         assert abs(value - mean) < found.error.total * value + 3 * sem
 
 
+@pytest.mark.parametrize("field", ["0*z1", "z1 - z1", "z1 - 40"])
+def test_labels_that_tell_nothing_are_fitted(field) -> None:
+    """After a step: means of the output are alike to the last of all digits, 1e-310 apart."""
+    found = risk(
+        Target(field, labels="sign"),
+        SATURATED,
+        Training(1, 3.0, 1.0),
+        Ridge(2.0, 1.0, 0.1, d=100, loss="logistic"),
+    )
+    # Odd features see a constant as they see noise.
+    assert found.test_loss > math.log(2)
+    assert found.classification_error == pytest.approx(0.5, abs=1e-6)
+
+
 def test_a_sweep_without_a_number_is_a_change() -> None:
     """NaN in any of the arrays ends the sweeps: Python's maximum would pass over it."""
     case = CASES[0]
