@@ -26,9 +26,9 @@ _ENTRIES = 256
 _BYTES = 64_000_000
 #: New values, at least, after which all that are kept are looked at again (half of their number: each is looked at a few times);
 #: below half of the limit that does not hurry.
-_LOOK = 16
-#: What most fields are, and what holds no arrays.
-_SCALARS = (float, int, str, type(None))
+_LOOK = 64
+#: Types of what most fields are, and what holds no arrays.
+_SCALARS = frozenset((float, int, str, bool, type(None), np.float64))
 
 
 class SetUps:
@@ -47,6 +47,7 @@ class SetUps:
         self.limit, self.most = limit, most
         self._values: OrderedDict[Hashable, Any] = OrderedDict()
         self._sizes: dict[Hashable, int] = {}
+        self._total = 0
         self._unseen = 0
         self._lock = threading.Lock()
 
@@ -59,22 +60,19 @@ class SetUps:
                 return kept
         value = make()
         with self._lock:
-            self._values[key] = value
-            self._sizes[key] = _protected(value)
+            size = _protected(value)
+            self._total += size - self._sizes.get(key, 0)
+            self._values[key], self._sizes[key] = value, size
             self._unseen += 1
-            if (
-                self._unseen >= max(_LOOK, len(self._values) // 2)
-                or sum(self._sizes.values()) > self.limit / 2
-            ):
+            if self._unseen >= max(_LOOK, len(self._values) // 2) or self._total > self.limit / 2:
                 # A value may have grown since it was put here: properties that are computed once.
                 self._sizes = {k: _protected(v) for k, v in self._values.items()}
-                self._unseen = 0
+                self._total, self._unseen = sum(self._sizes.values()), 0
             while len(self._sizes) > 1 and (
-                sum(self._sizes.values()) > self.limit
-                or (self.most is not None and len(self._sizes) > self.most)
+                self._total > self.limit or (self.most is not None and len(self._sizes) > self.most)
             ):
                 oldest, _ = self._values.popitem(last=False)
-                del self._sizes[oldest]
+                self._total -= self._sizes.pop(oldest)
         return value
 
     @property
@@ -111,11 +109,17 @@ def remembered(function: Callable[P, T]) -> Callable[P, T]:
 
 def _protected(value: object) -> int:
     """Make the arrays inside ``value`` read-only; their bytes."""
-    if isinstance(value, np.ndarray):
-        value.flags.writeable = False
-        return value.nbytes
-    if isinstance(value, _SCALARS):
-        return 0
-    if isinstance(value, (list, tuple)):
-        return sum(map(_protected, value))
-    return sum(map(_protected, vars(value).values())) if is_dataclass(value) else 0
+    size, inside = 0, [value]
+    while inside:
+        one = inside.pop()
+        kind = type(one)
+        if kind in _SCALARS:
+            continue
+        if isinstance(one, np.ndarray):
+            one.flags.writeable = False
+            size += one.nbytes
+        elif isinstance(one, (list, tuple)):
+            inside.extend(one)
+        elif is_dataclass(kind):
+            inside.extend(vars(one).values())
+    return size

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from asymptotics.caches import remembered
 from asymptotics.expectations.axis_rule import reach_of
 from asymptotics.expectations.frames import kink_frame
-from asymptotics.expectations.products import MARGIN, NODES, STEP, along, distance, product_rule, rule_moments
+from asymptotics.expectations.products import MARGIN, NODES, STEP, along, distance, moments_of, valued_product
 from asymptotics.expectations.quadrature import REACH, hermite_rule, split_hermite_rule, trapezoid_rule
 from asymptotics.expectations.sharpness import degree_along, is_plain, layers_of
 
@@ -53,26 +53,26 @@ def plain_rule(f: Target, refine: float, largest: int, tolerance: float) -> tupl
         share = (0.6 if frame.kinks[j] else 1.0) * min(finer, 1.4) * refine
         return split_hermite_rule(frame.kinks[j], max(6, round(share * NODES[r])))
 
-    def product(finer: float, few: bool) -> tuple[Array, Array] | None:
+    def product(finer: float, few: bool) -> tuple[Array, Array, Array] | None:
         rules = [axis_rule(j, finer, few) for j in range(r)]
-        return None if math.prod(len(w) for _, w in rules) > largest else product_rule(f, rules, frame.axes)
+        return None if math.prod(len(w) for _, w in rules) > largest else valued_product(f, rules, frame.axes)
 
     some = any(degree is not None for degree in degrees)
     before, rule = 1.0, product(1.0, few=some)
-    seen = None if rule is None else rule_moments(f, *rule)
+    seen = None if rule is None else moments_of(*rule)
     for finer in _FINER:
         other = product(finer, few=some)
         if rule is None or seen is None or other is None:
             return None
-        expected = rule_moments(f, *other)
+        expected = moments_of(*other)
         error = MARGIN * distance(seen, expected)
         if error <= tolerance:
             if some:
                 rule = product(before, few=False)
                 if rule is None:
                     return None
-                error = max(error, MARGIN * distance(rule_moments(f, *rule), expected))
-            return (*rule, error) if error <= tolerance else None
+                error = max(error, MARGIN * distance(moments_of(*rule), expected))
+            return (*rule[:2], error) if error <= tolerance else None
         before, rule, seen = finer, other, expected
     return None
 

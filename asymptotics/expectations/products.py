@@ -35,15 +35,23 @@ def along(f: Target, base: Array, axis: Array) -> Callable[[Array], Array]:
 
 def product_rule(f: Target, rules: Sequence[tuple[Array, Array]], axes: Array) -> tuple[Array, Array]:
     """The tensor product, turned, without the nodes that matter neither to the law nor to E f²."""
+    return valued_product(f, rules, axes)[:2]
+
+
+def valued_product(
+    f: Target, rules: Sequence[tuple[Array, Array]], axes: Array
+) -> tuple[Array, Array, Array]:
+    """Nodes and weights of :func:`product_rule`, and f there."""
     grids = np.meshgrid(*[x for x, _ in rules], indexing="ij")
     weights = np.ones(1)
     for _, w in rules:
         weights = np.multiply.outer(weights, w).ravel()
     nodes = np.stack([g.ravel() for g in grids], axis=1) @ axes
-    energy = weights * np.asarray(f(nodes), float) ** 2
+    values = np.asarray(f(nodes), float)
+    energy = weights * values**2
     fourth = energy * (energy / np.maximum(weights, 1e-300))
     keep = (weights > 1e-19) | (energy > 1e-19 * energy.sum()) | (fourth > 1e-19 * fourth.sum())
-    return nodes[keep], weights[keep] / weights[keep].sum()
+    return nodes[keep], weights[keep] / weights[keep].sum(), values[keep]
 
 
 def difference(f: Target, rule: tuple[Array, Array], other: tuple[Array, Array]) -> float:
@@ -58,7 +66,11 @@ def distance(moments: Array, others: Array) -> float:
 
 def rule_moments(f: Target, x: Array, w: Array) -> Array:
     """E f, E[f x_i], E[f (x_i² − 1)] by √E f²; E[f² x_i]/E f² and log E f²."""
-    values = np.asarray(f(x), float)
+    return moments_of(x, w, np.asarray(f(x), float))
+
+
+def moments_of(x: Array, w: Array, values: Array) -> Array:
+    """:func:`rule_moments` of what has these ``values`` at the nodes."""
     square = w * values**2
     size = max(float(square.sum()), 1e-300)
     first = w * values / math.sqrt(size)

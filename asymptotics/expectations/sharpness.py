@@ -163,13 +163,15 @@ def quadratic_form(e: Expression, r: int) -> tuple[float, Array, Array] | None:
 
     None also where those values are no floats.
     """
-    from hermite.language.expressions import compile_numpy
+    from hermite.language.expressions import Variable, compile_numpy
 
+    unit = np.eye(r)
+    if isinstance(e, Variable):
+        return 0.0, unit[e.index], np.zeros((r, r))
     degree = degree_of(e)
     if degree is None or degree > 2:
         return None
     function = compile_numpy(e)
-    unit = np.eye(r)
     constant, plus, minus = float(function(np.zeros((1, r)))[0]), function(unit), function(-unit)
     if not (np.isfinite(constant) and np.all(np.isfinite(plus)) and np.all(np.isfinite(minus))):
         return None

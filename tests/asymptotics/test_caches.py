@@ -50,7 +50,7 @@ def test_values_that_grow_after_they_were_kept_count_towards_the_bound() -> None
     kept = SetUps(limit=100_000)
     first = kept.get("grows", lambda: Growing([]))
     first.rows.append(np.zeros(20_000))
-    for key in range(20):
+    for key in range(80):
         kept.get(key, lambda: np.zeros(1))
     assert kept.size <= 100_000
     assert kept.get("grows", lambda: Growing([])) is not first

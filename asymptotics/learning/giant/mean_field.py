@@ -82,11 +82,19 @@ def averages(f: Target, activation: Activation, layer: LearnedFeatures, resoluti
     """What a step of c and R needs, and the risk E[(f* − f)²] of the present network."""
     scale = np.sqrt(layer.residual_norm2)
     s = scale[:, None]
+    # Pairs of erf cost no more than its neurons: they need no rule of their own.
+    together = activation.gauss_error is not None and not _is_untrained(layer)
     total: Means | None = None
     for part in fields_of(f, activation, layer, resolution):
-        found = _means(part, *activation.slope_averages(part.mu, s), f.noise)
+        S1, S2, product = activation.slope_averages(part.mu, s)
+        if together:
+            pairs = pair_products(activation, layer.links, layer.correlation, part.mu, scale)
+            product = np.concatenate([product, pairs])
+        found = _means(part, S1, S2, product, f.noise)
         total = found if total is None else total + found
     assert total is not None
+    if together:
+        return total
     return replace(total, D=np.concatenate([total.D, _pairs(f, activation, layer, total.D, resolution)]))
 
 
@@ -96,8 +104,8 @@ def _pairs(
     """D_gh of the pairs, (L − G,)."""
     links, scale = layer.links, np.sqrt(layer.residual_norm2)
     left = links.left[links.groups :]
-    if not np.any(layer.c) and np.all(scale == 1):
-        # Untrained: the two neurons of a pair are equal.
+    if _is_untrained(layer):
+        # The two neurons of a pair are equal.
         return own[left]
     total = np.zeros(len(left))
     if len(left):
@@ -106,6 +114,10 @@ def _pairs(
             product = pair_products(activation, links, layer.correlation, part.mu, scale)
             total += product @ (part.w * (part.delta**2 + f.noise))
     return total
+
+
+def _is_untrained(layer: LearnedFeatures) -> bool:
+    return not np.any(layer.c) and bool(np.all(layer.residual_norm2 == 1))
 
 
 def averages_with_covariance(
@@ -162,7 +174,7 @@ def advance(
         orthonormal[:H, :H] = np.eye(H)
         orthonormal[H:, H:] = a[:, None] * vectors[:, keep] / root
         extended = covariance_after(layer, covariance, mean.beta, mean.K, a, i)
-        S = np.einsum("ae,lab,bf->lef", orthonormal, extended, orthonormal, optimize=True)
+        S = orthonormal.T @ extended @ orthonormal
         anisotropy += anisotropy_of(layer, covariance, factor, R, a, i)
         coherence = coherence_after(
             layer, covariance.slopes, mean.beta, covariance.curvatures, covariance.rest, R, a, i
