@@ -52,8 +52,9 @@ _LARGEST, _NEURONS = 240, 2000
 _TWO = 2
 #: Share of the accuracy asked that the standard error of a correction may have.
 _SHARE = 0.25
-#: The equations of a batch are solved to this part of the accuracy: far below the scatter of the batches, ``_SHARE`` of it.
-_TOLERANCE = 1e-3
+#: The equations of a batch are solved to this part of the accuracy: far below the scatter of the batches, ``_SHARE`` of it;
+#: and no further than free directions of the spikes let them be known (5e-7).
+_TOLERANCE, _KNOWN = 1e-3, 3e-6
 #: Share of a rule's sums that its lightest nodes may have to be left out.
 _LIGHT = 1e-6
 #: A change larger than this is no correction.
@@ -242,6 +243,7 @@ def measured_bulk(
     share = 0.0 if point[3] is None else size / point[3]
     key = ("batches", f, network, training, size)
     batch = partial(batch_of, f, fitted, network, training, layer, size)
+    tol = max(_TOLERANCE * accuracy, _KNOWN)
     found: list[BatchErrors] = []
     patience = Patience()
     while len(found) < most:
@@ -252,7 +254,7 @@ def measured_bulk(
             rounds = _first_rounds(batch, most, key, kept, along)
         for one in rounds:
             try:
-                found += errors_of_round(one, point, _TOLERANCE * accuracy, reference.sus, along)
+                found += errors_of_round(one, point, tol, reference.sus, along)
             except (ConvergenceError, np.linalg.LinAlgError) as error:
                 return without_answer(len(found), error)
         # As if they had come one round after another.

@@ -14,6 +14,7 @@ where E is the identity but on the spikes, where it is the inverse of α E[μ μ
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +36,11 @@ from asymptotics.generalisation.spiked.white_matrices import (
 
 Array = npt.NDArray[np.float64]
 
-#: Eigenvalues of Vh relative to the largest, and of the white form on the spikes, that count as zero.
+#: Eigenvalues of Vh relative to the largest that count as zero.
 _ZERO = 1e-12
+#: Those of the white form on the spikes, of order one else: where μ1 is affine in the fields of several groups some vanish,
+#: E is infinite, and W = E − E T E at a large E ends in the error 1/E + ε E². It is least at E = ε^(−1/3).
+_FREE = 6e-6
 #: The least of them from which Cholesky's factor is as good as the vectors.
 _REGULAR = 1e-9
 #: Evaluations with the slope of the traces before the general solver goes on.
@@ -84,7 +88,7 @@ class MatrixSystem(System):
         onto = np.einsum("pag,ij->paigj", inverse, np.eye(k)).reshape(count, kept * k, a * k)
         own = transposed(linear) @ ((part.weights * iv)[..., None] * linear)
         values, turn = np.linalg.eigh(onto @ own @ transposed(onto))
-        spikes = (turn / np.maximum(values, _ZERO)[:, None, :]) @ transposed(turn)
+        spikes = (turn / np.maximum(values, _FREE)[:, None, :]) @ transposed(turn)
         return White(root, inverse, spikes, triangular)
 
     def on_members(self, root: Array) -> Array:
@@ -197,11 +201,15 @@ def whole_susceptibilities(
 
     everywhere = np.arange(len(start))
     start = np.where(system.are_admissible(start, everywhere)[:, None], start, traces)
-    found = mixed(
-        following, start, system.are_admissible, system.blocks, tol=tol, steps=_STEPS, evaluations=_STEPS
-    )
-    x = found.x
-    for i in np.flatnonzero(~(found.residual <= tol)):
+    x, reached = traces.copy(), np.zeros(len(traces), bool)
+    # Where steps lead to what is no number, no matrix has eigenvalues.
+    with suppress(np.linalg.LinAlgError), np.errstate(all="ignore"):
+        found = mixed(
+            following, start, system.are_admissible, system.blocks, tol=tol, steps=_STEPS, evaluations=_STEPS
+        )
+        reached = found.residual <= tol
+        x[reached] = found.x[reached]
+    for i in np.flatnonzero(~reached):
         place = np.array([i])
         x[i] = solve(
             lambda one, place=place: whole(one[None], place)[0],  # type: ignore[misc]

@@ -201,3 +201,15 @@ def test_a_fit_that_interpolates_is_corrected_at_finite_d() -> None:
     )
     assert found.train_error == 0
     assert 2 < found.test_error < 4
+
+
+@pytest.mark.parametrize("accuracy", [None, 1e-3])
+def test_directions_of_the_spikes_that_no_feature_sees_are_free(accuracy: float | None) -> None:
+    """σ' is affine: of four groups' slopes along the spikes some combination is 0, and its white form has no inverse."""
+    f = Target("9*z1/10 + 2*He2(z2)/5")
+    network = Network("x + He2(x)/2", readout=ATOMS, initialisation="symmetric")
+    ridge = Ridge(2.62, 0.646, 0.546, d=168)
+    found = risk(f, network, Training(2, 5.91, 0.444), ridge, accuracy=accuracy)
+    assert "Measured on" in found.validity_note
+    assert found.error.total is not None
+    assert found.error.total < 0.1
