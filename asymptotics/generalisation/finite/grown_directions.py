@@ -74,9 +74,11 @@ def as_independent(layer: BatchLayer) -> BatchLayer:
     )
 
 
-def grown_errors(units: TrainedUnits, n: int, p: float, lam: float, noise: float) -> UnitErrors:
-    """The fit on one batch; λ > 0."""
-    return unit_errors(units.features, units.carriers, units.rest, n, p, lam, noise)
+def grown_errors(
+    units: TrainedUnits, n: int, p: float, lam: float, noise: float, start: UnitErrors | None = None
+) -> UnitErrors:
+    """The fit on one batch; λ > 0. ``start``: the answer of a neighbour on a curve."""
+    return unit_errors(units.features, units.carriers, units.rest, n, p, lam, noise, start=start)
 
 
 def directions(f: Target, layer: BatchLayer) -> Array:

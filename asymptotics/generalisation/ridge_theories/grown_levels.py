@@ -9,7 +9,9 @@ the test error, the ridge fit is solved on auxiliary batches given the fields al
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +25,9 @@ from asymptotics.generalisation.spiked.trained_layer import strong_spikes
 from asymptotics.generalisation.theory import Setting
 from hermite.errors import ConvergenceError, InputError
 
+if TYPE_CHECKING:
+    from asymptotics.generalisation.finite.conditional_errors import UnitErrors
+
 #: Directions learned linearly beside grown ones.
 MOST_SPIKES = 1
 #: Share of the test error that directions of degree 2 learn from which they are more than a small term.
@@ -34,6 +39,23 @@ _LEAST, _SHARE, _PAIRS = 8, 0.5, 2
 #: Penalties of less than this, of the features' size E σ², are measured at it: the equations are singular where n > p and λ → 0,
 #: what changes relative to level E has a limit there.
 _LEAST_PENALTY = 1e-6
+
+
+@dataclass(frozen=True)
+class Near:
+    """A ``place`` on a line, and what is ``solved`` at others, batch by batch."""
+
+    solved: dict[Hashable, dict[float, UnitErrors]]
+    place: float
+
+    def start(self, batch: Hashable) -> UnitErrors | None:
+        """The solution at the nearest of them."""
+        known = self.solved.get(batch)
+        return known[min(known, key=lambda place: abs(place - self.place))] if known else None
+
+    def keep(self, batch: Hashable, found: UnitErrors) -> None:
+        """What was solved here."""
+        self.solved.setdefault(batch, {})[self.place] = found
 
 
 def counts(setting: Setting, errors: Errors) -> bool:
@@ -51,11 +73,17 @@ def counts(setting: Setting, errors: Errors) -> bool:
 
 
 def measured_given_directions(
-    setting: Setting, errors: Errors, accuracy: float, most: int, least: int = 0
+    setting: Setting,
+    errors: Errors,
+    accuracy: float,
+    most: int,
+    least: int = 0,
+    near: Near | None = None,
 ) -> Correction:
     """The mean over batches of the fit given grown directions, relative to level E (``errors``), at d or at 400 and times 400/d.
 
-    On as many batches, up to ``most``, as half of ``accuracy`` asks for; at least ``least``, where that is more. Partners
+    On as many batches, up to ``most``, as half of ``accuracy`` asks for; at least ``least``, where that is more. ``near``: where
+    the setting is on a line, whose points start from each other. Partners
     are solved as pairs on two batches: relative to neurons without partners, which are solved on all, these hardly fluctuate.
     """
     ridge, d = setting.ridge, setting.ridge.d
@@ -71,12 +99,12 @@ def measured_given_directions(
     try:
         while len(found) < most:
             more = range(len(found), min(most, len(found) + BATCHES))
-            found += [_on_batch(there, index, pairs=False) for index in more]
+            found += [_on_batch(there, index, near, pairs=False) for index in more]
             if len(found) < max(least, _LEAST):
                 continue
             ratio = np.ones(2)
             if setting.network.is_symmetric:
-                pairs = [_on_batch(there, index, pairs=True) for index in range(_PAIRS)]
+                pairs = [_on_batch(there, index, near, pairs=True) for index in range(_PAIRS)]
                 ratio = np.sum(pairs, axis=0) / np.maximum(np.sum(found[:_PAIRS], axis=0), 1e-300)
             relative = np.array(found) * ratio / of_reference
             (test, train), scatter = relative.mean(axis=0) - 1, relative.std(axis=0, ddof=1)
@@ -95,7 +123,7 @@ def _size_of_features(setting: Setting) -> float:
     return float(layer.weight @ squares)
 
 
-def _on_batch(setting: Setting, index: int, *, pairs: bool) -> tuple[float, float]:
+def _on_batch(setting: Setting, index: int, near: Near | None = None, *, pairs: bool) -> tuple[float, float]:
     """Test and train error on one batch."""
     from asymptotics.generalisation.finite.grown_directions import as_independent, grown_errors, grown_units
     from asymptotics.generalisation.finite.trained_units import TrainedUnits
@@ -112,8 +140,13 @@ def _on_batch(setting: Setting, index: int, *, pairs: bool) -> tuple[float, floa
     key = ("given directions", setting.f, network, training, d, index, pairs)
     noise = setting.fitted.noise
     units = setting.set_ups.get(key, make)
-    solved = setting.set_ups.get(
-        (*key, ridge.n2(d), setting.neurons, ridge.lam),
-        lambda: grown_errors(units, ridge.n2(d), setting.neurons, ridge.lam, noise),
-    )
+
+    def solve() -> UnitErrors:
+        start = None if near is None else near.start(key)
+        found = grown_errors(units, ridge.n2(d), setting.neurons, ridge.lam, noise, start)
+        if near is not None:
+            near.keep(key, found)
+        return found
+
+    solved = setting.set_ups.get((*key, ridge.n2(d), setting.neurons, ridge.lam), solve)
     return solved.excess + noise, solved.train

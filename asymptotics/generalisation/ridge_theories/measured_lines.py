@@ -261,7 +261,8 @@ def _measured(setting: Setting, errors: Errors, least: int, along: OnPath | None
     network, training, layer = setting.network, setting.actual, layer_of(setting)
     accuracy, most = (setting.accuracy, _MANY) if setting.accuracy else (DEFAULT_ACCURACY, _FEW)
     if given:
-        bulk = grown_levels.measured_given_directions(setting, errors, accuracy, most, least)
+        near = None if along is None else grown_levels.Near(along.path.others, along.place)
+        bulk = grown_levels.measured_given_directions(setting, errors, accuracy, most, least, near)
         return Measured(bulk, corrections.Correction(0.0, 0.0), _note_given(bulk), given=True)
     # Batches are compared with the equations that they are solved by.
     errors = errors.alone

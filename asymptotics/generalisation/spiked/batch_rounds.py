@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -66,10 +66,12 @@ class Known(NamedTuple):
 class Path:
     """What was found at the knots of a line: between them the solutions are known before they are looked for.
 
-    ``fewest``: batches that a place took at least, 0 before the first.
+    ``fewest``: batches that a place took at least, 0 before the first. ``others``: solutions of other equations, by batch and
+    place, for those who solve them.
     """
 
     def __init__(self) -> None:
+        self.others: dict[Hashable, dict[float, Any]] = {}
         self._known: dict[Batches, dict[float, Known]] = {}
         self.fewest = 0
 

@@ -7,13 +7,16 @@ simulation (independent rows, d = 150: 48 and 80 networks; d = 400: 12 and 14), 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from asymptotics import Network, Ridge, Training, risk
+from asymptotics.caches import SetUps
 from asymptotics.experiment.ridge_words import Level
+from asymptotics.generalisation.finite.conditional_errors import UnitErrors
 from asymptotics.generalisation.finite.grown_directions import (
     as_independent,
     directions,
@@ -87,6 +90,20 @@ def test_where_little_is_learned_it_is_the_first_order() -> None:
     assert 1e-3 < errors.curved < 0.03
     found = grown_levels.measured_given_directions(setting, errors, 0.01, 8)
     assert abs(found.test) < 0.3 * errors.curved + 2 * found.test_sem + 1e-3
+
+
+def test_points_of_a_line_start_from_each_other_and_end_where_they_would_alone() -> None:
+    solved: dict[Hashable, dict[float, UnitErrors]] = {}
+    iterations = []
+    for place, alpha in enumerate((1.5, 1.6, 4.0)):
+        setting = Setting(SADDLE, ABS, STEP, Ridge(alpha, 1.0, 0.1, d=60))
+        alone = grown_levels._on_batch(setting, 0, pairs=False)
+        again = replace(setting, set_ups=SetUps())
+        near = grown_levels.Near(solved, float(place))
+        assert grown_levels._on_batch(again, 0, near, pairs=False) == pytest.approx(alone, rel=1e-9)
+        (known,) = solved.values()
+        iterations.append(known[float(place)].solution.iterations)
+    assert iterations[1] < iterations[0] / 3
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(3.0, 1.0), (1.0, 3.0)])
