@@ -66,14 +66,12 @@ class Known(NamedTuple):
 class Path:
     """What was found at the knots of a line: between them the solutions are known before they are looked for.
 
-    ``fewest``: batches that a place took at least, 0 before the first. ``others``: solutions of other equations, by batch and
-    place, for those who solve them.
+    ``others``: solutions of other equations, by batch and place, for those who solve them.
     """
 
     def __init__(self) -> None:
         self.others: dict[Hashable, dict[float, Any]] = {}
         self._known: dict[Batches, dict[float, Known]] = {}
-        self.fewest = 0
 
     def guess(self, batches: Batches, place: float) -> Known | None:
         """What to expect at a place, if anything is known."""
@@ -90,20 +88,6 @@ class Path:
     def keep(self, batches: Batches, place: float, known: Known) -> None:
         """What was found at a place of the line."""
         self._known.setdefault(batches, {})[place] = known
-
-    def took(self, count: int) -> None:
-        """How many batches a place took."""
-        self.fewest = min(self.fewest, count) if self.fewest else count
-
-    def join(self, parts: Sequence[Batches], whole: Batches) -> None:
-        """What is known of ``parts`` is known of them side by side."""
-        if whole in self._known:
-            return
-        places, *others = (self._known.get(one, {}) for one in parts)
-        for place, first in places.items():
-            if all(place in one for one in others):
-                found = zip(first, *(one[place] for one in others), strict=True)
-                self.keep(whole, place, Known(*(np.concatenate(part) for part in found)))
 
 
 class OnPath(NamedTuple):

@@ -30,7 +30,7 @@ from asymptotics.generalisation.spiked.batch_rounds import BatchErrors, OnPath, 
 from asymptotics.generalisation.spiked.linear_sector import Errors, solve_units
 from asymptotics.generalisation.spiked.ridge_equations import ON_NODES, Units
 from asymptotics.generalisation.spiked.trained_layer import axes_of, on_units, trained_units, unit_members
-from asymptotics.generalisation.spiked.white_matrices import Batches, joined
+from asymptotics.generalisation.spiked.white_matrices import Batches
 from asymptotics.learning.features import LearnedFeatures
 from asymptotics.learning.giant.batches import BatchLayer, norm_covariances, train_on_batches
 from asymptotics.learning.giant.low_orders import without_orders
@@ -202,21 +202,6 @@ def _drawn(batch: _Drawing, indices: range, key: tuple[Hashable, ...], kept: Set
     return kept.get((*key, indices), lambda: rounds_of([batch(index) for index in indices]))
 
 
-def _first_rounds(
-    batch: _Drawing, most: int, key: tuple[Hashable, ...], kept: SetUps, along: OnPath | None
-) -> tuple[Batches, ...]:
-    """The first batches, with those of the second round where no place of the path did without them."""
-    first, both = range(min(most, _LEAST)), range(_LEAST + BATCHES)
-    if along is None or along.path.fewest < len(both) or most < len(both):
-        return _drawn(batch, first, key, kept)
-    parts = [*_drawn(batch, first, key, kept), *_drawn(batch, range(_LEAST, len(both)), key, kept)]
-    if len(parts) > _TWO or parts[0].theta.shape[1:] != parts[1].theta.shape[1:]:
-        return tuple(parts)
-    whole = kept.get((*key, both), lambda: joined(parts))
-    along.path.join(parts, whole)
-    return (whole,)
-
-
 def measured_bulk(
     f: Target,
     network: Network,
@@ -247,28 +232,19 @@ def measured_bulk(
     found: list[BatchErrors] = []
     patience = Patience()
     while len(found) < most:
-        before = len(found)
-        if before:
-            rounds = _drawn(batch, range(before, min(most, before + BATCHES)), key, kept)
-        else:
-            rounds = _first_rounds(batch, most, key, kept, along)
+        indices = range(len(found), min(most, len(found) + BATCHES if found else _LEAST))
+        rounds = _drawn(batch, indices, key, kept)
         for one in rounds:
             try:
                 found += errors_of_round(one, point, tol, reference.sus, along)
             except (ConvergenceError, np.linalg.LinAlgError) as error:
                 return without_answer(len(found), error)
-        # As if they had come one round after another.
-        for count in (*range(max(before, _LEAST - BATCHES) + BATCHES, len(found), BATCHES), len(found)):
-            if count < least:
-                continue
-            correction = bulk_correction(found[:count], reference, share)
-            known = correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION
-            if known or not patience.allows(BATCHES / count):
-                if along is not None:
-                    along.path.took(count)
-                return correction
-    if along is not None:
-        along.path.took(len(found))
+        if len(found) < least:
+            continue
+        correction = bulk_correction(found, reference, share)
+        known = correction.sem <= _SHARE * accuracy or not correction.size < NO_CORRECTION
+        if known or not patience.allows(BATCHES / len(found)):
+            break
     return correction
 
 

@@ -229,9 +229,12 @@ class _Responses:
         left, right = (
             np.broadcast_to(x, units.rho.shape[1:]).ravel() for x in (self.system.left, self.system.right)
         )
-        pulled = covariance[:, None] @ rows[right]
-        pulled_l = self._mixed(pulled[..., :k], own)
         count = len(covariance)
+        # One by one: broadcast, a product of matrices of this size takes more than twice as long.
+        pulled = np.empty((count, a, size, size))
+        for s in range(count):
+            np.matmul(covariance[s], rows[right[s]], out=pulled[s])
+        pulled_l = self._mixed(pulled[..., :k], own)
         through = np.array([pulled[s].reshape(a, -1) @ rows[left[s]].reshape(a, -1).T for s in range(count)])
         change = np.einsum("sbxi,saxi->sba", pulled_l, rows_l[left]) - np.einsum(
             "sbxi,saxi->sba", pulled[..., :k], rows[left][..., :k]

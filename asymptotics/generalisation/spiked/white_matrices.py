@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asymptotics.generalisation.spiked.first_moments import transposed
-from asymptotics.generalisation.spiked.ridge_equations import Units, layer_of_stack, stacked
+from asymptotics.generalisation.spiked.ridge_equations import Units, stacked
 
 Array = npt.NDArray[np.float64]
 
@@ -67,15 +67,6 @@ def side_by_side(units: Sequence[Units], covariances: Sequence[Array], axes: Seq
     even = (whole + transposed(whole)) / 2
     lower = 2 * np.tril(even, -1) + even * np.eye(whole.shape[-1])
     return Batches(stacked(units), whole, lower, np.array(thetas), last)
-
-
-def joined(parts: Sequence[Batches]) -> Batches:
-    """All batches of ``parts``, of one shape, side by side."""
-    layers = [layer_of_stack(one.units, i) for one in parts for i in range(len(one.covariance))]
-    covariance, lower, theta = (
-        np.concatenate([getattr(one, name) for one in parts]) for name in ("covariance", "lower", "theta")
-    )
-    return Batches(stacked(layers), covariance, lower, theta, parts[0].last)
 
 
 class Inverted(NamedTuple):
@@ -174,8 +165,12 @@ def _without_last(batches: Batches, covariance: Array, factors: Array, spikes: A
 
 def symmetric(lower: Array) -> Array:
     """Symmetric matrices (…, n, n) of which the lower triangle is given."""
-    below = np.tril(lower, -1)
-    out: Array = below + transposed(below)
-    places = np.arange(lower.shape[-1])
-    out[..., places, places] = lower[..., places, places]
-    return out
+    return np.where(_below(lower.shape[-1]), lower, transposed(lower))
+
+
+@lru_cache(maxsize=16)
+def _below(size: int) -> npt.NDArray[np.bool_]:
+    """Where the lower triangle is: NumPy's own builds it every time."""
+    places = np.tri(size, dtype=bool)
+    places.flags.writeable = False
+    return places

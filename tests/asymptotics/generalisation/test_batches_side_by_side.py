@@ -31,7 +31,7 @@ from asymptotics.generalisation.spiked.matrix_susceptibilities import (
     whole_susceptibilities,
 )
 from asymptotics.generalisation.spiked.trained_layer import trained_units
-from asymptotics.generalisation.spiked.white_matrices import Batches, inverted, joined, spike_places
+from asymptotics.generalisation.spiked.white_matrices import Batches, inverted, spike_places
 from asymptotics.learning.laws import learned_features
 from hermite import Target
 
@@ -135,27 +135,6 @@ def test_a_guess_along_a_line_changes_evaluations_and_no_number(monkeypatch) -> 
     assert evaluations[-1] <= 0.6 * evaluations[0]
 
 
-@pytest.mark.parametrize("name", ["independent", "pairs", "no spikes"])
-def test_rounds_that_are_joined_know_what_their_parts_knew_and_give_their_numbers(name) -> None:
-    layers, _ = batches_of(NETWORKS[name], 5)
-    parts = [rounds_of(layers[:3])[0], rounds_of(layers[3:])[0]]
-    path = Path()
-    for place, lam in enumerate((0.01, 0.02, 0.03)):
-        for part in parts:
-            errors_of_round(part, (0.8, 2.0, lam, 200), 1e-9, None, OnPath(path, float(place)))
-    whole = joined(parts)
-    path.join(parts, whole)
-    expected, known = [path.guess(part, 1.4) for part in parts], path.guess(whole, 1.4)
-    for own, one, other in zip(known, *expected, strict=True):
-        np.testing.assert_allclose(own, np.concatenate([one, other]), rtol=1e-12, atol=1e-15)
-    point = (0.8, 2.0, 0.023, 200)
-    together = errors_of_round(whole, point, 1e-9, None, OnPath(path, 1.4))
-    alone = [one for part in parts for one in errors_of_round(part, point, 1e-9)]
-    for one, other in zip(together, alone, strict=True):
-        assert one.whole == pytest.approx(other.whole, rel=1e-6)
-        assert one.isotropic == pytest.approx(other.isotropic, rel=1e-9)
-
-
 def test_a_path_changes_neither_how_many_batches_are_taken_nor_what_they_measure() -> None:
     network, training, counts = NETWORKS["independent"], Training(1, 2.0, 1.0), set()
     law, kept = learned_features(STAIR, network, training), SetUps()
@@ -169,12 +148,9 @@ def test_a_path_changes_neither_how_many_batches_are_taken_nor_what_they_measure
                 STAIR, network, training, law, STAIR, reference, point, accuracy, 16, kept, along=along
             )
 
-        path = Path()
-        path.took(12)
-        alone, along = measured(None), measured(OnPath(path, 0.0))
+        alone, along = measured(None), measured(OnPath(Path(), 0.0))
         assert along.count == alone.count
         assert (along.test, along.train) == pytest.approx((alone.test, alone.train), rel=1e-3 * accuracy)
-        assert path.fewest == min(12, alone.count)
         counts.add(alone.count)
     assert {8, 16} <= counts
 
