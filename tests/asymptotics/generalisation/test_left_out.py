@@ -324,9 +324,9 @@ def test_auto_takes_the_theory_for_all_sizes_where_that_states_less(
     monkeypatch.setattr(finite, "surety", lambda *a: SimpleNamespace(theory=expected))
     tried = []
 
-    def solve(*_: object) -> Answer:
+    def solve(*_: object) -> tuple[Answer, None]:
         tried.append(1)
-        return Answer(ErrorBudget(0.0, 0.0, solved), "finite")
+        return Answer(ErrorBudget(0.0, 0.0, solved), "finite"), None
 
     monkeypatch.setattr(finite, "left_out_beside", lambda *a: solved)
     monkeypatch.setattr(finite, "beside", solve)
