@@ -93,12 +93,12 @@ class Processes:
     def _start(self) -> None:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        if os.name == "posix":
-            # Started later it would let Ctrl-C through again, to the workers that are started after it.
-            from multiprocessing import resource_tracker
-
-            resource_tracker.ensure_running()
         with children_import_safely():
+            if os.name == "posix":
+                # Started later it would let Ctrl-C through again, to the workers that are started after it.
+                from multiprocessing import resource_tracker
+
+                resource_tracker.ensure_running()
             self._executor = ProcessPoolExecutor(
                 max_workers=self.workers, initializer=settle_in, initargs=(os.getpid(),), env=SAFE
             )
