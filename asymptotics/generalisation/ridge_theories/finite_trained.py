@@ -16,6 +16,7 @@ from asymptotics.generalisation.ridge_theories.left_out import (
     finite_left_out,
     freedom_left_out,
     grown_left_out,
+    hidden_from_isotropic,
     mean_left_out,
 )
 from asymptotics.generalisation.ridge_theories.settings_used import (
@@ -84,7 +85,8 @@ class FiniteTrained(Theory):
         sigma = setting.network.get_activation()
         shared = _is_curved(sigma) and setting.network.is_symmetric
         validity = Validity.APPROXIMATE if shared else Validity.LEADING_ORDER
-        return Surety(validity, note, _of_size(setting) + self._anisotropy(setting))
+        hidden = hidden_from_isotropic(setting, layer_of(setting))
+        return Surety(validity, note, _of_size(setting) + self._anisotropy(setting) + hidden)
 
     def solve(self, setting: Setting, throw: bool) -> Risk:
         """The equations with functions of the learned coordinates."""

@@ -17,6 +17,7 @@ from asymptotics.generalisation.ridge_theories.left_out import (
     bulk_left_out,
     by_what_is_left,
     freedom_left_out,
+    hidden_from_isotropic,
     learned_quadratically,
     left_out,
     mean_left_out,
@@ -202,7 +203,7 @@ class LevelIso(Unmeasured):
             "Hermite order."
         )
         note += _COMPARED.get(setting.training.protocol, "")
-        return Surety(Validity.APPROXIMATE, note, _ISO)
+        return Surety(Validity.APPROXIMATE, note, _ISO + hidden_from_isotropic(setting, layer_of(setting)))
 
     def answer_of(self, setting: Setting, errors: Errors) -> Risk:
         """The ``Risk`` of solved equations."""
