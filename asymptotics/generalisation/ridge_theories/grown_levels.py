@@ -1,9 +1,9 @@
 """What level E leaves out where features without a linear part learn directions of degree 2: measured given grown directions.
 
 Level E has these directions to first order in n p/d² and in the variance V/d of the rows' components w along them, without the
-mean of w². Where that is no small part of
-the test error, the ridge fit is solved on auxiliary batches given the fields along the directions that have grown
-(:mod:`asymptotics.generalisation.finite.grown_directions`), exact in V/d, and its mean is taken relative to level E.
+mean of w². Where that is no small part of the test error, the ridge fit is solved on auxiliary batches given the fields along
+the directions that have grown (:mod:`asymptotics.generalisation.finite.grown_directions`), exact in V/d, and its mean is taken
+relative to level E.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def measured_given_directions(
     """The mean over batches of the fit given grown directions, relative to level E (``errors``), at d or at 400 and times 400/d.
 
     On as many batches, up to ``most``, as half of ``accuracy`` asks for; at least ``least``, where that is more. ``near``: where
-    the setting is on a line, whose points start from each other. Partners
-    are solved as pairs on two batches: relative to neurons without partners, which are solved on all, these hardly fluctuate.
+    the setting is on a line, whose points start from each other. Partners are solved as pairs on two batches: relative to
+    neurons without partners, which are solved on all, these hardly fluctuate.
     """
     ridge, d = setting.ridge, setting.ridge.d
     assert d is not None

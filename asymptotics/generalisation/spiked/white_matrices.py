@@ -168,7 +168,7 @@ def symmetric(lower: Array) -> Array:
     return np.where(_below(lower.shape[-1]), lower, transposed(lower))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _below(size: int) -> npt.NDArray[np.bool_]:
     """Where the lower triangle is: NumPy's own builds it every time."""
     places = np.tri(size, dtype=bool)
