@@ -591,4 +591,5 @@ def test_networks_at_small_and_large_penalties_are_as_predicted(loss, lam) -> No
     real = simulate(f, network, training, ridge, run, steps=[1]).risks[-1]
     for name in ("classification_error", "test_loss", "train_loss"):
         gap, sem = getattr(theory, name) - getattr(real, name), getattr(real, f"{name}_sem")
-        assert abs(gap) < 3 * sem + theory.error.total * getattr(theory, name)
+        # Separated classes: a training loss of 6e-257, and 0 in networks.
+        assert abs(gap) < 3 * sem + theory.error.total * getattr(theory, name) + 1e-9 * theory.test_loss
