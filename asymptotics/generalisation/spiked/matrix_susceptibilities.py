@@ -38,9 +38,9 @@ Array = npt.NDArray[np.float64]
 
 #: Eigenvalues of Vh relative to the largest that count as zero.
 _ZERO = 1e-12
-#: Those of the white form on the spikes, of order one else: where μ1 is affine in the fields of several groups some vanish,
-#: E is infinite, and W = E − E T E at a large E ends in the error 1/E + ε E². It is least at E = ε^(−1/3).
-_FREE = 6e-6
+#: Those of the white form on the spikes, of order one else: where μ1 is affine in the fields of several groups some vanish. E is
+#: infinite there, W = E − E T E loses all digits, and what is put in place of 0 changes 1/d of the traces by as much.
+_FREE, _IN_PLACE = 1e-8, 1e-3
 #: The least of them from which Cholesky's factor is as good as the vectors.
 _REGULAR = 1e-9
 #: Evaluations with the slope of the traces before the general solver goes on.
@@ -88,7 +88,8 @@ class MatrixSystem(System):
         onto = np.einsum("pag,ij->paigj", inverse, np.eye(k)).reshape(count, kept * k, a * k)
         own = transposed(linear) @ ((part.weights * iv)[..., None] * linear)
         values, turn = np.linalg.eigh(onto @ own @ transposed(onto))
-        spikes = (turn / np.maximum(values, _FREE)[:, None, :]) @ transposed(turn)
+        values = np.where(values > _FREE, values, _IN_PLACE)
+        spikes = (turn / values[:, None, :]) @ transposed(turn)
         return White(root, inverse, spikes, triangular)
 
     def on_members(self, root: Array) -> Array:

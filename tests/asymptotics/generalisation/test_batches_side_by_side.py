@@ -189,3 +189,14 @@ def test_directions_of_the_spikes_that_no_feature_sees_are_free(accuracy: float 
     assert "Measured on" in found.validity_note
     assert found.error.total is not None
     assert found.error.total < 0.1
+
+
+@pytest.mark.parametrize("sigma", ["x + He2(x)/5", "He2(x) + x"])
+def test_free_directions_cost_no_digits_after_three_steps(sigma: str) -> None:
+    """With E bounded by 2e5 there, the traces of weak means lost all but two."""
+    network = Network(sigma, readout=ATOMS, initialisation="symmetric")
+    f, ridge = Target("z1 + z1*z2/3", noise=0.1), Ridge(2.5, 0.7, 0.4, d=160)
+    found = risk(f, network, Training(3, 5.0, 0.2), ridge)
+    assert "Measured on" in found.validity_note
+    assert found.error.total is not None
+    assert found.error.total < 0.4
